@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What became of the plans: what act/ did in this tick, and what earlier actions ended in. And the
+ * report of a whole tick, the last value of the flow.
+ */
+
+#include "plan.h"
+
+typedef enum ActionResult {
+    ACTION_STARTED, /* the call is under way */
+    ACTION_DONE,
+    ACTION_FAILED, /* error says why */
+    ACTION_DRY,    /* would have been done */
+} ActionResult;
+
+typedef struct TargetAction {
+    char uuid[37];
+    uint64_t old_kib; /* target before, actual where none was known */
+    uint64_t new_kib;
+    ActionResult result;
+    char *error; /* owned; NULL unless ACTION_FAILED */
+} TargetAction;
+
+typedef struct Outcome {
+    GArray *targets; /* of TargetAction, in the order they were done */
+} Outcome;
+
+/* Something that is wrong with the settings of a guest. The last good ones stay in force. */
+typedef struct GuestIssue {
+    char uuid[37];
+    char *name;
+    char *message; /* one line: attribute, value, why, what is expected */
+} GuestIssue;
+
+struct TickReport {
+    uint64_t tick; /* counts completed ticks */
+    uint64_t now_usec;
+    uint64_t duration_usec; /* from the answers being in to the last action started */
+    const Settings *settings;
+    const Snapshot *snapshot;
+    const Plan *plan;
+    const Outcome *outcome;
+    const GPtrArray *issues; /* of GuestIssue: all that stand now */
+    bool dry_run;
+};

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What decide/ answers: a target for each guest with the reason for it, and the host's ledger.
+ * A plan is complete enough that `dm-ctl explain` needs nothing else.
+ */
+
+#include "snapshot.h"
+
+typedef enum GuestState {
+    GUEST_STATE_OFF,
+    GUEST_STATE_RESERVED,
+    GUEST_STATE_STARTING,
+    GUEST_STATE_ACTIVE,
+    GUEST_STATE_RESTARTING,
+    GUEST_STATE_PAGING,
+    GUEST_STATE_STUCK,
+    GUEST_STATE_UNRESPONSIVE,
+    GUEST_STATE_STATIC,
+    GUEST_STATE_OBSERVED,
+    GUEST_STATE_SUSPENDED,
+    GUEST_STATE_MIGRATING,
+} GuestState;
+
+/* The name design and D-Bus use: "off", "active", … Never NULL. */
+const char *guest_state_name(GuestState state);
+
+typedef enum GuestStatus {
+    GUEST_STATUS_OK,      /* assigned covers want */
+    GUEST_STATUS_LOW,     /* assigned covers demand only */
+    GUEST_STATUS_WARNING, /* not even that */
+} GuestStatus;
+
+const char *guest_status_name(GuestStatus status);
+
+/* How far the sharing got for a guest: the highest stage it received memory in. */
+typedef enum PlanStage {
+    PLAN_STAGE_NONE, /* takes no part in the sharing */
+    PLAN_STAGE_MINIMUM,
+    PLAN_STAGE_DEMAND,
+    PLAN_STAGE_WANT,
+    PLAN_STAGE_SURPLUS,
+} PlanStage;
+
+/* "minimum", "demand", "want", "surplus", "none". */
+const char *plan_stage_name(PlanStage stage);
+
+/* The one rule that made the target what it is, and not something else. */
+typedef enum PlanRule {
+    /* in the sharing, and this limited the answer */
+    PLAN_RULE_SATISFIED,  /* has all it wants */
+    PLAN_RULE_AT_MINIMUM, /* wants less than its minimum */
+    PLAN_RULE_AT_MAXIMUM, /* wants more than its maximum */
+    PLAN_RULE_SHORTAGE,   /* the budget did not suffice: shared by priority */
+    PLAN_RULE_MINIMUMS,   /* not even all minimums fit in the budget */
+    PLAN_RULE_PRESSURE,   /* the host is under memory pressure: buffers are given up */
+    PLAN_RULE_SURPLUS,    /* got more than it wants: GiveAway */
+    /* in the sharing, and this delayed the answer */
+    PLAN_RULE_WAIT_FREE,    /* the raise waits until memory is seen free (rule G) */
+    PLAN_RULE_WAIT_SURPLUS, /* the surplus has not lasted long enough to be taken back */
+    PLAN_RULE_STEP,         /* shrinking in steps that the guest can follow */
+    PLAN_RULE_SMALL,        /* too small a change to be worth it */
+    PLAN_RULE_STALE,        /* statistics are stale: not shrunk */
+    PLAN_RULE_STARVED,      /* starved: grown in a large step, released in full */
+    PLAN_RULE_SETTLING,     /* its driver is up since a moment only: not squeezed yet */
+    PLAN_RULE_RETRY,        /* was stuck, is tried again */
+    /* out of the sharing */
+    PLAN_RULE_OFF,
+    PLAN_RULE_UNMANAGED,     /* no metadata element */
+    PLAN_RULE_STATIC,        /* mode=static */
+    PLAN_RULE_BAR,           /* its balloon can't free memory, settings->bar says why */
+    PLAN_RULE_INHIBITED,     /* ballooning it was seen to free nothing */
+    PLAN_RULE_NO_DRIVER,     /* its driver never answered */
+    PLAN_RULE_NO_STATISTICS, /* its balloon works, its statistics do not come */
+    PLAN_RULE_OBSERVE,       /* mode=observe, dry run or read-only connection */
+    PLAN_RULE_STARTING,      /* its driver is not up yet */
+    PLAN_RULE_ADOPTING,      /* it ran before the daemon: its first report is awaited */
+    PLAN_RULE_RESET,         /* reset: its driver is not up again yet */
+    PLAN_RULE_STUCK,         /* its balloon does not move */
+    PLAN_RULE_UNRESPONSIVE,  /* its QEMU does not answer */
+    PLAN_RULE_FROZEN,        /* paused, suspended or migrating */
+    PLAN_RULE_LINK_DOWN,     /* libvirt is away: guests keep their targets */
+    PLAN_RULE_COUNT,
+} PlanRule;
+
+/* A short stable name: "satisfied", "shortage", "wait-free", … */
+const char *plan_rule_name(PlanRule rule);
+/* The rule in one clause for people, no figures: "the budget did not suffice and is shared by priority". */
+const char *plan_rule_text(PlanRule rule);
+/* Why a balloon is of no use, for people: "a host device is assigned through VFIO". */
+const char *balloon_bar_text(BalloonBar bar);
+
+typedef struct GuestPlan {
+    const GuestSnapshot *guest; /* what this was decided from; same index in Snapshot.guests */
+    GuestState state;
+    GuestStatus status;
+
+    uint64_t target_kib; /* what the balloon should be told, or has been told; 0 where nothing can be told */
+    bool tell;           /* tell it now */
+
+    uint64_t ideal_kib; /* the sharing's answer, before any delay */
+    uint64_t demand_kib;
+    uint64_t want_kib;
+    uint64_t floor_kib;     /* below it a guest of this size can't live; part of demand */
+    uint64_t assigned_kib;  /* actual, or what it must be taken to have where that is void */
+    uint64_t committed_kib; /* after this plan is told; without overhead */
+    uint64_t overhead_kib;
+    uint32_t pressure_percent; /* want in percent of assigned */
+    uint32_t weight;           /* 0: not in the sharing */
+
+    PlanStage stage;
+    PlanRule rule;
+    bool starved;
+    bool retry;            /* told as a trial after having been stuck */
+    uint64_t flagged_usec; /* stuck since; 0: not */
+    uint64_t retry_usec;   /* next trial of a stuck guest; 0: none */
+} GuestPlan;
+
+/* Which figure the budget is. */
+typedef enum BudgetLimit {
+    BUDGET_BY_TOTAL,     /* MemTotal less huge pages, reserve, other processes, overheads */
+    BUDGET_BY_AVAILABLE, /* committed plus MemAvailable less reserve, untouched memory, overheads */
+    BUDGET_BY_SETTING,   /* [Host] Budget= */
+} BudgetLimit;
+
+const char *budget_limit_name(BudgetLimit limit);
+
+typedef struct Plan {
+    GuestPlan *guests; /* as many as Snapshot.guests, same order */
+    size_t guest_count;
+
+    /* the ledger; budget and committed are net of overheads, so that they can be compared */
+    uint64_t budget_kib;
+    BudgetLimit budget_limit;
+    uint64_t budget_total_kib;     /* figure (a) */
+    uint64_t budget_available_kib; /* figure (b) */
+    uint64_t committed_kib;        /* after this plan is told */
+    uint64_t free_kib;             /* budget less committed, at least 0 */
+    uint64_t reserve_kib;
+    uint64_t overhead_kib;
+    uint64_t other_kib; /* what non-guest processes use */
+
+    uint64_t sharing_kib;  /* budget left to those that share it */
+    uint64_t minimums_kib; /* their minimums */
+    uint64_t demands_kib;
+    uint64_t wants_kib;
+    bool minimums_fit;
+    bool over_budget;          /* committed is above the budget: others took memory, or a guest outgrew its booking */
+    bool host_pressure;        /* PSI says that the host suffers */
+    uint32_t pressure_percent; /* wants in percent of what the sharing guests have */
+} Plan;

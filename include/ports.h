@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The outside world as tables of functions. The daemon fills them with watch/ (libvirt), observe/
+ * (/proc, cgroups) and report/; the simulator and the tests fill them with their own.
+ * Everything here runs on the main loop's thread and none of it blocks.
+ */
+
+#include "settings.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct TickReport TickReport;
+
+/* ---- who is there: raw facts of one guest, as libvirt tells them ---- */
+
+typedef enum GuestLife {
+    GUEST_LIFE_OFF,
+    GUEST_LIFE_RUNNING,
+    GUEST_LIFE_PAUSED,    /* by the administrator or an I/O error; statistics are frozen */
+    GUEST_LIFE_SUSPENDED, /* asleep by its own wish (S3) */
+} GuestLife;
+
+/* Which fields of a GuestReport the guest or QEMU did send. */
+typedef enum GuestReportField {
+    REPORT_ACTUAL = 1 << 0,
+    REPORT_USABLE = 1 << 1,
+    REPORT_TOTAL = 1 << 2,
+    REPORT_UNUSED = 1 << 3,
+    REPORT_CACHE = 1 << 4,
+    REPORT_SWAP_IN = 1 << 5,
+    REPORT_MAJOR_FAULTS = 1 << 6,
+    REPORT_LAST_UPDATE = 1 << 7,
+    REPORT_RESIDENT = 1 << 8,
+} GuestReportField;
+
+/*
+ * One answer to "how is your memory", untrusted and as it came (virDomainMemoryStats). The figures
+ * of the guest stay those of its last report until it sends a new one, also across a reset: only
+ * last_update_sec tells (QEMU hw/virtio/virtio-balloon.c, virtio_balloon_receive_stats).
+ */
+typedef struct GuestReport {
+    uint64_t serial;     /* counts the answers of this guest; 0: none yet */
+    uint64_t asked_usec; /* when the question went out */
+    uint64_t answered_usec;
+    uint32_t fields;          /* GuestReportField bits */
+    uint64_t actual_kib;      /* balloon size now, read from QEMU, not part of the guest's report */
+    uint64_t usable_kib;      /* guest's MemAvailable */
+    uint64_t total_kib;       /* guest's MemTotal */
+    uint64_t unused_kib;      /* guest's MemFree */
+    uint64_t cache_kib;       /* guest's page cache */
+    uint64_t swap_in_kib;     /* swapped in since the guest booted */
+    uint64_t major_faults;    /* since the guest booted */
+    uint64_t last_update_sec; /* wall clock of the host at the guest's last report; 0: never */
+    uint64_t resident_kib;    /* RSS of the QEMU process */
+} GuestReport;
+
+typedef struct GuestRecord {
+    char uuid[37];
+    char *name;
+    uint64_t definition_serial; /* another number whenever one of the two XMLs is another */
+    char *live_xml;             /* NULL while off */
+    char *inactive_xml;         /* NULL for a transient guest */
+    GuestLife life;
+    bool migrating;     /* leaving or arriving: nothing may be changed */
+    bool answering;     /* false: a call into its monitor is past its deadline */
+    uint64_t boots;     /* starts and resets seen; 0: it ran before the daemon saw it */
+    uint64_t boot_usec; /* time of the last of them, or when it was first seen running */
+    bool boot_in_place; /* the last of them was a reset: balloon and statistics are void */
+    pid_t pid;          /* of its QEMU; 0: not known */
+    GuestReport report;
+    /* What its balloon was told. While a call is under way, or its fate is not known, target_kib is the
+       larger of the old and the new one: the one that must be booked. */
+    bool target_known;
+    bool target_pending;
+    uint64_t target_kib;
+} GuestRecord;
+
+typedef enum WorldLink {
+    WORLD_LINK_DOWN,      /* not connected; the records are the last ones known */
+    WORLD_LINK_READ_ONLY, /* may look, may not change */
+    WORLD_LINK_READ_WRITE,
+} WorldLink;
+
+/* error is NULL when the target was taken; it is owned by the caller. */
+typedef void (*GuestTargetDone)(void *user_data, const char *uuid, uint64_t target_kib, const GError *error);
+
+typedef struct GuestWorld {
+    void *self;
+    /*
+     * Asks every running guest that has no question outstanding for a report. Calls done exactly once,
+     * as soon as all have answered, at the latest after deadline_usec; late answers show in a later
+     * tick. done may be called before collect returns (the simulator does).
+     */
+    void (*collect)(void *self, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data);
+    /* All guests, sorted by uuid. Owned by the world, valid until the main loop runs again. */
+    const GuestRecord *const *(*records)(void *self, size_t *count);
+    WorldLink (*link)(void *self);
+    /*
+     * Tells the balloon of a running guest its target. The record's target fields change at once.
+     * done is called once, later or before the return, also when the guest goes away meanwhile.
+     */
+    void (*set_target)(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
+    /* How often the guest's driver shall report, in seconds; 0: never. Repeated by itself after each start
+       of the guest until something else is asked for. Failures are tried again, and told in debug. */
+    void (*set_period)(void *self, const char *uuid, uint32_t seconds);
+} GuestWorld;
+
+/* ---- the host ---- */
+
+typedef struct HostFigures {
+    uint64_t total_kib;     /* MemTotal */
+    uint64_t available_kib; /* MemAvailable */
+    uint64_t hugepages_kib; /* all huge page pools, used or not: outside of everything */
+    uint64_t swap_total_kib;
+    uint64_t swap_free_kib;
+    uint32_t pressure_some_centi; /* PSI memory "some" avg10, in hundredths of a percent */
+    uint32_t pressure_full_centi; /* PSI memory "full" avg10 */
+    bool has_pressure;            /* false: no PSI in this kernel */
+} HostFigures;
+
+typedef struct HostWorld {
+    void *self;
+    /* Reads the host's figures. Returns false and sets error when they can't be had; *figures untouched. */
+    bool (*read)(void *self, HostFigures *figures, GError **error);
+    /*
+     * Memory of the host that the guest's QEMU holds, from its cgroup or its process: anonymous, shared and,
+     * where the cgroup tells, kernel memory. Returns false where neither tells; absent is no error.
+     */
+    bool (*resident)(void *self, const GuestRecord *guest, uint64_t *resident_kib);
+} HostWorld;
+
+typedef struct Clock {
+    void *self;
+    uint64_t (*now_usec)(void *self); /* CLOCK_MONOTONIC, or virtual time */
+} Clock;
+
+/* ---- who listens ---- */
+
+typedef struct ReportSink {
+    void *self;
+    /* Called at the end of each tick. What report points to is valid for the time of the call. */
+    void (*tick)(void *self, const TickReport *report);
+} ReportSink;
+
+typedef struct Ports {
+    GuestWorld guests;
+    HostWorld host;
+    Clock clock;
+    ReportSink sink;
+} Ports;

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the administrator wants: dynmemd.conf with its drop-ins (Settings), and one guest's domain XML
+ * with its <dynmem:memory> element (GuestSettings). Filled by config/, read by everybody.
+ */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Settings.reserve_kib: no Reserve= was given, the sliding rule of the ledger decides. */
+#define SETTINGS_RESERVE_AUTO UINT64_MAX
+/* Settings.budget_kib: no Budget= was given, the host's memory is the only limit. */
+#define SETTINGS_BUDGET_NONE UINT64_MAX
+
+/* Settings.paging_directory: the folder of the guest's first disk file. */
+#define SETTINGS_PAGING_BESIDE_DISK "beside-disk"
+
+typedef struct Settings {
+    /* [Host] */
+    uint64_t reserve_kib; /* Reserve=: kept for the host, or SETTINGS_RESERVE_AUTO */
+    uint64_t budget_kib;  /* Budget=: cap on what all guests together may have */
+    /* [Policy] */
+    bool manage_all;              /* Manage=all: also guests without the metadata element */
+    uint32_t buffer_percent;      /* Buffer=: default for guests that name none, 0 to 2000 */
+    uint32_t priority;            /* Priority=: default for guests that name none, 0 to 100 */
+    uint32_t cache_share_percent; /* CacheShare=: page cache counted as demand, 0 to 100 */
+    bool give_away;               /* GiveAway=: stage 3, memory nobody wants is handed out */
+    uint64_t interval_usec;       /* Interval=: time between two ticks */
+    /* [SmartPaging] */
+    bool paging_enabled;
+    char *paging_directory; /* absolute path or SETTINGS_PAGING_BESIDE_DISK */
+    uint64_t paging_deadline_usec;
+    uint64_t restart_window_usec;
+    uint64_t minimum_free_disk_kib;
+    /* [Admission] */
+    bool admission_enabled;
+    uint64_t admission_timeout_usec;
+    bool admission_allow_when_absent;
+    /* [Enforcement] */
+    bool memory_high;
+} Settings;
+
+/* Settings with every default in force. Never fails. Free with settings_free. */
+Settings *settings_new(void);
+/* A deep copy. */
+Settings *settings_copy(const Settings *settings);
+void settings_free(Settings *settings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Settings, settings_free)
+
+typedef enum GuestMode {
+    GUEST_MODE_DYNAMIC, /* worked out and done */
+    GUEST_MODE_OBSERVE, /* worked out and shown, nothing changed */
+    GUEST_MODE_STATIC,  /* counted only */
+} GuestMode;
+
+/*
+ * Why inflating this guest's balloon would free nothing on the host, or can't be done. QEMU skips the
+ * discard silently where something pins guest memory (hw/virtio/virtio-balloon.c,
+ * virtio_balloon_inhibited), so these guests are told from their XML.
+ */
+typedef enum BalloonBar {
+    BALLOON_USABLE,     /* nothing known against it */
+    BALLOON_NO_DEVICE,  /* no <memballoon>, or model 'none' */
+    BALLOON_VFIO,       /* a host device is assigned through VFIO */
+    BALLOON_VDPA,       /* a vDPA device maps guest memory */
+    BALLOON_NVME,       /* an NVMe disk driven from user space */
+    BALLOON_SEV,        /* memory encryption pins guest memory */
+    BALLOON_HUGEPAGES,  /* backed by huge pages: 4 KiB pages can't be given back */
+    BALLOON_LOCKED,     /* <locked/>: memory is locked */
+    BALLOON_BAD_MEMORY, /* <memory> is absent or senseless in the XML */
+} BalloonBar;
+
+/* One guest's settings, defaults applied: minimum <= startup <= maximum holds always. */
+typedef struct GuestSettings {
+    bool managed; /* has the metadata element, or Manage=all */
+    GuestMode mode;
+    uint64_t minimum_kib;
+    uint64_t startup_kib;
+    uint64_t maximum_kib; /* memory within the balloon's reach: <memory> less fixed_kib */
+    uint64_t fixed_kib;   /* memory devices outside the balloon's reach (virtio-mem), counted in full */
+    uint32_t buffer_percent;
+    uint32_t priority;
+    bool smart_paging;
+    char *paging_directory; /* owned; NULL: the one of Settings */
+    BalloonBar bar;
+    bool autodeflate;               /* <memballoon autodeflate='on'>: the guest counts the balloon as used */
+    uint32_t vcpus;                 /* for the overhead's first estimate; at least 1 */
+    uint32_t configured_period_sec; /* <stats period=> to put back when no longer managed */
+} GuestSettings;
+
+void guest_settings_clear(GuestSettings *settings);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What observe/ hands to decide/: the host and all its guests at one moment, judged (is this report
+ * fresh, is the driver up, can these numbers be) but not yet weighed. Everything a decision may
+ * depend on is in here, in Settings or in the decision's own state.
+ */
+
+#include "ports.h"
+
+/* What is wrong with a guest's numbers. A number in doubt is bounded here and never trusted further. */
+typedef enum GuestDoubt {
+    DOUBT_USABLE_ABOVE_TOTAL = 1 << 0, /* usable, unused or cache larger than what the guest has */
+    DOUBT_ACTUAL_ABOVE_MAXIMUM = 1 << 1,
+    DOUBT_COUNTER_WENT_BACK = 1 << 2,  /* swap-in or fault counter fell without a boot */
+    DOUBT_TOTAL_ABOVE_ACTUAL = 1 << 3, /* more memory in the guest than its QEMU gives it */
+    DOUBT_IMPOSSIBLE = 1 << 4,         /* a figure above KIB_LIMIT */
+} GuestDoubt;
+
+typedef struct GuestSnapshot {
+    const char *uuid;
+    const char *name;
+    const GuestSettings *settings;
+
+    GuestLife life;
+    bool migrating;
+    bool answering;
+
+    uint64_t boots;       /* another number than last time: started or reset since */
+    uint64_t boot_usec;   /* when it started, was reset, or was first seen */
+    bool boot_in_place;   /* it was a reset: until driver_up the guest may touch all its maximum */
+    bool adopted;         /* it ran before the daemon saw it */
+    bool driver_up;       /* its balloon driver has reported since that boot */
+    uint64_t driver_usec; /* since when */
+
+    /* Statistics. report_serial counts the guest's own reports that were seen: another number, new numbers. */
+    uint64_t report_serial;
+    bool fresh;           /* the last report is less than three periods old (or the guest is frozen) */
+    uint64_t report_usec; /* when that report was first seen */
+    uint64_t period_usec; /* how often it is expected to report */
+    bool has_actual;
+    uint64_t actual_kib; /* balloon size now */
+    bool has_usable;     /* demand can be worked out: the next two belong together */
+    uint64_t usable_kib;
+    uint64_t report_actual_kib; /* the balloon's size at the time of that report */
+    bool has_total;
+    uint64_t total_kib;
+    bool has_unused;
+    uint64_t unused_kib;
+    bool has_cache;
+    uint64_t cache_kib;
+    uint64_t swapped_in_kib;   /* between the last two reports; 0 where unknown */
+    uint64_t major_faults;     /* likewise */
+    uint64_t report_span_usec; /* time between these two reports; 0: there was one only */
+    uint32_t doubts;           /* GuestDoubt bits */
+
+    uint64_t resident_kib; /* what its QEMU holds of the host's memory, 0 where unknown */
+
+    bool target_known;
+    bool target_pending;
+    uint64_t target_kib; /* to be booked: the largest target that may be in force */
+} GuestSnapshot;
+
+typedef struct HostSnapshot {
+    HostFigures figures;
+    bool figures_valid;  /* false: they could not be read now and are the last known; no raise is safe */
+    bool pressure_event; /* the kernel reported memory pressure since the last tick */
+    WorldLink link;
+} HostSnapshot;
+
+typedef struct Snapshot {
+    uint64_t now_usec;
+    HostSnapshot host;
+    GuestSnapshot *guests; /* sorted by uuid */
+    size_t guest_count;
+} Snapshot;

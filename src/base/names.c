@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan.h"
+
+const char *
+guest_state_name(GuestState state)
+{
+    static const char *const names[] = {
+        [GUEST_STATE_OFF] = "off",
+        [GUEST_STATE_RESERVED] = "reserved",
+        [GUEST_STATE_STARTING] = "starting",
+        [GUEST_STATE_ACTIVE] = "active",
+        [GUEST_STATE_RESTARTING] = "restarting",
+        [GUEST_STATE_PAGING] = "paging",
+        [GUEST_STATE_STUCK] = "stuck",
+        [GUEST_STATE_UNRESPONSIVE] = "unresponsive",
+        [GUEST_STATE_STATIC] = "static",
+        [GUEST_STATE_OBSERVED] = "observed",
+        [GUEST_STATE_SUSPENDED] = "suspended",
+        [GUEST_STATE_MIGRATING] = "migrating",
+    };
+
+    return names[state];
+}
+
+const char *
+guest_status_name(GuestStatus status)
+{
+    static const char *const names[] = {
+        [GUEST_STATUS_OK] = "ok",
+        [GUEST_STATUS_LOW] = "low",
+        [GUEST_STATUS_WARNING] = "warning",
+    };
+
+    return names[status];
+}
+
+const char *
+plan_stage_name(PlanStage stage)
+{
+    static const char *const names[] = {
+        [PLAN_STAGE_NONE] = "none", [PLAN_STAGE_MINIMUM] = "minimum", [PLAN_STAGE_DEMAND] = "demand",
+        [PLAN_STAGE_WANT] = "want", [PLAN_STAGE_SURPLUS] = "surplus",
+    };
+
+    return names[stage];
+}
+
+static const struct {
+    const char *name;
+    const char *text;
+} rules[PLAN_RULE_COUNT] = {
+    [PLAN_RULE_SATISFIED] = {"satisfied", "it has all it wants"},
+    [PLAN_RULE_AT_MINIMUM] = {"at-minimum", "it wants less than its minimum"},
+    [PLAN_RULE_AT_MAXIMUM] = {"at-maximum", "it wants more than its maximum"},
+    [PLAN_RULE_SHORTAGE] = {"shortage", "the budget does not suffice and is shared by priority"},
+    [PLAN_RULE_MINIMUMS] = {"minimums", "not even the minimums of all guests fit in the budget"},
+    [PLAN_RULE_PRESSURE] = {"pressure", "the host is under memory pressure, so buffers are given up"},
+    [PLAN_RULE_SURPLUS] = {"surplus", "memory that nobody wants is handed out"},
+    [PLAN_RULE_WAIT_FREE] = {"wait-free", "the raise waits until memory is seen free"},
+    [PLAN_RULE_WAIT_SURPLUS] = {"wait-surplus", "its surplus has not lasted long enough to be taken back"},
+    [PLAN_RULE_STEP] = {"step", "it is shrunk in steps that it can follow"},
+    [PLAN_RULE_SMALL] = {"small", "the change would be too small to be worth it"},
+    [PLAN_RULE_STALE] = {"stale", "its statistics have stopped changing, so it is not shrunk"},
+    [PLAN_RULE_STARVED] = {"starved", "it is starved and grows in a large step"},
+    [PLAN_RULE_SETTLING] = {"settling", "its driver came up a moment ago, so it is not squeezed yet"},
+    [PLAN_RULE_RETRY] = {"retry", "it did not follow its target and is tried again"},
+    [PLAN_RULE_OFF] = {"off", "it is off"},
+    [PLAN_RULE_UNMANAGED] = {"unmanaged", "it has no dynmem element in its metadata"},
+    [PLAN_RULE_STATIC] = {"static", "its mode is static"},
+    [PLAN_RULE_BAR] = {"bar", "its balloon can't free memory"},
+    [PLAN_RULE_INHIBITED] = {"inhibited", "its balloon moved and the host gained nothing"},
+    [PLAN_RULE_NO_DRIVER] = {"no-driver", "its balloon driver never answered"},
+    [PLAN_RULE_NO_STATISTICS] = {"no-statistics", "its balloon works but sends no statistics"},
+    [PLAN_RULE_OBSERVE] = {"observe", "it is only observed"},
+    [PLAN_RULE_STARTING] = {"starting", "it starts and its balloon driver is not up yet"},
+    [PLAN_RULE_ADOPTING] = {"adopting", "it ran before the daemon and its first report is awaited"},
+    [PLAN_RULE_RESET] = {"reset", "it was reset and its balloon driver is not up again yet"},
+    [PLAN_RULE_STUCK] = {"stuck", "its balloon does not move"},
+    [PLAN_RULE_UNRESPONSIVE] = {"unresponsive", "its QEMU does not answer"},
+    [PLAN_RULE_FROZEN] = {"frozen", "it is paused, suspended or migrating"},
+    [PLAN_RULE_LINK_DOWN] = {"link-down", "libvirt is away and guests keep their targets"},
+};
+
+const char *
+plan_rule_name(PlanRule rule)
+{
+    return rules[rule].name;
+}
+
+const char *
+plan_rule_text(PlanRule rule)
+{
+    return rules[rule].text;
+}
+
+const char *
+balloon_bar_text(BalloonBar bar)
+{
+    static const char *const texts[] = {
+        [BALLOON_USABLE] = "nothing is known against its balloon",
+        [BALLOON_NO_DEVICE] = "it has no balloon device",
+        [BALLOON_VFIO] = "a host device is assigned to it through VFIO, which pins its memory",
+        [BALLOON_VDPA] = "a vDPA device pins its memory",
+        [BALLOON_NVME] = "an NVMe disk driven from user space pins its memory",
+        [BALLOON_SEV] = "memory encryption pins its memory",
+        [BALLOON_HUGEPAGES] = "its memory is backed by huge pages, which a balloon can't give back",
+        [BALLOON_LOCKED] = "its memory is locked",
+        [BALLOON_BAD_MEMORY] = "its XML names no usable amount of memory",
+    };
+
+    return texts[bar];
+}
+
+const char *
+budget_limit_name(BudgetLimit limit)
+{
+    static const char *const names[] = {
+        [BUDGET_BY_TOTAL] = "total",
+        [BUDGET_BY_AVAILABLE] = "available",
+        [BUDGET_BY_SETTING] = "setting",
+    };
+
+    return names[limit];
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* dynmemd.conf and its drop-ins. */
+
+#include "config_problem.h"
+#include "settings.h"
+
+/*
+ * Reads dynmemd.conf and dynmemd.conf.d/*.conf as systemd does: the main file from the first of
+ * /etc/dynmem, /run/dynmem, /usr/lib/dynmem that has one; drop-ins of all three merged by name, those of
+ * /etc hiding those of /run hiding those of /usr/lib, then applied in the order of their names. All
+ * below root ("" for the real host). Where file is not NULL it is read in place of the main file and
+ * drop-ins are those of file.d/. Never fails: what can't be used is reported in problems (GPtrArray of
+ * ConfigProblem, owned by the caller), the rest is in force. Free with settings_free.
+ */
+Settings *config_load(const char *root, const char *file, GPtrArray **problems);
+
+/*
+ * Sets one key. Returns false and sets error (DYNMEM_ERROR_INVALID) for an unknown group or key or a bad
+ * value; settings are then unchanged. An empty value puts the default back. Serves the simulator's files too.
+ */
+bool config_set(Settings *settings, const char *group, const char *key, const char *value, GError **error);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The decision: a function of the snapshot, the settings, the time and its own memory of earlier
+ * ticks. No I/O, no clock, no log, no failure. Same inputs, same plan.
+ */
+
+#include "plan.h"
+
+typedef struct DecideState DecideState;
+
+DecideState *decide_state_new(void);
+void decide_state_free(DecideState *state);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DecideState, decide_state_free)
+
+/*
+ * Fills plan for the guests of snapshot, index by index. plan is zeroed before its first use and
+ * may be handed in again: its array is kept and grown only when there are more guests than ever.
+ * plan->guests[i].guest points into snapshot. Free with plan_clear. dry says that nothing will be told
+ * to any guest, so every dynamic guest is treated as mode=observe.
+ */
+void decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, bool dry, Plan *plan);
+
+void plan_clear(Plan *plan);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Judges the raw records: which report is new, is the driver up since the last boot, can these
+ * numbers be. Remembers per guest what it needs for that.
+ */
+
+#include "snapshot.h"
+
+typedef struct Observer Observer;
+
+Observer *observer_new(void);
+void observer_free(Observer *observer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Observer, observer_free)
+
+/*
+ * Fills snapshot (zeroed before first use, then reused; free with snapshot_clear) from the records,
+ * which are sorted by uuid; settings[i] belongs to records[i]. Strings and settings are borrowed. The
+ * host's figures are read through host; where that fails the last known ones are used and marked.
+ */
+void observer_observe(Observer *observer, const GuestRecord *const *records, const GuestSettings *const *settings,
+                      size_t count, WorldLink link, const HostWorld *host, uint64_t interval_usec, uint64_t now_usec,
+                      Snapshot *snapshot);
+
+/* The kernel reported memory pressure: the next snapshot says so. */
+void observer_note_pressure(Observer *observer);
+
+void snapshot_clear(Snapshot *snapshot);
