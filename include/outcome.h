@@ -12,7 +12,6 @@ typedef enum ActionResult {
     ACTION_STARTED, /* the call is under way */
     ACTION_DONE,
     ACTION_FAILED, /* error says why */
-    ACTION_DRY,    /* would have been done */
 } ActionResult;
 
 typedef struct TargetAction {

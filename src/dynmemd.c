@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * dynmemd: wires the stages together, runs the main loop, answers signals. Everything it does is in
+ * the engine's tick; this file decides when one is due.
+ */
+
+#include "config/config.h"
+#include "engine.h"
+#include "observe/host_files.h"
+#include "report/report.h"
+#include "units.h"
+#include "watch/watch.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Things that happened are looked at once they have been quiet, or half done, for so long. */
+#define URGENT_DELAY_MSEC 50
+/* An orderly stop does not wait longer than this for libvirt. */
+#define STOP_DEADLINE_USEC (2 * USEC_PER_SEC)
+
+typedef struct Options {
+    char *connect;
+    char *config;
+    char *run_directory;
+    gboolean dry_run;
+    gboolean session_bus;
+    gboolean version;
+} Options;
+
+typedef struct Daemon {
+    Options options;
+    GMainLoop *loop;
+    Watch *watch;
+    HostFiles *files;
+    Report *report;
+    Engine *engine;
+    guint tick_source;
+    guint urgent_source;
+    bool stopping;
+    int status;
+} Daemon;
+
+static uint64_t
+monotonic_usec(void *self)
+{
+    return (uint64_t)g_get_monotonic_time();
+}
+
+static gboolean
+tick_due(gpointer data)
+{
+    Daemon *daemon = data;
+
+    engine_tick(daemon->engine);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+schedule_ticks(Daemon *daemon)
+{
+    guint interval_msec = (guint)(engine_settings(daemon->engine)->interval_usec / USEC_PER_MSEC);
+
+    if (daemon->tick_source != 0)
+        g_source_remove(daemon->tick_source);
+    daemon->tick_source = g_timeout_add(interval_msec, tick_due, daemon);
+}
+
+static gboolean
+urgent_due(gpointer data)
+{
+    Daemon *daemon = data;
+
+    daemon->urgent_source = 0;
+    engine_tick(daemon->engine);
+    return G_SOURCE_REMOVE;
+}
+
+/* Something should not wait for the next tick. Several such things are one tick. */
+static void
+tick_soon(Daemon *daemon)
+{
+    if (daemon->urgent_source == 0 && !daemon->stopping)
+        daemon->urgent_source = g_timeout_add(URGENT_DELAY_MSEC, urgent_due, daemon);
+}
+
+static void
+world_changed(void *user_data)
+{
+    Daemon *daemon = user_data;
+    GuestWorld world = watch_guest_world(daemon->watch);
+
+    report_link(daemon->report, world.link(world.self), watch_link_text(daemon->watch));
+    tick_soon(daemon);
+}
+
+static void
+host_pressed(void *user_data)
+{
+    Daemon *daemon = user_data;
+
+    engine_note_pressure(daemon->engine);
+    tick_soon(daemon);
+}
+
+static Settings *
+load_settings(Daemon *daemon)
+{
+    g_autoptr(GPtrArray) problems = NULL;
+    Settings *settings = config_load("", daemon->options.config, &problems);
+
+    report_config(daemon->report, problems);
+    return settings;
+}
+
+static void
+reload(void *user_data)
+{
+    Daemon *daemon = user_data;
+
+    report_reloading(daemon->report);
+    engine_set_settings(daemon->engine, load_settings(daemon));
+    schedule_ticks(daemon);
+    tick_soon(daemon);
+    report_ready(daemon->report);
+}
+
+static gboolean
+on_hangup(gpointer data)
+{
+    reload(data);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+stopped(void *user_data)
+{
+    Daemon *daemon = user_data;
+
+    g_main_loop_quit(daemon->loop);
+}
+
+/* Guests keep what they have: an orderly stop changes no target. */
+static void
+stop(Daemon *daemon, int status)
+{
+    if (daemon->stopping)
+        return;
+    daemon->stopping = true;
+    daemon->status = status;
+    g_clear_handle_id(&daemon->tick_source, g_source_remove);
+    g_clear_handle_id(&daemon->urgent_source, g_source_remove);
+    report_stopping(daemon->report);
+    watch_stop(daemon->watch, STOP_DEADLINE_USEC, stopped, daemon);
+}
+
+static gboolean
+on_terminate(gpointer data)
+{
+    stop(data, EXIT_SUCCESS);
+    return G_SOURCE_CONTINUE;
+}
+
+static bool
+parse_options(int argc, char **argv, Options *options)
+{
+    const GOptionEntry entries[] = {
+        {"connect", 'c', 0, G_OPTION_ARG_STRING, &options->connect, "libvirt to manage (qemu:///system)", "URI"},
+        {"config", 0, 0, G_OPTION_ARG_FILENAME, &options->config,
+         "configuration file, with its drop-ins in FILE.d (/etc/dynmem/dynmemd.conf)", "FILE"},
+        {"run-directory", 0, 0, G_OPTION_ARG_FILENAME, &options->run_directory,
+         "where metrics.prom is written (/run/dynmem)", "DIRECTORY"},
+        {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &options->dry_run,
+         "work everything out and show it, but change nothing in any guest", NULL},
+        {"session-bus", 0, 0, G_OPTION_ARG_NONE, &options->session_bus,
+         "serve D-Bus on the session bus, not the system bus", NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, &options->version, "show the version", NULL},
+        {0},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_set_summary(context, "The memory manager of a KVM host: see dynmemd(8).");
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        g_printerr("dynmemd: %s; see dynmemd --help\n", error->message);
+        return false;
+    }
+    if (argc > 1) {
+        g_printerr("dynmemd: '%s' is not expected: dynmemd takes options only; see dynmemd --help\n", argv[1]);
+        return false;
+    }
+    return true;
+}
+
+static void
+options_clear(Options *options)
+{
+    g_free(options->connect);
+    g_free(options->config);
+    g_free(options->run_directory);
+}
+
+static void
+run(Daemon *daemon)
+{
+    g_autoptr(GError) error = NULL;
+    Ports ports = {
+        .guests = watch_guest_world(daemon->watch),
+        .host = host_files_world(daemon->files),
+        .clock = {.now_usec = monotonic_usec},
+        .sink = report_sink(daemon->report),
+    };
+
+    daemon->engine = engine_new(&ports, load_settings(daemon), daemon->options.dry_run);
+    if (!host_files_watch_pressure(daemon->files, host_pressed, daemon, &error))
+        g_info("memory pressure is not watched: %s", error->message);
+
+    g_unix_signal_add(SIGHUP, on_hangup, daemon);
+    g_unix_signal_add(SIGTERM, on_terminate, daemon);
+    g_unix_signal_add(SIGINT, on_terminate, daemon);
+    watch_start(daemon->watch);
+    schedule_ticks(daemon);
+    report_ready(daemon->report);
+    g_main_loop_run(daemon->loop);
+}
+
+int
+main(int argc, char **argv)
+{
+    Daemon daemon = {.status = EXIT_SUCCESS};
+    int status;
+
+    if (!parse_options(argc, argv, &daemon.options)) {
+        options_clear(&daemon.options);
+        return 2;
+    }
+    if (daemon.options.version) {
+        g_print("dynmemd %s\n", DYNMEM_VERSION);
+        options_clear(&daemon.options);
+        return EXIT_SUCCESS;
+    }
+    signal(SIGPIPE, SIG_IGN);
+
+    daemon.loop = g_main_loop_new(NULL, FALSE);
+    daemon.files = host_files_new("");
+    daemon.watch = watch_new(&(WatchOptions){.uri = daemon.options.connect}, world_changed, &daemon);
+    daemon.report = report_new(&(ReportOptions){
+        .bus_type = daemon.options.session_bus ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM,
+        .run_directory = daemon.options.run_directory,
+        .reload = reload,
+        .user_data = &daemon,
+    });
+    run(&daemon);
+
+    status = daemon.status;
+    report_free(daemon.report);
+    watch_free(daemon.watch);
+    engine_free(daemon.engine);
+    host_files_free(daemon.files);
+    g_main_loop_unref(daemon.loop);
+    options_clear(&daemon.options);
+    return status;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine.h"
+
+#include "act/act.h"
+#include "config/guest_book.h"
+#include "decide/decide.h"
+#include "observe/observe.h"
+#include "units.h"
+
+/* The guests' answers are waited for so long, or half the interval where that is shorter. */
+#define COLLECT_DEADLINE_USEC (500 * USEC_PER_MSEC)
+
+struct Engine {
+    Ports ports;
+    Settings *settings;
+    uint64_t settings_serial;
+    bool dry;
+
+    GuestBook *book;
+    Observer *observer;
+    DecideState *decide_state;
+    Actuator *actuator;
+
+    /* reused from tick to tick */
+    Snapshot snapshot;
+    Plan plan;
+    Outcome outcome;
+
+    uint64_t ticks;
+    bool ticking;
+    bool again;
+};
+
+Engine *
+engine_new(const Ports *ports, Settings *settings, bool dry)
+{
+    Engine *engine = g_new0(Engine, 1);
+
+    engine->ports = *ports;
+    engine->settings = settings;
+    engine->settings_serial = 1;
+    engine->dry = dry;
+    engine->book = guest_book_new();
+    engine->observer = observer_new();
+    engine->decide_state = decide_state_new();
+    engine->actuator = actuator_new(&engine->ports.guests, dry);
+    return engine;
+}
+
+void
+engine_free(Engine *engine)
+{
+    if (engine == NULL)
+        return;
+    outcome_clear(&engine->outcome);
+    plan_clear(&engine->plan);
+    snapshot_clear(&engine->snapshot);
+    actuator_free(engine->actuator);
+    decide_state_free(engine->decide_state);
+    observer_free(engine->observer);
+    guest_book_free(engine->book);
+    settings_free(engine->settings);
+    g_free(engine);
+}
+
+static uint32_t
+report_period_sec(const Settings *settings)
+{
+    return (uint32_t)MAX(1, (settings->interval_usec + USEC_PER_SEC - 1) / USEC_PER_SEC);
+}
+
+/* The whole of a tick, from the answers to the report: data flows downwards. */
+static void
+flow(Engine *engine)
+{
+    const Ports *ports = &engine->ports;
+    uint64_t now_usec = ports->clock.now_usec(ports->clock.self);
+    WorldLink link = ports->guests.link(ports->guests.self);
+    size_t count = 0;
+    const GuestRecord *const *records = ports->guests.records(ports->guests.self, &count);
+    const GuestSettings *const *settings;
+
+    settings = guest_book_update(engine->book, engine->settings, engine->settings_serial, records, count);
+    observer_observe(engine->observer, records, settings, count, link, &ports->host, engine->settings->interval_usec,
+                     now_usec, &engine->snapshot);
+    decide(engine->decide_state, &engine->snapshot, engine->settings, engine->dry || link == WORLD_LINK_READ_ONLY,
+           &engine->plan);
+    actuator_execute(engine->actuator, &engine->plan, report_period_sec(engine->settings), &engine->outcome);
+
+    engine->ticks++;
+    ports->sink.tick(ports->sink.self, &(TickReport){
+                                           .tick = engine->ticks,
+                                           .now_usec = now_usec,
+                                           .duration_usec = ports->clock.now_usec(ports->clock.self) - now_usec,
+                                           .settings = engine->settings,
+                                           .snapshot = &engine->snapshot,
+                                           .plan = &engine->plan,
+                                           .outcome = &engine->outcome,
+                                           .issues = guest_book_issues(engine->book),
+                                           .dry_run = engine->dry,
+                                       });
+}
+
+static void
+collected(void *user_data)
+{
+    Engine *engine = user_data;
+
+    flow(engine);
+    engine->ticking = false;
+    if (engine->again) {
+        engine->again = false;
+        engine_tick(engine);
+    }
+}
+
+void
+engine_tick(Engine *engine)
+{
+    uint64_t deadline_usec = MIN(COLLECT_DEADLINE_USEC, engine->settings->interval_usec / 2);
+
+    if (engine->ticking) {
+        engine->again = true;
+        return;
+    }
+    engine->ticking = true;
+    engine->ports.guests.collect(engine->ports.guests.self, deadline_usec, collected, engine);
+}
+
+void
+engine_set_settings(Engine *engine, Settings *settings)
+{
+    settings_free(engine->settings);
+    engine->settings = settings;
+    engine->settings_serial++;
+}
+
+const Settings *
+engine_settings(const Engine *engine)
+{
+    return engine->settings;
+}
+
+void
+engine_note_pressure(Engine *engine)
+{
+    observer_note_pressure(engine->observer);
+}
+
+uint64_t
+engine_ticks(const Engine *engine)
+{
+    return engine->ticks;
+}
