@@ -1,0 +1,360 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+Builds dynmem in every way it must build in and runs all checks and tests, one after the other. Called by
+tools/test, which installs what this needs.
+
+A check is a function that returns a Result; CHECKS lists them in the order they run, the cheap ones first.
+Everything is made below build-test/.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build-test")
+LAB = os.path.join(ROOT, "tests", "lab", "run")
+JOBS = str(min(os.cpu_count() or 1, 4))
+
+
+class Result:
+    """Tests counted by one check. A skip for a missing privilege is allowed everywhere, any other not in CI."""
+
+    def __init__(self, passed=0, failed=0, skipped=0, bad_skips=0):
+        self.passed, self.failed, self.skipped, self.bad_skips = passed, failed, skipped, bad_skips
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.bad_skips += other.bad_skips
+
+
+def single(good):
+    return Result(passed=1) if good else Result(failed=1)
+
+
+def run(command, show=None, given=None, **options):
+    """Runs a command with a sign of life every 30 seconds. Returns (exit status, output). Lines for which show
+    returns true are printed as they come. given is its standard input."""
+    done = threading.Event()
+    start = time.monotonic()
+
+    def tick():
+        while not done.wait(30):
+            print(f"  still at it after {time.monotonic() - start:.0f} s", flush=True)
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    lines = []
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE if given else subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                               **options)
+    try:
+        if given:
+            process.stdin.write(given)
+            process.stdin.close()
+        for line in process.stdout:
+            lines.append(line)
+            if show and show(line):
+                print("  " + line.rstrip(), flush=True)
+        return process.wait(), "".join(lines)
+    finally:
+        done.set()
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+def run_check(command, **options):
+    status, output = run(command, **options)
+    if status != 0:
+        print(output, end="")
+    return status == 0
+
+
+def build(name, *options, compiler="gcc"):
+    """Builds into build-test/NAME. Returns its path, or None when it does not build."""
+    directory = os.path.join(BUILD, name)
+    environment = dict(os.environ, CC=compiler)
+    if not os.path.exists(os.path.join(directory, "build.ninja")):
+        if not run_check(["meson", "setup", directory, ROOT, "--werror", *options], env=environment):
+            return None
+    if not run_check(["ninja", "-C", directory]):
+        return None
+    return directory
+
+
+def tracked(*patterns):
+    names = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
+                           cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")
+    return [name for name in names if name and os.path.exists(os.path.join(ROOT, name))]
+
+
+def check_format(_):
+    return single(run_check(["clang-format", "--dry-run", "-Werror", *tracked("*.c", "*.h")]))
+
+
+def check_scripts(_):
+    scripts = [name for name in tracked() if is_shell(name)]
+    good = run_check(["shellcheck", "-x", *scripts])
+    for name in tracked("*.py"):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as source:
+            try:
+                compile(source.read(), name, "exec")
+            except SyntaxError as error:
+                print(f"{name}: {error}")
+                good = False
+    return single(good)
+
+
+def is_shell(name):
+    path = os.path.join(ROOT, name)
+    if not os.path.isfile(path) or os.path.islink(path):
+        return False
+    with open(path, "rb") as script:
+        first = script.readline()
+    return name.endswith(".sh") or (first.startswith(b"#!") and re.search(rb"/(bash|sh)\b", first) is not None)
+
+
+def check_spdx(_):
+    """Each source file and script names its licence in its first lines."""
+    bad = []
+    for name in tracked("*.c", "*.h", "*.py", "*.sh", "*meson.build", "tools", ".ci", "tests"):
+        if os.path.splitext(name)[1] in (".ini", ".xml", ".json", ".txt", ".scenario", ".svg", ".conf", ".md"):
+            continue
+        try:
+            with open(os.path.join(ROOT, name), encoding="utf-8") as source:
+                head = source.read(400)
+        except UnicodeDecodeError:
+            continue
+        interesting = name.endswith((".c", ".h", ".py", ".sh", "meson.build")) or head.startswith("#!")
+        if interesting and "SPDX-License-Identifier: LGPL-2.1-or-later" not in head:
+            bad.append(name)
+    for name in bad:
+        print(f"{name}: no SPDX-License-Identifier: LGPL-2.1-or-later in its first lines")
+    return single(not bad)
+
+
+def check_gcc(_):
+    return single(build("gcc"))
+
+
+def check_clang(_):
+    return single(build("clang", compiler="clang"))
+
+
+def check_install(_):
+    """`meson install` puts everything somewhere, and the programs start from there."""
+    directory = build("gcc")
+    if not directory:
+        return single(False)
+    place = os.path.join(BUILD, "install")
+    if not run_check(["meson", "install", "-C", directory, "--destdir", place]):
+        return single(False)
+    good = True
+    programs = [os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names
+                if name in ("dynmemd", "dm-ctl")]
+    for program in programs:
+        good = run_check([program, "--help"]) and good
+    return single(good)
+
+
+def cmocka_counts(output):
+    """Sums what cmocka programs and python's unittest say in the output of one test. None: neither is in it."""
+    result, found = Result(), False
+    for line in output.splitlines():
+        match = re.match(r"\[  (PASSED |FAILED |SKIPPED) ?\] (\d+) test\(s\)", line)
+        if match:
+            found = True
+            count = int(match.group(2))
+            kind = match.group(1).strip()
+            if kind == "PASSED":
+                result.passed += count
+            elif kind == "FAILED":
+                result.failed += count
+            else:
+                result.skipped += count
+        match = re.match(r"Ran (\d+) tests? in", line)
+        if match:
+            found = True
+            result.passed += int(match.group(1))
+        match = re.match(r"FAILED \((.*)\)|OK \((.*)\)", line)
+        if match:
+            for kind, count in re.findall(r"(\w+)=(\d+)", match.group(1) or match.group(2)):
+                if kind in ("failures", "errors"):
+                    result.failed += int(count)
+                    result.passed -= int(count)
+                elif kind == "skipped":
+                    result.skipped += int(count)
+                    result.passed -= int(count)
+    return result if found else None
+
+
+def check_tests(_):
+    """All of meson's tests, built with the address and the undefined behaviour sanitizer."""
+    directory = build("sanitized", "-Db_sanitize=address,undefined")
+    if not directory:
+        return single(False)
+    environment = dict(os.environ)
+    environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
+    environment.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
+    status, output = run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "-t", "3",
+                          "--num-processes", JOBS],
+                         show=lambda line: re.match(r"\s*\d+/\d+ ", line), env=environment)
+    result = Result()
+    try:
+        with open(os.path.join(directory, "meson-logs", "testlog.json"), encoding="utf-8") as log:
+            tests = [json.loads(line) for line in log]
+    except OSError:
+        tests = []
+    for test in tests:
+        said = (test.get("stdout") or "") + (test.get("stderr") or "")
+        counts = cmocka_counts(said)
+        if test["result"] == "SKIP":
+            privilege = "privilege" in said
+            result.add(Result(skipped=1, bad_skips=0 if privilege else 1))
+            print(f"  skipped: {test['name']}: {(said.strip().splitlines() or ['it gives no reason'])[-1]}")
+        elif test["result"] in ("OK", "EXPECTEDFAIL"):
+            result.add(counts if counts and not counts.failed else Result(passed=1))
+        else:
+            result.add(counts if counts and counts.failed else Result(failed=1))
+    if status != 0:
+        print(output, end="")
+        if not result.failed:
+            result.failed = 1
+    return result
+
+
+def compile_commands(directory):
+    with open(os.path.join(directory, "compile_commands.json"), encoding="utf-8") as commands:
+        return json.load(commands)
+
+
+def check_tidy(_):
+    directory = build("clang", compiler="clang")
+    if not directory:
+        return single(False)
+    # Only files of this tree: what generators wrote is theirs.
+    files = sorted({os.path.realpath(os.path.join(command["directory"], command["file"]))
+                    for command in compile_commands(directory)})
+    files = [name for name in files if name.startswith(ROOT + os.sep) and not name.startswith(BUILD + os.sep)]
+    status, output = run(["xargs", "-0", "-P", JOBS, "-n", "4", "clang-tidy", "--quiet", "--warnings-as-errors=*",
+                          "-p", directory], given="\0".join(files))
+    if status != 0:
+        print("\n".join(line for line in output.splitlines() if "warnings generated" not in line))
+    return single(status == 0)
+
+
+def check_cppcheck(_):
+    directory = build("gcc")
+    if not directory:
+        return single(False)
+    work = os.path.join(BUILD, "cppcheck")
+    os.makedirs(work, exist_ok=True)
+    return single(run_check(["cppcheck", "--quiet", "--enable=warning,performance,portability", "--inline-suppr",
+                             "--std=c11", "--error-exitcode=1", "-j", JOBS, f"--cppcheck-build-dir={work}",
+                             "--suppress=*:*build-test/*", "--suppress=unknownMacro", "--suppress=normalCheckLevelMaxBranches",
+                             "-I", "include", "-I", "src", "-D_GNU_SOURCE", '-DDYNMEM_VERSION="0"',
+                             "-DG_DEFINE_AUTOPTR_CLEANUP_FUNC(a,b)=", "-Dg_autoptr(a)=a *", "-Dg_autofree=",
+                             "-Dg_auto(a)=a", "src", "tests/unit", "tests/sim", "tests/bus", "tests/bench"]))
+
+
+def check_lab(arguments):
+    directory = build("sanitized", "-Db_sanitize=address,undefined")
+    if not directory:
+        return single(False)
+    command = [sys.executable, LAB, "--build", directory]
+    if arguments.lab_pattern:
+        command += ["--only", arguments.lab_pattern]
+    status, output = run(command, show=lambda line: True)
+    match = re.search(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", output, re.MULTILINE)
+    if not match:
+        return single(False)
+    passed, failed, skipped = (int(number) for number in match.groups())
+    bad = len(re.findall(r"^skip (?!.*privilege)", output, re.MULTILINE))
+    if status != 0 and not failed:
+        failed = 1
+    return Result(passed, failed, skipped, bad)
+
+
+CHECKS = {
+    "licence": check_spdx,
+    "format": check_format,
+    "scripts": check_scripts,
+    "gcc": check_gcc,
+    "clang": check_clang,
+    "install": check_install,
+    "tests": check_tests,
+    "cppcheck": check_cppcheck,
+    "clang-tidy": check_tidy,
+    "lab": check_lab,
+}
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="tools/test", add_help=False)
+    parser.add_argument("--no-lab", action="store_true")
+    parser.add_argument("--only", metavar="PATTERN")
+    parser.add_argument("--list", action="store_true")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse()
+    arguments.lab_pattern = None
+    names = [name for name in CHECKS if not (arguments.no_lab and name == "lab")]
+    cases = subprocess.run([sys.executable, LAB, "--list"], check=True, stdout=subprocess.PIPE,
+                           text=True).stdout.split()
+    if arguments.list:
+        print("\n".join(names))
+        if not arguments.no_lab:
+            print("\n".join(f"lab/{case}" for case in cases))
+        return 0
+    if arguments.only:
+        pattern = f"*{arguments.only}*"
+        wanted = [name for name in names if fnmatch.fnmatch(name, pattern)]
+        if "lab" in names and "lab" not in wanted and any(fnmatch.fnmatch(f"lab/{case}", pattern) for case in cases):
+            wanted.append("lab")
+            arguments.lab_pattern = arguments.only.split("/", 1)[-1]
+        if not wanted:
+            print(f"tools/test: nothing has {arguments.only} in its name; see --list", file=sys.stderr)
+            return 2
+        names = wanted
+
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    total = Result()
+    broken = []
+    began = time.monotonic()
+    for name in names:
+        print(f"{name} …", flush=True)
+        start = time.monotonic()
+        result = CHECKS[name](arguments)
+        total.add(result)
+        if result.failed:
+            broken.append(name)
+        verdict = "FAILED" if result.failed else "skipped" if not result.passed else "ok"
+        print(f"{name}: {verdict}, {result.passed} passed, {result.failed} failed, {result.skipped} skipped "
+              f"in {time.monotonic() - start:.0f} s", flush=True)
+    print(f"all took {time.monotonic() - began:.0f} s" + (f"; failed: {', '.join(broken)}" if broken else ""))
+    failed = total.failed > 0
+    if os.environ.get("CI") == "true" and total.bad_skips:
+        print(f"{total.bad_skips} skipped without lacking a privilege, which is a failure where CI=true")
+        failed = True
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
