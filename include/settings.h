@@ -92,3 +92,4 @@ typedef struct GuestSettings {
 } GuestSettings;
 
 void guest_settings_clear(GuestSettings *settings);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(GuestSettings, guest_settings_clear)

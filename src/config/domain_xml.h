@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What dynmem needs of a domain XML, as it stands there: memory, devices that matter to a balloon, and the
+ * attributes of <dynmem:memory>, not yet judged (guest_element.h does that).
+ */
+
+#include "settings.h"
+
+#include <stddef.h>
+
+/* The attributes of <dynmem:memory>. */
+typedef enum ElementAttribute {
+    ELEMENT_MINIMUM,
+    ELEMENT_STARTUP,
+    ELEMENT_BUFFER,
+    ELEMENT_PRIORITY,
+    ELEMENT_SMART_PAGING,
+    ELEMENT_PAGING_DIRECTORY,
+    ELEMENT_MODE,
+    ELEMENT_ATTRIBUTE_COUNT,
+} ElementAttribute;
+
+extern const char *const element_attribute_names[ELEMENT_ATTRIBUTE_COUNT];
+
+/* <dynmem:memory> as it stands in the metadata. */
+typedef struct DomainElement {
+    bool present;
+    char *attributes[ELEMENT_ATTRIBUTE_COUNT]; /* NULL: not given */
+} DomainElement;
+
+typedef struct DomainXml {
+    bool has_memory; /* <memory> is there and makes sense */
+    uint64_t memory_kib;
+    bool has_current;
+    uint64_t current_kib;    /* <currentMemory> */
+    uint64_t virtio_mem_kib; /* sizes of all virtio-mem devices; <memory> includes them */
+    uint64_t not_ram_kib;    /* sizes of nvdimm, virtio-pmem and SGX devices; <memory> includes them, too */
+    uint32_t vcpus;          /* 0: not said */
+    bool has_balloon;
+    bool autodeflate;
+    uint32_t period_sec; /* <stats period=> */
+    BalloonBar bar;      /* what pins or locks memory; BALLOON_USABLE where nothing does */
+    char *disk_file;     /* of the first disk that is a file; NULL: none */
+
+    DomainElement element;
+    GPtrArray *unknown; /* of char *: complaints of things in the element or beside it that nobody knows */
+} DomainXml;
+
+/*
+ * Reads xml into domain (any bytes; nothing is read but the string). Returns false and sets error
+ * (DYNMEM_ERROR_INVALID, with line and column) when it is no XML or no domain; *domain is then untouched. Clear with
+ * domain_xml_clear.
+ */
+bool domain_xml_parse(const char *xml, DomainXml *domain, GError **error);
+
+/* Both accept what was zeroed. */
+void domain_element_clear(DomainElement *element);
+void domain_xml_clear(DomainXml *domain);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DomainXml, domain_xml_clear)

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * One entry a guest, in the order of the records. An entry is worked out anew only when its XML or the
+ * configuration is another, so that a tick in which nothing happened costs one comparison a guest.
+ *
+ * Which XML counts: of a running guest the live one, because that is what its QEMU was given; of one that is off the
+ * inactive one. Two values of a running guest come from the inactive XML all the same, because libvirt
+ * changes them in the live one when the guest is ballooned or asked for statistics: the default of startup
+ * (<currentMemory>) and the period of the statistics. A transient guest has no inactive XML; what its live one said when
+ * it was first seen, or at its last start, is kept.
+ *
+ * What a bad element does: the attributes that were last good stay in force. Where there were none, or where they no
+ * longer go with the guest's memory, the guest counts as mode=static with no attributes: booked in full and left alone
+ * until the element is put right. Squeezing or growing it by defaults that its administrator did not ask for could hurt
+ * it; leaving it alone can't.
+ */
+
+#include "guest_book.h"
+
+#include "guest_element.h"
+
+#include <string.h>
+
+typedef struct Entry {
+    char uuid[37];
+    uint64_t definition_serial;
+    uint64_t settings_serial;
+    bool off;
+    uint64_t boots;
+
+    GuestSettings settings;
+    DomainElement good; /* the last good one, which may be none at all */
+    bool has_good;
+    StartupDefault startup;
+    uint32_t period_sec;
+    bool configured_known; /* the two above were read */
+    GPtrArray *issues;     /* of GuestIssue; NULL: none */
+} Entry;
+
+struct GuestBook {
+    GPtrArray *entries;    /* of Entry, sorted by uuid */
+    GPtrArray *settings;   /* of GuestSettings, borrowed from the entries */
+    GPtrArray *issues;     /* of GuestIssue, borrowed from the entries */
+    GPtrArray *complaints; /* of char *: of the guest at hand */
+};
+
+static void
+issue_free(void *data)
+{
+    GuestIssue *issue = data;
+
+    g_free(issue->name);
+    g_free(issue->message);
+    g_free(issue);
+}
+
+static void
+entry_free(void *data)
+{
+    Entry *entry = data;
+
+    if (entry == NULL)
+        return;
+    domain_element_clear(&entry->good);
+    guest_settings_clear(&entry->settings);
+    g_clear_pointer(&entry->issues, g_ptr_array_unref);
+    g_free(entry);
+}
+
+GuestBook *
+guest_book_new(void)
+{
+    GuestBook *book = g_new0(GuestBook, 1);
+
+    book->entries = g_ptr_array_new_with_free_func(entry_free);
+    book->settings = g_ptr_array_new();
+    book->issues = g_ptr_array_new();
+    book->complaints = g_ptr_array_new_with_free_func(g_free);
+    return book;
+}
+
+void
+guest_book_free(GuestBook *book)
+{
+    if (book == NULL)
+        return;
+    g_ptr_array_unref(book->issues);
+    g_ptr_array_unref(book->settings);
+    g_ptr_array_unref(book->entries);
+    g_ptr_array_unref(book->complaints);
+    g_free(book);
+}
+
+static void
+note_issues(Entry *entry, const GuestRecord *record, const GPtrArray *complaints)
+{
+    g_clear_pointer(&entry->issues, g_ptr_array_unref);
+    if (complaints->len == 0)
+        return;
+    entry->issues = g_ptr_array_new_with_free_func(issue_free);
+    for (guint i = 0; i < complaints->len; i++) {
+        GuestIssue *issue = g_new0(GuestIssue, 1);
+
+        g_strlcpy(issue->uuid, record->uuid, sizeof issue->uuid);
+        issue->name = g_strdup(record->name);
+        issue->message = g_strdup(g_ptr_array_index(complaints, i));
+        g_ptr_array_add(entry->issues, issue);
+    }
+}
+
+/* Keeps what libvirt changes in the live XML; see the head of this file. started: a new QEMU runs. */
+static void
+remember_configured(Entry *entry, const GuestRecord *record, const DomainXml *in_force, bool started,
+                    GPtrArray *complaints)
+{
+    g_auto(DomainXml) inactive = {0};
+    g_autoptr(GError) error = NULL;
+    const DomainXml *from = NULL;
+
+    if (record->inactive_xml == NULL) {
+        if (started || !entry->configured_known)
+            from = in_force;
+    } else if (record->life == GUEST_LIFE_OFF || record->live_xml == NULL) {
+        from = in_force;
+    } else if (domain_xml_parse(record->inactive_xml, &inactive, &error)) {
+        from = &inactive;
+    } else {
+        g_ptr_array_add(complaints, g_strdup_printf("configuration for the next start: %s", error->message));
+    }
+    if (from == NULL)
+        return;
+    entry->startup.known = from->has_current;
+    entry->startup.kib = from->current_kib;
+    entry->period_sec = from->period_sec;
+    entry->configured_known = true;
+}
+
+static void
+work_out_settings(Entry *entry, DomainXml *domain, const Settings *settings, GPtrArray *complaints)
+{
+    const DomainElement bare = {.present = true};
+
+    if (!domain->has_memory)
+        g_ptr_array_add(complaints, g_strdup("<memory> is absent or makes no sense; expected the guest's memory"));
+    guest_settings_clear(&entry->settings);
+    if (guest_element_resolve(domain, &domain->element, entry->startup, settings, &entry->settings, complaints)) {
+        domain_element_clear(&entry->good);
+        entry->good = domain->element;
+        domain->element = (DomainElement){0};
+        entry->has_good = true;
+    } else if (entry->has_good &&
+               guest_element_resolve(domain, &entry->good, entry->startup, settings, &entry->settings, NULL)) {
+        g_ptr_array_add(complaints, g_strdup("until that is put right the last good settings stay in force"));
+    } else {
+        /* can't fail: there is nothing in it that could be bad */
+        guest_element_resolve(domain, &bare, entry->startup, settings, &entry->settings, NULL);
+        entry->settings.mode = GUEST_MODE_STATIC;
+        g_ptr_array_add(complaints, g_strdup("until that is put right the guest counts as static"));
+    }
+    entry->settings.configured_period_sec = entry->period_sec;
+}
+
+static void
+entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, GPtrArray *complaints)
+{
+    bool started = record->boots != entry->boots && !record->boot_in_place;
+    const char *xml = record->live_xml;
+    g_auto(DomainXml) domain = {0};
+    g_autoptr(GError) error = NULL;
+
+    entry->boots = record->boots;
+    if (record->inactive_xml != NULL && (record->life == GUEST_LIFE_OFF || xml == NULL))
+        xml = record->inactive_xml;
+    g_ptr_array_set_size(complaints, 0);
+    if (xml == NULL) {
+        /* libvirt has not told yet; what was known stays */
+    } else if (domain_xml_parse(xml, &domain, &error)) {
+        remember_configured(entry, record, &domain, started, complaints);
+        work_out_settings(entry, &domain, settings, complaints);
+    } else {
+        g_ptr_array_add(complaints, g_strdup(error->message));
+    }
+    if (entry->settings.vcpus == 0) {
+        /* nothing could ever be read of this guest */
+        entry->settings.mode = GUEST_MODE_STATIC;
+        entry->settings.bar = BALLOON_BAD_MEMORY;
+        entry->settings.vcpus = 1;
+    }
+    note_issues(entry, record, complaints);
+}
+
+/* Makes entries belong to records, index by index. Returns whether that was not so already. */
+static bool
+match_entries(GuestBook *book, const GuestRecord *const *records, size_t count)
+{
+    GPtrArray *old = book->entries;
+    size_t same = 0, next = 0;
+
+    while (same < count && same < old->len &&
+           g_str_equal(((Entry *)g_ptr_array_index(old, same))->uuid, records[same]->uuid))
+        same++;
+    if (same == count && same == old->len)
+        return false;
+
+    book->entries = g_ptr_array_new_full((guint)count, entry_free);
+    for (size_t i = 0; i < count; i++) {
+        Entry *entry = NULL;
+
+        while (next < old->len && strcmp(((Entry *)g_ptr_array_index(old, next))->uuid, records[i]->uuid) < 0)
+            next++;
+        if (next < old->len && g_str_equal(((Entry *)g_ptr_array_index(old, next))->uuid, records[i]->uuid)) {
+            entry = g_ptr_array_index(old, next);
+            g_ptr_array_index(old, next++) = NULL;
+        } else {
+            entry = g_new0(Entry, 1);
+            g_strlcpy(entry->uuid, records[i]->uuid, sizeof entry->uuid);
+            entry->definition_serial = ~records[i]->definition_serial;
+        }
+        g_ptr_array_add(book->entries, entry);
+    }
+    g_ptr_array_unref(old);
+    return true;
+}
+
+const GuestSettings *const *
+guest_book_update(GuestBook *book, const Settings *settings, uint64_t settings_serial,
+                  const GuestRecord *const *records, size_t count)
+{
+    bool changed = match_entries(book, records, count);
+
+    for (size_t i = 0; i < count; i++) {
+        Entry *entry = g_ptr_array_index(book->entries, i);
+        const GuestRecord *record = records[i];
+
+        if (entry->definition_serial == record->definition_serial && entry->settings_serial == settings_serial &&
+            entry->off == (record->life == GUEST_LIFE_OFF) && entry->boots == record->boots)
+            continue;
+        entry->definition_serial = record->definition_serial;
+        entry->settings_serial = settings_serial;
+        entry->off = record->life == GUEST_LIFE_OFF;
+        entry_update(entry, record, settings, book->complaints);
+        changed = true;
+    }
+    if (changed) {
+        g_ptr_array_set_size(book->settings, 0);
+        g_ptr_array_set_size(book->issues, 0);
+        for (size_t i = 0; i < count; i++) {
+            Entry *entry = g_ptr_array_index(book->entries, i);
+
+            g_ptr_array_add(book->settings, &entry->settings);
+            for (guint j = 0; entry->issues != NULL && j < entry->issues->len; j++)
+                g_ptr_array_add(book->issues, g_ptr_array_index(entry->issues, j));
+        }
+    }
+    return (const GuestSettings *const *)book->settings->pdata;
+}
+
+const GPtrArray *
+guest_book_issues(const GuestBook *book)
+{
+    return book->issues;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest_element.h"
+
+#include "error.h"
+#include "units.h"
+#include "value.h"
+
+#include <string.h>
+
+typedef struct Reading {
+    const DomainElement *element;
+    GPtrArray *complaints;
+    bool good;
+} Reading;
+
+static void G_GNUC_PRINTF(2, 3) complain(Reading *reading, const char *format, ...)
+{
+    va_list arguments;
+
+    reading->good = false;
+    if (reading->complaints == NULL)
+        return;
+    va_start(arguments, format);
+    g_ptr_array_add(reading->complaints, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+/* The attribute without the blanks around it, NULL where it is not given. An empty one is not given either. */
+static char *
+attribute_text(const Reading *reading, ElementAttribute attribute)
+{
+    char *text;
+
+    if (reading->element->attributes[attribute] == NULL)
+        return NULL;
+    text = g_strstrip(g_strdup(reading->element->attributes[attribute]));
+    if (*text == '\0')
+        g_clear_pointer(&text, g_free);
+    return text;
+}
+
+static void
+complain_value(Reading *reading, ElementAttribute attribute, const GError *error)
+{
+    complain(reading, "attribute %s: %s", element_attribute_names[attribute], error->message);
+}
+
+static void
+read_size(Reading *reading, ElementAttribute attribute, uint64_t *kib, bool *given)
+{
+    g_autofree char *text = attribute_text(reading, attribute);
+    g_autoptr(GError) error = NULL;
+
+    if (text == NULL)
+        return;
+    if (!units_parse_size(text, kib, &error)) {
+        complain_value(reading, attribute, error);
+        return;
+    }
+    if (*kib == 0)
+        complain(reading, "attribute %s: '%s' is nothing; no guest can live without memory, expected at least 1MiB",
+                 element_attribute_names[attribute], text);
+    *given = true;
+}
+
+static void
+read_number(Reading *reading, ElementAttribute attribute, uint32_t high, bool percent, uint32_t *value)
+{
+    g_autofree char *text = attribute_text(reading, attribute);
+    g_autoptr(GError) error = NULL;
+
+    if (text != NULL && !value_parse_number(text, high, percent, value, &error))
+        complain_value(reading, attribute, error);
+}
+
+static void
+read_smart_paging(Reading *reading, bool *smart_paging)
+{
+    g_autofree char *text = attribute_text(reading, ELEMENT_SMART_PAGING);
+    g_autoptr(GError) error = NULL;
+
+    if (text != NULL && !value_parse_boolean(text, smart_paging, &error))
+        complain_value(reading, ELEMENT_SMART_PAGING, error);
+}
+
+static void
+read_mode(Reading *reading, GuestMode *mode)
+{
+    static const char *const names[] = {
+        [GUEST_MODE_DYNAMIC] = "dynamic", [GUEST_MODE_OBSERVE] = "observe", [GUEST_MODE_STATIC] = "static"};
+    g_autofree char *text = attribute_text(reading, ELEMENT_MODE);
+    g_autofree char *shown = NULL;
+
+    if (text == NULL)
+        return;
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (!g_str_equal(text, names[i]))
+            continue;
+        *mode = (GuestMode)i;
+        return;
+    }
+    shown = value_shown(text);
+    complain(reading, "attribute mode: '%s' is no mode; expected dynamic, observe or static", shown);
+}
+
+/* The folder of the first disk file, NULL where the guest has none. */
+static char *
+disk_directory(const DomainXml *domain)
+{
+    char *directory = NULL;
+    g_autofree char *path = NULL;
+
+    if (domain->disk_file == NULL || !value_parse_path(domain->disk_file, &path, NULL))
+        return NULL;
+    directory = g_path_get_dirname(path);
+    return directory;
+}
+
+static void
+read_paging_directory(Reading *reading, const DomainXml *domain, const Settings *settings, char **directory)
+{
+    g_autofree char *text = attribute_text(reading, ELEMENT_PAGING_DIRECTORY);
+    g_autoptr(GError) error = NULL;
+
+    if (g_strcmp0(text != NULL ? text : settings->paging_directory, SETTINGS_PAGING_BESIDE_DISK) == 0)
+        *directory = disk_directory(domain);
+    else if (text != NULL && !value_parse_path(text, directory, &error))
+        complain_value(reading, ELEMENT_PAGING_DIRECTORY, error);
+}
+
+/* minimum <= startup <= maximum, whatever the guest names of them. */
+static void
+check_order(Reading *reading, const GuestSettings *guest, bool minimum_given, bool startup_given)
+{
+    g_autofree char *minimum = units_format_size_exact(guest->minimum_kib);
+    g_autofree char *startup = units_format_size_exact(guest->startup_kib);
+    g_autofree char *maximum = units_format_size_exact(guest->maximum_kib);
+
+    if (startup_given && guest->startup_kib > guest->maximum_kib)
+        complain(reading,
+                 "attribute startup: '%s' is above the maximum, which is %s; expected at most that, or a larger "
+                 "<memory>",
+                 startup, maximum);
+    if (!minimum_given)
+        return;
+    if (guest->minimum_kib > guest->maximum_kib)
+        complain(reading,
+                 "attribute minimum: '%s' is above the maximum, which is %s; expected at most that, or a larger "
+                 "<memory>",
+                 minimum, maximum);
+    else if (guest->minimum_kib > guest->startup_kib && startup_given)
+        complain(reading, "attribute minimum: '%s' is above startup, which is %s; expected at most that", minimum,
+                 startup);
+    else if (guest->minimum_kib > guest->startup_kib)
+        complain(reading,
+                 "attribute minimum: '%s' is above startup, which is %s by <currentMemory>; expected at most that, "
+                 "or an attribute startup of at least %s",
+                 minimum, startup, minimum);
+}
+
+bool
+guest_element_resolve(const DomainXml *domain, const DomainElement *element, StartupDefault startup,
+                      const Settings *settings, GuestSettings *guest, GPtrArray *complaints)
+{
+    Reading reading = {.element = element, .complaints = complaints, .good = true};
+    bool minimum_given = false, startup_given = false;
+    g_auto(GuestSettings) read = {
+        .managed = element->present || settings->manage_all,
+        .mode = GUEST_MODE_DYNAMIC,
+        .fixed_kib = domain->virtio_mem_kib,
+        .buffer_percent = settings->buffer_percent,
+        .priority = settings->priority,
+        .smart_paging = true,
+        .bar = domain->has_balloon ? domain->bar : BALLOON_NO_DEVICE,
+        .autodeflate = domain->autodeflate,
+        .vcpus = MAX(domain->vcpus, 1),
+        .configured_period_sec = domain->period_sec,
+    };
+
+    if (domain->has_memory)
+        read.maximum_kib =
+            saturating_sub(domain->memory_kib, saturating_add(domain->virtio_mem_kib, domain->not_ram_kib));
+    if (read.maximum_kib == 0)
+        read.bar = BALLOON_BAD_MEMORY;
+    read.startup_kib = startup.known ? MIN(startup.kib, read.maximum_kib) : read.maximum_kib;
+    read_size(&reading, ELEMENT_STARTUP, &read.startup_kib, &startup_given);
+    read.minimum_kib = read.startup_kib;
+    read_size(&reading, ELEMENT_MINIMUM, &read.minimum_kib, &minimum_given);
+    read_number(&reading, ELEMENT_BUFFER, 2000, true, &read.buffer_percent);
+    read_number(&reading, ELEMENT_PRIORITY, 100, false, &read.priority);
+    read_smart_paging(&reading, &read.smart_paging);
+    read_mode(&reading, &read.mode);
+    read_paging_directory(&reading, domain, settings, &read.paging_directory);
+    if (read.bar == BALLOON_BAD_MEMORY)
+        read.minimum_kib = read.startup_kib = 0;
+    else if (reading.good)
+        check_order(&reading, &read, minimum_given, startup_given);
+    if (complaints != NULL) {
+        for (guint i = 0; i < domain->unknown->len; i++)
+            g_ptr_array_add(complaints, g_strdup(g_ptr_array_index(domain->unknown, i)));
+    }
+    if (!reading.good)
+        return false;
+    *guest = read;
+    read = (GuestSettings){0};
+    return true;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Finds what somebody meant who wrote a name that does not exist. */
+
+#include <stddef.h>
+
+/*
+ * Returns the one of names that differs from name by case only or by one or two letters (added, left
+ * out, exchanged or swapped), the closest of them, or NULL where none is that close.
+ */
+const char *nearest_name(const char *name, const char *const *names, size_t count);
