@@ -86,6 +86,9 @@ typedef enum WorldLink {
     WORLD_LINK_READ_WRITE,
 } WorldLink;
 
+/* "down", "read-only", "read-write". Never NULL. */
+const char *world_link_name(WorldLink link);
+
 /* error is NULL when the target was taken; it is owned by the caller. */
 typedef void (*GuestTargetDone)(void *user_data, const char *uuid, uint64_t target_kib, const GError *error);
 

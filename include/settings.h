@@ -56,6 +56,9 @@ typedef enum GuestMode {
     GUEST_MODE_STATIC,  /* counted only */
 } GuestMode;
 
+/* "dynamic", "observe", "static". Never NULL. */
+const char *guest_mode_name(GuestMode mode);
+
 /*
  * Why inflating this guest's balloon would free nothing on the host, or can't be done. QEMU skips the
  * discard silently where something pins guest memory (hw/virtio/virtio-balloon.c,

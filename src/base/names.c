@@ -122,3 +122,27 @@ budget_limit_name(BudgetLimit limit)
 
     return names[limit];
 }
+
+const char *
+guest_mode_name(GuestMode mode)
+{
+    static const char *const names[] = {
+        [GUEST_MODE_DYNAMIC] = "dynamic",
+        [GUEST_MODE_OBSERVE] = "observe",
+        [GUEST_MODE_STATIC] = "static",
+    };
+
+    return names[mode];
+}
+
+const char *
+world_link_name(WorldLink link)
+{
+    static const char *const names[] = {
+        [WORLD_LINK_DOWN] = "down",
+        [WORLD_LINK_READ_ONLY] = "read-only",
+        [WORLD_LINK_READ_WRITE] = "read-write",
+    };
+
+    return names[link];
+}

@@ -3,7 +3,8 @@
 
 /*
  * Tells the outside what happened and why: D-Bus, journal, metrics, systemd. Works out what changed between
- * two ticks once (changes.h); everything else shows that.
+ * two ticks once (changes.h); everything else shows that. All of it on the main loop's thread, and nothing here
+ * waits for anybody: without a bus, a journal or systemd the rest goes on.
  */
 
 #include "config_problem.h"
@@ -16,24 +17,39 @@ typedef struct Report Report;
 typedef struct ReportOptions {
     GBusType bus_type;         /* G_BUS_TYPE_SYSTEM, G_BUS_TYPE_SESSION; G_BUS_TYPE_NONE: no D-Bus */
     const char *run_directory; /* for metrics.prom; NULL: DYNMEM_RUN_DIRECTORY */
-    /* The D-Bus method Reload(). Sets error when nothing could be read at all. */
+    bool dry_run;              /* the property DryRun */
+    /* The D-Bus method Reload(), from a caller who may: read the configuration again. May be NULL. */
     void (*reload)(void *user_data);
+    /*
+     * The bus name is not there (any more). taken: another process owns it, or the bus policy does not allow
+     * it; two daemons must not balance one host, so this is the moment to end. Otherwise the bus is away: it is
+     * tried again, and again called only when it was there in between. why is one line for people, valid for the
+     * call. May be NULL.
+     */
+    void (*name_lost)(void *user_data, bool taken, const char *why);
     void *user_data;
 } ReportOptions;
 
+/*
+ * Starts connecting to the bus, in the background. options is copied. READY=1 goes to systemd by itself, once the name
+ * is owned (or there is no bus) and the first tick is completed.
+ */
 Report *report_new(const ReportOptions *options);
+/* Leaves the bus and takes metrics.prom away. No callback is called after it. */
 void report_free(Report *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Report, report_free)
 
+/* Valid as long as report lives. */
 ReportSink report_sink(Report *report);
 
 /* The configuration was read, at start or again; problems is of ConfigProblem. Each is one journal record. */
 void report_config(Report *report, const GPtrArray *problems);
 
-/* One line on the connection to libvirt, for STATUS= and the bus. */
+/* What became of the connection to libvirt, with one line on it, for the journal, STATUS= and the bus. Call it at
+   the start and whenever one of the two is another. */
 void report_link(Report *report, WorldLink link, const char *text);
 
-/* sd_notify RELOADING=1 with MONOTONIC_USEC and, after it, READY=1. */
+/* sd_notify RELOADING=1 with MONOTONIC_USEC and, when the reload is done, READY=1. */
 void report_reloading(Report *report);
 void report_ready(Report *report);
 void report_stopping(Report *report);

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus_guests.h"
+
+#include "dynmem-bus.h"
+#include "held_tick.h"
+#include "names.h"
+#include "reason.h"
+#include "units.h"
+
+#include <string.h>
+
+/* Figures that are another at nearly every tick. */
+typedef struct Moving {
+    uint64_t assigned_kib;
+    uint64_t demand_kib;
+    uint64_t want_kib;
+    uint64_t resident_kib;
+    uint32_t pressure_percent;
+} Moving;
+
+/* Everything else, as it was set last, so that what did not change costs a comparison only. */
+typedef struct Steady {
+    char *name;
+    char *issue;
+    GuestState state;
+    GuestStatus status;
+    PlanRule rule;
+    bool managed;
+    GuestMode mode;
+    uint64_t minimum_kib;
+    uint64_t startup_kib;
+    uint64_t maximum_kib;
+    uint32_t buffer_percent;
+    uint32_t priority;
+    uint64_t target_kib;
+    uint64_t committed_kib;
+} Steady;
+
+typedef struct BusGuestEntry {
+    char uuid[37];
+    char *path;
+    BusGuest *skeleton;
+    Steady steady;
+    Moving moving;
+    Moving told;
+    uint64_t told_usec;
+    bool exported;
+    uint64_t seen_tick;
+} BusGuestEntry;
+
+struct BusGuests {
+    GDBusObjectManagerServer *manager;
+    GHashTable *entries; /* uuid, in the entry -> BusGuestEntry */
+};
+
+bool
+moving_figure_jumped(uint64_t told, uint64_t now)
+{
+    uint64_t difference = told > now ? told - now : now - told;
+
+    return difference > MAX(told, now) / 16;
+}
+
+static void
+entry_free(void *data)
+{
+    BusGuestEntry *entry = data;
+
+    /* what was held back is of no interest any more, and thawing is only to be even */
+    g_object_unref(entry->skeleton);
+    g_free(entry->path);
+    g_free(entry->steady.name);
+    g_free(entry->steady.issue);
+    g_free(entry);
+}
+
+BusGuests *
+bus_guests_new(GDBusObjectManagerServer *manager)
+{
+    BusGuests *guests = g_new0(BusGuests, 1);
+
+    guests->manager = g_object_ref(manager);
+    guests->entries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, entry_free);
+    return guests;
+}
+
+void
+bus_guests_free(BusGuests *guests)
+{
+    if (guests == NULL)
+        return;
+    g_hash_table_unref(guests->entries);
+    g_object_unref(guests->manager);
+    g_free(guests);
+}
+
+static BusGuestEntry *
+entry_new(const char *uuid)
+{
+    BusGuestEntry *entry = g_new0(BusGuestEntry, 1);
+    g_autofree char *element = g_strdelimit(g_strdup(uuid), "-", '_');
+
+    g_strlcpy(entry->uuid, uuid, sizeof entry->uuid);
+    entry->path = g_strconcat(DYNMEM_BUS_GUEST_PREFIX, element, NULL);
+    entry->skeleton = bus_guest_skeleton_new();
+    bus_guest_set_uuid(entry->skeleton, uuid);
+    return entry;
+}
+
+/* Sets what is not as it was. Returns whether anything was. */
+static bool
+set_steady(BusGuestEntry *entry, const GuestPlan *guest, const Plan *plan, const char *issue)
+{
+    const GuestSettings *settings = guest->guest->settings;
+    Steady *steady = &entry->steady;
+    bool all = !entry->exported;
+    bool changed = false;
+
+#define SET(field, value, call)                                                                                        \
+    if (all || steady->field != (value)) {                                                                             \
+        steady->field = (value);                                                                                       \
+        call;                                                                                                          \
+        changed = true;                                                                                                \
+    }
+
+    /* The words with figures: written anew only when the rule or the target is another, or they would change each tick. */
+    if (all || steady->rule != guest->rule || steady->target_kib != guest->target_kib) {
+        g_autofree char *reason = reason_text(guest, plan);
+
+        bus_guest_set_reason(entry->skeleton, reason);
+        changed = true;
+    }
+    SET(rule, guest->rule, bus_guest_set_rule(entry->skeleton, plan_rule_name(guest->rule)));
+    SET(state, guest->state, bus_guest_set_state(entry->skeleton, guest_state_name(guest->state)));
+    SET(status, guest->status, bus_guest_set_status(entry->skeleton, guest_status_name(guest->status)));
+    SET(managed, settings->managed, bus_guest_set_managed(entry->skeleton, settings->managed));
+    SET(mode, settings->mode, bus_guest_set_mode(entry->skeleton, guest_mode_name(settings->mode)));
+    SET(minimum_kib, settings->minimum_kib,
+        bus_guest_set_minimum(entry->skeleton, bytes_from_kib(settings->minimum_kib)));
+    SET(startup_kib, settings->startup_kib,
+        bus_guest_set_startup(entry->skeleton, bytes_from_kib(settings->startup_kib)));
+    SET(maximum_kib, settings->maximum_kib,
+        bus_guest_set_maximum(entry->skeleton, bytes_from_kib(settings->maximum_kib)));
+    SET(buffer_percent, settings->buffer_percent, bus_guest_set_buffer(entry->skeleton, settings->buffer_percent));
+    SET(priority, settings->priority, bus_guest_set_priority(entry->skeleton, settings->priority));
+    SET(target_kib, guest->target_kib, bus_guest_set_target(entry->skeleton, bytes_from_kib(guest->target_kib)));
+    SET(committed_kib, guest->committed_kib,
+        bus_guest_set_committed(entry->skeleton, bytes_from_kib(guest->committed_kib)));
+#undef SET
+
+    if (all || strcmp(steady->name, guest->guest->name) != 0) {
+        g_free(steady->name);
+        steady->name = g_strdup(guest->guest->name);
+        bus_guest_set_name(entry->skeleton, steady->name);
+        changed = true;
+    }
+    if (all || g_strcmp0(steady->issue, issue) != 0) {
+        g_free(steady->issue);
+        steady->issue = g_strdup(issue);
+        bus_guest_set_issue(entry->skeleton, issue != NULL ? issue : "");
+        changed = true;
+    }
+    return changed;
+}
+
+/* Sets the figures that move. Returns whether one of them is far from what was told last. */
+static bool
+set_moving(BusGuestEntry *entry, const GuestPlan *guest)
+{
+    Moving *moving = &entry->moving;
+    const Moving *told = &entry->told;
+    bool all = !entry->exported;
+
+#define SET(field, value, call)                                                                                        \
+    if (all || moving->field != (value)) {                                                                             \
+        moving->field = (value);                                                                                       \
+        call;                                                                                                          \
+    }
+    SET(assigned_kib, guest->assigned_kib,
+        bus_guest_set_assigned(entry->skeleton, bytes_from_kib(guest->assigned_kib)));
+    SET(demand_kib, guest->demand_kib, bus_guest_set_demand(entry->skeleton, bytes_from_kib(guest->demand_kib)));
+    SET(want_kib, guest->want_kib, bus_guest_set_want(entry->skeleton, bytes_from_kib(guest->want_kib)));
+    SET(resident_kib, guest->guest->resident_kib,
+        bus_guest_set_resident(entry->skeleton, bytes_from_kib(guest->guest->resident_kib)));
+    SET(pressure_percent, guest->pressure_percent, bus_guest_set_pressure(entry->skeleton, guest->pressure_percent));
+#undef SET
+
+    return moving_figure_jumped(told->assigned_kib, moving->assigned_kib) ||
+           moving_figure_jumped(told->demand_kib, moving->demand_kib) ||
+           moving_figure_jumped(told->want_kib, moving->want_kib) ||
+           moving_figure_jumped(told->resident_kib, moving->resident_kib);
+}
+
+static void
+entry_update(BusGuests *guests, BusGuestEntry *entry, const GuestPlan *guest, const TickReport *report,
+             const char *issue)
+{
+    bool tell = set_steady(entry, guest, report->plan, issue);
+
+    tell = set_moving(entry, guest) || tell;
+    if (!entry->exported) {
+        g_autoptr(BusObjectSkeleton) object = bus_object_skeleton_new(entry->path);
+
+        bus_object_skeleton_set_guest(object, entry->skeleton);
+        g_dbus_object_manager_server_export(guests->manager, G_DBUS_OBJECT_SKELETON(object));
+        entry->exported = true;
+        /* From here on the skeleton's signal waits until it is let go: it sends one when notifications thaw. */
+        g_object_freeze_notify(G_OBJECT(entry->skeleton));
+    } else if (tell || report->now_usec - entry->told_usec >= MOVING_FIGURES_USEC) {
+        g_object_thaw_notify(G_OBJECT(entry->skeleton));
+        g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(entry->skeleton));
+        g_object_freeze_notify(G_OBJECT(entry->skeleton));
+    } else {
+        return;
+    }
+    entry->told = entry->moving;
+    entry->told_usec = report->now_usec;
+}
+
+void
+bus_guests_update(BusGuests *guests, const TickReport *report)
+{
+    const Plan *plan = report->plan;
+    bool issues = report->issues != NULL && report->issues->len > 0;
+
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        const GuestPlan *guest = &plan->guests[i];
+        BusGuestEntry *entry = g_hash_table_lookup(guests->entries, guest->guest->uuid);
+
+        if (entry == NULL) {
+            entry = entry_new(guest->guest->uuid);
+            g_hash_table_insert(guests->entries, entry->uuid, entry);
+        }
+        entry->seen_tick = report->tick;
+        entry_update(guests, entry, guest, report, issues ? tick_report_issue(report, guest->guest->uuid) : NULL);
+    }
+
+    if (g_hash_table_size(guests->entries) > plan->guest_count) {
+        GHashTableIter iter;
+        void *value;
+
+        g_hash_table_iter_init(&iter, guests->entries);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+            BusGuestEntry *entry = value;
+
+            if (entry->seen_tick == report->tick)
+                continue;
+            g_dbus_object_manager_server_unexport(guests->manager, entry->path);
+            g_hash_table_iter_remove(&iter);
+        }
+    }
+}

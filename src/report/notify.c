@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "notify.h"
+
+#include "units.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+
+struct Notify {
+    bool ready;
+    bool enabled;
+    char *status;
+    uint64_t watchdog_usec; /* 0: nobody waits for it */
+    uint64_t fed_usec;
+};
+
+Notify *
+notify_new(void)
+{
+    Notify *notify = g_new0(Notify, 1);
+    uint64_t usec = 0;
+
+    notify->enabled = getenv("NOTIFY_SOCKET") != NULL;
+    if (sd_watchdog_enabled(0, &usec) > 0)
+        notify->watchdog_usec = usec;
+    return notify;
+}
+
+void
+notify_free(Notify *notify)
+{
+    if (notify == NULL)
+        return;
+    g_free(notify->status);
+    g_free(notify);
+}
+
+void
+notify_waiting(Notify *notify, const char *what)
+{
+    if (notify->ready)
+        return;
+    if (what != NULL) {
+        sd_notifyf(0, "STATUS=Starting: %s", what);
+        return;
+    }
+    notify->ready = true;
+    sd_notify(0, "READY=1");
+}
+
+char *
+notify_status_text(const TickReport *report, const char *link_text)
+{
+    const Plan *plan = report->plan;
+    g_autofree char *committed = units_format_size(plan->committed_kib);
+    g_autofree char *budget = units_format_size(plan->budget_kib);
+    g_autofree char *news = NULL;
+    size_t managed = 0;
+    size_t warnings = 0;
+    size_t away = 0;
+
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        const GuestPlan *guest = &plan->guests[i];
+
+        managed += guest->guest->settings->managed && guest->state != GUEST_STATE_OFF;
+        warnings += guest->status == GUEST_STATUS_WARNING;
+        away += guest->state == GUEST_STATE_STUCK || guest->state == GUEST_STATE_UNRESPONSIVE;
+    }
+
+    /* the worst only: it is one line */
+    if (report->snapshot->host.link == WORLD_LINK_DOWN)
+        news = g_strdup(link_text != NULL ? link_text : "libvirt is away");
+    else if (!plan->minimums_fit)
+        news = g_strdup("the minimums do not fit");
+    else if (plan->over_budget)
+        news = g_strdup("over budget");
+    else if (away > 0)
+        news = g_strdup_printf("%zu guest%s stuck or unresponsive", away, away == 1 ? "" : "s");
+    else if (warnings > 0)
+        news = g_strdup_printf("%zu guest%s short of memory", warnings, warnings == 1 ? "" : "s");
+    else if (plan->host_pressure)
+        news = g_strdup("the host is under memory pressure");
+    else if (report->snapshot->host.link == WORLD_LINK_READ_ONLY)
+        news = g_strdup("read-only connection, nothing is changed");
+    else if (report->issues != NULL && report->issues->len > 0)
+        news = g_strdup_printf("settings of %u guest%s rejected", report->issues->len,
+                               report->issues->len == 1 ? "" : "s");
+
+    return g_strdup_printf("%s%zu guest%s managed, %s of %s committed%s%s", report->dry_run ? "Dry run: " : "", managed,
+                           managed == 1 ? "" : "s", committed, budget, news != NULL ? "; " : "",
+                           news != NULL ? news : "");
+}
+
+void
+notify_tick(Notify *notify, const TickReport *report, const char *link_text)
+{
+    if (!notify->enabled)
+        return;
+    /* four times as often as systemd asks for, not more */
+    if (notify->watchdog_usec != 0 && report->now_usec - notify->fed_usec >= notify->watchdog_usec / 4) {
+        notify->fed_usec = report->now_usec;
+        sd_notify(0, "WATCHDOG=1");
+    }
+    if (notify->ready) {
+        g_autofree char *status = notify_status_text(report, link_text);
+
+        if (g_strcmp0(status, notify->status) == 0)
+            return;
+        g_free(notify->status);
+        notify->status = g_steal_pointer(&status);
+        sd_notifyf(0, "STATUS=%s", notify->status);
+    }
+}
+
+void
+notify_reloading(Notify *notify)
+{
+    if (notify->ready)
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIi64, g_get_monotonic_time());
+}
+
+void
+notify_reloaded(Notify *notify)
+{
+    /* before the start is over this would end it too early */
+    if (notify->ready)
+        sd_notify(0, "READY=1");
+}
+
+void
+notify_stopping(Notify *notify)
+{
+    sd_notify(0, "STOPPING=1\nSTATUS=Stopping; guests keep their memory");
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "service.h"
+
+#include "authorize.h"
+#include "bus_guests.h"
+#include "dynmem-bus.h"
+#include "explain.h"
+#include "guest_search.h"
+#include "names.h"
+#include "units.h"
+
+/* Seconds to the next try after the bus went away: doubled each time, up to the last one. */
+#define FIRST_RETRY_SEC 1
+#define LAST_RETRY_SEC 30
+/* Questions to polkit that may stand open at once: each may hold a password prompt. */
+#define QUESTIONS_AT_ONCE 16
+
+struct Service {
+    ServiceOptions options;
+    GCancellable *cancellable;
+    GDBusConnection *connection; /* NULL while the bus is away */
+    unsigned long closed_id;
+    unsigned name_id;
+    unsigned retry_id;
+    unsigned retry_sec;
+    unsigned questions;
+    bool settled;
+    bool owned;
+    GDBusObjectManagerServer *objects;
+    BusManager *manager;
+    BusGuests *guests;
+    uint64_t told_usec;
+    uint64_t told_budget_kib;
+    uint64_t told_available_kib;
+    uint64_t told_wants_kib;
+};
+
+static void
+settle(Service *service, bool owned, bool taken, const char *why)
+{
+    if (service->settled && service->owned == owned)
+        return;
+    service->settled = true;
+    service->owned = owned;
+    if (service->options.settled != NULL)
+        service->options.settled(service->options.user_data, owned, taken, why);
+}
+
+/* ---- methods ---- */
+
+static gboolean
+handle_explain(BusManager *manager, GDBusMethodInvocation *invocation, const char *text, void *data)
+{
+    Service *service = data;
+    const TickReport *report = held_tick_report(service->options.held);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *json = NULL;
+    const GuestPlan *guest = guest_search(report, text, &error);
+
+    if (guest == NULL) {
+        g_dbus_method_invocation_return_dbus_error(
+            invocation,
+            error->code == GUEST_SEARCH_AMBIGUOUS ? DYNMEM_BUS_ERROR_AMBIGUOUS : DYNMEM_BUS_ERROR_NO_SUCH_GUEST,
+            error->message);
+        return G_DBUS_METHOD_INVOCATION_HANDLED;
+    }
+    json = explain_guest(guest, report);
+    bus_manager_complete_explain(manager, invocation, json);
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+static void
+reload_authorized(GDBusMethodInvocation *invocation, const GError *refusal, void *data)
+{
+    Service *service = data;
+
+    service->questions--;
+    if (refusal != NULL) {
+        g_dbus_method_invocation_return_gerror(invocation, refusal);
+        return;
+    }
+    if (service->options.reload != NULL)
+        service->options.reload(service->options.user_data);
+    bus_manager_complete_reload(service->manager, invocation);
+}
+
+static gboolean
+handle_reload(BusManager *manager, GDBusMethodInvocation *invocation, void *data)
+{
+    Service *service = data;
+
+    if (service->questions >= QUESTIONS_AT_ONCE) {
+        g_dbus_method_invocation_return_dbus_error(
+            invocation, DYNMEM_BUS_ERROR_REFUSED,
+            "too many callers wait to be authorised; try again when they have been answered");
+        return G_DBUS_METHOD_INVOCATION_HANDLED;
+    }
+    service->questions++;
+    authorize(invocation, DYNMEM_POLKIT_MANAGE, service->cancellable, reload_authorized, service);
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+/* ---- connection and name ---- */
+
+static void connect_start(Service *service);
+
+static gboolean
+retry(void *data)
+{
+    Service *service = data;
+
+    service->retry_id = 0;
+    connect_start(service);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+retry_later(Service *service)
+{
+    service->retry_id = g_timeout_add_seconds(service->retry_sec, retry, service);
+    service->retry_sec = MIN(service->retry_sec * 2, LAST_RETRY_SEC);
+}
+
+static void
+connection_drop(Service *service)
+{
+    if (service->connection == NULL)
+        return;
+    if (service->name_id != 0)
+        g_bus_unown_name(service->name_id);
+    service->name_id = 0;
+    g_signal_handler_disconnect(service->connection, service->closed_id);
+    g_dbus_object_manager_server_set_connection(service->objects, NULL);
+    g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(service->manager));
+    g_clear_object(&service->connection);
+}
+
+static void
+connection_closed(GDBusConnection *connection, gboolean vanished, GError *error, void *data)
+{
+    Service *service = data;
+    g_autofree char *why =
+        g_strdup_printf("the bus is away: %s", error != NULL ? error->message : "it closed the connection");
+
+    connection_drop(service);
+    settle(service, false, false, why);
+    retry_later(service);
+}
+
+static void
+name_acquired(GDBusConnection *connection, const char *name, void *data)
+{
+    Service *service = data;
+
+    service->retry_sec = FIRST_RETRY_SEC;
+    settle(service, true, false, NULL);
+}
+
+static void
+name_lost(GDBusConnection *connection, const char *name, void *data)
+{
+    /* connection is NULL when it closed: that is connection_closed's */
+    if (connection != NULL)
+        settle(data, false, true,
+               "the bus name " DYNMEM_BUS_NAME
+               " is not to be had: another dynmemd runs, or the bus policy does not allow it");
+}
+
+static void
+connected(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDBusConnection) connection = g_dbus_connection_new_for_address_finish(result, &error);
+    Service *service = data;
+
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return; /* service is gone */
+    if (connection == NULL || !g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->manager), connection,
+                                                                DYNMEM_BUS_PATH, &error)) {
+        g_autofree char *why = g_strdup_printf("no connection to the bus: %s", error->message);
+
+        settle(service, false, false, why);
+        retry_later(service);
+        return;
+    }
+    g_dbus_connection_set_exit_on_close(connection, FALSE);
+    service->closed_id = g_signal_connect(connection, "closed", G_CALLBACK(connection_closed), service);
+    g_dbus_object_manager_server_set_connection(service->objects, connection);
+    service->name_id = g_bus_own_name_on_connection(connection, DYNMEM_BUS_NAME, G_BUS_NAME_OWNER_FLAGS_NONE,
+                                                    name_acquired, name_lost, service, NULL);
+    service->connection = g_steal_pointer(&connection);
+}
+
+/* A connection of its own: the shared one ends the process when the bus goes away, and never comes back. */
+static void
+connect_start(Service *service)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *address = g_dbus_address_get_for_bus_sync(service->options.bus_type, NULL, &error);
+
+    if (address == NULL) {
+        g_autofree char *why = g_strdup_printf("there is no bus: %s", error->message);
+
+        settle(service, false, false, why);
+        retry_later(service);
+        return;
+    }
+    g_dbus_connection_new_for_address(
+        address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL,
+        service->cancellable, connected, service);
+}
+
+Service *
+service_new(const ServiceOptions *options)
+{
+    Service *service = g_new0(Service, 1);
+
+    service->options = *options;
+    service->cancellable = g_cancellable_new();
+    service->retry_sec = FIRST_RETRY_SEC;
+    service->objects = g_dbus_object_manager_server_new(DYNMEM_BUS_PATH);
+    service->guests = bus_guests_new(service->objects);
+    service->manager = bus_manager_skeleton_new();
+    bus_manager_set_version(service->manager, DYNMEM_VERSION);
+    bus_manager_set_dry_run(service->manager, options->dry_run);
+    bus_manager_set_minimums_fit(service->manager, TRUE);
+    bus_manager_set_budget_limit(service->manager, budget_limit_name(BUDGET_BY_TOTAL));
+    service_set_link(service, WORLD_LINK_DOWN, "not connected yet");
+    g_signal_connect(service->manager, "handle-explain", G_CALLBACK(handle_explain), service);
+    g_signal_connect(service->manager, "handle-reload", G_CALLBACK(handle_reload), service);
+    /* as for the guests: properties are told when service_update lets them go */
+    g_object_freeze_notify(G_OBJECT(service->manager));
+    connect_start(service);
+    return service;
+}
+
+void
+service_free(Service *service)
+{
+    if (service == NULL)
+        return;
+    g_cancellable_cancel(service->cancellable);
+    if (service->retry_id != 0)
+        g_source_remove(service->retry_id);
+    if (service->connection != NULL) {
+        g_autoptr(GDBusConnection) connection = g_object_ref(service->connection);
+
+        connection_drop(service);
+        g_dbus_connection_close(connection, NULL, NULL, NULL);
+    }
+    bus_guests_free(service->guests);
+    g_signal_handlers_disconnect_by_data(service->manager, service);
+    g_object_unref(service->manager);
+    g_object_unref(service->objects);
+    g_object_unref(service->cancellable);
+    g_free(service);
+}
+
+/* ---- the manager's properties ---- */
+
+static void
+manager_flush(Service *service)
+{
+    g_object_thaw_notify(G_OBJECT(service->manager));
+    g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(service->manager));
+    g_object_freeze_notify(G_OBJECT(service->manager));
+}
+
+void
+service_set_link(Service *service, WorldLink link, const char *text)
+{
+    bus_manager_set_link(service->manager, world_link_name(link));
+    bus_manager_set_link_text(service->manager, text);
+}
+
+void
+service_update(Service *service, const TickReport *report)
+{
+    const Plan *plan = report->plan;
+    const HostSnapshot *host = &report->snapshot->host;
+    BusManager *manager = service->manager;
+    bool tell;
+
+    tell = bytes_from_kib(plan->committed_kib) != bus_manager_get_committed(manager) ||
+           plan->over_budget != (bool)bus_manager_get_over_budget(manager) ||
+           plan->minimums_fit != (bool)bus_manager_get_minimums_fit(manager) ||
+           plan->host_pressure != (bool)bus_manager_get_host_pressure(manager) ||
+           g_strcmp0(world_link_name(host->link), bus_manager_get_link(manager)) != 0 ||
+           moving_figure_jumped(service->told_budget_kib, plan->budget_kib) ||
+           moving_figure_jumped(service->told_available_kib, host->figures.available_kib) ||
+           moving_figure_jumped(service->told_wants_kib, plan->wants_kib) ||
+           report->now_usec - service->told_usec >= MOVING_FIGURES_USEC;
+
+    g_object_set(manager, "ticks", report->tick, "budget", bytes_from_kib(plan->budget_kib), "budget-limit",
+                 budget_limit_name(plan->budget_limit), "committed", bytes_from_kib(plan->committed_kib), "free",
+                 bytes_from_kib(plan->free_kib), "reserve", bytes_from_kib(plan->reserve_kib), "overhead",
+                 bytes_from_kib(plan->overhead_kib), "other", bytes_from_kib(plan->other_kib), "total",
+                 bytes_from_kib(host->figures.total_kib), "available", bytes_from_kib(host->figures.available_kib),
+                 "pressure", plan->pressure_percent, "demand", bytes_from_kib(plan->demands_kib), "want",
+                 bytes_from_kib(plan->wants_kib), "over-budget", (gboolean)plan->over_budget, "minimums-fit",
+                 (gboolean)plan->minimums_fit, "host-pressure", (gboolean)plan->host_pressure, "link",
+                 world_link_name(host->link), NULL);
+    if (tell) {
+        manager_flush(service);
+        service->told_usec = report->now_usec;
+        service->told_budget_kib = plan->budget_kib;
+        service->told_available_kib = host->figures.available_kib;
+        service->told_wants_kib = plan->wants_kib;
+    }
+    bus_guests_update(service->guests, report);
+}
+
+void
+service_emit(Service *service, const Change *change)
+{
+    uint64_t old_size = bytes_from_kib(change->old_kib);
+    uint64_t new_size = bytes_from_kib(change->new_kib);
+
+    if (service->connection == NULL)
+        return;
+    if (change->kind == CHANGE_TARGET_CHANGED)
+        bus_manager_emit_target_changed(service->manager, change->uuid, change->name, old_size, new_size,
+                                        change->reason);
+    else if (change->kind == CHANGE_GUEST_STUCK)
+        bus_manager_emit_guest_stuck(service->manager, change->uuid, change->name, new_size, old_size, change->reason);
+    bus_manager_emit_event(service->manager, change_kind_name(change->kind), change->uuid, change->name, old_size,
+                           new_size, change->reason, change->message);
+}
