@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/calm.h"
+
+#include "decide/faults.h"
+#include "units.h"
+
+#define BAND_KIB (64 * KIB_PER_MIB)
+#define BAND_PERCENT 5
+#define TINY_KIB (8 * KIB_PER_MIB)
+#define TINY_PERCENT 1
+#define WANT_EVERY_USEC (10 * USEC_PER_SEC)
+#define TINY_EVERY_USEC (30 * USEC_PER_SEC)
+#define SURPLUS_USEC (60 * USEC_PER_SEC)
+#define STEP_KIB (256 * KIB_PER_MIB)
+#define STEP_PERCENT 10
+
+/* Small differences are set right when the ideal has been still for a while, and then seldom. */
+#define TRIM_STILL_USEC (30 * USEC_PER_SEC)
+#define TRIM_EVERY_USEC (300 * USEC_PER_SEC)
+
+static uint64_t
+band_of(const CalmGuest *guest)
+{
+    return MAX(percent_of(guest->held_kib, BAND_PERCENT), BAND_KIB);
+}
+
+static uint64_t
+tiny_of(const CalmGuest *guest)
+{
+    return MAX(percent_of(guest->held_kib, TINY_PERCENT), TINY_KIB);
+}
+
+static void
+follow_ideal(const CalmGuest *guest, uint64_t now_usec)
+{
+    CalmMemory *memory = guest->memory;
+    uint64_t moved = MAX(guest->ideal_kib, memory->ideal_kib) - MIN(guest->ideal_kib, memory->ideal_kib);
+
+    if (memory->ideal_usec == 0 || moved > MAX(guest->ideal_kib / 512, KIB_PER_MIB)) {
+        memory->ideal_kib = guest->ideal_kib;
+        memory->ideal_usec = now_usec;
+    }
+}
+
+static bool
+may_trim(const CalmGuest *guest, bool shortage, uint64_t now_usec)
+{
+    const CalmMemory *memory = guest->memory;
+
+    return shortage && now_usec - memory->ideal_usec >= TRIM_STILL_USEC &&
+           now_usec - memory->changed_usec >= TRIM_STILL_USEC &&
+           (memory->trimmed_usec == 0 || now_usec - memory->trimmed_usec >= TRIM_EVERY_USEC);
+}
+
+/* A small difference: held back, or set right now. */
+static void
+hold_small(CalmGuest *guest, bool shortage, uint64_t now_usec)
+{
+    uint64_t difference = MAX(guest->ideal_kib, guest->held_kib) - MIN(guest->ideal_kib, guest->held_kib);
+
+    guest->target_kib = guest->held_kib;
+    guest->delay = PLAN_RULE_SMALL;
+    if (difference >= MAX(guest->held_kib / 512, KIB_PER_MIB) && may_trim(guest, shortage, now_usec)) {
+        guest->memory->trimmed_usec = now_usec;
+        guest->target_kib = guest->ideal_kib;
+        guest->delay = PLAN_RULE_COUNT;
+    }
+}
+
+static void
+settle_raise(CalmGuest *guest, bool shortage, uint64_t now_usec)
+{
+    uint64_t since = now_usec - guest->memory->changed_usec;
+    uint64_t difference = guest->ideal_kib - guest->held_kib;
+
+    guest->memory->surplus_usec = 0;
+    if (guest->need_kib > guest->held_kib &&
+        (guest->starved || difference >= tiny_of(guest) || since >= TINY_EVERY_USEC))
+        return;
+    if (difference >= band_of(guest) && since >= WANT_EVERY_USEC)
+        return;
+    hold_small(guest, shortage, now_usec);
+}
+
+static void
+settle_shrink(CalmGuest *guest, bool shortage, uint64_t now_usec)
+{
+    CalmMemory *memory = guest->memory;
+
+    if (guest->held_kib - guest->ideal_kib < band_of(guest)) {
+        memory->surplus_usec = 0;
+        hold_small(guest, shortage, now_usec);
+        return;
+    }
+    if (memory->surplus_usec == 0)
+        memory->surplus_usec = now_usec;
+    if (now_usec - memory->surplus_usec >= SURPLUS_USEC)
+        return;
+    guest->target_kib = guest->held_kib;
+    guest->delay = PLAN_RULE_WAIT_SURPLUS;
+}
+
+/* Keeps a shrink ahead of the guest, but not further than it can follow, and without a new target each tick. */
+static void
+limit_step(CalmGuest *guest, uint64_t interval_usec)
+{
+    uint64_t rate = guest->rate_kib * 2 * (interval_usec / USEC_PER_MSEC) / 1000;
+    uint64_t step = MAX(MAX(percent_of(guest->actual_kib, STEP_PERCENT), STEP_KIB), rate);
+    uint64_t reachable = saturating_sub(guest->actual_kib, step);
+
+    if (guest->target_kib >= guest->held_kib || guest->target_kib >= reachable)
+        return;
+    guest->delay = PLAN_RULE_STEP;
+    guest->target_kib = MIN(guest->held_kib, reachable);
+    if (guest->held_kib - guest->target_kib < step / 4)
+        guest->target_kib = guest->held_kib;
+}
+
+void
+calm_settle(CalmGuest *guests, size_t count, uint64_t budget_kib, bool shortage, uint64_t interval_usec,
+            uint64_t now_usec, uint32_t faults)
+{
+    uint64_t sum = 0;
+    bool fits;
+
+    for (size_t i = 0; i < count; i++) {
+        CalmGuest *guest = &guests[i];
+
+        follow_ideal(guest, now_usec);
+        guest->target_kib = guest->ideal_kib;
+        guest->delay = PLAN_RULE_COUNT;
+        if (guest->ideal_kib == guest->held_kib)
+            guest->memory->surplus_usec = 0;
+        else if ((faults & FAULT_NO_HYSTERESIS) != 0 || guest->held_kib < guest->minimum_kib ||
+                 guest->held_kib > guest->maximum_kib)
+            ; /* what is held breaks a limit */
+        else if (guest->ideal_kib > guest->held_kib)
+            settle_raise(guest, shortage, now_usec);
+        else
+            settle_shrink(guest, shortage, now_usec);
+        sum += guest->target_kib;
+    }
+
+    fits = sum <= budget_kib;
+    for (size_t i = 0; i < count; i++) {
+        CalmGuest *guest = &guests[i];
+
+        if (!fits && guest->target_kib > guest->ideal_kib) {
+            guest->target_kib = guest->ideal_kib;
+            guest->delay = PLAN_RULE_COUNT;
+        }
+        if (!guest->instant && (faults & FAULT_SHRINK_AT_ONCE) == 0)
+            limit_step(guest, interval_usec);
+    }
+}
+
+void
+calm_note_change(CalmMemory *memory, uint64_t now_usec)
+{
+    memory->changed_usec = now_usec;
+    memory->surplus_usec = 0;
+}

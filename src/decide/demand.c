@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/demand.h"
+
+#include "decide/faults.h"
+#include "units.h"
+
+/*
+ * With less than this part usable a guest is starved: what Linux calls available ends near its low
+ * watermark. AIR must be the larger part, or a guest that got exactly its demand would be called starved.
+ */
+#define STARVED_PART 50
+#define AIR_PART 32
+
+/* Swapping in or faulting at these rates is only taken for need while usable is short as well: after
+   a shortage a guest fetches its pages back for a while although it has room. */
+#define SHORT_PART 10
+#define STARVED_SWAP_IN_KIB_PER_SEC 1024
+#define STARVED_FAULTS_PER_SEC 100
+
+/* Uniform noise moves by a third of its range from one report to the next, so four times that covers it. */
+#define NOISE_BAND 4
+#define NOISE_SMOOTHING 8
+/* A change larger than this part is a step of the load, not noise. */
+#define NOISE_STEP_PART 8
+
+#define PEAK_HALF_LIFE_USEC (60 * USEC_PER_SEC)
+
+uint64_t
+demand_floor(uint64_t maximum_kib)
+{
+    /* 32 MiB and a part that gets smaller with size; what remains is 1/64, the kernel's page structures */
+    uint64_t first = MIN(maximum_kib, KIB_PER_GIB);
+    uint64_t second = MIN(saturating_sub(maximum_kib, KIB_PER_GIB), 7 * KIB_PER_GIB);
+    uint64_t rest = saturating_sub(maximum_kib, 8 * KIB_PER_GIB);
+
+    return MIN(32 * KIB_PER_MIB + first / 16 + second / 32 + rest / 64, maximum_kib);
+}
+
+static bool
+is_starved(const GuestSnapshot *guest, uint64_t usable_kib)
+{
+    uint64_t span_msec = guest->report_span_usec / USEC_PER_MSEC;
+
+    if (usable_kib < guest->report_actual_kib / STARVED_PART)
+        return true;
+    if (usable_kib >= guest->report_actual_kib / SHORT_PART || span_msec == 0)
+        return false;
+    return guest->swapped_in_kib >= STARVED_SWAP_IN_KIB_PER_SEC * span_msec / 1000 ||
+           guest->major_faults >= STARVED_FAULTS_PER_SEC * span_msec / 1000;
+}
+
+static void
+follow_noise(DemandMemory *memory, uint64_t measured_kib, uint32_t faults)
+{
+    uint64_t change = MAX(measured_kib, memory->measured_kib) - MIN(measured_kib, memory->measured_kib);
+    uint64_t band;
+
+    if (!memory->valid) {
+        memory->noise_kib = 0;
+        memory->envelope_kib = measured_kib;
+        return;
+    }
+    if (change <= MAX(measured_kib / NOISE_STEP_PART, 256 * KIB_PER_MIB))
+        memory->noise_kib = (memory->noise_kib * (NOISE_SMOOTHING - 1) + change) / NOISE_SMOOTHING;
+    band = MIN(memory->noise_kib * NOISE_BAND, measured_kib / 4);
+    if ((faults & FAULT_NO_ENVELOPE) != 0)
+        band = 0;
+    if (measured_kib > memory->envelope_kib || memory->envelope_kib - measured_kib > band)
+        memory->envelope_kib = measured_kib;
+}
+
+static void
+hold_peak(DemandMemory *memory, uint64_t now_usec, uint64_t since_usec)
+{
+    uint64_t above = saturating_sub(memory->peak_kib, memory->envelope_kib);
+    uint64_t elapsed = MIN(now_usec - MIN(since_usec, now_usec), PEAK_HALF_LIFE_USEC);
+
+    /* linear over less than one half-life: close enough, and whole numbers */
+    above -= above / 2 * (elapsed / USEC_PER_MSEC) / (PEAK_HALF_LIFE_USEC / USEC_PER_MSEC);
+    memory->peak_kib = memory->envelope_kib + above;
+}
+
+static void
+take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
+            uint32_t faults)
+{
+    uint64_t actual = guest->report_actual_kib;
+    uint64_t usable = MIN(guest->usable_kib, actual);
+    uint64_t maximum = guest->settings->maximum_kib;
+    uint64_t measured;
+
+    /*
+     * A guest that claims more usable memory than it has is not squeezed on that word, nor may it gain by
+     * it: it counts as one that needs all it has, which in a shortage is bounded by its share.
+     */
+    if ((guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) != 0 && (faults & FAULT_TRUST_REPORTS) == 0)
+        measured = MIN(actual, maximum);
+    else
+        measured = actual - usable;
+    if (guest->has_cache && settings->cache_share_percent > 0)
+        measured += MIN(percent_of(MIN(guest->cache_kib, usable), settings->cache_share_percent), actual - measured);
+
+    follow_noise(memory, measured, faults);
+    memory->starved = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 && is_starved(guest, usable);
+    memory->demand_kib = memory->envelope_kib + memory->envelope_kib / AIR_PART;
+    if (memory->starved && (faults & FAULT_NO_STARVED) == 0)
+        memory->demand_kib = MAX(memory->demand_kib, actual + MAX(actual / 4, maximum / 8));
+    hold_peak(memory, now_usec, memory->valid ? memory->report_usec : now_usec);
+    memory->measured_kib = measured;
+    memory->serial = guest->report_serial;
+    memory->report_usec = now_usec;
+    memory->valid = true;
+}
+
+void
+demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
+                uint32_t faults, Demand *demand)
+{
+    uint64_t maximum = guest->settings->maximum_kib;
+
+    if (guest->has_usable && guest->driver_up && (!memory->valid || memory->serial != guest->report_serial))
+        take_report(memory, guest, settings, now_usec, faults);
+
+    *demand = (Demand){.known = memory->valid};
+    if (!memory->valid)
+        return;
+    demand->floor_kib = demand_floor(maximum);
+    demand->demand_kib = MIN(MAX(memory->demand_kib, demand->floor_kib), KIB_LIMIT);
+    demand->want_kib = MAX(demand->demand_kib + percent_of(memory->envelope_kib, guest->settings->buffer_percent),
+                           memory->peak_kib + memory->peak_kib / AIR_PART);
+    demand->starved = memory->starved;
+}

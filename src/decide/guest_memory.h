@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the decision remembers of each guest from tick to tick. Kept in an array in the order of the
+ * snapshot, so that entry i belongs to guest i; it is rebuilt only when guests come or go, and a guest
+ * that is gone is forgotten.
+ */
+
+#include "decide/calm.h"
+#include "decide/demand.h"
+#include "decide/ledger.h"
+#include "decide/stuck.h"
+
+typedef struct GuestMemory {
+    char uuid[37];
+    bool seen; /* boots and running are of an earlier tick */
+    bool running;
+    uint64_t boots;
+    uint64_t boot_usec;
+    DemandMemory demand;
+    OverheadMemory overhead;
+    StuckMemory stuck;
+    CalmMemory calm;
+    uint64_t committed_kib;    /* in the last tick, fixed memory included */
+    bool restarting;           /* reset, and not seen near its target since */
+    bool fresh_once;           /* a fresh report came in this boot */
+    uint64_t fresh_usec;       /* the last time statistics were fresh */
+    uint64_t first_actual_kib; /* of this boot; another value later: its balloon moves */
+    bool balloon_moved;
+    bool told; /* told_kib was told in an earlier tick */
+    uint64_t told_kib;
+    uint64_t told_usec;
+} GuestMemory;
+
+typedef struct GuestMemories {
+    GuestMemory *guests;
+    size_t count;
+    size_t capacity;
+    GuestMemory *spare; /* of the same capacity */
+} GuestMemories;
+
+/*
+ * Makes memories->guests[i] the memory of snapshot->guests[i]. Memories of a boot that is over are cleared,
+ * those of guests that are not in snapshot are forgotten.
+ */
+void guest_memories_sync(GuestMemories *memories, const Snapshot *snapshot);
+
+void guest_memories_clear(GuestMemories *memories);

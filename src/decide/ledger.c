@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/ledger.h"
+
+#include "decide/faults.h"
+#include "units.h"
+
+/* How long actual must have been steady before resident memory is compared with it. */
+#define STEADY_USEC (5 * USEC_PER_SEC)
+#define STEADY_TOLERANCE_KIB (4 * KIB_PER_MIB)
+#define OVERHEAD_RISE_USEC (4 * USEC_PER_SEC)
+#define OVERHEAD_FALL_USEC (120 * USEC_PER_SEC)
+#define OVERHEAD_LEAST_KIB (8 * KIB_PER_MIB)
+
+#define OTHER_FALL_USEC (30 * USEC_PER_SEC)
+#define BUDGET_RISE_USEC (15 * USEC_PER_SEC)
+
+uint64_t
+ledger_sliding_reserve(uint64_t total_kib)
+{
+    uint64_t first = MIN(total_kib, 4 * KIB_PER_GIB);
+    uint64_t second = MIN(saturating_sub(total_kib, 4 * KIB_PER_GIB), 8 * KIB_PER_GIB);
+    uint64_t third = MIN(saturating_sub(total_kib, 12 * KIB_PER_GIB), 16 * KIB_PER_GIB);
+    uint64_t rest = saturating_sub(total_kib, 28 * KIB_PER_GIB);
+    uint64_t reserve = percent_of(first, 6) + percent_of(second, 4) + percent_of(third, 2) + percent_of(rest, 1);
+
+    return MAX(reserve, 128 * KIB_PER_MIB);
+}
+
+uint64_t
+ledger_estimate_overhead(const GuestSettings *settings)
+{
+    return (settings->maximum_kib + settings->fixed_kib) / 512 + 8 * KIB_PER_MIB * MAX(settings->vcpus, 1) +
+           48 * KIB_PER_MIB;
+}
+
+/* value moved towards goal by elapsed / span of the distance; at least to goal's side, whole KiB. */
+static uint64_t
+approach(uint64_t value, uint64_t goal, uint64_t elapsed_usec, uint64_t span_usec)
+{
+    uint64_t distance = value > goal ? value - goal : goal - value;
+    uint64_t moved;
+
+    if (elapsed_usec >= span_usec)
+        return goal;
+    moved = distance / 1000 * (elapsed_usec / USEC_PER_MSEC) / (span_usec / USEC_PER_SEC) +
+            distance % 1000 * (elapsed_usec / USEC_PER_MSEC) / (span_usec / USEC_PER_MSEC);
+    moved = MIN(moved + 1, distance);
+    return value > goal ? value - moved : value + moved;
+}
+
+uint64_t
+ledger_learn_overhead(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
+{
+    uint64_t estimate = ledger_estimate_overhead(guest->settings);
+    uint64_t elapsed = now_usec - MIN(memory->updated_usec, now_usec);
+    uint64_t beyond;
+    uint64_t goal;
+
+    if (!memory->valid) {
+        *memory = (OverheadMemory){.valid = true, .overhead_kib = estimate, .steady_usec = now_usec};
+        elapsed = 0;
+    }
+    memory->updated_usec = now_usec;
+    if (guest->resident_kib != 0)
+        memory->resident_kib = MIN(guest->resident_kib, KIB_LIMIT);
+
+    if (!guest->has_actual || !guest->driver_up || guest->resident_kib == 0 || guest->settings->fixed_kib != 0 ||
+        MAX(guest->actual_kib, memory->steady_kib) - MIN(guest->actual_kib, memory->steady_kib) >
+            STEADY_TOLERANCE_KIB) {
+        memory->steady_usec = now_usec;
+        memory->steady_kib = guest->actual_kib;
+        return memory->overhead_kib;
+    }
+    if (now_usec - memory->steady_usec < STEADY_USEC)
+        return memory->overhead_kib;
+
+    /* Bounded: what is far beyond is a balloon that frees nothing, and not the cost of running QEMU. */
+    beyond = MIN(saturating_sub(memory->resident_kib, guest->actual_kib), 4 * estimate);
+    if (beyond > memory->overhead_kib) {
+        memory->overhead_kib = approach(memory->overhead_kib, beyond, elapsed, OVERHEAD_RISE_USEC);
+    } else if (guest->has_unused) {
+        /* What is not unused has been touched, and so is not overhead. */
+        uint64_t touched = saturating_sub(guest->actual_kib, MIN(guest->unused_kib, guest->actual_kib));
+
+        goal = MAX(saturating_sub(memory->resident_kib, touched), OVERHEAD_LEAST_KIB);
+        if (goal < memory->overhead_kib)
+            memory->overhead_kib = approach(memory->overhead_kib, goal, elapsed, OVERHEAD_FALL_USEC);
+    }
+    return memory->overhead_kib;
+}
+
+uint64_t
+ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib,
+                 uint32_t faults)
+{
+    const GuestSettings *settings = guest->settings;
+    uint64_t actual = guest->has_actual ? guest->actual_kib : settings->maximum_kib;
+    uint64_t target = guest->target_known ? guest->target_kib : 0;
+    uint64_t resident = saturating_sub(guest->resident_kib, overhead_kib);
+    uint64_t committed = 0;
+
+    if ((faults & FAULT_COUNT_TARGET_ONLY) != 0 && guest->target_known)
+        actual = target;
+    switch (booking) {
+    case BOOKING_NONE:
+    case BOOKING_POOL:
+        return 0;
+    case BOOKING_BALLOON:
+        committed = MAX(actual, target) + settings->fixed_kib;
+        break;
+    case BOOKING_ADOPTED:
+        committed = MAX(MAX(actual, target) + settings->fixed_kib, resident);
+        break;
+    case BOOKING_MAXIMUM:
+        committed = MAX(settings->maximum_kib, actual) + settings->fixed_kib;
+        break;
+    case BOOKING_FULL:
+    default:
+        committed = MAX(MAX(settings->maximum_kib, actual) + settings->fixed_kib, resident);
+        break;
+    case BOOKING_FROZEN:
+        committed = MAX(previous_kib, MAX(actual, target) + settings->fixed_kib);
+        break;
+    }
+    return MIN(committed, KIB_LIMIT);
+}
+
+void
+ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib)
+{
+    sums->committed_kib += committed_kib;
+    sums->overhead_kib += overhead_kib;
+    sums->resident_kib += resident_kib;
+    sums->untouched_kib += saturating_sub(committed_kib + overhead_kib, resident_kib);
+}
+
+/* Keeps measured_kib still: never above it, and below it only by what noise needs. */
+static uint64_t
+hold_budget(LedgerMemory *memory, uint64_t measured_kib, uint64_t total_kib, uint64_t now_usec)
+{
+    uint64_t margin = MIN(total_kib / 1024, 64 * KIB_PER_MIB);
+
+    if (measured_kib < memory->held_kib) {
+        memory->held_kib = saturating_sub(measured_kib, margin);
+        memory->above_usec = 0;
+    } else if (measured_kib - memory->held_kib <= 2 * margin) {
+        memory->above_usec = 0;
+    } else if (memory->above_usec == 0) {
+        memory->above_usec = now_usec;
+    } else if (now_usec - memory->above_usec >= BUDGET_RISE_USEC) {
+        memory->held_kib = measured_kib - margin;
+        memory->above_usec = 0;
+    }
+    return memory->held_kib;
+}
+
+void
+ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
+                       uint64_t now_usec, uint32_t faults, LedgerBudget *budget)
+{
+    const HostFigures *figures = &host->figures;
+    uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);
+    uint64_t available = MIN(figures->available_kib, usable);
+    uint64_t other = saturating_sub(usable, saturating_add(available, sums->resident_kib));
+    uint64_t untouched = (faults & FAULT_TRUST_AVAILABLE) != 0 ? 0 : sums->untouched_kib;
+    uint64_t measured;
+
+    budget->reserve_kib =
+        settings->reserve_kib == SETTINGS_RESERVE_AUTO ? ledger_sliding_reserve(usable) : settings->reserve_kib;
+
+    if (!memory->valid || other >= memory->other_kib || (faults & FAULT_NO_BUDGET_SMOOTHING) != 0)
+        memory->other_kib = other;
+    else
+        memory->other_kib =
+            approach(memory->other_kib, other, now_usec - MIN(memory->updated_usec, now_usec), OTHER_FALL_USEC);
+    memory->updated_usec = now_usec;
+    /* the same memory that is added to the others is taken off what is available */
+    available = saturating_sub(available, memory->other_kib - other);
+    budget->other_kib = memory->other_kib;
+
+    budget->total_kib = saturating_sub(usable, budget->reserve_kib + memory->other_kib + sums->overhead_kib);
+    budget->available_kib = saturating_sub(sums->committed_kib + available, budget->reserve_kib + untouched);
+    measured = MIN(budget->total_kib, budget->available_kib);
+    budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
+
+    if (!memory->valid || (faults & FAULT_NO_BUDGET_SMOOTHING) != 0)
+        memory->held_kib = measured;
+    memory->valid = true;
+    budget->budget_kib = hold_budget(memory, measured, usable, now_usec);
+    if (settings->budget_kib != SETTINGS_BUDGET_NONE && settings->budget_kib <= budget->budget_kib) {
+        budget->budget_kib = settings->budget_kib;
+        budget->limit = BUDGET_BY_SETTING;
+    }
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/pressure.h"
+
+#include "decide/faults.h"
+#include "units.h"
+
+/* Hundredths of a percent of the last ten seconds in which some, or all, tasks waited for memory. */
+#define SOME_HIGH_CENTI 1000
+#define FULL_HIGH_CENTI 500
+#define SOME_LOW_CENTI 300
+#define FULL_LOW_CENTI 100
+
+#define HIGH_FOR_USEC (5 * USEC_PER_SEC)
+#define LOW_FOR_USEC (30 * USEC_PER_SEC)
+
+bool
+pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec, uint32_t faults)
+{
+    const HostFigures *figures = &host->figures;
+    bool high = figures->pressure_some_centi >= SOME_HIGH_CENTI || figures->pressure_full_centi >= FULL_HIGH_CENTI;
+    bool low = figures->pressure_some_centi < SOME_LOW_CENTI && figures->pressure_full_centi < FULL_LOW_CENTI;
+
+    if (!figures->has_pressure || (faults & FAULT_NO_PRESSURE) != 0) {
+        *memory = (PressureMemory){.pressed = false};
+        return false;
+    }
+    /* The kernel's word comes sooner than its averages, and is half of what it takes. */
+    if (host->pressure_event && !low)
+        high = true;
+
+    if (!high)
+        memory->high_usec = 0;
+    else if (memory->high_usec == 0)
+        memory->high_usec = now_usec;
+    if (!low)
+        memory->low_usec = 0;
+    else if (memory->low_usec == 0)
+        memory->low_usec = now_usec;
+
+    if (memory->high_usec != 0 && now_usec - memory->high_usec >= HIGH_FOR_USEC)
+        memory->pressed = true;
+    else if (memory->low_usec != 0 && now_usec - memory->low_usec >= LOW_FOR_USEC)
+        memory->pressed = false;
+    return memory->pressed;
+}

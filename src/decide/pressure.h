@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * PSI as a second opinion on the host: is it short of memory whatever the ledger says? Only pressure that
+ * lasts counts; a reading above zero says nothing, since every busy host has some.
+ */
+
+#include "snapshot.h"
+
+/* Zero: nothing yet. */
+typedef struct PressureMemory {
+    bool pressed;
+    uint64_t high_usec; /* readings have been high since then; 0: the last was not */
+    uint64_t low_usec;  /* low since then; 0: the last was not */
+} PressureMemory;
+
+/* Whether the host suffers now. faults: DecideFault bits. */
+bool pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec, uint32_t faults);

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/standing.h"
+
+#include "decide/faults.h"
+#include "units.h"
+
+/* A driver that has not answered this long after a start or reset will not: the guest counts as static until it does. */
+#define BOOT_GRACE_USEC (300 * USEC_PER_SEC)
+/* A guest that ran before the daemon has this long for its first fresh report, in periods and at least. */
+#define ADOPT_GRACE_PERIODS 4
+#define ADOPT_GRACE_USEC (10 * USEC_PER_SEC)
+/* Since the driver is up: time for services to start before the guest is squeezed. */
+#define SETTLE_USEC (10 * USEC_PER_SEC)
+/*
+ * After a reset the driver's first word comes before its balloon has begun to move, and the size QEMU tells
+ * is still the one from before (hw/virtio/virtio-balloon.c keeps it). So the size is believed a little later, when
+ * it is near the target; and in any case after a while.
+ */
+#define RESET_SETTLE_USEC (4 * USEC_PER_SEC)
+#define RESET_GIVE_UP_USEC (60 * USEC_PER_SEC)
+/* Statistics that have not come for so long do not count as stale any more but as missing. */
+#define NO_STATISTICS_USEC (300 * USEC_PER_SEC)
+
+static void
+stay_out(Standing *standing, GuestState state, Booking booking, PlanRule rule)
+{
+    standing->state = state;
+    standing->booking = booking;
+    standing->part = PART_OUT;
+    standing->rule = rule;
+}
+
+/* Settings that leave nothing to decide. Returns whether there was one. */
+static bool
+stands_by_settings(const GuestSnapshot *guest, Standing *standing)
+{
+    const GuestSettings *settings = guest->settings;
+    Booking booking = settings->bar == BALLOON_HUGEPAGES ? BOOKING_POOL : BOOKING_FULL;
+
+    if (guest->life == GUEST_LIFE_OFF)
+        stay_out(standing, GUEST_STATE_OFF, BOOKING_NONE, PLAN_RULE_OFF);
+    else if (!settings->managed)
+        stay_out(standing, GUEST_STATE_STATIC, booking, PLAN_RULE_UNMANAGED);
+    else if (settings->mode == GUEST_MODE_STATIC)
+        stay_out(standing, GUEST_STATE_STATIC, booking, PLAN_RULE_STATIC);
+    else if (settings->bar != BALLOON_USABLE)
+        stay_out(standing, GUEST_STATE_STATIC, booking, PLAN_RULE_BAR);
+    else
+        return false;
+    return true;
+}
+
+static void
+stands_frozen(const GuestMemory *memory, const GuestSnapshot *guest, Standing *standing)
+{
+    bool void_balloon = memory->restarting || (!guest->driver_up && !guest->adopted);
+    Booking booking = void_balloon ? BOOKING_MAXIMUM : BOOKING_FROZEN;
+
+    if (guest->migrating)
+        stay_out(standing, GUEST_STATE_MIGRATING, booking, PLAN_RULE_FROZEN);
+    else if (guest->life != GUEST_LIFE_RUNNING)
+        stay_out(standing, GUEST_STATE_SUSPENDED, booking, PLAN_RULE_FROZEN);
+    else
+        stay_out(standing, GUEST_STATE_UNRESPONSIVE, booking, PLAN_RULE_UNRESPONSIVE);
+}
+
+/* The driver has not answered in this boot. */
+static void
+stands_without_driver(GuestMemory *memory, const GuestSnapshot *guest, uint64_t interval_usec, uint64_t now_usec,
+                      Standing *standing)
+{
+    uint64_t since = now_usec - MIN(guest->boot_usec, now_usec);
+    uint64_t adopt_grace = MAX(ADOPT_GRACE_PERIODS * MAX(guest->period_usec, interval_usec), ADOPT_GRACE_USEC);
+
+    if (guest->adopted && !guest->boot_in_place) {
+        if (since < adopt_grace)
+            stay_out(standing, GUEST_STATE_ACTIVE, BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
+        else if (memory->balloon_moved)
+            stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
+        else
+            stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_NO_DRIVER);
+    } else if (since >= BOOT_GRACE_USEC) {
+        if (memory->balloon_moved)
+            stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
+        else
+            stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_NO_DRIVER);
+    } else if (guest->boot_in_place) {
+        stay_out(standing, GUEST_STATE_RESTARTING, BOOKING_MAXIMUM, PLAN_RULE_RESET);
+    } else {
+        stay_out(standing, GUEST_STATE_STARTING, BOOKING_MAXIMUM, PLAN_RULE_STARTING);
+    }
+}
+
+static bool
+balloon_is_believed(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, uint64_t now_usec)
+{
+    uint64_t up = now_usec - MIN(guest->driver_usec, now_usec);
+    uint64_t off = MAX(guest->actual_kib, target_kib) - MIN(guest->actual_kib, target_kib);
+
+    if (up < RESET_SETTLE_USEC)
+        return false;
+    return off <= stuck_tolerance(guest->actual_kib) || up >= RESET_GIVE_UP_USEC;
+}
+
+static void
+watch_balloon(GuestMemory *memory, const GuestSnapshot *guest)
+{
+    if (!guest->has_actual)
+        return;
+    if (memory->first_actual_kib == 0)
+        memory->first_actual_kib = guest->actual_kib;
+    else if (guest->actual_kib != memory->first_actual_kib)
+        memory->balloon_moved = true;
+}
+
+static void
+stands_with_balloon(GuestMemory *memory, const GuestSnapshot *guest, StuckVerdict verdict, bool observe,
+                    uint64_t now_usec, uint32_t faults, Standing *standing)
+{
+    bool observed = observe || guest->settings->mode == GUEST_MODE_OBSERVE;
+
+    standing->state = observed ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
+    /* A guest that others may move at any time can be anything up to its full memory; one that nobody moves
+       because all of the daemon only looks on is shown as it would stand. */
+    standing->booking = observed && !observe ? BOOKING_FULL : BOOKING_BALLOON;
+    standing->part = observed && !observe ? PART_OBSERVED : PART_SHARES;
+    standing->rule = observed ? PLAN_RULE_OBSERVE : PLAN_RULE_COUNT;
+    if (observed)
+        return;
+
+    if (verdict == STUCK_TRIAL) {
+        standing->retry = true;
+        standing->not_counted_on = true;
+        standing->rule = PLAN_RULE_RETRY;
+    }
+    if (verdict == STUCK_SLOW)
+        standing->not_counted_on = true;
+    if (!guest->fresh && (faults & FAULT_NO_STALE_FREEZE) == 0) {
+        standing->not_squeezed = true;
+        standing->rule = PLAN_RULE_STALE;
+    } else if (now_usec - MIN(guest->driver_usec, now_usec) < SETTLE_USEC && !guest->adopted &&
+               (faults & FAULT_SQUEEZE_STARTING) == 0) {
+        standing->not_squeezed = true;
+        standing->rule = PLAN_RULE_SETTLING;
+    }
+}
+
+void
+standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool observe,
+                  uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, uint32_t faults, Standing *standing)
+{
+    StuckVerdict verdict;
+
+    *standing = (Standing){.rule = PLAN_RULE_COUNT};
+    if (guest->fresh && guest->has_usable) {
+        memory->fresh_once = true;
+        memory->fresh_usec = now_usec;
+    }
+
+    if (stands_by_settings(guest, standing))
+        return;
+    if (guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) {
+        stuck_suspend(&memory->stuck);
+        stands_frozen(memory, guest, standing);
+        return;
+    }
+    watch_balloon(memory, guest);
+    if ((faults & FAULT_NO_RESET_BOOKING) != 0) {
+        memory->restarting = false;
+    } else if (!guest->driver_up) {
+        stuck_suspend(&memory->stuck);
+        stands_without_driver(memory, guest, interval_usec, now_usec, standing);
+        return;
+    }
+    if (memory->restarting) {
+        if (!balloon_is_believed(memory, guest, target_kib, now_usec)) {
+            stay_out(standing, GUEST_STATE_RESTARTING, BOOKING_MAXIMUM, PLAN_RULE_RESET);
+            return;
+        }
+        memory->restarting = false;
+    }
+    if (!guest->has_actual) {
+        stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_NO_STATISTICS);
+        return;
+    }
+
+    verdict = stuck_judge(&memory->stuck, guest, target_kib, memory->demand.starved, overhead_kib, now_usec, faults);
+    if (memory->stuck.inhibited) {
+        stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_INHIBITED);
+        return;
+    }
+    if (!memory->demand.valid && !guest->has_usable) {
+        uint64_t since = now_usec - MIN(guest->driver_usec, now_usec);
+
+        if (since < ADOPT_GRACE_USEC && guest->adopted)
+            stay_out(standing, GUEST_STATE_ACTIVE, BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
+        else
+            stay_out(standing, GUEST_STATE_STATIC, BOOKING_BALLOON, PLAN_RULE_NO_STATISTICS);
+        return;
+    }
+    if (memory->fresh_once) {
+        if (now_usec - memory->fresh_usec >= NO_STATISTICS_USEC) {
+            stay_out(standing, GUEST_STATE_STATIC, BOOKING_BALLOON, PLAN_RULE_NO_STATISTICS);
+            return;
+        }
+    } else if (guest->adopted && !guest->fresh) {
+        if (now_usec - MIN(guest->boot_usec, now_usec) < ADOPT_GRACE_USEC)
+            stay_out(standing, GUEST_STATE_ACTIVE, BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
+        else
+            stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
+        return;
+    }
+    if (verdict == STUCK_STUCK) {
+        stay_out(standing, GUEST_STATE_STUCK, BOOKING_BALLOON, PLAN_RULE_STUCK);
+        standing->drawn_back = true;
+        return;
+    }
+    stands_with_balloon(memory, guest, verdict, observe, now_usec, faults, standing);
+}

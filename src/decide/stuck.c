@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/stuck.h"
+
+#include "decide/faults.h"
+#include "units.h"
+
+/* The rate below which a guest makes no progress: 15 MiB/s, for small guests 2 % of their size a second. */
+#define LEAST_RATE_KIB (15 * KIB_PER_MIB)
+#define LEAST_RATE_PERCENT 2
+#define RATE_SMOOTHING_USEC (5 * USEC_PER_SEC)
+
+#define SLOW_AFTER_USEC (3 * USEC_PER_SEC)
+#define STUCK_AFTER_USEC (20 * USEC_PER_SEC)
+#define TRIAL_FAILS_AFTER_USEC (10 * USEC_PER_SEC)
+#define GOOD_AFTER_USEC (30 * USEC_PER_SEC)
+#define RETRY_USEC (60 * USEC_PER_SEC)
+#define RETRY_DOUBLINGS 4
+#define STARVED_RETRY_USEC (30 * USEC_PER_SEC)
+
+#define LIMIT_USEC (60 * USEC_PER_SEC)
+#define LIMIT_DOUBLINGS 3
+#define LIMIT_USABLE_PART 16
+
+#define INHIBITED_STEADY_USEC (10 * USEC_PER_SEC)
+
+uint64_t
+stuck_tolerance(uint64_t actual_kib)
+{
+    return MAX(actual_kib / 64, 16 * KIB_PER_MIB);
+}
+
+static uint64_t
+least_rate(uint64_t actual_kib, uint32_t faults)
+{
+    if ((faults & FAULT_ANY_PROGRESS) != 0)
+        return 1;
+    return MAX(MIN(percent_of(actual_kib, LEAST_RATE_PERCENT), LEAST_RATE_KIB), 1);
+}
+
+static void
+watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t now_usec,
+                uint32_t faults)
+{
+    uint64_t actual = guest->actual_kib;
+    uint64_t resident = guest->resident_kib;
+    bool steady = MAX(actual, memory->actual_kib) - MIN(actual, memory->actual_kib) <= 4 * KIB_PER_MIB;
+    uint64_t given;
+
+    if (resident == 0 || (faults & FAULT_NO_INHIBITED) != 0)
+        return;
+    if (!steady || memory->steady_usec == 0) {
+        memory->steady_usec = now_usec;
+        if (memory->from_actual_kib == 0) {
+            memory->from_actual_kib = actual;
+            memory->from_resident_kib = resident;
+        }
+        return;
+    }
+    if (now_usec - memory->steady_usec < INHIBITED_STEADY_USEC)
+        return;
+    given = saturating_sub(memory->from_actual_kib, actual);
+    if (given >= MAX(memory->from_actual_kib / 16, 128 * KIB_PER_MIB) && resident > actual + overhead_kib + given / 2 &&
+        saturating_sub(memory->from_resident_kib, resident) < given / 4)
+        memory->inhibited = true;
+    memory->from_actual_kib = actual;
+    memory->from_resident_kib = resident;
+}
+
+static void
+flag(StuckMemory *memory, uint64_t now_usec)
+{
+    if (memory->flagged_usec == 0)
+        memory->flagged_usec = now_usec;
+    memory->retry_usec = now_usec + (RETRY_USEC << MIN(memory->tries, RETRY_DOUBLINGS));
+    memory->tries++;
+    memory->trial_usec = 0;
+    memory->bad_usec = 0;
+    memory->rate_kib = 0;
+}
+
+static void
+begin_trial(StuckMemory *memory, uint64_t now_usec)
+{
+    memory->trial_usec = now_usec;
+    memory->good_usec = 0;
+    memory->bad_usec = 0;
+    memory->moved = false;
+    memory->behind = false;
+}
+
+static void
+end_trial_well(StuckMemory *memory)
+{
+    memory->flagged_usec = 0;
+    memory->retry_usec = 0;
+    memory->trial_usec = 0;
+    if (memory->moved)
+        memory->tries = 0;
+}
+
+/* It stopped shrinking and has next to nothing usable left: it gave what it could. */
+static bool
+reached_limit(const GuestSnapshot *guest, uint64_t target_kib)
+{
+    return guest->actual_kib > target_kib && guest->has_usable &&
+           guest->usable_kib < guest->report_actual_kib / LIMIT_USABLE_PART;
+}
+
+static void
+measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, uint64_t elapsed_usec, uint32_t faults)
+{
+    uint64_t actual = guest->actual_kib;
+    uint64_t before = MAX(memory->actual_kib, target_kib) - MIN(memory->actual_kib, target_kib);
+    uint64_t now = MAX(actual, target_kib) - MIN(actual, target_kib);
+    uint64_t least = least_rate(actual, faults);
+    uint64_t elapsed_msec = MAX(elapsed_usec / USEC_PER_MSEC, 1);
+    uint64_t rate = saturating_sub(before, now) * 1000 / elapsed_msec;
+    uint64_t smoothing_msec = RATE_SMOOTHING_USEC / USEC_PER_MSEC;
+
+    if (now <= stuck_tolerance(actual)) {
+        memory->behind = false;
+        memory->bad_usec = saturating_sub(memory->bad_usec, elapsed_usec / 2);
+        memory->good_usec += elapsed_usec;
+        return;
+    }
+    if (!memory->behind) {
+        /* the benefit of the doubt: about two seconds until it counts as not moving */
+        memory->behind = true;
+        memory->rate_kib = MAX(least + least / 2, rate);
+        return;
+    }
+    elapsed_msec = MIN(elapsed_msec, smoothing_msec);
+    memory->rate_kib = (memory->rate_kib * (smoothing_msec - elapsed_msec) + rate * elapsed_msec) / smoothing_msec;
+    if ((faults & FAULT_ANY_PROGRESS) != 0 && rate > 0)
+        memory->rate_kib = MAX(memory->rate_kib, least);
+    if (memory->rate_kib < least) {
+        memory->bad_usec += elapsed_usec;
+        memory->good_usec = saturating_sub(memory->good_usec, elapsed_usec);
+    } else {
+        memory->bad_usec = saturating_sub(memory->bad_usec, elapsed_usec / 2);
+        memory->good_usec += elapsed_usec;
+        memory->moved = true;
+    }
+}
+
+StuckVerdict
+stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool starved, uint64_t overhead_kib,
+            uint64_t now_usec, uint32_t faults)
+{
+    uint64_t elapsed = now_usec - MIN(memory->checked_usec, now_usec);
+
+    if (!memory->valid) {
+        memory->valid = true;
+        memory->actual_kib = guest->actual_kib;
+        elapsed = 0;
+    }
+    watch_inhibited(memory, guest, overhead_kib, now_usec, faults);
+    if (elapsed > 0 && (memory->flagged_usec == 0 || memory->trial_usec != 0))
+        measure(memory, guest, target_kib, elapsed, faults);
+    memory->checked_usec = now_usec;
+    memory->actual_kib = guest->actual_kib;
+    memory->target_kib = target_kib;
+
+    if ((faults & FAULT_NO_STUCK) != 0)
+        return STUCK_FOLLOWS;
+
+    if (memory->flagged_usec != 0 && memory->trial_usec == 0) {
+        bool in_need = starved && now_usec + RETRY_USEC >= memory->retry_usec + STARVED_RETRY_USEC;
+
+        if (now_usec < memory->retry_usec && !in_need)
+            return STUCK_STUCK;
+        begin_trial(memory, now_usec);
+        return STUCK_TRIAL;
+    }
+
+    if (memory->behind && memory->bad_usec >= SLOW_AFTER_USEC && reached_limit(guest, target_kib)) {
+        memory->limit_kib = guest->actual_kib;
+        memory->limit_until_usec = now_usec + (LIMIT_USEC << MIN(memory->limit_count, LIMIT_DOUBLINGS));
+        memory->limit_count++;
+        memory->bad_usec = 0;
+        memory->behind = false;
+    }
+    if (guest->has_usable && guest->usable_kib >= guest->report_actual_kib / LIMIT_USABLE_PART * 2) {
+        memory->limit_kib = 0;
+        memory->limit_count = 0;
+    }
+
+    if (memory->trial_usec != 0) {
+        if (memory->bad_usec >= TRIAL_FAILS_AFTER_USEC) {
+            flag(memory, now_usec);
+            return STUCK_STUCK;
+        }
+        if (memory->good_usec < GOOD_AFTER_USEC)
+            return STUCK_TRIAL;
+        end_trial_well(memory);
+    }
+    if (memory->bad_usec >= STUCK_AFTER_USEC) {
+        flag(memory, now_usec);
+        return STUCK_STUCK;
+    }
+    return memory->behind && memory->bad_usec >= SLOW_AFTER_USEC ? STUCK_SLOW : STUCK_FOLLOWS;
+}
+
+void
+stuck_suspend(StuckMemory *memory)
+{
+    memory->valid = false;
+    memory->behind = false;
+}
+
+uint64_t
+stuck_lower_limit(const StuckMemory *memory, uint64_t now_usec)
+{
+    return now_usec < memory->limit_until_usec ? memory->limit_kib : 0;
+}
