@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client.h"
+
+#include "error.h"
+#include "names.h"
+#include "nearest.h"
+#include "text.h"
+
+#include <string.h>
+
+#define TIMEOUT_MSEC 10000
+
+/* To look is no reason to start the daemon. */
+#define CALL_FLAGS G_DBUS_CALL_FLAGS_NO_AUTO_START
+
+GDBusConnection *
+client_connect(GError **error)
+{
+    g_autoptr(GError) raw = NULL;
+    GDBusConnection *bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &raw);
+
+    if (bus == NULL) {
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED,
+                    "system bus: it can't be reached: %s; dynmemd and dm-ctl need a running D-Bus daemon",
+                    raw->message);
+        return NULL;
+    }
+    g_dbus_connection_set_exit_on_close(bus, FALSE);
+    return bus;
+}
+
+static void
+set_no_daemon(GError **error)
+{
+    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED,
+                "dynmemd: it does not run, nobody answers as " DYNMEM_BUS_NAME
+                " on the system bus; start it with 'systemctl start dynmemd'");
+}
+
+/* For errors of the daemon's own: its message is what people need. */
+static DynmemError
+code_of_remote(const char *remote)
+{
+    if (g_strcmp0(remote, DYNMEM_BUS_ERROR_NO_SUCH_GUEST) == 0 || g_strcmp0(remote, DYNMEM_BUS_ERROR_AMBIGUOUS) == 0)
+        return DYNMEM_ERROR_NOT_FOUND;
+    if (g_strcmp0(remote, DYNMEM_BUS_ERROR_REFUSED) == 0)
+        return DYNMEM_ERROR_REFUSED;
+    if (g_strcmp0(remote, DYNMEM_BUS_ERROR_INVALID) == 0)
+        return DYNMEM_ERROR_INVALID;
+    return DYNMEM_ERROR_FAILED;
+}
+
+void
+client_take_error(GError *raw, GError **error)
+{
+    g_autoptr(GError) owned = raw;
+    g_autofree char *remote = g_dbus_error_get_remote_error(owned);
+    g_autofree char *message = NULL;
+
+    if (g_error_matches(owned, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN) ||
+        g_error_matches(owned, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER)) {
+        set_no_daemon(error);
+        return;
+    }
+    if (g_error_matches(owned, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY)) {
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED,
+                    "dynmemd: it went away before it answered; 'systemctl status dynmemd' tells why");
+        return;
+    }
+    if (g_error_matches(owned, G_IO_ERROR, G_IO_ERROR_TIMED_OUT) ||
+        g_error_matches(owned, G_DBUS_ERROR, G_DBUS_ERROR_TIMEOUT)) {
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT,
+                    "dynmemd: it has not answered for %d seconds; 'systemctl status dynmemd' and its journal tell why",
+                    TIMEOUT_MSEC / 1000);
+        return;
+    }
+    if (g_error_matches(owned, G_IO_ERROR, G_IO_ERROR_CLOSED)) {
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED, "system bus: it closed the connection; try again");
+        return;
+    }
+
+    g_dbus_error_strip_remote_error(owned);
+    message = text_clean(owned->message);
+    if (g_error_matches(owned, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED))
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, "dynmemd: access denied: %s", message);
+    else
+        g_set_error(error, DYNMEM_ERROR, code_of_remote(remote), "dynmemd: %s", message);
+}
+
+static GVariant *
+call(GDBusConnection *bus, const char *interface, const char *method, GVariant *parameters, const char *reply_type,
+     GError **error)
+{
+    GError *raw = NULL;
+    GVariant *reply = g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, interface, method, parameters,
+                                                  G_VARIANT_TYPE(reply_type), CALL_FLAGS, TIMEOUT_MSEC, NULL, &raw);
+
+    if (reply == NULL)
+        client_take_error(raw, error);
+    return reply;
+}
+
+static int
+compare_names(gconstpointer a, gconstpointer b)
+{
+    const GuestView *left = *(const GuestView *const *)a;
+    const GuestView *right = *(const GuestView *const *)b;
+    int order = strcmp(left->name, right->name);
+
+    return order != 0 ? order : strcmp(left->uuid, right->uuid);
+}
+
+/* reply is that of GetManagedObjects. */
+static GPtrArray *
+guests_from_reply(GVariant *reply)
+{
+    GPtrArray *guests = g_ptr_array_new_with_free_func((GDestroyNotify)guest_view_free);
+    g_autoptr(GVariant) objects = g_variant_get_child_value(reply, 0);
+    GVariantIter iter;
+    const char *path;
+    GVariant *interfaces;
+
+    g_variant_iter_init(&iter, objects);
+    while (g_variant_iter_loop(&iter, "{&o@a{sa{sv}}}", &path, &interfaces)) {
+        g_autoptr(GVariant) properties =
+            g_variant_lookup_value(interfaces, DYNMEM_BUS_INTERFACE_GUEST, G_VARIANT_TYPE_VARDICT);
+
+        if (properties != NULL)
+            g_ptr_array_add(guests, guest_view_new(path, properties));
+    }
+    g_ptr_array_sort(guests, compare_names);
+    return guests;
+}
+
+/* reply is that of GetAll. */
+static HostView *
+host_from_reply(GVariant *reply)
+{
+    g_autoptr(GVariant) properties = g_variant_get_child_value(reply, 0);
+
+    return host_view_new(properties);
+}
+
+GPtrArray *
+client_read_guests(GDBusConnection *bus, GError **error)
+{
+    g_autoptr(GVariant) reply =
+        call(bus, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, "(a{oa{sa{sv}}})", error);
+
+    return reply != NULL ? guests_from_reply(reply) : NULL;
+}
+
+HostView *
+client_read_host(GDBusConnection *bus, GError **error)
+{
+    g_autoptr(GVariant) reply = call(bus, "org.freedesktop.DBus.Properties", "GetAll",
+                                     g_variant_new("(s)", DYNMEM_BUS_INTERFACE_MANAGER), "(a{sv})", error);
+
+    return reply != NULL ? host_from_reply(reply) : NULL;
+}
+
+typedef struct Reading {
+    GCancellable *cancellable;
+    GPtrArray *guests;
+    ClientReadDone done;
+    void *user_data;
+} Reading;
+
+static void
+reading_free(Reading *reading)
+{
+    g_clear_object(&reading->cancellable);
+    g_clear_pointer(&reading->guests, g_ptr_array_unref);
+    g_free(reading);
+}
+
+/* Tells the caller how the reading ended; takes raw over, frees reading. */
+static void
+reading_end(Reading *reading, HostView *host, GError *raw)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (raw != NULL)
+        client_take_error(raw, &error);
+    reading->done(error == NULL ? reading->guests : NULL, error == NULL ? host : NULL, error, reading->user_data);
+    reading_free(reading);
+}
+
+static void
+on_host_read(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(HostView) host = NULL;
+    GError *raw = NULL;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &raw);
+
+    if (reply != NULL)
+        host = host_from_reply(reply);
+    reading_end(user_data, host, raw);
+}
+
+static void
+on_guests_read(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    GDBusConnection *bus = G_DBUS_CONNECTION(source);
+    Reading *reading = user_data;
+    GError *raw = NULL;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_finish(bus, result, &raw);
+
+    if (reply == NULL) {
+        reading_end(reading, NULL, raw);
+        return;
+    }
+    reading->guests = guests_from_reply(reply);
+    g_dbus_connection_call(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, "org.freedesktop.DBus.Properties", "GetAll",
+                           g_variant_new("(s)", DYNMEM_BUS_INTERFACE_MANAGER), G_VARIANT_TYPE("(a{sv})"), CALL_FLAGS,
+                           TIMEOUT_MSEC, reading->cancellable, on_host_read, reading);
+}
+
+void
+client_read_all(GDBusConnection *bus, GCancellable *cancellable, ClientReadDone done, void *user_data)
+{
+    Reading *reading = g_new0(Reading, 1);
+
+    reading->cancellable = cancellable != NULL ? g_object_ref(cancellable) : NULL;
+    reading->done = done;
+    reading->user_data = user_data;
+    g_dbus_connection_call(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, "org.freedesktop.DBus.ObjectManager",
+                           "GetManagedObjects", NULL, G_VARIANT_TYPE("(a{oa{sa{sv}}})"), CALL_FLAGS, TIMEOUT_MSEC,
+                           cancellable, on_guests_read, reading);
+}
+
+static void
+set_no_such_guest(GPtrArray *guests, const char *wanted, GError **error)
+{
+    g_autofree char *shown = text_clean(wanted);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    g_autofree char *near = NULL;
+
+    for (guint i = 0; i < guests->len; i++)
+        g_ptr_array_add(names, (gpointer)((const GuestView *)g_ptr_array_index(guests, i))->name);
+    near = nearest_names(names, wanted);
+    if (guests->len == 0)
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
+                    "guest '%s': dynmemd knows no guest at all; 'dm-ctl host' tells whether it is connected to libvirt",
+                    shown);
+    else if (near != NULL)
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
+                    "guest '%s': there is none of this name or UUID; near ones are %s", shown, near);
+    else
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
+                    "guest '%s': there is none of this name or UUID; 'dm-ctl list' shows all", shown);
+}
+
+const GuestView *
+client_find_guest(GPtrArray *guests, const char *name_or_uuid, GError **error)
+{
+    const GuestView *found = NULL;
+
+    for (guint i = 0; i < guests->len; i++) {
+        const GuestView *guest = g_ptr_array_index(guests, i);
+
+        if (strcmp(guest->name, name_or_uuid) != 0 && g_ascii_strcasecmp(guest->uuid, name_or_uuid) != 0)
+            continue;
+        if (found != NULL) {
+            g_autofree char *shown = text_clean(name_or_uuid);
+
+            g_set_error(
+                error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
+                "guest '%s': ambiguous, it names the guests %s and %s; say which by a UUID that is no guest's name",
+                shown, found->uuid, guest->uuid);
+            return NULL;
+        }
+        found = guest;
+    }
+    if (found == NULL)
+        set_no_such_guest(guests, name_or_uuid, error);
+    return found;
+}
+
+char *
+client_explain(GDBusConnection *bus, const char *guest, GError **error)
+{
+    g_autoptr(GVariant) reply =
+        call(bus, DYNMEM_BUS_INTERFACE_MANAGER, "Explain", g_variant_new("(s)", guest), "(s)", error);
+    char *json = NULL;
+
+    if (reply != NULL)
+        g_variant_get(reply, "(s)", &json);
+    return json;
+}

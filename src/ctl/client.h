@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * dm-ctl's side of the bus. Every function that asks the daemon blocks until it answers, for ten seconds at
+ * most. Errors: DYNMEM_ERROR_DISCONNECTED when there is no daemon or no bus, DYNMEM_ERROR_TIMEOUT when it does not
+ * answer, DYNMEM_ERROR_NOT_FOUND for a guest it does not know, DYNMEM_ERROR_REFUSED when it will not.
+ */
+
+#include <gio/gio.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One guest as the bus shows it. Sizes in bytes; what the daemon does not tell is 0, "" or false. */
+typedef struct GuestView {
+    char *path;
+    GVariant *properties; /* a{sv}: all of them, also those not named below */
+    const char *name;     /* these point into properties */
+    const char *uuid;
+    const char *state;
+    const char *status;
+    const char *reason;
+    const char *mode;
+    const char *issue;
+    bool managed;
+    uint64_t minimum;
+    uint64_t startup;
+    uint64_t maximum;
+    uint32_t buffer;
+    uint32_t priority;
+    uint64_t assigned;
+    uint64_t target;
+    uint64_t committed;
+    uint64_t demand;
+    uint64_t want;
+    uint64_t resident;
+    uint32_t pressure;
+} GuestView;
+
+/* Takes a reference to properties, copies path. Never fails: whatever is absent has its empty value. */
+GuestView *guest_view_new(const char *path, GVariant *properties);
+void guest_view_free(GuestView *guest);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestView, guest_view_free)
+
+/* The host as the bus shows it; likewise. */
+typedef struct HostView {
+    GVariant *properties; /* a{sv} */
+    const char *version;
+    const char *link;
+    const char *link_text;
+    const char *budget_limit;
+    bool dry_run;
+    bool over_budget;
+    bool minimums_fit; /* true where not told */
+    bool host_pressure;
+    uint64_t budget;
+    uint64_t committed;
+    uint64_t free;
+    uint64_t reserve;
+    uint64_t overhead;
+    uint64_t other;
+    uint64_t total;
+    uint64_t available;
+    uint64_t demand;
+    uint64_t want;
+    uint32_t pressure;
+} HostView;
+
+HostView *host_view_new(GVariant *properties);
+void host_view_free(HostView *host);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostView, host_view_free)
+
+/* The system bus. Caller unrefs. */
+GDBusConnection *client_connect(GError **error);
+
+/* All guests, sorted by name, of GuestView. Caller unrefs. */
+GPtrArray *client_read_guests(GDBusConnection *bus, GError **error);
+
+/* The host's figures. Free with host_view_free. */
+HostView *client_read_host(GDBusConnection *bus, GError **error);
+
+/* The answer to client_read_all: both are NULL when error is set. All three stay the caller's. */
+typedef void (*ClientReadDone)(GPtrArray *guests, HostView *host, const GError *error, void *user_data);
+
+/* Reads guests and host without blocking. Calls done exactly once, later, with an error when cancelled. */
+void client_read_all(GDBusConnection *bus, GCancellable *cancellable, ClientReadDone done, void *user_data);
+
+/* The guest of this name or UUID out of guests. The view stays theirs. */
+const GuestView *client_find_guest(GPtrArray *guests, const char *name_or_uuid, GError **error);
+
+/* The daemon's explanation of the guest of this name or UUID, one JSON object. Caller frees. */
+char *client_explain(GDBusConnection *bus, const char *guest, GError **error);
+
+/* Turns an error of the bus into one of DYNMEM_ERROR with a message for people; takes raw over. */
+void client_take_error(GError *raw, GError **error);

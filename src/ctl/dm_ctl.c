@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* dm-ctl: parses the options, runs the verb, turns its result into a message and an exit status. */
+
+#include "ctl.h"
+#include "error.h"
+#include "output.h"
+#include "text.h"
+
+#include <locale.h>
+#include <stdio.h>
+
+static gboolean want_json;
+static gboolean want_no_legend;
+static gboolean want_help;
+static gboolean want_version;
+
+/* Taken before and after the verb. */
+static const GOptionEntry common_options[] = {
+    {"json", 0, 0, G_OPTION_ARG_NONE, &want_json, "machine output: JSON, sizes in bytes", NULL},
+    {"no-legend", 0, 0, G_OPTION_ARG_NONE, &want_no_legend, "no header lines", NULL},
+    {"help", 'h', 0, G_OPTION_ARG_NONE, &want_help, "this help", NULL},
+    {"version", 0, 0, G_OPTION_ARG_NONE, &want_version, "the version of dm-ctl", NULL},
+    {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
+};
+
+/* Takes the options off *arguments. With stop_early the first word that is no option ends them. */
+static bool
+parse(char ***arguments, const GOptionEntry *more, bool stop_early, GError **error)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) raw = NULL;
+    g_autofree char *shown = NULL;
+
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_set_strict_posix(context, stop_early);
+    g_option_context_add_main_entries(context, common_options, NULL);
+    if (more != NULL)
+        g_option_context_add_main_entries(context, more, NULL);
+    if (g_option_context_parse_strv(context, arguments, &raw))
+        return true;
+    shown = text_clean(raw->message);
+    g_set_error(error, G_OPTION_ERROR, raw->code, "%s; 'dm-ctl --help' tells what is possible", shown);
+    return false;
+}
+
+/* Drops the first word. */
+static void
+drop_first(char **arguments)
+{
+    g_free(arguments[0]);
+    for (; arguments[0] != NULL; arguments++)
+        arguments[0] = arguments[1];
+}
+
+static bool
+check_arguments(const CtlVerb *verb, char **arguments, GError **error)
+{
+    unsigned count = g_strv_length(arguments);
+
+    if (count < verb->argument_count) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s: %s is missing; usage: dm-ctl %s %s", verb->name,
+                    verb->arguments, verb->name, verb->arguments);
+        return false;
+    }
+    if (count > verb->argument_count) {
+        g_autofree char *shown = text_clean(arguments[verb->argument_count]);
+
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "%s: '%s' is one argument too many; usage: dm-ctl %s%s%s", verb->name, shown, verb->name,
+                    verb->arguments[0] != '\0' ? " " : "", verb->arguments);
+        return false;
+    }
+    return true;
+}
+
+/* The words of the command line without the program's name; changed. */
+static bool
+run(char ***arguments, GError **error)
+{
+    const CtlVerb *verb = NULL;
+    CtlOptions options;
+
+    if (!parse(arguments, NULL, true, error))
+        return false;
+    if (g_strv_length(*arguments) > 1 && !want_version) {
+        drop_first(*arguments);
+        if (g_str_equal((*arguments)[0], "--") && (*arguments)[1] != NULL)
+            drop_first(*arguments);
+        verb = ctl_verb_find((*arguments)[0]);
+        if (verb == NULL) {
+            g_autofree char *shown = text_clean((*arguments)[0]);
+
+            g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                        "'%s': there is no such verb; 'dm-ctl --help' lists them", shown);
+            return false;
+        }
+        if (!parse(arguments, verb->options, false, error))
+            return false;
+    }
+
+    if (want_version) {
+        puts("dm-ctl " DYNMEM_VERSION);
+        return true;
+    }
+    if (want_help) {
+        if (verb == NULL)
+            ctl_print_help(common_options);
+        else
+            ctl_print_verb_help(verb, common_options);
+        return true;
+    }
+    if (verb == NULL) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "a verb is missing; 'dm-ctl --help' lists them");
+        return false;
+    }
+
+    drop_first(*arguments);
+    if ((*arguments)[0] != NULL && g_str_equal((*arguments)[0], "--"))
+        drop_first(*arguments);
+    if (!check_arguments(verb, *arguments, error))
+        return false;
+    options = (CtlOptions){.json = want_json, .legend = !want_no_legend};
+    return verb->run(&options, *arguments, error);
+}
+
+static CtlExit
+exit_status_of(const GError *error)
+{
+    if (error->domain == G_OPTION_ERROR)
+        return CTL_EXIT_USAGE;
+    if (g_error_matches(error, DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED))
+        return CTL_EXIT_NO_DAEMON;
+    return CTL_EXIT_FAILED;
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) arguments = g_strdupv(argv);
+
+    setlocale(LC_ALL, "");
+    if (run(&arguments, &error) && output_flush(&error))
+        return CTL_EXIT_DONE;
+
+    /* A reader that has gone, as in "dm-ctl monitor | head", has seen enough: nothing to complain about. */
+    if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE))
+        fprintf(stderr, "dm-ctl: %s\n", error->message);
+    return exit_status_of(error);
+}

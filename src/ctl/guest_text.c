@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest_text.h"
+
+#include "output.h"
+#include "text.h"
+
+CellColour
+guest_state_colour(const GuestView *guest)
+{
+    static const char *const bad[] = {"stuck", "unresponsive", NULL};
+    static const char *const passing[] = {"reserved",  "starting",  "restarting", "paging",
+                                          "suspended", "migrating", NULL};
+
+    if (g_strv_contains(bad, guest->state))
+        return CELL_BAD;
+    if (g_strv_contains(passing, guest->state))
+        return CELL_LOW;
+    return g_str_equal(guest->state, "off") ? CELL_FAINT : CELL_PLAIN;
+}
+
+CellColour
+guest_status_colour(const GuestView *guest)
+{
+    if (g_str_equal(guest->status, "warning"))
+        return CELL_BAD;
+    return g_str_equal(guest->status, "low") ? CELL_LOW : CELL_GOOD;
+}
+
+char *
+guest_size_cell(uint64_t bytes)
+{
+    return bytes > 0 ? text_short_size(bytes) : g_strdup("-");
+}
+
+JsonObject *
+guests_to_json(const GPtrArray *guests)
+{
+    JsonObject *document = json_object_new();
+    JsonArray *array = json_array_new();
+
+    for (guint i = 0; i < guests->len; i++) {
+        const GuestView *guest = g_ptr_array_index(guests, i);
+
+        json_array_add_object_element(array, output_json_from_properties(guest->properties));
+    }
+    json_object_set_array_member(document, "guests", array);
+    return document;
+}

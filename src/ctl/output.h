@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Writing to stdout so that a full disk or a reader that has gone is noticed. */
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+
+/*
+ * Writes out what was printed so far. Returns false and sets error when any of it was lost:
+ * G_IO_ERROR_BROKEN_PIPE when nobody reads any more, DYNMEM_ERROR_FAILED for the rest.
+ */
+bool output_flush(GError **error);
+
+/* The colours that may be used on stdout: none unless it is a terminal that knows them and NO_COLOR is unset. */
+bool output_has_colour(void);
+
+/* Columns of the terminal that stdout is, 0 when it is none. */
+unsigned output_columns(void);
+
+/*
+ * The value as JSON: dictionaries with string keys become objects whose members are named in lower camel
+ * case ("PagingState" is "pagingState"); numbers stay numbers. Caller frees.
+ */
+JsonNode *output_json_from_variant(GVariant *value);
+
+/* Like it, for the properties (a{sv}) of one object. Caller unrefs. */
+JsonObject *output_json_from_properties(GVariant *properties);
+
+/* A D-Bus name in lower camel case. Caller frees. */
+char *output_json_name(const char *name);
+
+/*
+ * Prints one JSON document and a newline, over several lines where pretty. Characters that could steer a
+ * terminal are escaped. Takes root over.
+ */
+void output_print_json(JsonNode *root, bool pretty);
+
+/* Likewise for an object, which is taken over. */
+void output_print_json_object(JsonObject *object, bool pretty);

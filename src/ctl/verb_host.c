@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* dm-ctl host: the host's ledger and the daemon's connection to libvirt. */
+
+#include "client.h"
+#include "ctl.h"
+#include "facts.h"
+#include "output.h"
+#include "text.h"
+
+#include <inttypes.h>
+
+/* Which figure the budget is, in words. */
+static const char *
+budget_remark(const HostView *host)
+{
+    static const struct {
+        const char *limit;
+        const char *text;
+    } remarks[] = {
+        {"total", "the host's memory less reserve, huge pages, other processes and overhead"},
+        {"available", "what is committed and what the host has available, less the reserve"},
+        {"setting", "set by Budget= in the configuration"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(remarks); i++)
+        if (g_str_equal(host->budget_limit, remarks[i].limit))
+            return remarks[i].text;
+    return "";
+}
+
+static void
+print_warnings(const HostView *host)
+{
+    if (host->over_budget)
+        fact_print(
+            "Warning",
+            "more is committed than the budget allows: other processes took memory, or a guest outgrew its booking",
+            CELL_BAD);
+    if (!host->minimums_fit)
+        fact_print("Warning", "not even the minimums of all guests fit in the budget; stop a guest or lower a minimum",
+                   CELL_BAD);
+    if (host->host_pressure)
+        fact_print("Warning", "the kernel reports that the host suffers from lack of memory; buffers are given up",
+                   CELL_BAD);
+    if (g_str_equal(host->link, "down"))
+        fact_print("Warning", "libvirt is away: guests keep their targets, the figures are the last ones known",
+                   CELL_BAD);
+    if (g_str_equal(host->link, "read-only"))
+        fact_print("Warning", "the connection to libvirt may only look: nothing is changed in any guest", CELL_LOW);
+    if (host->dry_run)
+        fact_print("Warning", "dynmemd runs dry: everything is worked out, nothing is changed in any guest", CELL_LOW);
+}
+
+static void
+print_host(const HostView *host)
+{
+    g_autofree char *share = host->budget > 0 ? g_strdup_printf("%.0f %% of the budget",
+                                                                100.0 * (double)host->committed / (double)host->budget)
+                                              : g_strdup("");
+    g_autofree char *pressure =
+        g_strdup_printf("%" PRIu32 " %% (what guests want in percent of what they have)", host->pressure);
+    g_autofree char *available = text_size(host->available);
+    g_autofree char *memory = g_strdup_printf("%s available", available);
+    g_autofree char *link =
+        host->link_text[0] != '\0' ? g_strdup_printf("%s (%s)", host->link_text, host->link) : g_strdup(host->link);
+
+    fact_print_size("Budget", host->budget, budget_remark(host));
+    fact_print_size("Committed", host->committed, share);
+    fact_print_size("Free", host->free, "");
+    fact_print_size("Demand", host->demand, "");
+    fact_print_size("Want", host->want, "");
+    fact_print("Pressure", pressure, host->pressure > 100 ? CELL_LOW : CELL_PLAIN);
+    fact_print_size("Reserve", host->reserve, "kept for the host itself");
+    fact_print_size("Overhead", host->overhead, "what guests cost besides their memory");
+    fact_print_size("Other", host->other, "used by processes that are no guests");
+    fact_print_size("Memory", host->total, memory);
+    fact_print("Libvirt", link, CELL_PLAIN);
+    fact_print("Version", host->version, CELL_PLAIN);
+    print_warnings(host);
+}
+
+bool
+verb_host(const CtlOptions *options, char **arguments, GError **error)
+{
+    g_autoptr(GDBusConnection) bus = client_connect(error);
+    g_autoptr(HostView) host = NULL;
+
+    if (bus == NULL)
+        return false;
+    host = client_read_host(bus, error);
+    if (host == NULL)
+        return false;
+    if (options->json)
+        output_print_json_object(output_json_from_properties(host->properties), true);
+    else
+        print_host(host);
+    return true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* dm-ctl list: all guests and what they have. */
+
+#include "client.h"
+#include "ctl.h"
+#include "guest_text.h"
+#include "output.h"
+#include "table.h"
+#include "text.h"
+
+#include <stdio.h>
+
+/* What goes first where the terminal is narrow is what "show" tells better. */
+static const TableColumn columns[] = {
+    {"NAME", false, 0},  {"STATE", false, 0}, {"STATUS", false, 0},  {"PRIO", true, 2},   {"MIN", true, 3},
+    {"DEMAND", true, 5}, {"WANT", true, 4},   {"ASSIGNED", true, 0}, {"TARGET", true, 6}, {"MAX", true, 1},
+};
+
+static void
+add_guest(Table *table, const GuestView *guest)
+{
+    bool off = g_str_equal(guest->state, "off");
+    CellColour faint = off ? CELL_FAINT : CELL_PLAIN;
+
+    table_add(table, g_strdup(guest->name), faint);
+    table_add(table, g_strdup(guest->state), guest_state_colour(guest));
+    table_add(table, g_strdup(off || !guest->managed ? "-" : guest->status),
+              off || !guest->managed ? CELL_FAINT : guest_status_colour(guest));
+    table_add(table, guest->managed ? g_strdup_printf("%u", guest->priority) : g_strdup("-"), faint);
+    table_add(table, guest_size_cell(guest->minimum), faint);
+    table_add(table, guest_size_cell(guest->demand), faint);
+    table_add(table, guest_size_cell(guest->want), faint);
+    table_add(table, guest_size_cell(guest->assigned), faint);
+    table_add(table, guest_size_cell(guest->target), faint);
+    table_add(table, guest_size_cell(guest->maximum), faint);
+}
+
+static void
+print_table(const GPtrArray *guests, const CtlOptions *options)
+{
+    g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
+    g_autofree char *text = NULL;
+
+    for (guint i = 0; i < guests->len; i++)
+        add_guest(table, g_ptr_array_index(guests, i));
+    text = table_draw(table, output_columns(), options->legend, output_has_colour());
+    fputs(text, stdout);
+}
+
+bool
+verb_list(const CtlOptions *options, char **arguments, GError **error)
+{
+    g_autoptr(GDBusConnection) bus = client_connect(error);
+    g_autoptr(GPtrArray) guests = NULL;
+
+    if (bus == NULL)
+        return false;
+    guests = client_read_guests(bus, error);
+    if (guests == NULL)
+        return false;
+    if (options->json)
+        output_print_json_object(guests_to_json(guests), true);
+    else if (guests->len > 0)
+        print_table(guests, options);
+    else if (options->legend)
+        puts("No guests.");
+    return true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The table of verbs, and the help made from it. */
+
+#include "ctl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const CtlVerb ctl_verbs[] = {
+    {"list", "", 0, "all guests and what they have", NULL, verb_list},
+    {"show", "GUEST", 1, "everything known of one guest", NULL, verb_show},
+    {"host", "", 0, "the host: budget, committed, free", NULL, verb_host},
+    {"explain", "GUEST", 1, "why a guest has this much, and what would change it", NULL, verb_explain},
+    {"top", "", 0, "live view of all guests with bars", verb_top_options, verb_top},
+    {"monitor", "", 0, "events as they happen", NULL, verb_monitor},
+    {NULL, NULL, 0, NULL, NULL, NULL},
+};
+
+const CtlVerb *
+ctl_verb_find(const char *name)
+{
+    for (const CtlVerb *verb = ctl_verbs; verb->name != NULL; verb++)
+        if (strcmp(verb->name, name) == 0)
+            return verb;
+    return NULL;
+}
+
+static void
+print_options(const GOptionEntry *options)
+{
+    for (; options != NULL && options->long_name != NULL; options++) {
+        g_autofree char *left = NULL;
+
+        if ((options->flags & G_OPTION_FLAG_HIDDEN) != 0)
+            continue;
+        if (options->arg_description != NULL)
+            left = g_strdup_printf("--%s=%s", options->long_name, options->arg_description);
+        else
+            left = g_strdup_printf("--%s", options->long_name);
+        printf("  %-20s %s\n", left, options->description);
+    }
+}
+
+void
+ctl_print_help(const GOptionEntry *common)
+{
+    puts("Usage: dm-ctl [OPTION...] VERB [ARGUMENT...]\n\n"
+         "Shows what dynmemd does with the memory of this host's guests.\n\n"
+         "Verbs:");
+    for (const CtlVerb *verb = ctl_verbs; verb->name != NULL; verb++) {
+        g_autofree char *left = g_strdup_printf("%s %s", verb->name, verb->arguments);
+
+        printf("  %-20s %s\n", left, verb->summary);
+    }
+    puts("\nOptions, before or after the verb:");
+    print_options(common);
+    puts("\nGUEST is the name or the UUID of a guest. 'dm-ctl VERB --help' shows the options of a verb.\n"
+         "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon. See dm-ctl(1).");
+}
+
+void
+ctl_print_verb_help(const CtlVerb *verb, const GOptionEntry *common)
+{
+    printf("Usage: dm-ctl %s [OPTION...]%s%s\n\ndm-ctl %s: %s.\n\nOptions:\n", verb->name,
+           verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->name, verb->summary);
+    print_options(verb->options);
+    print_options(common);
+}
