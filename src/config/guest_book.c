@@ -19,11 +19,12 @@
 #include "guest_book.h"
 
 #include "guest_element.h"
+#include "guest_table.h"
 
 #include <string.h>
 
 typedef struct Entry {
-    char uuid[37];
+    bool known; /* the serials below are of an update */
     uint64_t definition_serial;
     uint64_t settings_serial;
     bool off;
@@ -39,7 +40,7 @@ typedef struct Entry {
 } Entry;
 
 struct GuestBook {
-    GPtrArray *entries;    /* of Entry, sorted by uuid */
+    GuestTable *entries;   /* of Entry */
     GPtrArray *settings;   /* of GuestSettings, borrowed from the entries */
     GPtrArray *issues;     /* of GuestIssue, borrowed from the entries */
     GPtrArray *complaints; /* of char *: of the guest at hand */
@@ -56,16 +57,13 @@ issue_free(void *data)
 }
 
 static void
-entry_free(void *data)
+entry_clear(void *data)
 {
     Entry *entry = data;
 
-    if (entry == NULL)
-        return;
     domain_element_clear(&entry->good);
     guest_settings_clear(&entry->settings);
     g_clear_pointer(&entry->issues, g_ptr_array_unref);
-    g_free(entry);
 }
 
 GuestBook *
@@ -73,7 +71,7 @@ guest_book_new(void)
 {
     GuestBook *book = g_new0(GuestBook, 1);
 
-    book->entries = g_ptr_array_new_with_free_func(entry_free);
+    book->entries = guest_table_new(sizeof(Entry), entry_clear);
     book->settings = g_ptr_array_new();
     book->issues = g_ptr_array_new();
     book->complaints = g_ptr_array_new_with_free_func(g_free);
@@ -87,7 +85,7 @@ guest_book_free(GuestBook *book)
         return;
     g_ptr_array_unref(book->issues);
     g_ptr_array_unref(book->settings);
-    g_ptr_array_unref(book->entries);
+    guest_table_free(book->entries);
     g_ptr_array_unref(book->complaints);
     g_free(book);
 }
@@ -190,52 +188,21 @@ entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, 
     note_issues(entry, record, complaints);
 }
 
-/* Makes entries belong to records, index by index. Returns whether that was not so already. */
-static bool
-match_entries(GuestBook *book, const GuestRecord *const *records, size_t count)
-{
-    GPtrArray *old = book->entries;
-    size_t same = 0, next = 0;
-
-    while (same < count && same < old->len &&
-           g_str_equal(((Entry *)g_ptr_array_index(old, same))->uuid, records[same]->uuid))
-        same++;
-    if (same == count && same == old->len)
-        return false;
-
-    book->entries = g_ptr_array_new_full((guint)count, entry_free);
-    for (size_t i = 0; i < count; i++) {
-        Entry *entry = NULL;
-
-        while (next < old->len && strcmp(((Entry *)g_ptr_array_index(old, next))->uuid, records[i]->uuid) < 0)
-            next++;
-        if (next < old->len && g_str_equal(((Entry *)g_ptr_array_index(old, next))->uuid, records[i]->uuid)) {
-            entry = g_ptr_array_index(old, next);
-            g_ptr_array_index(old, next++) = NULL;
-        } else {
-            entry = g_new0(Entry, 1);
-            g_strlcpy(entry->uuid, records[i]->uuid, sizeof entry->uuid);
-            entry->definition_serial = ~records[i]->definition_serial;
-        }
-        g_ptr_array_add(book->entries, entry);
-    }
-    g_ptr_array_unref(old);
-    return true;
-}
-
 const GuestSettings *const *
 guest_book_update(GuestBook *book, const Settings *settings, uint64_t settings_serial,
                   const GuestRecord *const *records, size_t count)
 {
-    bool changed = match_entries(book, records, count);
+    bool changed = guest_table_match(book->entries, records, count);
 
     for (size_t i = 0; i < count; i++) {
-        Entry *entry = g_ptr_array_index(book->entries, i);
+        Entry *entry = guest_table_get(book->entries, i);
         const GuestRecord *record = records[i];
 
-        if (entry->definition_serial == record->definition_serial && entry->settings_serial == settings_serial &&
-            entry->off == (record->life == GUEST_LIFE_OFF) && entry->boots == record->boots)
+        if (entry->known && entry->definition_serial == record->definition_serial &&
+            entry->settings_serial == settings_serial && entry->off == (record->life == GUEST_LIFE_OFF) &&
+            entry->boots == record->boots)
             continue;
+        entry->known = true;
         entry->definition_serial = record->definition_serial;
         entry->settings_serial = settings_serial;
         entry->off = record->life == GUEST_LIFE_OFF;
@@ -246,7 +213,7 @@ guest_book_update(GuestBook *book, const Settings *settings, uint64_t settings_s
         g_ptr_array_set_size(book->settings, 0);
         g_ptr_array_set_size(book->issues, 0);
         for (size_t i = 0; i < count; i++) {
-            Entry *entry = g_ptr_array_index(book->entries, i);
+            Entry *entry = guest_table_get(book->entries, i);
 
             g_ptr_array_add(book->settings, &entry->settings);
             for (guint j = 0; entry->issues != NULL && j < entry->issues->len; j++)

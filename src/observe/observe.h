@@ -23,6 +23,12 @@ void observer_observe(Observer *observer, const GuestRecord *const *records, con
                       size_t count, WorldLink link, const HostWorld *host, uint64_t interval_usec, uint64_t now_usec,
                       Snapshot *snapshot);
 
+/*
+ * How often a guest with these settings shall report, in seconds: what GuestWorld.set_period is to be told, and by
+ * what freshness is judged. Every interval where dynmem needs its reports, else as the guest's XML says (0: never).
+ */
+uint32_t observe_period_sec(const GuestSettings *settings, uint64_t interval_usec);
+
 /* The kernel reported memory pressure: the next snapshot says so. */
 void observer_note_pressure(Observer *observer);
 

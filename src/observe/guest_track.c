@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Which numbers can be believed, and for how long.
+ *
+ * A report is new when last_update is another than before. It is a second of the wall clock, which is set and
+ * slewed, so it is compared with itself only; how old a report is, is measured with the monotonic clock from when it was
+ * first seen, leaving out the time the guest was paused, in which it can't report.
+ *
+ * QEMU keeps the figures of the last report across a reset of the guest (hw/virtio/virtio-balloon.c,
+ * virtio_balloon_device_reset), and a question that went out before the reset may be answered after it. So after a reset
+ * nothing is believed until last_update differs from a baseline, and the baseline is taken from an answer that was asked for
+ * after the reset: that one can at worst bring a report of the new driver, and then the next one, a
+ * period later, is the first that counts. The same holds for a guest that ran before the daemon: its figures may be from before
+ * a reset nobody saw. A new QEMU begins with no figures at all, so there any report is of its driver.
+ *
+ * The balloon size is QEMU's own and of now, but after a reset it is void as well until the new driver has set it.
+ */
+
+#include "guest_track.h"
+
+#include "units.h"
+
+/* Reports missing for this many periods make the last one stale. */
+#define STALE_PERIODS 3
+
+static bool
+has(const GuestReport *report, GuestReportField field)
+{
+    return (report->fields & field) != 0;
+}
+
+/* The most that the balloon can leave the guest. */
+static uint64_t
+balloon_limit(const GuestSettings *settings)
+{
+    return settings->bar == BALLOON_BAD_MEMORY ? KIB_LIMIT : settings->maximum_kib;
+}
+
+/*
+ * The balloon size of an answer, bounded. It is the guest that tells QEMU how much it gave up, and one that claims more than
+ * it ever had makes the size a huge number: it has not given up anything that could be counted on. doubts may be NULL.
+ */
+static uint64_t
+bounded_actual(const GuestReport *report, const GuestSettings *settings, uint32_t *doubts)
+{
+    uint64_t limit = balloon_limit(settings);
+
+    if (doubts != NULL && report->actual_kib > KIB_LIMIT)
+        *doubts |= DOUBT_IMPOSSIBLE;
+    if (doubts != NULL && report->actual_kib > limit)
+        *doubts |= DOUBT_ACTUAL_ABOVE_MAXIMUM;
+    return MIN(report->actual_kib, limit);
+}
+
+/* One of the guest's figures, bounded. Returns false where it is absent or impossible. */
+static bool
+bounded_figure(const GuestReport *report, GuestReportField field, uint64_t value, uint64_t ceiling, GuestDoubt doubt,
+               uint64_t *bounded, uint32_t *doubts)
+{
+    if (!has(report, field))
+        return false;
+    if (value > KIB_LIMIT) {
+        *doubts |= DOUBT_IMPOSSIBLE;
+        return false;
+    }
+    if (value > ceiling)
+        *doubts |= doubt;
+    *bounded = MIN(value, ceiling);
+    return true;
+}
+
+/* Fills the figures of the guest's own report. */
+static void
+fill_figures(const GuestReport *report, const GuestSettings *settings, GuestSnapshot *guest)
+{
+    uint64_t ceiling = saturating_add(balloon_limit(settings), settings->fixed_kib);
+
+    guest->has_total = bounded_figure(report, REPORT_TOTAL, report->total_kib, ceiling, DOUBT_TOTAL_ABOVE_ACTUAL,
+                                      &guest->total_kib, &guest->doubts);
+    if (guest->has_total)
+        ceiling = guest->total_kib;
+    guest->has_usable = bounded_figure(report, REPORT_USABLE, report->usable_kib, ceiling, DOUBT_USABLE_ABOVE_TOTAL,
+                                       &guest->usable_kib, &guest->doubts);
+    guest->has_unused = bounded_figure(report, REPORT_UNUSED, report->unused_kib, ceiling, DOUBT_USABLE_ABOVE_TOTAL,
+                                       &guest->unused_kib, &guest->doubts);
+    guest->has_cache = bounded_figure(report, REPORT_CACHE, report->cache_kib, ceiling, DOUBT_USABLE_ABOVE_TOTAL,
+                                      &guest->cache_kib, &guest->doubts);
+}
+
+/* The change of a counter between two reports. */
+static uint64_t
+counter_delta(GuestTrack *track, const GuestReport *report, GuestReportField field, uint64_t before, uint64_t now)
+{
+    if (!has(&track->report, field) || !has(report, field))
+        return 0;
+    if (now < before) {
+        track->counter_went_back = true;
+        return 0;
+    }
+    return now - before;
+}
+
+static void
+forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *settings)
+{
+    bool new_process = record->boots > 0 && !record->boot_in_place;
+
+    track->boots = record->boots;
+    track->baseline_known = new_process;
+    track->last_update_sec = 0;
+    track->driver_up = false;
+    track->driver_usec = 0;
+    track->report_usec = 0;
+    track->report_age_usec = 0;
+    track->report_span_usec = 0;
+    track->report = (GuestReport){0};
+    track->report_actual_kib = 0;
+    track->swapped_in_kib = 0;
+    track->major_faults = 0;
+    track->counter_went_back = false;
+    balloon_track_reset(&track->balloon, settings->maximum_kib);
+}
+
+static void
+take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *settings, uint64_t now_usec)
+{
+    uint64_t seen_usec = MIN(report->answered_usec, now_usec);
+    bool first = !track->driver_up;
+    GuestSnapshot figures = {0};
+
+    fill_figures(report, settings, &figures);
+    track->counter_went_back = false;
+    track->swapped_in_kib =
+        counter_delta(track, report, REPORT_SWAP_IN, track->report.swap_in_kib, report->swap_in_kib);
+    track->major_faults =
+        counter_delta(track, report, REPORT_MAJOR_FAULTS, track->report.major_faults, report->major_faults);
+    track->report_span_usec = first ? 0 : MAX(saturating_sub(seen_usec, track->report_usec), 1);
+    if (has(report, REPORT_ACTUAL))
+        track->report_actual_kib = balloon_track_report(&track->balloon, bounded_actual(report, settings, NULL),
+                                                        figures.has_total ? &figures.total_kib : NULL,
+                                                        figures.usable_kib, settings->autodeflate);
+    track->report = *report;
+    track->report_serial++;
+    track->report_usec = seen_usec;
+    track->report_age_usec = saturating_sub(now_usec, seen_usec);
+    track->last_update_sec = report->last_update_sec;
+    if (first)
+        track->driver_usec = seen_usec;
+    track->driver_up = true;
+}
+
+static void
+take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *settings, uint64_t now_usec)
+{
+    const GuestReport *report = &record->report;
+    uint64_t last_update = has(report, REPORT_LAST_UPDATE) ? report->last_update_sec : 0;
+
+    track->answer_serial = report->serial;
+    if (report->asked_usec < record->boot_usec)
+        return;
+    if (!track->baseline_known) {
+        track->baseline_known = true;
+        track->last_update_sec = last_update;
+    } else if (last_update != 0 && last_update != track->last_update_sec) {
+        take_report(track, report, settings, now_usec);
+    }
+    /* after a reset the size is that of before until the driver has set it */
+    if (has(report, REPORT_ACTUAL) && (track->driver_up || !record->boot_in_place))
+        balloon_track_answer(&track->balloon, bounded_actual(report, settings, NULL));
+}
+
+static void
+fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestSettings *settings, GuestSnapshot *guest)
+{
+    const GuestReport *report = &record->report;
+
+    /* of a new QEMU only its own answers count; a reset one is still the same, void or not */
+    guest->has_actual = report->serial != 0 && has(report, REPORT_ACTUAL) &&
+                        (report->asked_usec >= record->boot_usec || record->boot_in_place);
+    if (guest->has_actual)
+        guest->actual_kib = bounded_actual(report, settings, &guest->doubts);
+    guest->report_serial = track->report_serial;
+    if (!track->driver_up)
+        return;
+    fill_figures(&track->report, settings, guest);
+    guest->has_usable = guest->has_usable && has(&track->report, REPORT_ACTUAL);
+    if (guest->has_usable) {
+        guest->report_actual_kib = MIN(track->report_actual_kib, balloon_limit(settings));
+        /* what a guest can use is part of what its balloon leaves it and of its memory devices */
+        if (guest->usable_kib > saturating_add(guest->report_actual_kib, settings->fixed_kib)) {
+            guest->usable_kib = saturating_add(guest->report_actual_kib, settings->fixed_kib);
+            guest->doubts |= DOUBT_USABLE_ABOVE_TOTAL;
+        }
+    } else {
+        guest->usable_kib = 0;
+    }
+    guest->report_usec = track->report_usec;
+    guest->report_span_usec = track->report_span_usec;
+    guest->swapped_in_kib = MIN(track->swapped_in_kib, KIB_LIMIT);
+    guest->major_faults = track->major_faults;
+    if (track->swapped_in_kib > KIB_LIMIT)
+        guest->doubts |= DOUBT_IMPOSSIBLE;
+    if (track->counter_went_back)
+        guest->doubts |= DOUBT_COUNTER_WENT_BACK;
+}
+
+void
+guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettings *settings, uint64_t period_usec,
+                 uint64_t now_usec, GuestSnapshot *guest)
+{
+    bool running = record->life != GUEST_LIFE_OFF;
+    bool in_motion = record->life == GUEST_LIFE_RUNNING;
+
+    if (running && (!track->running || track->boots != record->boots))
+        forget_boot(track, record, settings);
+    else if (track->in_motion && in_motion)
+        track->report_age_usec = saturating_add(track->report_age_usec, saturating_sub(now_usec, track->looked_usec));
+    track->running = running;
+    track->in_motion = in_motion;
+    track->looked_usec = now_usec;
+    if (running && record->report.serial != track->answer_serial)
+        take_answer(track, record, settings, now_usec);
+
+    guest->uuid = record->uuid;
+    guest->name = record->name;
+    guest->settings = settings;
+    guest->life = record->life;
+    guest->migrating = record->migrating;
+    guest->answering = record->answering;
+    guest->boots = record->boots;
+    guest->boot_usec = record->boot_usec;
+    guest->boot_in_place = record->boot_in_place;
+    guest->adopted = running && record->boots == 0;
+    guest->period_usec = period_usec;
+    if (!running)
+        return;
+    guest->driver_up = track->driver_up;
+    guest->driver_usec = track->driver_usec;
+    fill_statistics(track, record, settings, guest);
+    guest->fresh = track->driver_up && period_usec != 0 && track->report_age_usec < STALE_PERIODS * period_usec;
+    guest->target_known = record->target_known;
+    guest->target_pending = record->target_pending;
+    guest->target_kib = record->target_kib;
+}

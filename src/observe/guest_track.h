@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What observe/ remembers of one guest, and how it judges the guest's answers by it. */
+
+#include "balloon_track.h"
+#include "snapshot.h"
+
+/* Zeroed before its first use; holds nothing to free. */
+typedef struct GuestTrack {
+    bool running;   /* at the last look: the rest is of this run */
+    bool in_motion; /* at the last look: running and not paused, so time counted for its reports */
+    uint64_t looked_usec;
+
+    uint64_t boots;
+    uint64_t answer_serial; /* of the last answer looked at */
+    bool baseline_known;
+    uint64_t last_update_sec; /* of the last report seen, or the baseline that a new one must differ from */
+    bool driver_up;
+    uint64_t driver_usec;
+
+    uint64_t report_serial;
+    uint64_t report_usec;
+    uint64_t report_age_usec; /* time it ran since */
+    uint64_t report_span_usec;
+    GuestReport report; /* of that report, as it came */
+    uint64_t report_actual_kib;
+    uint64_t swapped_in_kib;
+    uint64_t major_faults;
+    bool counter_went_back;
+    BalloonTrack balloon;
+} GuestTrack;
+
+/*
+ * Takes the record in and fills guest, all but resident_kib. period_usec is how often the guest is asked to report, 0:
+ * never.
+ */
+void guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettings *settings, uint64_t period_usec,
+                      uint64_t now_usec, GuestSnapshot *guest);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "observe.h"
+
+#include "guest_table.h"
+#include "guest_track.h"
+#include "units.h"
+
+#include <string.h>
+
+struct Observer {
+    GuestTable *tracks;  /* of GuestTrack */
+    HostFigures figures; /* the last that could be read */
+    bool pressure;
+};
+
+Observer *
+observer_new(void)
+{
+    Observer *observer = g_new0(Observer, 1);
+
+    observer->tracks = guest_table_new(sizeof(GuestTrack), NULL);
+    return observer;
+}
+
+void
+observer_free(Observer *observer)
+{
+    if (observer == NULL)
+        return;
+    guest_table_free(observer->tracks);
+    g_free(observer);
+}
+
+void
+observer_note_pressure(Observer *observer)
+{
+    observer->pressure = true;
+}
+
+uint32_t
+observe_period_sec(const GuestSettings *settings, uint64_t interval_usec)
+{
+    if (!settings->managed || settings->mode == GUEST_MODE_STATIC || settings->bar != BALLOON_USABLE)
+        return settings->configured_period_sec;
+    return (uint32_t)MAX(interval_usec / USEC_PER_SEC + (interval_usec % USEC_PER_SEC != 0 ? 1 : 0), 1);
+}
+
+/* A connection that may not write can't ask for reports either: they come as the guest's XML says. */
+static uint64_t
+period_usec(const GuestSettings *settings, uint64_t interval_usec, WorldLink link)
+{
+    uint32_t seconds =
+        link == WORLD_LINK_READ_ONLY ? settings->configured_period_sec : observe_period_sec(settings, interval_usec);
+
+    return seconds * USEC_PER_SEC;
+}
+
+static void
+observe_host(Observer *observer, const HostWorld *host, WorldLink link, HostSnapshot *snapshot)
+{
+    snapshot->figures_valid = host->read(host->self, &observer->figures, NULL);
+    snapshot->figures = observer->figures;
+    snapshot->pressure_event = observer->pressure;
+    snapshot->link = link;
+    observer->pressure = false;
+}
+
+static uint64_t
+resident(const HostWorld *host, const GuestRecord *record)
+{
+    uint64_t kib;
+
+    if (host->resident(host->self, record, &kib))
+        return kib;
+    /* an answer of an earlier QEMU tells nothing about this one */
+    if ((record->report.fields & REPORT_RESIDENT) == 0 || record->report.resident_kib > KIB_LIMIT ||
+        (record->report.asked_usec < record->boot_usec && !record->boot_in_place))
+        return 0;
+    return record->report.resident_kib;
+}
+
+void
+observer_observe(Observer *observer, const GuestRecord *const *records, const GuestSettings *const *settings,
+                 size_t count, WorldLink link, const HostWorld *host, uint64_t interval_usec, uint64_t now_usec,
+                 Snapshot *snapshot)
+{
+    guest_table_match(observer->tracks, records, count);
+    if (snapshot->guest_count != count) {
+        snapshot->guests = g_renew(GuestSnapshot, snapshot->guests, count);
+        snapshot->guest_count = count;
+    }
+    if (count > 0)
+        memset(snapshot->guests, 0, count * sizeof *snapshot->guests);
+    snapshot->now_usec = now_usec;
+    observe_host(observer, host, link, &snapshot->host);
+    for (size_t i = 0; i < count; i++) {
+        guest_track_look(guest_table_get(observer->tracks, i), records[i], settings[i],
+                         period_usec(settings[i], interval_usec, link), now_usec, &snapshot->guests[i]);
+        if (records[i]->life != GUEST_LIFE_OFF)
+            snapshot->guests[i].resident_kib = resident(host, records[i]);
+    }
+}
+
+void
+snapshot_clear(Snapshot *snapshot)
+{
+    g_clear_pointer(&snapshot->guests, g_free);
+    *snapshot = (Snapshot){0};
+}
