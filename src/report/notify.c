@@ -11,7 +11,8 @@ struct Notify {
     bool ready;
     bool enabled;
     char *status;
-    uint64_t watchdog_usec; /* 0: nobody waits for it */
+    uint64_t watchdog_usec; /* how long systemd waits now; 0: nobody waits */
+    uint64_t least_usec;    /* how long the unit says */
     uint64_t fed_usec;
 };
 
@@ -23,7 +24,7 @@ notify_new(void)
 
     notify->enabled = getenv("NOTIFY_SOCKET") != NULL;
     if (sd_watchdog_enabled(0, &usec) > 0)
-        notify->watchdog_usec = usec;
+        notify->watchdog_usec = notify->least_usec = usec;
     return notify;
 }
 
@@ -92,16 +93,29 @@ notify_status_text(const TickReport *report, const char *link_text)
                            news != NULL ? news : "");
 }
 
+static void
+feed_watchdog(Notify *notify, const TickReport *report)
+{
+    /* ticks may be configured to be rarer than the unit knows of */
+    uint64_t wanted_usec = MAX(notify->least_usec, 3 * report->settings->interval_usec);
+
+    if (wanted_usec != notify->watchdog_usec) {
+        notify->watchdog_usec = wanted_usec;
+        sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, wanted_usec);
+    } else if (report->now_usec - notify->fed_usec < wanted_usec / 4) {
+        return; /* four times as often as systemd asks for is enough */
+    }
+    notify->fed_usec = report->now_usec;
+    sd_notify(0, "WATCHDOG=1");
+}
+
 void
 notify_tick(Notify *notify, const TickReport *report, const char *link_text)
 {
     if (!notify->enabled)
         return;
-    /* four times as often as systemd asks for, not more */
-    if (notify->watchdog_usec != 0 && report->now_usec - notify->fed_usec >= notify->watchdog_usec / 4) {
-        notify->fed_usec = report->now_usec;
-        sd_notify(0, "WATCHDOG=1");
-    }
+    if (notify->watchdog_usec != 0)
+        feed_watchdog(notify, report);
     if (notify->ready) {
         g_autofree char *status = notify_status_text(report, link_text);
 
