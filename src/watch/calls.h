@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A pool of threads for calls that can block for ever and can't be cancelled.
+ *
+ * Calls run on lanes. A lane stands for one connection; it is opened on a thread of its own, carries at
+ * most a few calls at a time, those that hang included, and is closed by the last of its threads. While
+ * nothing hangs there is one lane. When the calls on all lanes have been under way for longer than the
+ * patience and others wait, one more lane is opened, up to a limit. Beyond the limit nothing more is
+ * begun: what waits is dropped at its deadline, until a hung call returns.
+ *
+ * A call has a key, and a key has at most one call, waiting or under way. A call that is past its
+ * deadline is late: it is told once, keeps its slot and its key, and ends when it returns.
+ *
+ * Knows nothing of libvirt: lanes are opened and calls are made through function pointers.
+ *
+ * All functions here belong to the thread that runs the default main context. late and done come there,
+ * from the main loop, and may hand in further calls, but not free the pool.
+ */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct CallPool CallPool;
+
+/* Both run on threads of the pool and may block. */
+typedef struct CallLaneOps {
+    /* Returns a new lane, or NULL and error. self is the pool's. */
+    void *(*open)(void *self, GError **error);
+    void (*close)(void *lane);
+} CallLaneOps;
+
+typedef struct CallPoolOptions {
+    unsigned slots;         /* calls on a lane at a time, at most CALL_SLOTS_MAX */
+    unsigned lanes;         /* lanes at a time */
+    uint64_t patience_usec; /* a call under way for longer no longer counts as about to end */
+    uint64_t reopen_usec;   /* wait before the next attempt when a lane could not be opened */
+} CallPoolOptions;
+
+#define CALL_SLOTS_MAX 4
+
+typedef enum CallEnd {
+    CALL_RETURNED,     /* it ran; data hold what it found */
+    CALL_EXPIRED,      /* it never began: no lane had a free slot before its deadline */
+    CALL_DISCONNECTED, /* it never began: the lanes were left behind */
+} CallEnd;
+
+/*
+ * Makes the call, on a thread of the pool. lane is what open returned; data are this function's alone
+ * until it returns. Returns false when the lane is broken and must not be used again.
+ */
+typedef bool (*CallRun)(void *lane, void *data);
+
+typedef struct CallSpec {
+    CallRun run;
+    void *data; /* taken over */
+    GDestroyNotify data_free;
+    uint64_t deadline_usec; /* from the beginning of the call, and of the wait for a slot */
+    /* The call is late. data must not be touched. May be NULL. */
+    void (*late)(void *user_data, const char *key);
+    /* The call has ended; its key is free again. Comes exactly once unless the pool is freed before. */
+    void (*done)(void *user_data, const char *key, void *data, CallEnd end);
+    void *user_data;
+} CallSpec;
+
+/* self is handed to ops->open and freed with self_free when the last thread is done with it. */
+CallPool *call_pool_new(const CallPoolOptions *options, const CallLaneOps *ops, void *self, GDestroyNotify self_free);
+
+/* Calls under way are left behind: their data are freed when they return, if they do. No callback comes any more. */
+void call_pool_free(CallPool *pool);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CallPool, call_pool_free)
+
+/* Hands a call in. key must have none (call_pool_is_busy). */
+void call_pool_submit(CallPool *pool, const char *key, const CallSpec *spec);
+
+bool call_pool_is_busy(const CallPool *pool, const char *key);
+/* The call of this key is past its deadline and has not returned. */
+bool call_pool_is_late(const CallPool *pool, const char *key);
+
+/*
+ * Leaves all lanes behind (their connection is gone, or the next ones shall be opened differently): what
+ * waits ends as CALL_DISCONNECTED right here, what is under way when it returns. self is what later lanes are opened
+ * with, and taken over.
+ */
+void call_pool_reset(CallPool *pool, void *self, GDestroyNotify self_free);
+
+typedef struct CallPoolFigures {
+    unsigned lanes;   /* open or being opened, usable or full of hung calls */
+    unsigned left;    /* left behind with calls that have not returned */
+    unsigned running; /* calls under way */
+    unsigned late;    /* of those, past their deadline */
+    unsigned waiting;
+} CallPoolFigures;
+
+CallPoolFigures call_pool_figures(const CallPool *pool);

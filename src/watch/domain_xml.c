@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain_xml.h"
+
+#include <glib.h>
+#include <string.h>
+
+/* The next line of *text that does not change by itself, without its indentation; its length 0 at the end. */
+static const char *
+next_line(const char **text, size_t *length)
+{
+    static const char *const passing[] = {"<currentMemory", "<current ", "<stats period="};
+
+    while (**text != '\0') {
+        const char *line = *text + strspn(*text, " \t");
+        size_t size = strcspn(line, "\n");
+        bool skip = false;
+
+        *text = line + size + (line[size] == '\n');
+        for (size_t i = 0; i < G_N_ELEMENTS(passing); i++)
+            skip = skip || g_str_has_prefix(line, passing[i]);
+        /* A channel's or device's end: <target type='virtio' name='org.qemu.guest_agent.0' state='connected'/> */
+        if (g_str_has_prefix(line, "<target ") && g_strstr_len(line, (gssize)size, "connected'") != NULL)
+            skip = true;
+        if (!skip && size > 0) {
+            *length = size;
+            return line;
+        }
+    }
+    *length = 0;
+    return *text;
+}
+
+bool
+domain_xml_is_same(const char *a, const char *b)
+{
+    for (;;) {
+        size_t length_a, length_b;
+        const char *line_a = next_line(&a, &length_a);
+        const char *line_b = next_line(&b, &length_b);
+
+        if (length_a != length_b || memcmp(line_a, line_b, length_a) != 0)
+            return false;
+        if (length_a == 0)
+            return true;
+    }
+}
+
+static void
+on_element(GMarkupParseContext *context, const char *element, const char **names, const char **values, void *data,
+           GError **error)
+{
+    static const char *const path[] = {"stats", "memballoon", "devices", "domain"};
+    const GSList *place = g_markup_parse_context_get_element_stack(context);
+    uint32_t *period = data;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(path); i++, place = place->next) {
+        if (place == NULL || strcmp(place->data, path[i]) != 0)
+            return;
+    }
+    for (; place == NULL && *names != NULL; names++, values++) {
+        if (strcmp(*names, "period") == 0)
+            *period = (uint32_t)g_ascii_strtoull(*values, NULL, 10);
+    }
+}
+
+uint32_t
+domain_xml_period(const char *xml)
+{
+    static const GMarkupParser parser = {.start_element = on_element};
+    g_autoptr(GMarkupParseContext) context = NULL;
+    uint32_t period = 0;
+
+    if (xml == NULL)
+        return 0;
+    context = g_markup_parse_context_new(&parser, G_MARKUP_TREAT_CDATA_AS_TEXT, &period, NULL);
+    /* Damaged XML is reported where settings are read from it; here it has no period. */
+    (void)g_markup_parse_context_parse(context, xml, -1, NULL);
+    return period;
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest_calls.h"
+
+#include "error.h"
+#include "inventory.h"
+#include "link.h"
+#include "monitor_call.h"
+#include "units.h"
+
+#define PERIOD_RETRY_USEC (5 * USEC_PER_SEC)
+#define PERIOD_RETRY_MAX_USEC (300 * USEC_PER_SEC)
+
+static void pump(Watch *watch, Guest *guest);
+static void stop_check(Watch *watch);
+
+static uint64_t
+now_usec(void)
+{
+    return (uint64_t)g_get_monotonic_time();
+}
+
+/* Rounded up: a timer must not go off before its time. */
+static guint
+msec_of(uint64_t usec)
+{
+    return (guint)MIN(usec / 1000 + 1, G_MAXINT);
+}
+
+bool
+guest_calls_possible(const Watch *watch)
+{
+    return link_state(watch->link) != WORLD_LINK_DOWN && watch->inventory.complete;
+}
+
+/* ---- collections ---- */
+
+static void
+round_end(Watch *watch)
+{
+    Round round = watch->round;
+
+    watch->round = (Round){0};
+    g_clear_handle_id(&round.timer, g_source_remove);
+    if (round.open)
+        round.done(round.user_data);
+}
+
+static void
+round_leave(Watch *watch, Guest *guest)
+{
+    guest->report_wanted = false;
+    if (!guest->asked)
+        return;
+    guest->asked = false;
+    watch->round.asked--;
+    if (watch->round.open && watch->round.asked == 0)
+        round_end(watch);
+}
+
+static void
+stop_asking(Guest *guest, void *data)
+{
+    guest->asked = false;
+    guest->report_wanted = false;
+}
+
+static gboolean
+on_round_timer(void *data)
+{
+    Watch *watch = data;
+
+    watch->round.timer = 0;
+    registry_foreach(watch->registry, stop_asking, NULL);
+    round_end(watch);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+ask(Guest *guest, void *data)
+{
+    Watch *watch = data;
+
+    if (guest->shown && guest->record.life == GUEST_LIFE_RUNNING && guest->record.answering) {
+        guest->asked = true;
+        guest->report_wanted = true;
+        watch->round.asked++;
+        pump(watch, guest);
+    }
+}
+
+void
+guest_calls_collect(Watch *watch, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
+{
+    if (watch->round.open) {
+        registry_foreach(watch->registry, stop_asking, NULL);
+        round_end(watch);
+    }
+    if (!guest_calls_possible(watch) || watch->stop.active) {
+        done(user_data);
+        return;
+    }
+    watch->round = (Round){.done = done, .user_data = user_data};
+    registry_foreach(watch->registry, ask, watch);
+    if (watch->round.asked == 0) {
+        done(user_data);
+        return;
+    }
+    watch->round.open = true;
+    watch->round.timer = g_timeout_add(msec_of(deadline_usec), on_round_timer, watch);
+}
+
+/* ---- calls ---- */
+
+static void
+take_job(Watch *watch, Guest *guest, const MonitorCall *call)
+{
+    bool migrating = call->job == MONITOR_JOB_HOLDS;
+
+    if (call->job == MONITOR_JOB_UNKNOWN)
+        return;
+    guest->job_doubt = false;
+    if (guest->record.migrating != migrating) {
+        guest->record.migrating = migrating;
+        watch_note_change(watch);
+    }
+}
+
+static void
+end_report(Watch *watch, Guest *guest, const MonitorCall *call)
+{
+    if (call->error != NULL) {
+        g_debug("%s", call->error->message);
+        return;
+    }
+    if (call->boots != guest->record.boots || guest->record.life == GUEST_LIFE_OFF)
+        return;
+    monitor_call_read_report(call, &guest->record.report);
+}
+
+static void
+end_target(Watch *watch, Guest *guest, const MonitorCall *call)
+{
+    const GuestRecord *record = &guest->record;
+    uint64_t actual_kib = (record->report.fields & REPORT_ACTUAL) != 0 ? record->report.actual_kib : 0;
+    TargetFate fate = call->error == NULL ? TARGET_TAKEN : call->certain ? TARGET_NOT_TAKEN : TARGET_UNCERTAIN;
+
+    /* Which of the two processes took it can't be told. */
+    if (call->runs != guest->runs && fate == TARGET_TAKEN)
+        fate = TARGET_UNCERTAIN;
+    target_book_end(&guest->target, record->uuid, fate, actual_kib, call->error);
+    guest_show_target(guest);
+}
+
+static void
+end_period(Watch *watch, Guest *guest, const MonitorCall *call)
+{
+    if (call->runs != guest->runs)
+        return;
+    if (call->error == NULL) {
+        guest->period_failures = 0;
+        guest->period_known = true;
+        guest->period_sec = call->period_sec;
+        return;
+    }
+    g_debug("%s", call->error->message);
+    guest->period_retry_usec =
+        now_usec() + MIN(PERIOD_RETRY_USEC << MIN(guest->period_failures, 10u), PERIOD_RETRY_MAX_USEC);
+    guest->period_failures++;
+}
+
+static void
+on_call_late(void *user_data, const char *uuid)
+{
+    Watch *watch = user_data;
+    Guest *guest = registry_find(watch->registry, uuid);
+    g_autoptr(GError) error = NULL;
+
+    if (guest == NULL)
+        return;
+    guest->record.answering = false;
+    error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT, "the guest's QEMU does not answer");
+    target_book_give_up(&guest->target, uuid, error);
+    guest_show_target(guest);
+    round_leave(watch, guest);
+    watch_note_change(watch);
+    stop_check(watch);
+}
+
+static void
+on_call_done(void *user_data, const char *uuid, void *data, CallEnd end)
+{
+    Watch *watch = user_data;
+    MonitorCall *call = data;
+    Guest *guest = registry_find(watch->registry, uuid);
+
+    if (guest == NULL) {
+        stop_check(watch);
+        return;
+    }
+    if (!guest->record.answering) {
+        guest->record.answering = true;
+        watch_note_change(watch);
+    }
+    if (end != CALL_RETURNED) {
+        call->certain = true;
+        if (end == CALL_EXPIRED) {
+            call->error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT,
+                                      "no connection was free: calls to other guests hang on all of them");
+        } else {
+            call->error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED, "libvirt is away");
+        }
+    }
+    take_job(watch, guest, call);
+    switch (call->kind) {
+    case MONITOR_CALL_REPORT:
+        end_report(watch, guest, call);
+        round_leave(watch, guest);
+        break;
+    case MONITOR_CALL_TARGET:
+        end_target(watch, guest, call);
+        break;
+    case MONITOR_CALL_PERIOD:
+        end_period(watch, guest, call);
+        break;
+    }
+    /* Its end has not been heard of yet, or never will be. */
+    if (call->not_running && guest->record.life != GUEST_LIFE_OFF)
+        inventory_read_guest(watch, guest);
+    guest_calls_settle(watch, guest);
+    stop_check(watch);
+}
+
+static void
+submit(Watch *watch, Guest *guest, MonitorCall *call)
+{
+    CallSpec spec = {
+        .run = monitor_call_run,
+        .data = call,
+        .data_free = monitor_call_free,
+        .deadline_usec = watch->call_deadline_usec,
+        .late = on_call_late,
+        .done = on_call_done,
+        .user_data = watch,
+    };
+
+    call->boots = guest->record.boots;
+    call->runs = guest->runs;
+    call->ask_job = guest->record.migrating || guest->job_doubt || call->kind == MONITOR_CALL_TARGET;
+    call_pool_submit(watch->monitor, guest->record.uuid, &spec);
+}
+
+static bool
+period_is_due(const Watch *watch, const Guest *guest)
+{
+    return guest->period_wished && guest->period_known && guest->period_sec != guest->period_wish_sec &&
+           guest->record.life == GUEST_LIFE_RUNNING && !guest->record.migrating &&
+           link_state(watch->link) == WORLD_LINK_READ_WRITE && now_usec() >= guest->period_retry_usec;
+}
+
+static void
+pump(Watch *watch, Guest *guest)
+{
+    MonitorCall *call;
+    uint64_t target_kib;
+
+    if (!guest_calls_possible(watch) || !guest->shown || guest->record.life == GUEST_LIFE_OFF ||
+        call_pool_is_busy(watch->monitor, guest->record.uuid))
+        return;
+    if (target_book_send(&guest->target, &target_kib)) {
+        call = monitor_call_new(MONITOR_CALL_TARGET, guest->record.uuid, guest->record.name);
+        call->target_kib = target_kib;
+    } else if (period_is_due(watch, guest)) {
+        call = monitor_call_new(MONITOR_CALL_PERIOD, guest->record.uuid, guest->record.name);
+        call->period_sec = guest->period_wish_sec;
+    } else if (guest->report_wanted) {
+        guest->report_wanted = false;
+        call = monitor_call_new(MONITOR_CALL_REPORT, guest->record.uuid, guest->record.name);
+    } else {
+        return;
+    }
+    submit(watch, guest, call);
+}
+
+void
+guest_calls_settle(Watch *watch, Guest *guest)
+{
+    if (call_pool_is_late(watch->monitor, guest->record.uuid))
+        guest->record.answering = false; /* it was removed and came back meanwhile */
+    if (guest->record.life != GUEST_LIFE_RUNNING)
+        round_leave(watch, guest);
+    pump(watch, guest);
+}
+
+static void
+settle(Guest *guest, void *data)
+{
+    guest_calls_settle(data, guest);
+}
+
+void
+guest_calls_settle_all(Watch *watch)
+{
+    registry_foreach(watch->registry, settle, watch);
+}
+
+void
+guest_calls_forget(Watch *watch, Guest *guest)
+{
+    round_leave(watch, guest);
+}
+
+static void
+disconnect(Guest *guest, void *data)
+{
+    g_autoptr(GError) error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED, "libvirt is away");
+
+    stop_asking(guest, NULL);
+    target_book_give_up(&guest->target, guest->record.uuid, error);
+    guest_show_target(guest);
+}
+
+void
+guest_calls_disconnect(Watch *watch)
+{
+    registry_foreach(watch->registry, disconnect, watch);
+    round_end(watch);
+    stop_check(watch);
+}
+
+/* ---- wishes ---- */
+
+void
+guest_calls_set_target(Watch *watch, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data)
+{
+    Guest *guest = registry_find(watch->registry, uuid);
+    g_autoptr(GError) error = NULL;
+
+    if (guest == NULL || !guest->shown || guest->record.life == GUEST_LIFE_OFF)
+        error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "the guest is not running");
+    else if (!guest_calls_possible(watch) || watch->stop.active)
+        error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED, "libvirt is away");
+    else if (link_state(watch->link) == WORLD_LINK_READ_ONLY)
+        error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
+                            "the connection to libvirt is read-only: run as root or as a member of its group");
+    else if (!guest->record.answering)
+        error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT, "the guest's QEMU does not answer");
+    else if (guest->record.migrating)
+        error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, "a migration or another job holds the guest");
+    if (error != NULL) {
+        done(user_data, uuid, target_kib, error);
+        return;
+    }
+    target_book_wish(&guest->target, uuid, target_kib, done, user_data);
+    guest_show_target(guest);
+    pump(watch, guest);
+}
+
+void
+guest_calls_set_period(Watch *watch, const char *uuid, uint32_t seconds)
+{
+    Guest *guest = registry_find(watch->registry, uuid);
+
+    if (guest == NULL || watch->stop.active)
+        return;
+    if (!guest->period_wished || guest->period_wish_sec != seconds)
+        guest->period_retry_usec = 0;
+    guest->period_wished = true;
+    guest->period_wish_sec = seconds;
+    pump(watch, guest);
+}
+
+/* ---- stop ---- */
+
+static gboolean
+on_stopped(void *data)
+{
+    WatchHandle *handle = data;
+
+    if (handle->watch != NULL)
+        handle->watch->stop.done(handle->watch->stop.user_data);
+    watch_handle_unref(handle);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+stop_end(Watch *watch)
+{
+    if (watch->stop.ended)
+        return;
+    watch->stop.ended = true;
+    g_clear_handle_id(&watch->stop.timer, g_source_remove);
+    watch_post(on_stopped, watch_handle_ref(watch->handle));
+}
+
+static void
+count_due(Guest *guest, void *data)
+{
+    WatchPending *pending = data;
+
+    if (period_is_due(pending->watch, guest) && !call_pool_is_late(pending->watch->monitor, guest->record.uuid))
+        pending->count++;
+}
+
+static void
+stop_check(Watch *watch)
+{
+    WatchPending pending = {.watch = watch};
+
+    if (!watch->stop.active || watch->stop.ended)
+        return;
+    if (guest_calls_possible(watch))
+        registry_foreach(watch->registry, count_due, &pending);
+    if (pending.count == 0)
+        stop_end(watch);
+}
+
+static gboolean
+on_stop_timer(void *data)
+{
+    Watch *watch = data;
+
+    watch->stop.timer = 0;
+    stop_end(watch);
+    return G_SOURCE_REMOVE;
+}
+
+/* To what its definition says; a transient guest has none but what it was started with. */
+static void
+restore_period(Guest *guest, void *data)
+{
+    Watch *watch = data;
+
+    if (!guest->period_wished)
+        return;
+    guest->period_wish_sec =
+        guest->record.inactive_xml != NULL ? domain_xml_period(guest->record.inactive_xml) : guest->period_first_sec;
+    guest->period_retry_usec = 0;
+    pump(watch, guest);
+}
+
+void
+guest_calls_restore_periods(Watch *watch, uint64_t deadline_usec)
+{
+    watch->stop.timer = g_timeout_add(msec_of(deadline_usec), on_stop_timer, watch);
+    registry_foreach(watch->registry, restore_period, watch);
+    stop_check(watch);
+}

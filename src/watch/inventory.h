@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Who is there, read from libvirt: the list of all guests at each connect, then each guest by itself, and one
+ * guest again whenever an event gives reason to. All of these calls wait for guests' locks, which libvirtd holds
+ * while a hook runs; they have a pool of their own, and nothing waits for them.
+ */
+
+#include "watch_private.h"
+
+/* Lists all guests and reads each of them. The only call that walks them all. */
+void inventory_start(Watch *watch);
+/* The connection is gone: what was known stays, with a gap. */
+void inventory_stop(Watch *watch);
+/* Reads one guest, or once more when it is being read. */
+void inventory_read_guest(Watch *watch, Guest *guest);

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "registry.h"
+
+#include "error.h"
+#include "units.h"
+
+#include <string.h>
+
+/* One reset can be told twice within milliseconds (virsh reset). */
+#define RESET_TWICE_USEC (300 * USEC_PER_MSEC)
+/* A start that was concluded from a reading is the one whose event comes within this time. */
+#define START_TWICE_USEC (10 * USEC_PER_SEC)
+
+struct Registry {
+    GHashTable *guests; /* uuid -> Guest */
+    GPtrArray *records; /* sorted; built when asked for */
+    bool records_valid;
+    void (*process_ended)(void *user_data, Guest *guest);
+    void *user_data;
+};
+
+static uint64_t
+now_usec(void)
+{
+    return (uint64_t)g_get_monotonic_time();
+}
+
+static void
+guest_free(void *data)
+{
+    Guest *guest = data;
+
+    process_watch_free(guest->process);
+    if (guest->read_retry != 0)
+        g_source_remove(guest->read_retry);
+    g_free(guest->record.name);
+    g_free(guest->record.live_xml);
+    g_free(guest->record.inactive_xml);
+    g_free(guest);
+}
+
+Registry *
+registry_new(void (*process_ended)(void *user_data, Guest *guest), void *user_data)
+{
+    Registry *registry = g_new0(Registry, 1);
+
+    registry->guests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_free);
+    registry->records = g_ptr_array_new();
+    registry->process_ended = process_ended;
+    registry->user_data = user_data;
+    return registry;
+}
+
+void
+registry_free(Registry *registry)
+{
+    if (registry == NULL)
+        return;
+    g_ptr_array_unref(registry->records);
+    g_hash_table_unref(registry->guests);
+    g_free(registry);
+}
+
+Guest *
+registry_find(Registry *registry, const char *uuid)
+{
+    return g_hash_table_lookup(registry->guests, uuid);
+}
+
+Guest *
+registry_add(Registry *registry, const char *uuid)
+{
+    Guest *guest = registry_find(registry, uuid);
+
+    if (guest != NULL)
+        return guest;
+    guest = g_new0(Guest, 1);
+    g_strlcpy(guest->record.uuid, uuid, sizeof guest->record.uuid);
+    guest->record.life = GUEST_LIFE_OFF;
+    guest->record.answering = true;
+    guest->registry = registry;
+    guest->id = -1;
+    guest->dead_id = -1;
+    g_hash_table_insert(registry->guests, guest->record.uuid, guest);
+    return guest;
+}
+
+void
+registry_remove(Registry *registry, Guest *guest, const GError *error)
+{
+    registry->records_valid = false;
+    g_hash_table_steal(registry->guests, guest->record.uuid);
+    target_book_restart(&guest->target, guest->record.uuid, error);
+    guest_free(guest);
+}
+
+void
+registry_foreach(Registry *registry, void (*each)(Guest *guest, void *user_data), void *user_data)
+{
+    g_autoptr(GList) guests = g_hash_table_get_values(registry->guests);
+
+    for (GList *link = guests; link != NULL; link = link->next)
+        each(link->data, user_data);
+}
+
+static int
+compare_records(const void *a, const void *b)
+{
+    const GuestRecord *const *first = a, *const *second = b;
+
+    return strcmp((*first)->uuid, (*second)->uuid);
+}
+
+const GuestRecord *const *
+registry_records(Registry *registry, size_t *count)
+{
+    if (!registry->records_valid) {
+        GHashTableIter iter;
+        void *value;
+
+        g_ptr_array_set_size(registry->records, 0);
+        g_hash_table_iter_init(&iter, registry->guests);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+            Guest *guest = value;
+
+            if (guest->shown)
+                g_ptr_array_add(registry->records, &guest->record);
+        }
+        g_ptr_array_sort(registry->records, compare_records);
+        registry->records_valid = true;
+    }
+    *count = registry->records->len;
+    return (const GuestRecord *const *)registry->records->pdata;
+}
+
+/* ---- transitions ---- */
+
+static void
+on_process_ended(void *data)
+{
+    Guest *guest = data;
+    int id = guest->id;
+
+    g_clear_pointer(&guest->process, process_watch_free);
+    guest_note_off(guest);
+    guest->dead_id = id;
+    guest->registry->process_ended(guest->registry->user_data, guest);
+}
+
+static void
+guest_set_pid(Guest *guest, pid_t pid)
+{
+    if (pid == guest->record.pid)
+        return;
+    g_clear_pointer(&guest->process, process_watch_free);
+    guest->record.pid = pid;
+    if (pid > 0)
+        guest->process = process_watch_new(pid, on_process_ended, guest);
+}
+
+void
+guest_show_target(Guest *guest)
+{
+    target_book_show(&guest->target, &guest->record);
+}
+
+/* Nothing that was learnt from the old process holds any more. */
+static void
+guest_forget_process(Guest *guest, const char *why)
+{
+    g_autoptr(GError) error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "the guest %s", why);
+
+    guest->runs++;
+    guest_set_pid(guest, 0);
+    guest->record.migrating = false;
+    guest->record.report.fields = 0;
+    guest->record.gap_usec = 0;
+    guest->period_known = false;
+    guest->period_failures = 0;
+    guest->period_retry_usec = 0;
+    guest->job_doubt = false;
+    target_book_restart(&guest->target, guest->record.uuid, error);
+    guest_show_target(guest);
+}
+
+static void
+guest_count_boot(Guest *guest, bool in_place)
+{
+    guest->record.boots++;
+    guest->record.boot_usec = now_usec();
+    guest->record.boot_in_place = in_place;
+}
+
+void
+guest_note_start(Guest *guest)
+{
+    bool expected = guest->boot_by_read && guest->record.life != GUEST_LIFE_OFF &&
+                    now_usec() - guest->record.boot_usec < START_TWICE_USEC;
+
+    guest->changes++;
+    guest->boot_by_read = false;
+    if (expected)
+        return;
+    guest_forget_process(guest, "was started anew");
+    guest_count_boot(guest, false);
+    guest->record.life = GUEST_LIFE_RUNNING;
+    guest->id = -1; /* not known until it is read */
+    guest->dead_id = -1;
+}
+
+void
+guest_note_reset(Guest *guest)
+{
+    if (guest->record.boot_in_place && now_usec() - guest->record.boot_usec < RESET_TWICE_USEC)
+        return;
+    guest_count_boot(guest, true);
+}
+
+void
+guest_note_off(Guest *guest)
+{
+    guest->changes++;
+    guest->boot_by_read = false;
+    guest_forget_process(guest, "was switched off");
+    guest->record.life = GUEST_LIFE_OFF;
+    guest->id = -1;
+    if (guest->record.live_xml != NULL) {
+        g_clear_pointer(&guest->record.live_xml, g_free);
+        guest->record.definition_serial++;
+    }
+}
+
+void
+guest_reading_clear(GuestReading *reading)
+{
+    g_clear_pointer(&reading->name, g_free);
+    g_clear_pointer(&reading->live_xml, g_free);
+    g_clear_pointer(&reading->inactive_xml, g_free);
+}
+
+/* The texts. A live XML that differs only in what changes by itself stays the one it was. */
+static bool
+guest_take_definition(Guest *guest, GuestReading *reading)
+{
+    GuestRecord *record = &guest->record;
+    bool changed = false;
+
+    if (g_strcmp0(record->name, reading->name) != 0) {
+        g_free(record->name);
+        record->name = g_steal_pointer(&reading->name);
+        changed = true;
+    }
+    if (record->live_xml == NULL || reading->live_xml == NULL
+            ? record->live_xml != reading->live_xml
+            : !domain_xml_is_same(record->live_xml, reading->live_xml)) {
+        g_free(record->live_xml);
+        record->live_xml = g_steal_pointer(&reading->live_xml);
+        changed = true;
+    }
+    if (g_strcmp0(record->inactive_xml, reading->inactive_xml) != 0) {
+        g_free(record->inactive_xml);
+        record->inactive_xml = g_steal_pointer(&reading->inactive_xml);
+        changed = true;
+    }
+    if (changed)
+        record->definition_serial++;
+    return changed;
+}
+
+bool
+guest_apply_reading(Guest *guest, GuestReading *reading)
+{
+    GuestRecord *record = &guest->record;
+    bool changed = !guest->shown;
+    uint32_t live_period_sec = domain_xml_period(reading->live_xml);
+
+    /* libvirt has not noticed yet that this run is over. */
+    if (reading->life != GUEST_LIFE_OFF && guest->dead_id >= 0 && reading->id == guest->dead_id) {
+        reading->life = GUEST_LIFE_OFF;
+        g_clear_pointer(&reading->live_xml, g_free);
+    }
+    if (reading->life == GUEST_LIFE_OFF) {
+        if (record->life != GUEST_LIFE_OFF) {
+            guest_note_off(guest);
+            changed = true;
+        }
+    } else {
+        bool was_on = record->life != GUEST_LIFE_OFF;
+        bool another_run = was_on && ((guest->id >= 0 && guest->id != reading->id) ||
+                                      (record->pid != 0 && reading->pid != 0 && record->pid != reading->pid));
+
+        if (!guest->shown && !was_on) {
+            record->boot_usec = now_usec(); /* it ran before it was seen */
+        } else if (!was_on || another_run) {
+            guest_forget_process(guest, "was started anew");
+            guest_count_boot(guest, false);
+            guest->boot_by_read = true;
+            changed = true;
+        } else if (guest->gap) {
+            record->gap_usec = now_usec();
+            changed = true;
+        }
+        if (record->life != reading->life || (reading->migrating && !record->migrating))
+            changed = true;
+        record->life = reading->life;
+        /* The state shows a migration's last part only. That one is over, or another job is, must be asked. */
+        guest->job_doubt = record->migrating && !reading->migrating;
+        record->migrating = record->migrating || reading->migrating;
+        guest->id = reading->id;
+        guest->dead_id = -1;
+        guest_set_pid(guest, reading->pid);
+        if (!guest->period_known)
+            guest->period_first_sec = live_period_sec;
+        guest->period_known = true;
+        guest->period_sec = live_period_sec;
+    }
+    guest->gap = false;
+    changed = guest_take_definition(guest, reading) || changed;
+    if (!guest->shown) {
+        guest->shown = true;
+        guest->registry->records_valid = false;
+    }
+    return changed;
+}

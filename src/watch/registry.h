@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The guests by uuid, and how what is learnt of them changes their records. Makes no call to libvirt; what it
+ * knows comes from events.c (at once, short) and inventory.c (read, complete). Main thread only.
+ */
+
+#include "domain_xml.h"
+#include "ports.h"
+#include "process.h"
+#include "target.h"
+
+typedef struct Registry Registry;
+
+typedef struct Guest {
+    GuestRecord record;
+    Registry *registry;
+    bool shown;        /* read at least once: it is among the records */
+    int id;            /* libvirt's, of this run; -1: off */
+    int dead_id;       /* the run whose QEMU has been seen to end, which libvirt doesn't know yet; -1: none */
+    bool boot_by_read; /* the last boot was concluded from a reading; its event may still come */
+    uint64_t runs;     /* counts its processes */
+    uint64_t changes;  /* counts what events changed: a reading begun before the last is void */
+    bool gap;          /* the connection was away since the last reading: events may have been missed */
+    ProcessWatch *process;
+
+    /* inventory.c */
+    bool read_again; /* something happened while a reading was under way */
+    bool awaited;    /* the resync under way is not complete without it */
+    unsigned read_failures;
+    guint read_retry; /* source */
+
+    /* guest_calls.c */
+    TargetBook target;
+    bool asked;         /* the collection under way is not complete without its answer */
+    bool report_wanted; /* to be asked as soon as its call under way has ended */
+    bool period_wished;
+    uint32_t period_wish_sec;
+    bool period_known; /* period_sec is what its QEMU was told last */
+    uint32_t period_sec;
+    uint32_t period_first_sec; /* what the first reading of this run found */
+    unsigned period_failures;
+    uint64_t period_retry_usec; /* not before */
+    bool job_doubt;             /* a job may hold it: ask before anything else */
+} Guest;
+
+/* process_ended: the guest's QEMU was seen to end. */
+Registry *registry_new(void (*process_ended)(void *user_data, Guest *guest), void *user_data);
+void registry_free(Registry *registry);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
+
+Guest *registry_find(Registry *registry, const char *uuid);
+/* Finds it, or adds it: not shown, off, nothing known but its uuid. */
+Guest *registry_add(Registry *registry, const char *uuid);
+/* Frees guest. Those who wait for a target of it are told error. */
+void registry_remove(Registry *registry, Guest *guest, const GError *error);
+/* Calls each for every guest, shown or not; it may remove the guest it is called for. */
+void registry_foreach(Registry *registry, void (*each)(Guest *guest, void *user_data), void *user_data);
+
+/* The shown records, sorted by uuid; valid until a guest is added, shown or removed. */
+const GuestRecord *const *registry_records(Registry *registry, size_t *count);
+
+/* It started: another process, nothing known of balloon and statistics. */
+void guest_note_start(Guest *guest);
+/* It was reset: the same process, its balloon keeps its target. */
+void guest_note_reset(Guest *guest);
+/* It is off. */
+void guest_note_off(Guest *guest);
+/* Its target fields follow its book. */
+void guest_show_target(Guest *guest);
+
+/* What a reading found. */
+typedef struct GuestReading {
+    char uuid[37];
+    char *name;
+    int id; /* -1: off */
+    GuestLife life;
+    bool migrating; /* its state says so; without it nothing is said */
+    pid_t pid;
+    char *live_xml;     /* NULL: off */
+    char *inactive_xml; /* NULL: transient */
+} GuestReading;
+
+void guest_reading_clear(GuestReading *reading);
+
+/*
+ * Makes guest what was read; takes the texts. Returns true when something changed that others want to know.
+ */
+bool guest_apply_reading(Guest *guest, GuestReading *reading);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "watch.h"
+
+#include "guest_calls.h"
+#include "inventory.h"
+#include "link.h"
+#include "units.h"
+#include "virt.h"
+#include "watch_private.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* libvirtd lets five calls in flight on one connection before it stops reading from it, and with that drops
+   it (virnetserverclient.c); the calls that hang count. */
+#define CALLS_PER_CONNECTION 3
+/* Twelve calls that hang keep as many of libvirtd's twenty workers busy: more would be at others' cost. */
+#define MONITOR_CONNECTIONS 4
+#define READ_CONNECTIONS 2
+#define PATIENCE_USEC (250 * USEC_PER_MSEC)
+#define REOPEN_USEC (2 * USEC_PER_SEC)
+#define CALL_DEADLINE_USEC (3 * USEC_PER_SEC)
+
+void
+watch_post(GSourceFunc function, void *data)
+{
+    GSource *source = g_idle_source_new();
+
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, function, data, NULL);
+    g_source_attach(source, NULL);
+    g_source_unref(source);
+}
+
+WatchHandle *
+watch_handle_ref(WatchHandle *handle)
+{
+    return g_atomic_rc_box_acquire(handle);
+}
+
+void
+watch_handle_unref(WatchHandle *handle)
+{
+    g_atomic_rc_box_release(handle);
+}
+
+static gboolean
+call_changed(void *data)
+{
+    Watch *watch = data;
+
+    watch->changed_source = 0;
+    watch->changed(watch->user_data);
+    return G_SOURCE_REMOVE;
+}
+
+void
+watch_note_change(Watch *watch)
+{
+    if (watch->changed != NULL && watch->changed_source == 0 && !watch->stop.active)
+        watch->changed_source = g_idle_add_full(G_PRIORITY_DEFAULT, call_changed, watch, NULL);
+}
+
+void
+watch_note_connected(Watch *watch, bool read_only)
+{
+    call_pool_reset(watch->reads, virt_lane_key_new(watch->uri, read_only), virt_lane_key_free);
+    call_pool_reset(watch->monitor, virt_lane_key_new(watch->uri, read_only), virt_lane_key_free);
+    if (!watch->stop.active)
+        inventory_start(watch);
+}
+
+void
+watch_note_disconnected(Watch *watch)
+{
+    inventory_stop(watch);
+    call_pool_reset(watch->reads, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
+    call_pool_reset(watch->monitor, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
+    guest_calls_disconnect(watch);
+    watch_note_change(watch);
+}
+
+static void
+on_process_ended(void *user_data, Guest *guest)
+{
+    Watch *watch = user_data;
+
+    g_debug("the QEMU of the guest %s has ended", guest->record.name);
+    inventory_read_guest(watch, guest);
+    guest_calls_settle(watch, guest);
+    watch_note_change(watch);
+}
+
+/* Where libvirt's QEMU driver keeps its state: by its configuration's rules for the system and for a user. */
+static char *
+find_pid_directory(const char *uri)
+{
+    const char *path = strstr(uri, ":///");
+
+    if (!g_str_has_prefix(uri, "qemu") || path == NULL) /* another driver, or another host */
+        return NULL;
+    path += strlen(":///");
+    if (g_str_has_prefix(path, "system"))
+        return g_strdup("/run/libvirt/qemu");
+    if (g_str_has_prefix(path, "session"))
+        return g_build_filename(g_get_user_runtime_dir(), "libvirt", "qemu", "run", NULL);
+    return NULL;
+}
+
+Watch *
+watch_new(const WatchOptions *options, void (*changed)(void *user_data), void *user_data)
+{
+    static const CallLaneOps lane_ops = {.open = virt_lane_open, .close = virt_lane_close};
+    CallPoolOptions pool = {
+        .slots = CALLS_PER_CONNECTION,
+        .lanes = READ_CONNECTIONS,
+        .patience_usec = PATIENCE_USEC,
+        .reopen_usec = REOPEN_USEC,
+    };
+    Watch *watch = g_new0(Watch, 1);
+
+    virt_init();
+    watch->uri = g_strdup(options->uri != NULL ? options->uri : "qemu:///system");
+    watch->pid_directory =
+        options->pid_directory != NULL ? g_strdup(options->pid_directory) : find_pid_directory(watch->uri);
+    watch->call_deadline_usec = options->call_deadline_usec != 0 ? options->call_deadline_usec : CALL_DEADLINE_USEC;
+    watch->changed = changed;
+    watch->user_data = user_data;
+    watch->handle = g_atomic_rc_box_new0(WatchHandle);
+    watch->handle->watch = watch;
+    watch->registry = registry_new(on_process_ended, watch);
+    watch->reads = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
+    pool.lanes = MONITOR_CONNECTIONS;
+    watch->monitor = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
+    watch->link = link_new(watch);
+    watch->text = g_string_new(NULL);
+    return watch;
+}
+
+void
+watch_start(Watch *watch)
+{
+    link_start(watch->link);
+}
+
+void
+watch_stop(Watch *watch, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
+{
+    g_assert(!watch->stop.active);
+    watch->stop.active = true;
+    watch->stop.done = done;
+    watch->stop.user_data = user_data;
+    g_clear_handle_id(&watch->changed_source, g_source_remove);
+    guest_calls_restore_periods(watch, deadline_usec);
+}
+
+void
+watch_free(Watch *watch)
+{
+    if (watch == NULL)
+        return;
+    watch->handle->watch = NULL;
+    watch_handle_unref(watch->handle);
+    g_clear_handle_id(&watch->changed_source, g_source_remove);
+    g_clear_handle_id(&watch->round.timer, g_source_remove);
+    g_clear_handle_id(&watch->stop.timer, g_source_remove);
+    g_clear_handle_id(&watch->inventory.retry, g_source_remove);
+    link_free(watch->link);
+    call_pool_free(watch->monitor);
+    call_pool_free(watch->reads);
+    registry_free(watch->registry);
+    g_string_free(watch->text, TRUE);
+    g_free(watch->pid_directory);
+    g_free(watch->uri);
+    g_free(watch);
+}
+
+/* ---- the table ---- */
+
+static void
+world_collect(void *self, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
+{
+    guest_calls_collect(self, deadline_usec, done, user_data);
+}
+
+static const GuestRecord *const *
+world_records(void *self, size_t *count)
+{
+    Watch *watch = self;
+
+    return registry_records(watch->registry, count);
+}
+
+/* Not up before the inventory is complete: nothing can be decided before everybody is known. */
+static WorldLink
+world_link(void *self)
+{
+    Watch *watch = self;
+
+    return guest_calls_possible(watch) ? link_state(watch->link) : WORLD_LINK_DOWN;
+}
+
+static void
+world_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data)
+{
+    guest_calls_set_target(self, uuid, target_kib, done, user_data);
+}
+
+static void
+world_set_period(void *self, const char *uuid, uint32_t seconds)
+{
+    guest_calls_set_period(self, uuid, seconds);
+}
+
+GuestWorld
+watch_guest_world(Watch *watch)
+{
+    return (GuestWorld){
+        .self = watch,
+        .collect = world_collect,
+        .records = world_records,
+        .link = world_link,
+        .set_target = world_set_target,
+        .set_period = world_set_period,
+    };
+}
+
+const char *
+watch_link_text(const Watch *watch)
+{
+    CallPoolFigures figures = call_pool_figures(watch->monitor);
+
+    g_string_assign(watch->text, link_text(watch->link));
+    if (link_state(watch->link) != WORLD_LINK_DOWN && !watch->inventory.complete)
+        g_string_append(watch->text, ", reading the guests");
+    if (figures.late > 0)
+        g_string_append_printf(watch->text, ", %u calls hang", figures.late);
+    if (figures.late >= CALLS_PER_CONNECTION * MONITOR_CONNECTIONS)
+        g_string_append(watch->text, ": no guest can be asked until one returns");
+    return watch->text->str;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of this folder share of a Watch. Main thread only, but for WatchHandle's reference count. */
+
+#include "calls.h"
+#include "registry.h"
+#include "watch.h"
+
+typedef struct Link Link;
+
+/* What threads and libvirt's callbacks hold instead of a Watch, which may be gone when they are heard. An atomic rc
+   box; watch is looked at on the main thread only. */
+typedef struct WatchHandle {
+    Watch *watch; /* NULL: gone */
+} WatchHandle;
+
+typedef struct Inventory {
+    bool wanted;      /* again, after the listing under way */
+    bool complete;    /* once since the connection was made */
+    bool listed;      /* the listing is done, the guests in it are being read */
+    unsigned awaited; /* guests of the listing that have not been read yet */
+    guint retry;      /* source */
+} Inventory;
+
+/* A collection of reports. */
+typedef struct Round {
+    bool open;
+    unsigned asked;
+    guint timer; /* source */
+    void (*done)(void *user_data);
+    void *user_data;
+} Round;
+
+typedef struct Stop {
+    bool active;
+    bool ended;
+    guint timer; /* source */
+    void (*done)(void *user_data);
+    void *user_data;
+} Stop;
+
+/* For counting guests. */
+typedef struct WatchPending {
+    Watch *watch;
+    unsigned count;
+} WatchPending;
+
+struct Watch {
+    char *uri;
+    char *pid_directory; /* NULL: none */
+    uint64_t call_deadline_usec;
+    void (*changed)(void *user_data);
+    void *user_data;
+    guint changed_source;
+    WatchHandle *handle;
+    Registry *registry;
+    CallPool *reads;   /* listings and readings: they wait for the locks of guests; key: uuid, or INVENTORY_KEY */
+    CallPool *monitor; /* calls that enter a guest's monitor; key: uuid */
+    Link *link;
+    Inventory inventory;
+    Round round;
+    Stop stop;
+    GString *text;
+};
+
+/* Something happened that should not wait for the next tick: changed is called soon, once. */
+void watch_note_change(Watch *watch);
+/* The connection is there (and only looks, if read_only), or is gone. */
+void watch_note_connected(Watch *watch, bool read_only);
+void watch_note_disconnected(Watch *watch);
+
+/* Runs function(data) on the main thread, from its loop. Any thread. */
+void watch_post(GSourceFunc function, void *data);
+WatchHandle *watch_handle_ref(WatchHandle *handle);
+void watch_handle_unref(WatchHandle *handle);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(WatchHandle, watch_handle_unref)
