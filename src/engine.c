@@ -4,6 +4,7 @@
 #include "act/act.h"
 #include "config/guest_book.h"
 #include "decide/decide.h"
+#include "decide/faults.h"
 #include "observe/observe.h"
 #include "units.h"
 
@@ -145,6 +146,12 @@ void
 engine_note_pressure(Engine *engine)
 {
     observer_note_pressure(engine->observer);
+}
+
+void
+engine_break_rules(Engine *engine, uint32_t faults)
+{
+    decide_state_set_faults(engine->decide_state, faults);
 }
 
 uint64_t

@@ -28,5 +28,8 @@ const Settings *engine_settings(const Engine *engine);
 /* The kernel reported memory pressure. */
 void engine_note_pressure(Engine *engine);
 
+/* Breaks the rules of decide/ whose bits are set (decide/faults.h). For tests only. */
+void engine_break_rules(Engine *engine, uint32_t faults);
+
 /* Ticks completed so far: feeds the watchdog. */
 uint64_t engine_ticks(const Engine *engine);
