@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * One simulated guest: what it needs, what its balloon and its driver do, what it reports. The model
+ * is that of a Linux guest with a virtio-balloon under QEMU, second by second:
+ *
+ *  - it touches what it needs as far as it has it; what it needs beyond is swapped out, and its statistics
+ *    show it full and swapping;
+ *  - its balloon grows fast while it takes free memory, slowly once the guest must swap for it, and not
+ *    at all below 35 % of what the guest needs;
+ *  - a reset voids the balloon: until the driver is back the guest can touch all its maximum, and does,
+ *    while QEMU goes on showing the old size and the old statistics;
+ *  - memory once touched stays with QEMU until the balloon takes it.
+ */
+
+#include "ports.h"
+#include "scenario.h"
+
+/* The driver is up so many seconds after a start or a reset. */
+#define SIM_BOOT_SECONDS 10
+
+/* QEMU itself; its page tables come on top, 1/512 of what the guest touched. */
+#define SIM_QEMU_KIB (24 * KIB_PER_MIB)
+
+typedef struct SimGuest {
+    const SimGuestSpec *spec;
+    uint64_t seed;
+    guint next_event;
+
+    bool running;
+    bool booting; /* its driver is not up since the last start or reset */
+    bool paused;
+    bool migrating;
+    bool hanging; /* its QEMU does not answer */
+    bool muted;   /* its statistics do not come */
+    uint64_t boot_second;
+    uint64_t boots;
+    bool boot_in_place;
+
+    uint64_t need_kib;
+    uint64_t has_kib;     /* what the guest can touch: its maximum less its balloon, or all while booting */
+    uint64_t touched_kib; /* what it did touch and QEMU still holds */
+    uint64_t target_kib;  /* what QEMU was told, by libvirt at the start, by the engine later */
+    uint64_t shown_kib;   /* the balloon's size as QEMU shows it */
+
+    uint64_t swapped_kib; /* needed and not in memory */
+    uint64_t swap_in_kib; /* counters since boot */
+    uint64_t major_faults;
+    uint64_t period_sec;      /* of the statistics; 0: none */
+    uint64_t reported_second; /* second of the last report */
+    uint64_t updated_sec;     /* last_update: wall clock of that report; 0: never */
+    GuestReport report;       /* what it last reported; fields are those of the guest only */
+} SimGuest;
+
+/* A guest as it is before second 0: running and settled with its startup memory, or off. */
+void sim_guest_init(SimGuest *guest, const SimGuestSpec *spec, uint64_t seed);
+
+/*
+ * A second before second 0, which the engine needs to get to know the guests: the guest is content with its
+ * startup memory, buffer included, and nothing moves.
+ */
+void sim_guest_settle(SimGuest *guest, uint64_t buffer_percent, uint64_t wall_sec);
+
+/*
+ * The second begins: what the file has in store happens, the guest touches what it needs, its driver reports
+ * if it is due. wall_sec is the host's wall clock.
+ */
+void sim_guest_begin(SimGuest *guest, uint64_t second, uint64_t wall_sec);
+
+/* The second passes: the balloon moves towards its target. */
+void sim_guest_move(SimGuest *guest, uint64_t second);
+
+/* What its QEMU holds of the host's memory, 0 while off. */
+uint64_t sim_guest_resident(const SimGuest *guest);
+
+/* Fills what QEMU answers now to a question for its memory. serial and times are the caller's. */
+void sim_guest_answer(const SimGuest *guest, GuestReport *report);
+
+/* Does it do all that is expected of a guest: follow its target, free what it gives, report truly? */
+bool sim_guest_cooperates(const SimGuest *guest);

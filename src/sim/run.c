@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine.h"
+#include "scenario.h"
+#include "units.h"
+#include "world.h"
+
+/* Ticks before second 0. */
+#define SETTLE_SECONDS 3
+
+typedef struct Run {
+    const SimScenario *scenario;
+    SimWorld *world;
+    SimObserver observer;
+    void *user_data;
+    SimSummary *summary;
+    SimSample *samples;
+    uint64_t second;
+    bool settling;
+    bool ended;
+} Run;
+
+static void
+take_sample(Run *run, const TickReport *report, size_t index)
+{
+    const SimGuest *guest = sim_world_guest(run->world, index);
+    SimGuestSummary *sum = &run->summary->guests[index];
+    SimSample *sample = &run->samples[index];
+    uint64_t unmet;
+
+    *sample = (SimSample){
+        .name = guest->spec->name,
+        .need_kib = guest->need_kib,
+        .assigned_kib = guest->has_kib,
+        .target_kib = report->plan->guests[index].target_kib,
+        .touched_kib = guest->touched_kib,
+        .cooperates = sim_guest_cooperates(guest),
+        .plan = &report->plan->guests[index],
+    };
+    unmet = saturating_sub(sample->need_kib, sample->assigned_kib);
+    sum->unmet_kib_sec += unmet;
+    sum->unmet_seconds += unmet > 0;
+    sum->paging_seconds += sample->plan->state == GUEST_STATE_PAGING;
+}
+
+/* The sink: targets have been told by now, so the second passes and is looked at. */
+static void
+ticked(void *self, const TickReport *report)
+{
+    Run *run = self;
+    SimStep step = {
+        .second = run->second,
+        .tick = report,
+        .samples = run->samples,
+        .count = run->summary->count,
+        .world = run->world,
+    };
+
+    if (run->settling)
+        return;
+    sim_world_move(run->world, run->second);
+    for (size_t i = 0; i < step.count; i++)
+        take_sample(run, report, i);
+    step.resident_kib = sim_world_resident(run->world);
+    run->summary->over_budget_ticks += report->plan->over_budget;
+    run->summary->exhausted_seconds += step.resident_kib > run->scenario->memory_kib;
+    run->summary->seconds++;
+    if (run->observer != NULL && !run->observer(run->user_data, &step))
+        run->ended = true;
+}
+
+void
+sim_run(const SimScenario *scenario, SimObserver observer, void *user_data, SimSummary *summary)
+{
+    g_autoptr(SimWorld) world = sim_world_new(scenario);
+    Run run = {.scenario = scenario, .world = world, .observer = observer, .user_data = user_data, .summary = summary};
+    Ports ports = sim_world_ports(world);
+    g_autoptr(Engine) engine = NULL;
+
+    *summary = (SimSummary){
+        .guests = g_new0(SimGuestSummary, scenario->guests->len),
+        .count = scenario->guests->len,
+        .refused = g_ptr_array_new_with_free_func(g_free),
+    };
+    run.samples = g_new0(SimSample, summary->count);
+    ports.sink = (ReportSink){.self = &run, .tick = ticked};
+    engine = engine_new(&ports, settings_copy(scenario->settings), false);
+    engine_break_rules(engine, scenario->faults);
+    run.settling = true;
+    for (uint64_t before = SETTLE_SECONDS; before > 0; before--) {
+        sim_world_settle(world, before);
+        engine_tick(engine);
+    }
+    run.settling = false;
+    for (run.second = 0; run.second < scenario->seconds && !run.ended; run.second++) {
+        sim_world_begin(world, run.second);
+        engine_tick(engine);
+    }
+    for (size_t i = 0; i < summary->count; i++) {
+        summary->guests[i].name = sim_world_guest(world, i)->spec->name;
+        summary->guests[i].target_changes = sim_world_target_changes(world, i);
+    }
+    g_free(run.samples);
+}
+
+void
+sim_summary_clear(SimSummary *summary)
+{
+    g_clear_pointer(&summary->guests, g_free);
+    g_clear_pointer(&summary->refused, g_ptr_array_unref);
+}

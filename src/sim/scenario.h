@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A simulation file, read: the host, its settings and its guests. Plain data, so that the tests can
+ * make, change and print scenarios of their own.
+ */
+
+#include "settings.h"
+#include "sim.h"
+
+/* A value that the file does not give. */
+#define SIM_UNSET UINT64_MAX
+
+/* What keeps a simulated guest from being ideal; bits of SimGuestSpec.behaviours. */
+typedef enum SimBehaviour {
+    SIM_SLOW = 1 << 0,         /* its balloon moves at a tenth of the speed */
+    SIM_STUCK = 1 << 1,        /* its balloon never moves */
+    SIM_FLOOR = 1 << 2,        /* it gives nothing back below floor_kib */
+    SIM_NO_DRIVER = 1 << 3,    /* no balloon driver: it has its maximum, for ever */
+    SIM_NO_STATS = 1 << 4,     /* its balloon works, its statistics never come */
+    SIM_LYING = 1 << 5,        /* what it reports is wrong in many ways, by turns */
+    SIM_INTERMITTENT = 1 << 6, /* its balloon is stuck for a time, moves for a time, and so on */
+    SIM_INHIBITED = 1 << 7,    /* its balloon moves and the host gains nothing */
+    SIM_AUTODEFLATE = 1 << 8,  /* it counts the memory in its balloon as used */
+} SimBehaviour;
+
+typedef enum SimEventKind {
+    SIM_EVENT_REBOOT,  /* reset in place */
+    SIM_EVENT_START,   /* a new QEMU */
+    SIM_EVENT_STOP,    /* its QEMU ends */
+    SIM_EVENT_PAUSE,   /* paused by the administrator */
+    SIM_EVENT_MIGRATE, /* a migration begins */
+    SIM_EVENT_HANG,    /* its QEMU stops answering */
+    SIM_EVENT_MUTE,    /* its statistics stop coming */
+    SIM_EVENT_RESUME,  /* ends a pause, a migration, a hang, the silence */
+} SimEventKind;
+
+typedef struct SimEvent {
+    uint64_t second;
+    SimEventKind kind;
+} SimEvent;
+
+/* From this second on the guest needs so much. */
+typedef struct SimNeed {
+    uint64_t second;
+    uint64_t kib;
+} SimNeed;
+
+typedef struct SimGuestSpec {
+    char uuid[37];
+    char *name;
+    uint64_t minimum_kib; /* SIM_UNSET where not given, and so the next four */
+    uint64_t startup_kib;
+    uint64_t maximum_kib; /* always given */
+    uint64_t buffer_percent;
+    uint64_t priority;
+    GuestMode mode;
+    bool managed;
+
+    bool square; /* the need is a square wave; steps is then empty */
+    uint64_t square_low_kib;
+    uint64_t square_high_kib;
+    uint64_t square_half_seconds;
+    uint64_t square_shift_seconds;
+    GArray *steps; /* of SimNeed, by rising second */
+    uint64_t noise_kib;
+
+    uint64_t inflate_kib; /* a second */
+    uint64_t swapping_kib;
+    uint64_t deflate_kib;
+
+    uint32_t behaviours; /* SimBehaviour bits */
+    uint64_t floor_kib;
+    uint64_t stuck_seconds; /* of SIM_INTERMITTENT */
+    uint64_t moving_seconds;
+    GArray *events; /* of SimEvent, by rising second */
+} SimGuestSpec;
+
+/* One key of dynmemd.conf that the file gives. */
+typedef struct SimSetting {
+    char *group;
+    char *key;
+    char *value;
+} SimSetting;
+
+struct SimScenario {
+    char *name; /* of the file, for messages */
+    uint64_t memory_kib;
+    uint64_t seconds;
+    uint64_t seed;
+    uint32_t faults; /* rules to break (decide/faults.h); only tests do, no file can */
+    Settings *settings;
+    GPtrArray *given;  /* of SimSetting: what settings was made from */
+    GPtrArray *guests; /* of SimGuestSpec, sorted by uuid as by place in the file */
+};
+
+/* A scenario without guests, with every default in force. */
+SimScenario *sim_scenario_new(const char *name);
+
+/* Appends a guest with every default in force. Owned by the scenario. maximum_kib is still to be set. */
+SimGuestSpec *sim_scenario_add_guest(SimScenario *scenario, const char *name);
+
+/* Takes guest number index out. */
+void sim_scenario_remove_guest(SimScenario *scenario, size_t index);
+
+SimScenario *sim_scenario_copy(const SimScenario *scenario);
+
+/* Sets one key of dynmemd.conf; as config_set. */
+bool sim_scenario_set(SimScenario *scenario, const char *group, const char *key, const char *value, GError **error);
+
+/* The scenario as a simulation file that reads back to the same run. Caller frees. */
+char *sim_scenario_format(const SimScenario *scenario);
+
+/* startup and minimum with their defaults. */
+uint64_t sim_guest_spec_startup(const SimGuestSpec *spec);
+uint64_t sim_guest_spec_minimum(const SimGuestSpec *spec);
+
+/* Does it run at second 0? Unless the first of its starts and stops is a start. */
+bool sim_guest_spec_runs_first(const SimGuestSpec *spec);
+
+/* What the guest needs in that second, noise included. A function of its arguments alone. */
+uint64_t sim_guest_spec_need(const SimGuestSpec *spec, uint64_t seed, uint64_t second);
+
+/* The word for an event in a simulation file: "reboot", "start", … */
+const char *sim_event_name(SimEventKind kind);
+/* The word for one behaviour bit: "slow", "stuck", … */
+const char *sim_behaviour_name(SimBehaviour behaviour);
+
+/*
+ * A number that depends on its arguments alone: the simulator's only source of chance. The order in which guests
+ * are looked at, or which others there are, changes nothing.
+ */
+uint64_t sim_chance(uint64_t seed, const char *name, uint64_t second, uint64_t purpose);

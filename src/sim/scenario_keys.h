@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The keys of a [guest ...] group and the values that simulation files use. Each reader returns NULL, or what
+ * is wrong with the text and what is expected, which the caller frees.
+ */
+
+#include "scenario.h"
+
+#define SIM_SECONDS_LIMIT (UINT64_C(366) * 86400)
+
+#define SIM_GUEST_KEYS                                                                                                 \
+    "minimum, startup, maximum, buffer, priority, demand, noise, inflate, swapping, deflate, behaviour, mode or "      \
+    "managed"
+
+/* Keys whose place in the list is known to others. */
+enum {
+    SIM_KEY_MINIMUM,
+    SIM_KEY_STARTUP,
+    SIM_KEY_MAXIMUM,
+    SIM_KEYS_LIMIT = 16
+};
+
+/* The key's place in the list of keys, SIM_KEYS_LIMIT where there is none of that name. */
+size_t sim_key_find(const char *name);
+
+/* Sets what the key at that place stands for. */
+char *sim_key_set(size_t key, SimGuestSpec *guest, const char *value);
+
+char *sim_read_size(const char *text, uint64_t *kib);
+char *sim_read_number(const char *text, uint64_t low, uint64_t high, uint64_t *number);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The run as a drawing in characters, with a legend and a table. */
+
+#include "history.h"
+#include "scenario.h"
+
+/* How many columns of history fit a drawing of that width. */
+size_t sim_text_columns(unsigned width);
+
+/* Draws to output->text as wide, coloured and in the characters that output says. */
+void sim_text_draw(const SimScenario *scenario, const SimHistory *history, const SimSummary *summary,
+                   const SimOutput *output);
