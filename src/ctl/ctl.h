@@ -54,6 +54,8 @@ bool verb_show(const CtlOptions *options, char **arguments, GError **error);
 bool verb_host(const CtlOptions *options, char **arguments, GError **error);
 bool verb_explain(const CtlOptions *options, char **arguments, GError **error);
 bool verb_top(const CtlOptions *options, char **arguments, GError **error);
+bool verb_simulate(const CtlOptions *options, char **arguments, GError **error);
 bool verb_monitor(const CtlOptions *options, char **arguments, GError **error);
 
+extern const GOptionEntry verb_simulate_options[];
 extern const GOptionEntry verb_top_options[];

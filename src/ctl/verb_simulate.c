@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* dm-ctl simulate: the real engine in a simulated host. The one verb that needs no daemon. */
+
+#include "ctl.h"
+#include "error.h"
+#include "output.h"
+#include "sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PLAIN_COLUMNS 80
+#define DRAWING_COLUMNS_MAXIMUM 160
+
+static int option_every = 1;
+static char *option_svg;
+
+const GOptionEntry verb_simulate_options[] = {
+    {"every", 0, 0, G_OPTION_ARG_INT, &option_every, "with --json: only the samples of every Nth second", "N"},
+    {"svg", 0, 0, G_OPTION_ARG_FILENAME, &option_svg, "also write the run as a picture", "FILE"},
+    {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
+};
+
+static unsigned
+drawing_columns(void)
+{
+    unsigned columns = output_columns();
+
+    return columns == 0 ? PLAIN_COLUMNS : MIN(columns, DRAWING_COLUMNS_MAXIMUM);
+}
+
+/* Puts the picture in its place in one step, so that nobody sees half of it. */
+static bool
+write_picture(const char *picture, size_t length, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (g_file_set_contents(option_svg, picture, (gssize)length, &failure))
+        return true;
+    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "the picture can't be written: %s", failure->message);
+    return false;
+}
+
+bool
+verb_simulate(const CtlOptions *options, char **arguments, GError **error)
+{
+    g_autoptr(SimScenario) scenario = NULL;
+    SimOutput output = {.json = options->json ? stdout : NULL,
+                        .text = options->json ? NULL : stdout,
+                        .width = drawing_columns(),
+                        .colour = output_has_colour(),
+                        .unicode = g_get_charset(NULL)};
+    char *picture = NULL;
+    size_t length = 0;
+    bool shown;
+
+    if (option_every < 1) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "--every=%d: expected a number of seconds, 1 or more", option_every);
+        return false;
+    }
+    output.every = (uint64_t)option_every;
+    scenario = sim_scenario_load(arguments[0], error);
+    if (scenario == NULL)
+        return false;
+    if (option_svg != NULL)
+        output.svg = open_memstream(&picture, &length);
+    shown = sim_show(scenario, &output, error);
+    if (output.svg != NULL)
+        fclose(output.svg);
+    if (shown && option_svg != NULL)
+        shown = write_picture(picture, length, error);
+    free(picture);
+    return shown;
+}
