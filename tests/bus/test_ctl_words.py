@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The help of dm-ctl, its man page and its completions name the same verbs and options."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from fake_bus import FakeDaemon, PrivateBus
+
+DM_CTL, FAKE, ROOT = sys.argv[1:4]
+BASH = os.path.join(ROOT, "data", "completions", "dm-ctl")
+ZSH = os.path.join(ROOT, "data", "completions", "_dm-ctl")
+
+
+def read(*path):
+    with open(os.path.join(ROOT, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+def help_of(*words):
+    return subprocess.run([DM_CTL, *words, "--help"], check=True, capture_output=True, text=True).stdout
+
+
+def options_in(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+
+
+VERBS = re.findall(r"^  ([a-z]+) ", help_of().split("Options")[0], re.MULTILINE)
+COMMON = options_in(help_of())
+# what each verb takes besides
+OPTIONS = {verb: options_in(help_of(verb)) - COMMON for verb in VERBS}
+
+
+class Words(unittest.TestCase):
+    def test_there_are_verbs_and_options(self):
+        self.assertIn("list", VERBS)
+        self.assertIn("--json", COMMON)
+        self.assertEqual(OPTIONS["top"], {"--count", "--interval", "--sort"})
+
+    def test_each_verb_has_its_help(self):
+        for verb in VERBS:
+            self.assertTrue(help_of(verb).startswith("Usage: dm-ctl %s [OPTION...]" % verb))
+            self.assertLessEqual(COMMON, options_in(help_of(verb)))
+
+    def test_the_man_page_names_the_same(self):
+        page = read("man", "dm-ctl.1").replace("\\-", "-").replace("\\~", " ")
+        section = re.search(r"^\.SS Verbs\n(.*?)^\.SS", page, re.MULTILINE | re.DOTALL).group(1)
+        verbs = {}
+        for entry in re.findall(r"^\.TP\n\.BI? (.*)$", section, re.MULTILINE):
+            if entry.startswith("--"):
+                verbs[list(verbs)[-1]].add(entry.split("=")[0].split()[0])
+            else:
+                verbs[entry.split()[0]] = set()
+        self.assertEqual(verbs, OPTIONS)
+        section = re.search(r"^\.SS Options\n(.*?)^\.SH", page, re.MULTILINE | re.DOTALL).group(1)
+        self.assertEqual(options_in("\n".join(re.findall(r"^\.TP\n(\.B.*)$", section, re.MULTILINE))), COMMON)
+
+    def test_the_bash_completion_names_the_same(self):
+        text = read("data", "completions", "dm-ctl")
+        self.assertEqual(re.search(r"verbs=\((.*)\)", text).group(1).split(), VERBS)
+        self.assertEqual(set(re.search(r"common=\((.*)\)", text).group(1).split()), COMMON)
+
+    def test_the_zsh_completion_names_the_same(self):
+        text = read("data", "completions", "_dm-ctl")
+        described = re.findall(r"^        '([a-z]+):", text, re.MULTILINE)
+        self.assertEqual(described, VERBS)
+        options = set().union(COMMON, *OPTIONS.values())
+        self.assertEqual(options_in(text.split("common=(")[1]), options)
+
+
+class Bash(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if shutil.which("bash") is None:
+            raise unittest.SkipTest("no bash")
+        cls.bus = PrivateBus()
+        cls.addClassCleanup(cls.bus.close)
+        daemon = FakeDaemon(FAKE, os.path.join(ROOT, "data", "org.dynmem1.xml"), cls.bus.environment)
+        cls.addClassCleanup(daemon.close)
+        for number, name in enumerate(("web", "web 2", "db")):
+            daemon.guest("%d1111111-2222-3333-4444-555555555555" % number, name)
+        # the completion calls dm-ctl by its name
+        directory = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, directory)
+        os.symlink(os.path.abspath(DM_CTL), os.path.join(directory, "dm-ctl"))
+        cls.environment = dict(cls.bus.environment, PATH=directory + ":" + os.environ["PATH"])
+
+    def complete(self, *words):
+        script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dm_ctl; ' \
+                 'for word in "${COMPREPLY[@]}"; do printf "%s\\n" "$word"; done'
+        done = subprocess.run(["bash", "-c", script, "bash", BASH, "dm-ctl", *words], env=self.environment, check=True,
+                              capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.splitlines()
+
+    def test_verbs(self):
+        self.assertEqual(self.complete(""), VERBS)
+        self.assertEqual(self.complete("--json", "mon"), ["monitor"])
+
+    def test_options_of_each_verb(self):
+        for verb in VERBS:
+            completed = {word.rstrip("=") for word in self.complete(verb, "-")}
+            self.assertEqual(completed, COMMON | OPTIONS[verb], verb)
+
+    def test_guests(self):
+        self.assertEqual(self.complete("show", ""), ["db", "web", "web\\ 2"])
+        self.assertEqual(self.complete("show", "--json", "d"), ["db"])
+        self.assertEqual(self.complete("show", "db", ""), [])
+        self.assertEqual(self.complete("list", ""), [])
+
+    def test_values(self):
+        self.assertEqual(self.complete("top", "--sort", "=", ""), ["name", "priority", "pressure"])
+        self.assertEqual(self.complete("top", "--sort", "="), ["name", "priority", "pressure"])
+        self.assertEqual(self.complete("top", "--sort", "=", "n"), ["name"])
+        self.assertEqual(self.complete("top", "--count", "=", ""), [])
+
+
+class Zsh(unittest.TestCase):
+    def test_it_is_read_without_a_complaint(self):
+        if shutil.which("zsh") is None:
+            self.skipTest("no zsh")
+        done = subprocess.run(["zsh", "-n", ZSH], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]] + sys.argv[4:])
