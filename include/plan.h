@@ -65,6 +65,7 @@ typedef enum PlanRule {
     PLAN_RULE_STARVED,      /* starved: grown in a large step, released in full */
     PLAN_RULE_SETTLING,     /* its driver is up since a moment only: not squeezed yet */
     PLAN_RULE_RETRY,        /* was stuck, is tried again */
+    PLAN_RULE_LIMIT,        /* it stopped shrinking with nothing left to give: not squeezed further for a while */
     /* out of the sharing */
     PLAN_RULE_OFF,
     PLAN_RULE_UNMANAGED,     /* no metadata element */

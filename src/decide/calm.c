@@ -7,9 +7,9 @@
 #define BAND_KIB (64 * KIB_PER_MIB)
 #define BAND_PERCENT 5
 #define TINY_KIB (8 * KIB_PER_MIB)
-#define TINY_PERCENT 1
+#define TINY_PART 128
 #define WANT_EVERY_USEC (10 * USEC_PER_SEC)
-#define TINY_EVERY_USEC (30 * USEC_PER_SEC)
+#define TINY_EVERY_USEC (120 * USEC_PER_SEC)
 #define SURPLUS_USEC (60 * USEC_PER_SEC)
 #define STEP_KIB (256 * KIB_PER_MIB)
 #define STEP_PERCENT 10
@@ -27,7 +27,7 @@ band_of(const CalmGuest *guest)
 static uint64_t
 tiny_of(const CalmGuest *guest)
 {
-    return MAX(percent_of(guest->held_kib, TINY_PERCENT), TINY_KIB);
+    return MAX(guest->held_kib / TINY_PART, TINY_KIB);
 }
 
 static void
@@ -74,8 +74,7 @@ settle_raise(CalmGuest *guest, bool shortage, uint64_t now_usec)
     uint64_t difference = guest->ideal_kib - guest->held_kib;
 
     guest->memory->surplus_usec = 0;
-    if (guest->need_kib > guest->held_kib &&
-        (guest->starved || difference >= tiny_of(guest) || since >= TINY_EVERY_USEC))
+    if (guest->need_kib > guest->held_kib && (difference >= tiny_of(guest) || since >= TINY_EVERY_USEC))
         return;
     if (difference >= band_of(guest) && since >= WANT_EVERY_USEC)
         return;
@@ -116,41 +115,66 @@ limit_step(CalmGuest *guest, uint64_t interval_usec)
         guest->target_kib = guest->held_kib;
 }
 
+static void
+settle_alone(CalmGuest *guest, bool shortage, uint64_t now_usec, uint32_t faults)
+{
+    bool breaks_a_limit = guest->held_kib < guest->minimum_kib || guest->held_kib > guest->maximum_kib;
+
+    follow_ideal(guest, now_usec);
+    guest->target_kib = guest->ideal_kib;
+    guest->delay = PLAN_RULE_COUNT;
+    if (guest->ideal_kib == guest->held_kib || breaks_a_limit || (faults & FAULT_NO_HYSTERESIS) != 0)
+        guest->memory->surplus_usec = 0;
+    else if (guest->ideal_kib > guest->held_kib)
+        settle_raise(guest, shortage, now_usec);
+    else
+        settle_shrink(guest, shortage, now_usec);
+}
+
+/*
+ * The targets do not fit: first those go to their ideal that have clearly more, then as many as it takes put small raises
+ * off, then as many as it takes give up what little they have above the ideal. So noise in one guest's need does not move all the others.
+ */
+static void
+make_fit(CalmGuest *guests, size_t count, uint64_t budget_kib, uint64_t sum_kib)
+{
+    for (unsigned pass = 0; pass < 3 && sum_kib > budget_kib; pass++) {
+        for (size_t i = 0; i < count; i++) {
+            CalmGuest *guest = &guests[i];
+            uint64_t target = guest->ideal_kib;
+            PlanRule delay = PLAN_RULE_COUNT;
+
+            if (pass == 1) {
+                if (guest->target_kib <= guest->held_kib || guest->target_kib - guest->held_kib >= tiny_of(guest))
+                    continue;
+                target = guest->held_kib;
+                delay = PLAN_RULE_SMALL;
+            } else if (guest->target_kib <= target || (pass == 0 && guest->target_kib - target < tiny_of(guest))) {
+                continue;
+            }
+            sum_kib -= guest->target_kib - target;
+            guest->target_kib = target;
+            guest->delay = delay;
+            if (pass > 0 && sum_kib <= budget_kib)
+                return;
+        }
+    }
+}
+
 void
 calm_settle(CalmGuest *guests, size_t count, uint64_t budget_kib, bool shortage, uint64_t interval_usec,
             uint64_t now_usec, uint32_t faults)
 {
     uint64_t sum = 0;
-    bool fits;
 
     for (size_t i = 0; i < count; i++) {
-        CalmGuest *guest = &guests[i];
-
-        follow_ideal(guest, now_usec);
-        guest->target_kib = guest->ideal_kib;
-        guest->delay = PLAN_RULE_COUNT;
-        if (guest->ideal_kib == guest->held_kib)
-            guest->memory->surplus_usec = 0;
-        else if ((faults & FAULT_NO_HYSTERESIS) != 0 || guest->held_kib < guest->minimum_kib ||
-                 guest->held_kib > guest->maximum_kib)
-            ; /* what is held breaks a limit */
-        else if (guest->ideal_kib > guest->held_kib)
-            settle_raise(guest, shortage, now_usec);
-        else
-            settle_shrink(guest, shortage, now_usec);
-        sum += guest->target_kib;
+        settle_alone(&guests[i], shortage, now_usec, faults);
+        sum += guests[i].target_kib;
     }
-
-    fits = sum <= budget_kib;
+    make_fit(guests, count, budget_kib, sum);
     for (size_t i = 0; i < count; i++) {
-        CalmGuest *guest = &guests[i];
-
-        if (!fits && guest->target_kib > guest->ideal_kib) {
-            guest->target_kib = guest->ideal_kib;
-            guest->delay = PLAN_RULE_COUNT;
-        }
-        if (!guest->instant && (faults & FAULT_SHRINK_AT_ONCE) == 0)
-            limit_step(guest, interval_usec);
+        if (!guests[i].instant && (faults & FAULT_SHRINK_AT_ONCE) == 0)
+            limit_step(&guests[i], interval_usec);
     }
 }
 

@@ -32,8 +32,7 @@ typedef struct CalmGuest {
     uint64_t minimum_kib;
     uint64_t maximum_kib;
     uint64_t rate_kib; /* how fast it was seen to shrink, per second; 0: not known */
-    bool starved;
-    bool instant; /* nothing will be told: no steps */
+    bool instant;      /* nothing will be told: no steps */
     /* out */
     uint64_t target_kib;
     PlanRule delay; /* why target is not ideal; PLAN_RULE_COUNT: it is */

@@ -17,9 +17,9 @@
 #define STARVED_SWAP_IN_KIB_PER_SEC 1024
 #define STARVED_FAULTS_PER_SEC 100
 
-/* Uniform noise moves by a third of its range from one report to the next, so four times that covers it. */
-#define NOISE_BAND 4
-#define NOISE_SMOOTHING 8
+/* Uniform noise moves by a third of its range from one report to the next, so five times that covers it. */
+#define NOISE_BAND 5
+#define NOISE_SMOOTHING 32
 /* A change larger than this part is a step of the load, not noise. */
 #define NOISE_STEP_PART 8
 
@@ -57,11 +57,15 @@ follow_noise(DemandMemory *memory, uint64_t measured_kib, uint32_t faults)
 
     if (!memory->valid) {
         memory->noise_kib = 0;
+        memory->noise_count = 0;
         memory->envelope_kib = measured_kib;
         return;
     }
-    if (change <= MAX(measured_kib / NOISE_STEP_PART, 256 * KIB_PER_MIB))
-        memory->noise_kib = (memory->noise_kib * (NOISE_SMOOTHING - 1) + change) / NOISE_SMOOTHING;
+    if (change <= MAX(measured_kib / NOISE_STEP_PART, 256 * KIB_PER_MIB)) {
+        /* the plain average at first, so that the noise is known after a few reports */
+        memory->noise_count = MIN(memory->noise_count + 1, NOISE_SMOOTHING);
+        memory->noise_kib = (memory->noise_kib * (memory->noise_count - 1) + change) / memory->noise_count;
+    }
     band = MIN(memory->noise_kib * NOISE_BAND, measured_kib / 4);
     if ((faults & FAULT_NO_ENVELOPE) != 0)
         band = 0;

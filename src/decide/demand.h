@@ -24,6 +24,7 @@ typedef struct DemandMemory {
     uint64_t report_usec;
     uint64_t measured_kib; /* of the last report */
     uint64_t noise_kib;    /* how much it moves from report to report, smoothed */
+    uint32_t noise_count;
     uint64_t envelope_kib; /* measured, held at the top of the noise */
     uint64_t demand_kib;
     uint64_t peak_kib; /* decays slowly */

@@ -129,6 +129,7 @@ stands_with_balloon(GuestMemory *memory, const GuestSnapshot *guest, StuckVerdic
         return;
 
     if (verdict == STUCK_TRIAL) {
+        standing->state = GUEST_STATE_STUCK;
         standing->retry = true;
         standing->not_counted_on = true;
         standing->rule = PLAN_RULE_RETRY;

@@ -94,8 +94,7 @@ end_trial_well(StuckMemory *memory)
     memory->flagged_usec = 0;
     memory->retry_usec = 0;
     memory->trial_usec = 0;
-    if (memory->moved)
-        memory->tries = 0;
+    memory->tries = 0;
 }
 
 /* It stopped shrinking and has next to nothing usable left: it gave what it could. */
@@ -120,7 +119,8 @@ measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, ui
     if (now <= stuck_tolerance(actual)) {
         memory->behind = false;
         memory->bad_usec = saturating_sub(memory->bad_usec, elapsed_usec / 2);
-        memory->good_usec += elapsed_usec;
+        if (memory->moved)
+            memory->good_usec += elapsed_usec;
         return;
     }
     if (!memory->behind) {

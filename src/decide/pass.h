@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The inside of one call of decide(): what its steps hand on to one another. decide.c books the guests and
+ * works out budget and demands, pass_share.c shares, pass_tell.c makes of the shares what is told.
+ */
+
+#include "decide/decide.h"
+#include "decide/gate.h"
+#include "decide/guest_memory.h"
+#include "decide/pressure.h"
+#include "decide/sharing.h"
+#include "decide/standing.h"
+#include "units.h"
+
+/* What is worked out for one guest in one tick besides its plan. */
+typedef struct Work {
+    Standing standing;
+    Demand demand;
+    uint64_t held_kib;
+    uint64_t committed_kib; /* now; with fixed memory */
+    uint64_t least_kib;     /* not to be taken below this now, for a reason of the moment; 0: no such reason */
+    PlanRule least_rule;    /* that reason */
+    bool at_least;          /* its share would be less than that, so it gets just that */
+    PlanRule share_rule;
+} Work;
+
+struct DecideState {
+    GuestMemories memories;
+    LedgerMemory ledger;
+    PressureMemory pressure;
+    uint32_t faults;
+    /* room to work in, one entry per guest, kept from tick to tick */
+    size_t capacity;
+    Work *work;
+    SharingGuest *sharing;
+    SharingScratch *scratch;
+    uint32_t *sharers; /* sharing[i] is guest sharers[i] */
+    CalmGuest *calm;
+    GateGuest *gate;
+};
+
+/* The inputs and what the steps hand on to one another. */
+typedef struct Pass {
+    DecideState *state;
+    const Snapshot *snapshot;
+    const Settings *settings;
+    Plan *plan;
+    uint64_t now_usec;
+    uint32_t faults;
+    bool observe; /* nothing is told to any guest */
+    bool link_down;
+    bool adopting;             /* a guest's first report is awaited: nobody is squeezed for what is not known of it */
+    uint64_t adopted_risk_kib; /* what guests that are adopted might have beyond their booking */
+    LedgerSums sums;
+    bool any_apart;     /* somebody gets a target without being counted on */
+    bool shortage;      /* somebody does not have all the want */
+    uint64_t share_kib; /* what the guests in the sharing may have */
+    uint64_t apart_kib; /* ... if those apart were in it as well */
+} Pass;
+
+/* Gets a target, and what it has is not part of what is shared. */
+static inline bool
+is_apart(const Work *work)
+{
+    return work->standing.part == PART_OBSERVED ||
+           (work->standing.part == PART_SHARES && work->standing.not_counted_on);
+}
+
+static inline bool
+is_counted_on(const Work *work)
+{
+    return work->standing.part == PART_SHARES && !work->standing.not_counted_on;
+}
+
+/* Shares the budget: ideal target, stage and rule of every guest that gets a target. */
+void pass_share(Pass *pass);
+
+/* From ideal targets to what is told and shown. */
+void pass_tell(Pass *pass);

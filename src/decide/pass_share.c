@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/pass.h"
+
+/*
+ * The sharing runs a second time where there are guests that get a target without being counted on:
+ * observed ones, and those that lag behind. The first run, without them, is for everybody else; the second
+ * shows what they would have if they were like the others.
+ */
+
+/* What limited the sharing's answer. */
+static PlanRule
+share_rule(const Pass *pass, size_t i, const SharingGuest *shared)
+{
+    const GuestSettings *settings = pass->snapshot->guests[i].settings;
+    const Work *work = &pass->state->work[i];
+    uint64_t want = pass->plan->guests[i].want_kib;
+
+    if (!pass->plan->minimums_fit && shared->target_kib < want)
+        return PLAN_RULE_MINIMUMS;
+    if (shared->target_kib < want)
+        return pass->plan->host_pressure && shared->target_kib >= shared->demand_kib ? PLAN_RULE_PRESSURE
+                                                                                     : PLAN_RULE_SHORTAGE;
+    if (shared->stage == PLAN_STAGE_SURPLUS)
+        return PLAN_RULE_SURPLUS;
+    if (work->demand.want_kib < settings->minimum_kib)
+        return PLAN_RULE_AT_MINIMUM;
+    if (shared->target_kib >= settings->maximum_kib && work->demand.want_kib > settings->maximum_kib)
+        return PLAN_RULE_AT_MAXIMUM;
+    return work->demand.starved ? PLAN_RULE_STARVED : PLAN_RULE_SATISFIED;
+}
+
+/*
+ * Shares budget_kib among the guests that are counted on, and those apart if with_apart. Whoever would get less than
+ * it must be left with gets just that, and the rest is shared anew among the others; so nobody gains in weight
+ * by being spared.
+ */
+static size_t
+run_sharing(Pass *pass, uint64_t budget_kib, bool with_apart, SharingResult *result)
+{
+    DecideState *state = pass->state;
+    size_t count;
+    bool again;
+
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
+        state->work[i].at_least = false;
+    do {
+        count = 0;
+        again = false;
+        for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+            const GuestSettings *settings = pass->snapshot->guests[i].settings;
+            const Work *work = &state->work[i];
+            const GuestPlan *plan = &pass->plan->guests[i];
+
+            if (work->at_least || (!is_counted_on(work) && !(with_apart && is_apart(work))))
+                continue;
+            state->sharers[count] = (uint32_t)i;
+            state->sharing[count++] = (SharingGuest){
+                .minimum_kib = settings->minimum_kib,
+                .demand_kib = plan->demand_kib,
+                .want_kib = pass->plan->host_pressure ? plan->demand_kib : plan->want_kib,
+                .maximum_kib = settings->maximum_kib,
+                .weight = MIN(settings->priority, 100) + 1,
+            };
+        }
+        sharing_share(state->sharing, count, budget_kib, pass->settings->give_away && !pass->plan->host_pressure,
+                      pass->faults, state->scratch, result);
+        for (size_t slot = 0; slot < count; slot++) {
+            Work *work = &state->work[state->sharers[slot]];
+
+            if (state->sharing[slot].target_kib >= work->least_kib)
+                continue;
+            work->at_least = true;
+            budget_kib = saturating_sub(budget_kib, work->least_kib);
+            again = true;
+        }
+    } while (again);
+    return count;
+}
+
+static PlanStage
+stage_of(const GuestPlan *plan, uint64_t kib)
+{
+    if (kib > plan->want_kib)
+        return PLAN_STAGE_SURPLUS;
+    if (kib > plan->demand_kib)
+        return PLAN_STAGE_WANT;
+    return kib > plan->guest->settings->minimum_kib ? PLAN_STAGE_DEMAND : PLAN_STAGE_MINIMUM;
+}
+
+/* Writes down the answers of a run: for those that were counted on, or for those apart. */
+static void
+take_shares(Pass *pass, size_t count, bool apart)
+{
+    DecideState *state = pass->state;
+
+    for (size_t slot = 0; slot < count; slot++) {
+        size_t i = state->sharers[slot];
+        const SharingGuest *shared = &state->sharing[slot];
+        GuestPlan *plan = &pass->plan->guests[i];
+
+        if (is_apart(&state->work[i]) != apart)
+            continue;
+        plan->ideal_kib = shared->target_kib;
+        plan->stage = shared->stage;
+        plan->weight = shared->weight;
+        state->work[i].share_rule = share_rule(pass, i, shared);
+    }
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+        const GuestSettings *settings = pass->snapshot->guests[i].settings;
+        Work *work = &state->work[i];
+        GuestPlan *plan = &pass->plan->guests[i];
+
+        if (!work->at_least || is_apart(work) != apart)
+            continue;
+        plan->ideal_kib = work->least_kib;
+        plan->stage = stage_of(plan, work->least_kib);
+        plan->weight = MIN(settings->priority, 100) + 1;
+        work->share_rule = work->least_rule;
+    }
+}
+
+void
+pass_share(Pass *pass)
+{
+    Plan *plan = pass->plan;
+    SharingResult result;
+    uint64_t assigned = 0;
+    size_t count;
+
+    plan->sharing_kib = pass->share_kib;
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+        const GuestSettings *settings = pass->snapshot->guests[i].settings;
+        const GuestPlan *guest = &plan->guests[i];
+
+        if (!is_counted_on(&pass->state->work[i]))
+            continue;
+        plan->minimums_kib += settings->minimum_kib;
+        plan->demands_kib += MAX(guest->demand_kib, settings->minimum_kib);
+        plan->wants_kib += guest->want_kib;
+        assigned += guest->guest->actual_kib;
+    }
+    plan->minimums_fit = plan->minimums_kib <= pass->share_kib;
+    plan->pressure_percent = assigned == 0 ? 0 : (uint32_t)MIN(plan->wants_kib * 100 / assigned, UINT32_MAX);
+
+    count = run_sharing(pass, pass->share_kib, false, &result);
+    pass->shortage = result.short_stage != PLAN_STAGE_NONE;
+    take_shares(pass, count, false);
+    if (pass->any_apart) {
+        count = run_sharing(pass, pass->apart_kib, true, &result);
+        take_shares(pass, count, true);
+    }
+}

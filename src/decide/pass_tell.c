@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/faults.h"
+#include "decide/pass.h"
+
+/* A target that was told and not taken is told again after this time. */
+#define TELL_AGAIN_USEC (5 * USEC_PER_SEC)
+/* A raise that waits for memory is told in parts of at least this size. */
+#define LEAST_PART_KIB (32 * KIB_PER_MIB)
+/* A target that is off by less than this part still covers want: small differences are held back. */
+#define COVERED_PERCENT 5
+
+/* Ideal targets to targets: those that are counted on together, the others each for itself. */
+static void
+settle(Pass *pass)
+{
+    DecideState *state = pass->state;
+    size_t count = 0;
+    uint64_t held = 0;
+
+    for (unsigned apart = 0; apart < 2; apart++) {
+        for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+            const GuestSnapshot *guest = &pass->snapshot->guests[i];
+            const Work *work = &state->work[i];
+            const GuestPlan *plan = &pass->plan->guests[i];
+
+            if (!(apart == 0 ? is_counted_on(work) : is_apart(work)))
+                continue;
+            state->sharers[count] = (uint32_t)i;
+            state->calm[count++] = (CalmGuest){
+                .memory = &state->memories.guests[i].calm,
+                .held_kib = work->held_kib,
+                .actual_kib = guest->actual_kib,
+                .ideal_kib = plan->ideal_kib,
+                .need_kib = MIN(MAX(plan->demand_kib, guest->settings->minimum_kib), plan->ideal_kib),
+                .minimum_kib = guest->settings->minimum_kib,
+                .maximum_kib = guest->settings->maximum_kib,
+                .rate_kib = state->memories.guests[i].stuck.rate_kib,
+                .instant = pass->observe || work->standing.part == PART_OBSERVED,
+            };
+        }
+        if (apart == 0)
+            held = count;
+    }
+    calm_settle(state->calm, held, pass->share_kib, pass->shortage, pass->settings->interval_usec, pass->now_usec,
+                pass->faults);
+    /* what those apart have too much is wanted by somebody, or it is not */
+    calm_settle(state->calm + held, count - held, pass->shortage ? 0 : UINT64_MAX, false, pass->settings->interval_usec,
+                pass->now_usec, pass->faults);
+    for (size_t slot = 0; slot < count; slot++) {
+        size_t i = state->sharers[slot];
+        GuestPlan *plan = &pass->plan->guests[i];
+
+        plan->target_kib = state->calm[slot].target_kib;
+        plan->rule = state->calm[slot].delay != PLAN_RULE_COUNT ? state->calm[slot].delay : state->work[i].share_rule;
+        plan->retry = state->work[i].standing.retry;
+        if (plan->retry)
+            plan->rule = PLAN_RULE_RETRY;
+    }
+}
+
+/* Rule G. */
+static void
+admit_raises(Pass *pass)
+{
+    DecideState *state = pass->state;
+    uint64_t budget = pass->plan->budget_kib;
+    uint64_t free_kib = saturating_sub(budget, pass->sums.committed_kib + pass->adopted_risk_kib);
+    size_t count = 0;
+
+    if (!pass->snapshot->host.figures_valid)
+        free_kib = 0;
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+        const GuestPlan *plan = &pass->plan->guests[i];
+
+        if (state->work[i].standing.part != PART_SHARES)
+            continue;
+        state->sharers[count] = (uint32_t)i;
+        state->gate[count++] = (GateGuest){
+            .committed_kib = saturating_sub(state->work[i].committed_kib, plan->guest->settings->fixed_kib),
+            .need_kib = MIN(MAX(plan->demand_kib, plan->guest->settings->minimum_kib), plan->ideal_kib),
+            .weight = plan->weight,
+            .target_kib = plan->target_kib,
+        };
+    }
+    gate_admit(state->gate, count, free_kib, (pass->faults & FAULT_NO_GATE) != 0);
+    for (size_t slot = 0; slot < count; slot++) {
+        size_t i = state->sharers[slot];
+        const GateGuest *gate = &state->gate[slot];
+        GuestPlan *plan = &pass->plan->guests[i];
+        uint64_t held = state->work[i].held_kib;
+
+        if (!gate->waits)
+            continue;
+        if (!plan->retry)
+            plan->rule = PLAN_RULE_WAIT_FREE;
+        plan->target_kib = gate->target_kib;
+        if (plan->target_kib > held && plan->target_kib - held < LEAST_PART_KIB && plan->guest->target_known)
+            plan->target_kib = held;
+    }
+}
+
+/* A stuck guest's target is drawn back to what it has, so that its driver stops trying in vain. */
+static void
+draw_back(Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const Work *work = &pass->state->work[i];
+    GuestPlan *plan = &pass->plan->guests[i];
+    uint64_t target = clamp_u64(guest->actual_kib, guest->settings->minimum_kib, guest->settings->maximum_kib);
+    uint64_t off = MAX(target, work->held_kib) - MIN(target, work->held_kib);
+
+    plan->target_kib = work->held_kib;
+    if (off > stuck_tolerance(guest->actual_kib) && target + guest->settings->fixed_kib <= work->committed_kib)
+        plan->target_kib = target;
+}
+
+/* Decides whether the target is told now, and books it if so. */
+static void
+tell(Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    GuestMemory *memory = &pass->state->memories.guests[i];
+    Work *work = &pass->state->work[i];
+    GuestPlan *plan = &pass->plan->guests[i];
+
+    if (pass->link_down) {
+        plan->target_kib = work->held_kib;
+        plan->rule = PLAN_RULE_LINK_DOWN;
+        return;
+    }
+    if (pass->observe || work->standing.part == PART_OBSERVED) {
+        plan->rule = PLAN_RULE_OBSERVE;
+        memory->told = true;
+        memory->told_kib = plan->target_kib;
+        return;
+    }
+    if (plan->target_kib == work->held_kib && guest->target_known)
+        return;
+    if (guest->target_pending || (memory->told && memory->told_kib == plan->target_kib &&
+                                  pass->now_usec - memory->told_usec < TELL_AGAIN_USEC)) {
+        plan->target_kib = work->held_kib;
+        return;
+    }
+    plan->tell = true;
+    plan->committed_kib = MAX(work->committed_kib, plan->target_kib + guest->settings->fixed_kib);
+    memory->told = true;
+    memory->told_kib = plan->target_kib;
+    memory->told_usec = pass->now_usec;
+    calm_note_change(&memory->calm, pass->now_usec);
+}
+
+static GuestStatus
+status_of(const GuestPlan *plan)
+{
+    uint64_t covered = plan->assigned_kib + stuck_tolerance(plan->assigned_kib);
+
+    if (plan->demand_kib > covered)
+        return GUEST_STATUS_WARNING;
+    covered = plan->assigned_kib + percent_of(plan->assigned_kib, COVERED_PERCENT);
+    return plan->want_kib > covered ? GUEST_STATUS_LOW : GUEST_STATUS_OK;
+}
+
+static void
+finish(Pass *pass)
+{
+    Plan *plan = pass->plan;
+
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+        const GuestSnapshot *guest = &pass->snapshot->guests[i];
+        GuestMemory *memory = &pass->state->memories.guests[i];
+        const Work *work = &pass->state->work[i];
+        GuestPlan *guest_plan = &plan->guests[i];
+
+        if (work->standing.drawn_back) {
+            draw_back(pass, i);
+            tell(pass, i);
+            if (!pass->link_down)
+                guest_plan->rule = PLAN_RULE_STUCK;
+        } else if (work->standing.part != PART_OUT) {
+            tell(pass, i);
+        } else if (guest->target_known && guest->life != GUEST_LIFE_OFF && guest->settings->managed) {
+            guest_plan->target_kib = guest->target_kib;
+        }
+        if (work->standing.booking == BOOKING_MAXIMUM)
+            guest_plan->assigned_kib = guest->settings->maximum_kib;
+        else if (guest->life != GUEST_LIFE_OFF)
+            guest_plan->assigned_kib = guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
+        if (guest_plan->assigned_kib != 0)
+            guest_plan->pressure_percent =
+                (uint32_t)MIN(guest_plan->want_kib * 100 / guest_plan->assigned_kib, UINT32_MAX);
+        guest_plan->status = status_of(guest_plan);
+        guest_plan->flagged_usec = memory->stuck.flagged_usec;
+        guest_plan->retry_usec = memory->stuck.flagged_usec != 0 ? memory->stuck.retry_usec : 0;
+        memory->committed_kib = guest_plan->committed_kib;
+        plan->committed_kib += guest_plan->committed_kib;
+    }
+    plan->free_kib = saturating_sub(plan->budget_kib, plan->committed_kib);
+    plan->over_budget = plan->committed_kib > plan->budget_kib;
+}
+
+void
+pass_tell(Pass *pass)
+{
+    settle(pass);
+    if (!pass->observe)
+        admit_raises(pass);
+    finish(pass);
+}
