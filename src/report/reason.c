@@ -41,6 +41,7 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_WAIT_SURPLUS:
     case PLAN_RULE_STALE:
     case PLAN_RULE_SETTLING:
+    case PLAN_RULE_LIMIT:
         return g_strdup_printf("it has %s", assigned);
     case PLAN_RULE_STEP:
         return g_strdup_printf("on its way to %s", ideal);
