@@ -263,10 +263,8 @@ events_register(virConnectPtr connection, WatchHandle *handle, GError **error)
 
     hooks->handle = watch_handle_ref(handle);
     hooks->connection = connection;
-    g_atomic_rc_box_acquire(hooks);
-    hooks->has_close_callback = virConnectRegisterCloseCallback(connection, on_close, hooks, hooks_unref) == 0;
-    if (!hooks->has_close_callback)
-        hooks_unref(hooks); /* a driver inside this process, which can't go away */
+    /* No reference for this one: a driver that has no such thing takes it and never gives it back. */
+    hooks->has_close_callback = virConnectRegisterCloseCallback(connection, on_close, hooks, NULL) == 0;
     if (!register_event(hooks, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle))) {
         virt_take_error(error, "no events of guests are to be had");
         events_close(hooks);
