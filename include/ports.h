@@ -71,9 +71,10 @@ typedef struct GuestRecord {
     uint64_t boots;     /* starts and resets seen; 0: it ran before the daemon saw it */
     uint64_t boot_usec; /* time of the last of them, or when it was first seen running */
     bool boot_in_place; /* the last of them was a reset: balloon and statistics are void */
-    uint64_t gap_usec;  /* time of the last resync after libvirt was away in this run: a reset before it may have
-                           been missed, so what was known of driver and report must be seen anew; 0: no gap */
-    pid_t pid;          /* of its QEMU; 0: not known */
+    /* Time of the last resync after libvirt was away during this run, 0 where there was none. A reset before it may
+       have been missed: that the driver is there must be seen anew. */
+    uint64_t gap_usec;
+    pid_t pid; /* of its QEMU; 0: not known */
     GuestReport report;
     /* What its balloon was told. While a call is under way, or its fate is not known, target_kib is the
        larger of the old and the new one: the one that must be booked. */

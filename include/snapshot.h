@@ -30,7 +30,7 @@ typedef struct GuestSnapshot {
     uint64_t boots;       /* another number than last time: started or reset since */
     uint64_t boot_usec;   /* when it started, was reset, or was first seen */
     bool boot_in_place;   /* it was a reset: until driver_up the guest may touch all its maximum */
-    bool adopted;         /* it ran before the daemon saw it */
+    bool adopted;         /* it ran before the daemon saw it, or libvirt was away meanwhile */
     bool driver_up;       /* its balloon driver has reported since that boot */
     uint64_t driver_usec; /* since when */
 

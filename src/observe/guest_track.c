@@ -107,6 +107,7 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     bool new_process = record->boots > 0 && !record->boot_in_place;
 
     track->boots = record->boots;
+    track->readopted_usec = 0;
     track->baseline_known = new_process;
     track->last_update_sec = 0;
     track->driver_up = false;
@@ -120,6 +121,18 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     track->major_faults = 0;
     track->counter_went_back = false;
     balloon_track_reset(&track->balloon, settings->maximum_kib);
+}
+
+/*
+ * libvirt was away, and a reset may have been missed. Like a guest that ran before the daemon, it has to show that its
+ * driver still reports. One whose driver is waited for anyway is not touched.
+ */
+static void
+readopt(GuestTrack *track, const GuestRecord *record)
+{
+    track->readopted_usec = record->gap_usec;
+    track->baseline_known = false;
+    track->driver_up = false;
 }
 
 static void
@@ -157,7 +170,7 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     uint64_t last_update = has(report, REPORT_LAST_UPDATE) ? report->last_update_sec : 0;
 
     track->answer_serial = report->serial;
-    if (report->asked_usec < record->boot_usec)
+    if (report->asked_usec < MAX(record->boot_usec, track->readopted_usec))
         return;
     if (!track->baseline_known) {
         track->baseline_known = true;
@@ -216,6 +229,9 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
         forget_boot(track, record, settings);
     else if (track->in_motion && in_motion)
         track->report_age_usec = saturating_add(track->report_age_usec, saturating_sub(now_usec, track->looked_usec));
+    if (running && track->driver_up && record->gap_usec > track->gap_usec)
+        readopt(track, record);
+    track->gap_usec = record->gap_usec;
     track->running = running;
     track->in_motion = in_motion;
     track->looked_usec = now_usec;
@@ -229,9 +245,9 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
     guest->migrating = record->migrating;
     guest->answering = record->answering;
     guest->boots = record->boots;
-    guest->boot_usec = record->boot_usec;
-    guest->boot_in_place = record->boot_in_place;
-    guest->adopted = running && record->boots == 0;
+    guest->boot_usec = MAX(record->boot_usec, track->readopted_usec);
+    guest->boot_in_place = record->boot_in_place && track->readopted_usec == 0;
+    guest->adopted = running && (record->boots == 0 || track->readopted_usec != 0);
     guest->period_usec = period_usec;
     if (!running)
         return;

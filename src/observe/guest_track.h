@@ -13,7 +13,9 @@ typedef struct GuestTrack {
     uint64_t looked_usec;
 
     uint64_t boots;
-    uint64_t answer_serial; /* of the last answer looked at */
+    uint64_t gap_usec;       /* the record's at the last look */
+    uint64_t readopted_usec; /* a reset before it may have been missed; 0: not in this boot */
+    uint64_t answer_serial;  /* of the last answer looked at */
     bool baseline_known;
     uint64_t last_update_sec; /* of the last report seen, or the baseline that a new one must differ from */
     bool driver_up;
