@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What must be booked for a balloon while it is not certain what it was told. */
+#include "cmocka_all.h"
+
+#include "error.h"
+#include "units.h"
+#include "watch/domain_xml.h"
+#include "watch/target.h"
+
+#define UUID "11111111-1111-1111-1111-111111111111"
+
+static unsigned done, failed;
+
+static void
+on_done(void *user_data, const char *uuid, uint64_t target_kib, const GError *error)
+{
+    done++;
+    failed += error != NULL;
+}
+
+static GuestRecord
+show(const TargetBook *book, uint64_t actual_kib)
+{
+    GuestRecord record = {.report = {.fields = actual_kib != 0 ? REPORT_ACTUAL : 0, .actual_kib = actual_kib}};
+
+    target_book_show(book, &record);
+    return record;
+}
+
+static GError *
+some_error(void)
+{
+    return g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "no");
+}
+
+static int
+setup(void **state)
+{
+    done = failed = 0;
+    return 0;
+}
+
+static void
+larger_of_old_and_new_is_booked_under_way(void **state)
+{
+    TargetBook book = {.known = true, .kib = 500};
+    uint64_t kib;
+
+    target_book_wish(&book, UUID, 300, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    assert_int_equal(kib, 300);
+    assert_int_equal(show(&book, 0).target_kib, 500);
+    assert_true(show(&book, 0).target_pending);
+    target_book_end(&book, UUID, TARGET_TAKEN, 0, NULL);
+    assert_int_equal(show(&book, 0).target_kib, 300);
+    assert_true(show(&book, 0).target_known);
+    assert_false(show(&book, 0).target_pending);
+    target_book_wish(&book, UUID, 800, on_done, NULL);
+    assert_int_equal(show(&book, 0).target_kib, 800);
+    assert_int_equal(done, 1);
+}
+
+static void
+actual_is_booked_where_the_old_target_is_unknown(void **state)
+{
+    TargetBook book = {0};
+
+    target_book_wish(&book, UUID, 300, on_done, NULL);
+    assert_int_equal(show(&book, 700).target_kib, 700);
+    assert_int_equal(show(&book, 0).target_kib, 300);
+    assert_false(show(&book, 0).target_known);
+}
+
+static void
+failure_leaves_the_old_target(void **state)
+{
+    TargetBook book = {.known = true, .kib = 500};
+    g_autoptr(GError) error = some_error();
+    uint64_t kib;
+
+    target_book_wish(&book, UUID, 800, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_end(&book, UUID, TARGET_NOT_TAKEN, 0, error);
+    assert_int_equal(show(&book, 0).target_kib, 500);
+    assert_true(show(&book, 0).target_known);
+    assert_int_equal(failed, 1);
+}
+
+static void
+uncertain_end_books_the_larger_until_the_next(void **state)
+{
+    TargetBook book = {.known = true, .kib = 500};
+    g_autoptr(GError) error = some_error();
+    uint64_t kib;
+
+    target_book_wish(&book, UUID, 300, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_end(&book, UUID, TARGET_UNCERTAIN, 900, error);
+    assert_int_equal(show(&book, 0).target_kib, 500); /* not the actual: the old target was known */
+    assert_false(show(&book, 0).target_known);
+    target_book_wish(&book, UUID, 200, on_done, NULL);
+    assert_int_equal(show(&book, 0).target_kib, 500);
+    assert_true(target_book_send(&book, &kib));
+    target_book_end(&book, UUID, TARGET_TAKEN, 0, NULL);
+    assert_int_equal(show(&book, 0).target_kib, 200);
+    assert_true(show(&book, 0).target_known);
+}
+
+static void
+newest_wish_replaces_the_one_that_waits(void **state)
+{
+    TargetBook book = {.known = true, .kib = 500};
+    uint64_t kib;
+
+    target_book_wish(&book, UUID, 300, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_wish(&book, UUID, 900, on_done, NULL);
+    assert_false(target_book_send(&book, &kib));
+    assert_int_equal(show(&book, 0).target_kib, 900);
+    target_book_wish(&book, UUID, 400, on_done, NULL);
+    assert_int_equal(done, 1);
+    assert_int_equal(failed, 1);
+    assert_int_equal(show(&book, 0).target_kib, 500);
+    target_book_end(&book, UUID, TARGET_TAKEN, 0, NULL);
+    assert_true(target_book_send(&book, &kib));
+    assert_int_equal(kib, 400);
+    assert_int_equal(done, 2);
+}
+
+static void
+late_call_is_told_once_and_stays_booked(void **state)
+{
+    TargetBook book = {.known = true, .kib = 500};
+    g_autoptr(GError) error = some_error();
+    uint64_t kib;
+
+    target_book_wish(&book, UUID, 800, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_wish(&book, UUID, 600, on_done, NULL);
+    target_book_give_up(&book, UUID, error);
+    assert_int_equal(done, 2);
+    assert_int_equal(failed, 2);
+    assert_true(show(&book, 0).target_pending);
+    assert_int_equal(show(&book, 0).target_kib, 800);
+    target_book_end(&book, UUID, TARGET_TAKEN, 0, NULL);
+    assert_int_equal(done, 2);
+    assert_int_equal(show(&book, 0).target_kib, 800);
+    assert_false(show(&book, 0).target_pending);
+}
+
+static void
+new_process_knows_nothing_of_the_old_target(void **state)
+{
+    TargetBook book = {.known = true, .kib = 500};
+    g_autoptr(GError) error = some_error();
+    uint64_t kib;
+
+    target_book_wish(&book, UUID, 800, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_restart(&book, UUID, error);
+    assert_int_equal(failed, 1);
+    assert_false(show(&book, 0).target_known);
+    assert_int_equal(show(&book, 0).target_kib, 800); /* it may still reach the new one */
+    target_book_end(&book, UUID, TARGET_UNCERTAIN, 0, error);
+    assert_int_equal(show(&book, 0).target_kib, 800);
+    assert_int_equal(done, 1);
+}
+
+static void
+live_xml_is_the_same_but_for_what_changes_by_itself(void **state)
+{
+    const char *xml = "<domain type='kvm' id='1'>\n  <currentMemory unit='KiB'>1</currentMemory>\n"
+                      "  <vcpu>1</vcpu>\n  <memballoon>\n    <stats period='5'/>\n  </memballoon>\n</domain>\n";
+
+    assert_true(domain_xml_is_same(xml, xml));
+    assert_true(domain_xml_is_same(xml, "<domain type='kvm' id='1'>\n  <currentMemory unit='KiB'>22</currentMemory>\n"
+                                        "  <vcpu>1</vcpu>\n  <memballoon>\n  </memballoon>\n</domain>\n"));
+    assert_false(domain_xml_is_same(xml, "<domain type='kvm' id='1'>\n  <currentMemory unit='KiB'>1</currentMemory>\n"
+                                         "  <vcpu>2</vcpu>\n  <memballoon>\n  </memballoon>\n</domain>\n"));
+    assert_false(domain_xml_is_same(xml, "<domain type='kvm' id='1'>\n"));
+    assert_false(domain_xml_is_same("", xml));
+    assert_true(domain_xml_is_same("", ""));
+    assert_true(domain_xml_is_same("  <target type='virtio' name='agent' state='connected'/>\n",
+                                   "  <target type='virtio' name='agent' state='disconnected'/>\n"));
+}
+
+static void
+period_is_that_of_the_balloon(void **state)
+{
+    assert_int_equal(domain_xml_period(NULL), 0);
+    assert_int_equal(domain_xml_period("nonsense"), 0);
+    assert_int_equal(domain_xml_period("<domain><devices><memballoon model='virtio'/></devices></domain>"), 0);
+    assert_int_equal(
+        domain_xml_period("<domain><metadata><stats period='9'/></metadata><devices>"
+                          "<memballoon model='virtio'><stats period='7'/></memballoon></devices></domain>"),
+        7);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(larger_of_old_and_new_is_booked_under_way, setup),
+        cmocka_unit_test_setup(actual_is_booked_where_the_old_target_is_unknown, setup),
+        cmocka_unit_test_setup(failure_leaves_the_old_target, setup),
+        cmocka_unit_test_setup(uncertain_end_books_the_larger_until_the_next, setup),
+        cmocka_unit_test_setup(newest_wish_replaces_the_one_that_waits, setup),
+        cmocka_unit_test_setup(late_call_is_told_once_and_stays_booked, setup),
+        cmocka_unit_test_setup(new_process_knows_nothing_of_the_old_target, setup),
+        cmocka_unit_test(live_xml_is_the_same_but_for_what_changes_by_itself),
+        cmocka_unit_test(period_is_that_of_the_balloon),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
