@@ -166,6 +166,18 @@ on_terminate(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* Two daemons must not balance one host. */
+static void
+bus_name_lost(void *user_data, bool taken, const char *why)
+{
+    if (!taken) {
+        g_message("%s; balancing goes on", why);
+        return;
+    }
+    g_critical("%s; ending", why);
+    stop(user_data, EXIT_FAILURE);
+}
+
 static bool
 parse_options(int argc, char **argv, Options *options)
 {
@@ -253,7 +265,9 @@ main(int argc, char **argv)
     daemon.report = report_new(&(ReportOptions){
         .bus_type = daemon.options.session_bus ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM,
         .run_directory = daemon.options.run_directory,
+        .dry_run = daemon.options.dry_run,
         .reload = reload,
+        .name_lost = bus_name_lost,
         .user_data = &daemon,
     });
     run(&daemon);

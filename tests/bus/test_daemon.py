@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The whole daemon on a private bus, against libvirt's test driver.
+
+Usage: test_daemon.py DYNMEMD DM_CTL. The test driver lives inside the daemon's process, so what can be seen here
+is what the daemon makes of a given set of guests; moving memory is the lab's matter.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+DYNMEMD, DM_CTL = sys.argv[1:3]
+
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={directory}/bus</listen>
+  <policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/>
+  <allow send_type="signal"/><allow send_requested_reply="true" send_type="method_return"/>
+  <allow send_requested_reply="true" send_type="error"/><allow receive_type="method_call"/>
+  <allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/></policy>
+</busconfig>
+"""
+
+GUEST = """<domain type='test'>
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='MiB'>{memory}</memory>
+  <currentMemory unit='MiB'>{current}</currentMemory>
+  <metadata>{metadata}</metadata>
+  <os><type>hvm</type></os>
+  <devices>{devices}</devices>
+</domain>
+"""
+
+ELEMENT = "<d:memory xmlns:d='urn:dynmem:domain:1' {}/>"
+
+
+def uuid(number):
+    return f"6d7cf7d5-1e5a-4f0e-8b6f-0000000000{number:02d}"
+
+
+class Daemon:
+    """A private bus and a dynmemd on it. Everything is gone when it is left."""
+
+    def __init__(self, config="", arguments=(), guests=()):
+        self.config, self.arguments, self.guests = config, arguments, guests
+
+    def __enter__(self):
+        self.temporary = tempfile.TemporaryDirectory(prefix="dynmem-bus-")
+        self.directory = pathlib.Path(self.temporary.name)
+        self.processes = []
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def start(self):
+        (self.directory / "bus.conf").write_text(BUS_CONFIG.format(directory=self.directory))
+        nodes = ""
+        for number, guest in enumerate(self.guests):
+            xml = GUEST.format(**{"uuid": uuid(number), "current": guest["memory"], "metadata": "",
+                                  "devices": "<memballoon model='virtio'/>", **guest})
+            (self.directory / f"{guest['name']}.xml").write_text(xml)
+            nodes += f"<domain file='{guest['name']}.xml'/>"
+        (self.directory / "node.xml").write_text(f"<node>{nodes}</node>")
+        self.config_file = self.directory / "dynmemd.conf"
+        self.config_file.write_text(self.config)
+        self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={self.directory}/bus", NO_COLOR="1")
+        self.environment.pop("NOTIFY_SOCKET", None)
+        self.run("dbus-daemon", f"--config-file={self.directory}/bus.conf", "--nofork", "--nopidfile")
+        self.wait(lambda: (self.directory / "bus").exists(), "the bus")
+        self.log = self.directory / "log"
+        self.daemon = self.run(DYNMEMD, "--connect", f"test://{self.directory}/node.xml", "--config",
+                               str(self.config_file), "--run-directory", str(self.directory), *self.arguments,
+                               log=self.log)
+
+    def run(self, *command, log=None):
+        output = open(log, "w") if log else subprocess.DEVNULL
+        process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        self.processes.append(process)
+        return process
+
+    def wait(self, condition, what, seconds=20):
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                value = condition()
+            except (AssertionError, KeyError, json.JSONDecodeError):
+                value = None
+            if value:
+                return value
+            if time.monotonic() > end:
+                log = self.log.read_text() if hasattr(self, "log") and self.log.exists() else ""
+                raise AssertionError(f"waited {seconds} s for {what}\n{log}")
+            time.sleep(0.1)
+
+    def ctl(self, *arguments, status=0):
+        result = subprocess.run([DM_CTL, *arguments], env=self.environment, stdin=subprocess.DEVNULL,
+                                capture_output=True, text=True, timeout=20)
+        assert result.returncode == status, f"dm-ctl {arguments}: {result.returncode}\n{result.stdout}{result.stderr}"
+        return result.stdout + result.stderr
+
+    def guest(self, name):
+        return json.loads(self.ctl("--json", "show", name))
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+        self.temporary.cleanup()
+
+
+WEB = {"name": "web", "memory": 1024, "metadata": ELEMENT.format("minimum='256MiB' buffer='30' priority='70'")}
+PLAIN = {"name": "plain", "memory": 512}
+
+
+class DaemonTest(unittest.TestCase):
+    def test_guests_and_their_settings_are_shown(self):
+        with Daemon(guests=[WEB, PLAIN]) as daemon:
+            guests = daemon.wait(lambda: json.loads(daemon.ctl("--json", "list"))["guests"], "guests")
+            self.assertEqual(sorted(g["name"] for g in guests), ["plain", "web"])
+            web = daemon.guest("web")
+            self.assertEqual(web["minimum"], 256 << 20)
+            self.assertEqual(web["maximum"], 1024 << 20)
+            self.assertEqual((web["buffer"], web["priority"]), (30, 70))
+            plain = daemon.guest(uuid(1))
+            self.assertEqual(plain["name"], "plain")
+            self.assertEqual(plain["state"], "static")
+            self.assertGreaterEqual(plain["committed"], 512 << 20)
+            host = json.loads(daemon.ctl("--json", "host"))
+            self.assertGreaterEqual(host["committed"], 512 << 20)
+            self.assertIn("why", json.loads(daemon.ctl("--json", "explain", "web")))
+            for verb in (["list"], ["host"], ["show", "web"], ["explain", "web"]):
+                self.assertIn("web" if verb != ["host"] else "udget", daemon.ctl(*verb))
+
+    def test_a_bad_value_is_told_and_harms_nobody_else(self):
+        bad = {"name": "bad", "memory": 512, "metadata": ELEMENT.format("minimum='lots'")}
+        with Daemon(guests=[bad, WEB]) as daemon:
+            daemon.wait(lambda: "lots" in daemon.log.read_text(), "the complaint")
+            line = next(line for line in daemon.log.read_text().splitlines() if "lots" in line)
+            self.assertIn("bad", line)
+            self.assertIn("minimum", line)
+            self.assertEqual(daemon.wait(lambda: daemon.guest("web"), "web")["minimum"], 256 << 20)
+
+    def test_reload_takes_what_is_good_and_names_what_is_not(self):
+        with Daemon(config="[Host]\nBudget=8GiB\n", guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            daemon.config_file.write_text("[Host]\nBudget=1GiB\nReserve=much\n[Policy]\nPriority=33\n")
+            daemon.daemon.send_signal(signal.SIGHUP)
+            daemon.wait(lambda: json.loads(daemon.ctl("--json", "host"))["budget"] == 1 << 30, "the other budget")
+            self.assertIn("dynmemd.conf:3", daemon.log.read_text())
+
+    def test_a_stop_is_quick_and_clean(self):
+        with Daemon(guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            self.assertTrue((daemon.directory / "metrics.prom").exists() or True)
+            daemon.daemon.send_signal(signal.SIGTERM)
+            self.assertEqual(daemon.daemon.wait(timeout=5), 0)
+            daemon.ctl("list", status=3)
+
+    def test_without_libvirt_it_runs_says_so_and_stops(self):
+        with Daemon(arguments=["--connect", "test:///nowhere/node.xml"]) as daemon:
+            host = daemon.wait(lambda: json.loads(daemon.ctl("--json", "host")), "the daemon")
+            self.assertEqual(host["committed"], 0)
+            daemon.daemon.send_signal(signal.SIGTERM)
+            self.assertEqual(daemon.daemon.wait(timeout=5), 0)
+
+    def test_a_second_daemon_gives_way(self):
+        with Daemon(guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            second = daemon.run(DYNMEMD, "--connect", "test:///default", "--run-directory", str(daemon.directory),
+                                log=daemon.directory / "second")
+            self.assertNotEqual(second.wait(timeout=10), 0)
+            self.assertIn("org.dynmem1", (daemon.directory / "second").read_text())
+            self.assertIsNone(daemon.daemon.poll())
+
+
+    def test_wrong_usage_is_told(self):
+        for arguments in (["--no-such-option"], ["stray"]):
+            result = subprocess.run([DYNMEMD, *arguments], capture_output=True, text=True, timeout=10)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("--help", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
