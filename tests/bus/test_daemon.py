@@ -86,8 +86,9 @@ class Daemon:
                                log=self.log)
 
     def run(self, *command, log=None):
-        output = open(log, "w") if log else subprocess.DEVNULL
-        process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        with open(log or os.devnull, "w") as output:
+            process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
+                                       stderr=output)
         self.processes.append(process)
         return process
 
@@ -164,9 +165,12 @@ class DaemonTest(unittest.TestCase):
     def test_a_stop_is_quick_and_clean(self):
         with Daemon(guests=[WEB]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")
-            self.assertTrue((daemon.directory / "metrics.prom").exists() or True)
+            metrics = daemon.directory / "metrics.prom"
+            daemon.wait(metrics.exists, "metrics")
+            self.assertIn('dynmem_guest_assigned_bytes{guest="web"', metrics.read_text())
             daemon.daemon.send_signal(signal.SIGTERM)
             self.assertEqual(daemon.daemon.wait(timeout=5), 0)
+            self.assertFalse(metrics.exists())
             daemon.ctl("list", status=3)
 
     def test_without_libvirt_it_runs_says_so_and_stops(self):
@@ -184,7 +188,6 @@ class DaemonTest(unittest.TestCase):
             self.assertNotEqual(second.wait(timeout=10), 0)
             self.assertIn("org.dynmem1", (daemon.directory / "second").read_text())
             self.assertIsNone(daemon.daemon.poll())
-
 
     def test_wrong_usage_is_told(self):
         for arguments in (["--no-such-option"], ["stray"]):
