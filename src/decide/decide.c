@@ -27,7 +27,6 @@ decide_state_free(DecideState *state)
     g_free(state->scratch);
     g_free(state->sharers);
     g_free(state->calm);
-    g_free(state->gate);
     g_free(state);
 }
 
@@ -58,7 +57,6 @@ make_room(DecideState *state, size_t count, Plan *plan)
     state->scratch = g_renew(SharingScratch, state->scratch, state->capacity);
     state->sharers = g_renew(uint32_t, state->sharers, state->capacity);
     state->calm = g_renew(CalmGuest, state->calm, state->capacity);
-    state->gate = g_renew(GateGuest, state->gate, state->capacity);
 }
 
 /* The target in force. Where nothing is told it is the one of the last plan, so that plans follow one another. */

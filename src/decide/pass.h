@@ -7,7 +7,6 @@
  */
 
 #include "decide/decide.h"
-#include "decide/gate.h"
 #include "decide/guest_memory.h"
 #include "decide/pressure.h"
 #include "decide/sharing.h"
@@ -38,7 +37,6 @@ struct DecideState {
     SharingScratch *scratch;
     uint32_t *sharers; /* sharing[i] is guest sharers[i] */
     CalmGuest *calm;
-    GateGuest *gate;
 };
 
 /* The inputs and what the steps hand on to one another. */

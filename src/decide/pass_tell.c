@@ -58,42 +58,51 @@ settle(Pass *pass)
     }
 }
 
-/* Rule G. */
+/*
+ * Rule G: a raise is told only as far as the budget has room beyond all that is committed. What there is goes first
+ * to those below their demand, then to the rest, by weight: the same water-filling, from what each is booked at.
+ */
 static void
 admit_raises(Pass *pass)
 {
     DecideState *state = pass->state;
-    uint64_t budget = pass->plan->budget_kib;
-    uint64_t free_kib = saturating_sub(budget, pass->sums.committed_kib + pass->adopted_risk_kib);
+    uint64_t free_kib = saturating_sub(pass->plan->budget_kib, pass->sums.committed_kib + pass->adopted_risk_kib);
+    uint64_t booked = 0;
     size_t count = 0;
+    SharingResult result;
 
     if (!pass->snapshot->host.figures_valid)
         free_kib = 0;
+    if ((pass->faults & FAULT_NO_GATE) != 0)
+        free_kib = KIB_LIMIT;
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestPlan *plan = &pass->plan->guests[i];
+        uint64_t committed = saturating_sub(state->work[i].committed_kib, plan->guest->settings->fixed_kib);
 
-        if (state->work[i].standing.part != PART_SHARES)
+        if (state->work[i].standing.part != PART_SHARES || plan->target_kib <= committed)
             continue;
+        booked += committed;
         state->sharers[count] = (uint32_t)i;
-        state->gate[count++] = (GateGuest){
-            .committed_kib = saturating_sub(state->work[i].committed_kib, plan->guest->settings->fixed_kib),
-            .need_kib = MIN(MAX(plan->demand_kib, plan->guest->settings->minimum_kib), plan->ideal_kib),
+        state->sharing[count++] = (SharingGuest){
+            .minimum_kib = committed,
+            .demand_kib = MIN(MAX(plan->demand_kib, plan->guest->settings->minimum_kib), plan->target_kib),
+            .want_kib = plan->target_kib,
+            .maximum_kib = plan->target_kib,
             .weight = plan->weight,
-            .target_kib = plan->target_kib,
         };
     }
-    gate_admit(state->gate, count, free_kib, (pass->faults & FAULT_NO_GATE) != 0);
+    sharing_share(state->sharing, count, booked + free_kib, false, pass->faults, state->scratch, &result);
     for (size_t slot = 0; slot < count; slot++) {
         size_t i = state->sharers[slot];
-        const GateGuest *gate = &state->gate[slot];
+        const SharingGuest *admitted = &state->sharing[slot];
         GuestPlan *plan = &pass->plan->guests[i];
         uint64_t held = state->work[i].held_kib;
 
-        if (!gate->waits)
+        if (admitted->target_kib >= plan->target_kib)
             continue;
         if (!plan->retry)
             plan->rule = PLAN_RULE_WAIT_FREE;
-        plan->target_kib = gate->target_kib;
+        plan->target_kib = admitted->target_kib;
         if (plan->target_kib > held && plan->target_kib - held < LEAST_PART_KIB && plan->guest->target_known)
             plan->target_kib = held;
     }
