@@ -11,6 +11,8 @@
 #define WANT_EVERY_USEC (10 * USEC_PER_SEC)
 #define TINY_EVERY_USEC (120 * USEC_PER_SEC)
 #define SURPLUS_USEC (60 * USEC_PER_SEC)
+#define MUCH_PART 128
+#define LEAST_TAKEN_KIB (64 * KIB_PER_MIB)
 #define STEP_KIB (256 * KIB_PER_MIB)
 #define STEP_PERCENT 10
 
@@ -131,39 +133,122 @@ settle_alone(CalmGuest *guest, bool shortage, uint64_t now_usec, uint32_t faults
         settle_shrink(guest, shortage, now_usec);
 }
 
+static bool
+is_raise(const CalmGuest *guest)
+{
+    return guest->target_kib > guest->held_kib;
+}
+
+/* What a raise must at least come to: the demand; the rest is buffer. */
+static uint64_t
+raise_for_need(const CalmGuest *guest)
+{
+    return MAX(guest->held_kib, MIN(guest->need_kib, guest->target_kib));
+}
+
+/* Raises beyond demand get what there is, by weight. */
+static void
+fit_buffers(CalmGuest *guests, size_t count, uint64_t budget_kib, CalmScratch *scratch)
+{
+    SharingResult result;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t base = is_raise(&guests[i]) ? raise_for_need(&guests[i]) : guests[i].target_kib;
+
+        scratch->sharing[i] = (SharingGuest){.minimum_kib = base,
+                                             .demand_kib = base,
+                                             .want_kib = guests[i].target_kib,
+                                             .maximum_kib = guests[i].target_kib,
+                                             .weight = guests[i].weight};
+    }
+    sharing_share(scratch->sharing, count, budget_kib, false, 0, scratch->entries, &result);
+    for (size_t i = 0; i < count; i++) {
+        CalmGuest *guest = &guests[i];
+
+        if (scratch->sharing[i].target_kib == guest->target_kib)
+            continue;
+        guest->target_kib = scratch->sharing[i].target_kib;
+        guest->delay = PLAN_RULE_WAIT_FREE;
+        if (guest->need_kib <= guest->held_kib && guest->target_kib - guest->held_kib < tiny_of(guest))
+            guest->target_kib = guest->held_kib;
+    }
+}
+
 /*
- * The targets do not fit: first those go to their ideal that have clearly more, then as many as it takes put small raises
- * off, then as many as it takes give up what little they have above the ideal. So noise in one guest's need does not move all the others.
+ * Takes what is missing from those who have more than their ideal. Much: from all of them, all that they have
+ * more, since whoever is starved now will need more in a moment. Little: from those who have most, so that
+ * noise in one guest's need does not move all the others.
  */
 static void
-make_fit(CalmGuest *guests, size_t count, uint64_t budget_kib, uint64_t sum_kib)
+take_surplus(CalmGuest *guests, size_t count, uint64_t budget_kib, uint64_t missing_kib, uint64_t surplus_kib,
+             CalmScratch *scratch)
 {
-    for (unsigned pass = 0; pass < 3 && sum_kib > budget_kib; pass++) {
-        for (size_t i = 0; i < count; i++) {
-            CalmGuest *guest = &guests[i];
-            uint64_t target = guest->ideal_kib;
-            PlanRule delay = PLAN_RULE_COUNT;
+    SharingResult result;
+    bool much = missing_kib >= budget_kib / MUCH_PART;
+    uint64_t left = much ? 0 : saturating_sub(surplus_kib, MAX(missing_kib, LEAST_TAKEN_KIB));
 
-            if (pass == 1) {
-                if (guest->target_kib <= guest->held_kib || guest->target_kib - guest->held_kib >= tiny_of(guest))
-                    continue;
-                target = guest->held_kib;
-                delay = PLAN_RULE_SMALL;
-            } else if (guest->target_kib <= target || (pass == 0 && guest->target_kib - target < tiny_of(guest))) {
-                continue;
-            }
-            sum_kib -= guest->target_kib - target;
-            guest->target_kib = target;
-            guest->delay = delay;
-            if (pass > 0 && sum_kib <= budget_kib)
-                return;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t surplus = saturating_sub(guests[i].target_kib, guests[i].ideal_kib);
+
+        scratch->sharing[i] =
+            (SharingGuest){.demand_kib = surplus, .want_kib = surplus, .maximum_kib = surplus, .weight = 1};
+    }
+    sharing_share(scratch->sharing, count, left, false, 0, scratch->entries, &result);
+    for (size_t i = 0; i < count; i++) {
+        CalmGuest *guest = &guests[i];
+
+        if (guest->target_kib <= guest->ideal_kib || scratch->sharing[i].target_kib == scratch->sharing[i].want_kib)
+            continue;
+        guest->target_kib = guest->ideal_kib + scratch->sharing[i].target_kib;
+        guest->delay = PLAN_RULE_COUNT;
+    }
+}
+
+/*
+ * The targets do not fit. A buffer is no reason to take at once what another has in surplus, since the other may need it
+ * again in a moment: it gets what is free, and the surplus when it has lasted. A demand is a reason.
+ */
+static void
+make_fit(CalmGuest *guests, size_t count, uint64_t budget_kib, CalmScratch *scratch)
+{
+    uint64_t base = 0;
+    uint64_t small = 0;
+    uint64_t surplus = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        CalmGuest *guest = &guests[i];
+        uint64_t least = is_raise(guest) ? raise_for_need(guest) : guest->target_kib;
+
+        base += least;
+        surplus += saturating_sub(guest->target_kib, guest->ideal_kib);
+        if (is_raise(guest) && least - guest->held_kib < tiny_of(guest))
+            small += least - guest->held_kib;
+    }
+    if (base <= budget_kib) {
+        fit_buffers(guests, count, budget_kib, scratch);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        CalmGuest *guest = &guests[i];
+
+        if (!is_raise(guest))
+            continue;
+        if (raise_for_need(guest) < guest->target_kib) {
+            guest->target_kib = raise_for_need(guest);
+            guest->delay = PLAN_RULE_WAIT_FREE;
+        }
+        if (base - small <= budget_kib && guest->target_kib - guest->held_kib < tiny_of(guest)) {
+            guest->target_kib = guest->held_kib;
+            guest->delay = PLAN_RULE_SMALL;
         }
     }
+    if (base - small > budget_kib)
+        take_surplus(guests, count, budget_kib, base - budget_kib, surplus, scratch);
 }
 
 void
 calm_settle(CalmGuest *guests, size_t count, uint64_t budget_kib, bool shortage, uint64_t interval_usec,
-            uint64_t now_usec, uint32_t faults)
+            uint64_t now_usec, uint32_t faults, CalmScratch *scratch)
 {
     uint64_t sum = 0;
 
@@ -171,7 +256,8 @@ calm_settle(CalmGuest *guests, size_t count, uint64_t budget_kib, bool shortage,
         settle_alone(&guests[i], shortage, now_usec, faults);
         sum += guests[i].target_kib;
     }
-    make_fit(guests, count, budget_kib, sum);
+    if (sum > budget_kib)
+        make_fit(guests, count, budget_kib, scratch);
     for (size_t i = 0; i < count; i++) {
         if (!guests[i].instant && (faults & FAULT_SHRINK_AT_ONCE) == 0)
             limit_step(&guests[i], interval_usec);

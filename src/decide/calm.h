@@ -7,11 +7,11 @@
  * goes in steps that the guest can follow. Small differences are left alone, except that in a shortage they are set right
  * once in a while, so that the shares become exact.
  *
- * What is held back never breaks the budget: where the held targets do not fit it, everybody who has more
- * than the ideal goes to the ideal.
+ * What is held back never breaks the budget: where the held targets do not fit it, buffers wait, and what demands
+ * lack is taken from those who have more than their ideal.
  */
 
-#include "plan.h"
+#include "decide/sharing.h"
 
 /* Zero: nothing yet. */
 typedef struct CalmMemory {
@@ -31,6 +31,7 @@ typedef struct CalmGuest {
     uint64_t need_kib; /* demand within its limits */
     uint64_t minimum_kib;
     uint64_t maximum_kib;
+    uint32_t weight;   /* at least 1 */
     uint64_t rate_kib; /* how fast it was seen to shrink, per second; 0: not known */
     bool instant;      /* nothing will be told: no steps */
     /* out */
@@ -38,12 +39,18 @@ typedef struct CalmGuest {
     PlanRule delay; /* why target is not ideal; PLAN_RULE_COUNT: it is */
 } CalmGuest;
 
+/* Room to work in, one entry per guest each. */
+typedef struct CalmScratch {
+    SharingGuest *sharing;
+    SharingScratch *entries;
+} CalmScratch;
+
 /*
  * Fills target and delay of all guests. budget_kib: what their targets may add up to. shortage: somebody does not
  * have all the want. interval_usec: time between two ticks. faults: DecideFault bits.
  */
 void calm_settle(CalmGuest *guests, size_t count, uint64_t budget_kib, bool shortage, uint64_t interval_usec,
-                 uint64_t now_usec, uint32_t faults);
+                 uint64_t now_usec, uint32_t faults, CalmScratch *scratch);
 
 /* Remembers that the target of guest was changed. */
 void calm_note_change(CalmMemory *memory, uint64_t now_usec);

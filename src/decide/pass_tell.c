@@ -15,7 +15,8 @@ settle(Pass *pass)
 {
     DecideState *state = pass->state;
     size_t count = 0;
-    uint64_t held = 0;
+    size_t held = 0;
+    CalmScratch scratch = {.sharing = state->sharing, .entries = state->scratch};
 
     for (unsigned apart = 0; apart < 2; apart++) {
         for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
@@ -34,6 +35,7 @@ settle(Pass *pass)
                 .need_kib = MIN(MAX(plan->demand_kib, guest->settings->minimum_kib), plan->ideal_kib),
                 .minimum_kib = guest->settings->minimum_kib,
                 .maximum_kib = guest->settings->maximum_kib,
+                .weight = plan->weight,
                 .rate_kib = state->memories.guests[i].stuck.rate_kib,
                 .instant = pass->observe || work->standing.part == PART_OBSERVED,
             };
@@ -42,10 +44,10 @@ settle(Pass *pass)
             held = count;
     }
     calm_settle(state->calm, held, pass->share_kib, pass->shortage, pass->settings->interval_usec, pass->now_usec,
-                pass->faults);
+                pass->faults, &scratch);
     /* what those apart have too much is wanted by somebody, or it is not */
     calm_settle(state->calm + held, count - held, pass->shortage ? 0 : UINT64_MAX, false, pass->settings->interval_usec,
-                pass->now_usec, pass->faults);
+                pass->now_usec, pass->faults, &scratch);
     for (size_t slot = 0; slot < count; slot++) {
         size_t i = state->sharers[slot];
         GuestPlan *plan = &pass->plan->guests[i];
