@@ -195,9 +195,9 @@ send_report(SimGuest *guest, uint64_t second, uint64_t wall_sec)
 }
 
 void
-sim_guest_init(SimGuest *guest, const SimGuestSpec *spec, uint64_t seed)
+sim_guest_init(SimGuest *guest, const SimGuestSpec *spec, const SimScenario *scenario)
 {
-    *guest = (SimGuest){.spec = spec, .seed = seed, .period_sec = 1};
+    *guest = (SimGuest){.spec = spec, .seed = scenario->seed, .overhead_kib = scenario->overhead_kib, .period_sec = 1};
     if (!sim_guest_spec_runs_first(spec))
         return;
     guest->running = true;
@@ -296,7 +296,7 @@ sim_guest_move(SimGuest *guest, uint64_t second)
 uint64_t
 sim_guest_resident(const SimGuest *guest)
 {
-    return guest->running ? guest->touched_kib + guest->touched_kib / 512 + SIM_QEMU_KIB : 0;
+    return guest->running ? guest->touched_kib + guest->overhead_kib : 0;
 }
 
 void

@@ -20,12 +20,10 @@
 /* The driver is up so many seconds after a start or a reset. */
 #define SIM_BOOT_SECONDS 10
 
-/* QEMU itself; its page tables come on top, 1/512 of what the guest touched. */
-#define SIM_QEMU_KIB (24 * KIB_PER_MIB)
-
 typedef struct SimGuest {
     const SimGuestSpec *spec;
     uint64_t seed;
+    uint64_t overhead_kib; /* of its QEMU */
     guint next_event;
 
     bool running;
@@ -54,7 +52,7 @@ typedef struct SimGuest {
 } SimGuest;
 
 /* A guest as it is before second 0: running and settled with its startup memory, or off. */
-void sim_guest_init(SimGuest *guest, const SimGuestSpec *spec, uint64_t seed);
+void sim_guest_init(SimGuest *guest, const SimGuestSpec *spec, const SimScenario *scenario);
 
 /*
  * A second before second 0, which the engine needs to get to know the guests: the guest is content with its

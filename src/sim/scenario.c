@@ -363,6 +363,8 @@ sim_scenario_format(const SimScenario *scenario)
     GString *text = g_string_new("[host]\n");
 
     format_size(text, "memory", scenario->memory_kib, "");
+    if (scenario->overhead_kib > 0)
+        format_size(text, "overhead", scenario->overhead_kib, "");
     g_string_append_printf(text, "seconds=%" G_GUINT64_FORMAT "\nseed=%" G_GUINT64_FORMAT "\n", scenario->seconds,
                            scenario->seed);
     for (guint i = 0; i < scenario->given->len; i++) {

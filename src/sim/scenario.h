@@ -87,6 +87,7 @@ typedef struct SimSetting {
 struct SimScenario {
     char *name; /* of the file, for messages */
     uint64_t memory_kib;
+    uint64_t overhead_kib; /* what each QEMU holds besides its guest's memory */
     uint64_t seconds;
     uint64_t seed;
     uint32_t faults; /* rules to break (decide/faults.h); only tests do, no file can */

@@ -99,6 +99,8 @@ host_key(Parser *parser, const char *key, const char *value, GError **error)
         if (wrong == NULL && scenario->memory_kib == 0)
             wrong = g_strdup("a host without memory can't be simulated");
         parser->has_memory = true;
+    } else if (strcmp(key, "overhead") == 0) {
+        wrong = sim_read_size(value, &scenario->overhead_kib);
     } else if (strcmp(key, "seconds") == 0) {
         wrong = sim_read_number(value, 1, SIM_SECONDS_LIMIT, &scenario->seconds);
     } else if (strcmp(key, "seed") == 0) {
@@ -108,7 +110,7 @@ host_key(Parser *parser, const char *key, const char *value, GError **error)
             return refuse(parser, parser->line, error, "%s", refused->message);
     } else {
         return refuse(parser, parser->line, error,
-                      "\"%s\" is no key of [host]; expected memory, reserve, budget, seconds or seed", key);
+                      "\"%s\" is no key of [host]; expected memory, reserve, budget, overhead, seconds or seed", key);
     }
     return wrong == NULL || refuse(parser, parser->line, error, "%s: %s", key, wrong);
 }

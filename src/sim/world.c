@@ -129,7 +129,7 @@ sim_world_new(const SimScenario *scenario)
         SimSeat *seat = &world->seats[i];
         const SimGuestSpec *spec = g_ptr_array_index(scenario->guests, i);
 
-        sim_guest_init(&seat->guest, spec, scenario->seed);
+        sim_guest_init(&seat->guest, spec, scenario);
         seat->xml = domain_xml(spec);
         memcpy(seat->record.uuid, spec->uuid, sizeof seat->record.uuid);
         seat->record.name = spec->name;
