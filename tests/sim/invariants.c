@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "invariants.h"
+
+#include "units.h"
+
+#include <inttypes.h>
+
+#define MIB(kib) ((kib) / (double)KIB_PER_MIB)
+
+void
+invariants_init(Invariants *invariants, const SimScenario *scenario)
+{
+    *invariants = (Invariants){.scenario = scenario, .honest_host = true};
+    for (guint i = 0; i < scenario->guests->len; i++) {
+        const SimGuestSpec *spec = g_ptr_array_index(scenario->guests, i);
+
+        if ((spec->behaviours & (SIM_LYING | SIM_INHIBITED)) != 0)
+            invariants->honest_host = false;
+    }
+}
+
+/* What the guest was booked at before this plan, as far as its balloon goes. */
+static uint64_t
+booked_before(const GuestSnapshot *guest)
+{
+    return guest->target_known ? MAX(guest->actual_kib, guest->target_kib) : guest->actual_kib;
+}
+
+static bool
+is_raise(const GuestPlan *plan)
+{
+    return plan->tell && plan->target_kib > booked_before(plan->guest);
+}
+
+static char *
+check_told(const GuestPlan *plan)
+{
+    const GuestSnapshot *guest = plan->guest;
+    const GuestSettings *settings = guest->settings;
+    double told = MIB(plan->target_kib);
+    uint64_t least;
+
+    if (!plan->tell)
+        return NULL;
+    if (plan->target_kib < settings->minimum_kib || plan->target_kib > settings->maximum_kib)
+        return g_strdup_printf("told %.1f MiB, outside of its limits", told);
+    if (!settings->managed || settings->mode != GUEST_MODE_DYNAMIC || settings->bar != BALLOON_USABLE)
+        return g_strdup_printf("told %.1f MiB though it is not to be touched", told);
+    if (guest->life != GUEST_LIFE_RUNNING || guest->migrating || !guest->answering)
+        return g_strdup_printf("told %.1f MiB while it is off, frozen, migrating or not answering", told);
+    if (!guest->driver_up && plan->target_kib < settings->startup_kib)
+        return g_strdup_printf("told %.1f MiB, less than its startup, before its driver was up", told);
+    least = guest->target_known ? MIN(guest->actual_kib, guest->target_kib) : guest->actual_kib;
+    if (guest->driver_up && !guest->fresh && plan->target_kib < least)
+        return g_strdup_printf("shrunk to %.1f MiB on stale statistics", told);
+    return NULL;
+}
+
+static char *
+check_booking(const GuestPlan *plan)
+{
+    const GuestSnapshot *guest = plan->guest;
+    uint64_t least = plan->tell ? plan->target_kib : 0;
+
+    if (guest->life == GUEST_LIFE_OFF)
+        return plan->committed_kib == 0 ? NULL : g_strdup("committed though it is off");
+    if (guest->boots > 0 && !guest->driver_up)
+        least = MAX(least, guest->settings->maximum_kib);
+    else if (guest->has_actual && (guest->doubts & DOUBT_ACTUAL_ABOVE_MAXIMUM) == 0)
+        least = MAX(least, guest->actual_kib);
+    if (plan->committed_kib < least)
+        return g_strdup_printf("committed %.1f MiB, less than the %.1f MiB it may touch", MIB(plan->committed_kib),
+                               MIB(least));
+    return NULL;
+}
+
+static char *
+check_guest(const SimSample *sample, uint32_t behaviours)
+{
+    const GuestPlan *plan = sample->plan;
+    const GuestSettings *settings = plan->guest->settings;
+    char *broken = check_told(plan);
+
+    if (broken == NULL)
+        broken = check_booking(plan);
+    if (broken == NULL && (behaviours & SIM_LYING) == 0 && sample->assigned_kib > plan->committed_kib)
+        broken = g_strdup_printf("really has %.1f MiB and is committed at %.1f MiB", MIB(sample->assigned_kib),
+                                 MIB(plan->committed_kib));
+    if (broken == NULL && plan->weight > 0 &&
+        (plan->want_kib < settings->minimum_kib || plan->want_kib > settings->maximum_kib))
+        broken = g_strdup_printf("wants %.1f MiB, outside of its limits", MIB(plan->want_kib));
+    return broken;
+}
+
+static char *
+check_ledger(const SimStep *step)
+{
+    const Plan *plan = step->tick->plan;
+    uint64_t committed = 0;
+    bool raised = false;
+
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        committed += plan->guests[i].committed_kib;
+        raised |= is_raise(&plan->guests[i]);
+    }
+    if (committed != plan->committed_kib)
+        return g_strdup_printf("the guests are committed %.1f MiB, the ledger says %.1f MiB", MIB(committed),
+                               MIB(plan->committed_kib));
+    if (plan->over_budget != (committed > plan->budget_kib))
+        return g_strdup_printf("committed %.1f MiB of %.1f MiB, and the plan says it is %s budget", MIB(committed),
+                               MIB(plan->budget_kib), plan->over_budget ? "over" : "within");
+    if (raised && committed > plan->budget_kib)
+        return g_strdup_printf("a target was raised while %.1f MiB of a budget of %.1f MiB are committed",
+                               MIB(committed), MIB(plan->budget_kib));
+    if (plan->free_kib != saturating_sub(plan->budget_kib, committed))
+        return g_strdup_printf("%.1f MiB are said to be free of a budget of %.1f MiB with %.1f MiB committed",
+                               MIB(plan->free_kib), MIB(plan->budget_kib), MIB(committed));
+    return NULL;
+}
+
+static char *
+check_order(const SimStep *step)
+{
+    const Outcome *outcome = step->tick->outcome;
+    bool raised = false;
+
+    for (guint i = 0; i < outcome->targets->len; i++) {
+        const TargetAction *action = &g_array_index(outcome->targets, TargetAction, i);
+
+        if (action->result != ACTION_STARTED)
+            continue;
+        if (action->new_kib > action->old_kib)
+            raised = true;
+        else if (raised && action->new_kib < action->old_kib)
+            return g_strdup_printf("a guest was told to give back after another was told to take (%s)", action->uuid);
+    }
+    return NULL;
+}
+
+static char *
+check_host(Invariants *invariants, const SimStep *step)
+{
+    const Plan *plan = step->tick->plan;
+    const Settings *settings = step->tick->settings;
+    uint64_t memory = invariants->scenario->memory_kib;
+
+    if (plan->over_budget)
+        invariants->was_over_budget = true;
+    if (settings->reserve_kib != SETTINGS_RESERVE_AUTO &&
+        plan->budget_kib > saturating_sub(memory, settings->reserve_kib))
+        return g_strdup_printf("the budget of %.1f MiB leaves less than the reserve", MIB(plan->budget_kib));
+    if (plan->budget_kib > settings->budget_kib)
+        return g_strdup_printf("the budget is %.1f MiB, above what the settings allow", MIB(plan->budget_kib));
+    if (invariants->honest_host && !invariants->was_over_budget && step->resident_kib > memory)
+        return g_strdup_printf("the guests hold %.1f MiB of a host of %.1f MiB though the budget was kept",
+                               MIB(step->resident_kib), MIB(memory));
+    return NULL;
+}
+
+char *
+invariants_check(Invariants *invariants, const SimStep *step)
+{
+    char *broken = check_ledger(step);
+
+    if (broken == NULL)
+        broken = check_order(step);
+    if (broken == NULL)
+        broken = check_host(invariants, step);
+    for (size_t i = 0; i < step->count && broken == NULL; i++) {
+        const SimGuestSpec *spec = g_ptr_array_index(invariants->scenario->guests, i);
+        g_autofree char *wrong = check_guest(&step->samples[i], spec->behaviours);
+
+        if (wrong != NULL)
+            broken = g_strdup_printf("guest %s: %s", spec->name, wrong);
+    }
+    if (broken != NULL) {
+        char *placed = g_strdup_printf("second %" PRIu64 ": %s", step->second, broken);
+
+        g_free(broken);
+        return placed;
+    }
+    return NULL;
+}

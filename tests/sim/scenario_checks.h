@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The named scenarios. Each is a file in scenarios/ whose first comment says in one sentence what it shows; here is what
+ * must come of it. The invariants of every run (invariants.h) are looked at besides.
+ */
+
+#include "trace.h"
+
+typedef struct ScenarioCheck {
+    const char *name; /* of its file, without .ini */
+    /* Appends one line to wrong for all that is not as it must be. */
+    void (*check)(const Trace *trace, GString *wrong);
+} ScenarioCheck;
+
+/* The last has no name. */
+extern const ScenarioCheck scenario_checks[];
+
+/* Reads scenarios/NAME.ini; ends the program where it can't. Caller frees. */
+SimScenario *scenario_load(const char *name);
+
+/* What is wrong with the run of a scenario, "" where nothing is. Caller frees. */
+char *scenario_verdict(const ScenarioCheck *check, const Trace *trace);
