@@ -131,6 +131,7 @@ static void
 readopt(GuestTrack *track, const GuestRecord *record)
 {
     track->readopted_usec = record->gap_usec;
+    track->report = (GuestReport){0}; /* its counters may begin anew */
     track->baseline_known = false;
     track->driver_up = false;
 }
@@ -149,7 +150,7 @@ take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *s
     track->major_faults =
         counter_delta(track, report, REPORT_MAJOR_FAULTS, track->report.major_faults, report->major_faults);
     track->report_span_usec = first ? 0 : MAX(saturating_sub(seen_usec, track->report_usec), 1);
-    if (has(report, REPORT_ACTUAL))
+    if (has(report, REPORT_ACTUAL) && figures.has_usable)
         track->report_actual_kib = balloon_track_report(&track->balloon, bounded_actual(report, settings, NULL),
                                                         figures.has_total ? &figures.total_kib : NULL,
                                                         figures.usable_kib, settings->autodeflate);
