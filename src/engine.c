@@ -80,12 +80,12 @@ flow(Engine *engine)
     size_t count = 0;
     const GuestRecord *const *records = ports->guests.records(ports->guests.self, &count);
     const GuestSettings *const *settings;
+    bool dry = engine->dry || link == WORLD_LINK_READ_ONLY;
 
     settings = guest_book_update(engine->book, engine->settings, engine->settings_serial, records, count);
-    observer_observe(engine->observer, records, settings, count, link, &ports->host, engine->settings->interval_usec,
-                     now_usec, &engine->snapshot);
-    decide(engine->decide_state, &engine->snapshot, engine->settings, engine->dry || link == WORLD_LINK_READ_ONLY,
-           &engine->plan);
+    observer_observe(engine->observer, records, settings, count, link, &ports->host,
+                     dry ? 0 : engine->settings->interval_usec, now_usec, &engine->snapshot);
+    decide(engine->decide_state, &engine->snapshot, engine->settings, dry, &engine->plan);
     actuator_execute(engine->actuator, &engine->plan, report_period_sec(engine->settings), &engine->outcome);
 
     engine->ticks++;

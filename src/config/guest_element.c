@@ -175,6 +175,7 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
         .autodeflate = domain->autodeflate,
         .vcpus = MAX(domain->vcpus, 1),
         .configured_period_sec = domain->period_sec,
+        .current_period_sec = domain->period_sec,
     };
 
     if (domain->has_memory)

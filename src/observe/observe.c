@@ -37,21 +37,16 @@ observer_note_pressure(Observer *observer)
     observer->pressure = true;
 }
 
-uint32_t
-observe_period_sec(const GuestSettings *settings, uint64_t interval_usec)
-{
-    if (!settings->managed || settings->mode == GUEST_MODE_STATIC || settings->bar != BALLOON_USABLE)
-        return settings->configured_period_sec;
-    return (uint32_t)MAX(interval_usec / USEC_PER_SEC + (interval_usec % USEC_PER_SEC != 0 ? 1 : 0), 1);
-}
-
-/* A connection that may not write can't ask for reports either: they come as the guest's XML says. */
+/* How often the guest reports: the actuator asks those whose reports are needed, the others do what their XML says. */
 static uint64_t
-period_usec(const GuestSettings *settings, uint64_t interval_usec, WorldLink link)
+period_usec(const GuestSettings *settings, uint64_t interval_usec)
 {
-    uint32_t seconds =
-        link == WORLD_LINK_READ_ONLY ? settings->configured_period_sec : observe_period_sec(settings, interval_usec);
+    uint64_t seconds = (interval_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
 
+    if (interval_usec == 0)
+        return settings->current_period_sec * USEC_PER_SEC;
+    if (!settings->managed || settings->mode == GUEST_MODE_STATIC || settings->bar != BALLOON_USABLE)
+        return settings->configured_period_sec * USEC_PER_SEC;
     return seconds * USEC_PER_SEC;
 }
 
@@ -95,7 +90,7 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
     observe_host(observer, host, link, &snapshot->host);
     for (size_t i = 0; i < count; i++) {
         guest_track_look(guest_table_get(observer->tracks, i), records[i], settings[i],
-                         period_usec(settings[i], interval_usec, link), now_usec, &snapshot->guests[i]);
+                         period_usec(settings[i], interval_usec), now_usec, &snapshot->guests[i]);
         if (records[i]->life != GUEST_LIFE_OFF)
             snapshot->guests[i].resident_kib = resident(host, records[i]);
     }

@@ -18,16 +18,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Observer, observer_free)
  * Fills snapshot (zeroed before first use, then reused; free with snapshot_clear) from the records,
  * which are sorted by uuid; settings[i] belongs to records[i]. Strings and settings are borrowed. The
  * host's figures are read through host; where that fails the last known ones are used and marked.
+ * interval_usec is how often managed guests are asked to report; 0: they are not asked (dry run, read-only
+ * connection) and report as their XML says.
  */
 void observer_observe(Observer *observer, const GuestRecord *const *records, const GuestSettings *const *settings,
                       size_t count, WorldLink link, const HostWorld *host, uint64_t interval_usec, uint64_t now_usec,
                       Snapshot *snapshot);
-
-/*
- * How often a guest with these settings shall report, in seconds: what GuestWorld.set_period is to be told, and by
- * what freshness is judged. Every interval where dynmem needs its reports, else as the guest's XML says (0: never).
- */
-uint32_t observe_period_sec(const GuestSettings *settings, uint64_t interval_usec);
 
 /* The kernel reported memory pressure: the next snapshot says so. */
 void observer_note_pressure(Observer *observer);

@@ -20,6 +20,7 @@ typedef struct Fixture {
     GuestRecord record;
     uint64_t now_usec;
     WorldLink link;
+    uint64_t interval_usec;
     bool host_fails;
     bool resident_known;
     HostFigures figures;
@@ -60,7 +61,9 @@ setup(void **state)
                                   .startup_kib = 2 * GIB,
                                   .maximum_kib = 8 * GIB,
                                   .vcpus = 1,
-                                  .configured_period_sec = 10};
+                                  .configured_period_sec = 10,
+                                  .current_period_sec = 7};
+    f->interval_usec = SEC;
     g_strlcpy(f->record.uuid, "00000000-0000-0000-0000-000000000001", sizeof f->record.uuid);
     f->record.name = (char *)"web";
     f->record.life = GUEST_LIFE_RUNNING;
@@ -91,7 +94,7 @@ look(Fixture *f)
     const GuestSettings *settings[] = {&f->settings};
     const HostWorld host = {.self = f, .read = read_host, .resident = read_resident};
 
-    observer_observe(f->observer, records, settings, 1, f->link, &host, SEC, f->now_usec, &f->snapshot);
+    observer_observe(f->observer, records, settings, 1, f->link, &host, f->interval_usec, f->now_usec, &f->snapshot);
     return &f->snapshot.guests[0];
 }
 
@@ -549,13 +552,14 @@ the_period_is_the_one_the_guest_was_asked_for(void **state)
 {
     Fixture *f = *state;
 
-    assert_int_equal(observe_period_sec(&f->settings, SEC), 1);
-    assert_int_equal(observe_period_sec(&f->settings, SEC / 5), 1);
-    assert_int_equal(observe_period_sec(&f->settings, 2 * SEC + 1), 3);
     assert_int_equal(look(f)->period_usec, SEC);
-    f->link = WORLD_LINK_READ_ONLY;
-    assert_int_equal(look(f)->period_usec, 10 * SEC);
-    f->link = WORLD_LINK_READ_WRITE;
+    f->interval_usec = SEC / 5;
+    assert_int_equal(look(f)->period_usec, SEC); /* the smallest there is */
+    f->interval_usec = 2 * SEC + 1;
+    assert_int_equal(look(f)->period_usec, 3 * SEC);
+    f->interval_usec = 0;
+    assert_int_equal(look(f)->period_usec, 7 * SEC);
+    f->interval_usec = SEC;
     f->settings.mode = GUEST_MODE_STATIC;
     assert_int_equal(look(f)->period_usec, 10 * SEC);
     f->settings.mode = GUEST_MODE_OBSERVE;
@@ -580,13 +584,13 @@ guests_that_come_and_go_keep_the_others_history(void **state)
     const HostWorld host = {.self = f, .read = read_host, .resident = read_resident};
 
     begin(f);
-    observer_observe(f->observer, records, settings, 2, f->link, &host, SEC, f->now_usec, &f->snapshot);
+    observer_observe(f->observer, records, settings, 2, f->link, &host, f->interval_usec, f->now_usec, &f->snapshot);
     assert_int_equal(f->snapshot.guest_count, 2);
     assert_false(f->snapshot.guests[0].driver_up);
     assert_true(f->snapshot.guests[1].driver_up);
     assert_string_equal(f->snapshot.guests[1].name, "web");
     assert_true(look(f)->driver_up);
-    observer_observe(f->observer, NULL, NULL, 0, f->link, &host, SEC, f->now_usec, &f->snapshot);
+    observer_observe(f->observer, NULL, NULL, 0, f->link, &host, f->interval_usec, f->now_usec, &f->snapshot);
     assert_int_equal(f->snapshot.guest_count, 0);
     assert_int_equal(look(f)->report_serial, 1); /* known no more */
 }
