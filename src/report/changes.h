@@ -6,50 +6,8 @@
  * and whatever else shows events consume this list and nothing else.
  */
 
+#include "change.h"
 #include "config_problem.h"
-#include "outcome.h"
-
-typedef enum ChangeKind {
-    CHANGE_TARGET_CHANGED,
-    CHANGE_TARGET_FAILED,
-    CHANGE_STATE_CHANGED,
-    CHANGE_GUEST_STUCK,
-    CHANGE_GUEST_RECOVERED,
-    CHANGE_GUEST_UNRESPONSIVE,
-    CHANGE_GUEST_BACK,
-    CHANGE_GUEST_STATIC,
-    CHANGE_GUEST_RESET,
-    CHANGE_STATUS_WARNING,
-    CHANGE_STATUS_OK,
-    CHANGE_STATISTICS_DOUBTED,
-    CHANGE_SETTINGS_REJECTED,
-    CHANGE_SETTINGS_ACCEPTED,
-    CHANGE_CONFIG_REJECTED,
-    CHANGE_MINIMUMS_DO_NOT_FIT,
-    CHANGE_MINIMUMS_FIT,
-    CHANGE_OVER_BUDGET,
-    CHANGE_WITHIN_BUDGET,
-    CHANGE_LIBVIRT_LOST,
-    CHANGE_LIBVIRT_BACK,
-    CHANGE_KIND_COUNT,
-} ChangeKind;
-
-/* A short stable name, as the signal Event has it: "target-changed". */
-const char *change_kind_name(ChangeKind kind);
-/* Its MESSAGE_ID. */
-const char *change_kind_message_id(ChangeKind kind);
-/* LOG_WARNING, LOG_NOTICE, … of <syslog.h>. */
-int change_kind_priority(ChangeKind kind);
-
-typedef struct Change {
-    ChangeKind kind;
-    char uuid[37]; /* "" where it concerns the host */
-    char *name;    /* "" likewise */
-    uint64_t old_kib;
-    uint64_t new_kib; /* both 0 where there are none */
-    char *reason;     /* the cause alone, or "" */
-    char *message;    /* all of it, understandable alone */
-} Change;
 
 typedef struct Changes Changes;
 

@@ -7,16 +7,6 @@
 
 #include <json-glib/json-glib.h>
 
-void
-explain_say(GPtrArray *sentences, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_ptr_array_add(sentences, g_strdup_vprintf(format, arguments));
-    va_end(arguments);
-}
-
 static void
 add_text(JsonBuilder *builder, const char *key, const char *value)
 {

@@ -14,9 +14,6 @@
  */
 char *explain_guest(const GuestPlan *guest, const TickReport *report);
 
-/* The sentences alone; arrays of char *, owned by the caller. explain_why.c, explain_more.c */
+/* The sentences alone, at least one: char *, freed with the array, which the caller owns. */
 GPtrArray *explain_why(const GuestPlan *guest, const TickReport *report);
 GPtrArray *explain_more(const GuestPlan *guest, const TickReport *report);
-
-/* Adds one sentence to sentences. */
-void explain_say(GPtrArray *sentences, const char *format, ...) G_GNUC_PRINTF(2, 3);

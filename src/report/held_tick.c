@@ -145,3 +145,20 @@ tick_report_issue(const TickReport *report, const char *uuid)
     }
     return NULL;
 }
+
+const GuestPlan *
+plan_find(const Plan *plan, const char *uuid)
+{
+    for (size_t low = 0, high = plan->guest_count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(uuid, plan->guests[middle].guest->uuid);
+
+        if (order == 0)
+            return &plan->guests[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}

@@ -25,3 +25,6 @@ const TickReport *held_tick_report(const HeldTick *held);
 
 /* What is wrong with the settings of the guest with that uuid, or NULL. Owned by report. */
 const char *tick_report_issue(const TickReport *report, const char *uuid);
+
+/* The guest with that uuid in plan, whose guests are sorted by uuid, or NULL. */
+const GuestPlan *plan_find(const Plan *plan, const char *uuid);

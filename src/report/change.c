@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "change.h"
+
+#include "names.h"
+
+#include <syslog.h>
+
+static const struct {
+    const char *name;
+    const char *message_id;
+    int priority;
+} kinds[CHANGE_KIND_COUNT] = {
+    [CHANGE_TARGET_CHANGED] = {"target-changed", DYNMEM_MESSAGE_TARGET_CHANGED, LOG_INFO},
+    [CHANGE_TARGET_FAILED] = {"target-failed", DYNMEM_MESSAGE_TARGET_FAILED, LOG_WARNING},
+    [CHANGE_STATE_CHANGED] = {"state-changed", DYNMEM_MESSAGE_STATE_CHANGED, LOG_INFO},
+    [CHANGE_GUEST_STUCK] = {"guest-stuck", DYNMEM_MESSAGE_GUEST_STUCK, LOG_WARNING},
+    [CHANGE_GUEST_RECOVERED] = {"guest-recovered", DYNMEM_MESSAGE_GUEST_RECOVERED, LOG_NOTICE},
+    [CHANGE_GUEST_UNRESPONSIVE] = {"guest-unresponsive", DYNMEM_MESSAGE_GUEST_UNRESPONSIVE, LOG_WARNING},
+    [CHANGE_GUEST_BACK] = {"guest-back", DYNMEM_MESSAGE_GUEST_BACK, LOG_NOTICE},
+    [CHANGE_GUEST_STATIC] = {"guest-static", DYNMEM_MESSAGE_GUEST_STATIC, LOG_NOTICE},
+    [CHANGE_GUEST_RESET] = {"guest-reset", DYNMEM_MESSAGE_GUEST_RESET, LOG_NOTICE},
+    [CHANGE_STATUS_WARNING] = {"status-warning", DYNMEM_MESSAGE_STATUS_WARNING, LOG_WARNING},
+    [CHANGE_STATUS_OK] = {"status-ok", DYNMEM_MESSAGE_STATUS_OK, LOG_NOTICE},
+    [CHANGE_STATISTICS_DOUBTED] = {"statistics-doubted", DYNMEM_MESSAGE_STATISTICS_DOUBTED, LOG_WARNING},
+    [CHANGE_SETTINGS_REJECTED] = {"settings-rejected", DYNMEM_MESSAGE_SETTINGS_REJECTED, LOG_WARNING},
+    [CHANGE_SETTINGS_ACCEPTED] = {"settings-accepted", DYNMEM_MESSAGE_SETTINGS_ACCEPTED, LOG_NOTICE},
+    [CHANGE_CONFIG_REJECTED] = {"config-rejected", DYNMEM_MESSAGE_CONFIG_REJECTED, LOG_WARNING},
+    [CHANGE_MINIMUMS_DO_NOT_FIT] = {"minimums-do-not-fit", DYNMEM_MESSAGE_MINIMUMS_DO_NOT_FIT, LOG_ERR},
+    [CHANGE_MINIMUMS_FIT] = {"minimums-fit", DYNMEM_MESSAGE_MINIMUMS_FIT, LOG_NOTICE},
+    [CHANGE_OVER_BUDGET] = {"over-budget", DYNMEM_MESSAGE_OVER_BUDGET, LOG_WARNING},
+    [CHANGE_WITHIN_BUDGET] = {"within-budget", DYNMEM_MESSAGE_WITHIN_BUDGET, LOG_NOTICE},
+    [CHANGE_LIBVIRT_LOST] = {"libvirt-lost", DYNMEM_MESSAGE_LIBVIRT_LOST, LOG_WARNING},
+    [CHANGE_LIBVIRT_BACK] = {"libvirt-back", DYNMEM_MESSAGE_LIBVIRT_BACK, LOG_NOTICE},
+};
+
+const char *
+change_kind_name(ChangeKind kind)
+{
+    return kinds[kind].name;
+}
+
+const char *
+change_kind_message_id(ChangeKind kind)
+{
+    return kinds[kind].message_id;
+}
+
+int
+change_kind_priority(ChangeKind kind)
+{
+    return kinds[kind].priority;
+}
+
+static void
+change_free(void *data)
+{
+    Change *change = data;
+
+    g_free(change->name);
+    g_free(change->reason);
+    g_free(change->message);
+    g_free(change);
+}
+
+GPtrArray *
+change_list_new(void)
+{
+    return g_ptr_array_new_with_free_func(change_free);
+}
+
+Change *
+change_list_add(GPtrArray *list, ChangeKind kind, const char *uuid, const char *name, const char *reason, char *message)
+{
+    Change *change = g_new0(Change, 1);
+
+    change->kind = kind;
+    g_strlcpy(change->uuid, uuid, sizeof change->uuid);
+    change->name = g_strdup(name);
+    change->reason = g_strdup(reason);
+    change->message = message;
+    g_ptr_array_add(list, change);
+    return change;
+}
+
+void
+change_list_add_guest(GPtrArray *list, ChangeKind kind, const GuestPlan *guest, uint64_t old_kib, uint64_t new_kib,
+                      const char *reason, char *message)
+{
+    Change *change = change_list_add(list, kind, guest->guest->uuid, guest->guest->name, reason, message);
+
+    change->old_kib = old_kib;
+    change->new_kib = new_kib;
+}
+
+bool
+lasting_update(Lasting *lasting, bool is, uint64_t now_usec)
+{
+    if (is == lasting->told) {
+        lasting->since_usec = 0;
+        return false;
+    }
+    if (lasting->since_usec == 0)
+        lasting->since_usec = MAX(now_usec, 1);
+    if (now_usec - lasting->since_usec < LASTING_USEC)
+        return false;
+    lasting->told = is;
+    lasting->since_usec = 0;
+    return true;
+}

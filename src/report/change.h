@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One thing that happened and that an administrator may want to know. */
+
+#include "outcome.h"
+
+typedef enum ChangeKind {
+    CHANGE_TARGET_CHANGED,
+    CHANGE_TARGET_FAILED,
+    CHANGE_STATE_CHANGED,
+    CHANGE_GUEST_STUCK,
+    CHANGE_GUEST_RECOVERED,
+    CHANGE_GUEST_UNRESPONSIVE,
+    CHANGE_GUEST_BACK,
+    CHANGE_GUEST_STATIC,
+    CHANGE_GUEST_RESET,
+    CHANGE_STATUS_WARNING,
+    CHANGE_STATUS_OK,
+    CHANGE_STATISTICS_DOUBTED,
+    CHANGE_SETTINGS_REJECTED,
+    CHANGE_SETTINGS_ACCEPTED,
+    CHANGE_CONFIG_REJECTED,
+    CHANGE_MINIMUMS_DO_NOT_FIT,
+    CHANGE_MINIMUMS_FIT,
+    CHANGE_OVER_BUDGET,
+    CHANGE_WITHIN_BUDGET,
+    CHANGE_LIBVIRT_LOST,
+    CHANGE_LIBVIRT_BACK,
+    CHANGE_KIND_COUNT,
+} ChangeKind;
+
+/* A short stable name, as the signal Event has it: "target-changed". */
+const char *change_kind_name(ChangeKind kind);
+/* Its MESSAGE_ID. */
+const char *change_kind_message_id(ChangeKind kind);
+/* LOG_WARNING, LOG_NOTICE, … of <syslog.h>. */
+int change_kind_priority(ChangeKind kind);
+
+typedef struct Change {
+    ChangeKind kind;
+    char uuid[37]; /* "" where it concerns the host */
+    char *name;    /* "" likewise */
+    uint64_t old_kib;
+    uint64_t new_kib; /* both 0 where there are none */
+    char *reason;     /* the cause alone, or "" */
+    char *message;    /* all of it, understandable alone */
+} Change;
+
+/* A list of Change that owns them. */
+GPtrArray *change_list_new(void);
+
+/*
+ * Appends a change. message is taken over, the rest copied; uuid and name are "" where it concerns the host. Returns
+ * it, owned by list, for the sizes to be filled in.
+ */
+Change *change_list_add(GPtrArray *list, ChangeKind kind, const char *uuid, const char *name, const char *reason,
+                        char *message);
+void change_list_add_guest(GPtrArray *list, ChangeKind kind, const GuestPlan *guest, uint64_t old_kib, uint64_t new_kib,
+                           const char *reason, char *message);
+
+/* A condition that comes and goes by itself: told only once it lasted, and its end likewise. Zeroed: not there. */
+typedef struct Lasting {
+    bool told;           /* what the administrator believes */
+    uint64_t since_usec; /* since when it is otherwise; 0: it is not */
+} Lasting;
+
+/*
+ * How long a condition must have lasted. A guest that grows is short for a moment each time, and a process that
+ * starts takes the host over its budget until the guests have made room.
+ */
+#define LASTING_USEC (UINT64_C(10) * 1000 * 1000)
+
+/* Returns true when the administrator must be told that it is now otherwise; told is then what it is. */
+bool lasting_update(Lasting *lasting, bool is, uint64_t now_usec);

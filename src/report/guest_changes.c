@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest_changes.h"
+
+#include "held_tick.h"
+#include "reason.h"
+#include "units.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* What was told about one guest. */
+typedef struct GuestMemory {
+    char uuid[37];
+    uint64_t seen_tick;
+    uint64_t sent_kib; /* the last target that was sent, and why */
+    char *sent_reason;
+    uint32_t doubts; /* of the last tick */
+    Lasting warning;
+} GuestMemory;
+
+struct GuestChanges {
+    GHashTable *memories; /* uuid, in the value -> GuestMemory */
+};
+
+static void
+guest_memory_free(void *data)
+{
+    GuestMemory *memory = data;
+
+    g_free(memory->sent_reason);
+    g_free(memory);
+}
+
+GuestChanges *
+guest_changes_new(void)
+{
+    GuestChanges *changes = g_new0(GuestChanges, 1);
+
+    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_memory_free);
+    return changes;
+}
+
+void
+guest_changes_free(GuestChanges *changes)
+{
+    if (changes == NULL)
+        return;
+    g_hash_table_unref(changes->memories);
+    g_free(changes);
+}
+
+static GuestMemory *
+remember_guest(GuestChanges *changes, const char *uuid)
+{
+    GuestMemory *memory = g_hash_table_lookup(changes->memories, uuid);
+
+    if (memory == NULL) {
+        memory = g_new0(GuestMemory, 1);
+        g_strlcpy(memory->uuid, uuid, sizeof memory->uuid);
+        g_hash_table_insert(changes->memories, memory->uuid, memory);
+    }
+    return memory;
+}
+
+static bool
+is_stuck(const GuestPlan *guest)
+{
+    return guest != NULL && (guest->flagged_usec != 0 || guest->state == GUEST_STATE_STUCK);
+}
+
+static bool
+is_unresponsive(const GuestPlan *guest)
+{
+    return guest != NULL && guest->state == GUEST_STATE_UNRESPONSIVE;
+}
+
+/* A guest that was to be managed and can't be, for a reason that its administrator may not know. */
+static bool
+is_barred(const GuestPlan *guest)
+{
+    if (guest == NULL || !guest->guest->settings->managed)
+        return false;
+    return guest->rule == PLAN_RULE_BAR || guest->rule == PLAN_RULE_INHIBITED || guest->rule == PLAN_RULE_NO_DRIVER ||
+           guest->rule == PLAN_RULE_NO_STATISTICS;
+}
+
+static void
+compare_stuck(GPtrArray *list, const GuestPlan *before, const GuestPlan *now, uint64_t now_usec)
+{
+    const char *name = now->guest->name;
+    g_autofree char *assigned = NULL;
+
+    if (is_stuck(now) == is_stuck(before))
+        return;
+    assigned = units_format_size(now->assigned_kib);
+    if (is_stuck(now)) {
+        /* the target that was not followed is the one before: the new one is drawn back to what the guest has */
+        uint64_t missed_kib = before != NULL && before->target_kib != 0 ? before->target_kib : now->target_kib;
+        g_autofree char *missed = units_format_size(missed_kib);
+        g_autofree char *reason = NULL;
+
+        reason = now->retry_usec > now_usec
+                     ? g_strdup_printf("its balloon does not move; it is tried again in %" PRIu64 " s",
+                                       (now->retry_usec - now_usec) / USEC_PER_SEC)
+                     : g_strdup("its balloon does not move");
+        change_list_add_guest(
+            list, CHANGE_GUEST_STUCK, now, missed_kib, now->assigned_kib, reason,
+            g_strdup_printf("Guest %s is stuck: it was told to become %s and has %s; %s. It is left out of the "
+                            "sharing until it follows.",
+                            name, missed, assigned, reason));
+    } else if (now->state != GUEST_STATE_OFF && !is_unresponsive(now)) {
+        change_list_add_guest(list, CHANGE_GUEST_RECOVERED, now, 0, now->assigned_kib, "",
+                              g_strdup_printf("Guest %s follows its target again: it has %s.", name, assigned));
+    }
+}
+
+/* Returns true when the new state was told. */
+static bool
+compare_special_states(GPtrArray *list, const GuestPlan *before, const GuestPlan *now, const Plan *plan,
+                       uint64_t now_usec)
+{
+    unsigned told = list->len;
+    const GuestSnapshot *guest = now->guest;
+    bool rebooted = before != NULL && guest->boots != before->guest->boots;
+
+    if (is_unresponsive(now) && !is_unresponsive(before)) {
+        g_autofree char *committed = units_format_size(now->committed_kib);
+
+        change_list_add_guest(
+            list, CHANGE_GUEST_UNRESPONSIVE, now, 0, now->committed_kib, "its QEMU does not answer",
+            g_strdup_printf("Guest %s is unresponsive: its QEMU does not answer. It is set aside with %s booked, "
+                            "the other guests go on.",
+                            guest->name, committed));
+    } else if (is_unresponsive(before) && !is_unresponsive(now) && now->state != GUEST_STATE_OFF) {
+        change_list_add_guest(
+            list, CHANGE_GUEST_BACK, now, 0, now->assigned_kib, "",
+            g_strdup_printf("Guest %s answers again and is now %s.", guest->name, guest_state_name(now->state)));
+    }
+    if (!rebooted)
+        compare_stuck(list, before, now, now_usec);
+    if (rebooted && guest->boot_in_place && guest->life != GUEST_LIFE_OFF) {
+        g_autofree char *committed = units_format_size(now->committed_kib);
+
+        change_list_add_guest(
+            list, CHANGE_GUEST_RESET, now, before->committed_kib, now->committed_kib,
+            "its balloon is void until its driver is back",
+            g_strdup_printf("Guest %s was reset: its balloon is void until its driver is back, %s are booked for it.",
+                            guest->name, committed));
+    }
+    if (is_barred(now) && !(is_barred(before) && before->rule == now->rule)) {
+        g_autofree char *committed = units_format_size(now->committed_kib);
+        g_autofree char *reason = reason_text(now, plan);
+
+        change_list_add_guest(
+            list, CHANGE_GUEST_STATIC, now, 0, now->committed_kib, reason,
+            g_strdup_printf("Guest %s can't be managed: %s. It is counted with %s.", guest->name, reason, committed));
+    }
+    return list->len != told;
+}
+
+static void
+compare_state(GPtrArray *list, const GuestPlan *before, const GuestPlan *now, const Plan *plan)
+{
+    const GuestSnapshot *guest = now->guest;
+    g_autofree char *reason = NULL;
+
+    if (before != NULL ? before->state == now->state : now->state == GUEST_STATE_OFF)
+        return;
+    reason = reason_text(now, plan);
+    change_list_add_guest(
+        list, CHANGE_STATE_CHANGED, now, before != NULL ? before->assigned_kib : 0, now->assigned_kib, reason,
+        before != NULL
+            ? g_strdup_printf("Guest %s is now %s (it was %s): %s.", guest->name, guest_state_name(now->state),
+                              guest_state_name(before->state), reason)
+            : g_strdup_printf("Guest %s is new and %s: %s.", guest->name, guest_state_name(now->state), reason));
+}
+
+static void
+compare_status(GPtrArray *list, GuestMemory *memory, const GuestPlan *now, const Plan *plan, uint64_t now_usec)
+{
+    g_autofree char *assigned = NULL;
+    g_autofree char *demand = NULL;
+    g_autofree char *reason = NULL;
+
+    if (!lasting_update(&memory->warning, now->status == GUEST_STATUS_WARNING, now_usec))
+        return;
+    assigned = units_format_size(now->assigned_kib);
+    demand = units_format_size(now->demand_kib);
+    reason = reason_text(now, plan);
+    if (memory->warning.told)
+        change_list_add_guest(list, CHANGE_STATUS_WARNING, now, now->demand_kib, now->assigned_kib, reason,
+                              g_strdup_printf("Guest %s lacks memory: it needs %s and has %s; %s.", now->guest->name,
+                                              demand, assigned, reason));
+    else if (now->state != GUEST_STATE_OFF)
+        change_list_add_guest(
+            list, CHANGE_STATUS_OK, now, now->demand_kib, now->assigned_kib, "",
+            g_strdup_printf("Guest %s has the memory that it needs again: %s.", now->guest->name, assigned));
+}
+
+static void
+compare_doubts(GPtrArray *list, GuestMemory *memory, const GuestPlan *now)
+{
+    static const char *const texts[] = {
+        "it says that more is usable than it has",
+        "its balloon is larger than its maximum",
+        "a counter went back without a boot",
+        "it says that it has more memory than its QEMU gives it",
+        "a figure is impossibly large",
+    };
+    uint32_t fresh = now->guest->doubts & ~memory->doubts;
+    g_autoptr(GString) reason = NULL;
+
+    memory->doubts = now->guest->doubts;
+    if (fresh == 0 || !now->guest->settings->managed)
+        return;
+    reason = g_string_new(NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++)
+        if ((fresh & (1u << i)) != 0)
+            g_string_append_printf(reason, "%s%s", reason->len > 0 ? ", " : "", texts[i]);
+    change_list_add_guest(
+        list, CHANGE_STATISTICS_DOUBTED, now, 0, 0, reason->str,
+        g_strdup_printf("Statistics of guest %s can't be right: %s. They are used within bounds only.",
+                        now->guest->name, reason->str));
+}
+
+static void
+compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, bool first_tick,
+              const GuestPlan *before, const GuestPlan *now)
+{
+    GuestMemory *memory = remember_guest(changes, now->guest->uuid);
+    bool told;
+
+    memory->seen_tick = report->tick;
+    told = compare_special_states(list, before, now, report->plan, report->now_usec);
+    /* Of guests that are not managed only what concerns dynmem itself is told, not their coming and going. */
+    if (!told && !first_tick && now->guest->settings->managed)
+        compare_state(list, before, now, report->plan);
+    compare_status(list, memory, now, report->plan, report->now_usec);
+    compare_doubts(list, memory, now);
+}
+
+/* ---- targets ---- */
+
+static void
+add_target(GPtrArray *list, const TargetAction *action, const GuestPlan *guest, const char *reason)
+{
+    g_autofree char *from = units_format_size(action->old_kib);
+    g_autofree char *to = units_format_size(action->new_kib);
+    const char *verb = action->new_kib > action->old_kib ? "raised" : "lowered";
+
+    change_list_add_guest(
+        list, CHANGE_TARGET_CHANGED, guest, action->old_kib, action->new_kib, reason,
+        g_strdup_printf("Target of guest %s %s from %s to %s: %s.", guest->guest->name, verb, from, to, reason));
+}
+
+static void
+add_target_failure(GPtrArray *list, const TargetAction *action, const GuestPlan *guest)
+{
+    g_autofree char *from = units_format_size(action->old_kib);
+    g_autofree char *to = units_format_size(action->new_kib);
+    const char *why = action->error != NULL ? action->error : "for an unknown reason";
+
+    change_list_add_guest(list, CHANGE_TARGET_FAILED, guest, action->old_kib, action->new_kib, why,
+                          g_strdup_printf("Target of guest %s could not be changed from %s to %s: %s.",
+                                          guest->guest->name, from, to, why));
+}
+
+/* A target is told of once it was taken, with the reason that held when it was sent. */
+static void
+tell_target(GuestChanges *changes, GPtrArray *list, const TargetAction *action, const Plan *plan)
+{
+    const GuestPlan *guest = plan_find(plan, action->uuid);
+    GuestMemory *memory;
+
+    if (guest == NULL)
+        return;
+    memory = remember_guest(changes, action->uuid);
+    if (action->result == ACTION_STARTED) {
+        g_free(memory->sent_reason);
+        memory->sent_reason = reason_text(guest, plan);
+        memory->sent_kib = action->new_kib;
+        return;
+    }
+    /* a target that is told again, after a reset say, is no change */
+    if (action->result == ACTION_FAILED) {
+        add_target_failure(list, action, guest);
+    } else if (action->old_kib != action->new_kib) {
+        g_autofree char *reason = NULL;
+
+        if (memory->sent_reason == NULL || memory->sent_kib != action->new_kib)
+            reason = reason_text(guest, plan);
+        add_target(list, action, guest, reason != NULL ? reason : memory->sent_reason);
+    }
+}
+
+static void
+forget_guests(GuestChanges *changes, const TickReport *now)
+{
+    GHashTableIter iter;
+    void *value;
+
+    if (g_hash_table_size(changes->memories) <= now->plan->guest_count)
+        return;
+    g_hash_table_iter_init(&iter, changes->memories);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((GuestMemory *)value)->seen_tick != now->tick)
+            g_hash_table_iter_remove(&iter);
+}
+
+void
+guest_changes_compare(GuestChanges *changes, const TickReport *before, const TickReport *now, GPtrArray *list)
+{
+    const GArray *targets = now->outcome != NULL ? now->outcome->targets : NULL;
+    size_t old = 0;
+    size_t old_count = before != NULL ? before->plan->guest_count : 0;
+
+    /* both are sorted by uuid */
+    for (size_t i = 0; i < now->plan->guest_count; i++) {
+        const GuestPlan *guest = &now->plan->guests[i];
+        const GuestPlan *match = NULL;
+        int order = -1;
+
+        while (old < old_count && (order = strcmp(before->plan->guests[old].guest->uuid, guest->guest->uuid)) < 0)
+            old++;
+        if (old < old_count && order == 0)
+            match = &before->plan->guests[old];
+        compare_guest(changes, list, now, before == NULL, match, guest);
+    }
+    for (unsigned i = 0; targets != NULL && i < targets->len; i++)
+        tell_target(changes, list, &g_array_index(targets, TargetAction, i), now->plan);
+    forget_guests(changes, now);
+}
