@@ -410,6 +410,7 @@ static void (*const ways[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_STARVED] = need_more,
     [PLAN_RULE_SETTLING] = enlarge_share,
     [PLAN_RULE_RETRY] = more_retry,
+    [PLAN_RULE_LIMIT] = enlarge_share,
     [PLAN_RULE_OFF] = more_off,
     [PLAN_RULE_UNMANAGED] = more_unmanaged,
     [PLAN_RULE_STATIC] = more_static,
@@ -433,7 +434,8 @@ explain_more(const GuestPlan *guest, const TickReport *report)
     ExplainText text;
 
     explain_text_init(&text, guest, report);
-    ways[guest->rule](&text);
+    if (ways[guest->rule] != NULL)
+        ways[guest->rule](&text);
     if (text.sentences->len == 0)
         say(&text, "All that the host can give to guests is given: it needs more memory, or fewer guests.");
     return explain_text_finish(&text);

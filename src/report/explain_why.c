@@ -172,11 +172,21 @@ say_shared_limit(ExplainText *text)
         why_pressure(text);
 }
 
+static size_t
+count_awaited(const Plan *plan)
+{
+    size_t awaited = 0;
+
+    for (size_t i = 0; i < plan->guest_count; i++)
+        awaited += plan->guests[i].rule == PLAN_RULE_ADOPTING;
+    return awaited;
+}
+
 static void
 why_wait_free(ExplainText *text)
 {
     const char *giving = others(text, giving_score, giving_text);
-    size_t awaited = 0;
+    size_t awaited = count_awaited(text->plan);
 
     say(text,
         "It is to have %s, but a raise is told only as far as memory is seen to be free: guests are committed %s of a "
@@ -184,8 +194,6 @@ why_wait_free(ExplainText *text)
         size(text, text->guest->ideal_kib), size(text, text->plan->committed_kib), size(text, text->plan->budget_kib));
     if (giving != NULL)
         say(text, "Other guests are giving memory back: %s.", giving);
-    for (size_t i = 0; i < text->plan->guest_count; i++)
-        awaited += text->plan->guests[i].rule == PLAN_RULE_ADOPTING;
     if (awaited > 0)
         say(text, "%zu guest%s that ran before dynmemd did might have more than is known: the first report is awaited.",
             awaited, awaited == 1 ? "" : "s");
@@ -197,6 +205,10 @@ why_wait_free(ExplainText *text)
 static void
 why_wait_surplus(ExplainText *text)
 {
+    if (count_awaited(text->plan) > 0 && text->guest->ideal_kib >= text->guest->target_kib) {
+        say(text, "Nobody is squeezed until the guests that ran before dynmemd did have sent their first report.");
+        return;
+    }
     say(text,
         "Its share is %s, but what a guest has beyond its share is taken back only when another one wants it or once "
         "it has lasted.",
@@ -253,6 +265,15 @@ why_retry(ExplainText *text)
     say(text,
         "It did not follow its target before and is being tried again; until it has behaved for a while nothing that "
         "it has yet to give is counted on.");
+    say_shared_limit(text);
+}
+
+static void
+why_limit(ExplainText *text)
+{
+    say(text,
+        "It gave what it could: it stopped shrinking with next to nothing usable left, so it is not squeezed further "
+        "for a while.");
     say_shared_limit(text);
 }
 
@@ -405,6 +426,7 @@ static void (*const reasons[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_STARVED] = why_starved,
     [PLAN_RULE_SETTLING] = why_settling,
     [PLAN_RULE_RETRY] = why_retry,
+    [PLAN_RULE_LIMIT] = why_limit,
     [PLAN_RULE_OFF] = why_off,
     [PLAN_RULE_UNMANAGED] = why_unmanaged,
     [PLAN_RULE_STATIC] = why_static,
@@ -449,7 +471,8 @@ explain_why(const GuestPlan *guest, const TickReport *report)
     explain_text_init(&text, guest, report);
     say_what_it_has(&text);
     say_what_it_needs(&text);
-    reasons[guest->rule](&text);
+    if (reasons[guest->rule] != NULL)
+        reasons[guest->rule](&text);
     if (guest->retry && guest->rule != PLAN_RULE_RETRY)
         say(&text, "It did not follow its target before and is on trial.");
     say_host(&text);
