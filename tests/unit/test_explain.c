@@ -475,8 +475,8 @@ assert_sentences(GPtrArray *sentences)
     for (unsigned i = 0; i < sentences->len; i++) {
         const char *sentence = g_ptr_array_index(sentences, i);
 
-        assert_true(g_ascii_isupper(sentence[0]) || g_str_has_prefix(sentence, "dynmem") ||
-                    g_str_has_prefix(sentence, "libvirt"));
+        assert_true(g_ascii_isupper(sentence[0]) || g_ascii_isdigit(sentence[0]) ||
+                    g_str_has_prefix(sentence, "dynmem") || g_str_has_prefix(sentence, "libvirt"));
         assert_true(g_str_has_suffix(sentence, "."));
         assert_null(strstr(sentence, "(null)"));
         assert_null(strstr(sentence, ".."));
