@@ -103,6 +103,7 @@ value_parse_span(const char *text, uint64_t *usec, GError **error)
     static const char expected[] =
         "is no span of time; expected a number and one of ms, s, min, h, as in 500ms or 1min 30s";
     const char *p = text;
+    unsigned parts = 0;
     uint64_t sum = 0;
 
     while (g_ascii_isspace(*p))
@@ -140,7 +141,8 @@ value_parse_span(const char *text, uint64_t *usec, GError **error)
             if (strlen(span_units[i].name) == length && strncmp(span_units[i].name, p, length) == 0)
                 unit = span_units[i].usec;
         }
-        if (unit == 0 || (length == 0 && *p != '\0'))
+        parts++;
+        if (unit == 0 || (length == 0 && (parts > 1 || *p != '\0')))
             return fail(text, error, "%s", expected);
         p += length;
         while (g_ascii_isspace(*p))
