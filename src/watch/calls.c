@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Who owns what. A Call belongs to the main thread, except for its data between the hand-over to a lane and
- * its return. A Lane is shared by the main thread and its own threads; the last of the threads closes it.
+ * its return. A Lane is shared by the main thread and its own thread, which opens it, makes its calls and closes it.
  * What the threads have to tell travels through the Mailbox, which outlives the pool as long as a thread
  * hangs: a pool that is gone is a mailbox without a pool.
  */
 #include "calls.h"
+
+/* More calls than this waiting for each lane are many. */
+#define CROWD 16
 
 typedef struct Lane Lane;
 
@@ -27,7 +30,6 @@ typedef struct Call {
     CallSpec spec;
     CallState state;
     uint64_t since_usec; /* when it was submitted, later when it began */
-    Lane *lane;          /* the one it runs on */
     bool lane_broken;    /* what run returned */
 } Call;
 
@@ -47,16 +49,13 @@ typedef struct Mailbox {
 } Mailbox;
 
 struct Lane {
-    gatomicrefcount
-        references; /* the main thread's, as long as it uses the lane or calls are under way; each thread's */
+    gatomicrefcount references; /* its thread's; the main thread's as long as it uses the lane or a call is under way */
     Mailbox *mailbox;
     Opener *opener;
     GAsyncQueue *orders; /* Call, order_open or order_quit */
     void *handle;        /* what open returned; set before anything else runs */
     /* main thread only */
-    unsigned threads;
-    unsigned busy;
-    Call *calls[CALL_SLOTS_MAX]; /* under way */
+    Call *call; /* under way */
     bool open;
     bool left; /* behind: nothing is begun on it any more */
 };
@@ -219,96 +218,63 @@ lane_thread(void *data)
 
 /* ---- the main thread's side of lanes ---- */
 
-static bool
-lane_add_thread(Lane *lane)
-{
-    GThread *thread;
-
-    g_atomic_ref_count_inc(&lane->references);
-    thread = g_thread_try_new("libvirt-call", lane_thread, lane, NULL);
-    if (thread == NULL) {
-        (void)g_atomic_ref_count_dec(&lane->references); /* the caller's is still there */
-        return false;
-    }
-    g_thread_unref(thread);
-    lane->threads++;
-    return true;
-}
-
-/* Sends the threads home; the last one closes the connection. */
+/* Sends the thread home, which closes the lane. */
 static void
 lane_dismiss(Lane *lane)
 {
     g_autoptr(GAsyncQueue) orders = g_async_queue_ref(lane->orders);
-    unsigned threads = lane->threads;
 
-    lane_unref(lane); /* before the threads can drop theirs, so that none of this is closed here */
-    for (unsigned i = 0; i < threads; i++)
-        g_async_queue_push(orders, &order_quit);
+    lane_unref(lane); /* before the thread can drop its own, so that nothing is closed here */
+    g_async_queue_push(orders, &order_quit);
 }
 
 static bool
 pool_start_lane(CallPool *pool)
 {
     Lane *lane = g_new0(Lane, 1);
+    GThread *thread;
 
     g_atomic_ref_count_init(&lane->references);
     lane->mailbox = g_atomic_rc_box_acquire(pool->mailbox);
     lane->opener = g_atomic_rc_box_acquire(pool->opener);
     lane->orders = g_async_queue_new();
-    if (!lane_add_thread(lane)) {
+    g_atomic_ref_count_inc(&lane->references);
+    thread = g_thread_try_new("libvirt-call", lane_thread, lane, NULL);
+    if (thread == NULL) {
+        lane_unref(lane);
         lane_unref(lane);
         return false;
     }
+    g_thread_unref(thread);
     g_async_queue_push(lane->orders, &order_open);
     g_ptr_array_add(pool->lanes, lane);
     return true;
 }
 
-/* Nothing is begun on it any more; it goes when its last call has returned. */
+/* Nothing is begun on it any more; it goes when its call has returned. */
 static void
 pool_leave_lane(CallPool *pool, Lane *lane)
 {
     lane->left = true;
-    if (lane->busy > 0 || !lane->open)
+    if (lane->call != NULL || !lane->open)
         return;
     g_ptr_array_remove_fast(pool->lanes, lane);
     lane_dismiss(lane);
 }
 
+static bool
+lane_is_idle(const Lane *lane)
+{
+    return lane->open && !lane->left && lane->call == NULL;
+}
+
 static void
 lane_begin(Lane *lane, Call *call)
 {
-    for (unsigned slot = 0; slot < CALL_SLOTS_MAX; slot++) {
-        if (lane->calls[slot] == NULL) {
-            lane->calls[slot] = call;
-            break;
-        }
-    }
-    lane->busy++;
-    call->lane = lane;
+    lane->call = call;
     call->state = CALL_RUNNING;
     call->since_usec = now_usec();
     g_async_queue_push(lane->orders, call);
-}
-
-static void
-lane_end(Lane *lane, const Call *call)
-{
-    for (unsigned slot = 0; slot < CALL_SLOTS_MAX; slot++) {
-        if (lane->calls[slot] == call)
-            lane->calls[slot] = NULL;
-    }
-    lane->busy--;
-}
-
-/* A slot is free, and there is a thread for it. */
-static bool
-lane_has_room(Lane *lane, unsigned slots)
-{
-    if (!lane->open || lane->left || lane->busy >= slots)
-        return false;
-    return lane->busy < lane->threads || lane_add_thread(lane);
 }
 
 /* ---- the pool ---- */
@@ -323,13 +289,13 @@ pool_arm(CallPool *pool, uint64_t at_usec)
 }
 
 /*
- * Opens a lane when those there are can't be expected to have a free slot soon. Returns the time when to look
- * again, UINT64_MAX when some other event will say so.
+ * Opens a lane when those there can't be expected to be free soon, or too many calls wait for them. Returns the
+ * time when to look again, UINT64_MAX when some other event will say so.
  */
 static uint64_t
 pool_grow(CallPool *pool)
 {
-    uint64_t now = now_usec();
+    uint64_t now = now_usec(), soonest_usec = UINT64_MAX;
     unsigned usable = 0;
 
     for (guint i = 0; i < pool->lanes->len; i++) {
@@ -337,15 +303,16 @@ pool_grow(CallPool *pool)
 
         if (lane->left)
             continue;
-        usable++;
         if (!lane->open)
             return UINT64_MAX; /* one is on its way */
-        /* With one call that may end soon it is worth waiting. */
-        for (unsigned slot = 0; slot < CALL_SLOTS_MAX; slot++) {
-            if (lane->calls[slot] != NULL && lane->calls[slot]->since_usec + pool->options.patience_usec > now)
-                return lane->calls[slot]->since_usec + pool->options.patience_usec;
-        }
+        usable++;
+        if (lane->call->since_usec + pool->options.patience_usec > now)
+            soonest_usec = MIN(soonest_usec, lane->call->since_usec + pool->options.patience_usec);
     }
+    /* With one call that may end soon it is worth waiting. */
+    if (soonest_usec != UINT64_MAX &&
+        (usable >= pool->options.usual_lanes || pool->waiting.length <= (guint)usable * CROWD))
+        return soonest_usec;
     /* Those left behind have calls that hang as well, and cost libvirt the same. */
     if (usable >= pool->options.lanes || pool->lanes->len >= 2 * pool->options.lanes)
         return UINT64_MAX;
@@ -361,21 +328,14 @@ pool_grow(CallPool *pool)
 static void
 pool_dispatch(CallPool *pool)
 {
-    while (!g_queue_is_empty(&pool->waiting)) {
-        Lane *best = NULL;
+    for (guint i = 0; i < pool->lanes->len && !g_queue_is_empty(&pool->waiting); i++) {
+        Lane *lane = pool->lanes->pdata[i];
 
-        for (guint i = 0; i < pool->lanes->len; i++) {
-            Lane *lane = pool->lanes->pdata[i];
-
-            if (lane_has_room(lane, pool->options.slots) && (best == NULL || lane->busy < best->busy))
-                best = lane;
-        }
-        if (best == NULL) {
-            pool_arm(pool, pool_grow(pool));
-            return;
-        }
-        lane_begin(best, g_queue_pop_head(&pool->waiting));
+        if (lane_is_idle(lane))
+            lane_begin(lane, g_queue_pop_head(&pool->waiting));
     }
+    if (!g_queue_is_empty(&pool->waiting))
+        pool_arm(pool, pool_grow(pool));
 }
 
 /* Takes call out of the books and tells its owner. Frees it. */
@@ -418,20 +378,13 @@ pool_note_opened(CallPool *pool, Lane *lane)
 static void
 pool_note_returned(CallPool *pool, Lane *lane, Call *call)
 {
-    lane_end(lane, call);
-    if (lane->left || call->lane_broken) {
-        pool_leave_lane(pool, lane);
-    } else if (lane->busy == 0) {
-        /* One idle lane is enough. */
-        for (guint i = 0; i < pool->lanes->len; i++) {
-            const Lane *other = pool->lanes->pdata[i];
+    unsigned idle = 0;
 
-            if (other != lane && other->open && !other->left && other->busy == 0) {
-                pool_leave_lane(pool, lane);
-                break;
-            }
-        }
-    }
+    lane->call = NULL;
+    for (guint i = 0; i < pool->lanes->len; i++)
+        idle += lane_is_idle(pool->lanes->pdata[i]);
+    if (lane->left || call->lane_broken || (idle > pool->options.usual_lanes && g_queue_is_empty(&pool->waiting)))
+        pool_leave_lane(pool, lane);
     pool_finish_call(pool, call, CALL_RETURNED);
 }
 
@@ -528,7 +481,7 @@ call_pool_new(const CallPoolOptions *options, const CallLaneOps *ops, void *self
     static GSourceFuncs timer_functions = {.dispatch = pool_timer_dispatch};
     CallPool *pool = g_new0(CallPool, 1);
 
-    g_assert(options->slots >= 1 && options->slots <= CALL_SLOTS_MAX && options->lanes >= 1);
+    g_assert(options->lanes >= 1 && options->usual_lanes >= 1);
     pool->options = *options;
     pool->opener = opener_new(ops, self, self_free);
     pool->mailbox = g_atomic_rc_box_new0(Mailbox);

@@ -4,14 +4,15 @@
 /*
  * A pool of threads for calls that can block for ever and can't be cancelled.
  *
- * Calls run on lanes. A lane stands for one connection; it is opened on a thread of its own, carries at
- * most a few calls at a time, those that hang included, and is closed by the last of its threads. While
- * nothing hangs there is one lane. When the calls on all lanes have been under way for longer than the
- * patience and others wait, one more lane is opened, up to a limit. Beyond the limit nothing more is
- * begun: what waits is dropped at its deadline, until a hung call returns.
+ * Calls run on lanes. A lane is a connection and the thread that opens it, makes calls on it, one at a time, and
+ * closes it. (libvirt allows several threads on a connection. But the one that waits for its answer also sends for the
+ * others, and can miss to be woken for it (virnetclient.c, virNetClientIO, seen with 9.0): if its own answer does not
+ * come, neither do theirs.) While all is well there is one lane, or a few if many calls wait. When the calls on all
+ * lanes have been under way for longer than the patience and others wait, one more is opened, up to a limit. Beyond
+ * the limit nothing more is begun: what waits is dropped at its deadline, until a hung call returns.
  *
  * A call has a key, and a key has at most one call, waiting or under way. A call that is past its
- * deadline is late: it is told once, keeps its slot and its key, and ends when it returns.
+ * deadline is late: it is told once, keeps its lane and its key, and ends when it returns.
  *
  * Knows nothing of libvirt: lanes are opened and calls are made through function pointers.
  *
@@ -33,17 +34,15 @@ typedef struct CallLaneOps {
 } CallLaneOps;
 
 typedef struct CallPoolOptions {
-    unsigned slots;         /* calls on a lane at a time, at most CALL_SLOTS_MAX */
-    unsigned lanes;         /* lanes at a time */
+    unsigned usual_lanes;   /* as many as may be open for speed alone, and stay open */
+    unsigned lanes;         /* as many as may be open */
     uint64_t patience_usec; /* a call under way for longer no longer counts as about to end */
     uint64_t reopen_usec;   /* wait before the next attempt when a lane could not be opened */
 } CallPoolOptions;
 
-#define CALL_SLOTS_MAX 4
-
 typedef enum CallEnd {
     CALL_RETURNED,     /* it ran; data hold what it found */
-    CALL_EXPIRED,      /* it never began: no lane had a free slot before its deadline */
+    CALL_EXPIRED,      /* it never began: no lane was free before its deadline */
     CALL_DISCONNECTED, /* it never began: the lanes were left behind */
 } CallEnd;
 
@@ -57,7 +56,7 @@ typedef struct CallSpec {
     CallRun run;
     void *data; /* taken over */
     GDestroyNotify data_free;
-    uint64_t deadline_usec; /* from the beginning of the call, and of the wait for a slot */
+    uint64_t deadline_usec; /* from the beginning of the call, and of the wait for a lane */
     /* The call is late. data must not be touched. May be NULL. */
     void (*late)(void *user_data, const char *key);
     /* The call has ended; its key is free again. Comes exactly once unless the pool is freed before. */
@@ -87,7 +86,7 @@ bool call_pool_is_late(const CallPool *pool, const char *key);
 void call_pool_reset(CallPool *pool, void *self, GDestroyNotify self_free);
 
 typedef struct CallPoolFigures {
-    unsigned lanes;   /* open or being opened, usable or full of hung calls */
+    unsigned lanes;   /* open or being opened, free or hung */
     unsigned left;    /* left behind with calls that have not returned */
     unsigned running; /* calls under way */
     unsigned late;    /* of those, past their deadline */

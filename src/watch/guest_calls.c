@@ -80,12 +80,16 @@ ask(Guest *guest, void *data)
 {
     Watch *watch = data;
 
-    if (guest->shown && guest->record.life == GUEST_LIFE_RUNNING && guest->record.answering) {
-        guest->asked = true;
-        guest->report_wanted = true;
-        watch->round.asked++;
-        pump(watch, guest);
-    }
+    if (!guest->shown || guest->record.life != GUEST_LIFE_RUNNING || !guest->record.answering)
+        return;
+    /* A call that the last collection waited for in vain is not waited for again. */
+    if (call_pool_is_busy(watch->monitor, guest->record.uuid) &&
+        (guest->call_is_question || guest->call_round + 1 < watch->rounds))
+        return;
+    guest->asked = true;
+    guest->report_wanted = true;
+    watch->round.asked++;
+    pump(watch, guest);
 }
 
 void
@@ -100,6 +104,7 @@ guest_calls_collect(Watch *watch, uint64_t deadline_usec, void (*done)(void *use
         return;
     }
     watch->round = (Round){.done = done, .user_data = user_data};
+    watch->rounds++;
     registry_foreach(watch->registry, ask, watch);
     if (watch->round.asked == 0) {
         done(user_data);
@@ -245,6 +250,8 @@ submit(Watch *watch, Guest *guest, MonitorCall *call)
 
     call->boots = guest->record.boots;
     call->runs = guest->runs;
+    guest->call_is_question = call->kind == MONITOR_CALL_REPORT;
+    guest->call_round = watch->rounds;
     call->ask_job = guest->record.migrating || guest->job_doubt || call->kind == MONITOR_CALL_TARGET;
     call_pool_submit(watch->monitor, guest->record.uuid, &spec);
 }

@@ -33,8 +33,10 @@ typedef struct Guest {
 
     /* guest_calls.c */
     TargetBook target;
-    bool asked;         /* the collection under way is not complete without its answer */
-    bool report_wanted; /* to be asked as soon as its call under way has ended */
+    bool asked;            /* the collection under way is not complete without its answer */
+    bool call_is_question; /* its call under way asks for a report */
+    uint64_t call_round;   /* collections begun when that call was handed in */
+    bool report_wanted;    /* to be asked as soon as its call under way has ended */
     bool period_wished;
     uint32_t period_wish_sec;
     bool period_known; /* period_sec is what its QEMU was told last */

@@ -13,8 +13,7 @@
 
 struct VirtLane {
     virConnectPtr connection;
-    GMutex lock;
-    GHashTable *domains; /* uuid -> virDomainPtr; under lock */
+    GHashTable *domains; /* uuid -> virDomainPtr */
 };
 
 static void
@@ -175,7 +174,6 @@ virt_lane_open(void *data, GError **error)
         return NULL;
     lane = g_new0(VirtLane, 1);
     lane->connection = connection;
-    g_mutex_init(&lane->lock);
     lane->domains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, release_domain);
     return lane;
 }
@@ -187,7 +185,6 @@ virt_lane_close(void *data)
 
     g_hash_table_unref(lane->domains);
     virConnectClose(lane->connection);
-    g_mutex_clear(&lane->lock);
     g_free(lane);
 }
 
@@ -203,13 +200,11 @@ virt_lane_domain(VirtLane *lane, const char *uuid, bool fresh, GError **error)
     virDomainPtr domain = NULL;
 
     if (!fresh) {
-        g_mutex_lock(&lane->lock);
         domain = g_hash_table_lookup(lane->domains, uuid);
-        if (domain != NULL)
+        if (domain != NULL) {
             virDomainRef(domain);
-        g_mutex_unlock(&lane->lock);
-        if (domain != NULL)
             return domain;
+        }
     }
     domain = virDomainLookupByUUIDString(lane->connection, uuid);
     if (domain == NULL) {
@@ -217,20 +212,16 @@ virt_lane_domain(VirtLane *lane, const char *uuid, bool fresh, GError **error)
         return NULL;
     }
     virDomainRef(domain);
-    g_mutex_lock(&lane->lock);
     if (g_hash_table_size(lane->domains) >= LANE_DOMAINS_MAX)
         g_hash_table_remove_all(lane->domains);
     g_hash_table_replace(lane->domains, g_strdup(uuid), domain);
-    g_mutex_unlock(&lane->lock);
     return domain;
 }
 
 void
 virt_lane_forget(VirtLane *lane, const char *uuid)
 {
-    g_mutex_lock(&lane->lock);
     g_hash_table_remove(lane->domains, uuid);
-    g_mutex_unlock(&lane->lock);
 }
 
 bool

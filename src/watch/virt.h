@@ -50,7 +50,7 @@ void virt_lane_key_free(void *key);
 void *virt_lane_open(void *key, GError **error);
 void virt_lane_close(void *lane);
 
-/* For calls on the threads of the lane. */
+/* For calls on the lane, by its thread. */
 virConnectPtr virt_lane_connection(VirtLane *lane);
 /* The domain of this uuid, remembered from the last time unless fresh is asked for (then name and id are those
    of now). NULL and error (DYNMEM_ERROR_NOT_FOUND: there is none). Release with virDomainFree. */

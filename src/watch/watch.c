@@ -11,12 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* libvirtd lets five calls in flight on one connection before it stops reading from it, and with that drops
-   it (virnetserverclient.c); the calls that hang count. */
-#define CALLS_PER_CONNECTION 3
-/* Twelve calls that hang keep as many of libvirtd's twenty workers busy: more would be at others' cost. */
-#define MONITOR_CONNECTIONS 4
-#define READ_CONNECTIONS 2
+/* Calls that hang keep as many of libvirtd's twenty workers busy: more of them would be at others' cost. */
+#define MONITOR_CONNECTIONS 12
+#define READ_CONNECTIONS 4
+/* So many make hundreds of calls quick; each is a round trip that is spent waiting. */
+#define USUAL_CONNECTIONS 3
 #define PATIENCE_USEC (250 * USEC_PER_MSEC)
 #define REOPEN_USEC (2 * USEC_PER_SEC)
 #define CALL_DEADLINE_USEC (3 * USEC_PER_SEC)
@@ -112,7 +111,7 @@ watch_new(const WatchOptions *options, void (*changed)(void *user_data), void *u
 {
     static const CallLaneOps lane_ops = {.open = virt_lane_open, .close = virt_lane_close};
     CallPoolOptions pool = {
-        .slots = CALLS_PER_CONNECTION,
+        .usual_lanes = 1,
         .lanes = READ_CONNECTIONS,
         .patience_usec = PATIENCE_USEC,
         .reopen_usec = REOPEN_USEC,
@@ -130,6 +129,7 @@ watch_new(const WatchOptions *options, void (*changed)(void *user_data), void *u
     watch->handle->watch = watch;
     watch->registry = registry_new(on_process_ended, watch);
     watch->reads = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
+    pool.usual_lanes = USUAL_CONNECTIONS;
     pool.lanes = MONITOR_CONNECTIONS;
     watch->monitor = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
     watch->link = link_new(watch);
@@ -235,7 +235,7 @@ watch_link_text(const Watch *watch)
         g_string_append(watch->text, ", reading the guests");
     if (figures.late > 0)
         g_string_append_printf(watch->text, ", %u calls hang", figures.late);
-    if (figures.late >= CALLS_PER_CONNECTION * MONITOR_CONNECTIONS)
+    if (figures.late >= MONITOR_CONNECTIONS)
         g_string_append(watch->text, ": no guest can be asked until one returns");
     return watch->text->str;
 }

@@ -60,6 +60,7 @@ struct Watch {
     Link *link;
     Inventory inventory;
     Round round;
+    uint64_t rounds; /* begun so far */
     Stop stop;
     GString *text;
 };
