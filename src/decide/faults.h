@@ -30,5 +30,8 @@ typedef enum DecideFault {
     FAULT_FORGET_REMAINDERS = 1 << 18,   /* the sharing loses what the divisions leave over */
 } DecideFault;
 
+/* Every switch there is, from the last of them: a test wants a scenario for each. */
+#define DECIDE_FAULTS_ALL ((uint32_t)(FAULT_FORGET_REMAINDERS << 1) - 1)
+
 /* Breaks the rules whose bits are set, from the next decide() on. For tests only. */
 void decide_state_set_faults(DecideState *state, uint32_t faults);

@@ -62,7 +62,8 @@ ticked(void *self, const TickReport *report)
         take_sample(run, report, i);
     step.resident_kib = sim_world_resident(run->world);
     run->summary->over_budget_ticks += report->plan->over_budget;
-    run->summary->exhausted_seconds += step.resident_kib > run->scenario->memory_kib;
+    run->summary->exhausted_seconds +=
+        step.resident_kib + sim_level(run->scenario->other, run->second) > run->scenario->memory_kib;
     run->summary->seconds++;
     if (run->observer != NULL && !run->observer(run->user_data, &step))
         run->ended = true;

@@ -45,6 +45,8 @@ sim_scenario_new(const char *name)
     scenario->name = g_strdup(name);
     scenario->seconds = DEFAULT_SECONDS;
     scenario->seed = 1;
+    scenario->other = g_array_new(FALSE, FALSE, sizeof(SimLevel));
+    scenario->pressure = g_array_new(FALSE, FALSE, sizeof(SimLevel));
     scenario->settings = settings_new();
     scenario->given = g_ptr_array_new_with_free_func(setting_free);
     scenario->guests = g_ptr_array_new_with_free_func(guest_spec_free);
@@ -57,6 +59,8 @@ sim_scenario_free(SimScenario *scenario)
     if (scenario == NULL)
         return;
     g_free(scenario->name);
+    g_array_unref(scenario->other);
+    g_array_unref(scenario->pressure);
     settings_free(scenario->settings);
     g_ptr_array_unref(scenario->given);
     g_ptr_array_unref(scenario->guests);
@@ -87,7 +91,7 @@ sim_scenario_add_guest(SimScenario *scenario, const char *name)
     spec->priority = SIM_UNSET;
     spec->mode = GUEST_MODE_DYNAMIC;
     spec->managed = true;
-    spec->steps = g_array_new(FALSE, FALSE, sizeof(SimNeed));
+    spec->steps = g_array_new(FALSE, FALSE, sizeof(SimLevel));
     spec->events = g_array_new(FALSE, FALSE, sizeof(SimEvent));
     spec->inflate_kib = DEFAULT_INFLATE_KIB;
     spec->swapping_kib = DEFAULT_SWAPPING_KIB;
@@ -110,6 +114,8 @@ sim_scenario_copy(const SimScenario *scenario)
     SimScenario *copy = g_memdup2(scenario, sizeof *scenario);
 
     copy->name = g_strdup(scenario->name);
+    copy->other = g_array_copy(scenario->other);
+    copy->pressure = g_array_copy(scenario->pressure);
     copy->settings = settings_copy(scenario->settings);
     copy->given = g_ptr_array_new_with_free_func(setting_free);
     for (guint i = 0; i < scenario->given->len; i++) {
@@ -195,27 +201,27 @@ square_need(const SimGuestSpec *spec, uint64_t second)
     return half % 2 == 0 ? spec->square_low_kib : spec->square_high_kib;
 }
 
-static uint64_t
-step_need(const SimGuestSpec *spec, uint64_t second)
+uint64_t
+sim_level(const GArray *levels, uint64_t second)
 {
     guint low = 0;
-    guint high = spec->steps->len;
+    guint high = levels->len;
 
     while (low < high) {
         guint middle = low + (high - low) / 2;
 
-        if (g_array_index(spec->steps, SimNeed, middle).second <= second)
+        if (g_array_index(levels, SimLevel, middle).second <= second)
             low = middle + 1;
         else
             high = middle;
     }
-    return low == 0 ? 0 : g_array_index(spec->steps, SimNeed, low - 1).kib;
+    return low == 0 ? 0 : g_array_index(levels, SimLevel, low - 1).level;
 }
 
 uint64_t
 sim_guest_spec_need(const SimGuestSpec *spec, uint64_t seed, uint64_t second)
 {
-    uint64_t need = spec->square ? square_need(spec, second) : step_need(spec, second);
+    uint64_t need = spec->square ? square_need(spec, second) : sim_level(spec->steps, second);
 
     if (spec->noise_kib > 0) {
         need += sim_chance(seed, spec->name, second, CHANCE_NOISE) % (2 * spec->noise_kib + 1);
@@ -274,6 +280,25 @@ format_size(GString *text, const char *key, uint64_t kib, const char *suffix)
 }
 
 static void
+format_levels(GString *text, const char *key, const GArray *levels, bool sizes)
+{
+    if (levels->len == 0)
+        return;
+    g_string_append_printf(text, "%s=", key);
+    for (guint i = 0; i < levels->len; i++) {
+        const SimLevel *level = &g_array_index(levels, SimLevel, i);
+        g_autofree char *size = units_format_size_exact(level->level);
+
+        g_string_append_printf(text, "%s%" G_GUINT64_FORMAT ":", i > 0 ? " " : "", level->second);
+        if (sizes)
+            g_string_append(text, size);
+        else
+            g_string_append_printf(text, "%" G_GUINT64_FORMAT, level->level);
+    }
+    g_string_append_c(text, '\n');
+}
+
+static void
 format_need(GString *text, const SimGuestSpec *spec)
 {
     if (spec->square) {
@@ -287,14 +312,7 @@ format_need(GString *text, const SimGuestSpec *spec)
                                spec->square_half_seconds, phase);
         return;
     }
-    g_string_append(text, "demand=");
-    for (guint i = 0; i < spec->steps->len; i++) {
-        const SimNeed *need = &g_array_index(spec->steps, SimNeed, i);
-        g_autofree char *size = units_format_size_exact(need->kib);
-
-        g_string_append_printf(text, "%s%" G_GUINT64_FORMAT ":%s", i > 0 ? " " : "", need->second, size);
-    }
-    g_string_append_c(text, '\n');
+    format_levels(text, "demand", spec->steps, true);
 }
 
 static void
@@ -344,8 +362,7 @@ format_guest(GString *text, const SimGuestSpec *spec)
         g_string_append(text, "managed=no\n");
     if (spec->mode != GUEST_MODE_DYNAMIC)
         g_string_append_printf(text, "mode=%s\n", modes[spec->mode]);
-    if (spec->square || spec->steps->len > 0)
-        format_need(text, spec);
+    format_need(text, spec);
     if (spec->noise_kib > 0)
         format_size(text, "noise", spec->noise_kib, "");
     if (spec->inflate_kib != DEFAULT_INFLATE_KIB)
@@ -365,6 +382,8 @@ sim_scenario_format(const SimScenario *scenario)
     format_size(text, "memory", scenario->memory_kib, "");
     if (scenario->overhead_kib > 0)
         format_size(text, "overhead", scenario->overhead_kib, "");
+    format_levels(text, "other", scenario->other, true);
+    format_levels(text, "pressure", scenario->pressure, false);
     g_string_append_printf(text, "seconds=%" G_GUINT64_FORMAT "\nseed=%" G_GUINT64_FORMAT "\n", scenario->seconds,
                            scenario->seed);
     for (guint i = 0; i < scenario->given->len; i++) {

@@ -41,11 +41,11 @@ typedef struct SimEvent {
     SimEventKind kind;
 } SimEvent;
 
-/* From this second on the guest needs so much. */
-typedef struct SimNeed {
+/* From this second on it is so much: a need in KiB, say. */
+typedef struct SimLevel {
     uint64_t second;
-    uint64_t kib;
-} SimNeed;
+    uint64_t level;
+} SimLevel;
 
 typedef struct SimGuestSpec {
     char uuid[37];
@@ -63,7 +63,7 @@ typedef struct SimGuestSpec {
     uint64_t square_high_kib;
     uint64_t square_half_seconds;
     uint64_t square_shift_seconds;
-    GArray *steps; /* of SimNeed, by rising second */
+    GArray *steps; /* of SimLevel in KiB, by rising second */
     uint64_t noise_kib;
 
     uint64_t inflate_kib; /* a second */
@@ -88,6 +88,8 @@ struct SimScenario {
     char *name; /* of the file, for messages */
     uint64_t memory_kib;
     uint64_t overhead_kib; /* what each QEMU holds besides its guest's memory */
+    GArray *other;         /* of SimLevel in KiB: what the host itself uses */
+    GArray *pressure;      /* of SimLevel in percent: memory pressure (PSI "some") that the kernel tells of */
     uint64_t seconds;
     uint64_t seed;
     uint32_t faults; /* rules to break (decide/faults.h); only tests do, no file can */
@@ -119,6 +121,9 @@ uint64_t sim_guest_spec_minimum(const SimGuestSpec *spec);
 
 /* Does it run at second 0? Unless the first of its starts and stops is a start. */
 bool sim_guest_spec_runs_first(const SimGuestSpec *spec);
+
+/* The level of an array of SimLevel in that second; 0 before the first. */
+uint64_t sim_level(const GArray *levels, uint64_t second);
 
 /* What the guest needs in that second, noise included. A function of its arguments alone. */
 uint64_t sim_guest_spec_need(const SimGuestSpec *spec, uint64_t seed, uint64_t second);

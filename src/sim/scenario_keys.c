@@ -140,21 +140,42 @@ set_square(SimGuestSpec *guest, char **words, size_t count)
 }
 
 static char *
-add_step(SimGuestSpec *guest, char *word)
+read_level(const char *text, bool sizes, uint64_t *level)
 {
-    SimNeed need = {0, 0};
-    char *colon = strchr(word, ':');
-    char *wrong;
+    return sizes ? sim_read_size(text, level) : sim_read_number(text, 0, 100, level);
+}
 
-    if (colon == NULL)
-        return g_strdup_printf("\"%s\" is no step; expected SECOND:SIZE such as 60:6100MiB, or square …", word);
-    *colon = '\0';
-    if ((wrong = read_second(word, &need.second)) != NULL || (wrong = sim_read_size(colon + 1, &need.kib)) != NULL)
-        return wrong;
-    if (guest->steps->len > 0 && need.second <= g_array_index(guest->steps, SimNeed, guest->steps->len - 1).second)
-        return g_strdup_printf("second %" G_GUINT64_FORMAT " does not come after the step before it", need.second);
-    g_array_append_val(guest->steps, need);
-    return NULL;
+/* words is NULL-terminated; empty ones are skipped. */
+static char *
+read_levels(char **words, bool sizes, GArray *levels)
+{
+    for (; *words != NULL; words++) {
+        SimLevel level = {0, 0};
+        char *colon = strchr(*words, ':');
+        char *wrong;
+
+        if (**words == '\0')
+            continue;
+        if (colon == NULL)
+            return g_strdup_printf("\"%s\" is no step; expected %s", *words,
+                                   sizes ? "SECOND:SIZE such as 60:6100MiB" : "SECOND:PERCENT such as 60:25");
+        *colon = '\0';
+        if ((wrong = read_second(*words, &level.second)) != NULL ||
+            (wrong = read_level(colon + 1, sizes, &level.level)) != NULL)
+            return wrong;
+        if (levels->len > 0 && level.second <= g_array_index(levels, SimLevel, levels->len - 1).second)
+            return g_strdup_printf("second %" G_GUINT64_FORMAT " does not come after the step before it", level.second);
+        g_array_append_val(levels, level);
+    }
+    return levels->len > 0 ? NULL : g_strdup("no step is given; expected such as 0:1200MiB 60:6100MiB");
+}
+
+char *
+sim_read_levels(const char *text, bool sizes, GArray *levels)
+{
+    g_auto(GStrv) words = g_strsplit_set(text, " \t", -1);
+
+    return read_levels(words, sizes, levels);
 }
 
 static char *
@@ -166,17 +187,9 @@ set_demand(SimGuestSpec *guest, const char *value)
     for (char **word = split; *word != NULL; word++)
         if (**word != '\0')
             g_ptr_array_add(words, *word);
-    if (words->len == 0)
-        return g_strdup("no demand; expected steps such as 0:1200MiB 60:6100MiB, or square …");
-    if (strcmp(g_ptr_array_index(words, 0), "square") == 0)
+    if (words->len > 0 && strcmp(g_ptr_array_index(words, 0), "square") == 0)
         return set_square(guest, (char **)words->pdata, words->len);
-    for (guint i = 0; i < words->len; i++) {
-        char *wrong = add_step(guest, g_ptr_array_index(words, i));
-
-        if (wrong != NULL)
-            return wrong;
-    }
-    return NULL;
+    return read_levels(split, true, guest->steps);
 }
 
 static char *

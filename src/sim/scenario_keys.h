@@ -29,4 +29,6 @@ size_t sim_key_find(const char *name);
 char *sim_key_set(size_t key, SimGuestSpec *guest, const char *value);
 
 char *sim_read_size(const char *text, uint64_t *kib);
+/* Appends steps to levels (of SimLevel): sizes, or percents. */
+char *sim_read_levels(const char *text, bool sizes, GArray *levels);
 char *sim_read_number(const char *text, uint64_t low, uint64_t high, uint64_t *number);

@@ -80,7 +80,7 @@ finish_guest(Parser *parser, GError **error)
                       "guest %s: minimum is above its %s; expected minimum <= startup <= maximum", guest->name,
                       guest->startup_kib == SIM_UNSET ? "maximum" : "startup");
     if (!guest->square && guest->steps->len == 0) {
-        SimNeed need = {0, sim_guest_spec_minimum(guest)};
+        SimLevel need = {0, sim_guest_spec_minimum(guest)};
 
         g_array_append_val(guest->steps, need);
     }
@@ -101,6 +101,10 @@ host_key(Parser *parser, const char *key, const char *value, GError **error)
         parser->has_memory = true;
     } else if (strcmp(key, "overhead") == 0) {
         wrong = sim_read_size(value, &scenario->overhead_kib);
+    } else if (strcmp(key, "other") == 0) {
+        wrong = sim_read_levels(value, true, scenario->other);
+    } else if (strcmp(key, "pressure") == 0) {
+        wrong = sim_read_levels(value, false, scenario->pressure);
     } else if (strcmp(key, "seconds") == 0) {
         wrong = sim_read_number(value, 1, SIM_SECONDS_LIMIT, &scenario->seconds);
     } else if (strcmp(key, "seed") == 0) {
@@ -109,8 +113,10 @@ host_key(Parser *parser, const char *key, const char *value, GError **error)
         if (!sim_scenario_set(scenario, "Host", key, value, &refused))
             return refuse(parser, parser->line, error, "%s", refused->message);
     } else {
-        return refuse(parser, parser->line, error,
-                      "\"%s\" is no key of [host]; expected memory, reserve, budget, overhead, seconds or seed", key);
+        return refuse(
+            parser, parser->line, error,
+            "\"%s\" is no key of [host]; expected memory, reserve, budget, other, overhead, pressure, seconds or seed",
+            key);
     }
     return wrong == NULL || refuse(parser, parser->line, error, "%s: %s", key, wrong);
 }

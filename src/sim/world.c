@@ -27,6 +27,7 @@ struct SimWorld {
     size_t count;
     GHashTable *by_uuid; /* uuid in the seat's record -> SimSeat */
     const GuestRecord **records;
+    uint64_t second;
     uint64_t now_usec;
     WorldLink link;
 };
@@ -172,6 +173,7 @@ sim_world_settle(SimWorld *world, uint64_t before)
 void
 sim_world_begin(SimWorld *world, uint64_t second)
 {
+    world->second = second;
     world->now_usec = second_usec(second);
     for (size_t i = 0; i < world->count; i++) {
         if (second == 0) /* what happened while settling is no part of the run */
@@ -298,14 +300,16 @@ static bool
 host_read(void *self, HostFigures *figures, GError **error)
 {
     SimWorld *world = self;
-    uint64_t resident = sim_world_resident(world);
-    bool exhausted = resident > world->scenario->memory_kib;
+    const SimScenario *scenario = world->scenario;
+    uint64_t used = sim_world_resident(world) + sim_level(scenario->other, world->second);
+    uint32_t some = (uint32_t)sim_level(scenario->pressure, world->second) * 100;
+    bool exhausted = used > scenario->memory_kib;
 
     *figures = (HostFigures){
-        .total_kib = world->scenario->memory_kib,
-        .available_kib = saturating_sub(world->scenario->memory_kib, resident),
-        .pressure_some_centi = exhausted ? EXHAUSTED_SOME_CENTI : 0,
-        .pressure_full_centi = exhausted ? EXHAUSTED_FULL_CENTI : 0,
+        .total_kib = scenario->memory_kib,
+        .available_kib = saturating_sub(scenario->memory_kib, used),
+        .pressure_some_centi = exhausted ? EXHAUSTED_SOME_CENTI : some,
+        .pressure_full_centi = exhausted ? EXHAUSTED_FULL_CENTI : some / 2,
         .has_pressure = true,
     };
     return true;
