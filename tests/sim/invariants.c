@@ -97,11 +97,17 @@ check_ledger(const SimStep *step)
 {
     const Plan *plan = step->tick->plan;
     uint64_t committed = 0;
+    uint64_t ideal = 0; /* the sharing's answers */
+    uint64_t minimums = 0;
     bool raised = false;
 
     for (size_t i = 0; i < plan->guest_count; i++) {
         committed += plan->guests[i].committed_kib;
         raised |= is_raise(&plan->guests[i]);
+        if (plan->guests[i].weight == 0)
+            continue;
+        ideal += plan->guests[i].ideal_kib;
+        minimums += plan->guests[i].guest->settings->minimum_kib;
     }
     if (committed != plan->committed_kib)
         return g_strdup_printf("the guests are committed %.1f MiB, the ledger says %.1f MiB", MIB(committed),
@@ -112,6 +118,10 @@ check_ledger(const SimStep *step)
     if (raised && committed > plan->budget_kib)
         return g_strdup_printf("a target was raised while %.1f MiB of a budget of %.1f MiB are committed",
                                MIB(committed), MIB(plan->budget_kib));
+    /* Those that are counted on share all there is; whoever is planned apart is not in plan->minimums_kib. */
+    if (plan->minimums_fit && !plan->host_pressure && minimums == plan->minimums_kib &&
+        plan->wants_kib >= plan->sharing_kib && ideal < plan->sharing_kib)
+        return g_strdup_printf("%" PRIu64 " KiB were left over in a shortage", plan->sharing_kib - ideal);
     if (plan->free_kib != saturating_sub(plan->budget_kib, committed))
         return g_strdup_printf("%.1f MiB are said to be free of a budget of %.1f MiB with %.1f MiB committed",
                                MIB(plan->free_kib), MIB(plan->budget_kib), MIB(committed));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "scenario_checks.h"
 
+#include "decide/faults.h"
 #include "units.h"
 
 #include <inttypes.h>
@@ -287,6 +288,53 @@ check_start_and_stop(const Trace *trace, GString *wrong)
 }
 
 static void
+check_start_in_shortage(const Trace *trace, GString *wrong)
+{
+    size_t guest = trace_guest(trace, "comes");
+
+    for (uint64_t second = 100; second < 120; second++) {
+        const TracePoint *point = trace_point(trace, guest, second);
+
+        if (point->assigned_kib < 4 * KIB_PER_GIB || (point->target_kib != 0 && point->target_kib < 4 * KIB_PER_GIB)) {
+            expect(wrong, false, "second %" PRIu64 ": it was squeezed to %.1f MiB before it had settled", second,
+                   (double)point->target_kib / 1024);
+            return;
+        }
+    }
+    expect_unmet(trace, wrong, guest, 0, 0.5);
+    expect_unmet(trace, wrong, TRACE_ALL, 0, 60);
+}
+
+/* While the kernel tells of pressure nobody has a buffer, and everybody what it needs. */
+static void
+check_pressure(const Trace *trace, GString *wrong)
+{
+    for (size_t i = 0; i < trace->count; i++) {
+        const TracePoint *pressed = trace_point(trace, i, 395);
+        const TracePoint *after = trace_point(trace, i, 600);
+
+        expect(wrong, pressed->assigned_kib <= pressed->demand_kib + pressed->demand_kib / 20,
+               "%s has %.1f MiB at a demand of %.1f MiB under pressure", spec_of(trace, i)->name,
+               (double)pressed->assigned_kib / 1024, (double)pressed->demand_kib / 1024);
+        expect(wrong, after->assigned_kib >= after->want_kib - after->want_kib / 20, "%s did not get its buffer back",
+               spec_of(trace, i)->name);
+    }
+    expect_unmet(trace, wrong, TRACE_ALL, 10, 2);
+    expect_never_over(trace, wrong);
+}
+
+static void
+check_host_takes(const Trace *trace, GString *wrong)
+{
+    const TraceHost *host = &trace->hosts[400];
+
+    expect(wrong, host->committed_kib <= 22 * KIB_PER_GIB, "%.1f MiB are still committed when the host needs 8 GiB",
+           (double)host->committed_kib / 1024);
+    expect_unmet(trace, wrong, trace_guest(trace, "high"), 330, 0.5);
+    expect_unmet(trace, wrong, TRACE_ALL, 660, 0.5);
+}
+
+static void
 check_minimums(const Trace *trace, GString *wrong)
 {
     expect(wrong, !trace->hosts[10].minimums_fit, "the plan says that the minimums fit");
@@ -350,6 +398,64 @@ check_lying(const Trace *trace, GString *wrong)
         doubted |= trace_point(trace, liar, second)->doubts != 0;
     expect(wrong, doubted, "nothing it said was doubted");
     expect_others_unmet(trace, wrong, "liar", 0, 5);
+}
+
+/* What it pulls out of its balloon is gone; all else that it does costs nobody anything for long. */
+static void
+check_lying_in_shortage(const Trace *trace, GString *wrong)
+{
+    size_t liar = trace_guest(trace, "liar");
+    uint64_t fair = 12 * KIB_PER_GIB / 3;
+    double unmet = 0;
+
+    for (uint64_t second = 0; second < trace->seconds; second++) {
+        const TracePoint *point = trace_point(trace, liar, second);
+
+        if (point->assigned_kib <= fair)
+            unmet += trace_unmet(trace, TRACE_ALL, second, second + 1) - trace_unmet(trace, liar, second, second + 1);
+        if ((point->doubts & DOUBT_USABLE_ABOVE_TOTAL) != 0 && point->demand_kib < point->need_kib / 2) {
+            expect(wrong, false, "second %" PRIu64 ": it is believed that it needs only %.1f MiB", second,
+                   (double)point->demand_kib / 1024);
+            return;
+        }
+    }
+    expect(wrong, unmet <= 40, "the others lacked %.1f GiB s while it had no more than its share", unmet);
+}
+
+static void
+check_trickle(const Trace *trace, GString *wrong)
+{
+    expect_state(trace, wrong, "trickle", GUEST_STATE_STUCK, 150, 400);
+    for (size_t i = 1; i < trace->count; i++)
+        expect(wrong, trace_point(trace, i, 300)->assigned_kib >= 39 * KIB_PER_GIB / 10, "%s has only %.1f MiB",
+               spec_of(trace, i)->name, (double)trace_point(trace, i, 300)->assigned_kib / 1024);
+    expect_never_over(trace, wrong);
+}
+
+static void
+check_inhibited_tight(const Trace *trace, GString *wrong)
+{
+    expect(wrong, trace->summary.exhausted_seconds == 0, "the host was exhausted for %" PRIu64 " seconds",
+           trace->summary.exhausted_seconds);
+    expect(wrong, last_point(trace, trace_guest(trace, "pinned"))->rule == PLAN_RULE_INHIBITED,
+           "it was not found out: %s", plan_rule_name(last_point(trace, trace_guest(trace, "pinned"))->rule));
+}
+
+static void
+check_inhibited_unseen(const Trace *trace, GString *wrong)
+{
+    for (uint64_t second = 0; second < trace->seconds; second++) {
+        uint64_t resident = trace->hosts[second].resident_kib;
+
+        if (resident > 17 * KIB_PER_GIB) {
+            expect(wrong, false, "second %" PRIu64 ": the reserve is not kept, the guests hold %.1f MiB", second,
+                   (double)resident / 1024);
+            break;
+        }
+    }
+    expect(wrong, last_point(trace, 1)->assigned_kib >= 4 * KIB_PER_GIB, "%s has only %.1f MiB",
+           spec_of(trace, 1)->name, (double)last_point(trace, 1)->assigned_kib / 1024);
+    expect_never_over(trace, wrong);
 }
 
 static void
@@ -486,14 +592,21 @@ const ScenarioCheck scenario_checks[] = {
     {"four-restart-on-1400", check_four_restart},
     {"reboot-storm", check_reboot_storm},
     {"start-and-stop", check_start_and_stop},
+    {"start-in-shortage", check_start_in_shortage},
+    {"pressure", check_pressure},
+    {"host-takes", check_host_takes},
     {"minimums-do-not-fit", check_minimums},
     {"slow", check_slow},
     {"floor", check_floor},
     {"no-driver", check_no_driver},
     {"no-stats", check_no_stats},
     {"lying", check_lying},
+    {"lying-in-shortage", check_lying_in_shortage},
+    {"trickle", check_trickle},
     {"intermittent", check_intermittent},
     {"inhibited", check_inhibited},
+    {"inhibited-tight", check_inhibited_tight},
+    {"inhibited-unseen", check_inhibited_unseen, FAULT_NO_INHIBITED},
     {"mute", check_mute},
     {"hang", check_hang},
     {"frozen", check_frozen},
@@ -502,19 +615,20 @@ const ScenarioCheck scenario_checks[] = {
     {"overstating", check_overstating},
     {"autodeflate", check_autodeflate},
     {"release", check_release},
-    {NULL, NULL},
+    {NULL},
 };
 
 SimScenario *
-scenario_load(const char *name)
+scenario_load(const ScenarioCheck *check)
 {
     g_autoptr(GError) error = NULL;
     const char *directory = g_getenv("SIM_SCENARIOS");
-    g_autofree char *file = g_strdup_printf("%s/%s.ini", directory != NULL ? directory : "scenarios", name);
+    g_autofree char *file = g_strdup_printf("%s/%s.ini", directory != NULL ? directory : "scenarios", check->name);
     SimScenario *scenario = sim_scenario_load(file, &error);
 
     if (scenario == NULL)
         g_error("%s", error->message);
+    scenario->faults = check->faults;
     return scenario;
 }
 

@@ -12,13 +12,14 @@ typedef struct ScenarioCheck {
     const char *name; /* of its file, without .ini */
     /* Appends one line to wrong for all that is not as it must be. */
     void (*check)(const Trace *trace, GString *wrong);
+    uint32_t faults; /* rules that are broken in it anyway (decide/faults.h) */
 } ScenarioCheck;
 
 /* The last has no name. */
 extern const ScenarioCheck scenario_checks[];
 
-/* Reads scenarios/NAME.ini; ends the program where it can't. Caller frees. */
-SimScenario *scenario_load(const char *name);
+/* Reads the file of a scenario; ends the program where it can't. Caller frees. */
+SimScenario *scenario_load(const ScenarioCheck *check);
 
 /* What is wrong with the run of a scenario, "" where nothing is. Caller frees. */
 char *scenario_verdict(const ScenarioCheck *check, const Trace *trace);

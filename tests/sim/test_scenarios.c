@@ -21,7 +21,7 @@ is_asked_for(const char *name, char **names)
 static bool
 run(const ScenarioCheck *check)
 {
-    g_autoptr(SimScenario) scenario = scenario_load(check->name);
+    g_autoptr(SimScenario) scenario = scenario_load(check);
     g_autoptr(Trace) trace = trace_run(scenario);
     g_autofree char *wrong = scenario_verdict(check, trace);
     uint64_t from = trace->seconds > 600 ? trace->seconds - 600 : 0;
