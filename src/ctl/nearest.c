@@ -9,27 +9,33 @@
 #define MOST_LETTERS 2
 #define FAR_AWAY 1000
 
-/* Letters to change, add or leave out to make one text of the other (Levenshtein), in bytes. */
+/* What is longer is not compared letter by letter: nobody types it. */
+#define MOST_COMPARED 256
+
+/* Letters to change, add, leave out or swap with the next to make one text of the other, in bytes. */
 static unsigned
 distance(const char *a, const char *b)
 {
-    size_t length = strlen(b);
-    g_autofree unsigned *row = g_new(unsigned, length + 1);
+    size_t rows = strlen(a) + 1;
+    size_t columns = strlen(b) + 1;
+    size_t cells = rows * columns;
+    g_autofree unsigned *steps = g_new(unsigned, cells); /* from the first i of a to the first j of b */
 
-    for (size_t j = 0; j <= length; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 0; a[i] != '\0'; i++) {
-        unsigned diagonal = row[0];
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < columns; j++) {
+            unsigned *here = &steps[i * columns + j];
 
-        row[0] = (unsigned)i + 1;
-        for (size_t j = 0; j < length; j++) {
-            unsigned replaced = diagonal + (a[i] != b[j] ? 1 : 0);
-
-            diagonal = row[j + 1];
-            row[j + 1] = MIN(replaced, MIN(row[j], row[j + 1]) + 1);
+            if (i == 0 || j == 0) {
+                *here = (unsigned)(i + j);
+                continue;
+            }
+            *here = steps[(i - 1) * columns + j - 1] + (a[i - 1] != b[j - 1] ? 1 : 0);
+            *here = MIN(*here, MIN(steps[(i - 1) * columns + j], steps[i * columns + j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                *here = MIN(*here, steps[(i - 2) * columns + j - 2] + 1);
         }
     }
-    return row[length];
+    return steps[cells - 1];
 }
 
 /* How far name is from wanted, both in lower case; FAR_AWAY when nobody would mean it. */
@@ -44,8 +50,10 @@ rank(const char *name, const char *wanted)
         return 1;
     if (strlen(name) > 1 && strstr(wanted, name) != NULL)
         return 2;
+    if (strlen(wanted) > MOST_COMPARED || strlen(name) > MOST_COMPARED)
+        return FAR_AWAY;
     letters = distance(name, wanted);
-    return letters <= MOST_LETTERS && letters < strlen(wanted) ? 2 + letters : FAR_AWAY;
+    return letters <= MOST_LETTERS && letters * 2 <= strlen(wanted) ? 2 + letters : FAR_AWAY;
 }
 
 char *
