@@ -204,7 +204,8 @@ append_seconds(GString *text, const char *name, uint64_t usec)
 static void
 append_daemon(const Metrics *metrics, GString *text, const TickReport *report)
 {
-    append_head(text, "dynmem_build", NULL, "info", "The version of dynmemd.");
+    /* not of the type info: node_exporter reads the older format, which knows gauges and counters only */
+    append_head(text, "dynmem_build_info", NULL, "gauge", "The version of dynmemd.");
     g_string_append(text, "dynmem_build_info{version=\"" DYNMEM_VERSION "\"} 1\n");
     append_head(text, "dynmem_ticks", NULL, "counter", "Completed ticks.");
     g_string_append_printf(text, "dynmem_ticks_total %" PRIu64 "\n", metrics->ticks);
@@ -249,7 +250,7 @@ metrics_format(Metrics *metrics, const TickReport *report)
 
         g_ptr_array_add(labels, g_strdup_printf("guest=\"%s\",uuid=\"%s\"", name, guest->uuid));
     }
-    for (size_t m = 0; m < G_N_ELEMENTS(guest_metrics); m++) {
+    for (size_t m = 0; plan->guest_count > 0 && m < G_N_ELEMENTS(guest_metrics); m++) {
         const GuestMetric *metric = &guest_metrics[m];
 
         append_head(text, metric->name, metric->unit, "gauge", metric->help);
@@ -262,7 +263,8 @@ metrics_format(Metrics *metrics, const TickReport *report)
             g_string_append_c(text, '\n');
         }
     }
-    append_head(text, "dynmem_guest_state", NULL, "gauge", "1 for the state that the guest is in.");
+    if (plan->guest_count > 0)
+        append_head(text, "dynmem_guest_state", NULL, "gauge", "1 for the state that the guest is in.");
     for (size_t i = 0; i < plan->guest_count; i++)
         g_string_append_printf(text, "dynmem_guest_state{%s,state=\"%s\"} 1\n",
                                (const char *)g_ptr_array_index(labels, i), guest_state_name(plan->guests[i].state));

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cmocka_all.h"
+#include "fake_tick.h"
+#include "report/changes.h"
+#include "report/held_tick.h"
+
+#include <string.h>
+
+/* ---- helpers: ticks are handed in one after the other, as report.c does ---- */
+
+typedef struct Fixture {
+    Changes *changes;
+    HeldTick *held;
+    FakeTick *tick;
+    GPtrArray *told; /* Change of all ticks: copied kinds and messages */
+} Fixture;
+
+typedef struct Told {
+    ChangeKind kind;
+    uint64_t old_kib;
+    uint64_t new_kib;
+    char *name;
+    char *reason;
+    char *message;
+} Told;
+
+static void
+told_free(void *data)
+{
+    Told *told = data;
+
+    g_free(told->name);
+    g_free(told->reason);
+    g_free(told->message);
+    g_free(told);
+}
+
+static void
+keep(Fixture *fixture, const GPtrArray *list)
+{
+    for (unsigned i = 0; i < list->len; i++) {
+        const Change *change = g_ptr_array_index(list, i);
+        Told *told = g_new0(Told, 1);
+
+        *told = (Told){.kind = change->kind, .old_kib = change->old_kib, .new_kib = change->new_kib};
+        told->name = g_strdup(change->name);
+        told->reason = g_strdup(change->reason);
+        told->message = g_strdup(change->message);
+        g_ptr_array_add(fixture->told, told);
+    }
+}
+
+static void
+hand_in(Fixture *fixture)
+{
+    keep(fixture, changes_compare(fixture->changes, held_tick_report(fixture->held), &fixture->tick->report));
+    held_tick_update(fixture->held, &fixture->tick->report);
+    fake_tick_next(fixture->tick);
+}
+
+static void
+hand_in_times(Fixture *fixture, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        hand_in(fixture);
+}
+
+/* The only change told since the last call, which must be of that kind. Valid until the next call. */
+static const Told *
+only(Fixture *fixture, ChangeKind kind)
+{
+    static Told *last;
+
+    g_clear_pointer(&last, told_free);
+    if (fixture == NULL)
+        return NULL;
+    if (fixture->told->len != 1)
+        fail_msg("%u changes were told, the first: %s", fixture->told->len,
+                 fixture->told->len > 0 ? ((Told *)g_ptr_array_index(fixture->told, 0))->message : "none");
+    last = g_ptr_array_steal_index(fixture->told, 0);
+    assert_string_equal(change_kind_name(last->kind), change_kind_name(kind));
+    return last;
+}
+
+static void
+none(Fixture *fixture)
+{
+    if (fixture->told->len != 0)
+        fail_msg("told: %s", ((Told *)g_ptr_array_index(fixture->told, 0))->message);
+}
+
+static int
+set_up(void **state)
+{
+    Fixture *fixture = g_new0(Fixture, 1);
+
+    fixture->changes = changes_new();
+    fixture->held = held_tick_new();
+    fixture->tick = fake_tick_new();
+    fixture->told = g_ptr_array_new_with_free_func(told_free);
+    fake_tick_add(fixture->tick, "web");
+    fake_tick_add(fixture->tick, "db");
+    hand_in(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    Fixture *fixture = *state;
+
+    only(NULL, CHANGE_KIND_COUNT);
+    changes_free(fixture->changes);
+    held_tick_free(fixture->held);
+    fake_tick_free(fixture->tick);
+    g_ptr_array_unref(fixture->told);
+    g_free(fixture);
+    return 0;
+}
+
+/* ---- tests ---- */
+
+static void
+a_calm_host_has_nothing_to_tell(void **state)
+{
+    Fixture *fixture = *state;
+
+    hand_in_times(fixture, 20);
+    fixture->tick->plans[0].demand_kib += 1234;
+    fixture->tick->snapshots[0].resident_kib += 99;
+    hand_in_times(fixture, 20);
+    none(fixture);
+}
+
+static void
+a_target_is_told_once_it_was_taken_with_the_reason_it_was_sent_for(void **state)
+{
+    Fixture *fixture = *state;
+    const Told *told;
+
+    fixture->tick->plans[0].rule = PLAN_RULE_STARVED;
+    fake_tick_act(fixture->tick, 0, 2 * KIB_PER_GIB, 3 * KIB_PER_GIB, ACTION_STARTED, NULL);
+    hand_in(fixture);
+    none(fixture);
+    fixture->tick->plans[0].rule = PLAN_RULE_SATISFIED;
+    fake_tick_act(fixture->tick, 0, 2 * KIB_PER_GIB, 3 * KIB_PER_GIB, ACTION_DONE, NULL);
+    hand_in(fixture);
+    told = only(fixture, CHANGE_TARGET_CHANGED);
+    assert_string_equal(told->name, "web");
+    assert_int_equal(told->old_kib, 2 * KIB_PER_GIB);
+    assert_int_equal(told->new_kib, 3 * KIB_PER_GIB);
+    assert_non_null(strstr(told->message, "web raised from 2 GiB to 3 GiB: it is starved"));
+    assert_non_null(strstr(told->reason, "it is starved"));
+}
+
+static void
+the_same_target_told_again_is_no_change(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_act(fixture->tick, 0, 2 * KIB_PER_GIB, 2 * KIB_PER_GIB, ACTION_DONE, NULL);
+    hand_in(fixture);
+    none(fixture);
+}
+
+static void
+a_target_that_failed_is_told_as_failed_only(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_act(fixture->tick, 1, 2 * KIB_PER_GIB, KIB_PER_GIB, ACTION_STARTED, NULL);
+    hand_in(fixture);
+    fake_tick_act(fixture->tick, 1, 2 * KIB_PER_GIB, KIB_PER_GIB, ACTION_FAILED, "the domain is locked");
+    hand_in(fixture);
+    assert_non_null(strstr(only(fixture, CHANGE_TARGET_FAILED)->message,
+                           "db could not be changed from 2 GiB to 1 GiB: the domain is locked"));
+}
+
+static void
+a_stuck_guest_is_told_with_what_it_missed_and_recovers_after_its_trial(void **state)
+{
+    Fixture *fixture = *state;
+    GuestPlan *guest = &fixture->tick->plans[0];
+    const Told *told;
+
+    guest->target_kib = KIB_PER_GIB;
+    hand_in(fixture);
+    guest->state = GUEST_STATE_STUCK;
+    guest->rule = PLAN_RULE_STUCK;
+    guest->flagged_usec = fixture->tick->report.now_usec;
+    guest->retry_usec = guest->flagged_usec + 60 * USEC_PER_SEC;
+    guest->target_kib = 2 * KIB_PER_GIB;
+    hand_in_times(fixture, 3);
+    told = only(fixture, CHANGE_GUEST_STUCK);
+    assert_int_equal(told->old_kib, KIB_PER_GIB);
+    assert_int_equal(told->new_kib, 2 * KIB_PER_GIB);
+    assert_non_null(strstr(told->message, "told to become 1 GiB and has 2 GiB"));
+    assert_non_null(strstr(told->reason, "tried again in 60 s"));
+
+    /* on trial: still flagged */
+    guest->state = GUEST_STATE_ACTIVE;
+    guest->retry = true;
+    hand_in(fixture);
+    only(fixture, CHANGE_STATE_CHANGED);
+    guest->flagged_usec = guest->retry_usec = 0;
+    guest->retry = false;
+    hand_in(fixture);
+    only(fixture, CHANGE_GUEST_RECOVERED);
+}
+
+static void
+an_unresponsive_guest_is_told_and_told_back(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->tick->plans[0].state = GUEST_STATE_UNRESPONSIVE;
+    fixture->tick->plans[0].rule = PLAN_RULE_UNRESPONSIVE;
+    hand_in_times(fixture, 2);
+    assert_non_null(strstr(only(fixture, CHANGE_GUEST_UNRESPONSIVE)->message, "with 2 GiB booked"));
+    fixture->tick->plans[0].state = GUEST_STATE_ACTIVE;
+    fixture->tick->plans[0].rule = PLAN_RULE_SATISFIED;
+    hand_in_times(fixture, 2);
+    assert_non_null(strstr(only(fixture, CHANGE_GUEST_BACK)->message, "is now active"));
+}
+
+static void
+a_managed_guest_that_cannot_be_is_told_with_the_reason(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->tick->plans[0].state = GUEST_STATE_STATIC;
+    fixture->tick->plans[0].rule = PLAN_RULE_BAR;
+    fake_tick_settings(fixture->tick, 0)->bar = BALLOON_VFIO;
+    hand_in_times(fixture, 2);
+    assert_non_null(strstr(only(fixture, CHANGE_GUEST_STATIC)->message, "through VFIO"));
+    /* another reason is another record */
+    fixture->tick->plans[0].rule = PLAN_RULE_INHIBITED;
+    hand_in_times(fixture, 2);
+    only(fixture, CHANGE_GUEST_STATIC);
+    /* one that nobody wants managed is not */
+    fake_tick_settings(fixture->tick, 1)->managed = false;
+    fixture->tick->plans[1].state = GUEST_STATE_STATIC;
+    fixture->tick->plans[1].rule = PLAN_RULE_UNMANAGED;
+    hand_in(fixture);
+    none(fixture);
+}
+
+static void
+a_reset_is_told_and_its_new_state_not_twice(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_snapshot(fixture->tick, 0)->boots++;
+    fake_tick_snapshot(fixture->tick, 0)->boot_in_place = true;
+    fixture->tick->plans[0].state = GUEST_STATE_RESTARTING;
+    fixture->tick->plans[0].rule = PLAN_RULE_RESET;
+    fixture->tick->plans[0].committed_kib = 4 * KIB_PER_GIB;
+    hand_in_times(fixture, 2);
+    assert_non_null(strstr(only(fixture, CHANGE_GUEST_RESET)->message, "4 GiB are booked"));
+}
+
+static void
+coming_and_going_is_told_of_managed_guests(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->tick->plans[0].state = GUEST_STATE_OFF;
+    fixture->tick->plans[0].rule = PLAN_RULE_OFF;
+    hand_in(fixture);
+    assert_non_null(strstr(only(fixture, CHANGE_STATE_CHANGED)->message, "web is now off (it was active)"));
+    fake_tick_add(fixture->tick, "new")->state = GUEST_STATE_STARTING;
+    hand_in(fixture);
+    assert_non_null(strstr(only(fixture, CHANGE_STATE_CHANGED)->message, "new is new and starting"));
+    fake_tick_remove(fixture->tick, 1);
+    hand_in(fixture);
+    none(fixture);
+}
+
+static void
+a_lack_is_told_once_it_lasted_and_so_is_its_end(void **state)
+{
+    Fixture *fixture = *state;
+    GuestPlan *guest = &fixture->tick->plans[0];
+
+    for (unsigned i = 0; i < 5; i++) {
+        guest->status = GUEST_STATUS_WARNING;
+        hand_in_times(fixture, 9);
+        guest->status = GUEST_STATUS_LOW;
+        hand_in(fixture);
+    }
+    none(fixture);
+    guest->status = GUEST_STATUS_WARNING;
+    guest->demand_kib = 3 * KIB_PER_GIB;
+    hand_in_times(fixture, 12);
+    assert_non_null(strstr(only(fixture, CHANGE_STATUS_WARNING)->message, "it needs 3 GiB and has 2 GiB"));
+    guest->status = GUEST_STATUS_OK;
+    hand_in_times(fixture, 9);
+    none(fixture);
+    hand_in_times(fixture, 3);
+    only(fixture, CHANGE_STATUS_OK);
+}
+
+static void
+new_doubts_are_told_by_what_they_are(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_snapshot(fixture->tick, 0)->doubts = DOUBT_COUNTER_WENT_BACK | DOUBT_IMPOSSIBLE;
+    hand_in_times(fixture, 3);
+    assert_string_equal(only(fixture, CHANGE_STATISTICS_DOUBTED)->reason,
+                        "a counter went back without a boot, a figure is impossibly large");
+    fake_tick_snapshot(fixture->tick, 0)->doubts |= DOUBT_ACTUAL_ABOVE_MAXIMUM;
+    hand_in(fixture);
+    assert_string_equal(only(fixture, CHANGE_STATISTICS_DOUBTED)->reason, "its balloon is larger than its maximum");
+}
+
+static void
+wrong_settings_are_told_once_each_and_when_they_are_right_again(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_reject(fixture->tick, 1, "buffer 'x' is no number");
+    hand_in_times(fixture, 3);
+    assert_non_null(strstr(only(fixture, CHANGE_SETTINGS_REJECTED)->message, "guest db are not used: buffer 'x'"));
+    g_ptr_array_set_size(fixture->tick->issues, 0);
+    fake_tick_reject(fixture->tick, 1, "priority '200' is above 100");
+    hand_in(fixture);
+    only(fixture, CHANGE_SETTINGS_REJECTED);
+    g_ptr_array_set_size(fixture->tick->issues, 0);
+    hand_in_times(fixture, 2);
+    only(fixture, CHANGE_SETTINGS_ACCEPTED);
+    /* a guest that is gone has no right settings */
+    fake_tick_reject(fixture->tick, 1, "priority '200' is above 100");
+    hand_in(fixture);
+    only(fixture, CHANGE_SETTINGS_REJECTED);
+    g_ptr_array_set_size(fixture->tick->issues, 0);
+    fake_tick_remove(fixture->tick, 1);
+    hand_in(fixture);
+    none(fixture);
+}
+
+static void
+the_hosts_troubles_are_told_once_they_lasted(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->tick->plan.over_budget = true;
+    hand_in_times(fixture, 12);
+    only(fixture, CHANGE_OVER_BUDGET);
+    fixture->tick->plan.over_budget = false;
+    hand_in_times(fixture, 12);
+    only(fixture, CHANGE_WITHIN_BUDGET);
+    fixture->tick->plan.minimums_fit = false;
+    hand_in_times(fixture, 12);
+    only(fixture, CHANGE_MINIMUMS_DO_NOT_FIT);
+    fixture->tick->plan.minimums_fit = true;
+    hand_in_times(fixture, 12);
+    only(fixture, CHANGE_MINIMUMS_FIT);
+}
+
+static void
+a_lost_connection_is_told_at_once_and_one_that_never_came_later(void **state)
+{
+    Fixture *fixture = *state;
+
+    keep(fixture, changes_link(fixture->changes, WORLD_LINK_DOWN, "connecting"));
+    hand_in_times(fixture, 5);
+    none(fixture);
+    keep(fixture, changes_link(fixture->changes, WORLD_LINK_DOWN, "no socket, next try in 4 s"));
+    hand_in_times(fixture, 10);
+    assert_non_null(strstr(only(fixture, CHANGE_LIBVIRT_LOST)->message, "no socket"));
+    keep(fixture, changes_link(fixture->changes, WORLD_LINK_READ_WRITE, "connected to test:///default"));
+    only(fixture, CHANGE_LIBVIRT_BACK);
+    keep(fixture, changes_link(fixture->changes, WORLD_LINK_DOWN, "libvirt is away"));
+    only(fixture, CHANGE_LIBVIRT_LOST);
+    keep(fixture, changes_link(fixture->changes, WORLD_LINK_DOWN, "libvirt is away, next try in 2 s"));
+    hand_in_times(fixture, 30);
+    none(fixture);
+    keep(fixture, changes_link(fixture->changes, WORLD_LINK_READ_ONLY, "connected to test:///default"));
+    assert_non_null(strstr(only(fixture, CHANGE_LIBVIRT_BACK)->message, "may not write"));
+}
+
+static void
+lines_of_the_configuration_are_told_with_their_place(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GPtrArray) problems = g_ptr_array_new();
+    ConfigProblem problem = {.file = (char *)"/etc/dynmem/dynmemd.conf", .line = 7, .message = (char *)"no key 'Foo'"};
+
+    g_ptr_array_add(problems, &problem);
+    keep(fixture, changes_config(fixture->changes, problems));
+    assert_string_equal(only(fixture, CHANGE_CONFIG_REJECTED)->message, "/etc/dynmem/dynmemd.conf:7: no key 'Foo'");
+}
+
+static void
+every_kind_has_a_name_an_id_and_a_priority(void **state)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (ChangeKind kind = 0; kind < CHANGE_KIND_COUNT; kind++) {
+        assert_true(g_hash_table_add(seen, (void *)change_kind_name(kind)));
+        assert_true(g_hash_table_add(seen, (void *)change_kind_message_id(kind)));
+        assert_int_equal(strlen(change_kind_message_id(kind)), 32);
+        assert_in_range(change_kind_priority(kind), 3, 6);
+    }
+}
+
+int
+main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_calm_host_has_nothing_to_tell),
+        TEST(a_target_is_told_once_it_was_taken_with_the_reason_it_was_sent_for),
+        TEST(the_same_target_told_again_is_no_change),
+        TEST(a_target_that_failed_is_told_as_failed_only),
+        TEST(a_stuck_guest_is_told_with_what_it_missed_and_recovers_after_its_trial),
+        TEST(an_unresponsive_guest_is_told_and_told_back),
+        TEST(a_managed_guest_that_cannot_be_is_told_with_the_reason),
+        TEST(a_reset_is_told_and_its_new_state_not_twice),
+        TEST(coming_and_going_is_told_of_managed_guests),
+        TEST(a_lack_is_told_once_it_lasted_and_so_is_its_end),
+        TEST(new_doubts_are_told_by_what_they_are),
+        TEST(wrong_settings_are_told_once_each_and_when_they_are_right_again),
+        TEST(the_hosts_troubles_are_told_once_they_lasted),
+        TEST(a_lost_connection_is_told_at_once_and_one_that_never_came_later),
+        TEST(lines_of_the_configuration_are_told_with_their_place),
+        TEST(every_kind_has_a_name_an_id_and_a_priority),
+    };
+
+    return cmocka_run_group_tests_name("changes", tests, NULL, NULL);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cmocka_all.h"
+#include "fake_tick.h"
+#include "report/metrics.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+typedef struct Fixture {
+    char *directory;
+    char *path;
+    Metrics *metrics;
+    FakeTick *tick;
+} Fixture;
+
+static int
+set_up(void **state)
+{
+    Fixture *fixture = g_new0(Fixture, 1);
+
+    fixture->directory = g_dir_make_tmp("dynmem-metrics-XXXXXX", NULL);
+    assert_non_null(fixture->directory);
+    fixture->path = g_build_filename(fixture->directory, "metrics.prom", NULL);
+    fixture->metrics = metrics_new(fixture->path);
+    fixture->tick = fake_tick_new();
+    fake_tick_add(fixture->tick, "web");
+    fake_tick_add(fixture->tick, "a \"quoted\\\" name\nof two lines");
+    *state = fixture;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    Fixture *fixture = *state;
+
+    metrics_free(fixture->metrics);
+    assert_int_equal(g_rmdir(fixture->directory), 0);
+    fake_tick_free(fixture->tick);
+    g_free(fixture->path);
+    g_free(fixture->directory);
+    g_free(fixture);
+    return 0;
+}
+
+/* ---- a checker for what OpenMetrics asks for, and for the types that older readers know ---- */
+
+static size_t
+name_length(const char *text)
+{
+    return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:");
+}
+
+/* Labels from '{' to behind '}'. */
+static const char *
+check_labels(const char *p)
+{
+    do {
+        size_t name = name_length(++p);
+
+        assert_true(name > 0);
+        p += name;
+        assert_true(p[0] == '=' && p[1] == '"');
+        for (p += 2; *p != '"'; p++) {
+            assert_true(*p != '\0');
+            if (*p == '\\') {
+                p++;
+                assert_non_null(strchr("\\\"n", *p));
+            }
+        }
+        p++;
+    } while (*p == ',');
+    assert_int_equal(*p, '}');
+    return p + 1;
+}
+
+typedef struct Family {
+    char *name;
+    char *type;
+    unsigned samples;
+    bool has_help;
+} Family;
+
+static void
+check_sample(const Family *family, const char *line, GHashTable *seen)
+{
+    size_t length = name_length(line);
+    g_autofree char *name = g_strndup(line, length);
+    g_autofree char *expected = g_strconcat(family->name, strcmp(family->type, "counter") == 0 ? "_total" : "", NULL);
+    const char *p = line + length;
+    char *end;
+
+    assert_string_equal(name, expected);
+    if (*p == '{')
+        p = check_labels(p);
+    /* one sample for each name with labels */
+    assert_true(g_hash_table_add(seen, g_strndup(line, (size_t)(p - line))));
+    assert_int_equal(*p, ' ');
+    errno = 0;
+    assert_true(g_ascii_strtod(p + 1, &end) >= 0);
+    assert_int_equal(errno, 0);
+    assert_int_equal(*end, '\0');
+}
+
+static void
+check_text(const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Family family = {0};
+    size_t i;
+
+    assert_true(g_utf8_validate(text, -1, NULL));
+    for (i = 0; lines[i] != NULL && strcmp(lines[i], "# EOF") != 0; i++) {
+        g_auto(GStrv) words = g_strsplit(lines[i], " ", 4);
+
+        if (lines[i][0] != '#') {
+            check_sample(&family, lines[i], seen);
+            family.samples++;
+            continue;
+        }
+        assert_true(g_strv_length(words) == 4);
+        if (strcmp(words[1], "TYPE") == 0) {
+            g_autofree char *key = g_strconcat("family ", words[2], NULL);
+
+            assert_true(family.name == NULL || (family.samples > 0 && family.has_help));
+            assert_true(g_hash_table_add(seen, g_steal_pointer(&key)));
+            assert_true(g_strv_contains((const char *const[]){"gauge", "counter", NULL}, words[3]));
+            g_free(family.name);
+            g_free(family.type);
+            family = (Family){.name = g_strdup(words[2]), .type = g_strdup(words[3])};
+        } else {
+            assert_string_equal(words[2], family.name);
+            assert_int_equal(family.samples, 0);
+        }
+        if (strcmp(words[1], "UNIT") == 0) {
+            g_autofree char *suffix = g_strconcat("_", words[3], NULL);
+
+            assert_true(g_str_has_suffix(family.name, suffix));
+        }
+        family.has_help = family.has_help || strcmp(words[1], "HELP") == 0;
+    }
+    assert_true(family.samples > 0 && family.has_help);
+    g_free(family.name);
+    g_free(family.type);
+    /* "# EOF", a line feed, and nothing behind it */
+    assert_non_null(lines[i]);
+    assert_string_equal(lines[i + 1], "");
+    assert_null(lines[i + 2]);
+}
+
+/* ---- tests ---- */
+
+static void
+the_text_is_open_metrics(void **state)
+{
+    Fixture *fixture = *state;
+
+    check_text(metrics_format(fixture->metrics, &fixture->tick->report));
+}
+
+static void
+figures_are_bytes_with_guest_and_uuid(void **state)
+{
+    Fixture *fixture = *state;
+    const char *text = metrics_format(fixture->metrics, &fixture->tick->report);
+
+    assert_non_null(strstr(text, "\ndynmem_guest_assigned_bytes{guest=\"web\",uuid=\"6a2c0a3e-0000-4000-8000-"
+                                 "000000000000\"} 2147483648\n"));
+    assert_non_null(strstr(text, "{guest=\"a \\\"quoted\\\\\\\" name\\nof two lines\",uuid="));
+    assert_non_null(strstr(text, "\ndynmem_host_budget_bytes 12884901888\n"));
+    assert_non_null(strstr(text, "uuid=\"6a2c0a3e-0000-4000-8000-000000000000\",state=\"active\"} 1\n"));
+}
+
+static void
+a_host_without_guests_is_valid_too(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_remove(fixture->tick, 1);
+    fake_tick_remove(fixture->tick, 0);
+    check_text(metrics_format(fixture->metrics, &fixture->tick->report));
+}
+
+static void
+counters_count_ticks_and_targets(void **state)
+{
+    Fixture *fixture = *state;
+    const char *text;
+
+    fake_tick_act(fixture->tick, 0, 1, 2, ACTION_STARTED, NULL);
+    metrics_update(fixture->metrics, &fixture->tick->report);
+    fake_tick_next(fixture->tick);
+    fake_tick_act(fixture->tick, 0, 1, 2, ACTION_DONE, NULL);
+    fake_tick_act(fixture->tick, 1, 1, 2, ACTION_FAILED, "no");
+    metrics_update(fixture->metrics, &fixture->tick->report);
+    text = metrics_format(fixture->metrics, &fixture->tick->report);
+    assert_non_null(strstr(text, "\ndynmem_ticks_total 2\n"));
+    assert_non_null(strstr(text, "\ndynmem_targets_total 1\n"));
+    assert_non_null(strstr(text, "\ndynmem_target_failures_total 1\n"));
+    assert_non_null(strstr(text, "\ndynmem_tick_busy_seconds_total 0.000600\n"));
+}
+
+static void
+the_file_is_readable_and_replaced_every_few_seconds(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *text = NULL;
+    GStatBuf first;
+    GStatBuf now;
+    unsigned replaced = 0;
+
+    metrics_update(fixture->metrics, &fixture->tick->report);
+    assert_true(g_file_get_contents(fixture->path, &text, NULL, NULL));
+    check_text(text);
+    assert_int_equal(g_stat(fixture->path, &first), 0);
+    assert_int_equal(first.st_mode & 0777, 0644);
+    for (unsigned i = 0; i < 10; i++) {
+        fake_tick_next(fixture->tick);
+        metrics_update(fixture->metrics, &fixture->tick->report);
+        assert_int_equal(g_stat(fixture->path, &now), 0);
+        replaced += now.st_ino != first.st_ino;
+        first = now;
+    }
+    assert_int_equal(replaced, 2);
+}
+
+static void
+a_directory_that_is_not_there_harms_nobody(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(Metrics) metrics = metrics_new("/nonexistent/metrics.prom");
+
+    metrics_update(metrics, &fixture->tick->report);
+}
+
+int
+main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(the_text_is_open_metrics),
+        TEST(figures_are_bytes_with_guest_and_uuid),
+        TEST(a_host_without_guests_is_valid_too),
+        TEST(counters_count_ticks_and_targets),
+        TEST(the_file_is_readable_and_replaced_every_few_seconds),
+        TEST(a_directory_that_is_not_there_harms_nobody),
+    };
+
+    return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+}
