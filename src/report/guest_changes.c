@@ -170,9 +170,9 @@ compare_state(GPtrArray *list, const GuestPlan *before, const GuestPlan *now, co
     change_list_add_guest(
         list, CHANGE_STATE_CHANGED, now, before != NULL ? before->assigned_kib : 0, now->assigned_kib, reason,
         before != NULL
-            ? g_strdup_printf("Guest %s is now %s (it was %s): %s.", guest->name, guest_state_name(now->state),
+            ? g_strdup_printf("Guest %s is now %s (it was %s); %s.", guest->name, guest_state_name(now->state),
                               guest_state_name(before->state), reason)
-            : g_strdup_printf("Guest %s is new and %s: %s.", guest->name, guest_state_name(now->state), reason));
+            : g_strdup_printf("Guest %s is new and %s; %s.", guest->name, guest_state_name(now->state), reason));
 }
 
 static void
@@ -250,7 +250,7 @@ add_target(GPtrArray *list, const TargetAction *action, const GuestPlan *guest, 
 
     change_list_add_guest(
         list, CHANGE_TARGET_CHANGED, guest, action->old_kib, action->new_kib, reason,
-        g_strdup_printf("Target of guest %s %s from %s to %s: %s.", guest->guest->name, verb, from, to, reason));
+        g_strdup_printf("Target of guest %s %s from %s to %s; %s.", guest->guest->name, verb, from, to, reason));
 }
 
 static void

@@ -13,6 +13,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GUEST_PATH(n) DYNMEM_BUS_GUEST_PREFIX "6a2c0a3e_0000_4000_8000_00000000000" n
 /* Long enough for a loaded machine. */
@@ -154,6 +155,15 @@ assert_text(Fixture *fixture, const char *path, const char *interface, const cha
     assert_string_equal(g_variant_get_string(value, NULL), expected);
 }
 
+static void
+assert_size(Fixture *fixture, const char *path, const char *interface, const char *name, uint64_t kib)
+{
+    g_autoptr(GVariant) value = property(fixture, path, interface, name);
+
+    if (g_variant_get_uint64(value) != kib * 1024)
+        fail_msg("%s is %" G_GUINT64_FORMAT, name, g_variant_get_uint64(value));
+}
+
 /* Hands the tick in, and lets every signal that it caused arrive: a reply comes after them. */
 static void
 hand_in(Fixture *fixture)
@@ -208,6 +218,18 @@ wait_for_name(Fixture *fixture)
     fail_msg("the name was not owned");
 }
 
+static void
+connect_client(Fixture *fixture)
+{
+    fixture->client = g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(fixture->bus),
+                                                             G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                                                 G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                                             NULL, NULL, NULL);
+    assert_non_null(fixture->client);
+    fixture->subscription = g_dbus_connection_signal_subscribe(fixture->client, DYNMEM_BUS_NAME, NULL, NULL, NULL, NULL,
+                                                               G_DBUS_SIGNAL_FLAGS_NONE, signalled, fixture, NULL);
+}
+
 static int
 set_up(void **state)
 {
@@ -218,13 +240,7 @@ set_up(void **state)
     fixture->run_directory = g_dir_make_tmp("dynmem-report-XXXXXX", NULL);
     assert_non_null(fixture->run_directory);
     fixture->signals = g_ptr_array_new_with_free_func(signal_free);
-    fixture->client = g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(fixture->bus),
-                                                             G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                                 G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                                             NULL, NULL, NULL);
-    assert_non_null(fixture->client);
-    fixture->subscription = g_dbus_connection_signal_subscribe(fixture->client, DYNMEM_BUS_NAME, NULL, NULL, NULL, NULL,
-                                                               G_DBUS_SIGNAL_FLAGS_NONE, signalled, fixture, NULL);
+    connect_client(fixture);
     fixture->report = report_new(&(ReportOptions){
         .bus_type = G_BUS_TYPE_SESSION,
         .run_directory = fixture->run_directory,
@@ -254,7 +270,7 @@ tear_down(void **state)
     g_ptr_array_unref(fixture->signals);
     fake_tick_free(fixture->tick);
     g_free(fixture->run_directory);
-    g_test_dbus_stop(fixture->bus);
+    g_test_dbus_down(fixture->bus);
     g_object_unref(fixture->bus);
     g_free(fixture);
     return 0;
@@ -289,11 +305,415 @@ guests_are_objects_that_appear_and_vanish(void **state)
     assert_text(fixture, GUEST_PATH("1"), DYNMEM_BUS_INTERFACE_GUEST, "Name", "db");
 }
 
+/* The value of a property in a PropertiesChanged signal for path, or NULL when it has none. */
+static GVariant *
+changed_property(Fixture *fixture, const char *path, const char *name)
+{
+    for (unsigned i = fixture->signals->len; i-- > 0;) {
+        const Signal *signal = g_ptr_array_index(fixture->signals, i);
+        g_autoptr(GVariant) changed = NULL;
+        GVariant *value;
+
+        if (strcmp(signal->path, path) != 0 || strcmp(signal->name, "PropertiesChanged") != 0)
+            continue;
+        changed = g_variant_get_child_value(signal->parameters, 1);
+        value = g_variant_lookup_value(changed, name, NULL);
+        if (value != NULL)
+            return value;
+    }
+    return NULL;
+}
+
+static void
+all_figures_are_on_the_bus_in_bytes(void **state)
+{
+    Fixture *fixture = *state;
+    static const struct {
+        const char *name;
+        uint64_t kib;
+    } sizes[] = {
+        {"Minimum", KIB_PER_GIB},       {"Startup", 2 * KIB_PER_GIB}, {"Maximum", 4 * KIB_PER_GIB},
+        {"Assigned", 2 * KIB_PER_GIB},  {"Target", 2 * KIB_PER_GIB},  {"Committed", 2 * KIB_PER_GIB},
+        {"Demand", 1536 * KIB_PER_MIB}, {"Want", 1843 * KIB_PER_MIB}, {"Resident", 2 * KIB_PER_GIB},
+    };
+    static const struct {
+        const char *name;
+        uint64_t kib;
+    } host_sizes[] = {
+        {"Budget", 12 * KIB_PER_GIB}, {"Committed", 2 * KIB_PER_GIB}, {"Free", 10 * KIB_PER_GIB},
+        {"Reserve", 2 * KIB_PER_GIB}, {"Total", 16 * KIB_PER_GIB},    {"Available", 9 * KIB_PER_GIB},
+    };
+    g_autoptr(GVariant) priority = NULL;
+    g_autoptr(GVariant) pressure = NULL;
+
+    fake_tick_add(fixture->tick, "web");
+    hand_in(fixture);
+    for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
+        assert_size(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, sizes[i].name, sizes[i].kib);
+    for (size_t i = 0; i < G_N_ELEMENTS(host_sizes); i++)
+        assert_size(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, host_sizes[i].name, host_sizes[i].kib);
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "State", "active");
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Status", "ok");
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Rule", "satisfied");
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Reason", "it has all it wants: 1.8 GiB");
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Uuid", "6a2c0a3e-0000-4000-8000-000000000000");
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Issue", "");
+    assert_text(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Version", DYNMEM_VERSION);
+    assert_text(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Link", "read-write");
+    priority = property(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Priority");
+    assert_int_equal(g_variant_get_uint32(priority), 50);
+    pressure = property(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Pressure");
+    assert_int_equal(g_variant_get_uint32(pressure), 90);
+}
+
+static void
+a_change_is_one_signal_with_what_changed(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GVariant) target = NULL;
+    g_autoptr(GVariant) rule = NULL;
+    g_autoptr(GVariant) unchanged = NULL;
+
+    fake_tick_add(fixture->tick, "web");
+    fake_tick_add(fixture->tick, "db");
+    hand_in(fixture);
+    g_ptr_array_set_size(fixture->signals, 0);
+    fixture->tick->plans[0].target_kib = 3 * KIB_PER_GIB;
+    fixture->tick->plans[0].rule = PLAN_RULE_STARVED;
+    hand_in(fixture);
+    assert_int_equal(count_signals(fixture, "PropertiesChanged"), 1);
+    target = changed_property(fixture, GUEST_PATH("0"), "Target");
+    assert_int_equal(g_variant_get_uint64(target), UINT64_C(3) << 30);
+    rule = changed_property(fixture, GUEST_PATH("0"), "Rule");
+    assert_string_equal(g_variant_get_string(rule, NULL), "starved");
+    unchanged = changed_property(fixture, GUEST_PATH("0"), "Minimum");
+    assert_null(unchanged);
+}
+
+static void
+figures_that_move_do_not_flood(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GVariant) demand = NULL;
+
+    fake_tick_add(fixture->tick, "web");
+    hand_in(fixture);
+    g_ptr_array_set_size(fixture->signals, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        fixture->tick->plans[0].demand_kib += 4;
+        fixture->tick->snapshots[0].resident_kib += 4;
+        hand_in(fixture);
+        /* whoever asks gets the present value */
+        assert_size(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Demand", fixture->tick->plans[0].demand_kib);
+    }
+    assert_in_range(count_signals(fixture, "PropertiesChanged"), 2, 10);
+
+    /* a jump is told at once */
+    g_ptr_array_set_size(fixture->signals, 0);
+    fixture->tick->plans[0].demand_kib = 2 * KIB_PER_GIB;
+    hand_in(fixture);
+    demand = changed_property(fixture, GUEST_PATH("0"), "Demand");
+    assert_int_equal(g_variant_get_uint64(demand), UINT64_C(2) << 30);
+}
+
+static void
+nothing_is_sent_while_nothing_changes(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_add(fixture->tick, "web");
+    for (unsigned i = 0; i < 3; i++)
+        hand_in(fixture);
+    g_ptr_array_set_size(fixture->signals, 0);
+    for (unsigned i = 0; i < 20; i++)
+        hand_in(fixture);
+    /* Ticks is another at each tick and told every few seconds */
+    assert_in_range(fixture->signals->len, 1, 5);
+}
+
+static void
+targets_and_stuck_guests_are_signalled(void **state)
+{
+    Fixture *fixture = *state;
+    const Signal *signal;
+    const char *uuid;
+    const char *name;
+    const char *reason;
+    uint64_t old_size;
+    uint64_t new_size;
+
+    fake_tick_add(fixture->tick, "web");
+    hand_in(fixture);
+    fake_tick_act(fixture->tick, 0, 2 * KIB_PER_GIB, 3 * KIB_PER_GIB, ACTION_DONE, NULL);
+    fixture->tick->plans[0].target_kib = 3 * KIB_PER_GIB;
+    hand_in(fixture);
+    signal = find_signal(fixture, DYNMEM_BUS_PATH, "TargetChanged");
+    assert_non_null(signal);
+    assert_string_equal(signal->interface, DYNMEM_BUS_INTERFACE_MANAGER);
+    g_variant_get(signal->parameters, "(&s&stt&s)", &uuid, &name, &old_size, &new_size, &reason);
+    assert_string_equal(name, "web");
+    assert_int_equal(old_size, UINT64_C(2) << 30);
+    assert_int_equal(new_size, UINT64_C(3) << 30);
+    assert_string_equal(reason, "it has all it wants: 1.8 GiB");
+
+    fixture->tick->plans[0].state = GUEST_STATE_STUCK;
+    fixture->tick->plans[0].flagged_usec = 1;
+    hand_in(fixture);
+    signal = find_signal(fixture, DYNMEM_BUS_PATH, "GuestStuck");
+    assert_non_null(signal);
+    g_variant_get(signal->parameters, "(&s&stt&s)", &uuid, &name, &old_size, &new_size, &reason);
+    assert_int_equal(old_size, UINT64_C(2) << 30);
+    assert_int_equal(new_size, UINT64_C(3) << 30);
+    assert_int_equal(count_signals(fixture, "Event"), 2);
+}
+
+/* Calls Explain; the answer or the name of the error. */
+static char *
+explain(Fixture *fixture, const char *guest, GError **error)
+{
+    g_autoptr(GVariant) reply = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Explain",
+                                     g_variant_new("(s)", guest), error);
+    char *json = NULL;
+
+    if (reply != NULL)
+        g_variant_get(reply, "(s)", &json);
+    return json;
+}
+
+static void
+assert_refused(Fixture *fixture, const char *guest, const char *name, const char *part)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *json = explain(fixture, guest, &error);
+    g_autofree char *remote = NULL;
+
+    assert_null(json);
+    remote = g_dbus_error_get_remote_error(error);
+    assert_string_equal(remote, name);
+    if (strstr(error->message, part) == NULL)
+        fail_msg("'%s' is not in '%s'", part, error->message);
+}
+
+static void
+explain_takes_a_name_or_a_uuid(void **state)
+{
+    Fixture *fixture = *state;
+    static const char *const names[] = {"web", "6a2c0a3e-0000-4000-8000-000000000000",
+                                        "6A2C0A3E_0000_4000_8000_000000000000"};
+
+    fake_tick_add(fixture->tick, "web");
+    hand_in(fixture);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *json = explain(fixture, names[i], &error);
+
+        assert_null(error);
+        assert_non_null(strstr(json, "\"name\":\"web\""));
+    }
+}
+
+static void
+an_unknown_guest_is_refused_with_near_names(void **state)
+{
+    Fixture *fixture = *state;
+
+    assert_refused(fixture, "web", DYNMEM_BUS_ERROR_NO_SUCH_GUEST, "no guest has been looked at yet");
+    fake_tick_add(fixture->tick, "webserver");
+    fake_tick_add(fixture->tick, "database");
+    fake_tick_add(fixture->tick, "6a2c0a3e-0000-4000-8000-000000000000");
+    hand_in(fixture);
+    assert_refused(fixture, "websrver", DYNMEM_BUS_ERROR_NO_SUCH_GUEST, "near are: webserver");
+    assert_refused(fixture, "data", DYNMEM_BUS_ERROR_NO_SUCH_GUEST, "near are: database");
+    assert_refused(fixture, "mailhost", DYNMEM_BUS_ERROR_NO_SUCH_GUEST, "'dm-ctl list' shows all guests");
+    assert_refused(fixture, "6a2c0a3e-0000-4000-8000-000000000000", DYNMEM_BUS_ERROR_AMBIGUOUS,
+                   "the uuid of the guest 'webserver'");
+}
+
+static void
+root_may_reload_where_polkit_does_not_run(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply =
+        call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Reload", NULL, &error);
+
+    if (geteuid() == 0) {
+        assert_null(error);
+        assert_int_equal(fixture->reloads, 1);
+    } else {
+        assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED));
+        assert_int_equal(fixture->reloads, 0);
+    }
+}
+
+/* ---- a polkit that answers what the test wants ---- */
+
+static const char polkit_xml[] = "<node><interface name='org.freedesktop.PolicyKit1.Authority'>"
+                                 "<method name='CheckAuthorization'>"
+                                 "<arg type='(sa{sv})' direction='in'/><arg type='s' direction='in'/>"
+                                 "<arg type='a{ss}' direction='in'/><arg type='u' direction='in'/>"
+                                 "<arg type='s' direction='in'/><arg type='(bba{ss})' direction='out'/>"
+                                 "</method></interface></node>";
+
+typedef struct Polkit {
+    bool authorize;
+    bool hold; /* do not answer */
+    unsigned asked;
+    GDBusMethodInvocation *held;
+    char *action;
+} Polkit;
+
+static void
+polkit_called(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+              const char *method, GVariant *parameters, GDBusMethodInvocation *invocation, void *data)
+{
+    Polkit *polkit = data;
+
+    polkit->asked++;
+    g_free(polkit->action);
+    g_variant_get(parameters, "((sa{sv})sa{ss}us)", NULL, NULL, &polkit->action, NULL, NULL, NULL);
+    if (polkit->hold)
+        polkit->held = invocation;
+    else
+        g_dbus_method_invocation_return_value(invocation, g_variant_new("((bba{ss}))", polkit->authorize, FALSE, NULL));
+}
+
+static void
+run_polkit(Fixture *fixture, Polkit *polkit)
+{
+    static const GDBusInterfaceVTable table = {.method_call = polkit_called};
+    g_autoptr(GDBusNodeInfo) info = g_dbus_node_info_new_for_xml(polkit_xml, NULL);
+    g_autoptr(GVariant) reply = NULL;
+
+    g_dbus_connection_register_object(fixture->client, "/org/freedesktop/PolicyKit1/Authority", info->interfaces[0],
+                                      &table, polkit, NULL, NULL);
+    reply = call(fixture, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName",
+                 g_variant_new("(su)", "org.freedesktop.PolicyKit1", 0), NULL);
+    assert_non_null(reply);
+}
+
+static void
+polkit_decides_who_may_reload(void **state)
+{
+    Fixture *fixture = *state;
+    Polkit polkit = {0};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) refused = NULL;
+    g_autoptr(GVariant) granted = NULL;
+
+    run_polkit(fixture, &polkit);
+    refused = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Reload", NULL, &error);
+    assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED));
+    assert_non_null(strstr(error->message, "polkit refuses org.dynmem1.manage"));
+    assert_int_equal(fixture->reloads, 0);
+    polkit.authorize = true;
+    granted = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Reload", NULL, NULL);
+    assert_non_null(granted);
+    assert_int_equal(fixture->reloads, 1);
+    assert_int_equal(polkit.asked, 2);
+    assert_string_equal(polkit.action, DYNMEM_POLKIT_MANAGE);
+    g_free(polkit.action);
+}
+
+static void
+a_password_prompt_stops_nothing(void **state)
+{
+    Fixture *fixture = *state;
+    Polkit polkit = {.hold = true};
+    Reply replies[20] = {{0}};
+    unsigned refused = 0;
+
+    run_polkit(fixture, &polkit);
+    fake_tick_add(fixture->tick, "web");
+    for (unsigned i = 0; i < G_N_ELEMENTS(replies); i++)
+        g_dbus_connection_call(fixture->client, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER,
+                               "Reload", NULL, NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, replied, &replies[i]);
+    for (unsigned i = 0; i < 5; i++)
+        hand_in(fixture);
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Name", "web");
+    assert_int_equal(polkit.asked, 16);
+    assert_int_equal(fixture->reloads, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(replies); i++)
+        refused += replies[i].done;
+    assert_int_equal(refused, G_N_ELEMENTS(replies) - 16);
+    /* the service ends while questions are open: they are answered with an error, not left */
+    report_free(g_steal_pointer(&fixture->report));
+    for (unsigned i = 0; i < G_N_ELEMENTS(replies); i++) {
+        turn_until(&replies[i].done);
+        assert_null(replies[i].value);
+        g_clear_error(&replies[i].error);
+    }
+    g_free(polkit.action);
+}
+
+static void
+a_second_daemon_is_told_that_the_name_is_taken(void **state)
+{
+    Fixture *fixture = *state;
+    Fixture second = {0};
+    Report *report = report_new(&(ReportOptions){
+        .bus_type = G_BUS_TYPE_SESSION,
+        .run_directory = "/nonexistent",
+        .name_lost = name_lost,
+        .user_data = &second,
+    });
+
+    turn_until(&second.taken);
+    assert_int_equal(second.lost, 1);
+    assert_int_equal(fixture->lost, 0);
+    report_free(report);
+}
+
+static void
+the_daemon_goes_on_without_a_bus_and_finds_it_again(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *address = g_strdup(g_test_dbus_get_bus_address(fixture->bus));
+    int64_t end = g_get_monotonic_time() + (int64_t)PATIENCE_USEC;
+
+    fake_tick_add(fixture->tick, "web");
+    hand_in(fixture);
+    g_dbus_connection_signal_unsubscribe(fixture->client, fixture->subscription);
+    g_dbus_connection_close_sync(fixture->client, NULL, NULL);
+    g_clear_object(&fixture->client);
+    g_test_dbus_down(fixture->bus);
+    /* it is looked for where it was, not anywhere else */
+    g_setenv("DBUS_SESSION_BUS_ADDRESS", address, TRUE);
+    while (fixture->lost == 0 && g_get_monotonic_time() < end)
+        g_main_context_iteration(NULL, TRUE);
+    assert_int_equal(fixture->lost, 1);
+    assert_false(fixture->taken);
+    fixture->sink.tick(fixture->sink.self, &fixture->tick->report);
+    fake_tick_next(fixture->tick);
+    fake_tick_add(fixture->tick, "late");
+    fixture->sink.tick(fixture->sink.self, &fixture->tick->report);
+    fake_tick_next(fixture->tick);
+
+    g_test_dbus_up(fixture->bus);
+    connect_client(fixture);
+    wait_for_name(fixture);
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Name", "web");
+    assert_text(fixture, GUEST_PATH("1"), DYNMEM_BUS_INTERFACE_GUEST, "Name", "late");
+}
+
 int
 main(void)
 {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(guests_are_objects_that_appear_and_vanish, set_up, tear_down),
+        TEST(guests_are_objects_that_appear_and_vanish),
+        TEST(all_figures_are_on_the_bus_in_bytes),
+        TEST(a_change_is_one_signal_with_what_changed),
+        TEST(figures_that_move_do_not_flood),
+        TEST(nothing_is_sent_while_nothing_changes),
+        TEST(targets_and_stuck_guests_are_signalled),
+        TEST(explain_takes_a_name_or_a_uuid),
+        TEST(an_unknown_guest_is_refused_with_near_names),
+        TEST(root_may_reload_where_polkit_does_not_run),
+        TEST(polkit_decides_who_may_reload),
+        TEST(a_password_prompt_stops_nothing),
+        TEST(a_second_daemon_is_told_that_the_name_is_taken),
+        TEST(the_daemon_goes_on_without_a_bus_and_finds_it_again),
     };
 
     return cmocka_run_group_tests_name("report on a bus", tests, NULL, NULL);

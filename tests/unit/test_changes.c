@@ -150,7 +150,7 @@ a_target_is_told_once_it_was_taken_with_the_reason_it_was_sent_for(void **state)
     assert_string_equal(told->name, "web");
     assert_int_equal(told->old_kib, 2 * KIB_PER_GIB);
     assert_int_equal(told->new_kib, 3 * KIB_PER_GIB);
-    assert_non_null(strstr(told->message, "web raised from 2 GiB to 3 GiB: it is starved"));
+    assert_non_null(strstr(told->message, "web raised from 2 GiB to 3 GiB; it is starved"));
     assert_non_null(strstr(told->reason, "it is starved"));
 }
 
