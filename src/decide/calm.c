@@ -6,6 +6,7 @@
 
 #define BAND_KIB (64 * KIB_PER_MIB)
 #define BAND_PERCENT 5
+#define BAND_PART 8
 #define TINY_KIB (8 * KIB_PER_MIB)
 #define TINY_PART 128
 #define WANT_EVERY_USEC (10 * USEC_PER_SEC)
@@ -20,10 +21,11 @@
 #define TRIM_STILL_USEC (30 * USEC_PER_SEC)
 #define TRIM_EVERY_USEC (300 * USEC_PER_SEC)
 
+/* For a small guest the fixed part of the band would be more than its whole buffer. */
 static uint64_t
 band_of(const CalmGuest *guest)
 {
-    return MAX(percent_of(guest->held_kib, BAND_PERCENT), BAND_KIB);
+    return MAX(percent_of(guest->held_kib, BAND_PERCENT), MIN(BAND_KIB, guest->held_kib / BAND_PART));
 }
 
 static uint64_t
