@@ -218,7 +218,6 @@ drop_ins_are_merged_by_name_and_applied_in_order(void **state)
 {
     Fixture *f = *state;
     g_autofree char *mask = place(f, "etc/dynmem/dynmemd.conf.d/30-c.conf");
-    g_autofree char *folder = place(f, "etc/dynmem/dynmemd.conf.d/60-folder.conf/x");
 
     put(f, "etc/dynmem/dynmemd.conf", "[Policy]\nBuffer=1\nPriority=1\nCacheShare=1\n[Host]\nReserve=1GiB\n");
     put(f, "usr/lib/dynmem/dynmemd.conf.d/10-a.conf", "[Policy]\nBuffer=10\n");
@@ -228,6 +227,7 @@ drop_ins_are_merged_by_name_and_applied_in_order(void **state)
     put(f, "run/dynmem/dynmemd.conf.d/30-c.conf", "[Policy]\nBuffer=30\n"); /* masked */
     assert_int_equal(symlink("/dev/null", mask), 0);
     put(f, "etc/dynmem/dynmemd.conf.d/40-e.conf~", "[Policy]\nBuffer=40\n");
+    put(f, "etc/dynmem/dynmemd.conf.d/60-folder.conf/x", "");
     put(f, "etc/dynmem/dynmemd.conf.d/.45.conf", "[Policy]\nBuffer=45\n");
     put(f, "usr/lib/dynmem/dynmemd.conf.d/70.conf", "[Host]\nReserve=\n"); /* back to the default */
     load(f, NULL);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Whatever stands in a domain XML, the settings that come out of it hold together. */
+
+#include "fuzz.h"
+
+#include "config/guest_book.h"
+#include "units.h"
+
+static void
+check(const GuestBook *book, const GuestSettings *guest)
+{
+    const GPtrArray *issues = guest_book_issues(book);
+
+    g_assert_cmpuint(guest->minimum_kib, <=, guest->startup_kib);
+    g_assert_cmpuint(guest->startup_kib, <=, guest->maximum_kib);
+    g_assert_cmpuint(guest->maximum_kib, <=, KIB_LIMIT);
+    g_assert_cmpuint(guest->buffer_percent, <=, 2000);
+    g_assert_cmpuint(guest->priority, <=, 100);
+    g_assert_cmpuint(guest->vcpus, >=, 1);
+    g_assert_true(guest->maximum_kib > 0 || guest->bar == BALLOON_BAD_MEMORY);
+    g_assert_true(guest->paging_directory == NULL || g_path_is_absolute(guest->paging_directory));
+    for (guint i = 0; i < issues->len; i++) {
+        const GuestIssue *issue = g_ptr_array_index(issues, i);
+
+        g_assert_true(g_utf8_validate(issue->message, -1, NULL));
+        g_assert_null(strchr(issue->message, '\n'));
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    g_autofree char *text = g_strndup((const char *)data, size);
+    char good[] = "<domain><memory>2097152</memory><metadata><d:memory xmlns:d='urn:dynmem:domain:1' minimum='1GiB'/>"
+                  "</metadata><devices><memballoon model='virtio'/></devices></domain>";
+    char name[] = "fuzz";
+    GuestRecord record = {.uuid = "00000000-0000-0000-0000-000000000000", .name = name};
+    const GuestRecord *records[] = {&record};
+    g_autoptr(Settings) settings = settings_new();
+    g_autoptr(GuestBook) book = guest_book_new();
+
+    /* as the first that is seen of a guest, off and then running */
+    record.inactive_xml = text;
+    check(book, guest_book_update(book, settings, 1, records, 1)[0]);
+    record.life = GUEST_LIFE_RUNNING;
+    record.live_xml = text;
+    record.definition_serial++;
+    check(book, guest_book_update(book, settings, 1, records, 1)[0]);
+    /* after something good */
+    record.live_xml = good;
+    record.definition_serial++;
+    check(book, guest_book_update(book, settings, 1, records, 1)[0]);
+    record.live_xml = text;
+    record.inactive_xml = good;
+    record.definition_serial++;
+    check(book, guest_book_update(book, settings, 1, records, 1)[0]);
+    return 0;
+}
