@@ -119,6 +119,16 @@ class Bash(unittest.TestCase):
         self.assertEqual(self.complete("top", "--sort", "=", "n"), ["name"])
         self.assertEqual(self.complete("top", "--count", "=", ""), [])
 
+    def test_files(self):
+        with tempfile.TemporaryDirectory() as directory:
+            names = [os.path.join(directory, name) for name in ("a file.ini", "b.ini")]
+            for name in names:
+                with open(name, "w", encoding="utf-8"):
+                    pass
+            self.assertEqual(sorted(self.complete("simulate", directory + "/")), names)
+            self.assertEqual(self.complete("simulate", "--svg", "=", directory + "/b"), names[1:])
+            self.assertEqual(self.complete("simulate", names[0], directory + "/"), [])
+
 
 class Zsh(unittest.TestCase):
     def test_it_is_read_without_a_complaint(self):
