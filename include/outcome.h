@@ -26,11 +26,11 @@ typedef struct Outcome {
     GArray *targets; /* of TargetAction, in the order they were done */
 } Outcome;
 
-/* Something that is wrong with the settings of a guest. The last good ones stay in force. */
+/* What is wrong with the settings of a guest; at most one a guest. The message says what is in force meanwhile. */
 typedef struct GuestIssue {
     char uuid[37];
     char *name;
-    char *message; /* one line: attribute, value, why, what is expected */
+    char *message; /* one line: attributes, values, why, what is expected, and what is in force until then */
 } GuestIssue;
 
 struct TickReport {

@@ -36,7 +36,7 @@ typedef struct Entry {
     StartupDefault startup;
     uint32_t period_sec;
     bool configured_known; /* the two above were read */
-    GPtrArray *issues;     /* of GuestIssue; NULL: none */
+    GuestIssue issue;      /* message is NULL: none */
 } Entry;
 
 struct GuestBook {
@@ -47,23 +47,14 @@ struct GuestBook {
 };
 
 static void
-issue_free(void *data)
-{
-    GuestIssue *issue = data;
-
-    g_free(issue->name);
-    g_free(issue->message);
-    g_free(issue);
-}
-
-static void
 entry_clear(void *data)
 {
     Entry *entry = data;
 
     domain_element_clear(&entry->good);
     guest_settings_clear(&entry->settings);
-    g_clear_pointer(&entry->issues, g_ptr_array_unref);
+    g_free(entry->issue.name);
+    g_free(entry->issue.message);
 }
 
 GuestBook *
@@ -90,21 +81,18 @@ guest_book_free(GuestBook *book)
     g_free(book);
 }
 
+/* All that is wrong is one issue: it is put right in one place, and told once. */
 static void
-note_issues(Entry *entry, const GuestRecord *record, const GPtrArray *complaints)
+note_issue(Entry *entry, const GuestRecord *record, GPtrArray *complaints)
 {
-    g_clear_pointer(&entry->issues, g_ptr_array_unref);
+    g_clear_pointer(&entry->issue.name, g_free);
+    g_clear_pointer(&entry->issue.message, g_free);
     if (complaints->len == 0)
         return;
-    entry->issues = g_ptr_array_new_with_free_func(issue_free);
-    for (guint i = 0; i < complaints->len; i++) {
-        GuestIssue *issue = g_new0(GuestIssue, 1);
-
-        g_strlcpy(issue->uuid, record->uuid, sizeof issue->uuid);
-        issue->name = g_strdup(record->name);
-        issue->message = g_strdup(g_ptr_array_index(complaints, i));
-        g_ptr_array_add(entry->issues, issue);
-    }
+    g_strlcpy(entry->issue.uuid, record->uuid, sizeof entry->issue.uuid);
+    entry->issue.name = g_strdup(record->name);
+    g_ptr_array_add(complaints, NULL);
+    entry->issue.message = g_strjoinv("; ", (char **)complaints->pdata);
 }
 
 /* Keeps what libvirt changes in the live XML; see the head of this file. started: a new QEMU runs. */
@@ -185,7 +173,7 @@ entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, 
         entry->settings.bar = BALLOON_BAD_MEMORY;
         entry->settings.vcpus = 1;
     }
-    note_issues(entry, record, complaints);
+    note_issue(entry, record, complaints);
 }
 
 const GuestSettings *const *
@@ -216,8 +204,8 @@ guest_book_update(GuestBook *book, const Settings *settings, uint64_t settings_s
             Entry *entry = guest_table_get(book->entries, i);
 
             g_ptr_array_add(book->settings, &entry->settings);
-            for (guint j = 0; entry->issues != NULL && j < entry->issues->len; j++)
-                g_ptr_array_add(book->issues, g_ptr_array_index(entry->issues, j));
+            if (entry->issue.message != NULL)
+                g_ptr_array_add(book->issues, &entry->issue);
         }
     }
     return (const GuestSettings *const *)book->settings->pdata;

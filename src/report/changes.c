@@ -54,9 +54,9 @@ compare_issues(Changes *changes, const TickReport *now)
         if (g_strcmp0(g_hash_table_lookup(changes->issues, issue->uuid), issue->message) == 0)
             continue;
         g_hash_table_replace(changes->issues, g_strdup(issue->uuid), g_strdup(issue->message));
-        change_list_add(changes->list, CHANGE_SETTINGS_REJECTED, issue->uuid, issue->name, issue->message,
-                        g_strdup_printf("Settings of guest %s are not used: %s. The last good ones stay in force.",
-                                        issue->name, issue->message));
+        change_list_add(
+            changes->list, CHANGE_SETTINGS_REJECTED, issue->uuid, issue->name, issue->message,
+            g_strdup_printf("Settings of guest %s can't be used as they are: %s.", issue->name, issue->message));
     }
     if (g_hash_table_size(changes->issues) <= (now->issues != NULL ? now->issues->len : 0))
         return;

@@ -477,6 +477,6 @@ explain_why(const GuestPlan *guest, const TickReport *report)
         say(&text, "It did not follow its target before and is on trial.");
     say_host(&text);
     if (issue != NULL)
-        say(&text, "Its settings can't be used as they are, and the last good ones are in force: %s.", issue);
+        say(&text, "Its settings can't be used as they are: %s.", issue);
     return explain_text_finish(&text);
 }

@@ -146,13 +146,16 @@ class DaemonTest(unittest.TestCase):
                 self.assertIn("web" if verb != ["host"] else "udget", daemon.ctl(*verb))
 
     def test_a_bad_value_is_told_and_harms_nobody_else(self):
-        bad = {"name": "bad", "memory": 512, "metadata": ELEMENT.format("minimum='lots'")}
+        bad = {"name": "bad", "memory": 512, "metadata": ELEMENT.format("minimum='lots' buffer='much'")}
         with Daemon(guests=[bad, WEB]) as daemon:
             daemon.wait(lambda: "lots" in daemon.log.read_text(), "the complaint")
             line = next(line for line in daemon.log.read_text().splitlines() if "lots" in line)
             self.assertIn("bad", line)
             self.assertIn("minimum", line)
             self.assertEqual(daemon.wait(lambda: daemon.guest("web"), "web")["minimum"], 256 << 20)
+            self.assertEqual(daemon.guest("bad")["state"], "static")
+            time.sleep(3)
+            self.assertEqual(daemon.log.read_text().count("lots"), 1)
 
     def test_reload_takes_what_is_good_and_names_what_is_not(self):
         with Daemon(config="[Host]\nBudget=8GiB\n", guests=[WEB]) as daemon:
