@@ -189,8 +189,8 @@ finish(Pass *pass)
                 guest_plan->rule = PLAN_RULE_STUCK;
         } else if (work->standing.part != PART_OUT) {
             tell(pass, i);
-        } else if (guest->target_known && guest->life != GUEST_LIFE_OFF && guest->settings->managed) {
-            guest_plan->target_kib = guest->target_kib;
+        } else if (guest->life != GUEST_LIFE_OFF && guest_plan->state != GUEST_STATE_STATIC) {
+            guest_plan->target_kib = work->held_kib; /* it keeps what it was told, or what it has */
         }
         if (work->standing.booking == BOOKING_MAXIMUM)
             guest_plan->assigned_kib = guest->settings->maximum_kib;
