@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+Published names stand in several files: include/names.h, what is installed from data/, the code and the manual. This
+test holds them against one another, so that none is forgotten when one is changed.
+"""
+
+import os
+import re
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def defines(prefix):
+    """Name without prefix -> value, of the strings in names.h."""
+    return dict(re.findall(rf'^#define {prefix}(\w+) "([^"]*)"', read("include/names.h"), re.MULTILINE))
+
+
+NAMES = defines("DYNMEM_")
+MESSAGES = defines("DYNMEM_MESSAGE_")
+FIELDS = set(defines("DYNMEM_FIELD_").values())
+
+
+def manual(page):
+    """The words of a manual page, without the macros' escapes."""
+    return read(f"man/{page}").replace("\\-", "-").replace("\\~", " ")
+
+
+def catalog():
+    """Message id -> (headers, body)."""
+    entries = {}
+    for part in re.split(r"^-- ", read("data/dynmem.catalog"), flags=re.MULTILINE)[1:]:
+        head, _, body = part.partition("\n\n")
+        lines = head.splitlines()
+        assert lines[0] not in entries, f"{lines[0]} has two entries"
+        entries[lines[0]] = (dict(line.split(": ", 1) for line in lines[1:]), body.strip())
+    return entries
+
+
+class Interface:
+    """One interface of the XML, and the comments that document it."""
+
+    def __init__(self, element, text):
+        self.name = element.get("name")
+        self.properties = {p.get("name"): p.get("type") for p in element.findall("property")}
+        self.methods = {m.get("name"): m.findall("arg") for m in element.findall("method")}
+        self.signals = {s.get("name"): s.findall("arg") for s in element.findall("signal")}
+        start = text.index(f'<interface name="{self.name}"')
+        self.comments = re.findall(r"<!--(.*?)-->", text[start:text.index("</interface>", start)], re.DOTALL)
+
+    def comment(self, name):
+        found = [comment for comment in self.comments if comment.strip().startswith(f"{name}:")]
+        assert len(found) == 1, f"{self.name}.{name} is documented {len(found)} times"
+        return found[0]
+
+
+def interfaces():
+    text = read("data/org.dynmem1.xml")
+    return {element.get("name"): Interface(element, text)
+            for element in ElementTree.fromstring(text.encode()).findall("interface")}
+
+
+class Messages(unittest.TestCase):
+    def test_ids_are_unique_and_well_formed(self):
+        self.assertEqual(len(set(MESSAGES.values())), len(MESSAGES))
+        for name, identity in MESSAGES.items():
+            self.assertRegex(identity, r"^[0-9a-f]{32}$", name)
+
+    def test_each_id_has_a_catalog_entry_and_no_other_has(self):
+        self.assertEqual(set(catalog()), set(MESSAGES.values()))
+
+    def test_entries_are_complete_and_use_fields_that_are_sent(self):
+        for identity, (headers, body) in catalog().items():
+            self.assertEqual(set(headers), {"Subject", "Defined-By", "Documentation"}, identity)
+            self.assertTrue(body, identity)
+            for field in re.findall(r"@(\w+)@", headers["Subject"] + body):
+                self.assertIn(field, FIELDS, identity)
+
+    def test_each_id_belongs_to_one_kind_of_change(self):
+        used = re.findall(r"DYNMEM_MESSAGE_(\w+)", read("src/report/change.c"))
+        self.assertEqual(sorted(used), sorted(MESSAGES))
+
+    def test_fields_are_sent_and_in_the_manual(self):
+        journal = read("src/report/journal.c")
+        for name, field in defines("DYNMEM_FIELD_").items():
+            self.assertIn(f"DYNMEM_FIELD_{name}", journal)
+            self.assertIn(field, manual("dynmem.7"))
+
+    def test_kinds_are_in_the_manual(self):
+        kinds = re.findall(r'^\s*\[CHANGE_\w+\] =\s*\{"([a-z-]+)"', read("src/report/change.c"), re.MULTILINE)
+        self.assertEqual(len(kinds), len(MESSAGES))
+        for kind in kinds:
+            self.assertRegex(manual("org.dynmem1.5"), rf"\.IR {kind} [,.]")
+
+
+class Bus(unittest.TestCase):
+    def test_interfaces_have_their_names(self):
+        self.assertEqual(set(interfaces()), {NAMES["BUS_INTERFACE_MANAGER"], NAMES["BUS_INTERFACE_GUEST"]})
+        root = ElementTree.fromstring(read("data/org.dynmem1.xml").encode())
+        self.assertEqual(root.get("name"), NAMES["BUS_PATH"])
+        self.assertTrue(NAMES["BUS_GUEST_PREFIX"].startswith(NAMES["BUS_PATH"] + "/"))
+
+    def test_everything_is_documented_in_the_xml(self):
+        for interface in interfaces().values():
+            for name in interface.properties:
+                self.assertGreater(len(interface.comment(name).split()), 4, name)
+            for name, arguments in list(interface.methods.items()) + list(interface.signals.items()):
+                comment = interface.comment(name)
+                for argument in arguments:
+                    self.assertIn(f"@{argument.get('name')}: ", comment, name)
+
+    def test_everything_is_in_the_manual_with_its_type(self):
+        text = manual("org.dynmem1.5")
+        for interface in interfaces().values():
+            for name, kind in interface.properties.items():
+                self.assertRegex(text, rf'\b{name} "(, )? ?{kind}\b', name)
+            for name, arguments in list(interface.methods.items()) + list(interface.signals.items()):
+                line = next((line for line in text.splitlines() if line.startswith(f".BR {name} (")), "")
+                words = re.findall(r"\b(\w) +(\w+)", line.split("(", 1)[-1])
+                self.assertEqual(words, [(a.get("type"), a.get("name")) for a in arguments], name)
+
+    def test_properties_that_move_are_marked_in_the_manual(self):
+        text = manual("org.dynmem1.5")
+        for interface in interfaces().values():
+            for name, kind in interface.properties.items():
+                marked = interface.comment(name).strip().endswith("Moves.")
+                self.assertEqual(bool(re.search(rf'\b{name} " ?{kind} \*', text)), marked, name)
+
+    def test_errors_are_documented(self):
+        for error in defines("DYNMEM_BUS_ERROR_").values():
+            self.assertTrue(error.startswith(NAMES["BUS_NAME"] + ".Error."))
+            self.assertIn(error, read("data/org.dynmem1.xml"))
+            self.assertIn(error, manual("org.dynmem1.5"))
+
+    def test_states_and_rules_are_in_the_manual(self):
+        names = read("src/base/names.c")
+        text = manual("org.dynmem1.5")
+        for state in re.findall(r'\[GUEST_STATE_\w+\] = "([a-z-]+)"', names):
+            self.assertRegex(text, rf"\b{state}\b")
+        rules = re.findall(r'\[PLAN_RULE_\w+\] = \{"([a-z-]+)"', names)
+        section = text[text.index(".SH RULES"):text.index(".SH ERRORS")]
+        self.assertEqual(sorted(re.findall(r"^\.IR ([a-z-]+) [,.]$", section, re.MULTILINE)), sorted(rules))
+
+    def test_the_bus_policy_lets_root_own_and_everybody_read(self):
+        policies = ElementTree.fromstring(read("data/org.dynmem1.conf").encode()).findall("policy")
+        owners = [(p.get("user"), a.get("own")) for p in policies for a in p.findall("allow") if a.get("own")]
+        self.assertEqual(owners, [("root", NAMES["BUS_NAME"])])
+        default = next(p for p in policies if p.get("context") == "default")
+        allowed = {a.get("send_interface") for a in default.findall("allow")
+                   if a.get("send_destination") == NAMES["BUS_NAME"]}
+        self.assertGreaterEqual(allowed, set(interfaces()) | {"org.freedesktop.DBus.Properties",
+                                                              "org.freedesktop.DBus.ObjectManager"})
+
+    def test_the_polkit_action_is_the_one_that_is_asked_for(self):
+        actions = ElementTree.fromstring(read("data/org.dynmem1.policy").encode()).findall("action")
+        self.assertEqual([action.get("id") for action in actions], [NAMES["POLKIT_MANAGE"]])
+        self.assertIn(NAMES["POLKIT_MANAGE"], manual("org.dynmem1.5"))
+
+
+class Places(unittest.TestCase):
+    def setUp(self):
+        self.unit = dict(line.split("=", 1) for line in read("data/dynmemd.service.in").splitlines()
+                         if "=" in line and not line.startswith("#"))
+
+    def test_the_unit_starts_the_daemon_and_makes_its_directory(self):
+        self.assertEqual(self.unit["ExecStart"], "@sbindir@/dynmemd")
+        self.assertEqual("/run/" + self.unit["RuntimeDirectory"], NAMES["RUN_DIRECTORY"])
+        # notify-reload is not known to systemd 252
+        self.assertEqual(self.unit["Type"], "notify")
+        self.assertIn("HUP", self.unit["ExecReload"])
+
+    def test_the_unit_names_manuals_that_exist(self):
+        for page, section in re.findall(r"man:([\w.-]+)\((\d)\)", self.unit["Documentation"]):
+            self.assertTrue(os.path.exists(os.path.join(ROOT, "man", f"{page}.{section}")), page)
+
+    def test_the_metrics_file_is_in_the_run_directory(self):
+        self.assertEqual(os.path.dirname(NAMES["METRICS_FILE"]), NAMES["RUN_DIRECTORY"])
+        self.assertIn(f"/{os.path.basename(NAMES['METRICS_FILE'])}\"", read("src/report/report.c"))
+        self.assertIn(NAMES["METRICS_FILE"], manual("dynmem.7"))
+
+
+class Metrics(unittest.TestCase):
+    def test_metrics_are_the_ones_of_the_manual(self):
+        code = set(re.findall(r'"(dynmem_[a-z_]+)[ {"]', read("src/report/metrics.c")))
+        # a counter's samples have a suffix that its family has not
+        families = {name[:-len("_total")] for name in code if name.endswith("_total")}
+        self.assertEqual(set(re.findall(r"\bdynmem_[a-z_]+\b", manual("dynmem.7"))), code - families)
+
+    def test_units_are_in_the_names(self):
+        for name, unit in re.findall(r'\{"(dynmem_[a-z_]+)", (?:"(\w+)"|NULL)', read("src/report/metrics.c")):
+            self.assertEqual(name.endswith(("_bytes", "_seconds")), bool(unit), name)
+            self.assertTrue(name.endswith(unit), name)
+
+    def test_every_name_begins_with_dynmem(self):
+        for name in re.findall(r'append_head\(text, "(\w+)"', read("src/report/metrics.c")):
+            self.assertTrue(name.startswith("dynmem_"))
+
+
+if __name__ == "__main__":
+    unittest.main()
