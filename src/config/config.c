@@ -17,7 +17,7 @@
 static const char *const directories[] = {"/etc/dynmem", "/run/dynmem", "/usr/lib/dynmem"};
 
 /* Larger than any that was written by a person. */
-#define FILE_SIZE_LIMIT (256 * 1024)
+#define FILE_SIZE_LIMIT ((size_t)256 * 1024)
 
 /* The file's bytes, or NULL with message set. A file that is absent has *absent set and no message. */
 static GString *
@@ -48,7 +48,7 @@ read_file(const char *path, bool *absent, char **message)
         if (got < 0)
             *message = g_strdup_printf("can't be read: %s; it is passed over", g_strerror(errno));
         else if (text->len + (size_t)got > FILE_SIZE_LIMIT)
-            *message = g_strdup_printf("is larger than %d KiB; it is passed over", FILE_SIZE_LIMIT / 1024);
+            *message = g_strdup_printf("is larger than %zu KiB; it is passed over", FILE_SIZE_LIMIT / 1024);
         if (*message != NULL || got <= 0)
             break;
         g_string_append_len(text, block, got);

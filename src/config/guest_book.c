@@ -10,7 +10,7 @@
  * (<currentMemory>) and the period of the statistics. A transient guest has no inactive XML; what its live one said when
  * it was first seen, or at its last start, is kept.
  *
- * What a bad element does: the attributes that were last good stay in force. Where there were none, or where they no
+ * What a bad element does: the attributes that were last good stay in force, with the startup that they were good with. Where there were none, or where they no
  * longer go with the guest's memory, the guest counts as mode=static with no attributes: booked in full and left alone
  * until the element is put right. Squeezing or growing it by defaults that its administrator did not ask for could hurt
  * it; leaving it alone can't.
@@ -31,7 +31,8 @@ typedef struct Entry {
     uint64_t boots;
 
     GuestSettings settings;
-    DomainElement good; /* the last good one, which may be none at all */
+    DomainElement good;          /* the last good one, which may be none at all ... */
+    StartupDefault good_startup; /* ... and what it was good with */
     bool has_good;
     StartupDefault startup;
     uint32_t period_sec;
@@ -134,9 +135,10 @@ work_out_settings(Entry *entry, DomainXml *domain, const Settings *settings, GPt
         domain_element_clear(&entry->good);
         entry->good = domain->element;
         domain->element = (DomainElement){0};
+        entry->good_startup = entry->startup;
         entry->has_good = true;
     } else if (entry->has_good &&
-               guest_element_resolve(domain, &entry->good, entry->startup, settings, &entry->settings, NULL)) {
+               guest_element_resolve(domain, &entry->good, entry->good_startup, settings, &entry->settings, NULL)) {
         g_ptr_array_add(complaints, g_strdup("until that is put right the last good settings stay in force"));
     } else {
         /* can't fail: there is nothing in it that could be bad */

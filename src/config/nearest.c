@@ -42,12 +42,12 @@ const char *
 nearest_name(const char *name, const char *const *names, size_t count)
 {
     const char *nearest = NULL;
-    unsigned nearest_distance = 3;
+    size_t nearest_distance = 3;
 
     if (strlen(name) > LENGTH_LIMIT)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        unsigned d;
+        size_t d;
 
         if (strlen(names[i]) > LENGTH_LIMIT)
             continue;

@@ -263,7 +263,7 @@ static void
 files_that_are_too_large_or_garbage_do_no_harm(void **state)
 {
     Fixture *f = *state;
-    g_autofree char *large = g_strnfill(300 * 1024, '#');
+    g_autofree char *large = g_strnfill((gsize)300 * 1024, '#');
     GString *garbage = g_string_new("[Policy]\n");
 
     put(f, "etc/dynmem/dynmemd.conf", large);

@@ -3,6 +3,7 @@
 #include "config/guest_book.h"
 #include "units.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #define NS "xmlns:dynmem='urn:dynmem:domain:1'"
@@ -230,8 +231,9 @@ a_bad_value_is_told_and_the_last_good_settings_stay(void **state)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        const GuestSettings *g = settings_of(f, "minimum='1GiB' buffer='7' mode='observe'");
+        const GuestSettings *g;
 
+        settings_of(f, "minimum='1GiB' buffer='7' mode='observe'");
         assert_int_equal(issue_count(f), 0);
         g = settings_of(f, cases[i].attributes);
         assert_true(issue_says(f, cases[i].said));
@@ -285,6 +287,48 @@ last_good_settings_that_no_longer_fit_the_guest_are_not_used(void **state)
     assert_int_equal(g->maximum_kib, 2 * GIB);
     assert_int_equal(g->minimum_kib, 2 * GIB);
     assert_int_equal(g->mode, GUEST_MODE_STATIC);
+}
+
+static void
+a_startup_that_became_too_small_is_no_reason_to_drop_what_was_good(void **state)
+{
+    Fixture *f = *state;
+
+    assert_int_equal(settings_of(f, "minimum='2GiB'")->minimum_kib, 2 * GIB);
+    /* somebody lowers <currentMemory> below the minimum */
+    define_off(&f->records[0],
+               g_strdup("<domain><metadata><d:memory xmlns:d='urn:dynmem:domain:1' minimum='2GiB'/></metadata>"
+                        "<memory unit='GiB'>4</memory><currentMemory unit='GiB'>1</currentMemory>"
+                        "<devices><memballoon model='virtio'/></devices></domain>"));
+    assert_int_equal(update(f)->startup_kib, 2 * GIB);
+    assert_int_equal(update(f)->minimum_kib, 2 * GIB);
+    assert_int_equal(update(f)->mode, GUEST_MODE_DYNAMIC);
+    assert_true(issue_says(f, "above startup, which is 1GiB by <currentMemory>"));
+}
+
+static void
+nothing_grows_with_the_number_of_updates(void **state)
+{
+    Fixture *f = *state;
+    size_t before = 0;
+
+    f->count = 3;
+    for (int round = 0; round < 1200; round++) {
+        for (size_t i = 0; i < 3; i++)
+            define_off(&f->records[i],
+                       domain(round % 3 == 0 ? "<dynmem:memory " NS " minimum='1GiB' paging-directory='/p'/>"
+                                             : "<dynmem:memory " NS " minimum='bad' colour='red'/>",
+                              "", ""));
+        f->settings_serial++;
+        for (int tick = 0; tick < 5; tick++)
+            update(f);
+        if (round % 3 != 0)
+            continue;
+        if (round == 60)
+            before = mallinfo2().uordblks;
+        if (round > 60)
+            assert_true(mallinfo2().uordblks <= before + 4096); /* blocks are not always cut to the byte */
+    }
 }
 
 static void
@@ -553,6 +597,8 @@ main(void)
         test(a_guest_that_was_never_good_counts_as_static_until_it_is),
         test(a_bad_first_element_leaves_a_guest_unmanaged_that_was_so),
         test(last_good_settings_that_no_longer_fit_the_guest_are_not_used),
+        test(a_startup_that_became_too_small_is_no_reason_to_drop_what_was_good),
+        test(nothing_grows_with_the_number_of_updates),
         test(unknown_names_are_told_and_the_rest_is_used),
         test(one_bad_guest_does_not_touch_the_others),
         test(guests_that_come_and_go_keep_the_others_settings),
