@@ -3,14 +3,19 @@
 
 #include <glib-unix.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct ProcessWatch {
-    int fd;
+struct ProcessSet {
+    int epoll; /* -1: none to be had, nothing is watched */
     guint source;
+};
+
+struct ProcessWatch {
+    ProcessSet *set;
+    int fd;
     void (*ended)(void *user_data);
     void *user_data;
 };
@@ -31,19 +36,49 @@ process_read_pid(const char *directory, const char *name)
     return pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
 }
 
+/* One at a time: what is told of the first may free any other. */
 static gboolean
 on_readable(int fd, GIOCondition condition, void *data)
 {
-    ProcessWatch *watch = data;
+    ProcessSet *set = data;
+    struct epoll_event event;
+    ProcessWatch *watch;
 
-    watch->source = 0;
-    watch->ended(watch->user_data); /* may free the watch */
-    return G_SOURCE_REMOVE;
+    if (epoll_wait(set->epoll, &event, 1, 0) < 1)
+        return G_SOURCE_CONTINUE;
+    watch = event.data.ptr;
+    epoll_ctl(set->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+    watch->ended(watch->user_data);
+    return G_SOURCE_CONTINUE;
+}
+
+ProcessSet *
+process_set_new(void)
+{
+    ProcessSet *set = g_new0(ProcessSet, 1);
+
+    set->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (set->epoll >= 0)
+        set->source = g_unix_fd_add(set->epoll, G_IO_IN, on_readable, set);
+    return set;
+}
+
+void
+process_set_free(ProcessSet *set)
+{
+    if (set == NULL)
+        return;
+    if (set->source != 0)
+        g_source_remove(set->source);
+    if (set->epoll >= 0)
+        close(set->epoll);
+    g_free(set);
 }
 
 ProcessWatch *
-process_watch_new(pid_t pid, void (*ended)(void *user_data), void *user_data)
+process_watch_new(ProcessSet *set, pid_t pid, void (*ended)(void *user_data), void *user_data)
 {
+    struct epoll_event event = {.events = EPOLLIN};
     ProcessWatch *watch;
     int fd = -1;
 
@@ -53,10 +88,13 @@ process_watch_new(pid_t pid, void (*ended)(void *user_data), void *user_data)
     if (fd < 0)
         return NULL;
     watch = g_new0(ProcessWatch, 1);
+    watch->set = set;
     watch->fd = fd;
     watch->ended = ended;
     watch->user_data = user_data;
-    watch->source = g_unix_fd_add(fd, G_IO_IN, on_readable, watch);
+    event.data.ptr = watch;
+    if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+        g_clear_pointer(&watch, process_watch_free);
     return watch;
 }
 
@@ -65,8 +103,7 @@ process_watch_free(ProcessWatch *watch)
 {
     if (watch == NULL)
         return;
-    if (watch->source != 0)
-        g_source_remove(watch->source);
+    epoll_ctl(watch->set->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
     close(watch->fd);
     g_free(watch);
 }

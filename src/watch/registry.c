@@ -13,6 +13,7 @@
 
 struct Registry {
     GHashTable *guests; /* uuid -> Guest */
+    ProcessSet *processes;
     GPtrArray *records; /* sorted; built when asked for */
     bool records_valid;
     void (*process_ended)(void *user_data, Guest *guest);
@@ -45,6 +46,7 @@ registry_new(void (*process_ended)(void *user_data, Guest *guest), void *user_da
     Registry *registry = g_new0(Registry, 1);
 
     registry->guests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_free);
+    registry->processes = process_set_new();
     registry->records = g_ptr_array_new();
     registry->process_ended = process_ended;
     registry->user_data = user_data;
@@ -58,6 +60,7 @@ registry_free(Registry *registry)
         return;
     g_ptr_array_unref(registry->records);
     g_hash_table_unref(registry->guests);
+    process_set_free(registry->processes);
     g_free(registry);
 }
 
@@ -155,7 +158,7 @@ guest_set_pid(Guest *guest, pid_t pid)
     g_clear_pointer(&guest->process, process_watch_free);
     guest->record.pid = pid;
     if (pid > 0)
-        guest->process = process_watch_new(pid, on_process_ended, guest);
+        guest->process = process_watch_new(guest->registry->processes, pid, on_process_ended, guest);
 }
 
 void
