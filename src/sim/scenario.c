@@ -7,9 +7,6 @@
 #include <string.h>
 
 #define DEFAULT_SECONDS 600
-#define DEFAULT_INFLATE_KIB (400 * KIB_PER_MIB)
-#define DEFAULT_SWAPPING_KIB (100 * KIB_PER_MIB)
-#define DEFAULT_DEFLATE_KIB (800 * KIB_PER_MIB)
 
 enum {
     CHANCE_NOISE = 1
@@ -93,9 +90,9 @@ sim_scenario_add_guest(SimScenario *scenario, const char *name)
     spec->managed = true;
     spec->steps = g_array_new(FALSE, FALSE, sizeof(SimLevel));
     spec->events = g_array_new(FALSE, FALSE, sizeof(SimEvent));
-    spec->inflate_kib = DEFAULT_INFLATE_KIB;
-    spec->swapping_kib = DEFAULT_SWAPPING_KIB;
-    spec->deflate_kib = DEFAULT_DEFLATE_KIB;
+    spec->inflate_kib = SIM_INFLATE_KIB;
+    spec->swapping_kib = SIM_SWAPPING_KIB;
+    spec->deflate_kib = SIM_DEFLATE_KIB;
     g_ptr_array_add(scenario->guests, spec);
     number_guests(scenario);
     return spec;
@@ -365,11 +362,11 @@ format_guest(GString *text, const SimGuestSpec *spec)
     format_need(text, spec);
     if (spec->noise_kib > 0)
         format_size(text, "noise", spec->noise_kib, "");
-    if (spec->inflate_kib != DEFAULT_INFLATE_KIB)
+    if (spec->inflate_kib != SIM_INFLATE_KIB)
         format_size(text, "inflate", spec->inflate_kib, "/s");
-    if (spec->swapping_kib != DEFAULT_SWAPPING_KIB)
+    if (spec->swapping_kib != SIM_SWAPPING_KIB)
         format_size(text, "swapping", spec->swapping_kib, "/s");
-    if (spec->deflate_kib != DEFAULT_DEFLATE_KIB)
+    if (spec->deflate_kib != SIM_DEFLATE_KIB)
         format_size(text, "deflate", spec->deflate_kib, "/s");
     format_behaviour(text, spec);
 }

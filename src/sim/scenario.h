@@ -8,6 +8,12 @@
 
 #include "settings.h"
 #include "sim.h"
+#include "units.h"
+
+/* How fast a balloon moves unless the file says otherwise, a second. */
+#define SIM_INFLATE_KIB (400 * KIB_PER_MIB)
+#define SIM_SWAPPING_KIB (100 * KIB_PER_MIB)
+#define SIM_DEFLATE_KIB (800 * KIB_PER_MIB)
 
 /* A value that the file does not give. */
 #define SIM_UNSET UINT64_MAX

@@ -5,6 +5,9 @@
 
 #include <inttypes.h>
 
+/* So long nothing may have happened for a run to have come to rest. */
+#define REST_SECONDS 120
+
 #define MIB(kib) ((kib) / (double)KIB_PER_MIB)
 
 void
@@ -153,6 +156,7 @@ check_host(Invariants *invariants, const SimStep *step)
     const Plan *plan = step->tick->plan;
     const Settings *settings = step->tick->settings;
     uint64_t memory = invariants->scenario->memory_kib;
+    uint64_t overhead = invariants->scenario->overhead_kib * step->count;
 
     if (plan->over_budget)
         invariants->was_over_budget = true;
@@ -161,7 +165,9 @@ check_host(Invariants *invariants, const SimStep *step)
         return g_strdup_printf("the budget of %.1f MiB leaves less than the reserve", MIB(plan->budget_kib));
     if (plan->budget_kib > settings->budget_kib)
         return g_strdup_printf("the budget is %.1f MiB, above what the settings allow", MIB(plan->budget_kib));
-    if (invariants->honest_host && !invariants->was_over_budget && step->resident_kib > memory)
+    /* What the ledger can't know yet of the cost of a QEMU is what the reserve is for. */
+    if (invariants->honest_host && !invariants->was_over_budget &&
+        saturating_sub(step->resident_kib, saturating_sub(overhead, plan->overhead_kib)) > memory)
         return g_strdup_printf("the guests hold %.1f MiB of a host of %.1f MiB though the budget was kept",
                                MIB(step->resident_kib), MIB(memory));
     return NULL;
@@ -188,6 +194,75 @@ invariants_check(Invariants *invariants, const SimStep *step)
 
         g_free(broken);
         return placed;
+    }
+    return NULL;
+}
+
+static bool
+rests(const GArray *levels, uint64_t from)
+{
+    return levels->len == 0 || g_array_index(levels, SimLevel, levels->len - 1).second <= from;
+}
+
+/* Not when it is still paused, say, or silent. */
+static bool
+events_rest(const GArray *events, uint64_t from)
+{
+    const SimEvent *last;
+
+    if (events->len == 0)
+        return true;
+    last = &g_array_index(events, SimEvent, events->len - 1);
+    for (guint i = 0; i < events->len; i++) {
+        SimEventKind kind = g_array_index(events, SimEvent, i).kind;
+
+        if (kind != SIM_EVENT_REBOOT && kind != SIM_EVENT_START && kind != SIM_EVENT_STOP &&
+            last->kind != SIM_EVENT_RESUME)
+            return false;
+    }
+    return last->second <= from;
+}
+
+static bool
+guest_rests(const SimGuestSpec *spec, uint64_t from)
+{
+    return (spec->behaviours & ~(uint32_t)SIM_AUTODEFLATE) == 0 && spec->managed && spec->mode == GUEST_MODE_DYNAMIC &&
+           !spec->square && spec->noise_kib == 0 && rests(spec->steps, from) && spec->inflate_kib >= SIM_INFLATE_KIB &&
+           spec->swapping_kib >= SIM_SWAPPING_KIB && spec->deflate_kib >= SIM_DEFLATE_KIB &&
+           events_rest(spec->events, from);
+}
+
+char *
+invariants_check_end(const Invariants *invariants, const SimStep *step)
+{
+    const SimScenario *scenario = invariants->scenario;
+    uint64_t from = saturating_sub(scenario->seconds, REST_SECONDS);
+    uint64_t needed = 0;
+
+    if (from == 0 || scenario->pressure->len > 0 || !rests(scenario->other, from))
+        return NULL;
+    for (size_t i = 0; i < step->count; i++) {
+        const SimGuestSpec *spec = g_ptr_array_index(scenario->guests, i);
+        const SimSample *sample = &step->samples[i];
+
+        if (sample->plan->state == GUEST_STATE_OFF && events_rest(spec->events, from))
+            continue;
+        if (!guest_rests(spec, from) || sample->plan->weight == 0)
+            return NULL;
+        /* with the little that a guest must have unused so as not to look starved */
+        needed += MAX(sample->need_kib + sample->need_kib / 16 + 4 * KIB_PER_MIB, sim_guest_spec_minimum(spec));
+    }
+    if (needed > step->tick->plan->sharing_kib)
+        return NULL;
+    for (size_t i = 0; i < step->count; i++) {
+        const SimGuestSpec *spec = g_ptr_array_index(scenario->guests, i);
+        const SimSample *sample = &step->samples[i];
+
+        /* small changes are held back */
+        if (sample->assigned_kib < percent_of(MIN(sample->need_kib, spec->maximum_kib), 99))
+            return g_strdup_printf(
+                "at the end guest %s has %.1f MiB and needs %.1f MiB, though all that is needed fits", spec->name,
+                MIB(sample->assigned_kib), MIB(sample->need_kib));
     }
     return NULL;
 }

@@ -17,5 +17,11 @@ typedef struct Invariants {
 
 void invariants_init(Invariants *invariants, const SimScenario *scenario);
 
+/*
+ * What must have come about by the last second of a run: where nothing has happened for a while, all guests cooperate
+ * and all they need fits, all of them have it. NULL when that is so, or the run is not of that kind. Caller frees.
+ */
+char *invariants_check_end(const Invariants *invariants, const SimStep *step);
+
 /* NULL when all of them hold in that second, else which does not, with the figures. Caller frees. */
 char *invariants_check(Invariants *invariants, const SimStep *step);
