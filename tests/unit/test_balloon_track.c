@@ -10,6 +10,9 @@
 #include "observe/balloon_track.h"
 #include "units.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define MAXIMUM (8 * KIB_PER_GIB)
 #define GAP (200 * KIB_PER_MIB)
 
@@ -213,6 +216,42 @@ a_guest_that_lies_about_its_total_stays_within_what_is_certain(void **state)
     }
 }
 
+/* The need of the recorded guest hardly changes, whatever its balloon does. */
+static void
+a_recorded_guests_need_is_seen_through_its_moving_balloon(void **state)
+{
+    static const char *const recordings[] = {"follows.txt", "constant.txt"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(recordings); i++) {
+        g_autofree char *path = g_build_filename(TEST_DATA, "balloon", recordings[i], NULL);
+        FILE *file = fopen(path, "re");
+        BalloonTrack track = {0};
+        uint64_t size, update, total, usable, seen = 0, taken_as_of_now_worst = 0;
+        char line[256];
+        unsigned reports = 0;
+
+        assert_non_null(file);
+        balloon_track_reset(&track, KIB_PER_GIB);
+        while (fgets(line, sizeof line, file) != NULL) {
+            if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &size, &update, &total, &usable) != 4)
+                continue;
+            if (update != seen) {
+                uint64_t need = balloon_track_report(&track, size, &total, usable, false) - usable;
+                uint64_t naive = size > usable ? size - usable : usable - size;
+
+                assert_in_range(need, 150 * KIB_PER_MIB, 200 * KIB_PER_MIB);
+                taken_as_of_now_worst = MAX(taken_as_of_now_worst, MAX(naive, need) - MIN(naive, need));
+                seen = update;
+                reports++;
+            }
+            balloon_track_answer(&track, size);
+        }
+        fclose(file);
+        assert_true(reports > 30);
+        assert_true(taken_as_of_now_worst > 80 * KIB_PER_MIB); /* or the recording would show nothing */
+    }
+}
+
 int
 main(void)
 {
@@ -223,6 +262,7 @@ main(void)
         cmocka_unit_test(a_constant_total_errs_by_less_than_the_movement_between_two_answers_and_recovers),
         cmocka_unit_test(what_a_total_does_is_learnt),
         cmocka_unit_test(the_balloon_that_a_new_driver_inflates_at_once_is_followed),
+        cmocka_unit_test(a_recorded_guests_need_is_seen_through_its_moving_balloon),
         cmocka_unit_test(a_guest_that_lies_about_its_total_stays_within_what_is_certain),
     };
 
