@@ -414,6 +414,7 @@ balloons_that_free_nothing_are_told_by_their_devices(void **state)
         {"", "<disk type='file'><backingStore type='file'><backingStore type='nvme'/></backingStore></disk>",
          BALLOON_NVME},
         {"<launchSecurity type='sev'/>", "", BALLOON_SEV},
+        {"<nobody:launchSecurity type='sev'/>", "", BALLOON_USABLE}, /* a prefix that was never declared */
         {"<memoryBacking><hugepages/></memoryBacking>", "", BALLOON_HUGEPAGES},
         {"<memoryBacking><locked/></memoryBacking>", "", BALLOON_LOCKED},
         {"<memoryBacking><nosharepages/><source type='memfd'/></memoryBacking>", "", BALLOON_USABLE},

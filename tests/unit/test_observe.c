@@ -350,6 +350,30 @@ a_second_reset_begins_anew(void **state)
 }
 
 static void
+after_libvirt_was_away_a_guest_must_report_anew(void **state)
+{
+    Fixture *f = *state;
+    const GuestSnapshot *g;
+
+    begin(f);
+    f->now_usec += 10 * SEC;
+    f->record.gap_usec = f->now_usec;
+    g = look(f);
+    assert_false(g->driver_up || g->fresh || g->has_usable);
+    assert_true(g->adopted);
+    /* it was reset meanwhile, its counters begin anew, and nobody heard of it */
+    g = step(f, 505);
+    assert_false(g->driver_up);
+    f->now_usec += SEC;
+    answer(f, 530)->major_faults = 3;
+    g = look(f);
+    assert_true(g->driver_up && g->fresh && g->has_usable);
+    assert_int_equal(g->doubts, 0);
+    assert_int_equal(g->major_faults, 0);
+    assert_int_equal(g->boot_usec, f->record.gap_usec);
+}
+
+static void
 the_balloon_counts_as_empty_until_the_new_driver_reports(void **state)
 {
     Fixture *f = *state;
@@ -611,6 +635,7 @@ main(void)
         test(after_a_reset_the_old_numbers_are_not_believed),
         test(an_answer_asked_for_before_the_reset_is_no_baseline),
         test(a_second_reset_begins_anew),
+        test(after_libvirt_was_away_a_guest_must_report_anew),
         test(the_balloon_counts_as_empty_until_the_new_driver_reports),
         test(counters_are_told_as_what_they_grew_by),
         test(a_counter_that_goes_back_is_doubted),
