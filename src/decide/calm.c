@@ -270,5 +270,4 @@ void
 calm_note_change(CalmMemory *memory, uint64_t now_usec)
 {
     memory->changed_usec = now_usec;
-    memory->surplus_usec = 0;
 }

@@ -24,7 +24,7 @@ typedef enum DecideFault {
     FAULT_NO_INHIBITED = 1 << 12,        /* resident memory is not compared with the balloon */
     FAULT_SQUEEZE_STARTING = 1 << 13,    /* guests are squeezed before they have settled */
     FAULT_NO_PRESSURE = 1 << 14,         /* PSI is not looked at */
-    FAULT_TRUST_AVAILABLE = 1 << 15,     /* untouched memory is not taken off MemAvailable */
+    FAULT_NO_AVAILABLE = 1 << 15,        /* the budget is not held against MemAvailable */
     FAULT_NO_BUDGET_SMOOTHING = 1 << 16, /* the budget follows MemAvailable at once in both directions */
     FAULT_TRUST_REPORTS = 1 << 17,       /* doubted reports are believed */
     FAULT_FORGET_REMAINDERS = 1 << 18,   /* the sharing loses what the divisions leave over */

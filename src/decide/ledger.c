@@ -11,8 +11,8 @@
 #define OVERHEAD_FALL_USEC (120 * USEC_PER_SEC)
 #define OVERHEAD_LEAST_KIB (8 * KIB_PER_MIB)
 
-#define OTHER_FALL_USEC (30 * USEC_PER_SEC)
-#define BUDGET_RISE_USEC (15 * USEC_PER_SEC)
+#define OTHER_FALL_USEC (60 * USEC_PER_SEC)
+#define BUDGET_RISE_USEC (30 * USEC_PER_SEC)
 
 uint64_t
 ledger_sliding_reserve(uint64_t total_kib)
@@ -138,7 +138,7 @@ ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint
 static uint64_t
 hold_budget(LedgerMemory *memory, uint64_t measured_kib, uint64_t total_kib, uint64_t now_usec)
 {
-    uint64_t margin = MIN(total_kib / 1024, 64 * KIB_PER_MIB);
+    uint64_t margin = MIN(total_kib / 512, 256 * KIB_PER_MIB);
 
     if (measured_kib < memory->held_kib) {
         memory->held_kib = saturating_sub(measured_kib, margin);
@@ -162,7 +162,6 @@ ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Set
     uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);
     uint64_t available = MIN(figures->available_kib, usable);
     uint64_t other = saturating_sub(usable, saturating_add(available, sums->resident_kib));
-    uint64_t untouched = (faults & FAULT_TRUST_AVAILABLE) != 0 ? 0 : sums->untouched_kib;
     uint64_t measured;
 
     budget->reserve_kib =
@@ -179,7 +178,9 @@ ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Set
     budget->other_kib = memory->other_kib;
 
     budget->total_kib = saturating_sub(usable, budget->reserve_kib + memory->other_kib + sums->overhead_kib);
-    budget->available_kib = saturating_sub(sums->committed_kib + available, budget->reserve_kib + untouched);
+    budget->available_kib = saturating_sub(sums->committed_kib + available, budget->reserve_kib + sums->untouched_kib);
+    if ((faults & FAULT_NO_AVAILABLE) != 0)
+        budget->available_kib = budget->total_kib;
     measured = MIN(budget->total_kib, budget->available_kib);
     budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
 

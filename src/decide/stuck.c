@@ -118,6 +118,10 @@ measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, ui
 
     if (now <= stuck_tolerance(actual)) {
         memory->behind = false;
+        if (saturating_sub(before, now) > stuck_tolerance(actual)) {
+            memory->moved = true;
+            memory->rate_kib = rate;
+        }
         memory->bad_usec = saturating_sub(memory->bad_usec, elapsed_usec / 2);
         if (memory->moved)
             memory->good_usec += elapsed_usec;
@@ -126,6 +130,7 @@ measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, ui
     if (!memory->behind) {
         /* the benefit of the doubt: about two seconds until it counts as not moving */
         memory->behind = true;
+        memory->moved = memory->moved || rate >= least;
         memory->rate_kib = MAX(least + least / 2, rate);
         return;
     }

@@ -30,6 +30,7 @@ typedef struct FakeGuest {
     uint64_t lower; /* refuses to go below */
     bool mute;      /* no new reports */
     bool inhibited; /* what it gives back is not freed */
+    bool lies;      /* says that it has more usable memory than it has memory */
     uint64_t resident;
     unsigned changes; /* targets told */
     uint64_t largest; /* largest target told */
@@ -44,6 +45,7 @@ typedef struct FakeWorld {
     DecideState *state;
     Plan plan;
     bool dry;
+    bool lazy;           /* guests have touched nothing of their memory yet */
     uint64_t other;      /* used by the host itself */
     uint64_t violations; /* ticks in which the committed memory was above the budget */
 } FakeWorld;
@@ -143,6 +145,15 @@ world_observe(FakeWorld *world)
             guest->unused_kib = guest->usable_kib;
             guest->swapped_in_kib = fake->need > fake->actual ? 20 * MIB : 0;
         }
+        if (fake->lies) {
+            guest->usable_kib = 2 * fake->actual;
+            guest->doubts = DOUBT_USABLE_ABOVE_TOTAL;
+        }
+        if (world->lazy) {
+            guest->resident_kib = 64 * MIB;
+            resident += guest->resident_kib;
+            continue;
+        }
         guest->resident_kib = fake->inhibited ? MAX(fake->resident, fake->actual) : fake->actual;
         fake->resident = guest->resident_kib;
         resident += guest->resident_kib;
@@ -199,6 +210,44 @@ world_run(FakeWorld *world, unsigned seconds)
 {
     for (unsigned i = 0; i < seconds; i++)
         world_tick(world);
+}
+
+/* The guest is reset: its memory is all its own until its driver is up again. */
+static inline void
+world_reset(FakeWorld *world, size_t i)
+{
+    world->guests[i].boots++;
+    world->guests[i].boot_usec = world->snapshot.now_usec;
+    world->guests[i].boot_in_place = true;
+    world->guests[i].driver_up = false;
+    world->guests[i].fresh = false;
+    world->guests[i].has_usable = false;
+    world->fake[i].mute = true;
+}
+
+static inline void
+world_driver_up(FakeWorld *world, size_t i)
+{
+    world->guests[i].driver_up = true;
+    world->guests[i].driver_usec = world->snapshot.now_usec + SEC;
+    world->guests[i].fresh = true;
+    world->fake[i].mute = false;
+    world->fake[i].actual = world->fake[i].settings.maximum_kib;
+}
+
+/* The guest is gone for good. */
+static inline void
+world_remove(FakeWorld *world, size_t i)
+{
+    world->count--;
+    world->snapshot.guest_count = world->count;
+    for (size_t j = i; j < world->count; j++) {
+        world->fake[j] = world->fake[j + 1];
+        world->guests[j] = world->guests[j + 1];
+        world->guests[j].uuid = world->fake[j].uuid;
+        world->guests[j].name = world->fake[j].name;
+        world->guests[j].settings = &world->fake[j].settings;
+    }
 }
 
 /* For a look at what goes on; not called by tests that pass. */

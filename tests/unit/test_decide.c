@@ -1,0 +1,785 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The decision as a whole, in a small closed loop: what must hold, one situation each. Where a single rule
+ * makes it hold, the situation is run once more with that rule broken and must then fail.
+ */
+
+#include "test_decide_world.h"
+
+/* ---- situations: each says whether what its name claims holds ---- */
+
+/* Targets and balloons together, as an outsider sees them. */
+static uint64_t
+promised(const FakeWorld *world)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < world->count; i++)
+        sum += MAX(world->fake[i].actual, world->guests[i].target_kib);
+    return sum;
+}
+
+static FakeWorld *
+world_of(size_t count, uint64_t actual, uint64_t need, uint32_t faults)
+{
+    FakeWorld *world = world_new(32 * GIB, 2 * GIB);
+
+    decide_state_set_faults(world->state, faults);
+    for (size_t i = 0; i < count; i++)
+        world_add(world, GIB, 8 * GIB, actual, need);
+    return world;
+}
+
+static bool
+memory_is_never_promised_twice(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 2500 * MIB, faults);
+    bool holds = true;
+
+    world->snapshot.host.figures.total_kib = 64 * GIB;
+    world->settings->budget_kib = 30 * GIB;
+    for (size_t i = 0; i < world->count; i++)
+        world->fake[i].inflate = 100 * MIB;
+    for (unsigned t = 0; t < 300; t++) {
+        for (size_t i = 0; i < world->count; i++)
+            world->fake[i].need = ((t / 30 + i) % 2 != 0 ? 4500 : 2500) * MIB;
+        world_tick(world);
+        holds = holds && promised(world) <= 30 * GIB;
+    }
+    world_free(world);
+    return holds;
+}
+
+static bool
+what_did_not_come_free_is_not_given_away(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    bool holds = true;
+
+    world->fake[0].actual = world->guests[0].target_kib = 8 * GIB;
+    world->fake[0].need = 512 * MIB;
+    world->fake[0].inhibited = true;
+    for (unsigned t = 0; t < 120; t++) {
+        uint64_t resident = 0;
+
+        world_tick(world);
+        for (size_t i = 0; i < world->count; i++)
+            resident += world->fake[i].resident;
+        holds = holds && resident <= 30 * GIB;
+    }
+    world_free(world);
+    return holds;
+}
+
+static bool
+short_dip_of_the_load_moves_no_target(uint32_t faults)
+{
+    FakeWorld *world = world_of(4, 3 * GIB, 2500 * MIB, faults);
+    unsigned before;
+    bool holds;
+
+    world_run(world, 120);
+    before = world->fake[0].changes;
+    for (unsigned dip = 0; dip < 5; dip++) {
+        world->fake[0].need = GIB;
+        world_run(world, 20);
+        world->fake[0].need = 2500 * MIB;
+        world_run(world, 20);
+    }
+    holds = world->fake[0].changes == before;
+    world_free(world);
+    return holds;
+}
+
+static bool
+reset_guest_is_booked_at_its_maximum(uint32_t faults)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, GIB, faults);
+    bool holds = true;
+
+    world_run(world, 70);
+    world_reset(world, 0);
+    for (unsigned t = 0; t < 10; t++) {
+        world_tick(world);
+        holds = holds && world->plan.guests[0].committed_kib == 8 * GIB &&
+                world->plan.guests[0].state == GUEST_STATE_RESTARTING;
+    }
+    world_driver_up(world, 0);
+    world_run(world, 60);
+    holds = holds && world->plan.guests[0].state == GUEST_STATE_ACTIVE &&
+            world->plan.guests[0].committed_kib == world->fake[0].actual;
+    world_free(world);
+    return holds;
+}
+
+static bool
+shortage_is_shared_by_weight_to_one_percent(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 7 * GIB, faults);
+    uint64_t level;
+    bool holds = true;
+
+    for (size_t i = 0; i < 8; i++)
+        world->fake[i].settings.priority = (uint32_t)i / 2;
+    world_run(world, 300);
+    level = (world->plan.sharing_kib - 8 * GIB) / 20;
+    for (size_t i = 0; i < 8; i++) {
+        uint64_t exact = GIB + level * (i / 2 + 1);
+
+        holds = holds && world->fake[i].actual + exact / 100 >= exact && world->fake[i].actual <= exact + exact / 100;
+    }
+    world_free(world);
+    return holds;
+}
+
+static bool
+nobody_gets_buffer_before_everybody_has_demand(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 3300 * MIB, faults);
+    bool holds = true;
+
+    world->fake[0].settings.priority = 0;
+    world_run(world, 120);
+    for (size_t i = 0; i < 8; i++)
+        holds = holds && world->fake[i].actual >= world->fake[i].need;
+    world_free(world);
+    return holds;
+}
+
+static bool
+stale_guest_is_not_shrunk(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 2 * GIB, faults);
+    bool holds;
+
+    world_run(world, 5);
+    world->fake[0].mute = true;
+    world->guests[0].fresh = false;
+    for (size_t i = 1; i < 8; i++)
+        world->fake[i].need = 6 * GIB;
+    world_run(world, 60);
+    holds = world->fake[0].actual == 3 * GIB && world->plan.guests[0].rule == PLAN_RULE_STALE;
+    world_free(world);
+    return holds;
+}
+
+static unsigned
+changes_by_noise(uint64_t need_mib, uint64_t host_noise_mib, uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, need_mib * MIB, faults);
+    unsigned before[8];
+    unsigned most = 0;
+    uint32_t seed = 1;
+
+    for (unsigned t = 0; t < 1200; t++) {
+        for (size_t i = 0; i < 8; i++) {
+            seed = seed * 1103515245 + 12345;
+            if (host_noise_mib == 0)
+                world->fake[i].need = (need_mib - 150 + (seed >> 8) % 301) * MIB;
+        }
+        world->other = host_noise_mib == 0 ? 0 : 2 * GIB + (seed >> 8) % host_noise_mib * MIB;
+        if (t == 600) {
+            for (size_t i = 0; i < 8; i++)
+                before[i] = world->fake[i].changes;
+        }
+        world_tick(world);
+    }
+    for (size_t i = 0; i < 8; i++)
+        most = MAX(most, world->fake[i].changes - before[i]);
+    world_free(world);
+    return most;
+}
+
+static bool
+noise_moves_no_target_where_there_is_room(uint32_t faults)
+{
+    return changes_by_noise(2000, 0, faults) <= 2;
+}
+
+static bool
+noise_moves_no_target_where_there_is_none(uint32_t faults)
+{
+    return changes_by_noise(3550, 0, faults) <= 2;
+}
+
+static bool
+noise_of_the_host_moves_no_target(uint32_t faults)
+{
+    return changes_by_noise(7000, 300, faults) <= 2;
+}
+
+static bool
+shrinking_goes_in_steps(uint32_t faults)
+{
+    FakeWorld *world = world_of(1, 8 * GIB, GIB, faults);
+    bool holds = true;
+
+    world->fake[0].inflate = 50 * MIB;
+    for (unsigned t = 0; t < 300; t++) {
+        uint64_t actual = world->fake[0].actual;
+
+        world_tick(world);
+        holds = holds && world->guests[0].target_kib + MAX(actual / 10, 256 * MIB) >= actual;
+    }
+    holds = holds && world->fake[0].actual < 3 * GIB;
+    world_free(world);
+    return holds;
+}
+
+static bool
+guest_that_crawls_is_flagged(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    bool flagged = false;
+
+    world->fake[0].need = 512 * MIB;
+    world->fake[0].inflate = 4;
+    for (unsigned t = 0; t < 60; t++) {
+        world_tick(world);
+        flagged = flagged || (world->plan.guests[0].state == GUEST_STATE_STUCK && world->plan.guests[0].flagged_usec);
+    }
+    world_free(world);
+    return flagged;
+}
+
+static bool
+stuck_guest_is_left_out_and_its_target_drawn_back(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    bool holds;
+
+    world->fake[0].need = 512 * MIB;
+    world->fake[0].inflate = world->fake[0].deflate = 0;
+    world_run(world, 50);
+    holds = world->plan.guests[0].state == GUEST_STATE_STUCK && world->guests[0].target_kib == world->fake[0].actual &&
+            world->plan.guests[0].rule == PLAN_RULE_STUCK && world->plan.guests[0].retry_usec != 0;
+    /* and is taken back when it moves again */
+    world->fake[0].inflate = world->fake[0].deflate = 400 * MIB;
+    world_run(world, 200);
+    holds = holds && world->plan.guests[0].state == GUEST_STATE_ACTIVE && world->fake[0].actual < 2 * GIB;
+    world_free(world);
+    return holds;
+}
+
+static bool
+guest_that_works_one_second_in_twenty_is_flagged(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    bool flagged = false;
+
+    world->fake[0].actual = world->guests[0].target_kib = 8 * GIB;
+    world->fake[0].need = 512 * MIB;
+    for (unsigned t = 0; t < 300; t++) {
+        world->fake[0].inflate = t % 20 == 19 ? 400 * MIB : 0;
+        world_tick(world);
+        flagged = flagged || world->plan.guests[0].state == GUEST_STATE_STUCK;
+    }
+    world_free(world);
+    return flagged;
+}
+
+static bool
+need_that_a_guest_cannot_show_is_met_at_once(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 1500 * MIB, 1200 * MIB, faults);
+    bool holds;
+
+    world_run(world, 120);
+    world->fake[0].need = 6100 * MIB;
+    world_run(world, 6);
+    holds = world->fake[0].actual >= world->fake[0].need;
+    world_free(world);
+    return holds;
+}
+
+static bool
+inhibited_balloon_is_found(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    bool holds;
+
+    world->fake[0].actual = world->guests[0].target_kib = 6 * GIB;
+    world->fake[0].inhibited = true;
+    world->fake[0].need = GIB;
+    world_run(world, 120);
+    holds = world->plan.guests[0].state == GUEST_STATE_STATIC && world->plan.guests[0].rule == PLAN_RULE_INHIBITED &&
+            world->plan.guests[0].committed_kib == 8 * GIB;
+    world_free(world);
+    return holds;
+}
+
+static bool
+guest_is_not_squeezed_before_it_has_settled(uint32_t faults)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 6 * GIB, faults);
+    bool holds;
+
+    world->guests[0].driver_usec = world->snapshot.now_usec;
+    world->fake[0].need = 512 * MIB;
+    world_run(world, 8);
+    holds = world->fake[0].actual == 3 * GIB && world->plan.guests[0].rule == PLAN_RULE_SETTLING;
+    world_run(world, 30);
+    holds = holds && world->fake[0].actual < 2 * GIB;
+    world_free(world);
+    return holds;
+}
+
+static bool
+pressure_of_the_host_takes_buffers_only(uint32_t faults)
+{
+    FakeWorld *world = world_of(4, 3 * GIB, 3 * GIB, faults);
+    bool holds = true;
+
+    world->snapshot.host.figures.has_pressure = true;
+    world->snapshot.host.figures.pressure_some_centi = 200;
+    world_run(world, 30);
+    holds = !world->plan.host_pressure && world->fake[0].actual > 3600 * MIB;
+    world->snapshot.host.figures.pressure_some_centi = 4000;
+    world_run(world, 120);
+    for (size_t i = 0; i < 4; i++)
+        holds = holds && world->fake[i].actual >= 3 * GIB && world->fake[i].actual < 3200 * MIB &&
+                world->plan.guests[i].rule == PLAN_RULE_PRESSURE;
+    holds = holds && world->plan.host_pressure;
+    world_free(world);
+    return holds;
+}
+
+static bool
+untouched_memory_is_not_promised_again(uint32_t faults)
+{
+    FakeWorld *world = world_of(2, 4 * GIB, 2 * GIB, faults);
+    bool holds;
+
+    world->other = 20 * GIB;
+    world->lazy = true; /* the guests have touched nothing of what they have yet */
+    world->settings->reserve_kib = GIB;
+    world->fake[0].need = 7 * GIB;
+    world_run(world, 60);
+    holds = world->fake[0].actual + world->fake[1].actual <= 11 * GIB;
+    world_free(world);
+    return holds;
+}
+
+static bool
+guest_that_claims_too_much_usable_is_not_squeezed_on_its_word(uint32_t faults)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 2 * GIB, faults);
+    bool holds;
+
+    world->fake[0].lies = true;
+    world_run(world, 300);
+    holds = world->fake[0].actual >= 2 * GIB;
+    world_free(world);
+    return holds;
+}
+
+static bool
+what_is_lent_out_can_be_taken_back(uint32_t faults)
+{
+    FakeWorld *world = world_of(2, 2 * GIB, 1200 * MIB, faults);
+    bool holds;
+
+    world->settings->give_away = true;
+    world_run(world, 60);
+    holds = world->fake[0].actual == 8 * GIB && world->plan.guests[0].rule == PLAN_RULE_SURPLUS;
+    world->other = 20 * GIB;
+    world_run(world, 120);
+    holds = holds && world->fake[0].actual + world->fake[1].actual <= 10 * GIB && world->fake[0].actual > 4 * GIB;
+    world_free(world);
+    return holds;
+}
+
+static const struct {
+    const char *name;
+    bool (*holds)(uint32_t faults);
+    uint32_t fault; /* with this rule broken it must not hold; 0: no single rule makes it hold */
+} situations[] = {
+    {"memory is never promised twice: rule G", memory_is_never_promised_twice, FAULT_NO_GATE},
+    {"memory is never promised twice: booking", memory_is_never_promised_twice, FAULT_COUNT_TARGET_ONLY},
+    {"what did not come free is not given away", what_did_not_come_free_is_not_given_away, FAULT_NO_AVAILABLE},
+    {"a reset guest is booked at its maximum", reset_guest_is_booked_at_its_maximum, FAULT_NO_RESET_BOOKING},
+    {"a shortage is shared by weight to 1 %", shortage_is_shared_by_weight_to_one_percent, FAULT_NO_WEIGHTS},
+    {"no buffer before every demand", nobody_gets_buffer_before_everybody_has_demand, FAULT_BUFFER_FIRST},
+    {"a stale guest is not shrunk", stale_guest_is_not_shrunk, FAULT_NO_STALE_FREEZE},
+    {"noise moves no target, room", noise_moves_no_target_where_there_is_room, 0},
+    {"a short dip of the load moves no target", short_dip_of_the_load_moves_no_target, FAULT_NO_HYSTERESIS},
+    {"noise moves no target, no room: envelope", noise_moves_no_target_where_there_is_none, FAULT_NO_ENVELOPE},
+    {"noise of the host moves no target", noise_of_the_host_moves_no_target, FAULT_NO_BUDGET_SMOOTHING},
+    {"shrinking goes in steps", shrinking_goes_in_steps, FAULT_SHRINK_AT_ONCE},
+    {"a guest that crawls is flagged", guest_that_crawls_is_flagged, FAULT_ANY_PROGRESS},
+    {"a stuck guest is left out", stuck_guest_is_left_out_and_its_target_drawn_back, FAULT_NO_STUCK},
+    {"one second in twenty is not following", guest_that_works_one_second_in_twenty_is_flagged, 0},
+    {"a hidden need is met at once", need_that_a_guest_cannot_show_is_met_at_once, FAULT_NO_STARVED},
+    {"an inhibited balloon is found", inhibited_balloon_is_found, FAULT_NO_INHIBITED},
+    {"not squeezed before settled", guest_is_not_squeezed_before_it_has_settled, FAULT_SQUEEZE_STARTING},
+    {"pressure takes buffers only", pressure_of_the_host_takes_buffers_only, FAULT_NO_PRESSURE},
+    {"untouched memory is not promised again", untouched_memory_is_not_promised_again, 0},
+    {"a lie does not squeeze the liar", guest_that_claims_too_much_usable_is_not_squeezed_on_its_word,
+     FAULT_TRUST_REPORTS},
+    {"what is lent out can be taken back", what_is_lent_out_can_be_taken_back, 0},
+};
+
+static void
+each_situation_holds(void **state)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(situations); i++) {
+        if (situations[i].holds(0))
+            continue;
+        print_message("does not hold: %s\n", situations[i].name);
+        all = false;
+    }
+    assert_true(all);
+}
+
+static void
+each_broken_rule_is_caught(void **state)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(situations); i++) {
+        if (situations[i].fault == 0 || !situations[i].holds(situations[i].fault))
+            continue;
+        print_message("not caught: %s\n", situations[i].name);
+        all = false;
+    }
+    assert_true(all);
+}
+
+/* ---- states, bookings and reasons, guest by guest ---- */
+
+static void
+make_off(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->life = GUEST_LIFE_OFF;
+}
+
+static void
+make_unmanaged(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.managed = false;
+}
+
+static void
+make_static(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.mode = GUEST_MODE_STATIC;
+}
+
+static void
+make_static_with_device(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.mode = GUEST_MODE_STATIC;
+    fake->settings.fixed_kib = 2 * GIB;
+}
+
+static void
+make_vfio(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.bar = BALLOON_VFIO;
+}
+
+static void
+make_hugepages(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.bar = BALLOON_HUGEPAGES;
+}
+
+static void
+make_paused(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->life = GUEST_LIFE_PAUSED;
+}
+
+static void
+make_migrating(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->migrating = true;
+}
+
+static void
+make_hanging(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->answering = false;
+}
+
+static void
+make_starting(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->driver_up = false;
+    guest->boot_usec = 990 * SEC;
+    fake->mute = true;
+}
+
+static void
+make_no_driver(FakeGuest *fake, GuestSnapshot *guest)
+{
+    make_starting(fake, guest);
+    guest->boot_usec = 100 * SEC;
+}
+
+static void
+make_adopted(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->adopted = true;
+    guest->boots = 0;
+    guest->boot_usec = 1000 * SEC;
+    guest->driver_up = false;
+    guest->fresh = false;
+    guest->target_known = false;
+    fake->mute = true;
+}
+
+static void
+guests_out_of_the_sharing_are_booked_and_left_alone(void **state)
+{
+    static const struct {
+        const char *what;
+        void (*make)(FakeGuest *fake, GuestSnapshot *guest);
+        GuestState state;
+        PlanRule rule;
+        uint64_t committed;
+    } cases[] = {
+        {"off", make_off, GUEST_STATE_OFF, PLAN_RULE_OFF, 0},
+        {"unmanaged", make_unmanaged, GUEST_STATE_STATIC, PLAN_RULE_UNMANAGED, 8 * GIB},
+        {"static", make_static, GUEST_STATE_STATIC, PLAN_RULE_STATIC, 8 * GIB},
+        {"vfio", make_vfio, GUEST_STATE_STATIC, PLAN_RULE_BAR, 8 * GIB},
+        {"huge pages", make_hugepages, GUEST_STATE_STATIC, PLAN_RULE_BAR, 0},
+        {"paused", make_paused, GUEST_STATE_SUSPENDED, PLAN_RULE_FROZEN, 3 * GIB},
+        {"migrating", make_migrating, GUEST_STATE_MIGRATING, PLAN_RULE_FROZEN, 3 * GIB},
+        {"hanging", make_hanging, GUEST_STATE_UNRESPONSIVE, PLAN_RULE_UNRESPONSIVE, 3 * GIB},
+        {"starting", make_starting, GUEST_STATE_STARTING, PLAN_RULE_STARTING, 8 * GIB},
+        {"no driver", make_no_driver, GUEST_STATE_STATIC, PLAN_RULE_NO_DRIVER, 8 * GIB},
+        {"adopted", make_adopted, GUEST_STATE_ACTIVE, PLAN_RULE_ADOPTING, 3 * GIB},
+        {"with a memory device", make_static_with_device, GUEST_STATE_STATIC, PLAN_RULE_STATIC, 10 * GIB},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        FakeWorld *world = world_of(2, 3 * GIB, 2 * GIB, 0);
+        const GuestPlan *plan;
+
+        cases[i].make(&world->fake[0], &world->guests[0]);
+        world_tick(world);
+        plan = &world->plan.guests[0];
+        if (plan->state != cases[i].state || plan->rule != cases[i].rule || plan->committed_kib != cases[i].committed ||
+            plan->tell) {
+            world_print(world);
+            fail_msg("%s", cases[i].what);
+        }
+        world_free(world);
+    }
+}
+
+static void
+guests_without_statistics_keep_what_they_have(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 2 * GIB, 0);
+
+    world->fake[0].mute = true;
+    world->fake[1].need = 7 * GIB;
+    world_run(world, 60);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_STATIC);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_STATISTICS);
+    assert_int_equal(world->fake[0].actual, 3 * GIB);
+    assert_int_equal(world->fake[0].changes, 0);
+    world_free(world);
+}
+
+static void
+adoption_squeezes_nobody(void **state)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 2 * GIB, 0);
+
+    for (size_t i = 0; i < 8; i++)
+        make_adopted(&world->fake[i], &world->guests[i]);
+    for (size_t i = 1; i < 8; i++) {
+        world->guests[i].driver_up = true;
+        world->fake[i].mute = false;
+        world->guests[i].fresh = true;
+    }
+    world->fake[7].need = 4 * GIB;
+    world_run(world, 5);
+    for (size_t i = 0; i < 7; i++)
+        assert_int_equal(world->fake[i].actual, 3 * GIB);
+    /* six of maximum 8 GiB might yet turn out to be full: there is no room that is known to be free */
+    assert_int_equal(world->violations, 0);
+    world_run(world, 30);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_DRIVER);
+    assert_true(world->fake[7].actual > 4 * GIB);
+    world_free(world);
+}
+
+static void
+observed_guest_shows_its_target_and_is_not_told(void **state)
+{
+    FakeWorld *world = world_of(3, 3 * GIB, 4 * GIB, 0);
+
+    world->fake[0].settings.mode = GUEST_MODE_OBSERVE;
+    world_run(world, 60);
+    assert_int_equal(world->fake[0].changes, 0);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_OBSERVED);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_OBSERVE);
+    assert_true(world->plan.guests[0].target_kib > 4 * GIB);
+    assert_int_equal(world->plan.guests[0].committed_kib, 8 * GIB);
+    assert_true(world->fake[1].actual > 4 * GIB);
+    world_free(world);
+}
+
+static void
+dry_run_shows_what_every_guest_would_get_and_tells_nobody(void **state)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 7 * GIB, 0);
+
+    world->dry = true;
+    for (size_t i = 0; i < 8; i++)
+        world->fake[i].settings.priority = (uint32_t)i * 10;
+    world_run(world, 120);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(world->fake[i].changes, 0);
+        assert_int_equal(world->plan.guests[i].state, GUEST_STATE_OBSERVED);
+        if (i > 0)
+            assert_true(world->plan.guests[i].target_kib >= world->plan.guests[i - 1].target_kib);
+    }
+    assert_true(world->plan.guests[7].target_kib > 2 * world->plan.guests[0].target_kib);
+    world_free(world);
+}
+
+static void
+nothing_is_told_while_libvirt_is_away(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 7 * GIB, 0);
+
+    world->snapshot.host.link = WORLD_LINK_DOWN;
+    world_run(world, 10);
+    assert_int_equal(world->fake[0].changes + world->fake[1].changes, 0);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LINK_DOWN);
+    world_free(world);
+}
+
+static void
+nothing_is_raised_without_figures_of_the_host(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 7 * GIB, 0);
+
+    world->snapshot.host.figures_valid = false;
+    world_run(world, 10);
+    assert_int_equal(world->fake[0].changes, 0);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_WAIT_FREE);
+    world->snapshot.host.figures_valid = true;
+    world_run(world, 10);
+    assert_true(world->fake[0].actual > 7 * GIB);
+    world_free(world);
+}
+
+static void
+unknown_target_is_told_even_if_it_changes_nothing(void **state)
+{
+    FakeWorld *world = world_of(1, 3 * GIB, 2560 * MIB, 0);
+
+    world->guests[0].target_known = false;
+    world_tick(world);
+    assert_int_equal(world->fake[0].changes, 1);
+    world_run(world, 20);
+    assert_int_equal(world->fake[0].changes, 1);
+    world_free(world);
+}
+
+static void
+nothing_is_told_while_a_call_is_under_way(void **state)
+{
+    FakeWorld *world = world_of(1, 3 * GIB, 7 * GIB, 0);
+
+    world->guests[0].target_pending = true;
+    world_run(world, 10);
+    assert_int_equal(world->fake[0].changes, 0);
+    world->guests[0].target_pending = false;
+    world_run(world, 10);
+    assert_true(world->fake[0].changes > 0);
+    world_free(world);
+}
+
+static void
+minimums_that_do_not_fit_are_told(void **state)
+{
+    FakeWorld *world = world_of(8, 4 * GIB, 6 * GIB, 0);
+
+    for (size_t i = 0; i < 8; i++)
+        world->fake[i].settings.minimum_kib = 4 * GIB;
+    world_run(world, 10);
+    assert_false(world->plan.minimums_fit);
+    assert_true(world->plan.over_budget);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_MINIMUMS);
+    assert_int_equal(world->fake[0].actual, 4 * GIB);
+    world_free(world);
+}
+
+static void
+reasons_follow_from_what_limits(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, 1500 * MIB, 0);
+
+    world->fake[0].need = 300 * MIB;
+    world->fake[1].need = 7900 * MIB;
+    world_run(world, 200);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_AT_MINIMUM);
+    assert_int_equal(world->plan.guests[0].target_kib, GIB);
+    assert_int_equal(world->plan.guests[1].rule, PLAN_RULE_AT_MAXIMUM);
+    assert_int_equal(world->plan.guests[1].target_kib, 8 * GIB);
+    assert_int_equal(world->plan.guests[2].rule, PLAN_RULE_SATISFIED);
+    assert_int_equal(world->plan.guests[0].status, GUEST_STATUS_OK);
+    world_free(world);
+}
+
+static void
+budget_setting_caps_what_all_have(void **state)
+{
+    FakeWorld *world = world_of(4, GIB, 6 * GIB, 0);
+
+    world->settings->budget_kib = 8 * GIB;
+    world_run(world, 60);
+    assert_int_equal(world->plan.budget_limit, BUDGET_BY_SETTING);
+    assert_int_equal(world->plan.budget_kib, 8 * GIB);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(world->fake[i].actual, 2 * GIB);
+    assert_int_equal(world->plan.guests[0].status, GUEST_STATUS_WARNING);
+    world_free(world);
+}
+
+static void
+memory_goes_to_who_stays_when_a_guest_leaves(void **state)
+{
+    FakeWorld *world = world_of(5, 5 * GIB, 7 * GIB, 0);
+
+    world_run(world, 60);
+    world_remove(world, 2);
+    world_run(world, 60);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(world->fake[i].actual > 7 * GIB);
+    world_free(world);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_situation_holds),
+        cmocka_unit_test(each_broken_rule_is_caught),
+        cmocka_unit_test(guests_out_of_the_sharing_are_booked_and_left_alone),
+        cmocka_unit_test(guests_without_statistics_keep_what_they_have),
+        cmocka_unit_test(adoption_squeezes_nobody),
+        cmocka_unit_test(observed_guest_shows_its_target_and_is_not_told),
+        cmocka_unit_test(dry_run_shows_what_every_guest_would_get_and_tells_nobody),
+        cmocka_unit_test(nothing_is_told_while_libvirt_is_away),
+        cmocka_unit_test(nothing_is_raised_without_figures_of_the_host),
+        cmocka_unit_test(unknown_target_is_told_even_if_it_changes_nothing),
+        cmocka_unit_test(nothing_is_told_while_a_call_is_under_way),
+        cmocka_unit_test(minimums_that_do_not_fit_are_told),
+        cmocka_unit_test(reasons_follow_from_what_limits),
+        cmocka_unit_test(budget_setting_caps_what_all_have),
+        cmocka_unit_test(memory_goes_to_who_stays_when_a_guest_leaves),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

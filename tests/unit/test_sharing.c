@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The sharing: known answers, and the eight properties over random cases. A case that fails is made
+ * smaller until nothing more can be left out, and printed as C, ready to become a known answer.
+ */
+
+#include "cmocka_all.h"
+#include "decide/faults.h"
+#include "decide/sharing.h"
+#include "units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GUESTS_MAX 12
+#define RANDOM_CASES 1000000
+
+__extension__ typedef unsigned __int128 Wide;
+
+typedef struct Case {
+    SharingGuest guests[GUESTS_MAX];
+    size_t count;
+    uint64_t budget;
+    uint64_t more; /* a larger budget to compare with */
+    bool give_away;
+    uint32_t faults;
+} Case;
+
+static uint64_t
+next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+/* ---- the properties ---- */
+
+static uint64_t
+level(const SharingGuest *input, PlanStage stage)
+{
+    uint64_t demand = clamp_u64(input->demand_kib, input->minimum_kib, input->maximum_kib);
+
+    if (stage == PLAN_STAGE_SURPLUS)
+        return input->maximum_kib;
+    if (stage == PLAN_STAGE_WANT)
+        return clamp_u64(input->want_kib, demand, input->maximum_kib);
+    return stage == PLAN_STAGE_DEMAND ? demand : input->minimum_kib;
+}
+
+static void
+run(const Case *c, uint64_t budget, SharingGuest *guests, SharingResult *result)
+{
+    SharingScratch scratch[GUESTS_MAX];
+
+    memset(scratch, 0xa5, sizeof scratch);
+    memcpy(guests, c->guests, c->count * sizeof *guests);
+    sharing_share(guests, c->count, budget, c->give_away, c->faults, scratch, result);
+}
+
+/* The stage that ran out of memory by the outcome alone: the lowest level that not everybody has. */
+static PlanStage
+short_stage(const Case *c, const SharingGuest *shared)
+{
+    PlanStage last = c->give_away ? PLAN_STAGE_SURPLUS : PLAN_STAGE_WANT;
+
+    for (PlanStage stage = PLAN_STAGE_DEMAND; stage <= last; stage++) {
+        for (size_t i = 0; i < c->count; i++) {
+            if (shared[i].target_kib < level(&c->guests[i], stage))
+                return stage;
+        }
+    }
+    return PLAN_STAGE_NONE;
+}
+
+static const char *
+weights_fault(const Case *c, const SharingGuest *shared, PlanStage stage)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const SharingGuest *a = &c->guests[i];
+        uint64_t a_gap = level(a, stage) - level(a, stage - 1);
+        uint64_t a_got = shared[i].target_kib - level(a, stage - 1);
+
+        if (a_got == a_gap)
+            continue;
+        for (size_t j = 0; j < c->count; j++) {
+            const SharingGuest *b = &c->guests[j];
+            uint64_t b_got = shared[j].target_kib - level(b, stage - 1);
+
+            if (j == i || shared[j].target_kib < level(b, stage - 1))
+                continue;
+            /* nobody got more than one unit above what a's level gives by weight */
+            if ((Wide)b_got * a->weight > (Wide)(a_got + 1) * b->weight + a->weight)
+                return "4: shares of a stage go by weight";
+        }
+    }
+    return NULL;
+}
+
+/* NULL, or the first property that c breaks. */
+static const char *
+broken_property(const Case *c)
+{
+    SharingGuest shared[GUESTS_MAX] = {0};
+    SharingGuest again[GUESTS_MAX] = {0};
+    SharingResult result;
+    SharingResult other;
+    PlanStage stage;
+    uint64_t sum = 0;
+    uint64_t minimums = 0;
+    uint64_t weights = 0;
+
+    run(c, c->budget, shared, &result);
+    for (size_t i = 0; i < c->count; i++) {
+        sum += shared[i].target_kib;
+        minimums += c->guests[i].minimum_kib;
+        weights += c->guests[i].weight;
+        if (shared[i].target_kib < c->guests[i].minimum_kib || shared[i].target_kib > c->guests[i].maximum_kib)
+            return "2: every target is within minimum and maximum";
+    }
+    if (result.minimums_fit != (minimums <= c->budget) || result.minimums_kib != minimums)
+        return "1: it is said whether the minimums fit";
+    if (!result.minimums_fit)
+        return sum == minimums ? NULL : "1: minimums that do not fit are all there is";
+    if (sum > c->budget)
+        return "1: the targets never add up to more than the budget";
+    if (result.left_kib != c->budget - sum)
+        return "6: what is left is told";
+
+    stage = short_stage(c, shared);
+    if (stage != PLAN_STAGE_NONE && sum < c->budget)
+        return "6: in a shortage nothing is left over";
+    for (size_t i = 0; stage != PLAN_STAGE_NONE && i < c->count; i++) {
+        if (shared[i].target_kib > level(&c->guests[i], stage))
+            return "3: nobody gets the next stage before everybody has this one";
+    }
+    if (stage != PLAN_STAGE_NONE) {
+        const char *fault = weights_fault(c, shared, stage);
+
+        if (fault != NULL)
+            return fault;
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        uint64_t fair =
+            c->guests[i].minimum_kib + (uint64_t)((Wide)(c->budget - minimums) * c->guests[i].weight / weights);
+
+        if (shared[i].target_kib + 1 < MIN(level(&c->guests[i], PLAN_STAGE_DEMAND), fair))
+            return "7: no claim of others pushes a guest below its fair share";
+    }
+
+    run(c, c->budget + c->more, again, &other);
+    for (size_t i = 0; i < c->count; i++) {
+        if (again[i].target_kib + 1 < shared[i].target_kib)
+            return "5: a larger budget never lowers a target";
+    }
+    run(c, c->budget, again, &other);
+    for (size_t i = 0; i < c->count; i++) {
+        if (again[i].target_kib != shared[i].target_kib || again[i].stage != shared[i].stage)
+            return "8: the same inputs give the same targets";
+    }
+    return NULL;
+}
+
+/* ---- random cases, and making them smaller ---- */
+
+static void
+make_case(Case *c, uint64_t *seed, uint32_t faults)
+{
+    /* small figures for the remainders, large ones for the arithmetic */
+    static const unsigned sizes[] = {3, 5, 8, 16, 24, 33, 41};
+    unsigned bits = sizes[next_random(seed) % G_N_ELEMENTS(sizes)];
+    uint64_t mask = (UINT64_C(1) << bits) - 1;
+    uint64_t scale = 0;
+
+    c->count = 1 + next_random(seed) % GUESTS_MAX;
+    c->give_away = next_random(seed) % 4 == 0;
+    c->faults = faults;
+    for (size_t i = 0; i < c->count; i++) {
+        SharingGuest *guest = &c->guests[i];
+
+        *guest = (SharingGuest){.weight = 1 + (uint32_t)(next_random(seed) % 101)};
+        guest->minimum_kib = next_random(seed) & (mask >> 1);
+        guest->maximum_kib = guest->minimum_kib + (next_random(seed) & mask);
+        guest->demand_kib = next_random(seed) & mask;
+        guest->want_kib = guest->demand_kib + (next_random(seed) & (mask >> 2));
+        if (next_random(seed) % 8 == 0)
+            guest->maximum_kib = guest->minimum_kib;
+        scale += guest->maximum_kib;
+    }
+    c->budget = scale == 0 ? 0 : next_random(seed) % (scale + scale / 4 + 1);
+    c->more = next_random(seed) & (mask >> (next_random(seed) % bits));
+}
+
+static bool
+still_fails(Case *smaller, Case *c)
+{
+    if (broken_property(smaller) == NULL)
+        return false;
+    *c = *smaller;
+    return true;
+}
+
+/* Leaves out guests and halves figures as long as a property stays broken. */
+static void
+shrink_case(Case *c)
+{
+    bool smaller_found = true;
+
+    while (smaller_found) {
+        smaller_found = false;
+        for (size_t i = 0; i < c->count && c->count > 1; i++) {
+            Case smaller = *c;
+
+            smaller.count--;
+            memmove(&smaller.guests[i], &smaller.guests[i + 1], (smaller.count - i) * sizeof *smaller.guests);
+            smaller_found |= still_fails(&smaller, c);
+        }
+        for (size_t field = 0; field < 5 * c->count + 2; field++) {
+            for (unsigned how = 1; how <= 6; how++) {
+                Case smaller = *c;
+                SharingGuest *guest = &smaller.guests[MIN(field / 5, c->count - 1)];
+                uint64_t weight = guest->weight;
+                uint64_t *figures[] = {&guest->minimum_kib, &guest->demand_kib, &guest->want_kib, &guest->maximum_kib,
+                                       &weight};
+                uint64_t *figure = figures[field % 5];
+
+                if (field >= 5 * c->count)
+                    figure = field % 5 == 0 ? &smaller.budget : &smaller.more;
+                /* by large parts, and one by one where it is small */
+                if (*figure == 0 || (*figure >> how == 0 && how > 1))
+                    continue;
+                *figure -= MAX(*figure >> how, 1);
+                guest->weight = (uint32_t)weight;
+                if (guest->weight == 0 || guest->minimum_kib > guest->maximum_kib)
+                    continue;
+                smaller_found |= still_fails(&smaller, c);
+            }
+        }
+    }
+}
+
+static void
+print_case(const Case *c)
+{
+    printf("# property %s\n# budget %" PRIu64 ", more %" PRIu64 "%s\n", broken_property(c), c->budget, c->more,
+           c->give_away ? ", give away" : "");
+    for (size_t i = 0; i < c->count; i++)
+        printf("# {.minimum_kib = %" PRIu64 ", .demand_kib = %" PRIu64 ", .want_kib = %" PRIu64
+               ", .maximum_kib = %" PRIu64 ", .weight = %u},\n",
+               c->guests[i].minimum_kib, c->guests[i].demand_kib, c->guests[i].want_kib, c->guests[i].maximum_kib,
+               c->guests[i].weight);
+}
+
+/* The first failing one of count random cases, made small; false: none fails. */
+static bool
+find_failing_case(uint64_t count, uint32_t faults, Case *c)
+{
+    uint64_t seed = 0x9e3779b97f4a7c15;
+
+    for (uint64_t i = 0; i < count; i++) {
+        make_case(c, &seed, faults);
+        if (broken_property(c) == NULL)
+            continue;
+        shrink_case(c);
+        return true;
+    }
+    return false;
+}
+
+static void
+the_eight_properties_hold(void **state)
+{
+    Case c;
+
+    if (find_failing_case(RANDOM_CASES, 0, &c)) {
+        print_case(&c);
+        fail();
+    }
+}
+
+static void
+each_broken_rule_breaks_a_property(void **state)
+{
+    static const struct {
+        uint32_t fault;
+        char property;
+    } cases[] = {
+        {FAULT_NO_WEIGHTS, '4'},
+        {FAULT_BUFFER_FIRST, '3'},
+        {FAULT_FORGET_REMAINDERS, '6'},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Case c;
+
+        assert_true(find_failing_case(10000, cases[i].fault, &c));
+        if (broken_property(&c)[0] != cases[i].property || c.count > 3)
+            print_case(&c);
+        assert_int_equal(broken_property(&c)[0], cases[i].property);
+        assert_true(c.count <= 3);
+    }
+}
+
+/* ---- known answers ---- */
+
+static void
+shortage_is_shared_by_weight(void **state)
+{
+    SharingGuest guests[4];
+    SharingScratch scratch[4];
+    SharingResult result;
+
+    for (uint32_t i = 0; i < 4; i++)
+        guests[i] = (SharingGuest){
+            .minimum_kib = 1000, .demand_kib = 9000, .want_kib = 9500, .maximum_kib = 10000, .weight = i + 1};
+    sharing_share(guests, 4, 4000 + 10000, false, 0, scratch, &result);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(guests[i].target_kib, 1000 + 1000 * (i + 1));
+        assert_int_equal(guests[i].stage, PLAN_STAGE_DEMAND);
+    }
+    assert_int_equal(result.short_stage, PLAN_STAGE_DEMAND);
+    assert_int_equal(result.left_kib, 0);
+}
+
+static void
+who_needs_little_leaves_the_rest_to_the_others(void **state)
+{
+    SharingGuest guests[3] = {
+        {.demand_kib = 10, .want_kib = 10, .maximum_kib = 100, .weight = 100},
+        {.demand_kib = 90, .want_kib = 90, .maximum_kib = 100, .weight = 1},
+        {.demand_kib = 90, .want_kib = 90, .maximum_kib = 100, .weight = 1},
+    };
+    SharingScratch scratch[3];
+    SharingResult result;
+
+    sharing_share(guests, 3, 110, false, 0, scratch, &result);
+    assert_int_equal(guests[0].target_kib, 10);
+    assert_int_equal(guests[1].target_kib, 50);
+    assert_int_equal(guests[2].target_kib, 50);
+}
+
+static void
+buffers_wait_for_every_demand(void **state)
+{
+    SharingGuest guests[2] = {
+        {.demand_kib = 40, .want_kib = 80, .maximum_kib = 100, .weight = 100},
+        {.demand_kib = 60, .want_kib = 80, .maximum_kib = 100, .weight = 1},
+    };
+    SharingScratch scratch[2];
+    SharingResult result;
+
+    sharing_share(guests, 2, 100, false, 0, scratch, &result);
+    assert_int_equal(guests[0].target_kib, 40);
+    assert_int_equal(guests[1].target_kib, 60);
+    assert_int_equal(result.short_stage, PLAN_STAGE_WANT);
+}
+
+static void
+surplus_is_given_away_only_when_asked(void **state)
+{
+    for (unsigned give = 0; give < 2; give++) {
+        SharingGuest guests[2] = {
+            {.demand_kib = 10, .want_kib = 20, .maximum_kib = 100, .weight = 1},
+            {.demand_kib = 10, .want_kib = 20, .maximum_kib = 30, .weight = 3},
+        };
+        SharingScratch scratch[2];
+        SharingResult result;
+
+        sharing_share(guests, 2, 80, give != 0, 0, scratch, &result);
+        assert_int_equal(guests[0].target_kib, give != 0 ? 50 : 20);
+        assert_int_equal(guests[1].target_kib, give != 0 ? 30 : 20);
+        assert_int_equal(result.left_kib, give != 0 ? 0 : 40);
+        assert_int_equal(result.short_stage, PLAN_STAGE_NONE);
+        assert_int_equal(guests[0].stage, give != 0 ? PLAN_STAGE_SURPLUS : PLAN_STAGE_WANT);
+    }
+}
+
+static void
+minimums_that_do_not_fit_are_told(void **state)
+{
+    SharingGuest guests[2] = {
+        {.minimum_kib = 60, .demand_kib = 100, .want_kib = 100, .maximum_kib = 100, .weight = 1},
+        {.minimum_kib = 50, .demand_kib = 100, .want_kib = 100, .maximum_kib = 100, .weight = 1},
+    };
+    SharingScratch scratch[2];
+    SharingResult result;
+
+    sharing_share(guests, 2, 100, true, 0, scratch, &result);
+    assert_false(result.minimums_fit);
+    assert_int_equal(result.minimums_kib, 110);
+    assert_int_equal(guests[0].target_kib, 60);
+    assert_int_equal(guests[1].target_kib, 50);
+}
+
+static void
+nobody_to_share_with_is_no_problem(void **state)
+{
+    SharingResult result;
+
+    sharing_share(NULL, 0, 100, true, 0, NULL, &result);
+    assert_true(result.minimums_fit);
+    assert_int_equal(result.left_kib, 100);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shortage_is_shared_by_weight),
+        cmocka_unit_test(who_needs_little_leaves_the_rest_to_the_others),
+        cmocka_unit_test(buffers_wait_for_every_demand),
+        cmocka_unit_test(surplus_is_given_away_only_when_asked),
+        cmocka_unit_test(minimums_that_do_not_fit_are_told),
+        cmocka_unit_test(nobody_to_share_with_is_no_problem),
+        cmocka_unit_test(the_eight_properties_hold),
+        cmocka_unit_test(each_broken_rule_breaks_a_property),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
