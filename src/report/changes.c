@@ -121,7 +121,7 @@ static void
 add_link_lost(Changes *changes)
 {
     change_list_add(changes->list, CHANGE_LIBVIRT_LOST, "", "", changes->link_text,
-                    g_strdup_printf("No connection to libvirt: %s. Guests keep their targets until it is back.",
+                    g_strdup_printf("No connection to libvirt (%s): guests keep their targets until it is back.",
                                     changes->link_text));
 }
 
@@ -163,12 +163,11 @@ changes_link(Changes *changes, WorldLink link, const char *text)
     if (!other)
         return changes->list;
     if (link != WORLD_LINK_DOWN)
-        change_list_add(
-            changes->list, CHANGE_LIBVIRT_BACK, "", "", text,
-            link == WORLD_LINK_READ_ONLY
-                ? g_strdup_printf(
-                      "Connected to libvirt, but may not write (%s): guests are observed, nothing is changed.", text)
-                : g_strdup_printf("Connected to libvirt: %s.", text));
+        change_list_add(changes->list, CHANGE_LIBVIRT_BACK, "", "", text,
+                        g_strdup_printf("%c%s%s", g_ascii_toupper(text[0]), text[0] != '\0' ? text + 1 : "",
+                                        link == WORLD_LINK_READ_ONLY
+                                            ? ": dynmemd may not write, so guests are observed and nothing is changed."
+                                            : "."));
     else if (!first)
         add_link_lost(changes);
     changes->link_told = link != WORLD_LINK_DOWN || !first;

@@ -30,7 +30,6 @@ key_figure(const GuestPlan *guest, const Plan *plan)
         return g_strdup_printf("it wants %s, its share with priority %" PRIu32 " is %s", want, settings->priority,
                                ideal);
     case PLAN_RULE_PRESSURE:
-        return g_strdup_printf("it wants %s and is to have %s", want, ideal);
     case PLAN_RULE_SURPLUS:
         return g_strdup_printf("it wants %s and is to have %s", want, ideal);
     case PLAN_RULE_WAIT_FREE: {
