@@ -44,18 +44,24 @@ cell_of(const BarFigures *figures, uint64_t value, unsigned width)
     return cell >= width ? width - 1 : (unsigned)cell;
 }
 
-/* Where two marks meet, the later one is seen: the want says more than the limits do. */
-static void
-place_marks(const BarFigures *figures, unsigned width, char *marks)
+/* The mark in a cell, 0 for none. Where two meet the earlier one is seen: the want says more than the limits do. */
+static char
+mark_at(const BarFigures *figures, unsigned cell, unsigned width)
 {
-    if (figures->maximum > 0 && figures->maximum <= figures->scale)
-        marks[cell_of(figures, figures->maximum, width)] = ']';
-    if (figures->minimum > 0 && figures->minimum <= figures->scale)
-        marks[cell_of(figures, figures->minimum, width)] = '[';
-    if (figures->demand > 0 && figures->demand <= figures->scale)
-        marks[cell_of(figures, figures->demand, width)] = 'd';
-    if (figures->want > 0 && figures->want <= figures->scale)
-        marks[cell_of(figures, figures->want, width)] = 'w';
+    const struct {
+        char mark;
+        uint64_t value;
+    } marks[] = {
+        {'w', figures->want},
+        {'d', figures->demand},
+        {'[', figures->minimum},
+        {']', figures->maximum},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(marks) && !figures->unmarked; i++)
+        if (marks[i].value > 0 && marks[i].value <= figures->scale && cell_of(figures, marks[i].value, width) == cell)
+            return marks[i].mark;
+    return 0;
 }
 
 static const char *
@@ -67,22 +73,20 @@ fill_text(Fill fill, unsigned style)
 void
 bar_append(GString *line, const BarFigures *figures, unsigned width, unsigned style)
 {
-    g_autofree char *marks = g_malloc0(width);
     const char *open = ""; /* the colour that is on */
 
-    if (!figures->unmarked)
-        place_marks(figures, width, marks);
     for (unsigned i = 0; i < width; i++) {
         uint64_t middle = (uint64_t)((i + 0.5) / width * (double)figures->scale);
         Fill fill = fill_at(figures, middle);
-        const char *colour = marks[i] != '\0' ? mark_colour : fills[fill].colour;
+        char mark = mark_at(figures, i, width);
+        const char *colour = mark != 0 ? mark_colour : fills[fill].colour;
 
         if ((style & BAR_COLOUR) != 0 && colour != open) {
             g_string_append_printf(line, "%s%s", open[0] != '\0' ? COLOUR_END : "", colour);
             open = colour;
         }
-        if (marks[i] != '\0')
-            g_string_append_c(line, marks[i]);
+        if (mark != 0)
+            g_string_append_c(line, mark);
         else
             g_string_append(line, fill_text(fill, style));
     }

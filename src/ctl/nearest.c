@@ -53,7 +53,7 @@ rank(const char *name, const char *wanted)
     if (strlen(wanted) > MOST_COMPARED || strlen(name) > MOST_COMPARED)
         return FAR_AWAY;
     letters = distance(name, wanted);
-    return letters <= MOST_LETTERS && letters * 2 <= strlen(wanted) ? 2 + letters : FAR_AWAY;
+    return letters <= MOST_LETTERS && letters <= strlen(wanted) / 2 ? 2 + letters : FAR_AWAY;
 }
 
 char *

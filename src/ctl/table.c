@@ -14,7 +14,8 @@ typedef struct Cell {
 struct Table {
     const TableColumn *columns;
     unsigned count;
-    GArray *cells; /* of Cell, row by row */
+    GArray *cells;  /* of Cell, row by row */
+    size_t *widths; /* of the columns as they are drawn; 0: left out */
 };
 
 static void
@@ -30,6 +31,7 @@ table_new(const TableColumn *columns, unsigned count)
 
     table->columns = columns;
     table->count = count;
+    table->widths = g_new0(size_t, count);
     table->cells = g_array_new(FALSE, FALSE, sizeof(Cell));
     g_array_set_clear_func(table->cells, (GDestroyNotify)cell_clear);
     return table;
@@ -41,6 +43,7 @@ table_free(Table *table)
     if (table == NULL)
         return;
     g_array_unref(table->cells);
+    g_free(table->widths);
     g_free(table);
 }
 
@@ -64,27 +67,28 @@ cell_colour_begin(CellColour colour)
     return begins[colour];
 }
 
-/* What the columns take together; those with width 0 are left out. */
+/* What the columns take together. */
 static size_t
-total_width(const size_t *widths, unsigned count, size_t gap)
+total_width(const Table *table, size_t gap)
 {
     size_t total = 0;
 
-    for (unsigned i = 0; i < count; i++)
-        if (widths[i] > 0)
-            total += widths[i] + (total > 0 ? gap : 0);
+    for (unsigned i = 0; i < table->count; i++)
+        if (table->widths[i] > 0)
+            total += table->widths[i] + (total > 0 ? gap : 0);
     return total;
 }
 
 /* Makes the table fit into width: closer columns, then fewer, then a shorter first one. */
 static void
-squeeze(const Table *table, size_t *widths, size_t *gap, size_t width)
+squeeze(Table *table, size_t *gap, size_t width)
 {
+    size_t *widths = table->widths;
     size_t total;
 
-    if (total_width(widths, table->count, *gap) > width)
+    if (total_width(table, *gap) > width)
         *gap = 1;
-    while ((total = total_width(widths, table->count, *gap)) > width) {
+    while ((total = total_width(table, *gap)) > width) {
         size_t over = total - width;
         unsigned victim = 0;
 
@@ -121,7 +125,7 @@ append_cell(GString *line, const char *text, size_t width, bool right, const cha
 }
 
 static char *
-draw_row(const Table *table, const size_t *widths, size_t gap, int row, bool colour)
+draw_row(const Table *table, size_t gap, int row, bool colour)
 {
     GString *line = g_string_new(NULL);
 
@@ -129,50 +133,55 @@ draw_row(const Table *table, const size_t *widths, size_t gap, int row, bool col
         const TableColumn *c = &table->columns[column];
         const Cell *cell;
 
-        if (widths[column] == 0)
+        if (table->widths[column] == 0)
             continue;
         if (line->len > 0)
             g_string_append(line, gap == 2 ? "  " : " ");
         if (row < 0) {
-            append_cell(line, c->title, widths[column], c->right, "");
+            append_cell(line, c->title, table->widths[column], c->right, "");
             continue;
         }
         cell = &g_array_index(table->cells, Cell, (unsigned)row * table->count + column);
-        append_cell(line, cell->text, widths[column], c->right, colour ? cell_colour_begin(cell->colour) : "");
+        append_cell(line, cell->text, table->widths[column], c->right, colour ? cell_colour_begin(cell->colour) : "");
     }
     return g_string_free(line, FALSE);
 }
 
-char **
-table_draw_lines(const Table *table, unsigned width, bool legend, bool colour, unsigned *drawn_width)
+/* As wide as the widest cell. */
+static void
+measure(Table *table, unsigned rows, bool legend)
 {
-    g_autofree size_t *widths = g_new0(size_t, table->count);
+    for (unsigned column = 0; column < table->count; column++) {
+        table->widths[column] = legend ? text_width(table->columns[column].title) : 0;
+        for (unsigned row = 0; row < rows; row++) {
+            const Cell *cell = &g_array_index(table->cells, Cell, row * table->count + column);
+
+            table->widths[column] = MAX(table->widths[column], text_width(cell->text));
+        }
+    }
+}
+
+char **
+table_draw_lines(Table *table, unsigned width, bool legend, bool colour, unsigned *drawn_width)
+{
     unsigned rows = table->cells->len / table->count;
     GPtrArray *lines = g_ptr_array_new();
     size_t gap = 2;
 
-    for (unsigned column = 0; column < table->count; column++) {
-        if (legend)
-            widths[column] = text_width(table->columns[column].title);
-        for (unsigned row = 0; row < rows; row++) {
-            const Cell *cell = &g_array_index(table->cells, Cell, row * table->count + column);
-
-            widths[column] = MAX(widths[column], text_width(cell->text));
-        }
-    }
+    measure(table, rows, legend);
     if (width > 0)
-        squeeze(table, widths, &gap, width);
-    *drawn_width = (unsigned)total_width(widths, table->count, gap);
+        squeeze(table, &gap, width);
+    *drawn_width = (unsigned)total_width(table, gap);
 
     /* row -1 is the header */
     for (int row = legend ? -1 : 0; row < (int)rows; row++)
-        g_ptr_array_add(lines, draw_row(table, widths, gap, row, colour));
+        g_ptr_array_add(lines, draw_row(table, gap, row, colour));
     g_ptr_array_add(lines, NULL);
     return (char **)g_ptr_array_free(lines, FALSE);
 }
 
 char *
-table_draw(const Table *table, unsigned width, bool legend, bool colour)
+table_draw(Table *table, unsigned width, bool legend, bool colour)
 {
     unsigned drawn_width;
     g_auto(GStrv) lines = table_draw_lines(table, width, legend, colour, &drawn_width);

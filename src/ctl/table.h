@@ -34,13 +34,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Table, table_free)
 void table_add(Table *table, char *text, CellColour colour);
 
 /* The whole table as text. width 0: as wide as it needs. Caller frees. */
-char *table_draw(const Table *table, unsigned width, bool legend, bool colour);
+char *table_draw(Table *table, unsigned width, bool legend, bool colour);
 
 /*
  * The same as lines, the header first if asked for, each padded to the same width, which is put in *drawn_width.
  * Caller frees with g_strfreev.
  */
-char **table_draw_lines(const Table *table, unsigned width, bool legend, bool colour, unsigned *drawn_width);
+char **table_draw_lines(Table *table, unsigned width, bool legend, bool colour, unsigned *drawn_width);
 
 /* The escape sequence that begins a colour, "" for CELL_PLAIN; CELL_COLOUR_END ends it. */
 const char *cell_colour_begin(CellColour colour);

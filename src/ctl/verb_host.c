@@ -70,7 +70,7 @@ print_host(const HostView *host)
     fact_print_size("Free", host->free, "");
     fact_print_size("Demand", host->demand, "");
     fact_print_size("Want", host->want, "");
-    fact_print("Pressure", pressure, host->pressure > 100 ? CELL_LOW : CELL_PLAIN);
+    fact_print("Pressure", host->pressure > 0 ? pressure : "-", host->pressure > 100 ? CELL_LOW : CELL_PLAIN);
     fact_print_size("Reserve", host->reserve, "kept for the host itself");
     fact_print_size("Overhead", host->overhead, "what guests cost besides their memory");
     fact_print_size("Other", host->other, "used by processes that are no guests");

@@ -29,7 +29,7 @@ controls_are_shown_and_not_sent(void **state)
     expect_clean("plain \xc3\xa4\xe2\x82\xac", "plain \xc3\xa4\xe2\x82\xac");
     expect_clean("\033[2J\r\n\t\x7f", "\\x1b[2J\\x0d\\x0a\\x09\\x7f");
     expect_clean("\xc2\x9b", "\\x9b");       /* the one-byte CSI */
-    expect_clean("\xe2\x80\xae", "\\u202e"); /* right to left from here on */
+    expect_clean("\xe2\x80\xae", "\\u202e"); /* right to left: NOLINT(misc-misleading-bidirectional) */
     expect_clean("\xe2\x80\xa8", "\\u2028"); /* a line separator */
     expect_clean("a\xff\xfe", "a??");        /* no UTF-8 */
     expect_clean("", "");
