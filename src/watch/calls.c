@@ -325,14 +325,25 @@ pool_grow(CallPool *pool)
     return UINT64_MAX;
 }
 
+/* When it has waited, or been under way, for too long. */
+static uint64_t
+call_end_usec(const Call *call)
+{
+    bool waits = call->state == CALL_WAITING && call->spec.wait_usec != 0;
+
+    return call->since_usec + (waits ? call->spec.wait_usec : call->spec.deadline_usec);
+}
+
 static void
 pool_dispatch(CallPool *pool)
 {
     for (guint i = 0; i < pool->lanes->len && !g_queue_is_empty(&pool->waiting); i++) {
         Lane *lane = pool->lanes->pdata[i];
 
-        if (lane_is_idle(lane))
+        if (lane_is_idle(lane)) {
             lane_begin(lane, g_queue_pop_head(&pool->waiting));
+            pool_arm(pool, call_end_usec(lane->call));
+        }
     }
     if (!g_queue_is_empty(&pool->waiting))
         pool_arm(pool, pool_grow(pool));
@@ -438,8 +449,8 @@ pool_sweep(void *data)
         call = value;
         if (call->state == CALL_LATE)
             continue;
-        if (call->since_usec + call->spec.deadline_usec > now) {
-            next_usec = MIN(next_usec, call->since_usec + call->spec.deadline_usec);
+        if (call_end_usec(call) > now) {
+            next_usec = MIN(next_usec, call_end_usec(call));
         } else if (call->state == CALL_RUNNING) {
             call->state = CALL_LATE;
             g_ptr_array_add(late, call);
@@ -449,7 +460,7 @@ pool_sweep(void *data)
         GList *following = link->next;
 
         call = link->data;
-        if (call->since_usec + call->spec.deadline_usec <= now) {
+        if (call_end_usec(call) <= now) {
             g_queue_unlink(&pool->waiting, link);
             g_queue_push_tail_link(&expired, link);
         }
@@ -531,7 +542,7 @@ call_pool_submit(CallPool *pool, const char *key, const CallSpec *spec)
     call->since_usec = now_usec();
     g_hash_table_insert(pool->calls, call->key, call);
     g_queue_push_tail(&pool->waiting, call);
-    pool_arm(pool, call->since_usec + spec->deadline_usec);
+    pool_arm(pool, call_end_usec(call));
     pool_dispatch(pool);
 }
 

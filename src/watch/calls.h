@@ -9,7 +9,7 @@
  * others, and can miss to be woken for it (virnetclient.c, virNetClientIO, seen with 9.0): if its own answer does not
  * come, neither do theirs.) While all is well there is one lane, or a few if many calls wait. When the calls on all
  * lanes have been under way for longer than the patience and others wait, one more is opened, up to a limit. Beyond
- * the limit nothing more is begun: what waits is dropped at its deadline, until a hung call returns.
+ * the limit nothing more is begun: what has waited too long is dropped, until a hung call returns.
  *
  * A call has a key, and a key has at most one call, waiting or under way. A call that is past its
  * deadline is late: it is told once, keeps its lane and its key, and ends when it returns.
@@ -42,7 +42,7 @@ typedef struct CallPoolOptions {
 
 typedef enum CallEnd {
     CALL_RETURNED,     /* it ran; data hold what it found */
-    CALL_EXPIRED,      /* it never began: no lane was free before its deadline */
+    CALL_EXPIRED,      /* it never began: no lane was free in time */
     CALL_DISCONNECTED, /* it never began: the lanes were left behind */
 } CallEnd;
 
@@ -56,7 +56,8 @@ typedef struct CallSpec {
     CallRun run;
     void *data; /* taken over */
     GDestroyNotify data_free;
-    uint64_t deadline_usec; /* from the beginning of the call, and of the wait for a lane */
+    uint64_t deadline_usec; /* from the beginning of the call */
+    uint64_t wait_usec;     /* for a lane, before it begins; 0: as long as deadline_usec */
     /* The call is late. data must not be touched. May be NULL. */
     void (*late)(void *user_data, const char *key);
     /* The call has ended; its key is free again. Comes exactly once unless the pool is freed before. */

@@ -12,7 +12,9 @@
 /* The key of the listing among those of guests. */
 #define INVENTORY_KEY "*"
 /* After it the resync goes on without that guest; nothing else depends on it. */
-#define READ_DEADLINE_USEC (10 * USEC_PER_SEC)
+#define READ_DEADLINE_USEC (3 * USEC_PER_SEC)
+#define READ_WAIT_USEC (60 * USEC_PER_SEC)
+#define LIST_DEADLINE_USEC (3 * USEC_PER_SEC)
 #define RETRY_MAX_SEC 30
 
 /* ---- one guest ---- */
@@ -120,6 +122,7 @@ set_complete(Watch *watch)
     if (watch->inventory.complete)
         return;
     watch->inventory.complete = true;
+    watch->inventory.known = true;
     g_debug("the inventory is complete");
     watch_note_change(watch);
     guest_calls_settle_all(watch);
@@ -236,6 +239,7 @@ inventory_read_guest(Watch *watch, Guest *guest)
         .run = run_read,
         .data_free = read_call_free,
         .deadline_usec = READ_DEADLINE_USEC,
+        .wait_usec = READ_WAIT_USEC,
         .late = on_read_late,
         .done = on_read_done,
         .user_data = watch,
@@ -315,6 +319,25 @@ await_guest(Guest *guest, void *data)
     inventory_read_guest(watch, guest);
 }
 
+/*
+ * A hook holds some guest, and with it the listing, for as long as it runs. After a loss of the connection the guests that
+ * were known are read meanwhile: none of them has to wait for the one that starts.
+ */
+static void
+on_list_late(void *user_data, const char *key)
+{
+    Watch *watch = user_data;
+    Inventory *inventory = &watch->inventory;
+
+    g_debug("the guests can't be listed now: libvirt has one of them locked");
+    if (!inventory->known || link_state(watch->link) == WORLD_LINK_DOWN)
+        return;
+    inventory->listed = true;
+    registry_foreach(watch->registry, await_guest, watch);
+    if (inventory->awaited == 0)
+        set_complete(watch);
+}
+
 static void
 on_list_done(void *user_data, const char *key, void *data, CallEnd end)
 {
@@ -349,7 +372,8 @@ inventory_start(Watch *watch)
     CallSpec spec = {
         .run = run_list,
         .data_free = list_call_free,
-        .deadline_usec = READ_DEADLINE_USEC,
+        .deadline_usec = LIST_DEADLINE_USEC,
+        .late = on_list_late,
         .done = on_list_done,
         .user_data = watch,
     };
@@ -380,6 +404,6 @@ inventory_stop(Watch *watch)
     Inventory *inventory = &watch->inventory;
 
     g_clear_handle_id(&inventory->retry, g_source_remove);
-    *inventory = (Inventory){0};
+    *inventory = (Inventory){.known = inventory->known};
     registry_foreach(watch->registry, note_gap, NULL);
 }

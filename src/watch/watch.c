@@ -18,6 +18,7 @@
 #define USUAL_CONNECTIONS 3
 #define PATIENCE_USEC (250 * USEC_PER_MSEC)
 #define REOPEN_USEC (2 * USEC_PER_SEC)
+#define CHANGES_APART_USEC (250 * USEC_PER_MSEC)
 #define CALL_DEADLINE_USEC (3 * USEC_PER_SEC)
 
 void
@@ -49,15 +50,20 @@ call_changed(void *data)
     Watch *watch = data;
 
     watch->changed_source = 0;
+    watch->changed_usec = (uint64_t)g_get_monotonic_time();
     watch->changed(watch->user_data);
     return G_SOURCE_REMOVE;
 }
 
+/* The first of several is told at once. A guest that resets itself over and over must not set the daemon's pace. */
 void
 watch_note_change(Watch *watch)
 {
+    uint64_t since_usec = (uint64_t)g_get_monotonic_time() - watch->changed_usec;
+    uint64_t pause_usec = saturating_sub(CHANGES_APART_USEC, since_usec);
+
     if (watch->changed != NULL && watch->changed_source == 0 && !watch->stop.active)
-        watch->changed_source = g_idle_add_full(G_PRIORITY_DEFAULT, call_changed, watch, NULL);
+        watch->changed_source = g_timeout_add((guint)(pause_usec / USEC_PER_MSEC), call_changed, watch);
 }
 
 void
@@ -111,7 +117,7 @@ watch_new(const WatchOptions *options, void (*changed)(void *user_data), void *u
 {
     static const CallLaneOps lane_ops = {.open = virt_lane_open, .close = virt_lane_close};
     CallPoolOptions pool = {
-        .usual_lanes = 1,
+        .usual_lanes = 2,
         .lanes = READ_CONNECTIONS,
         .patience_usec = PATIENCE_USEC,
         .reopen_usec = REOPEN_USEC,

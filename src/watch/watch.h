@@ -20,7 +20,8 @@ typedef struct WatchOptions {
 
 /*
  * changed is called on the main loop's thread when something happened that should not wait for the next
- * tick: a guest came, went, was reset, paused, changed its definition, or the connection did.
+ * tick: a guest came, went, was reset, paused, changed its definition, stopped or began to answer, or the connection
+ * did; at most four times a second.
  */
 Watch *watch_new(const WatchOptions *options, void (*changed)(void *user_data), void *user_data);
 

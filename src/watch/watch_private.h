@@ -18,6 +18,7 @@ typedef struct WatchHandle {
 typedef struct Inventory {
     bool wanted;      /* again, after the listing under way */
     bool complete;    /* once since the connection was made */
+    bool known;       /* once since the start: the guests that are known are as good as all */
     bool listed;      /* the listing is done, the guests in it are being read */
     unsigned awaited; /* guests of the listing that have not been read yet */
     guint retry;      /* source */
@@ -53,6 +54,7 @@ struct Watch {
     void (*changed)(void *user_data);
     void *user_data;
     guint changed_source;
+    uint64_t changed_usec; /* when it was called last */
     WatchHandle *handle;
     Registry *registry;
     CallPool *reads;   /* listings and readings: they wait for the locks of guests; key: uuid, or INVENTORY_KEY */

@@ -381,6 +381,42 @@ beyond_the_limit_calls_expire_until_one_returns(void **state)
     assert_true(contains(done_keys, "y"));
 }
 
+/* ... and a call that waited for a lane has its whole deadline from then on. */
+static void
+call_may_wait_longer_than_it_may_take(void **state)
+{
+    Payload *payload = g_new0(Payload, 1);
+
+    for (int i = 0; i < 4; i++) {
+        g_autofree char *key = g_strdup_printf("hung-%d", i);
+
+        hold(key);
+        submit_for(key, LONG_USEC, false);
+        run_loop_for(50 * USEC_PER_MSEC);
+    }
+    payload->key = g_strdup("waits");
+    g_mutex_lock(&lock);
+    payloads++;
+    g_mutex_unlock(&lock);
+    hold("waits");
+    call_pool_submit(pool, "waits",
+                     &(CallSpec){.run = run_call,
+                                 .data = payload,
+                                 .data_free = payload_free,
+                                 .deadline_usec = DEADLINE_USEC,
+                                 .wait_usec = LONG_USEC,
+                                 .late = on_late,
+                                 .done = on_done});
+    run_loop_for(2 * DEADLINE_USEC);
+    assert_int_equal(done_keys->len, 0);
+    release("hung-0");
+    wait_for(late_keys, 1);
+    assert_true(contains(late_keys, "waits"));
+    assert_int_equal(expired, 0);
+    release("waits");
+    wait_for(done_keys, 2);
+}
+
 static void
 reset_leaves_lanes_behind(void **state)
 {
@@ -469,6 +505,7 @@ main(void)
         cmocka_unit_test_setup_teardown(lanes_follow_the_calls_that_hang, setup, teardown),
         cmocka_unit_test_setup_teardown(others_wait_no_longer_than_the_patience, setup, teardown),
         cmocka_unit_test_setup_teardown(beyond_the_limit_calls_expire_until_one_returns, setup, teardown),
+        cmocka_unit_test_setup_teardown(call_may_wait_longer_than_it_may_take, setup, teardown),
         cmocka_unit_test_setup_teardown(reset_leaves_lanes_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_lane_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(lane_that_can_not_be_opened_is_tried_again, setup, teardown),
