@@ -272,7 +272,8 @@ add_behaviour(SimGuestSpec *guest, const char *word)
             continue;
         guest->behaviours |= bit;
         if (bit == SIM_FLOOR)
-            return sim_read_size(colon != NULL ? colon + 1 : "", &guest->floor_kib);
+            return colon != NULL ? sim_read_size(colon + 1, &guest->floor_kib)
+                                 : g_strdup("floor needs a size, such as floor:2GiB");
         if (bit == SIM_INTERMITTENT)
             return set_intermittent(guest, colon != NULL ? colon + 1 : "");
         if (colon == NULL)

@@ -12,6 +12,7 @@
 #define HOST_PLOT_HEIGHT 170
 #define GUEST_PLOT_HEIGHT 130
 #define ONE_COLUMN_UP_TO_GUESTS 6
+#define NAME_PART 23 /* pixels of a panel's width for each character of its guest's name */
 #define TIME_TICKS 8
 #define SIZE_TICKS 4
 
@@ -213,14 +214,14 @@ put_axes(const Plot *plot)
 }
 
 static void
-put_limit(const Plot *plot, uint64_t kib, const char *name)
+put_limit(const Plot *plot, uint64_t kib, const char *name, bool left)
 {
     g_autofree char *size = units_format_size(kib);
     g_autofree char *label = g_strdup_printf("%s %s", name, size);
     double y = y_of(plot, kib);
 
     put_rule(plot, y, "class=\"limit\"");
-    put_text(plot->file, plot->x + plot->width - 4, y - 4, "label", label);
+    put_text(plot->file, left ? plot->x + 4 : plot->x + plot->width - 4, y - 4, left ? "low" : "label", label);
 }
 
 static void
@@ -246,7 +247,19 @@ draw_host(FILE *file, const SimScenario *scenario, const SimHistory *history, in
              "class=\"line\" stroke=\"" COLOUR_RESIDENT "\" stroke-dasharray=\"2 3\"");
     put_line(&plot, figure_committed, 0, false, "class=\"line\" stroke=\"" COLOUR_HAS "\"");
     put_line(&plot, figure_budget, 0, false, "class=\"line\" stroke=\"" COLOUR_BUDGET "\" stroke-dasharray=\"8 3\"");
-    put_limit(&plot, scenario->memory_kib, "memory");
+    put_limit(&plot, scenario->memory_kib, "memory", false);
+}
+
+/* text with at most length characters, the last being … where some are missing. Caller frees. */
+static char *
+shortened(const char *text, size_t length)
+{
+    g_autofree char *start = NULL;
+
+    if ((size_t)g_utf8_strlen(text, -1) <= length)
+        return g_strdup(text);
+    start = g_utf8_substring(text, 0, (glong)length - 1);
+    return g_strconcat(start, "…", NULL);
 }
 
 static void
@@ -263,17 +276,19 @@ draw_guest(FILE *file, const SimScenario *scenario, const SimHistory *history, c
                  spec->maximum_kib + spec->maximum_kib / 20 + 1};
     uint64_t priority = spec->priority == SIM_UNSET ? scenario->settings->priority : spec->priority;
     uint64_t buffer = spec->buffer_percent == SIM_UNSET ? scenario->settings->buffer_percent : spec->buffer_percent;
-    g_autofree char *title = g_strdup_printf("%s: priority %u, buffer %u %%, unmet %.1f GiB s, %u target changes",
-                                             spec->name, (unsigned)priority, (unsigned)buffer,
-                                             (double)summary->guests[guest].unmet_kib_sec / (double)KIB_PER_GIB,
-                                             (unsigned)summary->guests[guest].target_changes);
+    g_autofree char *title = shortened(spec->name, (size_t)width / NAME_PART);
+    g_autofree char *figures =
+        g_strdup_printf("priority %u, buffer %u %%, unmet %.1f GiB s, %u target changes", (unsigned)priority,
+                        (unsigned)buffer, (double)summary->guests[guest].unmet_kib_sec / (double)KIB_PER_GIB,
+                        (unsigned)summary->guests[guest].target_changes);
 
     put_text(file, x, y + 14, "title", title);
+    put_text(file, x + width, y + 13, "label", figures);
     put_line(&plot, figure_assigned, guest, true, "fill=\"" COLOUR_HAS_AREA "\"");
     put_unmet(&plot, guest);
     put_axes(&plot);
-    put_limit(&plot, spec->maximum_kib, "maximum");
-    put_limit(&plot, sim_guest_spec_minimum(spec), "minimum");
+    put_limit(&plot, spec->maximum_kib, "maximum", false);
+    put_limit(&plot, sim_guest_spec_minimum(spec), "minimum", true);
     put_line(&plot, figure_want, guest, false, "class=\"line\" stroke=\"" COLOUR_WANT "\" stroke-dasharray=\"5 3\"");
     put_line(&plot, figure_demand, guest, false, "class=\"line\" stroke=\"" COLOUR_DEMAND "\"");
     put_line(&plot, figure_assigned, guest, false, "class=\"line\" stroke=\"" COLOUR_HAS "\"");
@@ -283,7 +298,7 @@ static int
 put_legend_entry(FILE *file, int x, int y, const char *look, const char *text)
 {
     fprintf(file, "<path d=\"M%d %dh22\" %s/>\n", x, y - 4, look);
-    put_text(file, x + 28, y, "label-left", text);
+    put_text(file, x + 28, y, "key", text);
     return x + 28 + (int)g_utf8_strlen(text, -1) * 6 + 22;
 }
 
@@ -303,7 +318,7 @@ put_header(FILE *file, const SimScenario *scenario, int height)
             ".title { font-size: 13px; font-weight: bold; fill: #111 }\n"
             ".size, .label, .unit { text-anchor: end }\n"
             ".time { text-anchor: middle }\n"
-            ".label { fill: " COLOUR_LIMIT "; font-size: 10px }\n"
+            ".label, .low { fill: " COLOUR_LIMIT "; font-size: 10px }\n"
             ".frame { stroke: #999; fill: none }\n"
             ".grid { stroke: #ddd; fill: none }\n"
             ".limit { stroke: " COLOUR_LIMIT "; stroke-dasharray: 1 3; fill: none }\n"

@@ -9,7 +9,7 @@
 #define TALL_ROWS 6
 #define LOW_ROWS 3
 #define TALL_UP_TO_GUESTS 8
-#define NAME_COLUMNS 24
+#define FIGURE_COLUMNS 61 /* of the table, besides the name */
 
 typedef enum Cell {
     CELL_EMPTY,
@@ -24,7 +24,8 @@ typedef struct Brush {
     FILE *file;
     bool colour;
     bool unicode;
-    size_t columns;
+    unsigned width;
+    size_t columns; /* of the plots */
 } Brush;
 
 static void
@@ -155,8 +156,8 @@ put_table(const Brush *brush, const SimHistory *history, const SimSummary *summa
 
     for (size_t i = 0; i < summary->count; i++)
         width = MAX(width, (int)g_utf8_strlen(summary->guests[i].name, -1));
-    width = MIN(width, NAME_COLUMNS);
-    fprintf(brush->file, "%-*s  %10s  %10s  %12s  %8s  %8s  %8s\n", width, "guest", "needs", "has", "unmet GiB s",
+    width = MIN(width, MAX((int)brush->width - FIGURE_COLUMNS, 8));
+    fprintf(brush->file, "%-*s  %8s  %8s  %11s  %7s  %7s  %8s\n", width, "guest", "needs", "has", "unmet GiB s",
             "short s", "changes", "paging s");
     for (size_t i = 0; i < summary->count; i++) {
         const SimGuestSummary *guest = &summary->guests[i];
@@ -167,7 +168,7 @@ put_table(const Brush *brush, const SimHistory *history, const SimSummary *summa
         int padding = width - (int)g_utf8_strlen(name, -1);
 
         fprintf(brush->file,
-                "%s%*s  %10s  %10s  %12.1f  %8" G_GUINT64_FORMAT "  %8" G_GUINT64_FORMAT "  %8" G_GUINT64_FORMAT "\n",
+                "%s%*s  %8s  %8s  %11.1f  %7" G_GUINT64_FORMAT "  %7" G_GUINT64_FORMAT "  %8" G_GUINT64_FORMAT "\n",
                 name, padding, "", needs, has, (double)guest->unmet_kib_sec / (double)KIB_PER_GIB, guest->unmet_seconds,
                 guest->target_changes, guest->paging_seconds);
     }
@@ -207,7 +208,7 @@ void
 sim_text_draw(const SimScenario *scenario, const SimHistory *history, const SimSummary *summary,
               const SimOutput *output)
 {
-    Brush brush = {output->text, output->colour, output->unicode, history->columns};
+    Brush brush = {output->text, output->colour, output->unicode, output->width, history->columns};
     size_t rows = history->guest_count <= TALL_UP_TO_GUESTS ? TALL_ROWS : LOW_ROWS;
     g_autofree char *memory = units_format_size(scenario->memory_kib);
     g_autofree char *budget = units_format_size(history->hosts[history->columns - 1].budget_kib);
