@@ -2,9 +2,7 @@
 #include "config.h"
 
 #include "config_file.h"
-#include "error.h"
 #include "names.h"
-#include "value.h"
 
 #include <errno.h>
 #include <fcntl.h>

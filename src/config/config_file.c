@@ -2,7 +2,6 @@
 #include "config_file.h"
 
 #include "config_keys.h"
-#include "error.h"
 #include "value.h"
 
 #include <string.h>

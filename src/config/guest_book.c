@@ -4,16 +4,16 @@
  * One entry a guest, in the order of the records. An entry is worked out anew only when its XML or the
  * configuration is another, so that a tick in which nothing happened costs one comparison a guest.
  *
- * Which XML counts: of a running guest the live one, because that is what its QEMU was given; of one that is off the
- * inactive one. Two values of a running guest come from the inactive XML all the same, because libvirt
+ * Which XML counts: of a running guest the live one, because that is what its QEMU was given; of one that is
+ * off the inactive one. Two values of a running guest come from the inactive XML all the same, because libvirt
  * changes them in the live one when the guest is ballooned or asked for statistics: the default of startup
- * (<currentMemory>) and the period of the statistics. A transient guest has no inactive XML; what its live one said when
- * it was first seen, or at its last start, is kept.
+ * (<currentMemory>) and the period of the statistics. A transient guest has no inactive XML; what its live one
+ * said when it was first seen, or at its last start, is kept.
  *
- * What a bad element does: the attributes that were last good stay in force, with the startup that they were good with. Where there were none, or where they no
- * longer go with the guest's memory, the guest counts as mode=static with no attributes: booked in full and left alone
- * until the element is put right. Squeezing or growing it by defaults that its administrator did not ask for could hurt
- * it; leaving it alone can't.
+ * What a bad element does: the attributes that were last good stay in force, with the startup that they were
+ * good with. Where there were none, or where they no longer go with the guest's memory, the guest counts as
+ * mode=static with no attributes: booked in full and left alone until the element is put right. Squeezing or
+ * growing it by defaults that its administrator did not ask for could hurt it; leaving it alone can't.
  */
 
 #include "guest_book.h"

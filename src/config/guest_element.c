@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest_element.h"
 
-#include "error.h"
 #include "units.h"
 #include "value.h"
 

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * demand = size - usable, where both must be of the same moment. An answer brings the size of now and
- * the guest's figures of its last report, which is up to a period older. A balloon moves at hundreds of MiB a second, so
- * taking one for the other would make a guest that is being shrunk look idle and one that grows look hungry,
- * and feed that back into its target.
+ * demand = size - usable, where both must be of the same moment. An answer brings the size of now and the
+ * guest's figures of its last report, which is up to a period older. A balloon moves at hundreds of MiB a
+ * second, so taking one for the other would make a guest that is being shrunk look idle and one that grows look
+ * hungry, and feed that back into its target.
  *
- * What is certain: the report is newer than the answer before, which did not bring it, so the size looked for lies
- * between the sizes of these two answers. While the balloon is still they are equal and nothing is left to
+ * What is certain: the report is newer than the answer before, which did not bring it, so the size looked for
+ * lies between the sizes of these two answers. While the balloon is still they are equal and nothing is left to
  * guess. While it moves:
  *
- * - Where the guest's total follows the balloon (Linux: drivers/virtio/virtio_balloon.c adjusts its managed pages with
- *   every page) the total is a stamp of the moment itself: size = total + gap. The gap, memory the kernel kept for
- *   itself at boot, is constant, and is learnt whenever the balloon is still.
- * - Where the total is constant (Windows; autodeflate) it tells nothing. Then the size is taken at which the guest's
- *   need has changed least since the report before: need = size - usable, so size = need + usable. At constant need that is
- *   exact; a need that grows meanwhile is seen late, by less than what the balloon moves between two answers, and fully at the
- *   next report after the balloon has stopped.
+ * - Where the guest's total follows the balloon (Linux: drivers/virtio/virtio_balloon.c adjusts its managed
+ *   pages with every page) the total is a stamp of the moment itself: size = total + gap. The gap, memory the
+ *   kernel kept for itself at boot, is constant, and is learnt whenever the balloon is still.
+ * - Where the total is constant (Windows; autodeflate) it tells nothing. Then the size is taken at which the
+ *   guest's need has changed least since the report before: need = size - usable, so size = need + usable. At
+ *   constant need that is exact; a need that grows meanwhile is seen late, by less than what the balloon moves
+ *   between two answers, and fully at the next report after the balloon has stopped.
  *
- * Which of the two a guest does is learnt by comparing two moments at which the balloon was still at different sizes. Until
- * then a total that moves is believed, one that does not is not.
+ * Which of the two a guest does is learnt by comparing two moments at which the balloon was still at different
+ * sizes. Until then a total that moves is believed, one that does not is not.
  *
- * Every estimate is kept within what is certain, so a guest that lies about its total gains nothing, and errors do not add
- * up.
+ * Every estimate is kept within what is certain, so a guest that lies about its total gains nothing, and errors
+ * do not add up.
  */
 
 #include "balloon_track.h"

@@ -4,17 +4,19 @@
  * Which numbers can be believed, and for how long.
  *
  * A report is new when last_update is another than before. It is a second of the wall clock, which is set and
- * slewed, so it is compared with itself only; how old a report is, is measured with the monotonic clock from when it was
- * first seen, leaving out the time the guest was paused, in which it can't report.
+ * slewed, so it is compared with itself only; how old a report is, is measured with the monotonic clock from
+ * when it was first seen, leaving out the time the guest was paused, in which it can't report.
  *
  * QEMU keeps the figures of the last report across a reset of the guest (hw/virtio/virtio-balloon.c,
- * virtio_balloon_device_reset), and a question that went out before the reset may be answered after it. So after a reset
- * nothing is believed until last_update differs from a baseline, and the baseline is taken from an answer that was asked for
- * after the reset: that one can at worst bring a report of the new driver, and then the next one, a
- * period later, is the first that counts. The same holds for a guest that ran before the daemon: its figures may be from before
- * a reset nobody saw. A new QEMU begins with no figures at all, so there any report is of its driver.
+ * virtio_balloon_device_reset), and a question that went out before the reset may be answered after it. So
+ * after a reset nothing is believed until last_update differs from a baseline, and the baseline is taken from
+ * an answer that was asked for after the reset: that one can at worst bring a report of the new driver, and
+ * then the next one, a period later, is the first that counts. The same holds for a guest that ran before the
+ * daemon: its figures may be from before a reset nobody saw. A new QEMU begins with no figures at all, so there
+ * any report is of its driver.
  *
- * The balloon size is QEMU's own and of now, but after a reset it is void as well until the new driver has set it.
+ * The balloon size is QEMU's own and of now, but after a reset it is void as well until the new driver has set
+ * it.
  */
 
 #include "guest_track.h"
@@ -38,8 +40,9 @@ balloon_limit(const GuestSettings *settings)
 }
 
 /*
- * The balloon size of an answer, bounded. It is the guest that tells QEMU how much it gave up, and one that claims more than
- * it ever had makes the size a huge number: it has not given up anything that could be counted on. doubts may be NULL.
+ * The balloon size of an answer, bounded. It is the guest that tells QEMU how much it gave up, and one that
+ * claims more than it ever had makes the size a huge number: it has not given up anything that could be counted
+ * on. doubts may be NULL.
  */
 static uint64_t
 bounded_actual(const GuestReport *report, const GuestSettings *settings, uint32_t *doubts)

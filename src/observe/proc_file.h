@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 /*
- * Reads the file from its beginning into buffer (size bytes, zero-terminated, cut where it does not fit). *fd is -1 or the
- * file kept open by an earlier call: the kernel writes these files anew for each read at offset 0, so one system
- * call is enough. A file that can't be read any more is closed and opened once more. Returns the length, or -1 with errno set
- * and *fd = -1.
+ * Reads the file from its beginning into buffer (size bytes, zero-terminated, cut where it does not fit). *fd
+ * is -1 or the file kept open by an earlier call: the kernel writes these files anew for each read at offset 0,
+ * so one system call is enough. A file that can't be read any more is closed and opened once more. Returns the
+ * length, or -1 with errno set and *fd = -1.
  */
 gssize proc_file_read(const char *path, int *fd, char *buffer, size_t size);
 

@@ -3,17 +3,19 @@
 /*
  * The memory of a guest's QEMU, from the best source there is:
  *
- * - memory.stat of the guest's own cgroup (v2): anonymous, shared (memfd) and kernel memory (page tables and the like), and
- *   no page cache of its disks. libvirt puts QEMU's threads into threaded groups below the one that accounts memory
- *   (libvirt src/util/vircgroup.c, virCgroupNewNested), so the path in /proc/PID/cgroup is followed upwards to the first
- *   group that is not threaded. It is used only where it is the guest's own: a guest of a user's session runs in
- *   the group of that session, with everything else in it.
- * - else RssAnon and RssShmem of /proc/PID/status, which leave out QEMU's program file; page tables are missing there.
+ * - memory.stat of the guest's own cgroup (v2): anonymous, shared (memfd) and kernel memory (page tables and
+ *   the like), and no page cache of its disks. libvirt puts QEMU's threads into threaded groups below the one
+ *   that accounts memory (libvirt src/util/vircgroup.c, virCgroupNewNested), so the path in /proc/PID/cgroup is
+ *   followed upwards to the first group that is not threaded. It is used only where it is the guest's own: a
+ *   guest of a user's session runs in the group of that session, with everything else in it.
+ * - else RssAnon and RssShmem of /proc/PID/status, which leave out QEMU's program file; page tables are missing
+ *   there.
  *
- * Cost: one pread of a file that is kept open per guest and tick, some 15 microseconds; where a process lives is looked up when it is
- * first asked for and again every LOOKUP_TICKS. A kept file belongs to its process or group and fails once that is gone, so
- * a number is never another process's. More than KEPT_LIMIT files are not kept, so that the daemon stays below the
- * usual limit of 1,024 on a host with very many guests; those are opened for each read.
+ * Cost: one pread of a file that is kept open per guest and tick, some 10 microseconds; where a process lives
+ * is looked up when it is first asked for and again every LOOKUP_TICKS. A kept file belongs to its process or
+ * group and fails once that is gone, so a number is never another process's. More than KEPT_LIMIT files are not
+ * kept, so that the daemon stays below the usual limit of 1,024 on a host with very many guests; those are
+ * opened for each read.
  */
 
 #include "resident.h"
