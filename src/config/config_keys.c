@@ -8,7 +8,6 @@
 #include "value.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #define FIELD(name) offsetof(Settings, name)
 

@@ -21,7 +21,6 @@
 #include "guest_element.h"
 #include "guest_table.h"
 
-#include <string.h>
 
 typedef struct Entry {
     bool known; /* the serials below are of an update */

@@ -18,19 +18,22 @@ typedef struct Fixture {
 } Fixture;
 
 static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    return remove(path);
+}
+
+/* The files of a test are in one folder of the build's, emptied before as well: a test may have been interrupted. */
+static int
 setup(void **state)
 {
     Fixture *f = g_new0(Fixture, 1);
 
-    f->root = g_dir_make_tmp("dynmem-test-XXXXXX", NULL);
+    f->root = g_strdup(TEST_WORK);
+    nftw(f->root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    g_mkdir_with_parents(f->root, 0700);
     *state = f;
     return 0;
-}
-
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    return remove(path);
 }
 
 static int

@@ -8,8 +8,8 @@
 #include "units.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <glib/gstdio.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <unistd.h>
 
 typedef struct Fixture {
@@ -204,48 +204,48 @@ files_of_guests_that_are_gone_are_let_go(void **state)
     assert_int_equal(open_files(), before);
 }
 
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    return remove(path);
+}
+
+static int
+remove_work(void **state)
+{
+    nftw(TEST_WORK, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return 0;
+}
+
+static void
+put(const char *path, const char *text)
+{
+    g_autofree char *full = g_build_filename(TEST_WORK, path, NULL);
+    g_autofree char *directory = g_path_get_dirname(full);
+
+    g_mkdir_with_parents(directory, 0700);
+    assert_true(g_file_set_contents(full, text, -1, NULL));
+}
+
 static void
 a_guest_that_moves_to_a_group_of_its_own_is_found_there_later(void **state)
 {
-    g_autofree char *root = g_dir_make_tmp("dynmem-test-XXXXXX", NULL);
-    g_autofree char *proc = g_build_filename(root, "proc/5", NULL);
-    g_autofree char *status = g_build_filename(proc, "status", NULL);
-    g_autofree char *cgroup = g_build_filename(proc, "cgroup", NULL);
-    g_autofree char *meminfo = g_build_filename(root, "proc/meminfo", NULL);
-    g_autofree char *group = g_build_filename(root, "sys/fs/cgroup/qemu-1-a.libvirt-qemu", NULL);
-    g_autofree char *stat = g_build_filename(group, "memory.stat", NULL);
-    HostFiles *files = host_files_new(root);
-    HostWorld world = host_files_world(files);
-    GuestRecord record = {.life = GUEST_LIFE_RUNNING, .pid = 5};
-    HostFigures figures;
-    uint64_t before = 0, after = 0;
-    bool ok;
+    g_auto(Fixture) f = {.files = host_files_new(TEST_WORK)};
+    uint64_t kib = 0;
 
-    g_mkdir_with_parents(proc, 0700);
-    g_mkdir_with_parents(group, 0700);
-    g_file_set_contents(meminfo, "MemTotal: 10 kB\nMemAvailable: 5 kB\n", -1, NULL);
-    g_file_set_contents(status, "RssAnon:\t 100 kB\nRssShmem:\t 1 kB\n", -1, NULL);
-    g_file_set_contents(cgroup, "0::/\n", -1, NULL);
-    g_file_set_contents(stat, "anon 2048\nkernel 1024\nshmem 0\n", -1, NULL);
-    ok = world.resident(world.self, &record, &before);
-    g_file_set_contents(cgroup, "0::/qemu-1-a.libvirt-qemu\n", -1, NULL);
-    for (int i = 0; i < 120 && ok; i++)
-        ok = world.read(world.self, &figures, NULL) && world.resident(world.self, &record, &after);
-
-    host_files_free(files);
-    for (const char *const *path = (const char *const[]){stat, cgroup, status, meminfo, group, proc, NULL}; *path;
-         path++)
-        g_remove(*path);
-    for (const char *const *part = (const char *const[]){"sys/fs/cgroup", "sys/fs", "sys", "proc", ".", NULL}; *part;
-         part++) {
-        g_autofree char *path = g_build_filename(root, *part, NULL);
-
-        g_rmdir(path);
+    f.world = host_files_world(f.files);
+    put("proc/meminfo", "MemTotal: 10 kB\nMemAvailable: 5 kB\n");
+    put("proc/5/status", "RssAnon:\t 100 kB\nRssShmem:\t 1 kB\n");
+    put("proc/5/cgroup", "0::/\n");
+    put("sys/fs/cgroup/qemu-1-a.libvirt-qemu/memory.stat", "anon 2048\nkernel 1024\nshmem 0\n");
+    assert_true(resident(&f, 5, &kib));
+    assert_int_equal(kib, 101);
+    put("proc/5/cgroup", "0::/qemu-1-a.libvirt-qemu\n");
+    for (int i = 0; i < 120; i++) {
+        assert_true(f.world.read(f.world.self, &f.figures, NULL));
+        assert_true(resident(&f, 5, &kib));
     }
-    g_rmdir(root);
-    assert_true(ok);
-    assert_int_equal(before, 101);
-    assert_int_equal(after, 3);
+    assert_int_equal(kib, 3);
 }
 
 static void
@@ -304,7 +304,8 @@ main(void)
         cmocka_unit_test(on_cgroup_v1_resident_memory_is_that_of_the_process),
         cmocka_unit_test(a_process_that_is_not_there_or_has_ended_is_no_error_and_tells_nothing),
         cmocka_unit_test(files_of_guests_that_are_gone_are_let_go),
-        cmocka_unit_test(a_guest_that_moves_to_a_group_of_its_own_is_found_there_later),
+        cmocka_unit_test_setup_teardown(a_guest_that_moves_to_a_group_of_its_own_is_found_there_later, remove_work,
+                                        remove_work),
         cmocka_unit_test(a_recorded_pressure_file_is_not_watched),
         cmocka_unit_test(this_host_is_read),
     };
