@@ -296,8 +296,21 @@ class Guests(CtlTest):
 
 
 class Monitor(CtlTest):
+    def setUp(self):
+        self.unread = b""
+
     def line(self, process):
-        return process.stdout.readline()
+        """The next line, which has to come within ten seconds."""
+        deadline = time.monotonic() + 10
+        while b"\n" not in self.unread:
+            if not select.select([process.stdout], [], [], max(0, deadline - time.monotonic()))[0]:
+                self.fail("no line came")
+            more = os.read(process.stdout.fileno(), 65536)
+            if not more:
+                self.fail("monitor has ended")
+            self.unread += more
+        line, self.unread = self.unread.split(b"\n", 1)
+        return line.decode() + "\n"
 
     def next_json(self, process):
         return json.loads(self.line(process))
