@@ -95,5 +95,8 @@ typedef struct GuestSettings {
     uint32_t current_period_sec;    /* <stats period=> in force when its XML was read: what it does unless told */
 } GuestSettings;
 
+/* Whether its reports are needed, so that its driver is asked to send them every interval. */
+bool guest_settings_need_reports(const GuestSettings *settings);
+
 void guest_settings_clear(GuestSettings *settings);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(GuestSettings, guest_settings_clear)

@@ -113,7 +113,7 @@ static void
 keep_reporting(Actuator *actuator, const GuestSnapshot *guest, uint32_t period_sec)
 {
     const GuestSettings *settings = guest->settings;
-    bool wanted = settings->managed && settings->mode != GUEST_MODE_STATIC && settings->bar == BALLOON_USABLE;
+    bool wanted = guest_settings_need_reports(settings);
     uint32_t asked = GPOINTER_TO_UINT(g_hash_table_lookup(actuator->reporting, guest->uuid));
 
     if (wanted && asked != period_sec) {

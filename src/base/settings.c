@@ -44,6 +44,12 @@ settings_free(Settings *settings)
     g_free(settings);
 }
 
+bool
+guest_settings_need_reports(const GuestSettings *settings)
+{
+    return settings->managed && settings->mode != GUEST_MODE_STATIC && settings->bar == BALLOON_USABLE;
+}
+
 void
 guest_settings_clear(GuestSettings *settings)
 {

@@ -45,7 +45,7 @@ period_usec(const GuestSettings *settings, uint64_t interval_usec)
 
     if (interval_usec == 0)
         return settings->current_period_sec * USEC_PER_SEC;
-    if (!settings->managed || settings->mode == GUEST_MODE_STATIC || settings->bar != BALLOON_USABLE)
+    if (!guest_settings_need_reports(settings))
         return settings->configured_period_sec * USEC_PER_SEC;
     return seconds * USEC_PER_SEC;
 }
