@@ -61,6 +61,7 @@ typedef enum PlanRule {
     PLAN_RULE_WAIT_SURPLUS, /* the surplus has not lasted long enough to be taken back */
     PLAN_RULE_STEP,         /* shrinking in steps that the guest can follow */
     PLAN_RULE_SMALL,        /* too small a change to be worth it */
+    PLAN_RULE_RECENT,       /* lacks nothing but buffer, and its target was changed a moment ago */
     PLAN_RULE_STALE,        /* statistics are stale: not shrunk */
     PLAN_RULE_STARVED,      /* starved: grown in a large step, released in full */
     PLAN_RULE_SETTLING,     /* its driver is up since a moment only: not squeezed yet */

@@ -60,6 +60,7 @@ static const struct {
     [PLAN_RULE_WAIT_SURPLUS] = {"wait-surplus", "its surplus has not lasted long enough to be taken back"},
     [PLAN_RULE_STEP] = {"step", "it is shrunk in steps that it can follow"},
     [PLAN_RULE_SMALL] = {"small", "the change would be too small to be worth it"},
+    [PLAN_RULE_RECENT] = {"recent", "its target was changed a moment ago and it lacks nothing but buffer"},
     [PLAN_RULE_STALE] = {"stale", "its statistics have stopped changing, so it is not shrunk"},
     [PLAN_RULE_STARVED] = {"starved", "it is starved and grows in a large step"},
     [PLAN_RULE_SETTLING] = {"settling", "its driver came up a moment ago, so it is not squeezed yet"},

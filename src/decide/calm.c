@@ -83,6 +83,8 @@ settle_raise(CalmGuest *guest, bool shortage, uint64_t now_usec)
     if (difference >= band_of(guest) && since >= WANT_EVERY_USEC)
         return;
     hold_small(guest, shortage, now_usec);
+    if (guest->delay == PLAN_RULE_SMALL && guest->need_kib <= guest->held_kib && difference >= band_of(guest))
+        guest->delay = PLAN_RULE_RECENT;
 }
 
 static void
@@ -241,7 +243,7 @@ make_fit(CalmGuest *guests, size_t count, uint64_t budget_kib, CalmScratch *scra
         }
         if (base - small <= budget_kib && guest->target_kib - guest->held_kib < tiny_of(guest)) {
             guest->target_kib = guest->held_kib;
-            guest->delay = PLAN_RULE_SMALL;
+            guest->delay = guest->ideal_kib - guest->held_kib >= band_of(guest) ? PLAN_RULE_WAIT_FREE : PLAN_RULE_SMALL;
         }
     }
     if (base - small > budget_kib)

@@ -236,6 +236,17 @@ why_small(ExplainText *text)
 }
 
 static void
+why_recent(ExplainText *text)
+{
+    say(text,
+        "Its share is %s, of which it lacks nothing but buffer; its target was changed a moment ago, so the rest is "
+        "left "
+        "for a little later.",
+        size(text, text->guest->ideal_kib));
+    say_shared_limit(text);
+}
+
+static void
 why_stale(ExplainText *text)
 {
     if (text->snapshot->report_usec != 0)
@@ -422,6 +433,7 @@ static void (*const reasons[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_WAIT_SURPLUS] = why_wait_surplus,
     [PLAN_RULE_STEP] = why_step,
     [PLAN_RULE_SMALL] = why_small,
+    [PLAN_RULE_RECENT] = why_recent,
     [PLAN_RULE_STALE] = why_stale,
     [PLAN_RULE_STARVED] = why_starved,
     [PLAN_RULE_SETTLING] = why_settling,

@@ -45,6 +45,7 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_STEP:
         return g_strdup_printf("on its way to %s", ideal);
     case PLAN_RULE_SMALL:
+    case PLAN_RULE_RECENT:
         return g_strdup_printf("it would be %s", ideal);
     case PLAN_RULE_STARVED:
         return g_strdup_printf("it is to have %s", ideal);

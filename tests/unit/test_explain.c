@@ -193,6 +193,12 @@ small_in_shortage(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, Gue
 }
 
 static void
+recent(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    guest->want_kib = guest->ideal_kib = 2500 * KIB_PER_MIB;
+}
+
+static void
 stale(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
 {
     snapshot->fresh = false;
@@ -383,6 +389,8 @@ static const Case cases[] = {
     {PLAN_RULE_SMALL, small, "differs from its target by 40 MiB only", "as soon as it needs more", "priority"},
     {PLAN_RULE_SMALL, small_in_shortage, "differs from its target by 20 MiB only|shared by priority",
      "Raise its priority, now 50", "buffer"},
+    {PLAN_RULE_RECENT, recent, "Its share is 2.4 GiB, of which it lacks nothing but buffer", "within seconds",
+     "priority"},
     {PLAN_RULE_STALE, stale, "have not changed for 12 s", "statistics must change again|Raise its minimum", "priority"},
     {PLAN_RULE_STARVED, starved, "It is starved|given all that it wants at once", "as soon as it needs more",
      "priority"},
