@@ -238,14 +238,13 @@ pool_start_lane(CallPool *pool)
     lane->mailbox = g_atomic_rc_box_acquire(pool->mailbox);
     lane->opener = g_atomic_rc_box_acquire(pool->opener);
     lane->orders = g_async_queue_new();
-    g_atomic_ref_count_inc(&lane->references);
     thread = g_thread_try_new("libvirt-call", lane_thread, lane, NULL);
     if (thread == NULL) {
-        lane_unref(lane);
         lane_unref(lane);
         return false;
     }
     g_thread_unref(thread);
+    g_atomic_ref_count_inc(&lane->references); /* the first one is the thread's, until it gets the order to quit */
     g_async_queue_push(lane->orders, &order_open);
     g_ptr_array_add(pool->lanes, lane);
     return true;

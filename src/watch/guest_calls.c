@@ -357,6 +357,7 @@ guest_calls_set_target(Watch *watch, const char *uuid, uint64_t target_kib, Gues
         done(user_data, uuid, target_kib, error);
         return;
     }
+    g_assert(guest != NULL);
     target_book_wish(&guest->target, uuid, target_kib, done, user_data);
     guest_show_target(guest);
     pump(watch, guest);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <libvirt-glib/libvirt-glib-event.h>
+#include <signal.h>
 
 /* Seconds between keepalive messages, and how many may stay unanswered: as libvirtd does it itself. */
 #define KEEPALIVE_INTERVAL 5
@@ -27,6 +28,7 @@ virt_init(void)
     static gsize done;
 
     if (g_once_init_enter(&done)) {
+        signal(SIGPIPE, SIG_IGN);
         gvir_event_register();
         virInitialize();
         virSetErrorFunc(NULL, ignore_error);

@@ -18,8 +18,9 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 
-/* Prepares libvirt for this process: its event loop is the default main context, it prints nothing. Once, before
-   the first connection; further calls do nothing. */
+/* Prepares this process for libvirt: its event loop is the default main context, it prints nothing, and SIGPIPE is
+   ignored, because it writes to sockets that libvirtd may have closed. Once, before the first connection; further
+   calls do nothing. */
 void virt_init(void);
 
 /* Sets error from libvirt's last error of this thread, after "what: ". Returns libvirt's own error code. */
