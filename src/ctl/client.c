@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define TIMEOUT_MSEC 10000
+#define NEAR_NAMES 3
 
 /* To look is no reason to start the daemon. */
 #define CALL_FLAGS G_DBUS_CALL_FLAGS_NO_AUTO_START
@@ -229,16 +230,31 @@ client_read_all(GDBusConnection *bus, GCancellable *cancellable, ClientReadDone 
                            cancellable, on_guests_read, reading);
 }
 
+/* Names of guests that may have been meant, in quotes and with commas; NULL: none. Caller frees. */
+static char *
+show_near_names(GPtrArray *guests, const char *wanted)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    g_autofree const char **near = NULL;
+    GString *shown = g_string_new(NULL);
+
+    for (guint i = 0; i < guests->len; i++)
+        g_ptr_array_add(names, (gpointer)((const GuestView *)g_ptr_array_index(guests, i))->name);
+    near = nearest_names(wanted, (const char *const *)names->pdata, names->len, NEAR_NAMES);
+    for (size_t i = 0; near[i] != NULL; i++) {
+        g_autofree char *clean = text_clean(near[i]);
+
+        g_string_append_printf(shown, "%s'%s'", i > 0 ? ", " : "", clean);
+    }
+    return g_string_free(shown, near[0] == NULL);
+}
+
 static void
 set_no_such_guest(GPtrArray *guests, const char *wanted, GError **error)
 {
     g_autofree char *shown = text_clean(wanted);
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    g_autofree char *near = NULL;
+    g_autofree char *near = show_near_names(guests, wanted);
 
-    for (guint i = 0; i < guests->len; i++)
-        g_ptr_array_add(names, (gpointer)((const GuestView *)g_ptr_array_index(guests, i))->name);
-    near = nearest_names(names, wanted);
     if (guests->len == 0)
         g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
                     "guest '%s': dynmemd knows no guest at all; 'dm-ctl host' tells whether it is connected to libvirt",

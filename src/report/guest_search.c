@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest_search.h"
 
+#include "nearest.h"
+
 #include <string.h>
 
 G_DEFINE_QUARK(dynmem - guest - search - error - quark, guest_search_error)
 
 /* More names than that help nobody. */
 #define NEAR_NAMES 5
-/* Longer words are compared by their beginning: the cost grows with the square. */
-#define NEAR_LENGTH 64
+/* So many letters of a uuid say whose it is. */
+#define UUID_LETTERS 4
 
 static bool
 is_uuid(const char *text, const char *uuid)
@@ -22,72 +24,24 @@ is_uuid(const char *text, const char *uuid)
     return *text == *uuid;
 }
 
-/* Letters to change, add or leave out to make one word of the other; case does not count. */
-static unsigned
-distance(const char *a, const char *b)
-{
-    unsigned row[NEAR_LENGTH + 1];
-    size_t length_a = strnlen(a, NEAR_LENGTH);
-    size_t length_b = strnlen(b, NEAR_LENGTH);
-
-    for (unsigned j = 0; j <= length_b; j++)
-        row[j] = j;
-    for (unsigned i = 1; i <= length_a; i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = i;
-        for (unsigned j = 1; j <= length_b; j++) {
-            unsigned above = row[j];
-            unsigned change = diagonal + (g_ascii_tolower(a[i - 1]) != g_ascii_tolower(b[j - 1]));
-
-            row[j] = MIN(change, MIN(above, row[j - 1]) + 1);
-            diagonal = above;
-        }
-    }
-    return row[length_b];
-}
-
-/* 0 is nearest; NEAR_LENGTH and above: not near. */
-static unsigned
-nearness(const char *text, const char *uuid, const char *name)
-{
-    size_t length = strlen(text);
-    unsigned steps;
-
-    if (length >= 4 && g_ascii_strncasecmp(uuid, text, length) == 0)
-        return 0;
-    if (length >= 3 && (strstr(name, text) != NULL || (strlen(name) >= 3 && strstr(text, name) != NULL)))
-        return 1;
-    steps = distance(text, name);
-    return steps <= MAX(1, length / 3) ? 1 + steps : NEAR_LENGTH;
-}
-
+/* The names of guests that may have been meant, with commas; NULL: none. Who gave the first letters of a uuid is told
+   whose it is. */
 static char *
 near_names(const Plan *plan, const char *text)
 {
-    const char *best[NEAR_NAMES + 1] = {NULL};
-    unsigned marks[NEAR_NAMES];
-    size_t count = 0;
+    g_autofree const char **names = g_new0(const char *, plan->guest_count);
+    g_autofree const char **near = NULL;
+    size_t length = strlen(text);
 
     for (size_t i = 0; i < plan->guest_count; i++) {
         const GuestSnapshot *guest = plan->guests[i].guest;
-        unsigned mark = nearness(text, guest->uuid, guest->name);
-        size_t at = count;
 
-        if (mark >= NEAR_LENGTH)
-            continue;
-        while (at > 0 && marks[at - 1] > mark)
-            at--;
-        if (at == NEAR_NAMES)
-            continue;
-        if (count < NEAR_NAMES)
-            count++;
-        memmove(best + at + 1, best + at, (count - at - 1) * sizeof *best);
-        memmove(marks + at + 1, marks + at, (count - at - 1) * sizeof *marks);
-        best[at] = guest->name;
-        marks[at] = mark;
+        if (length >= UUID_LETTERS && g_ascii_strncasecmp(guest->uuid, text, length) == 0)
+            return g_strdup(guest->name);
+        names[i] = guest->name;
     }
-    return count == 0 ? NULL : g_strjoinv(", ", (char **)best);
+    near = nearest_names(text, names, plan->guest_count, NEAR_NAMES);
+    return near[0] == NULL ? NULL : g_strjoinv(", ", (char **)near);
 }
 
 const GuestPlan *

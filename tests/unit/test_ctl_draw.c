@@ -5,7 +5,6 @@
 #include "cmocka_all.h"
 
 #include "ctl/bar.h"
-#include "ctl/nearest.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 #include "ctl/top_view.h"
@@ -281,35 +280,6 @@ top_fits_every_terminal(void **state)
     }
 }
 
-static void
-names_that_may_be_meant_are_found(void **state)
-{
-    static const struct {
-        const char *wanted;
-        const char *near;
-    } cases[] = {
-        {"WEB", "'web', 'web-server'"},
-        {"wbe", "'web'"},
-        {"server", "'web-server'"},
-        {"xyzzy", NULL},
-        {"", NULL},
-        {"web1", "'web'"},
-    };
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-
-    g_ptr_array_add(names, (gpointer) "db");
-    g_ptr_array_add(names, (gpointer) "web");
-    g_ptr_array_add(names, (gpointer) "web-server");
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *near = nearest_names(names, cases[i].wanted);
-
-        if (cases[i].near == NULL)
-            assert_null(near);
-        else
-            assert_string_equal(near, cases[i].near);
-    }
-}
-
 int
 main(void)
 {
@@ -324,7 +294,6 @@ main(void)
         cmocka_unit_test(bars_are_as_wide_as_asked_for_in_every_style),
         cmocka_unit_test(guests_are_sorted_and_those_that_are_off_are_last),
         cmocka_unit_test(top_fits_every_terminal),
-        cmocka_unit_test(names_that_may_be_meant_are_found),
     };
 
     setlocale(LC_ALL, "C.UTF-8");

@@ -6,6 +6,8 @@
 
 /* Longer ones are not compared: no published name comes near. */
 #define LENGTH_LIMIT 64
+#define LETTERS_LIMIT 2
+#define FAR_AWAY (2 + LETTERS_LIMIT + 1)
 
 /* How many letters were added, left out, exchanged or swapped with their neighbour, whatever their case. */
 static unsigned
@@ -38,11 +40,31 @@ distance(const char *a, const char *b)
     return last[b_length];
 }
 
+/* 0 is the same but for case; FAR_AWAY: nobody would mean it. */
+static unsigned
+rank(const char *candidate, const char *name)
+{
+    g_autofree char *candidate_lower = g_ascii_strdown(candidate, -1);
+    g_autofree char *name_lower = g_ascii_strdown(name, -1);
+    unsigned letters;
+
+    if (strcmp(candidate_lower, name_lower) == 0)
+        return 0;
+    if (strlen(name) > 1 && strstr(candidate_lower, name_lower) != NULL)
+        return 1;
+    if (strlen(candidate) > 1 && strstr(name_lower, candidate_lower) != NULL)
+        return 2;
+    if (strlen(name) > LENGTH_LIMIT || strlen(candidate) > LENGTH_LIMIT)
+        return FAR_AWAY;
+    letters = distance(candidate, name);
+    return letters <= LETTERS_LIMIT && letters <= strlen(name) / 2 ? 2 + letters : FAR_AWAY;
+}
+
 const char *
 nearest_name(const char *name, const char *const *names, size_t count)
 {
     const char *nearest = NULL;
-    size_t nearest_distance = 3;
+    size_t nearest_distance = LETTERS_LIMIT + 1;
 
     if (strlen(name) > LENGTH_LIMIT)
         return NULL;
@@ -56,6 +78,21 @@ nearest_name(const char *name, const char *const *names, size_t count)
         if (d < nearest_distance && 2 * d < strlen(names[i])) {
             nearest = names[i];
             nearest_distance = d;
+        }
+    }
+    return nearest;
+}
+
+const char **
+nearest_names(const char *name, const char *const *names, size_t count, size_t most)
+{
+    const char **nearest = g_new0(const char *, most + 1);
+    size_t found = 0;
+
+    for (unsigned wanted = 0; wanted < FAR_AWAY; wanted++) {
+        for (size_t i = 0; i < count && found < most; i++) {
+            if (rank(names[i], name) == wanted)
+                nearest[found++] = names[i];
         }
     }
     return nearest;
