@@ -13,7 +13,7 @@
  */
 bool output_flush(GError **error);
 
-/* The colours that may be used on stdout: none unless it is a terminal that knows them and NO_COLOR is unset. */
+/* May colours be used on stdout? Where it is a terminal that knows them, and NO_COLOR is unset or empty. */
 bool output_has_colour(void);
 
 /* Columns of the terminal that stdout is, 0 when it is none. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The help of dm-ctl, its man page and its completions name the same verbs and options."""
+"""The help of dm-ctl, its man page and its completions name the same verbs and options; likewise for dynmemd."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import unittest
 
 from fake_bus import FakeDaemon, PrivateBus
 
-DM_CTL, FAKE, ROOT = sys.argv[1:4]
+DM_CTL, FAKE, DYNMEMD, ROOT = sys.argv[1:5]
 BASH = os.path.join(ROOT, "data", "completions", "dm-ctl")
 ZSH = os.path.join(ROOT, "data", "completions", "_dm-ctl")
 
@@ -71,6 +71,15 @@ class Words(unittest.TestCase):
         self.assertEqual(described, VERBS)
         options = set().union(COMMON, *OPTIONS.values())
         self.assertEqual(options_in(text.split("common=(")[1]), options)
+
+
+class Daemon(unittest.TestCase):
+    def test_the_man_page_of_dynmemd_names_its_options(self):
+        shown = subprocess.run([DYNMEMD, "--help"], check=True, capture_output=True, text=True).stdout
+        page = read("man", "dynmemd.8").replace("\\-", "-").replace("\\~", " ")
+        section = re.search(r"^\.SH OPTIONS\n(.*?)^\.SH", page, re.MULTILINE | re.DOTALL).group(1)
+        entries = "\n".join(re.findall(r"^\.TP\n(\.B.*)$", section, re.MULTILINE))
+        self.assertEqual(options_in(entries), options_in(shown))
 
 
 class Bash(unittest.TestCase):
@@ -139,4 +148,4 @@ class Zsh(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0]] + sys.argv[4:])
+    unittest.main(argv=[sys.argv[0]] + sys.argv[5:])
