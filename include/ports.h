@@ -99,8 +99,9 @@ typedef struct GuestWorld {
     void *self;
     /*
      * Asks every running guest that has no question outstanding for a report. Calls done exactly once,
-     * as soon as all have answered, at the latest after deadline_usec; late answers show in a later
-     * tick. done may be called before collect returns (the simulator does).
+     * as soon as all have answered, at the latest deadline_usec from now; late answers show in a later
+     * tick. done may be called before collect returns (the simulator does). A collection that is begun
+     * ends the one before.
      */
     void (*collect)(void *self, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data);
     /* All guests, sorted by uuid. Owned by the world, valid until the main loop runs again. */
@@ -108,11 +109,14 @@ typedef struct GuestWorld {
     WorldLink (*link)(void *self);
     /*
      * Tells the balloon of a running guest its target. The record's target fields change at once.
-     * done is called once, later or before the return, also when the guest goes away meanwhile.
+     * done is called once, later or before the return, also when the guest goes away meanwhile. While a call to
+     * the guest is under way only the newest target waits for it: the one that waited before ends with an error.
+     * A call past its deadline ends with DYNMEM_ERROR_TIMEOUT and stays pending in the record until it returns.
      */
     void (*set_target)(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
     /* How often the guest's driver shall report, in seconds; 0: never. Repeated by itself after each start
-       of the guest until something else is asked for. Failures are tried again, and told in debug. */
+       of the guest until something else is asked for, forgotten with the record. Failures are tried again, and
+       told in debug. */
     void (*set_period)(void *self, const char *uuid, uint32_t seconds);
 } GuestWorld;
 
