@@ -177,25 +177,36 @@ put_table(const Brush *brush, const SimHistory *history, const SimSummary *summa
 static void
 put_verdict(const Brush *brush, const SimSummary *summary)
 {
-    uint64_t unmet = 0;
+    const SimGuestSummary *longest = NULL;
+    size_t count = 0;
+    double unmet = 0;
 
-    for (size_t i = 0; i < summary->count; i++)
-        unmet += summary->guests[i].unmet_seconds > 0;
-    if (unmet == 0)
-        fprintf(brush->file, "\nEvery guest had what it needed all the time.\n");
-    else
-        fprintf(brush->file, "\n%" G_GUINT64_FORMAT " of %zu guests had less than they needed for a time.\n", unmet,
-                summary->count);
+    for (size_t i = 0; i < summary->count; i++) {
+        const SimGuestSummary *guest = &summary->guests[i];
+
+        count += guest->unmet_seconds > 0;
+        unmet += (double)guest->unmet_kib_sec / (double)KIB_PER_GIB;
+        if (longest == NULL || guest->unmet_seconds > longest->unmet_seconds)
+            longest = guest;
+    }
+    fputc('\n', brush->file);
     if (summary->over_budget_ticks > 0)
-        fprintf(brush->file, "More than the budget was committed in %" G_GUINT64_FORMAT " seconds.\n",
+        fprintf(brush->file, "More than the budget was committed for %" G_GUINT64_FORMAT " s.\n",
                 summary->over_budget_ticks);
     if (summary->exhausted_seconds > 0)
         fprintf(brush->file,
                 "The guests held more than the host's memory for %" G_GUINT64_FORMAT
-                " seconds: a real host would have swapped or killed.\n",
+                " s: a real host would have swapped or killed.\n",
                 summary->exhausted_seconds);
     for (guint i = 0; i < summary->refused->len; i++)
         fprintf(brush->file, "A start of %s was refused.\n", (const char *)g_ptr_array_index(summary->refused, i));
+    if (count == 0)
+        fprintf(brush->file, "Every guest had what it needed all the time.\n");
+    else
+        fprintf(brush->file,
+                "%zu of %zu guests had less than they needed: %.1f GiB s in all; longest %s, for %" G_GUINT64_FORMAT
+                " s.\n",
+                count, summary->count, unmet, longest->name, longest->unmet_seconds);
 }
 
 size_t
