@@ -66,7 +66,6 @@ entry_free(void *data)
 {
     BusGuestEntry *entry = data;
 
-    /* what was held back is of no interest any more, and thawing is only to be even */
     g_object_unref(entry->skeleton);
     g_free(entry->path);
     g_free(entry->steady.name);
@@ -109,7 +108,7 @@ entry_new(const char *uuid)
 
 /* Sets what is not as it was. Returns whether anything was. */
 static bool
-set_steady(BusGuestEntry *entry, const GuestPlan *guest, const Plan *plan, const char *issue)
+set_steady(BusGuestEntry *entry, const GuestPlan *guest, const char *issue)
 {
     const GuestSettings *settings = guest->guest->settings;
     Steady *steady = &entry->steady;
@@ -123,13 +122,6 @@ set_steady(BusGuestEntry *entry, const GuestPlan *guest, const Plan *plan, const
         changed = true;                                                                                                \
     }
 
-    /* The words with figures: written anew only when the rule or the target is another, or they would change each tick. */
-    if (all || steady->rule != guest->rule || steady->target_kib != guest->target_kib) {
-        g_autofree char *reason = reason_text(guest, plan);
-
-        bus_guest_set_reason(entry->skeleton, reason);
-        changed = true;
-    }
     SET(rule, guest->rule, bus_guest_set_rule(entry->skeleton, plan_rule_name(guest->rule)));
     SET(state, guest->state, bus_guest_set_state(entry->skeleton, guest_state_name(guest->state)));
     SET(status, guest->status, bus_guest_set_status(entry->skeleton, guest_status_name(guest->status)));
@@ -155,9 +147,12 @@ set_steady(BusGuestEntry *entry, const GuestPlan *guest, const Plan *plan, const
         changed = true;
     }
     if (all || g_strcmp0(steady->issue, issue) != 0) {
+        g_autofree char *valid = NULL;
+
         g_free(steady->issue);
         steady->issue = g_strdup(issue);
-        bus_guest_set_issue(entry->skeleton, issue != NULL ? issue : "");
+        valid = issue != NULL ? g_utf8_make_valid(issue, -1) : NULL;
+        bus_guest_set_issue(entry->skeleton, valid != NULL ? valid : "");
         changed = true;
     }
     return changed;
@@ -195,24 +190,27 @@ static void
 entry_update(BusGuests *guests, BusGuestEntry *entry, const GuestPlan *guest, const TickReport *report,
              const char *issue)
 {
-    bool tell = set_steady(entry, guest, report->plan, issue);
+    bool tell = set_steady(entry, guest, issue);
+    g_autofree char *reason = NULL;
 
     tell = set_moving(entry, guest) || tell;
+    if (entry->exported && !tell && report->now_usec - entry->told_usec < MOVING_FIGURES_USEC)
+        return;
+    /* has figures that move in it, and costs more than a comparison: so only when something is told anyway */
+    reason = reason_text(guest, report->plan);
+    bus_guest_set_reason(entry->skeleton, reason);
     if (!entry->exported) {
         g_autoptr(BusObjectSkeleton) object = bus_object_skeleton_new(entry->path);
 
         bus_object_skeleton_set_guest(object, entry->skeleton);
         g_dbus_object_manager_server_export(guests->manager, G_DBUS_OBJECT_SKELETON(object));
         entry->exported = true;
-        /* From here on the skeleton's signal waits until it is let go: it sends one when notifications thaw. */
-        g_object_freeze_notify(G_OBJECT(entry->skeleton));
-    } else if (tell || report->now_usec - entry->told_usec >= MOVING_FIGURES_USEC) {
+    } else {
         g_object_thaw_notify(G_OBJECT(entry->skeleton));
         g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(entry->skeleton));
-        g_object_freeze_notify(G_OBJECT(entry->skeleton));
-    } else {
-        return;
     }
+    /* From here on the skeleton's signal waits until it is let go: it sends one when notifications thaw. */
+    g_object_freeze_notify(G_OBJECT(entry->skeleton));
     entry->told = entry->moving;
     entry->told_usec = report->now_usec;
 }

@@ -75,9 +75,11 @@ change_list_add(GPtrArray *list, ChangeKind kind, const char *uuid, const char *
 
     change->kind = kind;
     g_strlcpy(change->uuid, uuid, sizeof change->uuid);
-    change->name = g_strdup(name);
-    change->reason = g_strdup(reason);
-    change->message = message;
+    /* the bus takes UTF-8 only, and texts of other libraries go in here */
+    change->name = g_utf8_make_valid(name, -1);
+    change->reason = g_utf8_make_valid(reason, -1);
+    change->message = g_utf8_make_valid(message, -1);
+    g_free(message);
     g_ptr_array_add(list, change);
     return change;
 }

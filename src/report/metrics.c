@@ -20,7 +20,6 @@ struct Metrics {
     GString *text;
     uint64_t written_usec;
     bool written;
-    uint64_t ticks;
     uint64_t busy_usec;
     uint64_t targets;
     uint64_t failures;
@@ -208,7 +207,7 @@ append_daemon(const Metrics *metrics, GString *text, const TickReport *report)
     append_head(text, "dynmem_build_info", NULL, "gauge", "The version of dynmemd.");
     g_string_append(text, "dynmem_build_info{version=\"" DYNMEM_VERSION "\"} 1\n");
     append_head(text, "dynmem_ticks", NULL, "counter", "Completed ticks.");
-    g_string_append_printf(text, "dynmem_ticks_total %" PRIu64 "\n", metrics->ticks);
+    g_string_append_printf(text, "dynmem_ticks_total %" PRIu64 "\n", report->tick);
     append_head(text, "dynmem_tick_busy_seconds", "seconds", "counter", "Time spent deciding and acting in all ticks.");
     append_seconds(text, "dynmem_tick_busy_seconds_total", metrics->busy_usec);
     append_head(text, "dynmem_tick_duration_seconds", "seconds", "gauge",
@@ -311,7 +310,6 @@ write_file(const Metrics *metrics)
 void
 metrics_update(Metrics *metrics, const TickReport *report)
 {
-    metrics->ticks++;
     metrics->busy_usec += report->duration_usec;
     for (unsigned i = 0;
          report->outcome != NULL && report->outcome->targets != NULL && i < report->outcome->targets->len; i++) {

@@ -16,7 +16,7 @@ Metrics *metrics_new(const char *path);
 void metrics_free(Metrics *metrics);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Metrics, metrics_free)
 
-/* Counts the tick and writes the file where the last time is a few seconds ago. Failures are told in debug. */
+/* Counts what was done and writes the file where the last time is a few seconds ago. Failures are told in debug. */
 void metrics_update(Metrics *metrics, const TickReport *report);
 
 /* The text. Owned by metrics, valid until the next call. */

@@ -19,6 +19,7 @@ struct Report {
     Service *service; /* NULL: no D-Bus */
     char *link_text;
     bool name_settled;
+    bool name_taken; /* by another daemon: metrics.prom is its */
     bool ticked;
     bool ready;
 };
@@ -42,6 +43,7 @@ service_settled(void *data, bool owned, bool taken, const char *why)
     Report *report = data;
 
     report->name_settled = true;
+    report->name_taken = taken;
     if (!owned && report->options.name_lost != NULL)
         report->options.name_lost(report->options.user_data, taken, why);
     if (!taken)
@@ -128,7 +130,8 @@ report_tick(void *self, const TickReport *tick)
         service_update(report->service, tick);
     tell(report, changes, tick->now_usec);
     journal_settle(report->journal, tick->now_usec);
-    metrics_update(report->metrics, tick);
+    if (report->name_settled && !report->name_taken)
+        metrics_update(report->metrics, tick);
     report->ticked = true;
     check_ready(report);
     notify_tick(report->notify, tick, report->link_text);

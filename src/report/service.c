@@ -269,8 +269,10 @@ manager_flush(Service *service)
 void
 service_set_link(Service *service, WorldLink link, const char *text)
 {
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+
     bus_manager_set_link(service->manager, world_link_name(link));
-    bus_manager_set_link_text(service->manager, text);
+    bus_manager_set_link_text(service->manager, valid);
 }
 
 void
