@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define URI "test:///default"
-#define WAIT_USEC (5 * USEC_PER_SEC)
+#define WAIT_USEC (30 * USEC_PER_SEC)
 
 #define UUID_A "11111111-1111-1111-1111-111111111111"
 #define UUID_B "22222222-2222-2222-2222-222222222222"
