@@ -112,11 +112,11 @@ ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_
         committed = MAX(MAX(actual, target) + settings->fixed_kib, resident);
         break;
     case BOOKING_MAXIMUM:
-        committed = MAX(settings->maximum_kib, actual) + settings->fixed_kib;
+        committed = MAX(settings->maximum_kib, MAX(actual, target)) + settings->fixed_kib;
         break;
     case BOOKING_FULL:
     default:
-        committed = MAX(MAX(settings->maximum_kib, actual) + settings->fixed_kib, resident);
+        committed = MAX(MAX(settings->maximum_kib, MAX(actual, target)) + settings->fixed_kib, resident);
         break;
     case BOOKING_FROZEN:
         committed = MAX(previous_kib, MAX(actual, target) + settings->fixed_kib);

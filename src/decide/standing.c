@@ -150,7 +150,8 @@ void
 standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool observe,
                   uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, uint32_t faults, Standing *standing)
 {
-    StuckVerdict verdict;
+    bool observed = observe || guest->settings->mode == GUEST_MODE_OBSERVE;
+    StuckVerdict verdict = STUCK_FOLLOWS;
 
     *standing = (Standing){.rule = PLAN_RULE_COUNT};
     if (guest->fresh && guest->has_usable) {
@@ -185,7 +186,10 @@ standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t targ
         return;
     }
 
-    verdict = stuck_judge(&memory->stuck, guest, target_kib, memory->demand.starved, overhead_kib, now_usec, faults);
+    /* whoever is not told anything can't fail to follow */
+    if (!observed)
+        verdict =
+            stuck_judge(&memory->stuck, guest, target_kib, memory->demand.starved, overhead_kib, now_usec, faults);
     if (memory->stuck.inhibited) {
         stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_INHIBITED);
         return;

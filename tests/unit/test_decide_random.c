@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The decision over random worlds: guests of every kind come, go, lie, hang, freeze and reset, the host's
+ * figures jump, and after every tick the plan must keep its promises. Nothing follows from one tick to the next
+ * but the targets told, so that also what no guest would do is tried. A run that breaks a promise is cut down to
+ * the fewest guests and the shortest time that still break it, and printed.
+ */
+
+#include "test_decide_world.h"
+
+#define RUNS 4000
+#define TICKS 250
+#define GUESTS 9
+
+typedef struct Run {
+    uint64_t seed;
+    size_t guests;
+    unsigned ticks;
+    uint32_t left_out; /* bit i: guest i is off all the time */
+    uint32_t faults;
+} Run;
+
+static uint64_t
+next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static bool
+one_in(uint64_t *seed, uint64_t n)
+{
+    return next_random(seed) % n == 0;
+}
+
+/* Any amount: often sensible, sometimes not. */
+static uint64_t
+any_kib(uint64_t *seed)
+{
+    switch (next_random(seed) % 8) {
+    case 0:
+        return 0;
+    case 1:
+        return next_random(seed) % (KIB_LIMIT + 1);
+    default:
+        return next_random(seed) % (12 * GIB);
+    }
+}
+
+static void
+change_guest(FakeGuest *fake, GuestSnapshot *guest, uint64_t now_usec, uint64_t *seed)
+{
+    fake->actual = one_in(seed, 4) ? any_kib(seed) : guest->target_kib;
+    if (one_in(seed, 40))
+        guest->life = (GuestLife)(next_random(seed) % 4);
+    if (one_in(seed, 3))
+        guest->life = GUEST_LIFE_RUNNING;
+    guest->migrating = one_in(seed, 30);
+    guest->answering = !one_in(seed, 20);
+    if (one_in(seed, 60)) {
+        guest->boots++;
+        guest->boot_usec = now_usec;
+        guest->boot_in_place = one_in(seed, 2);
+        guest->driver_up = false;
+        guest->adopted = false;
+    } else if (one_in(seed, 5)) {
+        guest->driver_up = true;
+        guest->driver_usec = now_usec - next_random(seed) % (20 * SEC);
+    }
+    guest->fresh = !one_in(seed, 6);
+    guest->has_actual = !one_in(seed, 30);
+    guest->actual_kib = MIN(fake->actual, KIB_LIMIT);
+    guest->has_usable = !one_in(seed, 10);
+    guest->usable_kib = any_kib(seed);
+    guest->report_actual_kib = one_in(seed, 10) ? any_kib(seed) : guest->actual_kib;
+    guest->report_serial += next_random(seed) % 2;
+    guest->report_span_usec = next_random(seed) % (5 * SEC);
+    guest->has_unused = one_in(seed, 2);
+    guest->unused_kib = any_kib(seed);
+    guest->has_cache = one_in(seed, 2);
+    guest->cache_kib = any_kib(seed);
+    guest->swapped_in_kib = one_in(seed, 3) ? any_kib(seed) : 0;
+    guest->major_faults = one_in(seed, 3) ? next_random(seed) % 100000 : 0;
+    guest->doubts = one_in(seed, 5) ? (uint32_t)next_random(seed) % 32 : 0;
+    guest->resident_kib = one_in(seed, 5) ? 0 : one_in(seed, 5) ? any_kib(seed) : guest->actual_kib + 60 * MIB;
+    guest->target_pending = one_in(seed, 15);
+    if (one_in(seed, 50))
+        guest->target_known = false;
+    if (one_in(seed, 100)) {
+        fake->settings.priority = (uint32_t)(next_random(seed) % 101);
+        fake->settings.buffer_percent = (uint32_t)(next_random(seed) % 2001);
+        fake->settings.maximum_kib = 512 * MIB + next_random(seed) % (16 * GIB);
+        fake->settings.minimum_kib = 256 * MIB + next_random(seed) % (fake->settings.maximum_kib - 256 * MIB);
+        fake->settings.fixed_kib = one_in(seed, 5) ? GIB : 0;
+        fake->settings.mode = (GuestMode)(one_in(seed, 4) ? next_random(seed) % 3 : GUEST_MODE_DYNAMIC);
+        fake->settings.bar = one_in(seed, 8) ? BALLOON_VFIO : one_in(seed, 8) ? BALLOON_HUGEPAGES : BALLOON_USABLE;
+        fake->settings.managed = !one_in(seed, 8);
+    }
+}
+
+static void
+change_host(FakeWorld *world, uint64_t *seed)
+{
+    HostSnapshot *host = &world->snapshot.host;
+
+    host->figures_valid = !one_in(seed, 25);
+    host->link = one_in(seed, 40) ? WORLD_LINK_DOWN : one_in(seed, 40) ? WORLD_LINK_READ_ONLY : WORLD_LINK_READ_WRITE;
+    host->pressure_event = one_in(seed, 10);
+    host->figures.has_pressure = true;
+    if (one_in(seed, 20))
+        host->figures.pressure_some_centi = (uint32_t)(next_random(seed) % 10000);
+    if (one_in(seed, 10))
+        host->figures.available_kib = any_kib(seed);
+    if (one_in(seed, 50))
+        host->figures.hugepages_kib = any_kib(seed);
+    if (one_in(seed, 50))
+        world->settings->give_away = !world->settings->give_away;
+    if (one_in(seed, 50))
+        world->settings->budget_kib = one_in(seed, 2) ? SETTINGS_BUDGET_NONE : any_kib(seed);
+    if (one_in(seed, 50))
+        world->settings->cache_share_percent = (uint32_t)(next_random(seed) % 101);
+    world->dry = one_in(seed, 30);
+}
+
+/* The least that a guest has to be booked at, from its snapshot alone. */
+static uint64_t
+least_booking(const GuestSnapshot *guest)
+{
+    const GuestSettings *settings = guest->settings;
+
+    if (guest->life == GUEST_LIFE_OFF)
+        return 0;
+    if (settings->bar == BALLOON_HUGEPAGES &&
+        (!settings->managed || settings->mode == GUEST_MODE_STATIC || settings->bar != BALLOON_USABLE))
+        return 0;
+    if (!settings->managed || settings->mode == GUEST_MODE_STATIC || settings->bar != BALLOON_USABLE ||
+        (!guest->driver_up && !guest->adopted))
+        return settings->maximum_kib + settings->fixed_kib;
+    return MAX(guest->has_actual ? guest->actual_kib : 0, guest->target_known ? guest->target_kib : 0);
+}
+
+/* NULL, or the promise that plan breaks. before: committed of each guest before it. */
+static const char *
+broken_promise(const FakeWorld *world)
+{
+    const Plan *plan = &world->plan;
+    uint64_t committed = 0;
+    uint64_t raises = 0;
+
+    if (plan->guest_count != world->count)
+        return "there is a plan for every guest";
+    for (size_t i = 0; i < world->count; i++) {
+        const GuestPlan *guest = &plan->guests[i];
+        const GuestSnapshot *seen = &world->guests[i];
+        uint64_t least = MIN(least_booking(seen), KIB_LIMIT);
+        uint64_t held = seen->target_known ? seen->target_kib : seen->actual_kib;
+
+        committed += guest->committed_kib;
+        if (guest->guest != seen)
+            return "plans are in the order of the snapshot";
+        if ((unsigned)guest->rule >= PLAN_RULE_COUNT || plan_rule_name(guest->rule) == NULL)
+            return "every target has its reason";
+        if (guest->committed_kib < least)
+            return "nobody is booked at less than it may touch";
+        if (!guest->tell)
+            continue;
+        /* on the way to a limit that was moved the steps may lie outside of it */
+        if ((guest->target_kib < seen->settings->minimum_kib && guest->target_kib < held) ||
+            (guest->target_kib > seen->settings->maximum_kib && guest->target_kib > held))
+            return "every target is within minimum and maximum";
+        if (world->dry || world->snapshot.host.link != WORLD_LINK_READ_WRITE)
+            return "nothing is told in a dry run or without a connection that may write";
+        if (seen->life != GUEST_LIFE_RUNNING || seen->migrating || !seen->answering || seen->target_pending)
+            return "nothing is told to a guest that can't listen";
+        if (!seen->settings->managed || seen->settings->mode != GUEST_MODE_DYNAMIC ||
+            seen->settings->bar != BALLOON_USABLE || !seen->driver_up)
+            return "nothing is told to a guest that is not ours to move";
+        if (!seen->fresh && seen->target_known && seen->target_kib <= seen->settings->maximum_kib &&
+            guest->target_kib < seen->target_kib && guest->target_kib < seen->actual_kib)
+            return "a stale guest is not shrunk";
+        if (guest->target_kib + seen->settings->fixed_kib > guest->committed_kib)
+            return "a raise is booked before it is told";
+        raises += saturating_sub(guest->target_kib, MAX(seen->actual_kib, seen->target_known ? seen->target_kib : 0));
+    }
+    if (plan->committed_kib != committed)
+        return "the ledger adds up";
+    if (raises > 0 && committed > plan->budget_kib)
+        return "a raise fits the budget: rule G";
+    if (raises > 0 && !world->snapshot.host.figures_valid)
+        return "nothing is raised on figures that are not valid";
+    return NULL;
+}
+
+static const char *
+run_breaks(const Run *run, bool print)
+{
+    FakeWorld *world = world_new(24 * GIB, SETTINGS_RESERVE_AUTO);
+    uint64_t seed = run->seed;
+    const char *broken = NULL;
+
+    decide_state_set_faults(world->state, run->faults);
+    for (size_t i = 0; i < GUESTS; i++) {
+        FakeGuest *fake = world_add(world, 512 * MIB, 4 * GIB, 2 * GIB, GIB);
+
+        fake->settings.priority = (uint32_t)(next_random(&seed) % 101);
+        world->guests[i].adopted = one_in(&seed, 4);
+        world->guests[i].boot_usec = world->snapshot.now_usec;
+    }
+    for (unsigned tick = 0; tick < run->ticks && broken == NULL; tick++) {
+        world->snapshot.now_usec += SEC / 2 + next_random(&seed) % SEC;
+        world->count = world->snapshot.guest_count = GUESTS;
+        change_host(world, &seed);
+        for (size_t i = 0; i < GUESTS; i++) {
+            change_guest(&world->fake[i], &world->guests[i], world->snapshot.now_usec, &seed);
+            if ((run->left_out & 1U << i) != 0)
+                world->guests[i].life = GUEST_LIFE_OFF;
+        }
+        /* the last guests come and go */
+        world->count = world->snapshot.guest_count = GUESTS - next_random(&seed) % 3;
+        decide(world->state, &world->snapshot, world->settings, world->dry, &world->plan);
+        broken = broken_promise(world);
+        for (size_t i = 0; i < world->count; i++) {
+            if (!world->plan.guests[i].tell)
+                continue;
+            world->guests[i].target_known = true;
+            world->guests[i].target_kib = world->plan.guests[i].target_kib;
+        }
+    }
+    if (print && broken != NULL)
+        world_print(world);
+    world_free(world);
+    return broken;
+}
+
+static void
+cut_down(Run *run)
+{
+    for (unsigned i = 0; i < GUESTS; i++) {
+        Run smaller = *run;
+
+        smaller.left_out |= 1U << i;
+        if (run_breaks(&smaller, false) != NULL)
+            *run = smaller;
+    }
+    for (unsigned ticks = 1; ticks < run->ticks; ticks++) {
+        Run smaller = *run;
+
+        smaller.ticks = ticks;
+        if (run_breaks(&smaller, false) == NULL)
+            continue;
+        *run = smaller;
+        break;
+    }
+}
+
+static bool
+find_broken_run(unsigned runs, uint32_t faults, Run *run)
+{
+    for (unsigned i = 0; i < runs; i++) {
+        *run = (Run){.seed = 0x2545f4914f6cdd1d + i, .ticks = TICKS, .faults = faults};
+        if (run_breaks(run, false) == NULL)
+            continue;
+        cut_down(run);
+        return true;
+    }
+    return false;
+}
+
+static void
+every_plan_keeps_its_promises(void **state)
+{
+    Run run;
+
+    if (!find_broken_run(RUNS, 0, &run))
+        return;
+    printf("# seed 0x%" PRIx64 ", %u ticks, left out 0x%x: %s\n", run.seed, run.ticks, run.left_out,
+           run_breaks(&run, true));
+    fail();
+}
+
+static void
+broken_rules_break_promises(void **state)
+{
+    static const struct {
+        uint32_t fault;
+        const char *promise;
+    } cases[] = {
+        {FAULT_NO_GATE, "a raise fits the budget: rule G"},
+        {FAULT_COUNT_TARGET_ONLY, "nobody is booked at less than it may touch"},
+        {FAULT_NO_STALE_FREEZE, "a stale guest is not shrunk"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Run run;
+
+        assert_true(find_broken_run(RUNS, cases[i].fault, &run));
+        assert_string_equal(run_breaks(&run, false), cases[i].promise);
+    }
+}
+
+static void
+same_inputs_give_the_same_plans(void **state)
+{
+    FakeWorld *worlds[2];
+
+    for (size_t w = 0; w < 2; w++) {
+        uint64_t seed = 7;
+
+        worlds[w] = world_new(24 * GIB, SETTINGS_RESERVE_AUTO);
+        for (size_t i = 0; i < GUESTS; i++)
+            world_add(worlds[w], 512 * MIB, 4 * GIB, 2 * GIB, GIB);
+        for (unsigned tick = 0; tick < 300; tick++) {
+            worlds[w]->snapshot.now_usec += SEC;
+            for (size_t i = 0; i < GUESTS; i++)
+                change_guest(&worlds[w]->fake[i], &worlds[w]->guests[i], worlds[w]->snapshot.now_usec, &seed);
+            decide(worlds[w]->state, &worlds[w]->snapshot, worlds[w]->settings, false, &worlds[w]->plan);
+            for (size_t i = 0; i < GUESTS; i++) {
+                if (worlds[w]->plan.guests[i].tell)
+                    worlds[w]->guests[i].target_kib = worlds[w]->plan.guests[i].target_kib;
+            }
+        }
+    }
+    for (size_t i = 0; i < GUESTS; i++) {
+        GuestPlan a = worlds[0]->plan.guests[i];
+        GuestPlan b = worlds[1]->plan.guests[i];
+
+        assert_int_equal(a.target_kib, b.target_kib);
+        assert_int_equal(a.ideal_kib, b.ideal_kib);
+        assert_int_equal(a.committed_kib, b.committed_kib);
+        assert_int_equal(a.rule, b.rule);
+    }
+    world_free(worlds[0]);
+    world_free(worlds[1]);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_plan_keeps_its_promises),
+        cmocka_unit_test(broken_rules_break_promises),
+        cmocka_unit_test(same_inputs_give_the_same_plans),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
