@@ -9,6 +9,7 @@
 #define BAND_PART 8
 #define TINY_KIB (8 * KIB_PER_MIB)
 #define TINY_PART 128
+#define TINY_LARGEST_PART 64
 #define WANT_EVERY_USEC (10 * USEC_PER_SEC)
 #define TINY_EVERY_USEC (120 * USEC_PER_SEC)
 #define SURPLUS_USEC (60 * USEC_PER_SEC)
@@ -31,7 +32,7 @@ band_of(const CalmGuest *guest)
 static uint64_t
 tiny_of(const CalmGuest *guest)
 {
-    return MAX(guest->held_kib / TINY_PART, TINY_KIB);
+    return MAX(guest->held_kib / TINY_PART, MIN(TINY_KIB, guest->held_kib / TINY_LARGEST_PART));
 }
 
 static void

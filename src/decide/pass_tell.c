@@ -4,8 +4,9 @@
 
 /* A target that was told and not taken is told again after this time. */
 #define TELL_AGAIN_USEC (5 * USEC_PER_SEC)
-/* A raise that waits for memory is told in parts of at least this size. */
+/* A raise that waits for memory is told in parts of at least this size, for small guests this part of it. */
 #define LEAST_PART_KIB (32 * KIB_PER_MIB)
+#define LEAST_PART 16
 /* A target that is off by less than this part still covers want: small differences are held back. */
 #define COVERED_PERCENT 5
 
@@ -105,7 +106,8 @@ admit_raises(Pass *pass)
         if (!plan->retry)
             plan->rule = PLAN_RULE_WAIT_FREE;
         plan->target_kib = admitted->target_kib;
-        if (plan->target_kib > held && plan->target_kib - held < LEAST_PART_KIB && plan->guest->target_known)
+        if (plan->target_kib > held && plan->target_kib - held < MIN(LEAST_PART_KIB, held / LEAST_PART) &&
+            plan->guest->target_known)
             plan->target_kib = held;
     }
 }

@@ -6,6 +6,8 @@
 
 /* A driver that has not answered this long after a start or reset will not: the guest counts as static until it does. */
 #define BOOT_GRACE_USEC (300 * USEC_PER_SEC)
+/* A balloon that moves has a driver; when no statistics have come with it by then, none will. */
+#define MUTE_GRACE_USEC (60 * USEC_PER_SEC)
 /* A guest that ran before the daemon has this long for its first fresh report, in periods and at least. */
 #define ADOPT_GRACE_PERIODS 4
 #define ADOPT_GRACE_USEC (10 * USEC_PER_SEC)
@@ -64,10 +66,21 @@ stands_frozen(const GuestMemory *memory, const GuestSnapshot *guest, Standing *s
         stay_out(standing, GUEST_STATE_UNRESPONSIVE, booking, PLAN_RULE_UNRESPONSIVE);
 }
 
+/*
+ * A balloon larger than nothing was inflated by some driver, and as long as QEMU holds no more than the size it
+ * tells, that driver holds it still. A reset without a driver after it would show in resident memory, which is booked.
+ */
+static bool
+balloon_holds(const GuestSnapshot *guest, uint64_t overhead_kib)
+{
+    return guest->has_actual && guest->actual_kib < guest->settings->maximum_kib && guest->resident_kib != 0 &&
+           guest->resident_kib <= guest->actual_kib + overhead_kib + stuck_tolerance(guest->actual_kib);
+}
+
 /* The driver has not answered in this boot. */
 static void
-stands_without_driver(GuestMemory *memory, const GuestSnapshot *guest, uint64_t interval_usec, uint64_t now_usec,
-                      Standing *standing)
+stands_without_driver(GuestMemory *memory, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t interval_usec,
+                      uint64_t now_usec, Standing *standing)
 {
     uint64_t since = now_usec - MIN(guest->boot_usec, now_usec);
     uint64_t adopt_grace = MAX(ADOPT_GRACE_PERIODS * MAX(guest->period_usec, interval_usec), ADOPT_GRACE_USEC);
@@ -75,15 +88,14 @@ stands_without_driver(GuestMemory *memory, const GuestSnapshot *guest, uint64_t 
     if (guest->adopted && !guest->boot_in_place) {
         if (since < adopt_grace)
             stay_out(standing, GUEST_STATE_ACTIVE, BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
-        else if (memory->balloon_moved)
+        else if (memory->balloon_moved || balloon_holds(guest, overhead_kib))
             stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
         else
             stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_NO_DRIVER);
+    } else if (memory->balloon_moved && since >= MUTE_GRACE_USEC) {
+        stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
     } else if (since >= BOOT_GRACE_USEC) {
-        if (memory->balloon_moved)
-            stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
-        else
-            stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_NO_DRIVER);
+        stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_NO_DRIVER);
     } else if (guest->boot_in_place) {
         stay_out(standing, GUEST_STATE_RESTARTING, BOOKING_MAXIMUM, PLAN_RULE_RESET);
     } else {
@@ -171,7 +183,7 @@ standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t targ
         memory->restarting = false;
     } else if (!guest->driver_up) {
         stuck_suspend(&memory->stuck);
-        stands_without_driver(memory, guest, interval_usec, now_usec, standing);
+        stands_without_driver(memory, guest, overhead_kib, interval_usec, now_usec, standing);
         return;
     }
     if (memory->restarting) {

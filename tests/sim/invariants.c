@@ -67,7 +67,8 @@ check_booking(const GuestPlan *plan)
 
     if (guest->life == GUEST_LIFE_OFF)
         return plan->committed_kib == 0 ? NULL : g_strdup("committed though it is off");
-    if (guest->boots > 0 && !guest->driver_up)
+    /* where statistics are missing it is the balloon, seen to move, that says there is a driver */
+    if (guest->boots > 0 && !guest->driver_up && plan->rule != PLAN_RULE_NO_STATISTICS)
         least = MAX(least, guest->settings->maximum_kib);
     else if (guest->has_actual && (guest->doubts & DOUBT_ACTUAL_ABOVE_MAXIMUM) == 0)
         least = MAX(least, guest->actual_kib);
