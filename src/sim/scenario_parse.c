@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define FILE_LIMIT (16 * 1024 * 1024)
+#define FILE_LIMIT_MIB ((size_t)16)
 #define GUESTS_LIMIT 10000
 #define NAME_LIMIT 128
 
@@ -232,8 +232,8 @@ parse_text(Parser *parser, const char *text, size_t length, GError **error)
     const char *end = text + length;
     const char *bad;
 
-    if (length > FILE_LIMIT)
-        return refuse(parser, 1, error, "the file is larger than %d MiB", FILE_LIMIT / 1024 / 1024);
+    if (length > FILE_LIMIT_MIB * 1024 * 1024)
+        return refuse(parser, 1, error, "the file is larger than %zu MiB", FILE_LIMIT_MIB);
     if (!g_utf8_validate(text, (gssize)length, &bad)) {
         unsigned line = 1;
 

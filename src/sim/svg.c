@@ -332,8 +332,8 @@ put_header(FILE *file, const SimScenario *scenario, int height)
     x = put_legend_entry(file, x, MARGIN + 38, "class=\"line\" stroke=\"" COLOUR_DEMAND "\"", "demand");
     x = put_legend_entry(file, x, MARGIN + 38, "class=\"line\" stroke=\"" COLOUR_WANT "\" stroke-dasharray=\"5 3\"",
                          "want");
-    x = put_legend_entry(file, x, MARGIN + 38, "stroke=\"" COLOUR_UNMET "\" stroke-opacity=\"0.55\" stroke-width=\"9\"",
-                         "needed and not there");
+    put_legend_entry(file, x, MARGIN + 38, "stroke=\"" COLOUR_UNMET "\" stroke-opacity=\"0.55\" stroke-width=\"9\"",
+                     "needed and not there");
     x = MARGIN;
     x = put_legend_entry(file, x, MARGIN + 56, "class=\"line\" stroke=\"" COLOUR_BUDGET "\" stroke-dasharray=\"8 3\"",
                          "budget of the host");

@@ -9,7 +9,8 @@ typedef struct Dice {
     uint64_t thrown;
 } Dice;
 
-static uint64_t throw(Dice * dice)
+static uint64_t
+toss(Dice *dice)
 {
     return sim_chance(dice->number, "dice", dice->thrown++, 0);
 }
@@ -18,13 +19,13 @@ static uint64_t throw(Dice * dice)
 static uint64_t
 between(Dice *dice, uint64_t low, uint64_t high)
 {
-    return high <= low ? low : low + throw(dice) % (high - low + 1);
+    return high <= low ? low : low + toss(dice) % (high - low + 1);
 }
 
 static bool
 chance(Dice *dice, unsigned percent)
 {
-    return throw(dice) % 100 < percent;
+    return toss(dice) % 100 < percent;
 }
 
 /* In [low, high] percent of whole; mostly whole MiB. */
@@ -149,7 +150,7 @@ make_host(Dice *dice, SimScenario *scenario)
 {
     scenario->memory_kib = part(dice, UINT64_C(1) << between(dice, 20, 26), 60, 140);
     scenario->seconds = between(dice, 30, 300);
-    scenario->seed = throw(dice);
+    scenario->seed = toss(dice);
     if (chance(dice, 30))
         scenario->overhead_kib = between(dice, 0, 256) * KIB_PER_MIB;
     if (chance(dice, 85))
