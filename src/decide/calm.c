@@ -48,34 +48,34 @@ follow_ideal(const CalmGuest *guest, uint64_t now_usec)
 }
 
 static bool
-may_trim(const CalmGuest *guest, bool shortage, uint64_t now_usec)
+may_trim(const CalmGuest *guest, const CalmTerms *terms)
 {
     const CalmMemory *memory = guest->memory;
 
-    return shortage && now_usec - memory->ideal_usec >= TRIM_STILL_USEC &&
-           now_usec - memory->changed_usec >= TRIM_STILL_USEC &&
-           (memory->trimmed_usec == 0 || now_usec - memory->trimmed_usec >= TRIM_EVERY_USEC);
+    return terms->shortage && terms->now_usec - memory->ideal_usec >= TRIM_STILL_USEC &&
+           terms->now_usec - memory->changed_usec >= TRIM_STILL_USEC &&
+           (memory->trimmed_usec == 0 || terms->now_usec - memory->trimmed_usec >= TRIM_EVERY_USEC);
 }
 
 /* A small difference: held back, or set right now. */
 static void
-hold_small(CalmGuest *guest, bool shortage, uint64_t now_usec)
+hold_small(CalmGuest *guest, const CalmTerms *terms)
 {
     uint64_t difference = MAX(guest->ideal_kib, guest->held_kib) - MIN(guest->ideal_kib, guest->held_kib);
 
     guest->target_kib = guest->held_kib;
     guest->delay = PLAN_RULE_SMALL;
-    if (difference >= MAX(guest->held_kib / 512, KIB_PER_MIB) && may_trim(guest, shortage, now_usec)) {
-        guest->memory->trimmed_usec = now_usec;
+    if (difference >= MAX(guest->held_kib / 512, KIB_PER_MIB) && may_trim(guest, terms)) {
+        guest->memory->trimmed_usec = terms->now_usec;
         guest->target_kib = guest->ideal_kib;
         guest->delay = PLAN_RULE_COUNT;
     }
 }
 
 static void
-settle_raise(CalmGuest *guest, bool shortage, uint64_t now_usec)
+settle_raise(CalmGuest *guest, const CalmTerms *terms)
 {
-    uint64_t since = now_usec - guest->memory->changed_usec;
+    uint64_t since = terms->now_usec - guest->memory->changed_usec;
     uint64_t difference = guest->ideal_kib - guest->held_kib;
 
     guest->memory->surplus_usec = 0;
@@ -83,24 +83,24 @@ settle_raise(CalmGuest *guest, bool shortage, uint64_t now_usec)
         return;
     if (difference >= band_of(guest) && since >= WANT_EVERY_USEC)
         return;
-    hold_small(guest, shortage, now_usec);
+    hold_small(guest, terms);
     if (guest->delay == PLAN_RULE_SMALL && guest->need_kib <= guest->held_kib && difference >= band_of(guest))
         guest->delay = PLAN_RULE_RECENT;
 }
 
 static void
-settle_shrink(CalmGuest *guest, bool shortage, uint64_t now_usec)
+settle_shrink(CalmGuest *guest, const CalmTerms *terms)
 {
     CalmMemory *memory = guest->memory;
 
     if (guest->held_kib - guest->ideal_kib < band_of(guest)) {
         memory->surplus_usec = 0;
-        hold_small(guest, shortage, now_usec);
+        hold_small(guest, terms);
         return;
     }
     if (memory->surplus_usec == 0)
-        memory->surplus_usec = now_usec;
-    if (now_usec - memory->surplus_usec >= SURPLUS_USEC)
+        memory->surplus_usec = terms->now_usec;
+    if (terms->pressure || terms->now_usec - memory->surplus_usec >= SURPLUS_USEC)
         return;
     guest->target_kib = guest->held_kib;
     guest->delay = PLAN_RULE_WAIT_SURPLUS;
@@ -123,19 +123,19 @@ limit_step(CalmGuest *guest, uint64_t interval_usec)
 }
 
 static void
-settle_alone(CalmGuest *guest, bool shortage, uint64_t now_usec, uint32_t faults)
+settle_alone(CalmGuest *guest, const CalmTerms *terms)
 {
     bool breaks_a_limit = guest->held_kib < guest->minimum_kib || guest->held_kib > guest->maximum_kib;
 
-    follow_ideal(guest, now_usec);
+    follow_ideal(guest, terms->now_usec);
     guest->target_kib = guest->ideal_kib;
     guest->delay = PLAN_RULE_COUNT;
-    if (guest->ideal_kib == guest->held_kib || breaks_a_limit || (faults & FAULT_NO_HYSTERESIS) != 0)
+    if (guest->ideal_kib == guest->held_kib || breaks_a_limit || (terms->faults & FAULT_NO_HYSTERESIS) != 0)
         guest->memory->surplus_usec = 0;
     else if (guest->ideal_kib > guest->held_kib)
-        settle_raise(guest, shortage, now_usec);
+        settle_raise(guest, terms);
     else
-        settle_shrink(guest, shortage, now_usec);
+        settle_shrink(guest, terms);
 }
 
 static bool
@@ -252,20 +252,19 @@ make_fit(CalmGuest *guests, size_t count, uint64_t budget_kib, CalmScratch *scra
 }
 
 void
-calm_settle(CalmGuest *guests, size_t count, uint64_t budget_kib, bool shortage, uint64_t interval_usec,
-            uint64_t now_usec, uint32_t faults, CalmScratch *scratch)
+calm_settle(CalmGuest *guests, size_t count, const CalmTerms *terms, CalmScratch *scratch)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < count; i++) {
-        settle_alone(&guests[i], shortage, now_usec, faults);
+        settle_alone(&guests[i], terms);
         sum += guests[i].target_kib;
     }
-    if (sum > budget_kib)
-        make_fit(guests, count, budget_kib, scratch);
+    if (sum > terms->budget_kib)
+        make_fit(guests, count, terms->budget_kib, scratch);
     for (size_t i = 0; i < count; i++) {
-        if (!guests[i].instant && (faults & FAULT_SHRINK_AT_ONCE) == 0)
-            limit_step(&guests[i], interval_usec);
+        if (!guests[i].instant && (terms->faults & FAULT_SHRINK_AT_ONCE) == 0)
+            limit_step(&guests[i], terms->interval_usec);
     }
 }
 

@@ -45,12 +45,18 @@ typedef struct CalmScratch {
     SharingScratch *entries;
 } CalmScratch;
 
-/*
- * Fills target and delay of all guests. budget_kib: what their targets may add up to. shortage: somebody does not
- * have all the want. interval_usec: time between two ticks. faults: DecideFault bits.
- */
-void calm_settle(CalmGuest *guests, size_t count, uint64_t budget_kib, bool shortage, uint64_t interval_usec,
-                 uint64_t now_usec, uint32_t faults, CalmScratch *scratch);
+/* What holds for all guests at this moment. */
+typedef struct CalmTerms {
+    uint64_t budget_kib; /* what their targets may add up to */
+    bool shortage;       /* somebody does not have all the want */
+    bool pressure;       /* the host suffers and wants every surplus now */
+    uint64_t interval_usec;
+    uint64_t now_usec;
+    uint32_t faults; /* DecideFault bits */
+} CalmTerms;
+
+/* Fills target and delay of all guests. */
+void calm_settle(CalmGuest *guests, size_t count, const CalmTerms *terms, CalmScratch *scratch);
 
 /* Remembers that the target of guest was changed. */
 void calm_note_change(CalmMemory *memory, uint64_t now_usec);

@@ -132,6 +132,9 @@ find_least(const Pass *pass, size_t i)
     if (work->standing.not_squeezed) {
         work->least_kib = work->held_kib;
         work->least_rule = work->standing.rule;
+        /* libvirt told it its startup memory before its driver was up: to go there is no squeeze */
+        if (work->least_rule == PLAN_RULE_SETTLING && !pass->adopting)
+            work->least_kib = MIN(work->least_kib, guest->settings->startup_kib);
     } else if (pass->adopting) {
         work->least_kib = work->held_kib;
         work->least_rule = PLAN_RULE_WAIT_SURPLUS;

@@ -10,6 +10,16 @@
 /* A target that is off by less than this part still covers want: small differences are held back. */
 #define COVERED_PERCENT 5
 
+/* A small change held back is nothing to tell where the ideal is less than the guest wants, too. */
+static PlanRule
+final_rule(PlanRule delay, PlanRule share_rule)
+{
+    bool lacks = share_rule == PLAN_RULE_SHORTAGE || share_rule == PLAN_RULE_MINIMUMS ||
+                 share_rule == PLAN_RULE_PRESSURE || share_rule == PLAN_RULE_AT_MAXIMUM;
+
+    return delay == PLAN_RULE_COUNT || (delay == PLAN_RULE_SMALL && lacks) ? share_rule : delay;
+}
+
 /* Ideal targets to targets: those that are counted on together, the others each for itself. */
 static void
 settle(Pass *pass)
@@ -18,6 +28,12 @@ settle(Pass *pass)
     size_t count = 0;
     size_t held = 0;
     CalmScratch scratch = {.sharing = state->sharing, .entries = state->scratch};
+    CalmTerms terms = {.budget_kib = pass->share_kib,
+                       .shortage = pass->shortage,
+                       .pressure = pass->plan->host_pressure,
+                       .interval_usec = pass->settings->interval_usec,
+                       .now_usec = pass->now_usec,
+                       .faults = pass->faults};
 
     for (unsigned apart = 0; apart < 2; apart++) {
         for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
@@ -44,17 +60,17 @@ settle(Pass *pass)
         if (apart == 0)
             held = count;
     }
-    calm_settle(state->calm, held, pass->share_kib, pass->shortage, pass->settings->interval_usec, pass->now_usec,
-                pass->faults, &scratch);
+    calm_settle(state->calm, held, &terms, &scratch);
     /* what those apart have too much is wanted by somebody, or it is not */
-    calm_settle(state->calm + held, count - held, pass->shortage ? 0 : UINT64_MAX, false, pass->settings->interval_usec,
-                pass->now_usec, pass->faults, &scratch);
+    terms.budget_kib = pass->shortage ? 0 : UINT64_MAX;
+    terms.shortage = false;
+    calm_settle(state->calm + held, count - held, &terms, &scratch);
     for (size_t slot = 0; slot < count; slot++) {
         size_t i = state->sharers[slot];
         GuestPlan *plan = &pass->plan->guests[i];
 
         plan->target_kib = state->calm[slot].target_kib;
-        plan->rule = state->calm[slot].delay != PLAN_RULE_COUNT ? state->calm[slot].delay : state->work[i].share_rule;
+        plan->rule = final_rule(state->calm[slot].delay, state->work[i].share_rule);
         plan->retry = state->work[i].standing.retry;
         if (plan->retry)
             plan->rule = PLAN_RULE_RETRY;
