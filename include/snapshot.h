@@ -32,6 +32,7 @@ typedef struct GuestSnapshot {
     bool boot_in_place;   /* it was a reset: until driver_up the guest may touch all its maximum */
     bool adopted;         /* it ran before the daemon saw it, or libvirt was away meanwhile */
     bool driver_up;       /* its balloon driver has reported since that boot */
+    bool driver_known;    /* it has reported since its QEMU was started, in whatever boot */
     uint64_t driver_usec; /* since when */
 
     /* Statistics. report_serial counts the guest's own reports that were seen: another number, new numbers. */

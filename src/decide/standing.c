@@ -77,21 +77,28 @@ balloon_holds(const GuestSnapshot *guest, uint64_t overhead_kib)
            guest->resident_kib <= guest->actual_kib + overhead_kib + stuck_tolerance(guest->actual_kib);
 }
 
+static GuestState
+adopting_state(const GuestSnapshot *guest, bool observe)
+{
+    return observe || guest->settings->mode == GUEST_MODE_OBSERVE ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
+}
+
 /* The driver has not answered in this boot. */
 static void
-stands_without_driver(GuestMemory *memory, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t interval_usec,
-                      uint64_t now_usec, Standing *standing)
+stands_without_driver(GuestMemory *memory, const GuestSnapshot *guest, bool observe, uint64_t overhead_kib,
+                      uint64_t interval_usec, uint64_t now_usec, Standing *standing)
 {
     uint64_t since = now_usec - MIN(guest->boot_usec, now_usec);
     uint64_t adopt_grace = MAX(ADOPT_GRACE_PERIODS * MAX(guest->period_usec, interval_usec), ADOPT_GRACE_USEC);
 
     if (guest->adopted && !guest->boot_in_place) {
         if (since < adopt_grace)
-            stay_out(standing, GUEST_STATE_ACTIVE, BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
+            stay_out(standing, adopting_state(guest, observe), BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
         else if (memory->balloon_moved || balloon_holds(guest, overhead_kib))
             stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
         else
-            stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_NO_DRIVER);
+            stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL,
+                     guest->driver_known ? PLAN_RULE_NO_STATISTICS : PLAN_RULE_NO_DRIVER);
     } else if (memory->balloon_moved && since >= MUTE_GRACE_USEC) {
         stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
     } else if (since >= BOOT_GRACE_USEC) {
@@ -183,7 +190,7 @@ standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t targ
         memory->restarting = false;
     } else if (!guest->driver_up) {
         stuck_suspend(&memory->stuck);
-        stands_without_driver(memory, guest, overhead_kib, interval_usec, now_usec, standing);
+        stands_without_driver(memory, guest, observe, overhead_kib, interval_usec, now_usec, standing);
         return;
     }
     if (memory->restarting) {
@@ -210,7 +217,7 @@ standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t targ
         uint64_t since = now_usec - MIN(guest->driver_usec, now_usec);
 
         if (since < ADOPT_GRACE_USEC && guest->adopted)
-            stay_out(standing, GUEST_STATE_ACTIVE, BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
+            stay_out(standing, adopting_state(guest, observe), BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
         else
             stay_out(standing, GUEST_STATE_STATIC, BOOKING_BALLOON, PLAN_RULE_NO_STATISTICS);
         return;
@@ -222,7 +229,7 @@ standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t targ
         }
     } else if (guest->adopted && !guest->fresh) {
         if (now_usec - MIN(guest->boot_usec, now_usec) < ADOPT_GRACE_USEC)
-            stay_out(standing, GUEST_STATE_ACTIVE, BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
+            stay_out(standing, adopting_state(guest, observe), BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
         else
             stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
         return;

@@ -256,6 +256,7 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
     if (!running)
         return;
     guest->driver_up = track->driver_up;
+    guest->driver_known = has(&record->report, REPORT_LAST_UPDATE) && record->report.last_update_sec != 0;
     guest->driver_usec = track->driver_usec;
     fill_statistics(track, record, settings, guest);
     guest->fresh = track->driver_up && period_usec != 0 && track->report_age_usec < STALE_PERIODS * period_usec;
