@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Passing moments of a guest or its host, and what is done and said in them. */
+
+#include "test_decide_world.h"
+
+static FakeWorld *
+world_of(size_t count, uint64_t actual, uint64_t need)
+{
+    FakeWorld *world = world_new(32 * GIB, 2 * GIB);
+
+    for (size_t i = 0; i < count; i++)
+        world_add(world, GIB, 8 * GIB, actual, need);
+    return world;
+}
+
+static void
+adopt(FakeWorld *world, size_t i)
+{
+    world->guests[i].adopted = true;
+    world->guests[i].boots = 0;
+    world->guests[i].boot_usec = world->snapshot.now_usec;
+    world->guests[i].driver_up = false;
+    world->guests[i].fresh = false;
+    world->guests[i].target_known = false;
+    world->fake[i].mute = true;
+}
+
+static void
+a_guest_that_is_only_looked_at_is_observed_from_the_first_second(void **state)
+{
+    FakeWorld *world = world_of(3, 3 * GIB, 2 * GIB);
+
+    adopt(world, 0);
+    adopt(world, 1);
+    world->fake[0].settings.mode = GUEST_MODE_OBSERVE;
+    world_tick(world);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_OBSERVED);
+    assert_int_equal(world->plan.guests[1].state, GUEST_STATE_ACTIVE);
+    world->dry = true;
+    world_tick(world);
+    assert_int_equal(world->plan.guests[1].state, GUEST_STATE_OBSERVED);
+    world_free(world);
+}
+
+static void
+a_driver_that_reported_once_is_a_driver(void **state)
+{
+    FakeWorld *world = world_of(2, 8 * GIB, 2 * GIB);
+
+    adopt(world, 0);
+    adopt(world, 1);
+    world->guests[0].driver_known = true;
+    world_run(world, 30);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_STATISTICS);
+    assert_int_equal(world->plan.guests[1].rule, PLAN_RULE_NO_DRIVER);
+    assert_int_equal(world->plan.guests[0].committed_kib, 8 * GIB);
+    world_free(world);
+}
+
+static void
+a_guest_that_settles_is_brought_to_startup_and_not_below(void **state)
+{
+    FakeWorld *world = world_of(4, 7 * GIB, 9 * GIB);
+
+    world_run(world, 60);
+    world->fake[3].settings.startup_kib = 4 * GIB;
+    world->fake[3].actual = 8 * GIB;
+    world->fake[3].need = GIB;
+    world->guests[3].boots++;
+    world->guests[3].boot_usec = world->guests[3].driver_usec = world->snapshot.now_usec;
+    world->guests[3].target_known = false;
+    for (unsigned t = 0; t < 8; t++) {
+        world_tick(world);
+        assert_true(world->guests[3].target_kib >= 4 * GIB);
+    }
+    assert_true(world->guests[3].target_kib < 8 * GIB);
+    world_run(world, 60);
+    assert_true(world->guests[3].target_kib < 4 * GIB);
+    world_free(world);
+}
+
+static void
+a_surplus_does_not_wait_while_the_host_suffers(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 2500 * MIB);
+    uint64_t before;
+
+    world->snapshot.host.figures.has_pressure = true;
+    world_run(world, 120);
+    before = world->fake[0].actual;
+    world->snapshot.host.figures.pressure_some_centi = 4000;
+    world->snapshot.host.pressure_event = true;
+    world_run(world, 20);
+    assert_true(world->plan.host_pressure);
+    assert_true(world->fake[0].actual < before);
+    assert_true(world->fake[0].actual >= 2500 * MIB);
+    world_free(world);
+}
+
+static void
+a_lack_in_a_shortage_is_not_called_a_small_change(void **state)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 5 * GIB);
+
+    world_run(world, 120);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(world->plan.guests[i].rule, PLAN_RULE_SHORTAGE);
+    world_free(world);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guest_that_is_only_looked_at_is_observed_from_the_first_second),
+        cmocka_unit_test(a_driver_that_reported_once_is_a_driver),
+        cmocka_unit_test(a_guest_that_settles_is_brought_to_startup_and_not_below),
+        cmocka_unit_test(a_surplus_does_not_wait_while_the_host_suffers),
+        cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
