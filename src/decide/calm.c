@@ -13,7 +13,6 @@
 #define WANT_EVERY_USEC (10 * USEC_PER_SEC)
 #define TINY_EVERY_USEC (120 * USEC_PER_SEC)
 #define SURPLUS_USEC (60 * USEC_PER_SEC)
-#define MUCH_PART 128
 #define LEAST_TAKEN_KIB (64 * KIB_PER_MIB)
 #define STEP_KIB (256 * KIB_PER_MIB)
 #define STEP_PERCENT 10
@@ -180,17 +179,14 @@ fit_buffers(CalmGuest *guests, size_t count, uint64_t budget_kib, CalmScratch *s
 }
 
 /*
- * Takes what is missing from those who have more than their ideal. Much: from all of them, all that they have
- * more, since whoever is starved now will need more in a moment. Little: from those who have most, so that
- * noise in one guest's need does not move all the others.
+ * Takes what is missing, and half as much again because whoever is starved will soon need more, from those who have
+ * more than their ideal. Who has most gives first: so a little noise in one guest's need does not move all the others.
  */
 static void
-take_surplus(CalmGuest *guests, size_t count, uint64_t budget_kib, uint64_t missing_kib, uint64_t surplus_kib,
-             CalmScratch *scratch)
+take_surplus(CalmGuest *guests, size_t count, uint64_t missing_kib, uint64_t surplus_kib, CalmScratch *scratch)
 {
     SharingResult result;
-    bool much = missing_kib >= budget_kib / MUCH_PART;
-    uint64_t left = much ? 0 : saturating_sub(surplus_kib, MAX(missing_kib, LEAST_TAKEN_KIB));
+    uint64_t left = saturating_sub(surplus_kib, MAX(missing_kib + missing_kib / 2, LEAST_TAKEN_KIB));
 
     for (size_t i = 0; i < count; i++) {
         uint64_t surplus = saturating_sub(guests[i].target_kib, guests[i].ideal_kib);
@@ -248,7 +244,7 @@ make_fit(CalmGuest *guests, size_t count, uint64_t budget_kib, CalmScratch *scra
         }
     }
     if (base - small > budget_kib)
-        take_surplus(guests, count, budget_kib, base - budget_kib, surplus, scratch);
+        take_surplus(guests, count, base - budget_kib, surplus, scratch);
 }
 
 void

@@ -11,17 +11,21 @@
 #define STARVED_PART 50
 #define AIR_PART 32
 
-/* Swapping in or faulting at these rates is only taken for need while usable is short as well: after
-   a shortage a guest fetches its pages back for a while although it has room. */
+/* Swapping in or faulting at these rates is only taken for need while usable is short as well, and not right after
+   the guest grew: then it fetches its pages back for a while although it has room. */
 #define SHORT_PART 10
 #define STARVED_SWAP_IN_KIB_PER_SEC 1024
 #define STARVED_FAULTS_PER_SEC 100
+#define FETCHING_USEC (10 * USEC_PER_SEC)
 
 /* Uniform noise moves by a third of its range from one report to the next, so five times that covers it. */
 #define NOISE_BAND 5
 #define NOISE_SMOOTHING 32
 /* A change larger than this part is a step of the load, not noise. */
 #define NOISE_STEP_PART 8
+
+/* What a guest needed in the last one to two minutes is the first guess when it is starved. */
+#define RECENT_USEC (60 * USEC_PER_SEC)
 
 #define PEAK_HALF_LIFE_USEC (60 * USEC_PER_SEC)
 
@@ -37,13 +41,15 @@ demand_floor(uint64_t maximum_kib)
 }
 
 static bool
-is_starved(const GuestSnapshot *guest, uint64_t usable_kib)
+is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec)
 {
     uint64_t span_msec = guest->report_span_usec / USEC_PER_MSEC;
 
     if (usable_kib < guest->report_actual_kib / STARVED_PART)
         return true;
     if (usable_kib >= guest->report_actual_kib / SHORT_PART || span_msec == 0)
+        return false;
+    if (memory->grown_usec != 0 && now_usec - memory->grown_usec < FETCHING_USEC)
         return false;
     return guest->swapped_in_kib >= STARVED_SWAP_IN_KIB_PER_SEC * span_msec / 1000 ||
            guest->major_faults >= STARVED_FAULTS_PER_SEC * span_msec / 1000;
@@ -85,6 +91,30 @@ hold_peak(DemandMemory *memory, uint64_t now_usec, uint64_t since_usec)
 }
 
 static void
+note_recent(DemandMemory *memory, uint64_t now_usec)
+{
+    if (!memory->valid || now_usec - memory->window_usec >= RECENT_USEC) {
+        memory->before_kib = memory->valid && now_usec - memory->window_usec < 2 * RECENT_USEC ? memory->window_kib : 0;
+        memory->window_kib = 0;
+        memory->window_usec = now_usec;
+    }
+    /* a starved guest shows what it has, not what it needs */
+    if (!memory->starved)
+        memory->window_kib = MAX(memory->window_kib, memory->envelope_kib);
+}
+
+/* What a starved guest gets: what it needed lately if that helps, or a large step. */
+static uint64_t
+starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib)
+{
+    uint64_t recent = MAX(memory->window_kib, memory->before_kib);
+    uint64_t step = MAX(actual_kib / 4, maximum_kib / 8);
+
+    recent += recent / AIR_PART;
+    return recent > actual_kib + actual_kib / STARVED_PART ? recent : actual_kib + step;
+}
+
+static void
 take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
             uint32_t faults)
 {
@@ -104,11 +134,16 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
     if (guest->has_cache && settings->cache_share_percent > 0)
         measured += MIN(percent_of(MIN(guest->cache_kib, usable), settings->cache_share_percent), actual - measured);
 
+    if (memory->valid && actual > memory->actual_kib)
+        memory->grown_usec = now_usec;
+    memory->actual_kib = actual;
     follow_noise(memory, measured, faults);
-    memory->starved = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 && is_starved(guest, usable);
+    memory->starved = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 &&
+                      is_starved(memory, guest, usable, now_usec);
+    note_recent(memory, now_usec);
     memory->demand_kib = memory->envelope_kib + memory->envelope_kib / AIR_PART;
     if (memory->starved && (faults & FAULT_NO_STARVED) == 0)
-        memory->demand_kib = MAX(memory->demand_kib, actual + MAX(actual / 4, maximum / 8));
+        memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum));
     hold_peak(memory, now_usec, memory->valid ? memory->report_usec : now_usec);
     memory->measured_kib = measured;
     memory->serial = guest->report_serial;

@@ -9,7 +9,7 @@
  * balloon counts as used, and so it does on both sides. To that come the configured share of page
  * cache, a little air to breathe (a guest whose usable memory is all gone reclaims instead of
  * working), the top of the noise, a floor by the size of the guest, and large steps while the guest is starved:
- * it can't show a need that it can't touch.
+ * it can't show a need that it can't touch. Where it needed more a short while ago, that is the first guess.
  *
  * A peak-hold that decays slowly is part of want only. In demand it would take memory from guests in need.
  */
@@ -23,11 +23,17 @@ typedef struct DemandMemory {
     uint64_t serial;
     uint64_t report_usec;
     uint64_t measured_kib; /* of the last report */
+    uint64_t actual_kib;   /* likewise */
+    uint64_t grown_usec;   /* actual rose last */
     uint64_t noise_kib;    /* how much it moves from report to report, smoothed */
     uint32_t noise_count;
     uint64_t envelope_kib; /* measured, held at the top of the noise */
     uint64_t demand_kib;
     uint64_t peak_kib; /* decays slowly */
+    /* the most it needed in the last one to two windows */
+    uint64_t window_usec;
+    uint64_t window_kib;
+    uint64_t before_kib;
     bool starved;
 } DemandMemory;
 
