@@ -103,12 +103,13 @@ a_lack_in_a_shortage_is_not_called_a_small_change(void **state)
 {
     FakeWorld *world = world_of(8, 3 * GIB, 5 * GIB);
 
-    world->settings->budget_kib = 24 * GIB;
-    world_run(world, 120);
-    world->settings->budget_kib += 80 * MIB;
-    world_tick(world);
-    for (size_t i = 0; i < 8; i++)
-        assert_int_equal(world->plan.guests[i].rule, PLAN_RULE_SHORTAGE);
+    /* one guest's need moves a little, and with it what is left for the others */
+    for (unsigned t = 0; t < 180; t++) {
+        world->fake[7].need = (2000 + t * 7 % 80) * MIB;
+        world_tick(world);
+        for (size_t i = 0; t > 60 && i < 7; i++)
+            assert_int_equal(world->plan.guests[i].rule, PLAN_RULE_SHORTAGE);
+    }
     world_free(world);
 }
 
