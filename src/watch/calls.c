@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who owns what. A Call belongs to the main thread, except for its data between the hand-over to a lane and
- * its return. A Lane is shared by the main thread and its own thread, which opens it, makes its calls and closes it.
- * What the threads have to tell travels through the Mailbox, which outlives the pool as long as a thread
- * hangs: a pool that is gone is a mailbox without a pool.
+ * Who owns what: a Call belongs to the main thread, except for its order between the hand-over to a lane and its
+ * return. Lanes are the pool's; their threads are on their own (lane.c).
  */
 #include "calls.h"
 
+#include "lane.h"
+
 /* More calls than this waiting for each lane are many. */
 #define CROWD 16
-
-typedef struct Lane Lane;
-
-/* How lanes are opened and closed; shared by those that are opened alike. An atomic rc box. */
-typedef struct Opener {
-    CallLaneOps ops;
-    void *self;
-    GDestroyNotify self_free;
-} Opener;
 
 typedef enum CallState {
     CALL_WAITING,
@@ -26,47 +17,17 @@ typedef enum CallState {
 } CallState;
 
 typedef struct Call {
+    LaneOrder order; /* first: an order is its call */
     char *key;
     CallSpec spec;
     CallState state;
     uint64_t since_usec; /* when it was submitted, later when it began */
-    bool lane_broken;    /* what run returned */
 } Call;
-
-/* What a thread tells the main thread. lane is only looked at while the pool is there: it then has a reference. */
-typedef struct Letter {
-    Lane *lane;
-    Call *call; /* that has returned; NULL: the lane is open, or could not be opened */
-    GError *error;
-} Letter;
-
-/* An atomic rc box. */
-typedef struct Mailbox {
-    GMutex lock;
-    GQueue letters; /* under lock */
-    bool awake;     /* under lock: the main loop has been told to look */
-    CallPool *pool; /* main thread only; NULL: gone */
-} Mailbox;
-
-struct Lane {
-    gatomicrefcount references; /* its thread's; the main thread's as long as it uses the lane or a call is under way */
-    Mailbox *mailbox;
-    Opener *opener;
-    GAsyncQueue *orders; /* Call, order_open or order_quit */
-    void *handle;        /* what open returned; set before anything else runs */
-    /* main thread only */
-    Call *call; /* under way */
-    bool open;
-    bool left; /* behind: nothing is begun on it any more */
-};
-
-static char order_open;
-static char order_quit;
 
 struct CallPool {
     CallPoolOptions options;
-    Opener *opener;
-    Mailbox *mailbox;
+    LaneOpener *opener;
+    LaneHome *home;
     GPtrArray *lanes;  /* Lane, also those left behind that still carry calls */
     GQueue waiting;    /* Call */
     GHashTable *calls; /* key -> Call, waiting or under way */
@@ -81,34 +42,6 @@ now_usec(void)
     return (uint64_t)g_get_monotonic_time();
 }
 
-/* ---- what threads and the main thread share ---- */
-
-static Opener *
-opener_new(const CallLaneOps *ops, void *self, GDestroyNotify self_free)
-{
-    Opener *opener = g_atomic_rc_box_new0(Opener);
-
-    opener->ops = *ops;
-    opener->self = self;
-    opener->self_free = self_free;
-    return opener;
-}
-
-static void
-opener_clear(void *data)
-{
-    Opener *opener = data;
-
-    if (opener->self_free != NULL)
-        opener->self_free(opener->self);
-}
-
-static void
-opener_unref(Opener *opener)
-{
-    g_atomic_rc_box_release_full(opener, opener_clear);
-}
-
 static void
 call_free(Call *call)
 {
@@ -119,135 +52,21 @@ call_free(Call *call)
 }
 
 static void
-letter_free(void *data)
+discard_order(LaneOrder *order)
 {
-    Letter *letter = data;
-
-    g_clear_pointer(&letter->call, call_free);
-    g_clear_error(&letter->error);
-    g_free(letter);
+    call_free((Call *)order);
 }
 
-static void
-mailbox_clear(void *data)
+static const Call *
+lane_call(const Lane *lane)
 {
-    Mailbox *mailbox = data;
-
-    g_queue_clear_full(&mailbox->letters, letter_free);
-    g_mutex_clear(&mailbox->lock);
-}
-
-static void
-mailbox_unref(void *mailbox)
-{
-    g_atomic_rc_box_release_full(mailbox, mailbox_clear);
-}
-
-static void
-lane_unref(Lane *lane)
-{
-    if (!g_atomic_ref_count_dec(&lane->references))
-        return;
-    if (lane->handle != NULL)
-        lane->opener->ops.close(lane->handle);
-    g_async_queue_unref(lane->orders);
-    opener_unref(lane->opener);
-    mailbox_unref(lane->mailbox);
-    g_free(lane);
-}
-
-/* ---- threads ---- */
-
-static gboolean mailbox_read(void *data);
-
-/*
- * An idle source of our own instead of g_main_context_invoke: that one runs the function right here when the
- * main thread happens not to be inside an iteration of its loop.
- */
-static void
-mailbox_post(Mailbox *mailbox, Lane *lane, Call *call, GError *error)
-{
-    Letter *letter = g_new0(Letter, 1);
-    bool wake;
-
-    letter->lane = lane;
-    letter->call = call;
-    letter->error = error;
-
-    g_mutex_lock(&mailbox->lock);
-    g_queue_push_tail(&mailbox->letters, letter);
-    wake = !mailbox->awake;
-    mailbox->awake = true;
-    g_mutex_unlock(&mailbox->lock);
-
-    if (wake) {
-        GSource *source = g_idle_source_new();
-
-        g_source_set_priority(source, G_PRIORITY_DEFAULT);
-        g_source_set_callback(source, mailbox_read, g_atomic_rc_box_acquire(mailbox), mailbox_unref);
-        g_source_attach(source, NULL);
-        g_source_unref(source);
-    }
-}
-
-static void *
-lane_thread(void *data)
-{
-    Lane *lane = data;
-
-    for (;;) {
-        void *order = g_async_queue_pop(lane->orders);
-
-        if (order == &order_quit)
-            break;
-        if (order == &order_open) {
-            GError *error = NULL;
-
-            lane->handle = lane->opener->ops.open(lane->opener->self, &error);
-            mailbox_post(lane->mailbox, lane, NULL, error);
-        } else {
-            Call *call = order;
-
-            call->lane_broken = !call->spec.run(lane->handle, call->spec.data);
-            mailbox_post(lane->mailbox, lane, call, NULL);
-        }
-    }
-    lane_unref(lane);
-    return NULL;
-}
-
-/* ---- the main thread's side of lanes ---- */
-
-/* Sends the thread home, which closes the lane. */
-static void
-lane_dismiss(Lane *lane)
-{
-    g_autoptr(GAsyncQueue) orders = g_async_queue_ref(lane->orders);
-
-    lane_unref(lane); /* before the thread can drop its own, so that nothing is closed here */
-    g_async_queue_push(orders, &order_quit);
+    return (const Call *)lane->order;
 }
 
 static bool
-pool_start_lane(CallPool *pool)
+lane_is_idle(const Lane *lane)
 {
-    Lane *lane = g_new0(Lane, 1);
-    GThread *thread;
-
-    g_atomic_ref_count_init(&lane->references);
-    lane->mailbox = g_atomic_rc_box_acquire(pool->mailbox);
-    lane->opener = g_atomic_rc_box_acquire(pool->opener);
-    lane->orders = g_async_queue_new();
-    thread = g_thread_try_new("libvirt-call", lane_thread, lane, NULL);
-    if (thread == NULL) {
-        lane_unref(lane);
-        return false;
-    }
-    g_thread_unref(thread);
-    g_atomic_ref_count_inc(&lane->references); /* the first one is the thread's, until it gets the order to quit */
-    g_async_queue_push(lane->orders, &order_open);
-    g_ptr_array_add(pool->lanes, lane);
-    return true;
+    return lane->open && !lane->left && lane->order == NULL;
 }
 
 /* Nothing is begun on it any more; it goes when its call has returned. */
@@ -255,28 +74,11 @@ static void
 pool_leave_lane(CallPool *pool, Lane *lane)
 {
     lane->left = true;
-    if (lane->call != NULL || !lane->open)
+    if (lane->order != NULL || !lane->open)
         return;
     g_ptr_array_remove_fast(pool->lanes, lane);
     lane_dismiss(lane);
 }
-
-static bool
-lane_is_idle(const Lane *lane)
-{
-    return lane->open && !lane->left && lane->call == NULL;
-}
-
-static void
-lane_begin(Lane *lane, Call *call)
-{
-    lane->call = call;
-    call->state = CALL_RUNNING;
-    call->since_usec = now_usec();
-    g_async_queue_push(lane->orders, call);
-}
-
-/* ---- the pool ---- */
 
 static void
 pool_arm(CallPool *pool, uint64_t at_usec)
@@ -296,6 +98,7 @@ pool_grow(CallPool *pool)
 {
     uint64_t now = now_usec(), soonest_usec = UINT64_MAX;
     unsigned usable = 0;
+    Lane *started;
 
     for (guint i = 0; i < pool->lanes->len; i++) {
         const Lane *lane = pool->lanes->pdata[i];
@@ -305,8 +108,8 @@ pool_grow(CallPool *pool)
         if (!lane->open)
             return UINT64_MAX; /* one is on its way */
         usable++;
-        if (lane->call->since_usec + pool->options.patience_usec > now)
-            soonest_usec = MIN(soonest_usec, lane->call->since_usec + pool->options.patience_usec);
+        if (lane_call(lane)->since_usec + pool->options.patience_usec > now)
+            soonest_usec = MIN(soonest_usec, lane_call(lane)->since_usec + pool->options.patience_usec);
     }
     /* With one call that may end soon it is worth waiting. */
     if (soonest_usec != UINT64_MAX &&
@@ -317,10 +120,12 @@ pool_grow(CallPool *pool)
         return UINT64_MAX;
     if (now < pool->reopen_at_usec)
         return pool->reopen_at_usec;
-    if (!pool_start_lane(pool)) {
+    started = lane_start(pool->home, pool->opener);
+    if (started == NULL) {
         pool->reopen_at_usec = now + pool->options.reopen_usec;
         return pool->reopen_at_usec;
     }
+    g_ptr_array_add(pool->lanes, started);
     return UINT64_MAX;
 }
 
@@ -338,11 +143,15 @@ pool_dispatch(CallPool *pool)
 {
     for (guint i = 0; i < pool->lanes->len && !g_queue_is_empty(&pool->waiting); i++) {
         Lane *lane = pool->lanes->pdata[i];
+        Call *call;
 
-        if (lane_is_idle(lane)) {
-            lane_begin(lane, g_queue_pop_head(&pool->waiting));
-            pool_arm(pool, call_end_usec(lane->call));
-        }
+        if (!lane_is_idle(lane))
+            continue;
+        call = g_queue_pop_head(&pool->waiting);
+        call->state = CALL_RUNNING;
+        call->since_usec = now_usec();
+        lane_begin(lane, &call->order);
+        pool_arm(pool, call_end_usec(call));
     }
     if (!g_queue_is_empty(&pool->waiting))
         pool_arm(pool, pool_grow(pool));
@@ -373,59 +182,36 @@ pool_end_waiting(CallPool *pool, CallEnd end)
 }
 
 static void
-pool_note_opened(CallPool *pool, Lane *lane)
+on_opened(void *user_data, Lane *lane, const GError *error)
 {
-    lane->open = true;
-    if (lane->handle != NULL) {
-        if (lane->left)
-            pool_leave_lane(pool, lane);
-        return;
+    CallPool *pool = user_data;
+
+    if (lane->handle == NULL) {
+        g_debug("a connection for calls could not be opened: %s", error->message);
+        pool->reopen_at_usec = now_usec() + pool->options.reopen_usec;
+        pool_leave_lane(pool, lane);
+    } else if (lane->left) {
+        pool_leave_lane(pool, lane);
     }
-    pool->reopen_at_usec = now_usec() + pool->options.reopen_usec;
-    pool_leave_lane(pool, lane);
 }
 
 static void
-pool_note_returned(CallPool *pool, Lane *lane, Call *call)
+on_returned(void *user_data, Lane *lane, LaneOrder *order)
 {
+    CallPool *pool = user_data;
     unsigned idle = 0;
 
-    lane->call = NULL;
     for (guint i = 0; i < pool->lanes->len; i++)
         idle += lane_is_idle(pool->lanes->pdata[i]);
-    if (lane->left || call->lane_broken || (idle > pool->options.usual_lanes && g_queue_is_empty(&pool->waiting)))
+    if (lane->left || order->broke_lane || (idle > pool->options.usual_lanes && g_queue_is_empty(&pool->waiting)))
         pool_leave_lane(pool, lane);
-    pool_finish_call(pool, call, CALL_RETURNED);
+    pool_finish_call(pool, (Call *)order, CALL_RETURNED);
 }
 
-static gboolean
-mailbox_read(void *data)
+static void
+on_caught_up(void *user_data)
 {
-    Mailbox *mailbox = data;
-    GQueue letters;
-    Letter *letter;
-
-    g_mutex_lock(&mailbox->lock);
-    letters = mailbox->letters;
-    g_queue_init(&mailbox->letters);
-    mailbox->awake = false;
-    g_mutex_unlock(&mailbox->lock);
-
-    while ((letter = g_queue_pop_head(&letters)) != NULL) {
-        CallPool *pool = mailbox->pool;
-
-        if (pool != NULL && letter->call != NULL) {
-            pool_note_returned(pool, letter->lane, g_steal_pointer(&letter->call));
-        } else if (pool != NULL) {
-            if (letter->error != NULL)
-                g_debug("a connection for calls could not be opened: %s", letter->error->message);
-            pool_note_opened(pool, letter->lane);
-        }
-        letter_free(letter);
-    }
-    if (mailbox->pool != NULL)
-        pool_dispatch(mailbox->pool);
-    return G_SOURCE_REMOVE;
+    pool_dispatch(user_data);
 }
 
 /* Marks what is late, drops what has waited too long, and looks when to look again. */
@@ -468,7 +254,7 @@ pool_sweep(void *data)
     pool_arm(pool, next_usec);
     pool_dispatch(pool);
 
-    /* Only letters end calls under way, so those in the list are still there whatever the owners do now. */
+    /* Only lanes end calls under way, so those in the list are still there whatever the owners do now. */
     for (guint i = 0; i < late->len; i++) {
         call = late->pdata[i];
         if (call->spec.late != NULL)
@@ -493,11 +279,9 @@ call_pool_new(const CallPoolOptions *options, const CallLaneOps *ops, void *self
 
     g_assert(options->lanes >= 1 && options->usual_lanes >= 1);
     pool->options = *options;
-    pool->opener = opener_new(ops, self, self_free);
-    pool->mailbox = g_atomic_rc_box_new0(Mailbox);
-    g_mutex_init(&pool->mailbox->lock);
-    g_queue_init(&pool->mailbox->letters);
-    pool->mailbox->pool = pool;
+    pool->opener = lane_opener_new(ops, self, self_free);
+    pool->home = lane_home_new(
+        &(LaneListener){.opened = on_opened, .returned = on_returned, .caught_up = on_caught_up, .user_data = pool});
     pool->lanes = g_ptr_array_new();
     g_queue_init(&pool->waiting);
     pool->calls = g_hash_table_new(g_str_hash, g_str_equal);
@@ -515,15 +299,14 @@ call_pool_free(CallPool *pool)
 
     if (pool == NULL)
         return;
-    pool->mailbox->pool = NULL;
-    mailbox_unref(pool->mailbox);
+    lane_home_close(pool->home);
     while ((call = g_queue_pop_head(&pool->waiting)) != NULL)
         call_free(call);
     for (guint i = 0; i < pool->lanes->len; i++)
         lane_dismiss(pool->lanes->pdata[i]);
     g_ptr_array_unref(pool->lanes);
     g_hash_table_unref(pool->calls);
-    opener_unref(pool->opener);
+    lane_opener_unref(pool->opener);
     g_source_destroy(pool->timer);
     g_source_unref(pool->timer);
     g_free(pool);
@@ -537,6 +320,7 @@ call_pool_submit(CallPool *pool, const char *key, const CallSpec *spec)
     g_assert(!call_pool_is_busy(pool, key));
     call->key = g_strdup(key);
     call->spec = *spec;
+    call->order = (LaneOrder){.run = spec->run, .data = spec->data, .discard = discard_order};
     call->state = CALL_WAITING;
     call->since_usec = now_usec();
     g_hash_table_insert(pool->calls, call->key, call);
@@ -563,10 +347,10 @@ void
 call_pool_reset(CallPool *pool, void *self, GDestroyNotify self_free)
 {
     g_autoptr(GPtrArray) lanes = g_ptr_array_copy(pool->lanes, NULL, NULL);
-    CallLaneOps ops = pool->opener->ops;
+    LaneOpener *old = pool->opener;
 
-    opener_unref(pool->opener);
-    pool->opener = opener_new(&ops, self, self_free);
+    pool->opener = lane_opener_new(lane_opener_ops(old), self, self_free);
+    lane_opener_unref(old);
     pool->reopen_at_usec = 0;
     for (guint i = 0; i < lanes->len; i++)
         pool_leave_lane(pool, lanes->pdata[i]);

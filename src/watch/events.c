@@ -45,19 +45,18 @@ find_guest(EventHooks *hooks, virDomainPtr domain)
     return registry_add(watch->registry, uuid);
 }
 
-static bool
-is_leaving(int event, int detail)
-{
-    return event == VIR_DOMAIN_EVENT_SUSPENDED &&
-           (detail == VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED || detail == VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY ||
-            detail == VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED);
-}
-
+/* A guest that is not known to run gets its life from the reading that follows. */
 static void
-set_life(Guest *guest, GuestLife life)
+set_life(Guest *guest, GuestLife life, bool migrating)
 {
     guest->changes++;
+    if (guest->record.life == GUEST_LIFE_OFF)
+        return;
     guest->record.life = life;
+    if (migrating)
+        guest->record.migrating = true;
+    else
+        guest->job_doubt = guest->record.migrating;
 }
 
 static int
@@ -73,7 +72,7 @@ on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detai
     switch (event) {
     case VIR_DOMAIN_EVENT_STARTED:
         if (detail == VIR_DOMAIN_EVENT_STARTED_WAKEUP)
-            set_life(guest, GUEST_LIFE_RUNNING);
+            set_life(guest, GUEST_LIFE_RUNNING, false);
         else
             guest_note_start(guest);
         break;
@@ -81,21 +80,19 @@ on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detai
         guest_note_off(guest);
         break;
     case VIR_DOMAIN_EVENT_SUSPENDED:
-        set_life(guest, GUEST_LIFE_PAUSED);
-        guest->record.migrating = guest->record.migrating || is_leaving(event, detail);
+        set_life(guest, GUEST_LIFE_PAUSED,
+                 detail == VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED || detail == VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY ||
+                     detail == VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED);
         break;
     case VIR_DOMAIN_EVENT_RESUMED:
-        set_life(guest, GUEST_LIFE_RUNNING);
-        if (detail == VIR_DOMAIN_EVENT_RESUMED_POSTCOPY || detail == VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED)
-            guest->record.migrating = true;
-        else
-            guest->job_doubt = guest->record.migrating;
+        set_life(guest, GUEST_LIFE_RUNNING,
+                 detail == VIR_DOMAIN_EVENT_RESUMED_POSTCOPY || detail == VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED);
         break;
     case VIR_DOMAIN_EVENT_PMSUSPENDED:
-        set_life(guest, GUEST_LIFE_SUSPENDED);
+        set_life(guest, GUEST_LIFE_SUSPENDED, false);
         break;
     case VIR_DOMAIN_EVENT_CRASHED:
-        set_life(guest, GUEST_LIFE_PAUSED);
+        set_life(guest, GUEST_LIFE_PAUSED, false);
         break;
     default:
         /* Defined, undefined, shutting down: the reading tells. */
@@ -171,7 +168,7 @@ on_migration_iteration(virConnectPtr connection, virDomainPtr domain, int iterat
     EventHooks *hooks = data;
     Guest *guest = find_guest(hooks, domain);
 
-    if (guest == NULL || guest->record.migrating)
+    if (guest == NULL || guest->record.migrating || guest->record.life == GUEST_LIFE_OFF)
         return;
     guest->record.migrating = true;
     watch_note_change(hooks->handle->watch);

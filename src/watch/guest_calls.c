@@ -400,25 +400,30 @@ stop_end(Watch *watch)
     watch_post(on_stopped, watch_handle_ref(watch->handle));
 }
 
+typedef struct Due {
+    Watch *watch;
+    unsigned count;
+} Due;
+
 static void
 count_due(Guest *guest, void *data)
 {
-    WatchPending *pending = data;
+    Due *due = data;
 
-    if (period_is_due(pending->watch, guest) && !call_pool_is_late(pending->watch->monitor, guest->record.uuid))
-        pending->count++;
+    if (period_is_due(due->watch, guest) && !call_pool_is_late(due->watch->monitor, guest->record.uuid))
+        due->count++;
 }
 
 static void
 stop_check(Watch *watch)
 {
-    WatchPending pending = {.watch = watch};
+    Due due = {.watch = watch};
 
     if (!watch->stop.active || watch->stop.ended)
         return;
     if (guest_calls_possible(watch))
-        registry_foreach(watch->registry, count_due, &pending);
-    if (pending.count == 0)
+        registry_foreach(watch->registry, count_due, &due);
+    if (due.count == 0)
         stop_end(watch);
 }
 
@@ -441,7 +446,7 @@ restore_period(Guest *guest, void *data)
     if (!guest->period_wished)
         return;
     guest->period_wish_sec =
-        guest->record.inactive_xml != NULL ? domain_xml_period(guest->record.inactive_xml) : guest->period_first_sec;
+        guest->record.inactive_xml != NULL ? guest_xml_period(guest->record.inactive_xml) : guest->period_first_sec;
     guest->period_retry_usec = 0;
     pump(watch, guest);
 }

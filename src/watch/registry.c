@@ -255,7 +255,7 @@ guest_take_definition(Guest *guest, GuestReading *reading)
     }
     if (record->live_xml == NULL || reading->live_xml == NULL
             ? record->live_xml != reading->live_xml
-            : !domain_xml_is_same(record->live_xml, reading->live_xml)) {
+            : !guest_xml_is_same(record->live_xml, reading->live_xml)) {
         g_free(record->live_xml);
         record->live_xml = g_steal_pointer(&reading->live_xml);
         changed = true;
@@ -275,7 +275,7 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
 {
     GuestRecord *record = &guest->record;
     bool changed = !guest->shown;
-    uint32_t live_period_sec = domain_xml_period(reading->live_xml);
+    uint32_t live_period_sec = guest_xml_period(reading->live_xml);
 
     /* libvirt has not noticed yet that this run is over. */
     if (reading->life != GUEST_LIFE_OFF && guest->dead_id >= 0 && reading->id == guest->dead_id) {

@@ -6,7 +6,7 @@
  * knows comes from events.c (at once, short) and inventory.c (read, complete). Main thread only.
  */
 
-#include "domain_xml.h"
+#include "guest_xml.h"
 #include "ports.h"
 #include "process.h"
 #include "target.h"

@@ -9,7 +9,6 @@
 #include "watch_private.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* Calls that hang keep as many of libvirtd's twenty workers busy: more of them would be at others' cost. */
 #define MONITOR_CONNECTIONS 12
@@ -240,7 +239,7 @@ watch_link_text(const Watch *watch)
     if (link_state(watch->link) != WORLD_LINK_DOWN && !watch->inventory.complete)
         g_string_append(watch->text, ", reading the guests");
     if (figures.late > 0)
-        g_string_append_printf(watch->text, ", %u calls hang", figures.late);
+        g_string_append_printf(watch->text, figures.late == 1 ? ", %u call hangs" : ", %u calls hang", figures.late);
     if (figures.late >= MONITOR_CONNECTIONS)
         g_string_append(watch->text, ": no guest can be asked until one returns");
     return watch->text->str;

@@ -41,12 +41,6 @@ typedef struct Stop {
     void *user_data;
 } Stop;
 
-/* For counting guests. */
-typedef struct WatchPending {
-    Watch *watch;
-    unsigned count;
-} WatchPending;
-
 struct Watch {
     char *uri;
     char *pid_directory; /* NULL: none */

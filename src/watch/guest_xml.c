@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "domain_xml.h"
+#include "guest_xml.h"
 
 #include <glib.h>
 #include <string.h>
@@ -31,7 +31,7 @@ next_line(const char **text, size_t *length)
 }
 
 bool
-domain_xml_is_same(const char *a, const char *b)
+guest_xml_is_same(const char *a, const char *b)
 {
     for (;;) {
         size_t length_a, length_b;
@@ -64,7 +64,7 @@ on_element(GMarkupParseContext *context, const char *element, const char **names
 }
 
 uint32_t
-domain_xml_period(const char *xml)
+guest_xml_period(const char *xml)
 {
     static const GMarkupParser parser = {.start_element = on_element};
     g_autoptr(GMarkupParseContext) context = NULL;

@@ -10,7 +10,7 @@
  * Two live XMLs of one guest say the same, apart from what libvirt writes into it as it changes at run time:
  * balloon and virtio-mem sizes, the statistics period (which is ours) and whether the guest opened a channel.
  */
-bool domain_xml_is_same(const char *a, const char *b);
+bool guest_xml_is_same(const char *a, const char *b);
 
 /* Seconds in <memballoon><stats period=>; 0 where there is none, or xml is NULL. */
-uint32_t domain_xml_period(const char *xml);
+uint32_t guest_xml_period(const char *xml);
