@@ -55,8 +55,8 @@ typedef struct SimGuest {
 void sim_guest_init(SimGuest *guest, const SimGuestSpec *spec, const SimScenario *scenario);
 
 /*
- * A second before second 0, which the engine needs to get to know the guests: the guest is content with its
- * startup memory, buffer included, and nothing moves.
+ * A second before second 0, in which the engine gets to know the guests: the guest is content with its
+ * startup memory, buffer included.
  */
 void sim_guest_settle(SimGuest *guest, uint64_t buffer_percent, uint64_t wall_sec);
 

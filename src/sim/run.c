@@ -4,9 +4,6 @@
 #include "units.h"
 #include "world.h"
 
-/* Ticks before second 0. */
-#define SETTLE_SECONDS 3
-
 typedef struct Run {
     const SimScenario *scenario;
     SimWorld *world;
@@ -87,10 +84,13 @@ sim_run(const SimScenario *scenario, SimObserver observer, void *user_data, SimS
     engine = engine_new(&ports, settings_copy(scenario->settings), false);
     engine_break_rules(engine, scenario->faults);
     run.settling = true;
-    for (uint64_t before = SETTLE_SECONDS; before > 0; before--) {
+    /* It may look, and not change anything: the guests have their startup memory at second 0. */
+    sim_world_set_link(world, WORLD_LINK_READ_ONLY);
+    for (uint64_t before = scenario->settle_seconds; before > 0; before--) {
         sim_world_settle(world, before);
         engine_tick(engine);
     }
+    sim_world_set_link(world, WORLD_LINK_READ_WRITE);
     run.settling = false;
     for (run.second = 0; run.second < scenario->seconds && !run.ended; run.second++) {
         sim_world_begin(world, run.second);

@@ -40,6 +40,7 @@ sim_scenario_new(const char *name)
     SimScenario *scenario = g_new0(SimScenario, 1);
 
     scenario->name = g_strdup(name);
+    scenario->settle_seconds = SIM_SETTLE_SECONDS;
     scenario->seconds = DEFAULT_SECONDS;
     scenario->seed = 1;
     scenario->other = g_array_new(FALSE, FALSE, sizeof(SimLevel));
@@ -379,6 +380,8 @@ sim_scenario_format(const SimScenario *scenario)
     format_size(text, "memory", scenario->memory_kib, "");
     if (scenario->overhead_kib > 0)
         format_size(text, "overhead", scenario->overhead_kib, "");
+    if (scenario->settle_seconds != SIM_SETTLE_SECONDS)
+        g_string_append_printf(text, "settle=%" G_GUINT64_FORMAT "\n", scenario->settle_seconds);
     format_levels(text, "other", scenario->other, true);
     format_levels(text, "pressure", scenario->pressure, false);
     g_string_append_printf(text, "seconds=%" G_GUINT64_FORMAT "\nseed=%" G_GUINT64_FORMAT "\n", scenario->seconds,

@@ -15,6 +15,9 @@
 #define SIM_SWAPPING_KIB (100 * KIB_PER_MIB)
 #define SIM_DEFLATE_KIB (800 * KIB_PER_MIB)
 
+/* Long enough for the engine to have learnt what there is to learn of guests at rest. */
+#define SIM_SETTLE_SECONDS 300
+
 /* A value that the file does not give. */
 #define SIM_UNSET UINT64_MAX
 
@@ -93,9 +96,10 @@ typedef struct SimSetting {
 struct SimScenario {
     char *name; /* of the file, for messages */
     uint64_t memory_kib;
-    uint64_t overhead_kib; /* what each QEMU holds besides its guest's memory */
-    GArray *other;         /* of SimLevel in KiB: what the host itself uses */
-    GArray *pressure;      /* of SimLevel in percent: memory pressure (PSI "some") that the kernel tells of */
+    uint64_t overhead_kib;   /* what each QEMU holds besides its guest's memory */
+    GArray *other;           /* of SimLevel in KiB: what the host itself uses */
+    GArray *pressure;        /* of SimLevel in percent: memory pressure (PSI "some") that the kernel tells of */
+    uint64_t settle_seconds; /* how long the engine has watched the guests before second 0 */
     uint64_t seconds;
     uint64_t seed;
     uint32_t faults; /* rules to break (decide/faults.h); only tests do, no file can */

@@ -9,6 +9,7 @@
 #include "scenario.h"
 
 #define SIM_SECONDS_LIMIT (UINT64_C(366) * 86400)
+#define SIM_SETTLE_LIMIT 3600
 
 #define SIM_GUEST_KEYS                                                                                                 \
     "minimum, startup, maximum, buffer, priority, demand, noise, inflate, swapping, deflate, behaviour, mode or "      \

@@ -105,6 +105,8 @@ host_key(Parser *parser, const char *key, const char *value, GError **error)
         wrong = sim_read_levels(value, true, scenario->other);
     } else if (strcmp(key, "pressure") == 0) {
         wrong = sim_read_levels(value, false, scenario->pressure);
+    } else if (strcmp(key, "settle") == 0) {
+        wrong = sim_read_number(value, 0, SIM_SETTLE_LIMIT, &scenario->settle_seconds);
     } else if (strcmp(key, "seconds") == 0) {
         wrong = sim_read_number(value, 1, SIM_SECONDS_LIMIT, &scenario->seconds);
     } else if (strcmp(key, "seed") == 0) {
@@ -113,10 +115,10 @@ host_key(Parser *parser, const char *key, const char *value, GError **error)
         if (!sim_scenario_set(scenario, "Host", key, value, &refused))
             return refuse(parser, parser->line, error, "%s", refused->message);
     } else {
-        return refuse(
-            parser, parser->line, error,
-            "\"%s\" is no key of [host]; expected memory, reserve, budget, other, overhead, pressure, seconds or seed",
-            key);
+        return refuse(parser, parser->line, error,
+                      "\"%s\" is no key of [host]; expected memory, reserve, budget, other, overhead, pressure, "
+                      "seconds, seed or settle",
+                      key);
     }
     return wrong == NULL || refuse(parser, parser->line, error, "%s: %s", key, wrong);
 }

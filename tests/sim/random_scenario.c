@@ -151,6 +151,7 @@ make_host(Dice *dice, SimScenario *scenario)
     scenario->memory_kib = part(dice, UINT64_C(1) << between(dice, 20, 26), 60, 140);
     scenario->seconds = between(dice, 30, 300);
     scenario->seed = toss(dice);
+    scenario->settle_seconds = chance(dice, 90) ? between(dice, 0, 5) : between(dice, 0, SIM_SETTLE_SECONDS);
     if (chance(dice, 30))
         scenario->overhead_kib = between(dice, 0, 256) * KIB_PER_MIB;
     if (chance(dice, 85))

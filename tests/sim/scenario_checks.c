@@ -335,6 +335,18 @@ check_host_takes(const Trace *trace, GString *wrong)
 }
 
 static void
+check_host_wobbles(const Trace *trace, GString *wrong)
+{
+    for (size_t i = 0; i < trace->count; i++) {
+        unsigned changes = trace_changes(trace, i, 60, trace->seconds);
+
+        expect(wrong, changes <= 4, "%s was told %u targets after the first minute", spec_of(trace, i)->name, changes);
+    }
+    expect(wrong, trace->summary.exhausted_seconds == 0, "the host was exhausted for %" PRIu64 " seconds",
+           trace->summary.exhausted_seconds);
+}
+
+static void
 check_minimums(const Trace *trace, GString *wrong)
 {
     expect(wrong, !trace->hosts[10].minimums_fit, "the plan says that the minimums fit");
@@ -595,6 +607,7 @@ const ScenarioCheck scenario_checks[] = {
     {"start-in-shortage", check_start_in_shortage},
     {"pressure", check_pressure},
     {"host-takes", check_host_takes},
+    {"host-wobbles", check_host_wobbles},
     {"minimums-do-not-fit", check_minimums},
     {"slow", check_slow},
     {"floor", check_floor},
