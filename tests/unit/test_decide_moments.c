@@ -113,6 +113,20 @@ a_lack_in_a_shortage_is_not_called_a_small_change(void **state)
     world_free(world);
 }
 
+static void
+targets_are_whole_pages_of_the_balloon(void **state)
+{
+    FakeWorld *world = world_of(7, 3 * GIB, 5 * GIB);
+
+    for (unsigned t = 0; t < 60; t++) {
+        world->fake[0].need = 4 * GIB + t * 1001 % 4096;
+        world_tick(world);
+        for (size_t i = 0; i < 7; i++)
+            assert_int_equal(world->plan.guests[i].target_kib % 4, 0);
+    }
+    world_free(world);
+}
+
 int
 main(void)
 {
@@ -121,6 +135,7 @@ main(void)
         cmocka_unit_test(a_driver_that_reported_once_is_a_driver),
         cmocka_unit_test(a_guest_that_settles_is_brought_to_startup_and_not_below),
         cmocka_unit_test(a_surplus_does_not_wait_while_the_host_suffers),
+        cmocka_unit_test(targets_are_whole_pages_of_the_balloon),
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
     };
 
