@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the decision remembers of guests and of the host's pressure. */
+
+#include "cmocka_all.h"
+#include "decide/guest_memory.h"
+#include "decide/pressure.h"
+#include "units.h"
+
+#include <stdio.h>
+
+#define SEC USEC_PER_SEC
+#define GUESTS_MAX 40
+
+typedef struct Register {
+    char uuids[GUESTS_MAX][37];
+    GuestSnapshot guests[GUESTS_MAX];
+    Snapshot snapshot;
+} Register;
+
+/* A snapshot of the guests whose bits are set. */
+static void
+take(Register *reg, uint64_t who)
+{
+    reg->snapshot = (Snapshot){.guests = reg->guests};
+    for (unsigned i = 0; i < GUESTS_MAX; i++) {
+        size_t slot = reg->snapshot.guest_count;
+
+        if ((who & UINT64_C(1) << i) == 0)
+            continue;
+        snprintf(reg->uuids[slot], sizeof reg->uuids[slot], "00000000-0000-0000-0000-%012u", i);
+        reg->guests[slot] = (GuestSnapshot){.uuid = reg->uuids[slot], .life = GUEST_LIFE_RUNNING, .boots = 1};
+        reg->snapshot.guest_count++;
+    }
+}
+
+static void
+memory_belongs_to_the_guest_whoever_comes_and_goes(void **state)
+{
+    GuestMemories memories = {.guests = NULL};
+    Register reg;
+    uint64_t known = 0;
+    uint64_t seed = 12345;
+
+    for (unsigned round = 0; round < 500; round++) {
+        uint64_t who;
+
+        seed = seed * 6364136223846793005 + 1442695040888963407;
+        who = seed >> 20 & ((UINT64_C(1) << GUESTS_MAX) - 1);
+        take(&reg, who);
+        guest_memories_sync(&memories, &reg.snapshot);
+        assert_int_equal(memories.count, reg.snapshot.guest_count);
+        for (size_t i = 0; i < memories.count; i++) {
+            unsigned number = (unsigned)g_ascii_strtoull(reg.uuids[i] + 24, NULL, 10);
+
+            assert_string_equal(memories.guests[i].uuid, reg.uuids[i]);
+            /* who was there the last time is known, who was not is new */
+            assert_int_equal(memories.guests[i].told_kib, known & UINT64_C(1) << number ? number + 1 : 0);
+            memories.guests[i].told_kib = number + 1;
+        }
+        known = who;
+    }
+    guest_memories_clear(&memories);
+}
+
+static void
+another_boot_is_another_guest_but_for_what_its_qemu_costs(void **state)
+{
+    GuestMemories memories = {.guests = NULL};
+    Register reg;
+    GuestMemory *memory;
+
+    take(&reg, 1);
+    guest_memories_sync(&memories, &reg.snapshot);
+    memory = &memories.guests[0];
+    memory->demand.valid = memory->overhead.valid = memory->stuck.inhibited = true;
+    guest_memories_sync(&memories, &reg.snapshot);
+    assert_true(memory->demand.valid && memory->stuck.inhibited);
+
+    reg.guests[0].boots = 2;
+    reg.guests[0].boot_in_place = true;
+    guest_memories_sync(&memories, &reg.snapshot);
+    assert_false(memory->demand.valid || memory->stuck.inhibited);
+    assert_true(memory->overhead.valid && memory->restarting);
+
+    reg.guests[0].life = GUEST_LIFE_OFF;
+    guest_memories_sync(&memories, &reg.snapshot);
+    assert_false(memory->overhead.valid || memory->restarting);
+    guest_memories_clear(&memories);
+}
+
+static bool
+pressed_after(PressureMemory *memory, uint32_t some_centi, bool event, uint64_t *now_usec, unsigned seconds)
+{
+    HostSnapshot host = {.figures = {.has_pressure = true, .pressure_some_centi = some_centi}, .pressure_event = event};
+    bool pressed = false;
+
+    for (unsigned i = 0; i < seconds; i++) {
+        *now_usec += SEC;
+        pressed = pressure_judge(memory, &host, *now_usec, 0);
+    }
+    return pressed;
+}
+
+static void
+only_pressure_that_lasts_counts(void **state)
+{
+    PressureMemory memory = {.pressed = false};
+    uint64_t now_usec = 100 * SEC;
+
+    assert_false(pressed_after(&memory, 50, false, &now_usec, 600));
+    assert_false(pressed_after(&memory, 5000, false, &now_usec, 4));
+    assert_false(pressed_after(&memory, 500, false, &now_usec, 600));
+    assert_true(pressed_after(&memory, 5000, false, &now_usec, 10));
+    assert_true(pressed_after(&memory, 500, false, &now_usec, 600));
+    assert_true(pressed_after(&memory, 50, false, &now_usec, 20));
+    assert_false(pressed_after(&memory, 50, false, &now_usec, 20));
+}
+
+static void
+kernels_word_makes_half_as_much_enough(void **state)
+{
+    PressureMemory memory = {.pressed = false};
+    uint64_t now_usec = 100 * SEC;
+
+    assert_false(pressed_after(&memory, 50, true, &now_usec, 600));
+    assert_true(pressed_after(&memory, 500, true, &now_usec, 10));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_belongs_to_the_guest_whoever_comes_and_goes),
+        cmocka_unit_test(another_boot_is_another_guest_but_for_what_its_qemu_costs),
+        cmocka_unit_test(only_pressure_that_lasts_counts),
+        cmocka_unit_test(kernels_word_makes_half_as_much_enough),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
