@@ -301,6 +301,9 @@ check_start_in_shortage(const Trace *trace, GString *wrong)
             return;
         }
     }
+    expect(wrong, trace_point(trace, guest, 119)->assigned_kib <= 5 * KIB_PER_GIB,
+           "it still has %.1f MiB, more than its startup, while others lack memory",
+           (double)trace_point(trace, guest, 119)->assigned_kib / 1024);
     expect_unmet(trace, wrong, guest, 0, 0.5);
     expect_unmet(trace, wrong, TRACE_ALL, 0, 60);
 }
@@ -310,7 +313,7 @@ static void
 check_pressure(const Trace *trace, GString *wrong)
 {
     for (size_t i = 0; i < trace->count; i++) {
-        const TracePoint *pressed = trace_point(trace, i, 395);
+        const TracePoint *pressed = trace_point(trace, i, 230);
         const TracePoint *after = trace_point(trace, i, 600);
 
         expect(wrong, pressed->assigned_kib <= pressed->demand_kib + pressed->demand_kib / 20,
