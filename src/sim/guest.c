@@ -116,8 +116,8 @@ static void
 touch(SimGuest *guest, uint64_t second)
 {
     uint64_t used = MIN(guest->need_kib, guest->has_kib);
-    uint64_t swapped = guest->need_kib - used;
-    uint64_t moved = 0;
+    uint64_t lacking = guest->need_kib - used;
+    uint64_t moved;
 
     guest->touched_kib = MAX(guest->touched_kib, used);
     if (guest->booting) {
@@ -126,13 +126,14 @@ touch(SimGuest *guest, uint64_t second)
 
         guest->touched_kib = MAX(guest->touched_kib, guest->spec->maximum_kib / SIM_BOOT_SECONDS * seconds);
     }
-    if (swapped > 0) /* it works on more than it has: pages go out and come back all the time */
-        moved = MIN(swapped, SWAP_KIB_PER_SEC);
-    else if (guest->swapped_kib > 0)
-        moved = MIN(guest->swapped_kib, SWAP_KIB_PER_SEC);
+    /* While it works on more than it has, pages go out and come back all the time; after it they only come back. */
+    if (lacking > 0)
+        guest->swapped_kib = MIN(lacking, guest->swapped_kib + SWAP_KIB_PER_SEC);
+    moved = MIN(guest->swapped_kib, SWAP_KIB_PER_SEC);
     guest->swap_in_kib += moved;
     guest->major_faults += moved / PAGE_KIB;
-    guest->swapped_kib = swapped > 0 ? swapped : guest->swapped_kib - moved;
+    if (lacking == 0)
+        guest->swapped_kib -= moved;
 }
 
 static void
@@ -310,10 +311,4 @@ sim_guest_answer(const SimGuest *guest, GuestReport *report)
         report->fields |= REPORT_LAST_UPDATE;
         report->last_update_sec = guest->updated_sec;
     }
-}
-
-bool
-sim_guest_cooperates(const SimGuest *guest)
-{
-    return (guest->spec->behaviours & ~(uint32_t)SIM_AUTODEFLATE) == 0;
 }

@@ -42,7 +42,7 @@ typedef struct SimGuest {
     uint64_t target_kib;  /* what QEMU was told, by libvirt at the start, by the engine later */
     uint64_t shown_kib;   /* the balloon's size as QEMU shows it */
 
-    uint64_t swapped_kib; /* needed and not in memory */
+    uint64_t swapped_kib; /* of what it needs, in its swap */
     uint64_t swap_in_kib; /* counters since boot */
     uint64_t major_faults;
     uint64_t period_sec;      /* of the statistics; 0: none */
@@ -74,6 +74,3 @@ uint64_t sim_guest_resident(const SimGuest *guest);
 
 /* Fills what QEMU answers now to a question for its memory. serial and times are the caller's. */
 void sim_guest_answer(const SimGuest *guest, GuestReport *report);
-
-/* Does it do all that is expected of a guest: follow its target, free what it gives, report truly? */
-bool sim_guest_cooperates(const SimGuest *guest);

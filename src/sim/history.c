@@ -46,7 +46,6 @@ sim_history_add(SimHistory *history, const SimStep *step)
         point->demand_kib += sample->plan->demand_kib;
         point->want_kib += sample->plan->want_kib;
         point->assigned_kib += sample->assigned_kib;
-        point->target_kib += sample->target_kib;
         if (sample->need_kib > sample->assigned_kib)
             point->lacked_to_kib = MAX(point->lacked_to_kib, sample->need_kib);
         point->off = off && (first || point->off);
@@ -70,7 +69,6 @@ sim_history_finish(SimHistory *history)
             point->demand_kib /= samples;
             point->want_kib /= samples;
             point->assigned_kib /= samples;
-            point->target_kib /= samples;
         }
     }
 }
@@ -84,5 +82,5 @@ sim_history_point(const SimHistory *history, size_t guest, size_t column)
 uint64_t
 sim_history_second(const SimHistory *history, size_t column)
 {
-    return column * history->seconds / history->columns;
+    return (column * history->seconds + history->columns - 1) / history->columns;
 }

@@ -13,7 +13,6 @@ typedef struct SimPoint {
     uint64_t demand_kib;
     uint64_t want_kib;
     uint64_t assigned_kib;
-    uint64_t target_kib;
     uint64_t lacked_to_kib; /* where a need that was not met reached to, at most; 0: all was met */
     bool off;               /* off in all of its seconds */
 } SimPoint;

@@ -36,8 +36,9 @@ sim_json_free(SimJson *json)
     g_free(json);
 }
 
-char *
-sim_json_quote(const char *text)
+/* text as a JSON string, with its quotes. Caller frees. */
+static char *
+quote(const char *text)
 {
     GString *quoted = g_string_new("\"");
 
@@ -87,7 +88,7 @@ sim_json_add(SimJson *json, const SimStep *step)
     GString *text = json->buffer;
 
     for (size_t i = json->names->len; i < step->count; i++)
-        g_ptr_array_add(json->names, sim_json_quote(step->samples[i].name));
+        g_ptr_array_add(json->names, quote(step->samples[i].name));
     if (step->second % json->every != 0)
         return;
     for (size_t i = 0; i < step->count; i++) {
@@ -142,7 +143,7 @@ append_by_guest(GString *text, const char *key, const SimSummary *summary, Appen
 {
     g_string_append_printf(text, "\"%s\":{", key);
     for (size_t i = 0; i < summary->count; i++) {
-        g_autofree char *name = sim_json_quote(summary->guests[i].name);
+        g_autofree char *name = quote(summary->guests[i].name);
 
         g_string_append_printf(text, "%s%s:", i > 0 ? "," : "", name);
         append(text, &summary->guests[i]);
@@ -162,7 +163,7 @@ sim_json_finish(SimJson *json, const SimSummary *summary)
     append_by_guest(text, "pagingSeconds", summary, append_paging);
     g_string_append(text, "\"refused\":[");
     for (guint i = 0; i < summary->refused->len; i++) {
-        g_autofree char *name = sim_json_quote(g_ptr_array_index(summary->refused, i));
+        g_autofree char *name = quote(g_ptr_array_index(summary->refused, i));
 
         g_string_append_printf(text, "%s%s", i > 0 ? "," : "", name);
     }

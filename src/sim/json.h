@@ -16,6 +16,3 @@ void sim_json_add(SimJson *json, const SimStep *step);
 
 /* Writes the summary and the end. The caller looks at ferror(file). */
 void sim_json_finish(SimJson *json, const SimSummary *summary);
-
-/* text as a JSON string, with its quotes. Caller frees. */
-char *sim_json_quote(const char *text);

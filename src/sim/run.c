@@ -29,8 +29,6 @@ take_sample(Run *run, const TickReport *report, size_t index)
         .need_kib = guest->need_kib,
         .assigned_kib = guest->has_kib,
         .target_kib = report->plan->guests[index].target_kib,
-        .touched_kib = guest->touched_kib,
-        .cooperates = sim_guest_cooperates(guest),
         .plan = &report->plan->guests[index],
     };
     unmet = saturating_sub(sample->need_kib, sample->assigned_kib);

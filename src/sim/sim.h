@@ -29,8 +29,6 @@ typedef struct SimSample {
     uint64_t need_kib;     /* what the file says; 0 while off */
     uint64_t assigned_kib; /* what it can touch: its balloon's size, or its maximum while its driver is not up */
     uint64_t target_kib;
-    uint64_t touched_kib; /* what it did touch and its QEMU still holds, without QEMU itself */
-    bool cooperates;      /* an ideal guest, as far as the file says */
     const GuestPlan *plan;
 } SimSample;
 

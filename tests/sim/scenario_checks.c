@@ -193,7 +193,7 @@ check_s4_tight(const Trace *trace, GString *wrong)
 static void
 check_s5(const Trace *trace, GString *wrong)
 {
-    expect_unmet(trace, wrong, TRACE_ALL, 0, 3632);
+    expect_unmet(trace, wrong, TRACE_ALL, 0, 1800);
     expect_mean_changes(trace, wrong, 147);
     expect_never_over(trace, wrong);
 }
@@ -202,8 +202,8 @@ check_s5(const Trace *trace, GString *wrong)
 static void
 check_s6(const Trace *trace, GString *wrong)
 {
-    expect_unmet(trace, wrong, TRACE_ALL, 0, 200);
-    expect_mean_changes(trace, wrong, 100);
+    expect_unmet(trace, wrong, TRACE_ALL, 0, 25);
+    expect_mean_changes(trace, wrong, 5);
     expect_never_over(trace, wrong);
 }
 
