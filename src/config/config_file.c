@@ -129,7 +129,7 @@ config_file_apply(const char *name, const char *text, size_t length, Settings *s
             start++;
         if (start < line_end && (*start == '#' || *start == ';'))
             continue; /* also between continued lines */
-        if (memchr(start, '\0', (size_t)(line_end - start)) != NULL) {
+        if (start < line_end && memchr(start, '\0', (size_t)(line_end - start)) != NULL) {
             complain(&reader, line, "this line holds a zero byte");
             continue;
         }

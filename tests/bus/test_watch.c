@@ -219,8 +219,8 @@ static void
 inventory_lists_guests_by_uuid(void **state)
 {
     Fixture *fixture = *state;
-    g_autoptr(virDomain) b = define(fixture, "b", UUID_B, "");
-    g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
+    G_GNUC_UNUSED g_autoptr(virDomain) b = define(fixture, "b", UUID_B, "");
+    G_GNUC_UNUSED g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
     const GuestRecord *const *records;
     const GuestRecord *record;
     size_t count;
@@ -435,7 +435,7 @@ static void
 target_of_a_guest_that_is_off_is_refused(void **state)
 {
     Fixture *fixture = *state;
-    g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
+    G_GNUC_UNUSED g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
 
     start(fixture);
     fixture->world.set_target(fixture->world.self, UUID_A, 300 * KIB_PER_MIB, on_target, fixture);
