@@ -21,8 +21,14 @@
 /* Uniform noise moves by a third of its range from one report to the next, so five times that covers it. */
 #define NOISE_BAND 5
 #define NOISE_SMOOTHING 32
+/* The most that is held for noise: a quarter of the need, for small guests what 150 MiB up and down come to. */
+#define NOISE_MOST_PART 4
+#define NOISE_MOST_KIB (320 * KIB_PER_MIB)
 /* A change larger than this part is a step of the load, not noise. */
 #define NOISE_STEP_PART 8
+
+/* A guest that was starved so short a while ago did not stop to need what it had because one report says so. */
+#define STILL_STARVED_USEC (10 * USEC_PER_SEC)
 
 /* What a guest needed in the last one to two minutes is the first guess when it is starved. */
 #define RECENT_USEC (60 * USEC_PER_SEC)
@@ -72,7 +78,7 @@ follow_noise(DemandMemory *memory, uint64_t measured_kib, uint32_t faults)
         memory->noise_count = MIN(memory->noise_count + 1, NOISE_SMOOTHING);
         memory->noise_kib = (memory->noise_kib * (memory->noise_count - 1) + change) / memory->noise_count;
     }
-    band = MIN(memory->noise_kib * NOISE_BAND, measured_kib / 4);
+    band = MIN(memory->noise_kib * NOISE_BAND, MAX(measured_kib / NOISE_MOST_PART, NOISE_MOST_KIB));
     if ((faults & FAULT_NO_ENVELOPE) != 0)
         band = 0;
     if (measured_kib > memory->envelope_kib || memory->envelope_kib - measured_kib > band)
@@ -144,6 +150,12 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
     memory->demand_kib = memory->envelope_kib + memory->envelope_kib / AIR_PART;
     if (memory->starved && (faults & FAULT_NO_STARVED) == 0)
         memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum));
+    if (memory->starved) {
+        memory->starved_usec = now_usec;
+        memory->starved_kib = actual;
+    } else if (memory->starved_usec != 0 && now_usec - memory->starved_usec < STILL_STARVED_USEC) {
+        memory->demand_kib = MAX(memory->demand_kib, MIN(memory->starved_kib, actual));
+    }
     hold_peak(memory, now_usec, memory->valid ? memory->report_usec : now_usec);
     memory->measured_kib = measured;
     memory->serial = guest->report_serial;

@@ -35,6 +35,8 @@ typedef struct DemandMemory {
     uint64_t window_kib;
     uint64_t before_kib;
     bool starved;
+    uint64_t starved_usec; /* when it was starved last, 0: never */
+    uint64_t starved_kib;  /* what it had then */
 } DemandMemory;
 
 typedef struct Demand {
