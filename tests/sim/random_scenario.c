@@ -191,3 +191,36 @@ random_scenario_new(uint64_t number)
         make_guest(&dice, scenario, i, count);
     return scenario;
 }
+
+SimScenario *
+random_constant_scenario_new(uint64_t number, uint64_t seconds, uint64_t noise_kib)
+{
+    g_autofree char *name = g_strdup_printf("constant-%" G_GUINT64_FORMAT, number);
+    Dice dice = {number, 0};
+    SimScenario *scenario = sim_scenario_new(name);
+    size_t count = between(&dice, 1, 12);
+
+    scenario->memory_kib = between(&dice, 4, 64) * KIB_PER_GIB;
+    scenario->seconds = seconds;
+    scenario->seed = number;
+    set(scenario, "Host", "Reserve", units_format_size_exact(scenario->memory_kib / 16));
+    if (chance(&dice, 25))
+        set(scenario, "Policy", "GiveAway", g_strdup("yes"));
+    for (size_t i = 0; i < count; i++) {
+        g_autofree char *guest_name = g_strdup_printf("g%zu", i);
+        SimGuestSpec *guest = sim_scenario_add_guest(scenario, guest_name);
+        SimLevel need = {0, 0};
+
+        guest->maximum_kib = MAX(part(&dice, scenario->memory_kib / count, 80, 250), 2 * KIB_PER_GIB);
+        guest->startup_kib = part(&dice, guest->maximum_kib, 20, 80);
+        guest->minimum_kib = part(&dice, guest->startup_kib, 20, 100);
+        guest->minimum_kib = MIN(guest->minimum_kib, guest->startup_kib);
+        guest->priority = between(&dice, 0, 100);
+        if (chance(&dice, 33))
+            guest->buffer_percent = between(&dice, 0, 50);
+        guest->noise_kib = noise_kib;
+        need.level = part(&dice, guest->maximum_kib, 15, chance(&dice, 25) ? 110 : 75);
+        g_array_append_val(guest->steps, need);
+    }
+    return scenario;
+}

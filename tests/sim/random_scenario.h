@@ -7,6 +7,9 @@
 
 SimScenario *random_scenario_new(uint64_t number);
 
+/* Guests that cooperate and need the same all the time, give or take the noise, on a host that may be too small. */
+SimScenario *random_constant_scenario_new(uint64_t number, uint64_t seconds, uint64_t noise_kib);
+
 /* What is wrong with a run of the scenario, NULL where nothing is. Caller frees. */
 typedef char *(*ScenarioTrial)(const SimScenario *scenario);
 
