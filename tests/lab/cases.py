@@ -1,0 +1,486 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+The lab's cases: what must hold on real guests. A scene is a host with its guests and a dynmemd; its cases run in
+order on that host, each leaving it so that the next can begin. All of this runs inside a sandbox.
+"""
+
+import os
+import signal
+import subprocess
+import time
+import traceback
+
+import cost
+from host import MIB, Daemon, Host, LabError, virsh, wait_until
+from watcher import Watcher
+
+
+class Scene:
+    """Base of all scenes. A case is a method whose name starts with case_; what it returns is printed behind it."""
+
+    CONFIG = ""
+
+    def __init__(self, images, build):
+        self.host = Host(images, build)
+        self.daemon = Daemon(self.host, self.CONFIG)
+        self.watcher = None
+
+    @classmethod
+    def case_names(cls):
+        return [name[len("case_"):] for name in cls.__dict__ if name.startswith("case_")]
+
+    def run(self, names):
+        try:
+            self.host.start()
+            self.set_up()
+        except Exception:  # noqa: BLE001 whatever it is, all cases fail because of it
+            for name in names:
+                print(f"FAIL {name}: its host could not be set up", flush=True)
+            print(indented(traceback.format_exc()) + self.recent_log(), flush=True)
+            return
+        for name in names:
+            start = time.monotonic()
+            try:
+                said = getattr(self, f"case_{name}")()
+                print(f"ok   {name}" + (f": {said}" if said else "") + f" ({time.monotonic() - start:.1f} s)",
+                      flush=True)
+            except Exception as error:  # noqa: BLE001
+                print(f"FAIL {name}: {error} ({time.monotonic() - start:.1f} s)", flush=True)
+                if not isinstance(error, (LabError, AssertionError)):
+                    print(indented(traceback.format_exc()), flush=True)
+                print(self.state_text() + self.recent_log(), flush=True)
+                self.recover()
+
+    def recent_log(self):
+        try:
+            return "  the end of dynmemd's log:\n" + indented("\n".join(self.daemon.log().splitlines()[-25:]))
+        except OSError:
+            return ""
+
+    def state_text(self):
+        try:
+            host = self.daemon.ctl("host")
+            return (f"  the host: budget {mib(host['budget'])} by {host['budgetLimit']}, committed {mib(host['committed'])}, "
+                    f"link {host['link']}\n  the guests:\n") + "".join(
+                f"    {guest['name']}: {guest['state']} {guest['rule']}, assigned {mib(guest['assigned'])} target "
+                f"{mib(guest['target'])} committed {mib(guest['committed'])} demand {mib(guest['demand'])} want "
+                f"{mib(guest['want'])}\n" for guest in self.daemon.guests().values())
+        except Exception as error:  # noqa: BLE001
+            return f"  dynmemd does not tell of the guests: {error}\n"
+
+    def set_up(self):
+        raise NotImplementedError
+
+    def recover(self):
+        """After a failed case: brings back what the next one needs."""
+        if self.host.libvirtd.poll() is not None:
+            self.host.start_libvirtd()
+        if self.daemon.process and self.daemon.process.poll() is not None:
+            self.daemon.start()
+
+    def watch(self):
+        self.watcher = Watcher(self.daemon)
+        self.watcher.start()
+
+    def check_watched(self):
+        problems = self.watcher.stop()
+        if self.watcher.samples < 10 or self.watcher.libvirt_samples < 5:
+            raise LabError(f"only {self.watcher.samples} samples were taken, {self.watcher.libvirt_samples} of libvirt")
+        if problems:
+            raise LabError(f"broken in {len(problems)} samples, first:\n" + indented("\n".join(problems[:5])))
+        return f"{self.watcher.samples} samples of dynmemd, {self.watcher.libvirt_samples} of libvirt"
+
+    # ---- what cases are told in ----
+
+    def seen(self, guest):
+        return self.daemon.guests()[guest.name]
+
+    def wait_seen(self, guest, what, seconds, condition):
+        """Waits until dynmemd shows the guest in a way that condition(properties) is true."""
+        def met():
+            seen = self.daemon.guests().get(guest.name)
+            return seen is not None and condition(seen)
+
+        return wait_until(f"{guest.name} {what}", seconds, met, 0.2)
+
+    def wait_active(self, *guests, seconds=45):
+        for guest in guests:
+            self.wait_seen(guest, "is active", seconds, lambda it: it["state"] == "active")
+
+    def wait_steady(self, seconds=30, still=3):
+        """Waits until no target has changed for some seconds and all are reached. Returns the guests."""
+        deadline = time.monotonic() + seconds
+        last, since = None, time.monotonic()
+        while time.monotonic() < deadline:
+            guests = self.daemon.guests()
+            targets = {name: (guest["target"], guest["state"]) for name, guest in guests.items()}
+            reached = all(abs(guest["assigned"] - guest["target"]) <= MIB for guest in guests.values()
+                          if guest["state"] == "active")
+            if targets != last or not reached:
+                last, since = targets, time.monotonic()
+            elif time.monotonic() - since >= still:
+                return guests
+            time.sleep(0.2)
+        raise LabError(f"the targets did not become steady within {seconds} s")
+
+    def make_idle(self, *guests):
+        for guest in guests:
+            guest.load(20)
+
+
+def indented(text):
+    return "".join(f"    {line}\n" for line in text.splitlines())
+
+
+def mib(size):
+    return size // MIB
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+class Balance(Scene):
+    """Three guests on a host that is too small for all of them at once."""
+
+    CONFIG = "[Host]\nBudget=760MiB\n"
+
+    def set_up(self):
+        define = self.host.define
+        self.web = define("web", 512, 200, minimum="128MiB", priority=80)
+        self.mail = define("mail", 512, 200, minimum="128MiB", priority=50)
+        self.batch = define("batch", 512, 200, minimum="128MiB", priority=20)
+        self.all = (self.web, self.mail, self.batch)
+        self.host.start_guests(*self.all)
+        self.daemon.start()
+        self.wait_active(*self.all)
+        self.watch()
+
+    def case_target_follows_load_up(self):
+        start = time.monotonic()
+        self.web.load(260)
+        self.web.wait_held(260, 30)
+        took = time.monotonic() - start
+        guest = self.wait_seen(self.web, "has its demand", 15, lambda it: it["status"] == "ok") and self.seen(self.web)
+        check(mib(guest["assigned"]) >= 300, f"it holds 260 MiB and has {mib(guest['assigned'])} MiB")
+        return f"held 260 MiB more after {took:.1f} s, assigned {mib(guest['assigned'])} MiB"
+
+    def case_target_follows_load_down(self):
+        before = self.seen(self.web)["assigned"]
+        self.web.load(20)
+        start = time.monotonic()
+        # Somebody must want it, or the surplus must have lasted.
+        self.wait_seen(self.web, "gives back what it no longer needs", 120,
+                       lambda it: it["assigned"] < before - 100 * MIB and
+                       it["assigned"] <= max(it["want"], it["minimum"]) * 1.25)
+        after = self.seen(self.web)["assigned"]
+        return f"from {mib(before)} to {mib(after)} MiB in {time.monotonic() - start:.0f} s"
+
+    def case_shortage_is_shared_by_priority(self):
+        for guest in self.all:
+            guest.load(400)
+        wait_until("the host is short of memory", 60, lambda: all(
+            guest["demand"] > guest["target"] for guest in self.daemon.guests().values()), 0.5)
+        seen = {}
+
+        def settled():
+            # In stage 1 everybody has its minimum and a share of the rest that is proportional to priority + 1. Small
+            # differences are set right only when nothing has moved for half a minute.
+            guests = self.wait_steady(60)
+            levels = [(guest["target"] - guest["minimum"]) / (guest["priority"] + 1) for guest in guests.values()]
+            left = self.daemon.ctl("host")["budget"] - sum(guest["target"] for guest in guests.values())
+            seen["shares"] = ", ".join(f"{name} {mib(guest['target'])} MiB (priority {guest['priority']})"
+                                       for name, guest in sorted(guests.items())) + f", {mib(left)} MiB are left"
+            return max(levels) <= 1.03 * min(levels) and 0 <= left <= 4 * MIB
+
+        try:
+            wait_until("the shares are by priority", 120, settled)
+        except LabError as error:
+            raise LabError(f"{error}: {seen.get('shares')}") from error
+        return seen["shares"]
+
+    def case_new_settings_count_at_once(self):
+        before = self.seen(self.batch)["target"]
+        virsh("metadata", "batch", "--uri", "urn:dynmem:domain:1", "--key", "dynmem", "--live", "--set",
+              "<memory minimum='128MiB' priority='100'/>")
+        self.wait_seen(self.batch, "gets more with a higher priority", 20, lambda it: it["target"] > before + 50 * MIB)
+        after = self.seen(self.batch)
+        virsh("metadata", "batch", "--uri", "urn:dynmem:domain:1", "--key", "dynmem", "--live", "--set",
+              "<memory minimum='128MiB' priority='20'/>")
+        self.wait_seen(self.batch, "has its old share again", 30, lambda it: abs(it["target"] - before) <= 2 * MIB)
+        return f"from {mib(before)} to {mib(after['target'])} MiB and back"
+
+    def case_libvirtd_restart_keeps_targets(self):
+        before = self.wait_steady()
+        self.host.stop_libvirtd()
+        wait_until("dynmemd says that libvirt is away", 15, lambda: self.daemon.ctl("host")["link"] == "down")
+        time.sleep(2)
+        check(self.daemon.process.poll() is None, "dynmemd has ended")
+        self.host.start_libvirtd()
+        for guest in self.all:
+            check(abs(guest.actual() - mib(before[guest.name]["target"])) <= 2,
+                  f"{guest.name} had {mib(before[guest.name]['target'])} MiB and has {guest.actual():.0f}")
+        start = time.monotonic()
+        wait_until("dynmemd is connected again", 45, lambda: self.daemon.ctl("host")["link"] == "read-write")
+        took = time.monotonic() - start
+        self.wait_active(*self.all)
+        after = self.wait_steady()
+        for name, guest in after.items():
+            check(abs(guest["target"] - before[name]["target"]) <= 8 * MIB,
+                  f"{name} had a target of {mib(before[name]['target'])} MiB and has one of {mib(guest['target'])}")
+        return f"back {took:.1f} s after libvirtd"
+
+    def case_killed_daemon_squeezes_nobody(self):
+        before = self.wait_steady()
+        self.daemon.process.send_signal(signal.SIGKILL)
+        self.daemon.process.wait()
+        time.sleep(2)
+        for guest in self.all:
+            check(abs(guest.actual() - mib(before[guest.name]["target"])) <= 2,
+                  f"{guest.name} had {mib(before[guest.name]['target'])} MiB and has {guest.actual():.0f}")
+        lowest = {guest.name: guest.actual() for guest in self.all}
+        self.daemon.start()
+        deadline = time.monotonic() + 12
+        while time.monotonic() < deadline:
+            for guest in self.all:
+                lowest[guest.name] = min(lowest[guest.name], guest.actual())
+            time.sleep(0.3)
+        self.wait_active(*self.all)
+        after = self.wait_steady()
+        for name, guest in after.items():
+            was = mib(before[name]["target"])
+            check(lowest[name] >= was - 8, f"{name} had {was} MiB and was squeezed to {lowest[name]:.0f}")
+            check(abs(mib(guest["target"]) - was) <= 8, f"the target of {name} was {was} MiB and is {mib(guest['target'])}")
+        return "targets continue where they were"
+
+    def case_orderly_stop_keeps_memory(self):
+        before = self.wait_steady()
+        start = time.monotonic()
+        status = self.daemon.stop()
+        took = time.monotonic() - start
+        check(status == 0, f"dynmemd ended with {status}")
+        time.sleep(1)
+        for guest in self.all:
+            check(abs(guest.actual() - mib(before[guest.name]["target"])) <= 2,
+                  f"{guest.name} had {mib(before[guest.name]['target'])} MiB and has {guest.actual():.0f}")
+            check("<stats period" not in virsh("dumpxml", guest.name), f"the statistics period of {guest.name} is left set")
+        self.daemon.start()
+        self.wait_active(*self.all)
+        return f"stopped in {took:.1f} s, statistics periods put back"
+
+    def case_limits_hold_at_every_sample_of_balancing(self):
+        self.make_idle(*self.all)
+        self.web.load(400)
+        time.sleep(6)
+        self.mail.load(300)
+        time.sleep(6)
+        return self.check_watched()
+
+
+class Trouble(Scene):
+    """Guests that come, go, hang, are reset or have no driver, while others must be balanced as before."""
+
+    CONFIG = "[Host]\nBudget=1900MiB\n"
+
+    def set_up(self):
+        define = self.host.define
+        self.good = define("good", 512, 200, minimum="128MiB", priority=50)
+        self.other = define("other", 512, 200, minimum="128MiB", priority=50)
+        self.mute = define("mute", 256, 256, minimum="128MiB", cmdline="lab.driver=off")
+        self.slow = define("slow", 384, 200, minimum="128MiB", cmdline="lab.driver=6")
+        self.extra = define("extra", 256, 200, minimum="128MiB")
+        self.stranger = define("stranger", 128, managed=False)
+        self.host.start_guests(self.good, self.other, self.mute, self.slow, self.stranger)
+        self.daemon.start()
+        self.wait_active(self.good, self.other, self.slow)
+        self.watch()
+
+    def others_are_balanced(self, guest=None):
+        """Proves that load still moves memory: up, and the tick still works."""
+        guest = guest or self.good
+        guest.load(20)
+        guest.wait_held(20)
+        guest.load(260)
+        start = time.monotonic()
+        guest.wait_held(260, 30)
+        self.wait_seen(guest, "has what it needs", 15, lambda it: it["status"] == "ok")
+        took = time.monotonic() - start
+        guest.load(20)
+        return took
+
+    def case_no_driver_is_booked_full_and_left_alone(self):
+        seen = self.wait_seen(self.mute, "is recognised", 60, lambda it: it["rule"] == "no-driver" and it)
+        check(seen["committed"] >= 256 * MIB, f"it is booked with {mib(seen['committed'])} MiB only")
+        check(abs(self.mute.actual() - 256) <= 1, f"its balloon was told {self.mute.actual():.0f} MiB")
+        self.mute.load(150)
+        self.mute.wait_held(150)
+        took = self.others_are_balanced()
+        return f"{seen['state']}, booked with {mib(seen['committed'])} MiB; another got 260 MiB in {took:.1f} s"
+
+    def case_late_driver_makes_it_managed(self):
+        self.mute.load(20)
+        self.mute.say("driver on")
+        self.wait_seen(self.mute, "is active", 45, lambda it: it["state"] == "active")
+        return None
+
+    def case_unmanaged_is_counted_and_never_changed(self):
+        seen = self.seen(self.stranger)
+        check(seen["rule"] == "unmanaged" and seen["state"] == "static", f"it is {seen['state']}, {seen['rule']}")
+        check(seen["committed"] >= 128 * MIB, f"it is booked with {mib(seen['committed'])} MiB only")
+        check("<stats period" not in virsh("dumpxml", "stranger"), "its statistics were switched on")
+        check(self.stranger.actual() == 128, f"it has {self.stranger.actual()} MiB")
+
+    def case_reset_books_anew_until_the_driver_is_back(self):
+        self.slow.load(20)
+        self.wait_active(self.slow)
+        before = self.wait_seen(self.slow, "was squeezed", 120, lambda it: it["assigned"] < 300 * MIB and it)
+        virsh("reset", "slow")
+        start = time.monotonic()
+        seen = self.wait_seen(self.slow, "is seen restarting", 4, lambda it: it["state"] == "restarting" and it)
+        noticed = time.monotonic() - start
+        check(seen["committed"] >= 384 * MIB, f"it may touch 384 MiB and is booked with {mib(seen['committed'])}")
+        self.slow.wait_ready()
+        seen = self.seen(self.slow)
+        check(seen["state"] == "restarting" and seen["committed"] >= 384 * MIB,
+              f"its driver is not loaded yet, but it is {seen['state']} and booked with {mib(seen['committed'])} MiB")
+        self.wait_seen(self.slow, "is active again", 60, lambda it: it["state"] == "active")
+        took = time.monotonic() - start
+        self.wait_seen(self.slow, "is booked with what it has", 60, lambda it: it["committed"] < 384 * MIB)
+        return (f"noticed after {noticed:.1f} s, booked with {mib(seen['committed'])} MiB instead of "
+                f"{mib(before['committed'])}, active again after {took:.1f} s")
+
+    def case_guest_reboot_is_seen_too(self):
+        self.other.say("reboot")
+        self.wait_seen(self.other, "is seen restarting", 4, lambda it: it["state"] == "restarting")
+        self.other.wait_ready()
+        self.wait_active(self.other)
+
+    def case_start_and_stop_while_others_are_balanced(self):
+        self.good.load(300)
+        self.extra.start()
+        self.wait_seen(self.extra, "is seen starting", 10, lambda it: it["state"] == "starting" or it["state"] == "active")
+        self.good.wait_held(300, 40)
+        self.extra.wait_ready()
+        self.wait_active(self.extra)
+        self.extra.destroy()
+        self.wait_seen(self.extra, "is off", 10, lambda it: it["state"] == "off" and it["committed"] == 0)
+        virsh("undefine", "extra")
+        wait_until("it is forgotten", 10, lambda: "extra" not in self.daemon.guests())
+        self.good.load(20)
+
+    def case_stopped_qemu_does_not_hold_up_others(self):
+        self.wait_active(self.good, self.other)
+        quick = self.others_are_balanced()
+        pid = self.other.pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            start = time.monotonic()
+            self.wait_seen(self.other, "is set aside", 30, lambda it: it["state"] == "unresponsive")
+            noticed = time.monotonic() - start
+            booked = self.seen(self.other)
+            check(booked["committed"] >= booked["assigned"], f"it is booked with {mib(booked['committed'])} MiB")
+            ticks = self.daemon.ctl("host")["ticks"]
+            slow = self.others_are_balanced()
+            # Long enough that calls which pile up would have cost the connection.
+            time.sleep(max(0, 40 - (time.monotonic() - start)))
+            done = self.daemon.ctl("host")["ticks"] - ticks
+            check(self.daemon.ctl("host")["link"] == "read-write", "the connection was lost")
+            slow = max(slow, self.others_are_balanced())
+            check(slow <= quick + 5, f"another guest waited {slow:.1f} s for memory, before it was {quick:.1f} s")
+            check(self.seen(self.other)["state"] == "unresponsive", f"it is {self.seen(self.other)['state']}")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        start = time.monotonic()
+        self.wait_active(self.other, seconds=60)
+        return (f"set aside after {noticed:.1f} s, back {time.monotonic() - start:.1f} s after SIGCONT; {done} ticks "
+                f"meanwhile, another guest grew in {slow:.1f} s (before: {quick:.1f} s)")
+
+    def case_paused_guest_is_frozen(self):
+        virsh("suspend", "other")
+        self.wait_seen(self.other, "is suspended", 10, lambda it: it["state"] == "suspended")
+        before = self.seen(self.other)["committed"]
+        self.others_are_balanced()
+        check(self.seen(self.other)["committed"] == before, "its booking changed")
+        virsh("resume", "other")
+        self.wait_active(self.other)
+
+    def case_limits_hold_at_every_sample_of_trouble(self):
+        return self.check_watched()
+
+
+class Looking(Scene):
+    """A daemon that may only look, and what it costs when there is nothing to do."""
+
+    CONFIG = "[Host]\nBudget=500MiB\n"
+
+    def set_up(self):
+        define = self.host.define
+        self.all = tuple(define(f"guest{number}", 256, 200, minimum="128MiB") for number in (1, 2, 3))
+        self.host.start_guests(*self.all)
+        self.actual = {guest.name: guest.actual() for guest in self.all}
+
+    def recover(self):
+        # Each case starts a daemon of its own.
+        if self.daemon.process and self.daemon.process.poll() is None:
+            self.daemon.process.kill()
+            self.daemon.process.wait()
+
+    def untouched(self):
+        for guest in self.all:
+            check(guest.actual() == self.actual[guest.name], f"{guest.name} has {guest.actual()} MiB")
+
+    def case_dry_run_changes_nothing(self):
+        self.daemon.options = ("--dry-run",)
+        self.daemon.start()
+        self.all[0].load(150)
+        time.sleep(12)
+        self.untouched()
+        check(self.daemon.ctl("host")["dryRun"] is True, "dm-ctl host does not say that it is a dry run")
+        seen = self.seen(self.all[0])
+        for guest in self.all:
+            check("<stats period" not in virsh("dumpxml", guest.name), f"the statistics period of {guest.name} was set")
+        check(self.daemon.stop() == 0, "dynmemd did not end well")
+        return f"state {seen['state']}"
+
+    def case_read_only_connection_observes(self):
+        # Root that must obey file permissions, and a socket for changes that belongs to somebody else.
+        os.chown("/run/libvirt/libvirt-sock", 65534, 65534)
+        self.daemon.options, self.daemon.wrapper = (), ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-all")
+        try:
+            self.daemon.start()
+            wait_until("it is connected", 20, lambda: self.daemon.ctl("host")["link"] == "read-only")
+            time.sleep(5)
+            for name, seen in self.daemon.guests().items():
+                check(seen["state"] in ("observed", "static"), f"{name} is {seen['state']}")
+            said = self.daemon.ctl("host")["linkText"]
+            check(self.daemon.stop() == 0, "dynmemd did not end well")
+        finally:
+            os.chown("/run/libvirt/libvirt-sock", 0, 0)
+            self.daemon.wrapper = ()
+        self.untouched()
+        return said
+
+    def case_idle_daemon_costs_little(self):
+        self.all[0].load(20)
+        self.daemon.configure("[Host]\nBudget=900MiB\n")
+        self.daemon.options = ()
+        self.daemon.start()
+        self.wait_active(*self.all)
+        time.sleep(5)
+        used = cost.measure(self.daemon.process.pid, 10, lambda: self.daemon.ctl("host")["ticks"])
+        sanitized = "asan" in subprocess.run(["ldd", f"{self.host.build}/src/dynmemd"], stdout=subprocess.PIPE, text=True,
+                                             check=True).stdout
+        check(used.cpu_percent < (10 if sanitized else 1), f"it takes {used.cpu_percent:.2f} % of a core when idle")
+        check(sanitized or used.resident_mib < 32, f"it is {used.resident_mib:.1f} MiB large")
+        return used.text() + (", built with sanitizers" if sanitized else "")
+
+    def case_sanitizers_are_silent_at_the_end(self):
+        check(self.daemon.stop() == 0, "dynmemd did not end well")
+        log = self.daemon.log()
+        for mark in ("Sanitizer", "runtime error", "CRITICAL"):
+            lines = [line for line in log.splitlines() if mark in line]
+            check(not lines, lines[0] if lines else "")
+
+
+SCENES = (Trouble, Balance, Looking)

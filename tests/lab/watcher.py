@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+Looks at a running host all the time, from two sides, and remembers whatever must never be seen: dynmemd's own
+figures as dm-ctl prints them, and what libvirt says of the same guests.
+"""
+
+import re
+import threading
+import time
+
+from host import MIB, LabError, virsh
+
+# States in which a guest takes part in the sharing, so that its target is bound to its limits.
+SHARING = ("active",)
+
+
+def booked(guest):
+    """What it is committed. A guest that ran before the daemon, or before the connection was lost, is booked with more
+    than it was promised until it has reported: that may exceed the budget, since nobody promised it."""
+    return max(guest["assigned"], guest["target"]) if guest["rule"] == "adopting" else guest["committed"]
+
+
+class Watcher(threading.Thread):
+    """Samples until it is stopped. problems holds a line for each rule that was broken in a sample."""
+
+    def __init__(self, daemon, every=0.5):
+        super().__init__(daemon=True)
+        self.dynmemd, self.every = daemon, every
+        self.ended = threading.Event()
+        self.samples = 0
+        self.libvirt_samples = 0
+        self.problems = []
+        self.start_time = time.monotonic()
+
+    def run(self):
+        while not self.ended.wait(self.every):
+            try:
+                self.sample()
+            except (LabError, OSError, ValueError):
+                # The daemon or libvirtd is away because a case stopped it: no figures, nothing to judge.
+                continue
+
+    def stop(self):
+        self.ended.set()
+        self.join()
+        return self.problems
+
+    def note(self, text):
+        self.problems.append(f"after {time.monotonic() - self.start_time:.1f} s: {text}")
+
+    def sample(self):
+        host = self.dynmemd.ctl("host")
+        guests = self.dynmemd.ctl("list")["guests"]
+        budget = host["budget"]
+        if not guests or host["ticks"] == 0:
+            return  # it has only just started
+        self.samples += 1
+        committed = sum(booked(guest) for guest in guests)
+        if committed > budget:
+            each = ", ".join(f"{guest['name']} {guest['state']} committed {guest['committed'] // 1024} assigned "
+                             f"{guest['assigned'] // 1024} target {guest['target'] // 1024}" for guest in guests)
+            self.note(f"{committed // 1024} KiB are committed of a budget of {budget // 1024}: {each}")
+        for guest in guests:
+            if guest["state"] in SHARING and not guest["minimum"] <= guest["target"] <= guest["maximum"]:
+                self.note(f"the target of {guest['name']} is {guest['target'] // MIB} MiB, which is not within "
+                          f"{guest['minimum'] // MIB} and {guest['maximum'] // MIB}")
+            if guest["state"] in SHARING and guest["committed"] < max(guest["assigned"], guest["target"]):
+                self.note(f"{guest['name']} is booked with {guest['committed'] // MIB} MiB and has "
+                          f"{guest['assigned'] // MIB}, target {guest['target'] // MIB}")
+        self.sample_libvirt(guests, budget)
+
+    def sample_libvirt(self, guests, budget):
+        """libvirt's record of the balloons, which asks no QEMU and so can't be held up by one."""
+        names = [guest["name"] for guest in guests if guest["state"] != "off"]
+        if not names:
+            return
+        said = virsh("; ".join(f"dominfo {name}" for name in names), timeout=10)
+        used = [int(number) * 1024 for number in re.findall(r"^Used memory:\s+(\d+) KiB", said, re.MULTILINE)]
+        if len(used) != len(names):
+            return
+        self.libvirt_samples += 1
+        if all(guest["state"] in SHARING for guest in guests if guest["state"] != "off") and sum(used) > budget:
+            self.note(f"libvirt counts {sum(used) // 1024} KiB in the guests, the budget is {budget // 1024}")
+        for guest in guests:
+            if guest["name"] in names:
+                actual = used[names.index(guest["name"])]
+                if actual > guest["maximum"]:
+                    self.note(f"libvirt says {guest['name']} has {actual // MIB} MiB, above its maximum")
+                if guest["state"] in SHARING and actual < guest["minimum"] - MIB:
+                    self.note(f"libvirt says {guest['name']} has {actual // MIB} MiB, below its minimum")
