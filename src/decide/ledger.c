@@ -11,8 +11,8 @@
 #define OVERHEAD_FALL_USEC (120 * USEC_PER_SEC)
 #define OVERHEAD_LEAST_KIB (8 * KIB_PER_MIB)
 
-#define OTHER_FALL_USEC (60 * USEC_PER_SEC)
-#define BUDGET_RISE_USEC (30 * USEC_PER_SEC)
+#define OTHER_WINDOW_USEC (20 * USEC_PER_SEC)
+#define BUDGET_RISE_USEC (10 * USEC_PER_SEC)
 
 uint64_t
 ledger_sliding_reserve(uint64_t total_kib)
@@ -131,7 +131,25 @@ ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint
     sums->committed_kib += committed_kib;
     sums->overhead_kib += overhead_kib;
     sums->resident_kib += resident_kib;
-    sums->untouched_kib += saturating_sub(committed_kib + overhead_kib, resident_kib);
+    if (resident_kib == 0)
+        sums->unseen_kib += committed_kib + overhead_kib;
+    else
+        sums->untouched_kib += saturating_sub(committed_kib + overhead_kib, resident_kib);
+}
+
+/* The most that it was lately. */
+static uint64_t
+hold_other(LedgerMemory *memory, uint64_t other_kib, uint64_t now_usec)
+{
+    uint64_t since = now_usec - MIN(memory->window_usec, now_usec);
+
+    if (!memory->valid || since >= OTHER_WINDOW_USEC) {
+        memory->before_kib = memory->valid && since < 2 * OTHER_WINDOW_USEC ? memory->window_kib : 0;
+        memory->window_kib = 0;
+        memory->window_usec = now_usec;
+    }
+    memory->window_kib = MAX(memory->window_kib, other_kib);
+    return MAX(memory->window_kib, memory->before_kib);
 }
 
 /* Keeps measured_kib still: never above it, and below it only by what noise needs. */
@@ -161,24 +179,22 @@ ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Set
     const HostFigures *figures = &host->figures;
     uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);
     uint64_t available = MIN(figures->available_kib, usable);
-    uint64_t other = saturating_sub(usable, saturating_add(available, sums->resident_kib));
+    uint64_t used = saturating_sub(usable, saturating_add(available, sums->resident_kib));
+    uint64_t known = MAX(memory->window_kib, memory->before_kib);
+    uint64_t unseen = MIN(sums->unseen_kib, saturating_sub(used, known));
+    uint64_t other = used - unseen;
     uint64_t measured;
 
     budget->reserve_kib =
         settings->reserve_kib == SETTINGS_RESERVE_AUTO ? ledger_sliding_reserve(usable) : settings->reserve_kib;
 
-    if (!memory->valid || other >= memory->other_kib || (faults & FAULT_NO_BUDGET_SMOOTHING) != 0)
-        memory->other_kib = other;
-    else
-        memory->other_kib =
-            approach(memory->other_kib, other, now_usec - MIN(memory->updated_usec, now_usec), OTHER_FALL_USEC);
-    memory->updated_usec = now_usec;
+    budget->other_kib = (faults & FAULT_NO_BUDGET_SMOOTHING) != 0 ? other : hold_other(memory, other, now_usec);
     /* the same memory that is added to the others is taken off what is available */
-    available = saturating_sub(available, memory->other_kib - other);
-    budget->other_kib = memory->other_kib;
+    available = saturating_sub(available, budget->other_kib - other);
 
-    budget->total_kib = saturating_sub(usable, budget->reserve_kib + memory->other_kib + sums->overhead_kib);
-    budget->available_kib = saturating_sub(sums->committed_kib + available, budget->reserve_kib + sums->untouched_kib);
+    budget->total_kib = saturating_sub(usable, budget->reserve_kib + budget->other_kib + sums->overhead_kib);
+    budget->available_kib = saturating_sub(sums->committed_kib + available,
+                                           budget->reserve_kib + sums->untouched_kib + sums->unseen_kib - unseen);
     if ((faults & FAULT_NO_AVAILABLE) != 0)
         budget->available_kib = budget->total_kib;
     measured = MIN(budget->total_kib, budget->available_kib);

@@ -35,8 +35,10 @@ typedef struct OverheadMemory {
 /* Zero: nothing yet. */
 typedef struct LedgerMemory {
     bool valid;
-    uint64_t other_kib; /* what non-guest processes use: rises at once, falls slowly */
-    uint64_t updated_usec;
+    /* what non-guest processes use: the most of the last one to two windows */
+    uint64_t window_usec;
+    uint64_t window_kib;
+    uint64_t before_kib;
     uint64_t held_kib;   /* the measured budget in force, see ledger_work_out_budget */
     uint64_t above_usec; /* the measured budget has been clearly above it since then; 0: it is not */
 } LedgerMemory;
@@ -47,6 +49,7 @@ typedef struct LedgerSums {
     uint64_t overhead_kib;
     uint64_t resident_kib;
     uint64_t untouched_kib; /* committed and overhead that are not resident yet */
+    uint64_t unseen_kib;    /* committed and overhead of guests whose resident memory is not known */
 } LedgerSums;
 
 typedef struct LedgerBudget {
@@ -81,7 +84,7 @@ uint64_t ledger_learn_overhead(OverheadMemory *memory, const GuestSnapshot *gues
 uint64_t ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib,
                           uint32_t faults);
 
-/* Adds a guest to the sums. */
+/* Adds a guest to the sums. resident_kib: 0 where it is not known. */
 void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib);
 
 /*
@@ -91,8 +94,11 @@ void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib,
  * (b) committed plus MemAvailable less reserve, less what is committed but not yet touched.
  *
  * Targets must not move with every page that the host reads from a disk. So what non-guest processes use rises at
- * once and falls slowly, and the smaller figure is held: when it sinks below the held one, that sinks at
+ * once and falls half a minute later, and the smaller figure is held: when it sinks below the held one, that sinks at
  * once and a little further; it rises again when there has been clearly more for some time.
+ *
+ * Where a guest's resident memory is not known (it was started a moment ago), what is used by nobody else is taken
+ * to be the guest's and not to be use by non-guest processes.
  */
 void ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings,
                             const LedgerSums *sums, uint64_t now_usec, uint32_t faults, LedgerBudget *budget);

@@ -117,14 +117,14 @@ admit_raises(Pass *pass)
         const SharingGuest *admitted = &state->sharing[slot];
         GuestPlan *plan = &pass->plan->guests[i];
         uint64_t held = state->work[i].held_kib;
+        uint64_t least = MIN(LEAST_PART_KIB, held / LEAST_PART);
 
         if (admitted->target_kib >= plan->target_kib)
             continue;
-        if (!plan->retry)
+        if (!plan->retry && plan->target_kib - admitted->target_kib >= least)
             plan->rule = PLAN_RULE_WAIT_FREE;
         plan->target_kib = admitted->target_kib;
-        if (plan->target_kib > held && plan->target_kib - held < MIN(LEAST_PART_KIB, held / LEAST_PART) &&
-            plan->guest->target_known)
+        if (plan->target_kib > held && plan->target_kib - held < least && plan->guest->target_known)
             plan->target_kib = held;
     }
 }

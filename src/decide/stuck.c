@@ -4,9 +4,9 @@
 #include "decide/faults.h"
 #include "units.h"
 
-/* The rate below which a guest makes no progress: 15 MiB/s, for small guests 2 % of their size a second. */
-#define LEAST_RATE_KIB (15 * KIB_PER_MIB)
-#define LEAST_RATE_PERCENT 2
+/* The rate below which a guest makes no progress: 10 MiB/s, for small guests 1 % of their size a second. */
+#define LEAST_RATE_KIB (10 * KIB_PER_MIB)
+#define LEAST_RATE_PERCENT 1
 #define RATE_SMOOTHING_USEC (5 * USEC_PER_SEC)
 
 #define SLOW_AFTER_USEC (3 * USEC_PER_SEC)
@@ -16,6 +16,9 @@
 #define RETRY_USEC (60 * USEC_PER_SEC)
 #define RETRY_DOUBLINGS 4
 #define STARVED_RETRY_USEC (30 * USEC_PER_SEC)
+#define STARVED_RETRY_DOUBLINGS 3
+/* A gap between two ticks counts as no more than this: the host may have slept. */
+#define LONGEST_TICK_USEC (5 * USEC_PER_SEC)
 
 #define LIMIT_USEC (60 * USEC_PER_SEC)
 #define LIMIT_DOUBLINGS 4
@@ -72,6 +75,7 @@ flag(StuckMemory *memory, uint64_t now_usec)
     if (memory->flagged_usec == 0)
         memory->flagged_usec = now_usec;
     memory->retry_usec = now_usec + (RETRY_USEC << MIN(memory->tries, RETRY_DOUBLINGS));
+    memory->need_retry_usec = now_usec + (STARVED_RETRY_USEC << MIN(memory->tries, STARVED_RETRY_DOUBLINGS));
     memory->tries++;
     memory->trial_usec = 0;
     memory->bad_usec = 0;
@@ -152,7 +156,7 @@ StuckVerdict
 stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool starved, uint64_t overhead_kib,
             uint64_t now_usec, uint32_t faults)
 {
-    uint64_t elapsed = now_usec - MIN(memory->checked_usec, now_usec);
+    uint64_t elapsed = MIN(now_usec - MIN(memory->checked_usec, now_usec), LONGEST_TICK_USEC);
 
     if (!memory->valid) {
         memory->valid = true;
@@ -170,9 +174,7 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
         return STUCK_FOLLOWS;
 
     if (memory->flagged_usec != 0 && memory->trial_usec == 0) {
-        bool in_need = starved && now_usec + RETRY_USEC >= memory->retry_usec + STARVED_RETRY_USEC;
-
-        if (now_usec < memory->retry_usec && !in_need)
+        if (now_usec < memory->retry_usec && !(starved && now_usec >= memory->need_retry_usec))
             return STUCK_STUCK;
         begin_trial(memory, now_usec);
         return STUCK_TRIAL;

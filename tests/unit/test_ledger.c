@@ -247,6 +247,23 @@ noise_of_the_host_does_not_move_the_budget(void **state)
 }
 
 static void
+memory_that_no_guest_is_seen_to_hold_is_a_guests_before_it_is_the_hosts(void **state)
+{
+    Host host;
+
+    host_init(&host, 32 * GIB, 24 * GIB, 2 * GIB);
+    ledger_add(&host.sums, 6 * GIB, 0, 6 * GIB);
+    assert_int_equal(host_budget(&host, 1), 28 * GIB);
+    assert_int_equal(host.budget.other_kib, 2 * GIB);
+    /* another starts and has touched 4 GiB before its QEMU is known */
+    host.snapshot.figures.available_kib = 20 * GIB;
+    ledger_add(&host.sums, 8 * GIB, 0, 0);
+    assert_int_equal(host_budget(&host, 1), 28 * GIB);
+    assert_int_equal(host.budget.other_kib, 2 * GIB);
+    settings_free(host.settings);
+}
+
+static void
 nonsense_figures_make_no_budget(void **state)
 {
     Host host;
@@ -271,6 +288,7 @@ main(void)
         cmocka_unit_test(budget_setting_wins_where_it_is_less),
         cmocka_unit_test(budget_falls_at_once_and_rises_slowly),
         cmocka_unit_test(noise_of_the_host_does_not_move_the_budget),
+        cmocka_unit_test(memory_that_no_guest_is_seen_to_hold_is_a_guests_before_it_is_the_hosts),
         cmocka_unit_test(nonsense_figures_make_no_budget),
     };
 
