@@ -25,6 +25,7 @@
 #define LIMIT_USABLE_PART 16
 
 #define INHIBITED_STEADY_USEC (10 * USEC_PER_SEC)
+#define INHIBITED_DOUBT_KIB (256 * KIB_PER_MIB)
 
 uint64_t
 stuck_tolerance(uint64_t actual_kib)
@@ -62,7 +63,9 @@ watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhe
     if (now_usec - memory->steady_usec < INHIBITED_STEADY_USEC)
         return;
     given = saturating_sub(memory->from_actual_kib, actual);
-    if (given >= MAX(memory->from_actual_kib / 16, 128 * KIB_PER_MIB) && resident > actual + overhead_kib + given / 2 &&
+    /* well beyond what QEMU may cost: that is not known for a guest that never touched all its memory */
+    if (given >= MAX(memory->from_actual_kib / 16, 128 * KIB_PER_MIB) &&
+        resident > actual + overhead_kib + MAX(given / 2, INHIBITED_DOUBT_KIB) &&
         saturating_sub(memory->from_resident_kib, resident) < given / 4)
         memory->inhibited = true;
     memory->from_actual_kib = actual;

@@ -336,6 +336,45 @@ same_inputs_give_the_same_plans(void **state)
     world_free(worlds[1]);
 }
 
+/* No limit cycle at constant load: whatever the guests and however they start, targets come to rest. */
+static void
+constant_load_comes_to_rest(void **state)
+{
+    uint64_t seed = 0x853c49e6748fea9b;
+
+    for (unsigned round = 0; round < 300; round++) {
+        size_t count = 1 + next_random(&seed) % 12;
+        FakeWorld *world = world_new((count + 2) * (1 + next_random(&seed) % 5) * GIB, SETTINGS_RESERVE_AUTO);
+        unsigned changes = 0;
+
+        world->settings->give_away = one_in(&seed, 4);
+        world->other = next_random(&seed) % GIB;
+        for (size_t i = 0; i < count; i++) {
+            uint64_t maximum = 512 * MIB + next_random(&seed) % (8 * GIB);
+            uint64_t minimum = 256 * MIB + next_random(&seed) % (MIN(maximum, 2 * GIB) - 256 * MIB);
+            uint64_t actual = minimum + next_random(&seed) % (maximum - minimum + 1);
+            FakeGuest *fake = world_add(world, minimum, maximum, actual, next_random(&seed) % (6 * GIB));
+
+            fake->settings.priority = (uint32_t)(next_random(&seed) % 101);
+            fake->settings.buffer_percent = (uint32_t)(one_in(&seed, 4) ? 0 : next_random(&seed) % 100);
+            fake->inflate = (20 + next_random(&seed) % 400) * MIB;
+            fake->deflate = (50 + next_random(&seed) % 800) * MIB;
+        }
+        world_run(world, 900);
+        for (size_t i = 0; i < count; i++)
+            world->fake[i].changes = 0;
+        world_run(world, 900);
+        for (size_t i = 0; i < count; i++)
+            changes = MAX(changes, world->fake[i].changes);
+        if (changes > 1) {
+            printf("# round %u: %u changes in fifteen minutes\n", round, changes);
+            world_print(world);
+        }
+        assert_true(changes <= 1);
+        world_free(world);
+    }
+}
+
 int
 main(void)
 {
@@ -343,6 +382,7 @@ main(void)
         cmocka_unit_test(every_plan_keeps_its_promises),
         cmocka_unit_test(broken_rules_break_promises),
         cmocka_unit_test(same_inputs_give_the_same_plans),
+        cmocka_unit_test(constant_load_comes_to_rest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
