@@ -8,6 +8,9 @@
 /* So long nothing may have happened for a run to have come to rest. */
 #define REST_SECONDS 120
 
+/* Balloons are told whole pages; a size in a file may be any. */
+#define PAGE_KIB 4
+
 #define MIB(kib) ((kib) / (double)KIB_PER_MIB)
 
 void
@@ -54,7 +57,7 @@ check_told(const GuestPlan *plan)
     if (!guest->driver_up && plan->target_kib < settings->startup_kib)
         return g_strdup_printf("told %.1f MiB, less than its startup, before its driver was up", told);
     least = guest->target_known ? MIN(guest->actual_kib, guest->target_kib) : guest->actual_kib;
-    if (guest->driver_up && !guest->fresh && plan->target_kib < least)
+    if (guest->driver_up && !guest->fresh && plan->target_kib + PAGE_KIB <= least)
         return g_strdup_printf("shrunk to %.1f MiB on stale statistics", told);
     return NULL;
 }
