@@ -3,7 +3,7 @@
 /*
  * Constant load with a noise of 150 MiB moves no targets, whatever the guests and however short memory is: random
  * hosts and guests, of which each needs the same all the time. Where all that is needed is there, no guest is told more than
- * two targets in ten minutes. In the worst of shortages one in a hundred may be told a few more, for the guests that
+ * two targets in ten minutes. In the worst of shortages one in fifty may be told a few more, for the guests that
  * can't be squeezed further must be tried now and then.
  *
  * SIM_CALM_HOSTS: how many hosts to try.
@@ -63,7 +63,7 @@ look_at(uint64_t number, uint32_t faults, Tally *tally)
 static bool
 is_calm(const Tally *tally)
 {
-    return tally->restless_roomy == 0 && tally->restless_short * 100 <= tally->short_of &&
+    return tally->restless_roomy == 0 && tally->restless_short <= 2 + tally->short_of / 50 &&
            tally->most <= MOST_CHANGES_IN_SHORTAGE;
 }
 
