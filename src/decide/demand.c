@@ -32,6 +32,7 @@
 
 /* What a guest needed in the last one to two minutes is the first guess when it is starved. */
 #define RECENT_USEC (60 * USEC_PER_SEC)
+#define DOUBTFUL_USEC (8 * USEC_PER_SEC)
 
 #define PEAK_HALF_LIFE_USEC (60 * USEC_PER_SEC)
 
@@ -109,15 +110,18 @@ note_recent(DemandMemory *memory, uint64_t now_usec)
         memory->window_kib = MAX(memory->window_kib, memory->envelope_kib);
 }
 
-/* What a starved guest gets: what it needed lately if that helps, or a large step. */
+/*
+ * What a starved guest needs: as much as lately, while it has less than that and may only have been caught at a
+ * peak of its noise; otherwise a large step more than it has.
+ */
 static uint64_t
-starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib)
+starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib, uint64_t now_usec)
 {
     uint64_t recent = MAX(memory->window_kib, memory->before_kib);
     uint64_t step = MAX(actual_kib / 4, maximum_kib / 8);
 
     recent += recent / AIR_PART;
-    return recent > actual_kib + actual_kib / STARVED_PART ? recent : actual_kib + step;
+    return recent > actual_kib && now_usec - memory->starving_usec < DOUBTFUL_USEC ? recent : actual_kib + step;
 }
 
 static void
@@ -128,6 +132,7 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
     uint64_t usable = MIN(guest->usable_kib, actual);
     uint64_t maximum = guest->settings->maximum_kib;
     uint64_t measured;
+    bool starved;
 
     /*
      * A guest that claims more usable memory than it has is not squeezed on that word, nor may it gain by
@@ -144,12 +149,15 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
         memory->grown_usec = now_usec;
     memory->actual_kib = actual;
     follow_noise(memory, measured, faults);
-    memory->starved = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 &&
-                      is_starved(memory, guest, usable, now_usec);
+    starved = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 &&
+              is_starved(memory, guest, usable, now_usec);
+    if (starved && !memory->starved)
+        memory->starving_usec = now_usec;
+    memory->starved = starved;
     note_recent(memory, now_usec);
     memory->demand_kib = memory->envelope_kib + memory->envelope_kib / AIR_PART;
     if (memory->starved && (faults & FAULT_NO_STARVED) == 0)
-        memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum));
+        memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum, now_usec));
     if (memory->starved) {
         memory->starved_usec = now_usec;
         memory->starved_kib = actual;

@@ -35,8 +35,9 @@ typedef struct DemandMemory {
     uint64_t window_kib;
     uint64_t before_kib;
     bool starved;
-    uint64_t starved_usec; /* when it was starved last, 0: never */
-    uint64_t starved_kib;  /* what it had then */
+    uint64_t starved_usec;  /* when it was starved last, 0: never */
+    uint64_t starved_kib;   /* what it had then */
+    uint64_t starving_usec; /* starved in every report since then */
 } DemandMemory;
 
 typedef struct Demand {
