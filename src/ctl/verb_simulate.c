@@ -50,7 +50,8 @@ verb_simulate(const CtlOptions *options, char **arguments, GError **error)
                         .text = options->json ? NULL : stdout,
                         .width = drawing_columns(),
                         .colour = output_has_colour(),
-                        .unicode = g_get_charset(NULL)};
+                        .unicode = g_get_charset(NULL),
+                        .legend = options->legend};
     char *picture = NULL;
     size_t length = 0;
     bool shown;

@@ -76,6 +76,7 @@ typedef struct SimOutput {
     unsigned width; /* of the drawing, in columns */
     bool colour;
     bool unicode;
+    bool legend; /* and the head of the table */
     FILE *svg; /* the picture; NULL: none */
 } SimOutput;
 

@@ -28,24 +28,34 @@ typedef struct Brush {
     size_t columns; /* of the plots */
 } Brush;
 
-static void
-put_cell(const Brush *brush, Cell cell)
-{
-    static const struct {
-        const char *unicode;
-        const char *ascii;
-        const char *colour;
-    } looks[CELL_COUNT] = {
-        [CELL_EMPTY] = {" ", " ", NULL},        [CELL_USED] = {"█", "#", "\033[34m"},
-        [CELL_HELD] = {"░", ":", "\033[36m"},   [CELL_UNMET] = {"!", "!", "\033[1;31m"},
-        [CELL_BUDGET] = {"─", "-", "\033[35m"},
-    };
-    const char *glyph = brush->unicode ? looks[cell].unicode : looks[cell].ascii;
+static const struct {
+    const char *unicode;
+    const char *ascii;
+    const char *colour;
+} looks[CELL_COUNT] = {
+    [CELL_EMPTY] = {" ", " ", NULL},        [CELL_USED] = {"█", "#", "\033[34m"},
+    [CELL_HELD] = {"▒", "=", "\033[36m"},   [CELL_UNMET] = {"!", "!", "\033[1;31m"},
+    [CELL_BUDGET] = {"─", "-", "\033[35m"},
+};
 
-    if (brush->colour && looks[cell].colour != NULL)
-        fprintf(brush->file, "%s%s\033[0m", looks[cell].colour, glyph);
-    else
-        fputs(glyph, brush->file);
+/* Cells of one colour are put together, so that a drawing is not ten times as long as what is seen of it. */
+static void
+put_cells(const Brush *brush, const Cell *cells, size_t count)
+{
+    const char *colour = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        if (brush->colour && looks[cells[i]].colour != colour) {
+            if (colour != NULL)
+                fputs("\033[0m", brush->file);
+            colour = looks[cells[i]].colour;
+            if (colour != NULL)
+                fputs(colour, brush->file);
+        }
+        fputs(brush->unicode ? looks[cells[i]].unicode : looks[cells[i]].ascii, brush->file);
+    }
+    if (colour != NULL)
+        fputs("\033[0m", brush->file);
 }
 
 static void
@@ -84,6 +94,7 @@ guest_cell(const SimPoint *point, uint64_t level)
 static void
 draw_guest(const Brush *brush, const SimHistory *history, size_t guest, size_t rows)
 {
+    g_autofree Cell *cells = g_new0(Cell, history->columns);
     uint64_t top = 1;
 
     for (size_t column = 0; column < history->columns; column++) {
@@ -94,8 +105,9 @@ draw_guest(const Brush *brush, const SimHistory *history, size_t guest, size_t r
     for (size_t row = 0; row < rows; row++) {
         put_axis(brush, top * (rows - row) / rows, row == 0 || rows > LOW_ROWS, true);
         for (size_t column = 0; column < history->columns; column++)
-            put_cell(brush,
-                     guest_cell(sim_history_point(history, guest, column), (2 * (rows - row) - 1) * top / (2 * rows)));
+            cells[column] =
+                guest_cell(sim_history_point(history, guest, column), (2 * (rows - row) - 1) * top / (2 * rows));
+        put_cells(brush, cells, history->columns);
         fputc('\n', brush->file);
     }
     put_time(brush, history->seconds);
@@ -104,6 +116,7 @@ draw_guest(const Brush *brush, const SimHistory *history, size_t guest, size_t r
 static void
 draw_host(const Brush *brush, const SimHistory *history, size_t rows)
 {
+    g_autofree Cell *cells = g_new0(Cell, history->columns);
     uint64_t top = 1;
 
     for (size_t column = 0; column < history->columns; column++)
@@ -115,14 +128,14 @@ draw_host(const Brush *brush, const SimHistory *history, size_t rows)
         put_axis(brush, high, row == 0 || rows > LOW_ROWS, true);
         for (size_t column = 0; column < history->columns; column++) {
             const SimHostPoint *point = &history->hosts[column];
-            Cell cell = CELL_EMPTY;
 
+            cells[column] = CELL_EMPTY;
             if (low / 2 + high / 2 < point->committed_kib)
-                cell = low / 2 + high / 2 < point->budget_kib ? CELL_USED : CELL_UNMET;
+                cells[column] = low / 2 + high / 2 < point->budget_kib ? CELL_USED : CELL_UNMET;
             else if (point->budget_kib > low && point->budget_kib <= high)
-                cell = CELL_BUDGET;
-            put_cell(brush, cell);
+                cells[column] = CELL_BUDGET;
         }
+        put_cells(brush, cells, history->columns);
         fputc('\n', brush->file);
     }
     put_time(brush, history->seconds);
@@ -131,8 +144,19 @@ draw_host(const Brush *brush, const SimHistory *history, size_t rows)
 static void
 put_legend_entry(const Brush *brush, Cell cell, const char *text)
 {
-    put_cell(brush, cell);
+    put_cells(brush, &cell, 1);
     fprintf(brush->file, " %s   ", text);
+}
+
+static void
+put_legend(const Brush *brush)
+{
+    put_legend_entry(brush, CELL_USED, "needed and there, or committed");
+    put_legend_entry(brush, CELL_HELD, "there beyond the need");
+    put_legend_entry(brush, CELL_BUDGET, "budget");
+    fputc('\n', brush->file);
+    put_legend_entry(brush, CELL_UNMET, "needed and not there, or committed above the budget");
+    fputs("\n\n", brush->file);
 }
 
 static void
@@ -150,15 +174,16 @@ put_guest_title(const Brush *brush, const SimGuestSpec *spec, const Settings *se
 }
 
 static void
-put_table(const Brush *brush, const SimHistory *history, const SimSummary *summary)
+put_table(const Brush *brush, const SimHistory *history, const SimSummary *summary, bool head)
 {
     int width = (int)strlen("guest");
 
     for (size_t i = 0; i < summary->count; i++)
         width = MAX(width, (int)g_utf8_strlen(summary->guests[i].name, -1));
     width = MIN(width, MAX((int)brush->width - FIGURE_COLUMNS, 8));
-    fprintf(brush->file, "%-*s  %8s  %8s  %11s  %7s  %7s  %8s\n", width, "guest", "needs", "has", "unmet GiB s",
-            "short s", "changes", "paging s");
+    if (head)
+        fprintf(brush->file, "%-*s  %8s  %8s  %11s  %7s  %7s  %8s\n", width, "guest", "needs", "has", "unmet GiB s",
+                "short s", "changes", "paging s");
     for (size_t i = 0; i < summary->count; i++) {
         const SimGuestSummary *guest = &summary->guests[i];
         const SimPoint *last = sim_history_point(history, i, history->columns - 1);
@@ -230,12 +255,8 @@ sim_text_draw(const SimScenario *scenario, const SimHistory *history, const SimS
         put_guest_title(&brush, g_ptr_array_index(scenario->guests, i), scenario->settings);
         draw_guest(&brush, history, i, rows);
     }
-    put_legend_entry(&brush, CELL_USED, "needed and there, or committed");
-    put_legend_entry(&brush, CELL_HELD, "there beyond the need");
-    put_legend_entry(&brush, CELL_BUDGET, "budget");
-    fputc('\n', brush.file);
-    put_legend_entry(&brush, CELL_UNMET, "needed and not there, or committed above the budget");
-    fputs("\n\n", brush.file);
-    put_table(&brush, history, summary);
+    if (output->legend)
+        put_legend(&brush);
+    put_table(&brush, history, summary, output->legend);
     put_verdict(&brush, summary);
 }
