@@ -80,7 +80,9 @@ settle_raise(CalmGuest *guest, const CalmTerms *terms)
     guest->memory->surplus_usec = 0;
     if (guest->need_kib > guest->held_kib && (difference >= tiny_of(guest) || since >= TINY_EVERY_USEC))
         return;
-    if (difference >= band_of(guest) && since >= WANT_EVERY_USEC)
+    /* not too often, but before a growing load has eaten up its buffer: it might not wait for the next report */
+    if (difference >= band_of(guest) && (since >= WANT_EVERY_USEC || saturating_sub(guest->held_kib, guest->need_kib) <
+                                                                         (guest->ideal_kib - guest->need_kib) / 2))
         return;
     hold_small(guest, terms);
     if (guest->delay == PLAN_RULE_SMALL && guest->need_kib <= guest->held_kib && difference >= band_of(guest))

@@ -89,6 +89,24 @@ expect_never_over(const Trace *trace, GString *wrong)
            "the guests held more than the host's memory in %" PRIu64 " seconds", trace->summary.exhausted_seconds);
 }
 
+/* A target that lies further below what a guest has than it can follow would squeeze on if the daemon died. */
+static void
+expect_steps(const Trace *trace, GString *wrong)
+{
+    for (size_t i = 0; i < trace->count; i++) {
+        for (uint64_t second = 0; second < trace->seconds; second++) {
+            const TracePoint *point = trace_point(trace, i, second);
+            uint64_t step = MAX(point->assigned_kib / 5, KIB_PER_GIB);
+
+            if (point->state != GUEST_STATE_ACTIVE || point->target_kib + step >= point->assigned_kib)
+                continue;
+            expect(wrong, false, "%s has %.1f MiB in second %" PRIu64 " and was told %.1f MiB", spec_of(trace, i)->name,
+                   (double)point->assigned_kib / 1024, second, (double)point->target_kib / 1024);
+            return;
+        }
+    }
+}
+
 static void
 expect_satisfied(const Trace *trace, GString *wrong, const char *name, uint64_t from, uint64_t seconds)
 {
@@ -168,6 +186,7 @@ check_s2(const Trace *trace, GString *wrong)
 static void
 check_s3(const Trace *trace, GString *wrong)
 {
+    expect_steps(trace, wrong);
     expect_unmet(trace, wrong, TRACE_ALL, 0, 32); /* four steps of 4 GiB at 800 MiB/s cost 26 */
     expect_never_over(trace, wrong);
 }

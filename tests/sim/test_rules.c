@@ -23,7 +23,7 @@ static const struct {
     {FAULT_BUFFER_FIRST, "nobody gets buffer before everybody has their demand", "s5-square-tight"},
     {FAULT_NO_STALE_FREEZE, "a stale guest is not shrunk", "mute"},
     {FAULT_NO_HYSTERESIS, "small changes are held back and a surplus must last", "s6-square-roomy"},
-    {FAULT_SHRINK_AT_ONCE, "shrinking goes in steps", "inhibited"},
+    {FAULT_SHRINK_AT_ONCE, "shrinking goes in steps", "s3-mixed"},
     {FAULT_ANY_PROGRESS, "progress is a rate", "trickle"},
     {FAULT_NO_STUCK, "a stuck guest is flagged", "s4-stuck-tight"},
     {FAULT_NO_STARVED, "a starved guest grows in large steps", "s1-step"},

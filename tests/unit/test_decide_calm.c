@@ -89,6 +89,20 @@ growing_to_want_is_not_too_often(void **state)
 }
 
 static void
+buffer_that_is_half_eaten_up_is_refilled_at_once(void **state)
+{
+    Table table;
+
+    table_init(&table, 1, 2 * GIB);
+    for (unsigned i = 0; i < 10; i++) {
+        table.guests[0].need_kib = table.guests[0].held_kib - 100 * MIB;
+        table.guests[0].ideal_kib = table.guests[0].need_kib + 400 * MIB;
+        table_tick(&table);
+        assert_int_equal(table.guests[0].target_kib, table.guests[0].ideal_kib);
+    }
+}
+
+static void
 surplus_is_taken_back_when_it_has_lasted(void **state)
 {
     Table table;
@@ -251,6 +265,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(growing_to_demand_is_immediate),
         cmocka_unit_test(growing_to_want_is_not_too_often),
+        cmocka_unit_test(buffer_that_is_half_eaten_up_is_refilled_at_once),
         cmocka_unit_test(surplus_is_taken_back_when_it_has_lasted),
         cmocka_unit_test(surplus_that_was_interrupted_waits_anew),
         cmocka_unit_test(shrinking_goes_in_steps),

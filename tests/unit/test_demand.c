@@ -123,6 +123,54 @@ starved_guest_grows_by_a_quarter_or_an_eighth_of_its_maximum(void **state)
 }
 
 static void
+need_of_a_short_while_ago_is_the_first_guess(void **state)
+{
+    Bench *bench = *state;
+
+    report(bench, 4 * GIB, GIB);
+    for (unsigned t = 0; t < 20; t++)
+        report(bench, 2 * GIB, GIB);
+    report(bench, 2 * GIB, 0);
+    assert_true(bench->demand.starved);
+    assert_int_equal(bench->demand.demand_kib, with_air(3 * GIB));
+    /* it was not enough */
+    report(bench, with_air(3 * GIB), 0);
+    assert_int_equal(bench->demand.demand_kib, with_air(3 * GIB) + GIB);
+    /* what was long ago says nothing */
+    for (unsigned t = 0; t < 200; t++)
+        report(bench, 2 * GIB, GIB);
+    report(bench, 2 * GIB, 0);
+    assert_int_equal(bench->demand.demand_kib, 3 * GIB);
+}
+
+static void
+guest_that_stays_starved_grows_beyond_what_it_needed_lately(void **state)
+{
+    Bench *bench = *state;
+
+    report(bench, 4 * GIB, GIB);
+    report(bench, 3 * GIB, 0);
+    assert_int_equal(bench->demand.demand_kib, with_air(3 * GIB));
+    for (unsigned t = 0; t < 10; t++)
+        report(bench, 3 * GIB, 0);
+    assert_int_equal(bench->demand.demand_kib, 4 * GIB);
+}
+
+static void
+fetching_pages_back_after_growing_is_no_need(void **state)
+{
+    Bench *bench = *state;
+
+    bench->guest.swapped_in_kib = 50 * MIB;
+    report(bench, 2 * GIB, 0);
+    report(bench, 3 * GIB, 200 * MIB);
+    assert_false(bench->demand.starved);
+    for (unsigned t = 0; t < 15; t++)
+        report(bench, 3 * GIB, 200 * MIB);
+    assert_true(bench->demand.starved);
+}
+
+static void
 swapping_in_counts_only_while_usable_is_short(void **state)
 {
     Bench *bench = *state;
@@ -246,6 +294,9 @@ main(void)
         cmocka_unit_test_setup_teardown(who_got_exactly_the_demand_is_not_starved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(starved_guest_grows_by_a_quarter_or_an_eighth_of_its_maximum, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(need_of_a_short_while_ago_is_the_first_guess, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(guest_that_stays_starved_grows_beyond_what_it_needed_lately, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(fetching_pages_back_after_growing_is_no_need, set_up, tear_down),
         cmocka_unit_test_setup_teardown(swapping_in_counts_only_while_usable_is_short, set_up, tear_down),
         cmocka_unit_test_setup_teardown(demand_falls_at_once_and_want_slowly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(noise_is_covered_and_does_not_move_demand, set_up, tear_down),
