@@ -32,7 +32,7 @@ take_sample(Run *run, const TickReport *report, size_t index)
         .plan = &report->plan->guests[index],
     };
     unmet = saturating_sub(sample->need_kib, sample->assigned_kib);
-    sum->unmet_kib_sec += unmet;
+    sum->unmet_kib_sec = saturating_add(sum->unmet_kib_sec, unmet);
     sum->unmet_seconds += unmet > 0;
     sum->paging_seconds += sample->plan->state == GUEST_STATE_PAGING;
 }

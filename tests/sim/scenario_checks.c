@@ -653,12 +653,32 @@ const ScenarioCheck scenario_checks[] = {
     {NULL},
 };
 
+static char *
+file_of(const ScenarioCheck *check)
+{
+    const char *directory = g_getenv("SIM_SCENARIOS");
+
+    return g_strdup_printf("%s/%s.ini", directory != NULL ? directory : "scenarios", check->name);
+}
+
+char *
+scenario_sentence(const ScenarioCheck *check)
+{
+    g_autofree char *file = file_of(check);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    if (!g_file_get_contents(file, &text, NULL, NULL))
+        return NULL;
+    lines = g_strsplit(text, "\n", 3);
+    return lines[0] != NULL && lines[1] != NULL && g_str_has_prefix(lines[1], "# ") ? g_strdup(lines[1] + 2) : NULL;
+}
+
 SimScenario *
 scenario_load(const ScenarioCheck *check)
 {
     g_autoptr(GError) error = NULL;
-    const char *directory = g_getenv("SIM_SCENARIOS");
-    g_autofree char *file = g_strdup_printf("%s/%s.ini", directory != NULL ? directory : "scenarios", check->name);
+    g_autofree char *file = file_of(check);
     SimScenario *scenario = sim_scenario_load(file, &error);
 
     if (scenario == NULL)

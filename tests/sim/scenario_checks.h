@@ -21,5 +21,8 @@ extern const ScenarioCheck scenario_checks[];
 /* Reads the file of a scenario; ends the program where it can't. Caller frees. */
 SimScenario *scenario_load(const ScenarioCheck *check);
 
+/* The sentence that its file begins with; NULL where there is none. Caller frees. */
+char *scenario_sentence(const ScenarioCheck *check);
+
 /* What is wrong with the run of a scenario, "" where nothing is. Caller frees. */
 char *scenario_verdict(const ScenarioCheck *check, const Trace *trace);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Runs every named scenario. With names as arguments only those, and prints more of them. */
+/* Runs every named scenario, or those whose names are given, and prints what each shows and what came of it. */
 
 #include "scenario_checks.h"
 
@@ -24,17 +24,18 @@ run(const ScenarioCheck *check)
     g_autoptr(SimScenario) scenario = scenario_load(check);
     g_autoptr(Trace) trace = trace_run(scenario);
     g_autofree char *wrong = scenario_verdict(check, trace);
+    g_autofree char *sentence = scenario_sentence(check);
     uint64_t from = trace->seconds > 600 ? trace->seconds - 600 : 0;
     double changes = 0;
 
     for (size_t i = 0; i < trace->count; i++)
         changes += trace_changes(trace, i, from, trace->seconds);
-    printf("%-4s %-22s unmet %8.1f GiB s, %5.1f changes a guest in the last ten minutes\n",
+    printf("%-4s %-22s unmet %8.1f GiB s, %5.1f changes a guest in the last ten minutes\n     %s\n",
            *wrong == '\0' ? "ok" : "FAIL", check->name, trace_unmet(trace, TRACE_ALL, 0, trace->seconds),
-           changes / (double)trace->count);
+           changes / (double)trace->count, sentence != NULL ? sentence : "FAIL its file begins with no sentence");
     if (*wrong != '\0')
         printf("%s", wrong);
-    return *wrong == '\0';
+    return *wrong == '\0' && sentence != NULL;
 }
 
 /* Every file in the folder has its check. */
