@@ -94,7 +94,7 @@ settle_shrink(CalmGuest *guest, const CalmTerms *terms)
 {
     CalmMemory *memory = guest->memory;
 
-    if (guest->held_kib - guest->ideal_kib < band_of(guest)) {
+    if (guest->held_kib - guest->ideal_kib < (terms->pressure ? tiny_of(guest) : band_of(guest))) {
         memory->surplus_usec = 0;
         hold_small(guest, terms);
         return;

@@ -185,7 +185,7 @@ demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings
         return;
     demand->floor_kib = demand_floor(maximum);
     demand->demand_kib = MIN(MAX(memory->demand_kib, demand->floor_kib), KIB_LIMIT);
-    demand->want_kib = MAX(demand->demand_kib + percent_of(memory->envelope_kib, guest->settings->buffer_percent),
+    demand->want_kib = MAX(demand->demand_kib + percent_of(demand->demand_kib, guest->settings->buffer_percent),
                            memory->peak_kib + memory->peak_kib / AIR_PART);
     demand->starved = memory->starved;
 }

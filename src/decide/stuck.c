@@ -24,7 +24,7 @@
 #define LIMIT_DOUBLINGS 4
 #define LIMIT_USABLE_PART 16
 
-#define INHIBITED_STEADY_USEC (10 * USEC_PER_SEC)
+#define INHIBITED_WINDOW_USEC (5 * USEC_PER_SEC)
 #define INHIBITED_DOUBT_KIB (256 * KIB_PER_MIB)
 
 uint64_t
@@ -41,35 +41,44 @@ least_rate(uint64_t actual_kib, uint32_t faults)
     return MAX(MIN(percent_of(actual_kib, LEAST_RATE_PERCENT), LEAST_RATE_KIB), 1);
 }
 
+/*
+ * Compares what the balloon took with what the host got. QEMU's memory is held against the largest size of the last
+ * seconds, so that it does not matter which of the two figures is the older one, nor that the balloon still moves.
+ */
 static void
 watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t now_usec,
                 uint32_t faults)
 {
-    uint64_t actual = guest->actual_kib;
     uint64_t resident = guest->resident_kib;
-    bool steady = MAX(actual, memory->actual_kib) - MIN(actual, memory->actual_kib) <= 4 * KIB_PER_MIB;
+    uint64_t actual;
     uint64_t given;
+    uint64_t freed;
 
     if (resident == 0 || (faults & FAULT_NO_INHIBITED) != 0)
         return;
-    if (!steady || memory->steady_usec == 0) {
-        memory->steady_usec = now_usec;
-        if (memory->from_actual_kib == 0) {
-            memory->from_actual_kib = actual;
-            memory->from_resident_kib = resident;
-        }
+    if (memory->window_usec == 0 || now_usec - memory->window_usec >= INHIBITED_WINDOW_USEC) {
+        memory->before_kib = memory->window_usec == 0 ? guest->settings->maximum_kib : memory->window_kib;
+        memory->window_kib = 0;
+        memory->window_usec = now_usec;
+    }
+    memory->window_kib = MAX(memory->window_kib, guest->actual_kib);
+    actual = MAX(memory->window_kib, memory->before_kib);
+    if (memory->from_actual_kib == 0 || actual >= memory->from_actual_kib) {
+        memory->from_actual_kib = actual;
+        memory->from_resident_kib = resident;
         return;
     }
-    if (now_usec - memory->steady_usec < INHIBITED_STEADY_USEC)
+    given = memory->from_actual_kib - actual;
+    freed = saturating_sub(memory->from_resident_kib, resident);
+    if (given < MAX(memory->from_actual_kib / 16, 128 * KIB_PER_MIB))
         return;
-    given = saturating_sub(memory->from_actual_kib, actual);
     /* well beyond what QEMU may cost: that is not known for a guest that never touched all its memory */
-    if (given >= MAX(memory->from_actual_kib / 16, 128 * KIB_PER_MIB) &&
-        resident > actual + overhead_kib + MAX(given / 2, INHIBITED_DOUBT_KIB) &&
-        saturating_sub(memory->from_resident_kib, resident) < given / 4)
+    if (resident > actual + overhead_kib + MAX(given / 4, INHIBITED_DOUBT_KIB) && freed < given / 4) {
         memory->inhibited = true;
-    memory->from_actual_kib = actual;
-    memory->from_resident_kib = resident;
+    } else if (freed >= given / 4) {
+        memory->from_actual_kib = actual;
+        memory->from_resident_kib = resident;
+    }
 }
 
 static void

@@ -43,7 +43,9 @@ typedef struct StuckMemory {
     uint32_t limit_count;
     /* inhibited */
     bool inhibited;
-    uint64_t steady_usec;
+    uint64_t window_usec; /* the largest size of the last one to two windows */
+    uint64_t window_kib;
+    uint64_t before_kib;
     uint64_t from_actual_kib; /* before the balloon grew */
     uint64_t from_resident_kib;
 } StuckMemory;

@@ -81,7 +81,7 @@ demand_is_actual_less_usable_and_some_air(void **state)
     report(bench, 4 * GIB, 1 * GIB);
     assert_true(bench->demand.known);
     assert_int_equal(bench->demand.demand_kib, with_air(3 * GIB));
-    assert_int_equal(bench->demand.want_kib, with_air(3 * GIB) + 3 * GIB / 5);
+    assert_int_equal(bench->demand.want_kib, with_air(3 * GIB) + with_air(3 * GIB) / 5);
     assert_false(bench->demand.starved);
 }
 
@@ -205,7 +205,7 @@ demand_falls_at_once_and_want_slowly(void **state)
     assert_true(bench->demand.want_kib > 3 * GIB);
     for (unsigned t = 0; t < 600; t++)
         report(bench, 8 * GIB, 6 * GIB);
-    assert_int_equal(bench->demand.want_kib, with_air(2 * GIB) + 2 * GIB / 5);
+    assert_int_equal(bench->demand.want_kib, with_air(2 * GIB) + with_air(2 * GIB) / 5);
 }
 
 static void

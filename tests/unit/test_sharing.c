@@ -145,7 +145,7 @@ broken_property(const Case *c)
     }
     for (size_t i = 0; i < c->count; i++) {
         uint64_t fair =
-            c->guests[i].minimum_kib + (uint64_t)((Wide)(c->budget - minimums) * c->guests[i].weight / weights);
+            c->guests[i].minimum_kib + (uint64_t)((Wide)(c->budget - minimums) * c->guests[i].weight / MAX(weights, 1));
 
         if (shared[i].target_kib + 1 < MIN(level(&c->guests[i], PLAN_STAGE_DEMAND), fair))
             return "7: no claim of others pushes a guest below its fair share";
