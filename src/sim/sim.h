@@ -77,7 +77,7 @@ typedef struct SimOutput {
     bool colour;
     bool unicode;
     bool legend; /* and the head of the table */
-    FILE *svg; /* the picture; NULL: none */
+    FILE *svg;   /* the picture; NULL: none */
 } SimOutput;
 
 /*

@@ -26,7 +26,7 @@ begin(Fixture *fixture, const char *lines)
 
     fixture->scenario = sim_scenario_parse("model", text, -1, &error);
     if (fixture->scenario == NULL)
-        fail_msg("%s", error->message);
+        g_error("%s", error->message);
     sim_guest_init(&fixture->guest, g_ptr_array_index(fixture->scenario->guests, 0), fixture->scenario);
     fixture->second = 0;
     sim_guest_begin(&fixture->guest, 0, 1000);
