@@ -11,6 +11,7 @@
  * SIM_CHANCE_FAULTS breaks rules (decide/faults.h), to see how soon that is found and how small it is made.
  */
 
+#include "decide/faults.h"
 #include "invariants.h"
 #include "random_scenario.h"
 #include "units.h"
@@ -21,6 +22,7 @@
 
 #define DEFAULT_STEPS 1000000
 #define REPEAT_EVERY 64
+#define SOON 500
 
 typedef struct Look {
     Invariants invariants;
@@ -104,9 +106,43 @@ print_small(SimScenario *scenario, const char *broken)
     sim_scenario_free(small);
 }
 
+/* A broken rule is found soon, and what is made of it is no larger, reads back and still fails. */
+static bool
+finds(uint32_t fault)
+{
+    for (uint64_t number = 1; number <= SOON; number++) {
+        SimScenario *scenario = random_scenario_new(number);
+        guint count = scenario->guests->len;
+        g_autofree char *broken = NULL;
+        g_autofree char *text = NULL;
+        g_autofree char *still = NULL;
+        g_autoptr(SimScenario) again = NULL;
+
+        scenario->faults = fault;
+        broken = trial(scenario);
+        if (broken == NULL) {
+            sim_scenario_free(scenario);
+            continue;
+        }
+        scenario = scenario_shrink(scenario, trial);
+        text = sim_scenario_format(scenario);
+        again = sim_scenario_parse("small", text, -1, NULL);
+        sim_scenario_free(scenario);
+        if (again == NULL || again->guests->len > count)
+            break;
+        again->faults = fault;
+        still = trial(again);
+        return still != NULL;
+    }
+    printf("FAIL the broken rule 0x%x is not found in %d scenarios, or not made small\n", fault, SOON);
+    return false;
+}
+
 int
 main(int argc, char **argv)
 {
+    static const uint32_t must_find[] = {FAULT_NO_GATE, FAULT_COUNT_TARGET_ONLY, FAULT_NO_RESET_BOOKING,
+                                         FAULT_NO_STALE_FREEZE, FAULT_FORGET_REMAINDERS};
     const char *faults = g_getenv("SIM_CHANCE_FAULTS");
     const char *steps = g_getenv("SIM_CHANCE_STEPS");
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
@@ -131,6 +167,9 @@ main(int argc, char **argv)
             return 1;
         sim_scenario_free(scenario);
     }
+    for (size_t i = 0; argc == 1 && i < G_N_ELEMENTS(must_find); i++)
+        if (!finds(must_find[i]))
+            return 1;
     printf("ok   %" PRIu64 " scenarios, %" PRIu64 " steps\n", number - first, seconds);
     return 0;
 }
