@@ -97,19 +97,6 @@ hold_peak(DemandMemory *memory, uint64_t now_usec, uint64_t since_usec)
     memory->peak_kib = memory->envelope_kib + above;
 }
 
-static void
-note_recent(DemandMemory *memory, uint64_t now_usec)
-{
-    if (!memory->valid || now_usec - memory->window_usec >= RECENT_USEC) {
-        memory->before_kib = memory->valid && now_usec - memory->window_usec < 2 * RECENT_USEC ? memory->window_kib : 0;
-        memory->window_kib = 0;
-        memory->window_usec = now_usec;
-    }
-    /* a starved guest shows what it has, not what it needs */
-    if (!memory->starved)
-        memory->window_kib = MAX(memory->window_kib, memory->envelope_kib);
-}
-
 /*
  * What a starved guest needs: as much as lately, while it has less than that and may only have been caught at a
  * peak of its noise; otherwise a large step more than it has.
@@ -117,7 +104,7 @@ note_recent(DemandMemory *memory, uint64_t now_usec)
 static uint64_t
 starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib, uint64_t now_usec)
 {
-    uint64_t recent = MAX(memory->window_kib, memory->before_kib);
+    uint64_t recent = recent_most(&memory->recent);
     uint64_t step = MAX(actual_kib / 4, maximum_kib / 8);
 
     recent += recent / AIR_PART;
@@ -154,7 +141,8 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
     if (starved && !memory->starved)
         memory->starving_usec = now_usec;
     memory->starved = starved;
-    note_recent(memory, now_usec);
+    /* a starved guest shows what it has, not what it needs */
+    recent_note(&memory->recent, starved ? 0 : memory->envelope_kib, RECENT_USEC, now_usec);
     memory->demand_kib = memory->envelope_kib + memory->envelope_kib / AIR_PART;
     if (memory->starved && (faults & FAULT_NO_STARVED) == 0)
         memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum, now_usec));

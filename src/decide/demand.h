@@ -14,6 +14,7 @@
  * A peak-hold that decays slowly is part of want only. In demand it would take memory from guests in need.
  */
 
+#include "decide/recent.h"
 #include "settings.h"
 #include "snapshot.h"
 
@@ -30,10 +31,7 @@ typedef struct DemandMemory {
     uint64_t envelope_kib; /* measured, held at the top of the noise */
     uint64_t demand_kib;
     uint64_t peak_kib; /* decays slowly */
-    /* the most it needed in the last one to two windows */
-    uint64_t window_usec;
-    uint64_t window_kib;
-    uint64_t before_kib;
+    RecentMost recent; /* what it needed lately */
     bool starved;
     uint64_t starved_usec;  /* when it was starved last, 0: never */
     uint64_t starved_kib;   /* what it had then */

@@ -137,21 +137,6 @@ ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint
         sums->untouched_kib += saturating_sub(committed_kib + overhead_kib, resident_kib);
 }
 
-/* The most that it was lately. */
-static uint64_t
-hold_other(LedgerMemory *memory, uint64_t other_kib, uint64_t now_usec)
-{
-    uint64_t since = now_usec - MIN(memory->window_usec, now_usec);
-
-    if (!memory->valid || since >= OTHER_WINDOW_USEC) {
-        memory->before_kib = memory->valid && since < 2 * OTHER_WINDOW_USEC ? memory->window_kib : 0;
-        memory->window_kib = 0;
-        memory->window_usec = now_usec;
-    }
-    memory->window_kib = MAX(memory->window_kib, other_kib);
-    return MAX(memory->window_kib, memory->before_kib);
-}
-
 /* Keeps measured_kib still: never above it, and below it only by what noise needs. */
 static uint64_t
 hold_budget(LedgerMemory *memory, uint64_t measured_kib, uint64_t total_kib, uint64_t now_usec)
@@ -180,15 +165,16 @@ ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Set
     uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);
     uint64_t available = MIN(figures->available_kib, usable);
     uint64_t used = saturating_sub(usable, saturating_add(available, sums->resident_kib));
-    uint64_t known = MAX(memory->window_kib, memory->before_kib);
-    uint64_t unseen = MIN(sums->unseen_kib, saturating_sub(used, known));
+    uint64_t unseen = MIN(sums->unseen_kib, saturating_sub(used, recent_most(&memory->other)));
     uint64_t other = used - unseen;
     uint64_t measured;
 
     budget->reserve_kib =
         settings->reserve_kib == SETTINGS_RESERVE_AUTO ? ledger_sliding_reserve(usable) : settings->reserve_kib;
 
-    budget->other_kib = (faults & FAULT_NO_BUDGET_SMOOTHING) != 0 ? other : hold_other(memory, other, now_usec);
+    budget->other_kib = recent_note(&memory->other, other, OTHER_WINDOW_USEC, now_usec);
+    if ((faults & FAULT_NO_BUDGET_SMOOTHING) != 0)
+        budget->other_kib = other;
     /* the same memory that is added to the others is taken off what is available */
     available = saturating_sub(available, budget->other_kib - other);
 

@@ -10,6 +10,7 @@
  * and target and can't rise by it. Memory is thus freed first and given after it is seen to be free.
  */
 
+#include "decide/recent.h"
 #include "plan.h"
 
 /* On what grounds a guest's committed memory is worked out. */
@@ -35,10 +36,7 @@ typedef struct OverheadMemory {
 /* Zero: nothing yet. */
 typedef struct LedgerMemory {
     bool valid;
-    /* what non-guest processes use: the most of the last one to two windows */
-    uint64_t window_usec;
-    uint64_t window_kib;
-    uint64_t before_kib;
+    RecentMost other;    /* what non-guest processes use */
     uint64_t held_kib;   /* the measured budget in force, see ledger_work_out_budget */
     uint64_t above_usec; /* the measured budget has been clearly above it since then; 0: it is not */
 } LedgerMemory;

@@ -56,13 +56,7 @@ watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhe
 
     if (resident == 0 || (faults & FAULT_NO_INHIBITED) != 0)
         return;
-    if (memory->window_usec == 0 || now_usec - memory->window_usec >= INHIBITED_WINDOW_USEC) {
-        memory->before_kib = memory->window_usec == 0 ? guest->settings->maximum_kib : memory->window_kib;
-        memory->window_kib = 0;
-        memory->window_usec = now_usec;
-    }
-    memory->window_kib = MAX(memory->window_kib, guest->actual_kib);
-    actual = MAX(memory->window_kib, memory->before_kib);
+    actual = recent_note(&memory->size, guest->actual_kib, INHIBITED_WINDOW_USEC, now_usec);
     if (memory->from_actual_kib == 0 || actual >= memory->from_actual_kib) {
         memory->from_actual_kib = actual;
         memory->from_resident_kib = resident;
@@ -180,7 +174,6 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
         measure(memory, guest, target_kib, elapsed, faults);
     memory->checked_usec = now_usec;
     memory->actual_kib = guest->actual_kib;
-    memory->target_kib = target_kib;
 
     if ((faults & FAULT_NO_STUCK) != 0)
         return STUCK_FOLLOWS;

@@ -12,6 +12,7 @@
  * QEMU then drops the pages silently (hw/virtio/virtio-balloon.c, virtio_balloon_inhibited).
  */
 
+#include "decide/recent.h"
 #include "snapshot.h"
 
 typedef enum StuckVerdict {
@@ -26,7 +27,6 @@ typedef struct StuckMemory {
     bool valid;
     uint64_t checked_usec;
     uint64_t actual_kib;
-    uint64_t target_kib;
     bool behind;
     uint64_t rate_kib;  /* per second, towards the target, smoothed */
     uint64_t bad_usec;  /* time without progress, less half the time with */
@@ -43,9 +43,7 @@ typedef struct StuckMemory {
     uint32_t limit_count;
     /* inhibited */
     bool inhibited;
-    uint64_t window_usec; /* the largest size of the last one to two windows */
-    uint64_t window_kib;
-    uint64_t before_kib;
+    RecentMost size;          /* of the balloon, as large as it was lately */
     uint64_t from_actual_kib; /* before the balloon grew */
     uint64_t from_resident_kib;
 } StuckMemory;
