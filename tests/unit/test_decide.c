@@ -21,20 +21,18 @@ promised(const FakeWorld *world)
 }
 
 static FakeWorld *
-world_of(size_t count, uint64_t actual, uint64_t need, uint32_t faults)
+broken_world(size_t count, uint64_t actual, uint64_t need, uint32_t faults)
 {
-    FakeWorld *world = world_new(32 * GIB, 2 * GIB);
+    FakeWorld *world = world_of(count, actual, need);
 
     decide_state_set_faults(world->state, faults);
-    for (size_t i = 0; i < count; i++)
-        world_add(world, GIB, 8 * GIB, actual, need);
     return world;
 }
 
 static bool
 memory_is_never_promised_twice(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 2500 * MIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 2500 * MIB, faults);
     bool holds = true;
 
     world->snapshot.host.figures.total_kib = 64 * GIB;
@@ -54,7 +52,7 @@ memory_is_never_promised_twice(uint32_t faults)
 static bool
 what_did_not_come_free_is_not_given_away(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool holds = true;
 
     world->fake[0].actual = world->guests[0].target_kib = 8 * GIB;
@@ -75,7 +73,7 @@ what_did_not_come_free_is_not_given_away(uint32_t faults)
 static bool
 short_dip_of_the_load_moves_no_target(uint32_t faults)
 {
-    FakeWorld *world = world_of(4, 3 * GIB, 2500 * MIB, faults);
+    FakeWorld *world = broken_world(4, 3 * GIB, 2500 * MIB, faults);
     unsigned before;
     bool holds;
 
@@ -95,7 +93,7 @@ short_dip_of_the_load_moves_no_target(uint32_t faults)
 static bool
 reset_guest_is_booked_at_its_maximum(uint32_t faults)
 {
-    FakeWorld *world = world_of(3, 2 * GIB, GIB, faults);
+    FakeWorld *world = broken_world(3, 2 * GIB, GIB, faults);
     bool holds = true;
 
     world_run(world, 70);
@@ -116,7 +114,7 @@ reset_guest_is_booked_at_its_maximum(uint32_t faults)
 static bool
 shortage_is_shared_by_weight_to_one_percent(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 7 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 7 * GIB, faults);
     uint64_t level;
     bool holds = true;
 
@@ -136,7 +134,7 @@ shortage_is_shared_by_weight_to_one_percent(uint32_t faults)
 static bool
 nobody_gets_buffer_before_everybody_has_demand(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 3300 * MIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 3300 * MIB, faults);
     bool holds = true;
 
     world->fake[0].settings.priority = 0;
@@ -150,7 +148,7 @@ nobody_gets_buffer_before_everybody_has_demand(uint32_t faults)
 static bool
 stale_guest_is_not_shrunk(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 2 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 2 * GIB, faults);
     bool holds;
 
     world_run(world, 5);
@@ -167,7 +165,7 @@ stale_guest_is_not_shrunk(uint32_t faults)
 static unsigned
 changes_by_noise(uint64_t need_mib, uint64_t host_noise_mib, uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, need_mib * MIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, need_mib * MIB, faults);
     unsigned before[8];
     unsigned most = 0;
     uint32_t seed = 1;
@@ -212,7 +210,7 @@ noise_of_the_host_moves_no_target(uint32_t faults)
 static bool
 shrinking_goes_in_steps(uint32_t faults)
 {
-    FakeWorld *world = world_of(1, 8 * GIB, GIB, faults);
+    FakeWorld *world = broken_world(1, 8 * GIB, GIB, faults);
     bool holds = true;
 
     world->fake[0].inflate = 50 * MIB;
@@ -230,7 +228,7 @@ shrinking_goes_in_steps(uint32_t faults)
 static bool
 guest_that_crawls_is_flagged(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool flagged = false;
 
     world->fake[0].need = 512 * MIB;
@@ -246,7 +244,7 @@ guest_that_crawls_is_flagged(uint32_t faults)
 static bool
 stuck_guest_is_left_out_and_its_target_drawn_back(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool holds;
 
     world->fake[0].need = 512 * MIB;
@@ -265,7 +263,7 @@ stuck_guest_is_left_out_and_its_target_drawn_back(uint32_t faults)
 static bool
 guest_that_works_one_second_in_twenty_is_flagged(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool flagged = false;
 
     world->fake[0].actual = world->guests[0].target_kib = 8 * GIB;
@@ -282,7 +280,7 @@ guest_that_works_one_second_in_twenty_is_flagged(uint32_t faults)
 static bool
 need_that_a_guest_cannot_show_is_met_at_once(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 1500 * MIB, 1200 * MIB, faults);
+    FakeWorld *world = broken_world(8, 1500 * MIB, 1200 * MIB, faults);
     bool holds;
 
     world_run(world, 120);
@@ -296,7 +294,7 @@ need_that_a_guest_cannot_show_is_met_at_once(uint32_t faults)
 static bool
 inhibited_balloon_is_found(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool holds;
 
     world->fake[0].actual = world->guests[0].target_kib = 6 * GIB;
@@ -312,7 +310,7 @@ inhibited_balloon_is_found(uint32_t faults)
 static bool
 guest_is_not_squeezed_before_it_has_settled(uint32_t faults)
 {
-    FakeWorld *world = world_of(8, 3 * GIB, 6 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 6 * GIB, faults);
     bool holds;
 
     world->guests[0].driver_usec = world->snapshot.now_usec;
@@ -328,7 +326,7 @@ guest_is_not_squeezed_before_it_has_settled(uint32_t faults)
 static bool
 pressure_of_the_host_takes_buffers_only(uint32_t faults)
 {
-    FakeWorld *world = world_of(4, 3 * GIB, 3 * GIB, faults);
+    FakeWorld *world = broken_world(4, 3 * GIB, 3 * GIB, faults);
     bool holds = true;
 
     world->snapshot.host.figures.has_pressure = true;
@@ -348,7 +346,7 @@ pressure_of_the_host_takes_buffers_only(uint32_t faults)
 static bool
 untouched_memory_is_not_promised_again(uint32_t faults)
 {
-    FakeWorld *world = world_of(2, 4 * GIB, 2 * GIB, faults);
+    FakeWorld *world = broken_world(2, 4 * GIB, 2 * GIB, faults);
     bool holds;
 
     world->other = 20 * GIB;
@@ -364,7 +362,7 @@ untouched_memory_is_not_promised_again(uint32_t faults)
 static bool
 guest_that_claims_too_much_usable_is_not_squeezed_on_its_word(uint32_t faults)
 {
-    FakeWorld *world = world_of(2, 3 * GIB, 2 * GIB, faults);
+    FakeWorld *world = broken_world(2, 3 * GIB, 2 * GIB, faults);
     bool holds;
 
     world->fake[0].lies = true;
@@ -377,7 +375,7 @@ guest_that_claims_too_much_usable_is_not_squeezed_on_its_word(uint32_t faults)
 static bool
 what_is_lent_out_can_be_taken_back(uint32_t faults)
 {
-    FakeWorld *world = world_of(2, 2 * GIB, 1200 * MIB, faults);
+    FakeWorld *world = broken_world(2, 2 * GIB, 1200 * MIB, faults);
     bool holds;
 
     world->settings->give_away = true;
@@ -448,337 +446,12 @@ each_broken_rule_is_caught(void **state)
     assert_true(all);
 }
 
-/* ---- states, bookings and reasons, guest by guest ---- */
-
-static void
-make_off(FakeGuest *fake, GuestSnapshot *guest)
-{
-    guest->life = GUEST_LIFE_OFF;
-}
-
-static void
-make_unmanaged(FakeGuest *fake, GuestSnapshot *guest)
-{
-    fake->settings.managed = false;
-}
-
-static void
-make_static(FakeGuest *fake, GuestSnapshot *guest)
-{
-    fake->settings.mode = GUEST_MODE_STATIC;
-}
-
-static void
-make_static_with_device(FakeGuest *fake, GuestSnapshot *guest)
-{
-    fake->settings.mode = GUEST_MODE_STATIC;
-    fake->settings.fixed_kib = 2 * GIB;
-}
-
-static void
-make_vfio(FakeGuest *fake, GuestSnapshot *guest)
-{
-    fake->settings.bar = BALLOON_VFIO;
-}
-
-static void
-make_hugepages(FakeGuest *fake, GuestSnapshot *guest)
-{
-    fake->settings.bar = BALLOON_HUGEPAGES;
-}
-
-static void
-make_paused(FakeGuest *fake, GuestSnapshot *guest)
-{
-    guest->life = GUEST_LIFE_PAUSED;
-}
-
-static void
-make_migrating(FakeGuest *fake, GuestSnapshot *guest)
-{
-    guest->migrating = true;
-}
-
-static void
-make_hanging(FakeGuest *fake, GuestSnapshot *guest)
-{
-    guest->answering = false;
-}
-
-static void
-make_starting(FakeGuest *fake, GuestSnapshot *guest)
-{
-    guest->driver_up = false;
-    guest->boot_usec = 990 * SEC;
-    fake->mute = true;
-}
-
-static void
-make_no_driver(FakeGuest *fake, GuestSnapshot *guest)
-{
-    make_starting(fake, guest);
-    guest->boot_usec = 100 * SEC;
-}
-
-static void
-make_adopted(FakeGuest *fake, GuestSnapshot *guest)
-{
-    guest->adopted = true;
-    guest->boots = 0;
-    guest->boot_usec = 1000 * SEC;
-    guest->driver_up = false;
-    guest->fresh = false;
-    guest->target_known = false;
-    fake->mute = true;
-}
-
-static void
-guests_out_of_the_sharing_are_booked_and_left_alone(void **state)
-{
-    static const struct {
-        const char *what;
-        void (*make)(FakeGuest *fake, GuestSnapshot *guest);
-        GuestState state;
-        PlanRule rule;
-        uint64_t committed;
-    } cases[] = {
-        {"off", make_off, GUEST_STATE_OFF, PLAN_RULE_OFF, 0},
-        {"unmanaged", make_unmanaged, GUEST_STATE_STATIC, PLAN_RULE_UNMANAGED, 8 * GIB},
-        {"static", make_static, GUEST_STATE_STATIC, PLAN_RULE_STATIC, 8 * GIB},
-        {"vfio", make_vfio, GUEST_STATE_STATIC, PLAN_RULE_BAR, 8 * GIB},
-        {"huge pages", make_hugepages, GUEST_STATE_STATIC, PLAN_RULE_BAR, 0},
-        {"paused", make_paused, GUEST_STATE_SUSPENDED, PLAN_RULE_FROZEN, 3 * GIB},
-        {"migrating", make_migrating, GUEST_STATE_MIGRATING, PLAN_RULE_FROZEN, 3 * GIB},
-        {"hanging", make_hanging, GUEST_STATE_UNRESPONSIVE, PLAN_RULE_UNRESPONSIVE, 3 * GIB},
-        {"starting", make_starting, GUEST_STATE_STARTING, PLAN_RULE_STARTING, 8 * GIB},
-        {"no driver", make_no_driver, GUEST_STATE_STATIC, PLAN_RULE_NO_DRIVER, 8 * GIB},
-        {"adopted", make_adopted, GUEST_STATE_ACTIVE, PLAN_RULE_ADOPTING, 3 * GIB},
-        {"with a memory device", make_static_with_device, GUEST_STATE_STATIC, PLAN_RULE_STATIC, 10 * GIB},
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        FakeWorld *world = world_of(2, 3 * GIB, 2 * GIB, 0);
-        const GuestPlan *plan;
-
-        cases[i].make(&world->fake[0], &world->guests[0]);
-        world_tick(world);
-        plan = &world->plan.guests[0];
-        if (plan->state != cases[i].state || plan->rule != cases[i].rule || plan->committed_kib != cases[i].committed ||
-            plan->tell) {
-            world_print(world);
-            fail_msg("%s", cases[i].what);
-        }
-        world_free(world);
-    }
-}
-
-static void
-guests_without_statistics_keep_what_they_have(void **state)
-{
-    FakeWorld *world = world_of(2, 3 * GIB, 2 * GIB, 0);
-
-    world->fake[0].mute = true;
-    world->fake[1].need = 7 * GIB;
-    world_run(world, 60);
-    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_STATIC);
-    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_STATISTICS);
-    assert_int_equal(world->fake[0].actual, 3 * GIB);
-    assert_int_equal(world->fake[0].changes, 0);
-    world_free(world);
-}
-
-static void
-adoption_squeezes_nobody(void **state)
-{
-    FakeWorld *world = world_of(8, 3 * GIB, 2 * GIB, 0);
-
-    for (size_t i = 0; i < 8; i++)
-        make_adopted(&world->fake[i], &world->guests[i]);
-    world->fake[0].actual = world->guests[0].target_kib = 8 * GIB;
-    for (size_t i = 1; i < 8; i++) {
-        world->guests[i].driver_up = true;
-        world->fake[i].mute = false;
-        world->guests[i].fresh = true;
-    }
-    world->fake[7].need = 4 * GIB;
-    world_run(world, 5);
-    for (size_t i = 1; i < 7; i++)
-        assert_int_equal(world->fake[i].actual, 3 * GIB);
-    assert_int_equal(world->violations, 0);
-    world_run(world, 30);
-    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_DRIVER);
-    assert_true(world->fake[7].actual > 4 * GIB);
-    world_free(world);
-}
-
-static void
-observed_guest_shows_its_target_and_is_not_told(void **state)
-{
-    FakeWorld *world = world_of(3, 3 * GIB, 4 * GIB, 0);
-
-    world->fake[0].settings.mode = GUEST_MODE_OBSERVE;
-    world_run(world, 60);
-    assert_int_equal(world->fake[0].changes, 0);
-    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_OBSERVED);
-    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_OBSERVE);
-    assert_true(world->plan.guests[0].target_kib > 4 * GIB);
-    assert_int_equal(world->plan.guests[0].committed_kib, 8 * GIB);
-    assert_true(world->fake[1].actual > 4 * GIB);
-    world_free(world);
-}
-
-static void
-dry_run_shows_what_every_guest_would_get_and_tells_nobody(void **state)
-{
-    FakeWorld *world = world_of(8, 3 * GIB, 7 * GIB, 0);
-
-    world->dry = true;
-    for (size_t i = 0; i < 8; i++)
-        world->fake[i].settings.priority = (uint32_t)i * 10;
-    world_run(world, 120);
-    for (size_t i = 0; i < 8; i++) {
-        assert_int_equal(world->fake[i].changes, 0);
-        assert_int_equal(world->plan.guests[i].state, GUEST_STATE_OBSERVED);
-        if (i > 0)
-            assert_true(world->plan.guests[i].target_kib >= world->plan.guests[i - 1].target_kib);
-    }
-    assert_true(world->plan.guests[7].target_kib > 2 * world->plan.guests[0].target_kib);
-    world_free(world);
-}
-
-static void
-nothing_is_told_while_libvirt_is_away(void **state)
-{
-    FakeWorld *world = world_of(2, 3 * GIB, 7 * GIB, 0);
-
-    world->snapshot.host.link = WORLD_LINK_DOWN;
-    world_run(world, 10);
-    assert_int_equal(world->fake[0].changes + world->fake[1].changes, 0);
-    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LINK_DOWN);
-    world_free(world);
-}
-
-static void
-nothing_is_raised_without_figures_of_the_host(void **state)
-{
-    FakeWorld *world = world_of(2, 3 * GIB, 7 * GIB, 0);
-
-    world->snapshot.host.figures_valid = false;
-    world_run(world, 10);
-    assert_int_equal(world->fake[0].changes, 0);
-    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_WAIT_FREE);
-    world->snapshot.host.figures_valid = true;
-    world_run(world, 10);
-    assert_true(world->fake[0].actual > 7 * GIB);
-    world_free(world);
-}
-
-static void
-unknown_target_is_told_even_if_it_changes_nothing(void **state)
-{
-    FakeWorld *world = world_of(1, 3 * GIB, 2560 * MIB, 0);
-
-    world->guests[0].target_known = false;
-    world_tick(world);
-    assert_int_equal(world->fake[0].changes, 1);
-    world_run(world, 20);
-    assert_int_equal(world->fake[0].changes, 1);
-    world_free(world);
-}
-
-static void
-nothing_is_told_while_a_call_is_under_way(void **state)
-{
-    FakeWorld *world = world_of(1, 3 * GIB, 7 * GIB, 0);
-
-    world->guests[0].target_pending = true;
-    world_run(world, 10);
-    assert_int_equal(world->fake[0].changes, 0);
-    world->guests[0].target_pending = false;
-    world_run(world, 10);
-    assert_true(world->fake[0].changes > 0);
-    world_free(world);
-}
-
-static void
-minimums_that_do_not_fit_are_told(void **state)
-{
-    FakeWorld *world = world_of(8, 4 * GIB, 6 * GIB, 0);
-
-    for (size_t i = 0; i < 8; i++)
-        world->fake[i].settings.minimum_kib = 4 * GIB;
-    world_run(world, 10);
-    assert_false(world->plan.minimums_fit);
-    assert_true(world->plan.over_budget);
-    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_MINIMUMS);
-    assert_int_equal(world->fake[0].actual, 4 * GIB);
-    world_free(world);
-}
-
-static void
-reasons_follow_from_what_limits(void **state)
-{
-    FakeWorld *world = world_of(3, 2 * GIB, 1500 * MIB, 0);
-
-    world->fake[0].need = 300 * MIB;
-    world->fake[1].need = 7900 * MIB;
-    world_run(world, 200);
-    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_AT_MINIMUM);
-    assert_int_equal(world->plan.guests[0].target_kib, GIB);
-    assert_int_equal(world->plan.guests[1].rule, PLAN_RULE_AT_MAXIMUM);
-    assert_int_equal(world->plan.guests[1].target_kib, 8 * GIB);
-    assert_int_equal(world->plan.guests[2].rule, PLAN_RULE_SATISFIED);
-    assert_int_equal(world->plan.guests[0].status, GUEST_STATUS_OK);
-    world_free(world);
-}
-
-static void
-budget_setting_caps_what_all_have(void **state)
-{
-    FakeWorld *world = world_of(4, GIB, 6 * GIB, 0);
-
-    world->settings->budget_kib = 8 * GIB;
-    world_run(world, 60);
-    assert_int_equal(world->plan.budget_limit, BUDGET_BY_SETTING);
-    assert_int_equal(world->plan.budget_kib, 8 * GIB);
-    for (size_t i = 0; i < 4; i++)
-        assert_int_equal(world->fake[i].actual, 2 * GIB);
-    assert_int_equal(world->plan.guests[0].status, GUEST_STATUS_WARNING);
-    world_free(world);
-}
-
-static void
-memory_goes_to_who_stays_when_a_guest_leaves(void **state)
-{
-    FakeWorld *world = world_of(5, 5 * GIB, 7 * GIB, 0);
-
-    world_run(world, 60);
-    world_remove(world, 2);
-    world_run(world, 60);
-    for (size_t i = 0; i < 4; i++)
-        assert_true(world->fake[i].actual > 7 * GIB);
-    world_free(world);
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_situation_holds),
         cmocka_unit_test(each_broken_rule_is_caught),
-        cmocka_unit_test(guests_out_of_the_sharing_are_booked_and_left_alone),
-        cmocka_unit_test(guests_without_statistics_keep_what_they_have),
-        cmocka_unit_test(adoption_squeezes_nobody),
-        cmocka_unit_test(observed_guest_shows_its_target_and_is_not_told),
-        cmocka_unit_test(dry_run_shows_what_every_guest_would_get_and_tells_nobody),
-        cmocka_unit_test(nothing_is_told_while_libvirt_is_away),
-        cmocka_unit_test(nothing_is_raised_without_figures_of_the_host),
-        cmocka_unit_test(unknown_target_is_told_even_if_it_changes_nothing),
-        cmocka_unit_test(nothing_is_told_while_a_call_is_under_way),
-        cmocka_unit_test(minimums_that_do_not_fit_are_told),
-        cmocka_unit_test(reasons_follow_from_what_limits),
-        cmocka_unit_test(budget_setting_caps_what_all_have),
-        cmocka_unit_test(memory_goes_to_who_stays_when_a_guest_leaves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

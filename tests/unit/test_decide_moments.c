@@ -4,16 +4,6 @@
 
 #include "test_decide_world.h"
 
-static FakeWorld *
-world_of(size_t count, uint64_t actual, uint64_t need)
-{
-    FakeWorld *world = world_new(32 * GIB, 2 * GIB);
-
-    for (size_t i = 0; i < count; i++)
-        world_add(world, GIB, 8 * GIB, actual, need);
-    return world;
-}
-
 static void
 adopt(FakeWorld *world, size_t i)
 {

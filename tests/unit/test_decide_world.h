@@ -118,6 +118,17 @@ world_add(FakeWorld *world, uint64_t minimum, uint64_t maximum, uint64_t actual,
     return fake;
 }
 
+/* A host of 32 GiB, of which 2 are kept, with guests of 1 to 8 GiB. */
+static inline FakeWorld *
+world_of(size_t count, uint64_t actual, uint64_t need)
+{
+    FakeWorld *world = world_new(32 * GIB, 2 * GIB);
+
+    for (size_t i = 0; i < count; i++)
+        world_add(world, GIB, 8 * GIB, actual, need);
+    return world;
+}
+
 /* New reports and figures, as they would be seen now. */
 static inline void
 world_observe(FakeWorld *world)

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* States, bookings and reasons, guest by guest; and when nothing is told. */
+
+#include "test_decide_world.h"
+
+static void
+make_off(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->life = GUEST_LIFE_OFF;
+}
+
+static void
+make_unmanaged(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.managed = false;
+}
+
+static void
+make_static(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.mode = GUEST_MODE_STATIC;
+}
+
+static void
+make_static_with_device(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.mode = GUEST_MODE_STATIC;
+    fake->settings.fixed_kib = 2 * GIB;
+}
+
+static void
+make_vfio(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.bar = BALLOON_VFIO;
+}
+
+static void
+make_hugepages(FakeGuest *fake, GuestSnapshot *guest)
+{
+    fake->settings.bar = BALLOON_HUGEPAGES;
+}
+
+static void
+make_paused(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->life = GUEST_LIFE_PAUSED;
+}
+
+static void
+make_migrating(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->migrating = true;
+}
+
+static void
+make_hanging(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->answering = false;
+}
+
+static void
+make_starting(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->driver_up = false;
+    guest->boot_usec = 990 * SEC;
+    fake->mute = true;
+}
+
+static void
+make_no_driver(FakeGuest *fake, GuestSnapshot *guest)
+{
+    make_starting(fake, guest);
+    guest->boot_usec = 100 * SEC;
+}
+
+static void
+make_adopted(FakeGuest *fake, GuestSnapshot *guest)
+{
+    guest->adopted = true;
+    guest->boots = 0;
+    guest->boot_usec = 1000 * SEC;
+    guest->driver_up = false;
+    guest->fresh = false;
+    guest->target_known = false;
+    fake->mute = true;
+}
+
+static void
+guests_out_of_the_sharing_are_booked_and_left_alone(void **state)
+{
+    static const struct {
+        const char *what;
+        void (*make)(FakeGuest *fake, GuestSnapshot *guest);
+        GuestState state;
+        PlanRule rule;
+        uint64_t committed;
+    } cases[] = {
+        {"off", make_off, GUEST_STATE_OFF, PLAN_RULE_OFF, 0},
+        {"unmanaged", make_unmanaged, GUEST_STATE_STATIC, PLAN_RULE_UNMANAGED, 8 * GIB},
+        {"static", make_static, GUEST_STATE_STATIC, PLAN_RULE_STATIC, 8 * GIB},
+        {"vfio", make_vfio, GUEST_STATE_STATIC, PLAN_RULE_BAR, 8 * GIB},
+        {"huge pages", make_hugepages, GUEST_STATE_STATIC, PLAN_RULE_BAR, 0},
+        {"paused", make_paused, GUEST_STATE_SUSPENDED, PLAN_RULE_FROZEN, 3 * GIB},
+        {"migrating", make_migrating, GUEST_STATE_MIGRATING, PLAN_RULE_FROZEN, 3 * GIB},
+        {"hanging", make_hanging, GUEST_STATE_UNRESPONSIVE, PLAN_RULE_UNRESPONSIVE, 3 * GIB},
+        {"starting", make_starting, GUEST_STATE_STARTING, PLAN_RULE_STARTING, 8 * GIB},
+        {"no driver", make_no_driver, GUEST_STATE_STATIC, PLAN_RULE_NO_DRIVER, 8 * GIB},
+        {"adopted", make_adopted, GUEST_STATE_ACTIVE, PLAN_RULE_ADOPTING, 3 * GIB},
+        {"with a memory device", make_static_with_device, GUEST_STATE_STATIC, PLAN_RULE_STATIC, 10 * GIB},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        FakeWorld *world = world_of(2, 3 * GIB, 2 * GIB);
+        const GuestPlan *plan;
+
+        cases[i].make(&world->fake[0], &world->guests[0]);
+        world_tick(world);
+        plan = &world->plan.guests[0];
+        if (plan->state != cases[i].state || plan->rule != cases[i].rule || plan->committed_kib != cases[i].committed ||
+            plan->tell) {
+            world_print(world);
+            fail_msg("%s", cases[i].what);
+        }
+        world_free(world);
+    }
+}
+
+static void
+guests_without_statistics_keep_what_they_have(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 2 * GIB);
+
+    world->fake[0].mute = true;
+    world->fake[1].need = 7 * GIB;
+    world_run(world, 60);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_STATIC);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_STATISTICS);
+    assert_int_equal(world->fake[0].actual, 3 * GIB);
+    assert_int_equal(world->fake[0].changes, 0);
+    world_free(world);
+}
+
+static void
+adoption_squeezes_nobody(void **state)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 2 * GIB);
+
+    for (size_t i = 0; i < 8; i++)
+        make_adopted(&world->fake[i], &world->guests[i]);
+    world->fake[0].actual = world->guests[0].target_kib = 8 * GIB;
+    for (size_t i = 1; i < 8; i++) {
+        world->guests[i].driver_up = true;
+        world->fake[i].mute = false;
+        world->guests[i].fresh = true;
+    }
+    world->fake[7].need = 4 * GIB;
+    world_run(world, 5);
+    for (size_t i = 1; i < 7; i++)
+        assert_int_equal(world->fake[i].actual, 3 * GIB);
+    assert_int_equal(world->violations, 0);
+    world_run(world, 30);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_DRIVER);
+    assert_true(world->fake[7].actual > 4 * GIB);
+    world_free(world);
+}
+
+static void
+observed_guest_shows_its_target_and_is_not_told(void **state)
+{
+    FakeWorld *world = world_of(3, 3 * GIB, 4 * GIB);
+
+    world->fake[0].settings.mode = GUEST_MODE_OBSERVE;
+    world_run(world, 60);
+    assert_int_equal(world->fake[0].changes, 0);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_OBSERVED);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_OBSERVE);
+    assert_true(world->plan.guests[0].target_kib > 4 * GIB);
+    assert_int_equal(world->plan.guests[0].committed_kib, 8 * GIB);
+    assert_true(world->fake[1].actual > 4 * GIB);
+    world_free(world);
+}
+
+static void
+dry_run_shows_what_every_guest_would_get_and_tells_nobody(void **state)
+{
+    FakeWorld *world = world_of(8, 3 * GIB, 7 * GIB);
+
+    world->dry = true;
+    for (size_t i = 0; i < 8; i++)
+        world->fake[i].settings.priority = (uint32_t)i * 10;
+    world_run(world, 120);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(world->fake[i].changes, 0);
+        assert_int_equal(world->plan.guests[i].state, GUEST_STATE_OBSERVED);
+        if (i > 0)
+            assert_true(world->plan.guests[i].target_kib >= world->plan.guests[i - 1].target_kib);
+    }
+    assert_true(world->plan.guests[7].target_kib > 2 * world->plan.guests[0].target_kib);
+    world_free(world);
+}
+
+static void
+nothing_is_told_while_libvirt_is_away(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 7 * GIB);
+
+    world->snapshot.host.link = WORLD_LINK_DOWN;
+    world_run(world, 10);
+    assert_int_equal(world->fake[0].changes + world->fake[1].changes, 0);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LINK_DOWN);
+    world_free(world);
+}
+
+static void
+nothing_is_raised_without_figures_of_the_host(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 7 * GIB);
+
+    world->snapshot.host.figures_valid = false;
+    world_run(world, 10);
+    assert_int_equal(world->fake[0].changes, 0);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_WAIT_FREE);
+    world->snapshot.host.figures_valid = true;
+    world_run(world, 10);
+    assert_true(world->fake[0].actual > 7 * GIB);
+    world_free(world);
+}
+
+static void
+unknown_target_is_told_even_if_it_changes_nothing(void **state)
+{
+    FakeWorld *world = world_of(1, 3 * GIB, 2560 * MIB);
+
+    world->guests[0].target_known = false;
+    world_tick(world);
+    assert_int_equal(world->fake[0].changes, 1);
+    world_run(world, 20);
+    assert_int_equal(world->fake[0].changes, 1);
+    world_free(world);
+}
+
+static void
+nothing_is_told_while_a_call_is_under_way(void **state)
+{
+    FakeWorld *world = world_of(1, 3 * GIB, 7 * GIB);
+
+    world->guests[0].target_pending = true;
+    world_run(world, 10);
+    assert_int_equal(world->fake[0].changes, 0);
+    world->guests[0].target_pending = false;
+    world_run(world, 10);
+    assert_true(world->fake[0].changes > 0);
+    world_free(world);
+}
+
+static void
+minimums_that_do_not_fit_are_told(void **state)
+{
+    FakeWorld *world = world_of(8, 4 * GIB, 6 * GIB);
+
+    for (size_t i = 0; i < 8; i++)
+        world->fake[i].settings.minimum_kib = 4 * GIB;
+    world_run(world, 10);
+    assert_false(world->plan.minimums_fit);
+    assert_true(world->plan.over_budget);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_MINIMUMS);
+    assert_int_equal(world->fake[0].actual, 4 * GIB);
+    world_free(world);
+}
+
+static void
+reasons_follow_from_what_limits(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, 1500 * MIB);
+
+    world->fake[0].need = 300 * MIB;
+    world->fake[1].need = 7900 * MIB;
+    world_run(world, 200);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_AT_MINIMUM);
+    assert_int_equal(world->plan.guests[0].target_kib, GIB);
+    assert_int_equal(world->plan.guests[1].rule, PLAN_RULE_AT_MAXIMUM);
+    assert_int_equal(world->plan.guests[1].target_kib, 8 * GIB);
+    assert_int_equal(world->plan.guests[2].rule, PLAN_RULE_SATISFIED);
+    assert_int_equal(world->plan.guests[0].status, GUEST_STATUS_OK);
+    world_free(world);
+}
+
+static void
+budget_setting_caps_what_all_have(void **state)
+{
+    FakeWorld *world = world_of(4, GIB, 6 * GIB);
+
+    world->settings->budget_kib = 8 * GIB;
+    world_run(world, 60);
+    assert_int_equal(world->plan.budget_limit, BUDGET_BY_SETTING);
+    assert_int_equal(world->plan.budget_kib, 8 * GIB);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(world->fake[i].actual, 2 * GIB);
+    assert_int_equal(world->plan.guests[0].status, GUEST_STATUS_WARNING);
+    world_free(world);
+}
+
+static void
+memory_goes_to_who_stays_when_a_guest_leaves(void **state)
+{
+    FakeWorld *world = world_of(5, 5 * GIB, 7 * GIB);
+
+    world_run(world, 60);
+    world_remove(world, 2);
+    world_run(world, 60);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(world->fake[i].actual > 7 * GIB);
+    world_free(world);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(guests_out_of_the_sharing_are_booked_and_left_alone),
+        cmocka_unit_test(guests_without_statistics_keep_what_they_have),
+        cmocka_unit_test(adoption_squeezes_nobody),
+        cmocka_unit_test(observed_guest_shows_its_target_and_is_not_told),
+        cmocka_unit_test(dry_run_shows_what_every_guest_would_get_and_tells_nobody),
+        cmocka_unit_test(nothing_is_told_while_libvirt_is_away),
+        cmocka_unit_test(nothing_is_raised_without_figures_of_the_host),
+        cmocka_unit_test(unknown_target_is_told_even_if_it_changes_nothing),
+        cmocka_unit_test(nothing_is_told_while_a_call_is_under_way),
+        cmocka_unit_test(minimums_that_do_not_fit_are_told),
+        cmocka_unit_test(reasons_follow_from_what_limits),
+        cmocka_unit_test(budget_setting_caps_what_all_have),
+        cmocka_unit_test(memory_goes_to_who_stays_when_a_guest_leaves),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
