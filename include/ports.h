@@ -36,6 +36,7 @@ typedef enum GuestReportField {
     REPORT_MAJOR_FAULTS = 1 << 6,
     REPORT_LAST_UPDATE = 1 << 7,
     REPORT_RESIDENT = 1 << 8,
+    REPORT_SWAP_OUT = 1 << 9,
 } GuestReportField;
 
 /*
@@ -54,6 +55,7 @@ typedef struct GuestReport {
     uint64_t unused_kib;      /* guest's MemFree */
     uint64_t cache_kib;       /* guest's page cache */
     uint64_t swap_in_kib;     /* swapped in since the guest booted */
+    uint64_t swap_out_kib;    /* swapped out since the guest booted */
     uint64_t major_faults;    /* since the guest booted */
     uint64_t last_update_sec; /* wall clock of the host at the guest's last report; 0: never */
     uint64_t resident_kib;    /* RSS of the QEMU process */

@@ -52,6 +52,7 @@ typedef struct GuestSnapshot {
     bool has_cache;
     uint64_t cache_kib;
     uint64_t swapped_in_kib;   /* between the last two reports; 0 where unknown */
+    uint64_t swapped_out_kib;  /* likewise */
     uint64_t major_faults;     /* likewise */
     uint64_t report_span_usec; /* time between these two reports; 0: there was one only */
     uint32_t doubts;           /* GuestDoubt bits */

@@ -12,9 +12,10 @@
 #define AIR_PART 32
 
 /* Swapping in or faulting at these rates is only taken for need while usable is short as well, and not right after
-   the guest grew: then it fetches its pages back for a while although it has room. */
+   the guest grew: then it fetches its pages back for a while although it has room. One that swaps out at the same
+   time does not fetch: it works on more than it has, with a little always usable because it swaps. */
 #define SHORT_PART 10
-#define STARVED_SWAP_IN_KIB_PER_SEC 1024
+#define STARVED_SWAP_KIB_PER_SEC 1024
 #define STARVED_FAULTS_PER_SEC 100
 #define FETCHING_USEC (10 * USEC_PER_SEC)
 
@@ -51,15 +52,17 @@ static bool
 is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec)
 {
     uint64_t span_msec = guest->report_span_usec / USEC_PER_MSEC;
+    uint64_t much_kib = STARVED_SWAP_KIB_PER_SEC * span_msec / 1000;
 
     if (usable_kib < guest->report_actual_kib / STARVED_PART)
         return true;
     if (usable_kib >= guest->report_actual_kib / SHORT_PART || span_msec == 0)
         return false;
+    if (guest->swapped_in_kib >= much_kib && guest->swapped_out_kib >= much_kib)
+        return true;
     if (memory->grown_usec != 0 && now_usec - memory->grown_usec < FETCHING_USEC)
         return false;
-    return guest->swapped_in_kib >= STARVED_SWAP_IN_KIB_PER_SEC * span_msec / 1000 ||
-           guest->major_faults >= STARVED_FAULTS_PER_SEC * span_msec / 1000;
+    return guest->swapped_in_kib >= much_kib || guest->major_faults >= STARVED_FAULTS_PER_SEC * span_msec / 1000;
 }
 
 static void

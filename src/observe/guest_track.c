@@ -121,6 +121,7 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     track->report = (GuestReport){0};
     track->report_actual_kib = 0;
     track->swapped_in_kib = 0;
+    track->swapped_out_kib = 0;
     track->major_faults = 0;
     track->counter_went_back = false;
     balloon_track_reset(&track->balloon, settings->maximum_kib);
@@ -150,6 +151,8 @@ take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *s
     track->counter_went_back = false;
     track->swapped_in_kib =
         counter_delta(track, report, REPORT_SWAP_IN, track->report.swap_in_kib, report->swap_in_kib);
+    track->swapped_out_kib =
+        counter_delta(track, report, REPORT_SWAP_OUT, track->report.swap_out_kib, report->swap_out_kib);
     track->major_faults =
         counter_delta(track, report, REPORT_MAJOR_FAULTS, track->report.major_faults, report->major_faults);
     track->report_span_usec = first ? 0 : MAX(saturating_sub(seen_usec, track->report_usec), 1);
@@ -215,8 +218,9 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
     guest->report_usec = track->report_usec;
     guest->report_span_usec = track->report_span_usec;
     guest->swapped_in_kib = MIN(track->swapped_in_kib, KIB_LIMIT);
+    guest->swapped_out_kib = MIN(track->swapped_out_kib, KIB_LIMIT);
     guest->major_faults = track->major_faults;
-    if (track->swapped_in_kib > KIB_LIMIT)
+    if (track->swapped_in_kib > KIB_LIMIT || track->swapped_out_kib > KIB_LIMIT)
         guest->doubts |= DOUBT_IMPOSSIBLE;
     if (track->counter_went_back)
         guest->doubts |= DOUBT_COUNTER_WENT_BACK;

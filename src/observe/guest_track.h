@@ -28,6 +28,7 @@ typedef struct GuestTrack {
     GuestReport report; /* of that report, as it came */
     uint64_t report_actual_kib;
     uint64_t swapped_in_kib;
+    uint64_t swapped_out_kib;
     uint64_t major_faults;
     bool counter_went_back;
     BalloonTrack balloon;

@@ -52,7 +52,7 @@ start(SimGuest *guest, uint64_t second)
     guest->has_kib = guest->shown_kib = guest->spec->maximum_kib;
     guest->target_kib = sim_guest_spec_startup(guest->spec);
     guest->touched_kib = 0;
-    guest->swapped_kib = guest->swap_in_kib = guest->major_faults = 0;
+    guest->swapped_kib = guest->swap_in_kib = guest->swap_out_kib = guest->major_faults = 0;
     guest->updated_sec = 0;
     guest->report = (GuestReport){0};
 }
@@ -66,7 +66,7 @@ reset(SimGuest *guest, uint64_t second)
     guest->boots++;
     guest->boot_in_place = true;
     guest->has_kib = guest->spec->maximum_kib;
-    guest->swapped_kib = guest->swap_in_kib = guest->major_faults = 0;
+    guest->swapped_kib = guest->swap_in_kib = guest->swap_out_kib = guest->major_faults = 0;
 }
 
 static void
@@ -134,18 +134,20 @@ touch(SimGuest *guest, uint64_t second)
     guest->major_faults += moved / PAGE_KIB;
     if (lacking == 0)
         guest->swapped_kib -= moved;
+    else
+        guest->swap_out_kib += moved;
 }
 
 static void
 tell_lie(const SimGuest *guest, Lie lie, uint64_t second, GuestReport *report)
 {
-    uint64_t *figures[] = {&report->usable_kib, &report->total_kib,   &report->unused_kib,
-                           &report->cache_kib,  &report->swap_in_kib, &report->major_faults};
+    uint64_t *figures[] = {&report->usable_kib,  &report->total_kib,    &report->unused_kib,  &report->cache_kib,
+                           &report->swap_in_kib, &report->swap_out_kib, &report->major_faults};
 
     switch (lie) {
     case LIE_STARVING:
         report->usable_kib = report->unused_kib = 0;
-        report->swap_in_kib = second * SWAP_KIB_PER_SEC;
+        report->swap_in_kib = report->swap_out_kib = second * SWAP_KIB_PER_SEC;
         report->major_faults = report->swap_in_kib / PAGE_KIB;
         break;
     case LIE_USABLE_ABOVE_ALL:
@@ -155,7 +157,7 @@ tell_lie(const SimGuest *guest, Lie lie, uint64_t second, GuestReport *report)
         report->usable_kib = report->unused_kib = report->total_kib;
         break;
     case LIE_COUNTERS_BACK:
-        report->swap_in_kib = report->major_faults = 0;
+        report->swap_in_kib = report->swap_out_kib = report->major_faults = 0;
         break;
     case LIE_TOTAL_ABOVE_ALL:
         report->total_kib = guest->spec->maximum_kib * 3;
@@ -185,11 +187,13 @@ send_report(SimGuest *guest, uint64_t second, uint64_t wall_sec)
     guest->reported_second = second;
     guest->updated_sec = wall_sec;
     guest->report = (GuestReport){
-        .fields = REPORT_USABLE | REPORT_TOTAL | REPORT_UNUSED | REPORT_CACHE | REPORT_SWAP_IN | REPORT_MAJOR_FAULTS,
+        .fields = REPORT_USABLE | REPORT_TOTAL | REPORT_UNUSED | REPORT_CACHE | REPORT_SWAP_IN | REPORT_SWAP_OUT |
+                  REPORT_MAJOR_FAULTS,
         .usable_kib = usable,
         .total_kib = balloon_is_used ? guest->spec->maximum_kib : guest->has_kib,
         .unused_kib = usable,
         .swap_in_kib = guest->swap_in_kib,
+        .swap_out_kib = guest->swap_out_kib,
         .major_faults = guest->major_faults,
     };
     tell_lie(guest, current_lie(guest, second), second, &guest->report);

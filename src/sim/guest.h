@@ -44,6 +44,7 @@ typedef struct SimGuest {
 
     uint64_t swapped_kib; /* of what it needs, in its swap */
     uint64_t swap_in_kib; /* counters since boot */
+    uint64_t swap_out_kib;
     uint64_t major_faults;
     uint64_t period_sec;      /* of the statistics; 0: none */
     uint64_t reported_second; /* second of the last report */

@@ -134,6 +134,10 @@ monitor_call_read_report(const MonitorCall *call, GuestReport *report)
             report->cache_kib = value;
             report->fields |= REPORT_CACHE;
             break;
+        case VIR_DOMAIN_MEMORY_STAT_SWAP_OUT:
+            report->swap_out_kib = value;
+            report->fields |= REPORT_SWAP_OUT;
+            break;
         case VIR_DOMAIN_MEMORY_STAT_SWAP_IN:
             report->swap_in_kib = value;
             report->fields |= REPORT_SWAP_IN;

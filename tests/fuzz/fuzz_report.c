@@ -63,6 +63,7 @@ check(const GuestSnapshot *guest, uint64_t now_usec)
     g_assert_cmpuint(guest->unused_kib, <=, all);
     g_assert_cmpuint(guest->cache_kib, <=, all);
     g_assert_cmpuint(guest->swapped_in_kib, <=, KIB_LIMIT);
+    g_assert_cmpuint(guest->swapped_out_kib, <=, KIB_LIMIT);
     g_assert_cmpuint(guest->resident_kib, <=, KIB_LIMIT);
     g_assert_cmpuint(guest->report_usec, <=, now_usec);
     g_assert_cmpuint(guest->driver_usec, <=, now_usec);
@@ -98,6 +99,7 @@ step(Input *input, GuestRecord *record, uint64_t now_usec)
     record->report.unused_kib = take_amount(input);
     record->report.cache_kib = take_amount(input);
     record->report.swap_in_kib = take_amount(input);
+    record->report.swap_out_kib = take_amount(input);
     record->report.major_faults = take_amount(input);
     record->report.last_update_sec = take_byte(input);
     record->report.resident_kib = take_amount(input);

@@ -77,6 +77,7 @@ it_shows_only_the_need_it_can_touch(void **state)
     assert_int_equal(answer(&fixture).actual_kib, 4 * KIB_PER_GIB);
     swapped_in = answer(&fixture).swap_in_kib;
     assert_true(swapped_in > 0);
+    assert_true(answer(&fixture).swap_out_kib > 0);
     pass(&fixture);
     assert_true(answer(&fixture).swap_in_kib > swapped_in);
     assert_true(answer(&fixture).major_faults > 0);

@@ -171,6 +171,22 @@ fetching_pages_back_after_growing_is_no_need(void **state)
 }
 
 static void
+swapping_both_ways_is_need_at_any_time(void **state)
+{
+    Bench *bench = *state;
+
+    bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 50 * MIB;
+    report(bench, 2 * GIB, 0);
+    report(bench, 3 * GIB, 100 * MIB);
+    assert_true(bench->demand.starved);
+    report(bench, 3 * GIB, GIB);
+    assert_false(bench->demand.starved);
+    bench->guest.swapped_in_kib = 0;
+    report(bench, 4 * GIB, 100 * MIB);
+    assert_false(bench->demand.starved);
+}
+
+static void
 swapping_in_counts_only_while_usable_is_short(void **state)
 {
     Bench *bench = *state;
@@ -298,6 +314,7 @@ main(void)
         cmocka_unit_test_setup_teardown(guest_that_stays_starved_grows_beyond_what_it_needed_lately, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fetching_pages_back_after_growing_is_no_need, set_up, tear_down),
         cmocka_unit_test_setup_teardown(swapping_in_counts_only_while_usable_is_short, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(swapping_both_ways_is_need_at_any_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(demand_falls_at_once_and_want_slowly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(noise_is_covered_and_does_not_move_demand, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_a_new_report_nothing_changes, set_up, tear_down),

@@ -10,7 +10,7 @@
 #define GIB KIB_PER_GIB
 #define MIB KIB_PER_MIB
 #define ALL_FIELDS                                                                                                     \
-    (REPORT_ACTUAL | REPORT_USABLE | REPORT_TOTAL | REPORT_UNUSED | REPORT_CACHE | REPORT_SWAP_IN |                    \
+    (REPORT_ACTUAL | REPORT_USABLE | REPORT_TOTAL | REPORT_UNUSED | REPORT_CACHE | REPORT_SWAP_IN | REPORT_SWAP_OUT |  \
      REPORT_MAJOR_FAULTS | REPORT_LAST_UPDATE | REPORT_RESIDENT)
 
 typedef struct Fixture {
@@ -405,10 +405,12 @@ counters_are_told_as_what_they_grew_by(void **state)
         f->now_usec += 2 * SEC;
         answer(f, 500 + i);
         f->record.report.swap_in_kib = 1000 * i * i;
+        f->record.report.swap_out_kib = 2000 * i * i;
         f->record.report.major_faults = 10 * i;
         g = look(f);
     }
     assert_int_equal(g->swapped_in_kib, 5000);
+    assert_int_equal(g->swapped_out_kib, 10000);
     assert_int_equal(g->major_faults, 10);
     assert_int_equal(g->report_span_usec, 2 * SEC);
     /* the same report seen again tells the same */
