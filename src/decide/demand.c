@@ -10,6 +10,9 @@
  */
 #define STARVED_PART 50
 #define AIR_PART 32
+/* Some programs wait where memory is short rather than push on: a guest that stays below this part is starved as well. */
+#define EDGE_PART 40
+#define EDGE_USEC (5 * USEC_PER_SEC)
 
 /* Swapping in or faulting at these rates is only taken for need while usable is short as well, and not right after
    the guest grew: then it fetches its pages back for a while although it has room. One that swaps out at the same
@@ -55,6 +58,8 @@ is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usab
     uint64_t much_kib = STARVED_SWAP_KIB_PER_SEC * span_msec / 1000;
 
     if (usable_kib < guest->report_actual_kib / STARVED_PART)
+        return true;
+    if (memory->edge_usec != 0 && now_usec - memory->edge_usec >= EDGE_USEC)
         return true;
     if (usable_kib >= guest->report_actual_kib / SHORT_PART || span_msec == 0)
         return false;
@@ -138,6 +143,10 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
     if (memory->valid && actual > memory->actual_kib)
         memory->grown_usec = now_usec;
     memory->actual_kib = actual;
+    if (usable >= actual / EDGE_PART)
+        memory->edge_usec = 0;
+    else if (memory->edge_usec == 0)
+        memory->edge_usec = now_usec;
     follow_noise(memory, measured, faults);
     starved = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 &&
               is_starved(memory, guest, usable, now_usec);

@@ -30,8 +30,9 @@ typedef struct DemandMemory {
     uint32_t noise_count;
     uint64_t envelope_kib; /* measured, held at the top of the noise */
     uint64_t demand_kib;
-    uint64_t peak_kib; /* decays slowly */
-    RecentMost recent; /* what it needed lately */
+    uint64_t peak_kib;  /* decays slowly */
+    RecentMost recent;  /* what it needed lately */
+    uint64_t edge_usec; /* next to nothing usable in every report since then; 0: not in the last */
     bool starved;
     uint64_t starved_usec;  /* when it was starved last, 0: never */
     uint64_t starved_kib;   /* what it had then */

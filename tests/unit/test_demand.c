@@ -123,6 +123,24 @@ starved_guest_grows_by_a_quarter_or_an_eighth_of_its_maximum(void **state)
 }
 
 static void
+guest_that_stays_at_the_edge_is_starved(void **state)
+{
+    Bench *bench = *state;
+
+    for (unsigned t = 0; t < 5; t++) {
+        report(bench, 4 * GIB, 90 * MIB);
+        assert_false(bench->demand.starved);
+    }
+    report(bench, 4 * GIB, 90 * MIB);
+    assert_true(bench->demand.starved);
+    /* one that only touches it is not */
+    for (unsigned t = 0; t < 60; t++) {
+        report(bench, 4 * GIB, t % 3 == 0 ? 150 * MIB : 90 * MIB);
+        assert_false(bench->demand.starved);
+    }
+}
+
+static void
 need_of_a_short_while_ago_is_the_first_guess(void **state)
 {
     Bench *bench = *state;
@@ -310,6 +328,7 @@ main(void)
         cmocka_unit_test_setup_teardown(who_got_exactly_the_demand_is_not_starved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(starved_guest_grows_by_a_quarter_or_an_eighth_of_its_maximum, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(guest_that_stays_at_the_edge_is_starved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(need_of_a_short_while_ago_is_the_first_guess, set_up, tear_down),
         cmocka_unit_test_setup_teardown(guest_that_stays_starved_grows_beyond_what_it_needed_lately, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fetching_pages_back_after_growing_is_no_need, set_up, tear_down),
