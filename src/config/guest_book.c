@@ -21,7 +21,6 @@
 #include "guest_element.h"
 #include "guest_table.h"
 
-
 typedef struct Entry {
     bool known; /* the serials below are of an update */
     uint64_t definition_serial;

@@ -4,7 +4,6 @@
 #include "units.h"
 #include "value.h"
 
-
 typedef struct Reading {
     const DomainElement *element;
     GPtrArray *complaints;

@@ -322,7 +322,8 @@ wrong_settings_are_told_once_each_and_when_they_are_right_again(void **state)
 
     fake_tick_reject(fixture->tick, 1, "buffer 'x' is no number");
     hand_in_times(fixture, 3);
-    assert_non_null(strstr(only(fixture, CHANGE_SETTINGS_REJECTED)->message, "guest db can't be used as they are: buffer 'x'"));
+    assert_non_null(
+        strstr(only(fixture, CHANGE_SETTINGS_REJECTED)->message, "guest db can't be used as they are: buffer 'x'"));
     g_ptr_array_set_size(fixture->tick->issues, 0);
     fake_tick_reject(fixture->tick, 1, "priority '200' is above 100");
     hand_in(fixture);

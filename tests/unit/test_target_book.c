@@ -174,14 +174,14 @@ live_xml_is_the_same_but_for_what_changes_by_itself(void **state)
 
     assert_true(guest_xml_is_same(xml, xml));
     assert_true(guest_xml_is_same(xml, "<domain type='kvm' id='1'>\n  <currentMemory unit='KiB'>22</currentMemory>\n"
-                                        "  <vcpu>1</vcpu>\n  <memballoon>\n  </memballoon>\n</domain>\n"));
+                                       "  <vcpu>1</vcpu>\n  <memballoon>\n  </memballoon>\n</domain>\n"));
     assert_false(guest_xml_is_same(xml, "<domain type='kvm' id='1'>\n  <currentMemory unit='KiB'>1</currentMemory>\n"
-                                         "  <vcpu>2</vcpu>\n  <memballoon>\n  </memballoon>\n</domain>\n"));
+                                        "  <vcpu>2</vcpu>\n  <memballoon>\n  </memballoon>\n</domain>\n"));
     assert_false(guest_xml_is_same(xml, "<domain type='kvm' id='1'>\n"));
     assert_false(guest_xml_is_same("", xml));
     assert_true(guest_xml_is_same("", ""));
     assert_true(guest_xml_is_same("  <target type='virtio' name='agent' state='connected'/>\n",
-                                   "  <target type='virtio' name='agent' state='disconnected'/>\n"));
+                                  "  <target type='virtio' name='agent' state='disconnected'/>\n"));
 }
 
 static void
@@ -190,10 +190,9 @@ period_is_that_of_the_balloon(void **state)
     assert_int_equal(guest_xml_period(NULL), 0);
     assert_int_equal(guest_xml_period("nonsense"), 0);
     assert_int_equal(guest_xml_period("<domain><devices><memballoon model='virtio'/></devices></domain>"), 0);
-    assert_int_equal(
-        guest_xml_period("<domain><metadata><stats period='9'/></metadata><devices>"
-                          "<memballoon model='virtio'><stats period='7'/></memballoon></devices></domain>"),
-        7);
+    assert_int_equal(guest_xml_period("<domain><metadata><stats period='9'/></metadata><devices>"
+                                      "<memballoon model='virtio'><stats period='7'/></memballoon></devices></domain>"),
+                     7);
 }
 
 int
