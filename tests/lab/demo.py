@@ -122,20 +122,20 @@ class Show:
         self.scene(
             "1. One guest grows",
             "mail gets work: its programs need 300 MiB more. The others idle, so their spare memory can go to it.",
-            {"mail": 300}, "mail has the memory it needs", 60, self.mail_has_grown)
+            {"mail": 300}, "mail has the memory it needs", 45, self.mail_has_grown)
         self.scene(
             "2. It goes idle, and another one grows",
             "mail has done its work. Now shop needs 350 MiB more, which only what mail no longer needs can give.",
-            {"mail": IDLE, "shop": 350}, "mail's memory has gone to shop", 90, self.shop_has_grown)
+            {"mail": IDLE, "shop": 350}, "mail's memory has gone to shop", 60, self.shop_has_grown)
         self.scene(
             "3. All of them want more than there is",
             "All three need 400 MiB more: 1200 MiB on a host of 800. Each keeps its minimum; the rest is shared by\n"
             "priority, and nobody's buffer comes before another one's need.",
-            {"shop": 400, "mail": 400, "batch": 400}, "the shortage is shared by priority", 90, self.shortage_is_shared)
+            {"shop": 400, "mail": 400, "batch": 400}, "the shortage is shared by priority", 100, self.shortage_is_shared)
         self.scene(
             "4. The shortage is over",
             "shop and mail go idle. What they give back reaches batch, the guest with the lowest priority.",
-            {"shop": IDLE, "mail": IDLE}, "batch has the memory it needs", 90, self.batch_has_grown)
+            {"shop": IDLE, "mail": IDLE}, "batch has the memory it needs", 75, self.batch_has_grown)
 
     def has_grown(self, name, need):
         """Whether its programs hold what they were told to, and it has its demand. Returns what it has, in MiB."""
