@@ -167,7 +167,10 @@ def check_install(_):
         return single(False)
     good = True
     programs = [os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names
-                if name in ("dynmemd", "dm-ctl")]
+                if name in ("dynmemd", "dm-ctl") and os.path.basename(folder) in ("bin", "sbin")]
+    if len(programs) != 2:
+        print(f"dynmemd and dm-ctl should have been installed, but there is: {programs}")
+        good = False
     for program in programs:
         good = run_check([program, "--help"]) and good
     return single(good)
@@ -342,7 +345,11 @@ def main():
     for name in names:
         print(f"{name} …", flush=True)
         start = time.monotonic()
-        result = CHECKS[name](arguments)
+        try:
+            result = CHECKS[name](arguments)
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            print(f"{name}: {error}")
+            result = single(False)
         total.add(result)
         if result.failed:
             broken.append(name)
