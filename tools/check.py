@@ -157,6 +157,17 @@ def check_clang(_):
     return single(build("clang", "--werror", compiler="clang"))
 
 
+# What must be where systemd, the bus, polkit, man and the shells look for it.
+INSTALLED = [
+    "etc/dynmem/dynmemd.conf", "usr/bin/dm-ctl", "usr/sbin/dynmemd", "usr/lib/systemd/catalog/dynmem.catalog",
+    "usr/share/dbus-1/system.d/org.dynmem1.conf", "usr/share/dbus-1/interfaces/org.dynmem1.xml",
+    "usr/share/polkit-1/actions/org.dynmem1.policy", "usr/share/bash-completion/completions/dm-ctl",
+    "usr/share/zsh/site-functions/_dm-ctl", "usr/share/man/man1/dm-ctl.1", "usr/share/man/man1/dm-ctl-simulate.1",
+    "usr/share/man/man5/dynmemd.conf.5", "usr/share/man/man5/org.dynmem1.5", "usr/share/man/man7/dynmem.7",
+    "usr/share/man/man8/dynmemd.8",
+]
+
+
 def check_install(_):
     """`meson install` puts everything somewhere, and the programs start from there."""
     directory = build("gcc", "--werror")
@@ -165,14 +176,12 @@ def check_install(_):
     place = os.path.join(BUILD, "install")
     if not run_check(["meson", "install", "-C", directory, "--destdir", place]):
         return single(False)
-    good = True
-    programs = [os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names
-                if name in ("dynmemd", "dm-ctl") and os.path.basename(folder) in ("bin", "sbin")]
-    if len(programs) != 2:
-        print(f"dynmemd and dm-ctl should have been installed, but there is: {programs}")
-        good = False
-    for program in programs:
-        good = run_check([program, "--help"]) and good
+    missing = [name for name in INSTALLED if not os.path.exists(os.path.join(place, name))]
+    for name in missing:
+        print(f"/{name} was not installed")
+    good = not missing
+    for program in ("usr/sbin/dynmemd", "usr/bin/dm-ctl"):
+        good = run_check([os.path.join(place, program), "--help"]) and good
     return single(good)
 
 
