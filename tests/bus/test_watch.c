@@ -170,12 +170,43 @@ define(Fixture *fixture, const char *name, const char *uuid, const char *extra)
     return domain;
 }
 
+static virConnectPtr keeper;
+static int keeper_id;
+
+static void
+on_kept_event(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *data)
+{
+}
+
+/*
+ * The test driver's connections share their events, and libvirt loses them all from then on when one is queued at the
+ * moment when the last listener goes (object_event.c, virObjectEventStateQueueRemote looks at the timer without the
+ * lock). So one listener stays from the first test to the last. A connection to a daemon has events of its own.
+ */
+static int
+keep_listening(void **state)
+{
+    virt_init();
+    keeper = virConnectOpen(URI);
+    assert_non_null(keeper);
+    keeper_id = virConnectDomainEventRegisterAny(keeper, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                                 VIR_DOMAIN_EVENT_CALLBACK(on_kept_event), NULL, NULL);
+    return keeper_id < 0 ? -1 : 0;
+}
+
+static int
+stop_listening(void **state)
+{
+    virConnectDomainEventDeregisterAny(keeper, keeper_id);
+    virConnectClose(keeper);
+    return 0;
+}
+
 static int
 setup(void **state)
 {
     Fixture *fixture = g_new0(Fixture, 1);
 
-    virt_init();
     /* Keeps the driver's guests while watch comes and goes. */
     fixture->connection = virConnectOpen(URI);
     assert_non_null(fixture->connection);
@@ -516,5 +547,5 @@ main(void)
         cmocka_unit_test_setup_teardown(unreachable_libvirt_is_said_and_survived, setup, teardown),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, keep_listening, stop_listening);
 }
