@@ -181,7 +181,7 @@ class Balance(Scene):
         for guest in self.all:
             guest.load(400)
         wait_until("the host is short of memory", 60, lambda: all(
-            guest["demand"] > guest["target"] for guest in self.daemon.guests().values()), 0.5)
+            guest["want"] > guest["target"] for guest in self.daemon.guests().values()), 0.5)
         seen = {}
 
         def settled():

@@ -158,7 +158,7 @@ class Show:
         guests = self.daemon.guests()
         shares = {}
         for name, guest in guests.items():
-            if guest["demand"] <= guest["target"] or abs(guest["assigned"] - guest["target"]) > 2 * MIB:
+            if guest["want"] <= guest["target"] or abs(guest["assigned"] - guest["target"]) > 2 * MIB:
                 return None
             shares[name] = (guest["target"] - guest["minimum"]) / (guest["priority"] + 1)
         if max(shares.values()) > 1.05 * min(shares.values()):
