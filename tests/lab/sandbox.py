@@ -10,6 +10,7 @@ Two sides: the outer one calls Sandbox(...).start(command), the command is run i
 """
 
 import ctypes
+import glob
 import os
 import re
 import shutil
@@ -33,6 +34,7 @@ ACCOUNTS = {
     "/etc/group": "libvirt-qemu:x:64055:\n",
 }
 PR_SET_PDEATHSIG = 1
+PLACE = "/tmp"
 
 
 class Unprivileged(Exception):
@@ -57,12 +59,18 @@ class Sandbox:
     def __init__(self, name="dynmem-lab"):
         if os.geteuid() != 0:
             raise Unprivileged("a sandbox with real guests needs the privilege of root")
-        self.directory = tempfile.mkdtemp(prefix=f"{name}.", dir="/tmp")
+        sweep()
+        self.directory = tempfile.mkdtemp(prefix=f"{name}.", dir=PLACE)
+        self._set_owner(os.getpid())
         self.name = os.path.basename(self.directory)
         self.cgroups = []
         self.process, self.pid = None, 0
         for folder in PRIVATE.values():
             os.mkdir(os.path.join(self.directory, folder))
+
+    def _set_owner(self, pid):
+        with open(os.path.join(self.directory, "owner"), "w", encoding="utf-8") as owner:
+            owner.write(str(pid))
 
     def _make_cgroups(self):
         for mount, is_v2 in cgroup_mounts():
@@ -103,6 +111,8 @@ class Sandbox:
             ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "--net",
              "--ipc", "--cgroup", "bash", "-c", '"$@"; exit $?', "bash", sys.executable, os.path.abspath(__file__),
              self.directory, *command], preexec_fn=join, **options)
+        if survive:
+            self._set_owner(self.process.pid)
         self._settle()
         return self.process
 
@@ -158,6 +168,21 @@ class Sandbox:
             remove_cgroup(path)
         shutil.rmtree(self.directory, ignore_errors=True)
         self.cgroups = []
+
+
+def sweep():
+    """Removes what is left of sandboxes whose owner was killed before it could do so."""
+    for directory in glob.glob(os.path.join(PLACE, "dynmem-*.*", "owner")):
+        try:
+            with open(directory, encoding="utf-8") as owner:
+                os.kill(int(owner.read() or os.getpid()), 0)
+        except ProcessLookupError:
+            directory = os.path.dirname(directory)
+            for mount, _ in cgroup_mounts():
+                remove_cgroup(os.path.join(mount, os.path.basename(directory)))
+            shutil.rmtree(directory, ignore_errors=True)
+        except (OSError, ValueError):
+            continue
 
 
 def remove_cgroup(path):

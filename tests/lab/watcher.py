@@ -5,6 +5,7 @@ figures as dm-ctl prints them, and what libvirt says of the same guests.
 """
 
 import re
+import subprocess
 import threading
 import time
 
@@ -12,6 +13,9 @@ from host import MIB, LabError, virsh
 
 # States in which a guest takes part in the sharing, so that its target is bound to its limits.
 SHARING = ("active",)
+# libvirt learns of a balloon's move at most once a second, of each guest at another moment: memory that has just gone
+# from one to another may be counted twice for so long.
+LIBVIRT_LAG = 3
 
 
 def booked(guest):
@@ -30,13 +34,14 @@ class Watcher(threading.Thread):
         self.samples = 0
         self.libvirt_samples = 0
         self.problems = []
+        self.libvirt_over = None
         self.start_time = time.monotonic()
 
     def run(self):
         while not self.ended.wait(self.every):
             try:
                 self.sample()
-            except (LabError, OSError, ValueError):
+            except (LabError, OSError, ValueError, subprocess.TimeoutExpired):
                 # The daemon or libvirtd is away because a case stopped it: no figures, nothing to judge.
                 continue
 
@@ -79,7 +84,11 @@ class Watcher(threading.Thread):
         if len(used) != len(names):
             return
         self.libvirt_samples += 1
-        if all(guest["state"] in SHARING for guest in guests if guest["state"] != "off") and sum(used) > budget:
+        if not (all(guest["state"] in SHARING for guest in guests if guest["state"] != "off") and sum(used) > budget):
+            self.libvirt_over = None
+        elif self.libvirt_over is None:
+            self.libvirt_over = time.monotonic()
+        elif time.monotonic() - self.libvirt_over >= LIBVIRT_LAG:
             self.note(f"libvirt counts {sum(used) // 1024} KiB in the guests, the budget is {budget // 1024}")
         for guest in guests:
             if guest["name"] in names:
