@@ -60,8 +60,8 @@ class Scene:
     def state_text(self):
         try:
             host = self.daemon.ctl("host")
-            return (f"  the host: budget {mib(host['budget'])} by {host['budgetLimit']}, committed {mib(host['committed'])}, "
-                    f"link {host['link']}\n  the guests:\n") + "".join(
+            return (f"  the host: budget {mib(host['budget'])} by {host['budgetLimit']}, committed "
+                    f"{mib(host['committed'])}, link {host['link']}\n  the guests:\n") + "".join(
                 f"    {guest['name']}: {guest['state']} {guest['rule']}, assigned {mib(guest['assigned'])} target "
                 f"{mib(guest['target'])} committed {mib(guest['committed'])} demand {mib(guest['demand'])} want "
                 f"{mib(guest['want'])}\n" for guest in self.daemon.guests().values())
@@ -167,7 +167,7 @@ class Balance(Scene):
         return f"held 260 MiB more after {took:.1f} s, assigned {mib(guest['assigned'])} MiB"
 
     def case_target_follows_load_down(self):
-        before = self.seen(self.web)["assigned"]
+        before, held_before = self.seen(self.web)["assigned"], self.web.resident()
         self.web.load(20)
         start = time.monotonic()
         # Somebody must want it, or the surplus must have lasted.
@@ -175,7 +175,11 @@ class Balance(Scene):
                        lambda it: it["assigned"] < before - 100 * MIB and
                        it["assigned"] <= max(it["want"], it["minimum"]) * 1.25)
         after = self.seen(self.web)["assigned"]
-        return f"from {mib(before)} to {mib(after)} MiB in {time.monotonic() - start:.0f} s"
+        took = time.monotonic() - start
+        held = self.web.resident()
+        check(held < held_before - 50, f"the host got nothing: QEMU held {held_before:.0f} MiB and holds {held:.0f}")
+        return (f"from {mib(before)} to {mib(after)} MiB in {took:.0f} s, and its QEMU from {held_before:.0f} to "
+                f"{held:.0f} MiB")
 
     def case_shortage_is_shared_by_priority(self):
         for guest in self.all:
@@ -252,7 +256,8 @@ class Balance(Scene):
         for name, guest in after.items():
             was = mib(before[name]["target"])
             check(lowest[name] >= was * 0.9, f"{name} had {was} MiB and was squeezed to {lowest[name]:.0f}")
-            check(abs(mib(guest["target"]) - was) <= was * 0.1, f"the target of {name} was {was} MiB and is {mib(guest['target'])}")
+            check(abs(mib(guest["target"]) - was) <= was * 0.1,
+                  f"the target of {name} was {was} MiB and is {mib(guest['target'])}")
         return "targets continue where they were"
 
     def case_orderly_stop_keeps_memory(self):
@@ -265,7 +270,8 @@ class Balance(Scene):
         for guest in self.all:
             check(abs(guest.actual() - mib(before[guest.name]["target"])) <= 2,
                   f"{guest.name} had {mib(before[guest.name]['target'])} MiB and has {guest.actual():.0f}")
-            check("<stats period" not in virsh("dumpxml", guest.name), f"the statistics period of {guest.name} is left set")
+            check("<stats period" not in virsh("dumpxml", guest.name),
+                  f"the statistics period of {guest.name} is left set")
         self.daemon.start()
         self.wait_active(*self.all)
         return f"stopped in {took:.1f} s, statistics periods put back"
@@ -360,7 +366,7 @@ class Trouble(Scene):
     def case_start_and_stop_while_others_are_balanced(self):
         self.good.load(300)
         self.extra.start()
-        self.wait_seen(self.extra, "is seen starting", 10, lambda it: it["state"] == "starting" or it["state"] == "active")
+        self.wait_seen(self.extra, "is seen starting", 10, lambda it: it["state"] in ("starting", "active"))
         self.good.wait_held(300, 40)
         self.extra.wait_ready()
         self.wait_active(self.extra)
@@ -470,8 +476,9 @@ class Looking(Scene):
         self.wait_active(*self.all)
         time.sleep(5)
         used = cost.measure(self.daemon.process.pid, 10, lambda: self.daemon.ctl("host")["ticks"])
-        sanitized = "asan" in subprocess.run(["ldd", f"{self.host.build}/src/dynmemd"], stdout=subprocess.PIPE, text=True,
-                                             check=True).stdout
+        libraries = subprocess.run(["ldd", f"{self.host.build}/src/dynmemd"], stdout=subprocess.PIPE, text=True,
+                                   check=True).stdout
+        sanitized = "asan" in libraries
         check(used.cpu_percent < (10 if sanitized else 1), f"it takes {used.cpu_percent:.2f} % of a core when idle")
         check(sanitized or used.resident_mib < 32, f"it is {used.resident_mib:.1f} MiB large")
         return used.text() + (", built with sanitizers" if sanitized else "")

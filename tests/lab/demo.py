@@ -131,7 +131,8 @@ class Show:
             "3. All of them want more than there is",
             "All three need 400 MiB more: 1200 MiB on a host of 800. Each keeps its minimum; the rest is shared by\n"
             "priority, and nobody's buffer comes before another one's need.",
-            {"shop": 400, "mail": 400, "batch": 400}, "the shortage is shared by priority", 100, self.shortage_is_shared)
+            {"shop": 400, "mail": 400, "batch": 400}, "the shortage is shared by priority", 100,
+            self.shortage_is_shared)
         self.scene(
             "4. The shortage is over",
             "shop and mail go idle. What they give back reaches batch, the guest with the lowest priority.",
@@ -175,8 +176,8 @@ class Show:
         if problems:
             raise NotAsItShould("a limit was broken: " + problems[0])
         say()
-        say(f"In {self.watcher.samples} looks at it since the start, never was more than the budget promised to the guests,\n"
-            "and none was ever outside its minimum and maximum.")
+        say(f"In {self.watcher.samples} looks at it since the start, never was more than the budget promised to the\n"
+            "guests, and none was ever outside its minimum and maximum.")
 
 
 def show_how_to_play(directory, build):

@@ -10,7 +10,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -294,11 +293,6 @@ class Guest:
         """Memory of the host that its QEMU holds, in MiB."""
         with open(f"/proc/{self.pid()}/statm", encoding="utf-8") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / MIB
-
-    def statistics(self):
-        """libvirt's own figures: {"actual": KiB, …}. Asks the guest's QEMU."""
-        return {key: int(value) for key, value in (line.split() for line in
-                                                   virsh("dommemstat", self.name).splitlines() if line.strip())}
 
     def actual(self):
         """MiB the balloon leaves it, as libvirt tells without asking QEMU."""
