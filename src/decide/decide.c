@@ -59,7 +59,11 @@ make_room(DecideState *state, size_t count, Plan *plan)
     state->calm = g_renew(CalmGuest, state->calm, state->capacity);
 }
 
-/* The target in force. Where nothing is told it is the one of the last plan, so that plans follow one another. */
+/*
+ * The target in force. Where nothing is told it is the one of the last plan, so that plans follow one another. A guest
+ * that was started is on its way to its startup memory, since libvirt tells the balloon before the guest runs
+ * (qemu_process.c, qemuProcessSetupBalloon); its driver begins from the maximum.
+ */
 static uint64_t
 held_target(const GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 {
@@ -67,6 +71,8 @@ held_target(const GuestMemory *memory, const GuestSnapshot *guest, bool observe)
         return memory->told_kib;
     if (guest->target_known)
         return guest->target_kib;
+    if (!guest->adopted && !guest->boot_in_place)
+        return MIN(guest->has_actual ? guest->actual_kib : UINT64_MAX, guest->settings->startup_kib);
     return guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
 }
 

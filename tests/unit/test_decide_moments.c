@@ -65,8 +65,28 @@ a_guest_that_settles_is_brought_to_startup_and_not_below(void **state)
         assert_true(world->guests[3].target_kib >= 4 * GIB);
     }
     assert_true(world->guests[3].target_kib < 8 * GIB);
-    world_run(world, 60);
+    world_run(world, 90);
     assert_true(world->guests[3].target_kib < 4 * GIB);
+    world_free(world);
+}
+
+static void
+a_guest_that_started_goes_to_its_startup_also_where_there_is_room(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, GIB);
+
+    world->fake[1].settings.startup_kib = 2 * GIB;
+    world->fake[1].actual = 8 * GIB;
+    world->guests[1].boots++;
+    world->guests[1].boot_usec = world->guests[1].driver_usec = world->snapshot.now_usec;
+    world->guests[1].target_known = false;
+    world_tick(world);
+    assert_int_equal(world->plan.guests[1].target_kib, 2 * GIB);
+    world_run(world, 20);
+    assert_int_equal(world->fake[1].actual, 2 * GIB);
+    world->fake[1].need = 4 * GIB;
+    world_run(world, 20);
+    assert_true(world->fake[1].actual > 4 * GIB);
     world_free(world);
 }
 
@@ -124,6 +144,7 @@ main(void)
         cmocka_unit_test(a_guest_that_is_only_looked_at_is_observed_from_the_first_second),
         cmocka_unit_test(a_driver_that_reported_once_is_a_driver),
         cmocka_unit_test(a_guest_that_settles_is_brought_to_startup_and_not_below),
+        cmocka_unit_test(a_guest_that_started_goes_to_its_startup_also_where_there_is_room),
         cmocka_unit_test(a_surplus_does_not_wait_while_the_host_suffers),
         cmocka_unit_test(targets_are_whole_pages_of_the_balloon),
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
