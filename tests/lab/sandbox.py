@@ -33,6 +33,8 @@ ACCOUNTS = {
     "/etc/passwd": "libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin\n",
     "/etc/group": "libvirt-qemu:x:64055:\n",
 }
+UNSHARE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "--net",
+           "--ipc", "--cgroup")
 PR_SET_PDEATHSIG = 1
 PLACE = "/tmp"
 
@@ -59,6 +61,10 @@ class Sandbox:
     def __init__(self, name="dynmem-lab"):
         if os.geteuid() != 0:
             raise Unprivileged("a sandbox with real guests needs the privilege of root")
+        probe = subprocess.run([*UNSHARE, "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+        if probe.returncode != 0:
+            raise Unprivileged(f"a sandbox needs the privilege to make namespaces: {probe.stderr.strip()}")
         sweep()
         self.directory = tempfile.mkdtemp(prefix=f"{name}.", dir=PLACE)
         self._set_owner(os.getpid())
@@ -108,8 +114,7 @@ class Sandbox:
 
         # The shell is process 1 inside: it waits for the command and, unlike that, reaps all orphans.
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "--net",
-             "--ipc", "--cgroup", "bash", "-c", '"$@"; exit $?', "bash", sys.executable, os.path.abspath(__file__),
+            [*UNSHARE, "bash", "-c", '"$@"; exit $?', "bash", sys.executable, os.path.abspath(__file__),
              self.directory, *command], preexec_fn=join, **options)
         if survive:
             self._set_owner(self.process.pid)
