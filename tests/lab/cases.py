@@ -205,15 +205,21 @@ class Balance(Scene):
         return seen["shares"]
 
     def case_new_settings_count_at_once(self):
+        def prioritise(priority):
+            virsh("metadata", "batch", "--uri", "urn:dynmem:domain:1", "--key", "dynmem", "--live", "--set",
+                  f"<memory minimum='128MiB' priority='{priority}'/>")
+
         before = self.seen(self.batch)["target"]
-        virsh("metadata", "batch", "--uri", "urn:dynmem:domain:1", "--key", "dynmem", "--live", "--set",
-              "<memory minimum='128MiB' priority='100'/>")
-        self.wait_seen(self.batch, "gets more with a higher priority", 20, lambda it: it["target"] > before + 50 * MIB)
-        after = self.seen(self.batch)
-        virsh("metadata", "batch", "--uri", "urn:dynmem:domain:1", "--key", "dynmem", "--live", "--set",
-              "<memory minimum='128MiB' priority='20'/>")
-        self.wait_seen(self.batch, "has its old share again", 30, lambda it: abs(it["target"] - before) <= 2 * MIB)
-        return f"from {mib(before)} to {mib(after['target'])} MiB and back"
+        prioritise(100)
+        try:
+            self.wait_seen(self.batch, "gets more with a higher priority", 20,
+                           lambda it: it["priority"] == 100 and it["target"] > before * 1.12)
+            after = self.seen(self.batch)["target"]
+        finally:
+            prioritise(20)
+        self.wait_seen(self.batch, "has about its old share again", 30,
+                       lambda it: it["priority"] == 20 and it["target"] < before * 1.06)
+        return f"from {mib(before)} to {mib(after)} MiB and back"
 
     def case_libvirtd_restart_keeps_targets(self):
         before = self.wait_steady()
