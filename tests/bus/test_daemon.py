@@ -16,6 +16,14 @@ import tempfile
 import time
 import unittest
 
+
+def interrupt(number, frame):
+    """Whoever ends this test early gets everything cleaned up all the same."""
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGTERM, interrupt)
+
 DYNMEMD, DM_CTL = sys.argv[1:3]
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
