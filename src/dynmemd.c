@@ -123,6 +123,8 @@ reload(void *user_data)
 {
     Daemon *daemon = user_data;
 
+    if (daemon->stopping)
+        return; /* no tick begins any more */
     report_reloading(daemon->report);
     engine_set_settings(daemon->engine, load_settings(daemon));
     schedule_ticks(daemon);
