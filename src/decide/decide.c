@@ -65,13 +65,13 @@ make_room(DecideState *state, size_t count, Plan *plan)
  * (qemu_process.c, qemuProcessSetupBalloon); its driver begins from the maximum.
  */
 static uint64_t
-held_target(const GuestMemory *memory, const GuestSnapshot *guest, bool observe)
+held_target(const GuestMemory *memory, const GuestSnapshot *guest, bool observe, uint32_t faults)
 {
     if (memory->told && (observe || guest->target_pending))
         return memory->told_kib;
     if (guest->target_known)
         return guest->target_kib;
-    if (!guest->adopted && !guest->boot_in_place)
+    if (!guest->adopted && !guest->boot_in_place && (faults & FAULT_KEEP_MAXIMUM) == 0)
         return MIN(guest->has_actual ? guest->actual_kib : UINT64_MAX, guest->settings->startup_kib);
     return guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
 }
@@ -86,7 +86,7 @@ book_guests(Pass *pass)
         uint64_t overhead = 0;
 
         *work = (Work){.share_rule = PLAN_RULE_COUNT};
-        work->held_kib = held_target(memory, guest, pass->observe);
+        work->held_kib = held_target(memory, guest, pass->observe, pass->faults);
         if (guest->life != GUEST_LIFE_OFF)
             overhead = ledger_learn_overhead(&memory->overhead, guest, pass->now_usec);
         standing_work_out(memory, guest, guest->target_known ? guest->target_kib : guest->actual_kib, pass->observe,
@@ -139,7 +139,7 @@ find_least(const Pass *pass, size_t i)
         work->least_kib = work->held_kib;
         work->least_rule = work->standing.rule;
         /* libvirt told it its startup memory before its driver was up: to go there is no squeeze */
-        if (work->least_rule == PLAN_RULE_SETTLING && !pass->adopting)
+        if (work->least_rule == PLAN_RULE_SETTLING && !pass->adopting && (pass->faults & FAULT_KEEP_MAXIMUM) == 0)
             work->least_kib = MIN(work->least_kib, guest->settings->startup_kib);
     } else if (pass->adopting) {
         work->least_kib = work->held_kib;

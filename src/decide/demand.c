@@ -52,7 +52,8 @@ demand_floor(uint64_t maximum_kib)
 }
 
 static bool
-is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec)
+is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec,
+           uint32_t faults)
 {
     uint64_t span_msec = guest->report_span_usec / USEC_PER_MSEC;
     uint64_t much_kib = STARVED_SWAP_KIB_PER_SEC * span_msec / 1000;
@@ -63,7 +64,8 @@ is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usab
         return true;
     if (usable_kib >= guest->report_actual_kib / SHORT_PART || span_msec == 0)
         return false;
-    if (guest->swapped_in_kib >= much_kib && guest->swapped_out_kib >= much_kib)
+    if (guest->swapped_in_kib >= much_kib && guest->swapped_out_kib >= much_kib &&
+        (faults & FAULT_SWAP_IS_FETCHING) == 0)
         return true;
     if (memory->grown_usec != 0 && now_usec - memory->grown_usec < FETCHING_USEC)
         return false;
@@ -110,9 +112,10 @@ hold_peak(DemandMemory *memory, uint64_t now_usec, uint64_t since_usec)
  * peak of its noise; otherwise a large step more than it has.
  */
 static uint64_t
-starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib, uint64_t now_usec)
+starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib, uint64_t now_usec,
+               uint32_t faults)
 {
-    uint64_t recent = recent_most(&memory->recent);
+    uint64_t recent = (faults & FAULT_NO_RECENT) != 0 ? 0 : recent_most(&memory->recent);
     uint64_t step = MAX(actual_kib / 4, maximum_kib / 8);
 
     recent += recent / AIR_PART;
@@ -149,7 +152,7 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
         memory->edge_usec = now_usec;
     follow_noise(memory, measured, faults);
     starved = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 &&
-              is_starved(memory, guest, usable, now_usec);
+              is_starved(memory, guest, usable, now_usec, faults);
     if (starved && !memory->starved)
         memory->starving_usec = now_usec;
     memory->starved = starved;
@@ -157,11 +160,12 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
     recent_note(&memory->recent, starved ? 0 : memory->envelope_kib, RECENT_USEC, now_usec);
     memory->demand_kib = memory->envelope_kib + memory->envelope_kib / AIR_PART;
     if (memory->starved && (faults & FAULT_NO_STARVED) == 0)
-        memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum, now_usec));
+        memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum, now_usec, faults));
     if (memory->starved) {
         memory->starved_usec = now_usec;
         memory->starved_kib = actual;
-    } else if (memory->starved_usec != 0 && now_usec - memory->starved_usec < STILL_STARVED_USEC) {
+    } else if (memory->starved_usec != 0 && now_usec - memory->starved_usec < STILL_STARVED_USEC &&
+               (faults & FAULT_STARVED_ONCE) == 0) {
         memory->demand_kib = MAX(memory->demand_kib, MIN(memory->starved_kib, actual));
     }
     hold_peak(memory, now_usec, memory->valid ? memory->report_usec : now_usec);

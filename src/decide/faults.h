@@ -28,10 +28,15 @@ typedef enum DecideFault {
     FAULT_NO_BUDGET_SMOOTHING = 1 << 16, /* the budget follows MemAvailable at once in both directions */
     FAULT_TRUST_REPORTS = 1 << 17,       /* doubted reports are believed */
     FAULT_FORGET_REMAINDERS = 1 << 18,   /* the sharing loses what the divisions leave over */
+    FAULT_PART_PAGES = 1 << 19,          /* targets lie between two sizes that a balloon can have */
+    FAULT_NO_RECENT = 1 << 20,           /* what a starved guest needed lately is no guess */
+    FAULT_STARVED_ONCE = 1 << 21,        /* a guest is starved no longer than its last report says so */
+    FAULT_KEEP_MAXIMUM = 1 << 22,        /* a guest that was started is taken over with what it has */
+    FAULT_SWAP_IS_FETCHING = 1 << 23,    /* swapping after a raise is no need, whichever way it goes */
 } DecideFault;
 
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
-#define DECIDE_FAULTS_ALL ((uint32_t)(FAULT_FORGET_REMAINDERS << 1) - 1)
+#define DECIDE_FAULTS_ALL ((uint32_t)(FAULT_SWAP_IS_FETCHING << 1) - 1)
 
 /* Breaks the rules whose bits are set, from the next decide() on. For tests only. */
 void decide_state_set_faults(DecideState *state, uint32_t faults);

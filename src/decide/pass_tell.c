@@ -176,7 +176,7 @@ tell(Pass *pass, size_t i)
         memory->told_kib = plan->target_kib;
         return;
     }
-    if (plan->target_kib != work->held_kib)
+    if (plan->target_kib != work->held_kib && (pass->faults & FAULT_PART_PAGES) == 0)
         plan->target_kib = whole_pages(plan->target_kib, guest->settings->minimum_kib);
     if (plan->target_kib == work->held_kib && guest->target_known)
         return;

@@ -14,6 +14,7 @@ typedef struct Bench {
     Settings *settings;
     DemandMemory memory;
     uint64_t now_usec;
+    uint32_t faults;
     Demand demand;
 } Bench;
 
@@ -49,7 +50,7 @@ report(Bench *bench, uint64_t actual_kib, uint64_t usable_kib)
     bench->guest.report_span_usec = SEC;
     bench->guest.report_actual_kib = actual_kib;
     bench->guest.usable_kib = usable_kib;
-    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, 0, &bench->demand);
+    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, bench->faults, &bench->demand);
 }
 
 /* Demand has a 32nd of air in it. */
@@ -204,6 +205,39 @@ swapping_both_ways_is_need_at_any_time(void **state)
     assert_false(bench->demand.starved);
 }
 
+/* Two reports after it had nothing left: it swaps both ways right after a raise. Is it still taken for starved? */
+static bool
+is_starved_right_after_a_raise(Bench *bench, uint32_t faults)
+{
+    bench->memory = (DemandMemory){.valid = false};
+    bench->faults = faults;
+    bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 50 * MIB;
+    report(bench, 2 * GIB, 0);
+    report(bench, 3 * GIB, 150 * MIB);
+    return bench->demand.starved;
+}
+
+/* One good report after it had nothing left. Does its demand stay at what it has? */
+static bool
+keeps_its_demand_for_one_good_report(Bench *bench, uint32_t faults)
+{
+    bench->memory = (DemandMemory){.valid = false};
+    bench->faults = faults;
+    bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 0;
+    report(bench, 2 * GIB, 0);
+    report(bench, 2 * GIB, 600 * MIB);
+    return bench->demand.demand_kib >= 2 * GIB;
+}
+
+static void
+each_broken_rule_is_caught(void **state)
+{
+    assert_true(is_starved_right_after_a_raise(*state, 0));
+    assert_false(is_starved_right_after_a_raise(*state, FAULT_SWAP_IS_FETCHING));
+    assert_true(keeps_its_demand_for_one_good_report(*state, 0));
+    assert_false(keeps_its_demand_for_one_good_report(*state, FAULT_STARVED_ONCE));
+}
+
 static void
 swapping_in_counts_only_while_usable_is_short(void **state)
 {
@@ -333,6 +367,7 @@ main(void)
         cmocka_unit_test_setup_teardown(guest_that_stays_starved_grows_beyond_what_it_needed_lately, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fetching_pages_back_after_growing_is_no_need, set_up, tear_down),
         cmocka_unit_test_setup_teardown(swapping_in_counts_only_while_usable_is_short, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_broken_rule_is_caught, set_up, tear_down),
         cmocka_unit_test_setup_teardown(swapping_both_ways_is_need_at_any_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(demand_falls_at_once_and_want_slowly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(noise_is_covered_and_does_not_move_demand, set_up, tear_down),
