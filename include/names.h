@@ -55,4 +55,6 @@
 /* Places. */
 #define DYNMEM_CONFIG_NAME "dynmemd.conf"
 #define DYNMEM_RUN_DIRECTORY "/run/dynmem"
+#define DYNMEM_STATE_DIRECTORY "/var/lib/dynmem"
+#define DYNMEM_PAGING_SUFFIX ".dynmem-paging" /* of a paging file, behind its guest's uuid */
 #define DYNMEM_METRICS_FILE "/run/dynmem/metrics.prom"

@@ -22,8 +22,19 @@ typedef struct TargetAction {
     char *error; /* owned; NULL unless ACTION_FAILED */
 } TargetAction;
 
+/* memory.high of a guest's cgroup was set. */
+typedef struct LimitAction {
+    char uuid[37];
+    uint64_t old_kib; /* LIMIT_NONE: none */
+    uint64_t new_kib;
+    ActionResult result;
+    char *error; /* owned; NULL unless ACTION_FAILED */
+} LimitAction;
+
+/* Paging files have no actions here: their records in the Snapshot show what became of them. */
 typedef struct Outcome {
     GArray *targets; /* of TargetAction, in the order they were done */
+    GArray *limits;  /* of LimitAction, likewise */
 } Outcome;
 
 /* What is wrong with the settings of a guest; at most one a guest. The message says what is in force meanwhile. */

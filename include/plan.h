@@ -66,6 +66,7 @@ typedef enum PlanRule {
     PLAN_RULE_STARVED,      /* starved: grown in a large step, released in full */
     PLAN_RULE_SETTLING,     /* its driver is up since a moment only: not squeezed yet */
     PLAN_RULE_RETRY,        /* was stuck, is tried again */
+    PLAN_RULE_MAKE_ROOM,    /* squeezed so that another guest can start or restart */
     PLAN_RULE_LIMIT,        /* it stopped shrinking with nothing left to give: not squeezed further for a while */
     /* out of the sharing */
     PLAN_RULE_OFF,
@@ -82,6 +83,10 @@ typedef enum PlanRule {
     PLAN_RULE_STUCK,         /* its balloon does not move */
     PLAN_RULE_UNRESPONSIVE,  /* its QEMU does not answer */
     PLAN_RULE_FROZEN,        /* paused, suspended or migrating */
+    PLAN_RULE_RESERVED,      /* off, and booked: it is about to start */
+    PLAN_RULE_RESTART,       /* restarting under a limit: it gets its startup memory as it comes free */
+    PLAN_RULE_PAGING,        /* restarting with a part of its startup memory in a paging file */
+    PLAN_RULE_PAGING_LEAVE,  /* its driver is back: it gives up what is in its paging file */
     PLAN_RULE_LINK_DOWN,     /* libvirt is away: guests keep their targets */
     PLAN_RULE_COUNT,
 } PlanRule;
@@ -92,6 +97,34 @@ const char *plan_rule_name(PlanRule rule);
 const char *plan_rule_text(PlanRule rule);
 /* Why a balloon is of no use, for people: "a host device is assigned through VFIO". */
 const char *balloon_bar_text(BalloonBar bar);
+
+/* How far a restart on a full host has come. */
+typedef enum PagingPhase {
+    PAGING_PHASE_NONE,
+    PAGING_PHASE_WAIT,    /* a restart lacks memory, which others are giving up */
+    PAGING_PHASE_MAKE,    /* ... which they can't in time: its file is being made */
+    PAGING_PHASE_BOOT,    /* it boots with the file */
+    PAGING_PHASE_LEAVE,   /* its driver is back: it is ballooned down, and memory is looked for to take back the rest */
+    PAGING_PHASE_EMPTY,   /* memory is booked, its file is being emptied and switched off */
+    PAGING_PHASE_REFUSED, /* it needs a file and can't have one: it goes on under memory.high */
+} PagingPhase;
+
+/* "none", "waiting", "making", "booting", "leaving", "emptying", "refused". Never NULL. */
+const char *paging_phase_name(PagingPhase phase);
+
+/* How hard the daemon presses for a file's end, by its age in parts of [SmartPaging] DeadlineSec=. */
+typedef enum PagingUrgency {
+    PAGING_URGENCY_NONE,
+    PAGING_URGENCY_HARDER,  /* half: its guest goes before all others */
+    PAGING_URGENCY_HARDEST, /* eight tenths: others are squeezed to their minimum for it */
+    PAGING_URGENCY_OVERDUE, /* all of it */
+} PagingUrgency;
+
+typedef enum PagingOrder {
+    PAGING_ORDER_NONE,
+    PAGING_ORDER_MAKE, /* make a file of paging_size_kib, with memory.high paging_high_kib */
+    PAGING_ORDER_END,
+} PagingOrder;
 
 typedef struct GuestPlan {
     const GuestSnapshot *guest; /* what this was decided from; same index in Snapshot.guests */
@@ -117,6 +150,21 @@ typedef struct GuestPlan {
     bool retry;            /* told as a trial after having been stuck */
     uint64_t flagged_usec; /* stuck since; 0: not */
     uint64_t retry_usec;   /* next trial of a stuck guest; 0: none */
+
+    /* its limit */
+    bool limit_tell;    /* set memory.high now */
+    uint64_t limit_kib; /* memory.high as it should be; LIMIT_NONE: none */
+    /* a restart */
+    RestartKind restart;    /* what its present boot is */
+    uint64_t granted_kib;   /* restarting under a limit: memory it physically may have, part of committed */
+    uint64_t shortfall_kib; /* part of startup that no physical memory could be found for */
+    PagingPhase paging_phase;
+    PagingUrgency paging_urgency;
+    PagingOrder paging_order;
+    uint64_t paging_size_kib;
+    uint64_t paging_high_kib;
+    uint64_t paging_deadline_usec; /* when its file is to be gone; 0: it has none */
+    const char *paging_bar;        /* PAGING_PHASE_REFUSED: why, one clause; belongs to the snapshot or is static */
 } GuestPlan;
 
 /* Which figure the budget is. */
@@ -131,6 +179,10 @@ const char *budget_limit_name(BudgetLimit limit);
 typedef struct Plan {
     GuestPlan *guests; /* as many as Snapshot.guests, same order */
     size_t guest_count;
+    StartPlan *starts; /* as many as Snapshot.starts, same order */
+    size_t start_count;
+    bool *end_files; /* by the index of Snapshot.files: this file is to be ended now */
+    size_t file_count;
 
     /* the ledger; budget and committed are net of overheads, so that they can be compared */
     uint64_t budget_kib;
@@ -143,6 +195,7 @@ typedef struct Plan {
     uint64_t overhead_kib;
     uint64_t other_kib; /* what non-guest processes use */
 
+    uint64_t reserved_kib; /* booked for guests about to start; part of committed */
     uint64_t sharing_kib;  /* budget left to those that share it */
     uint64_t minimums_kib; /* their minimums */
     uint64_t demands_kib;

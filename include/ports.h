@@ -7,6 +7,7 @@
  * Everything here runs on the main loop's thread and none of it blocks.
  */
 
+#include "paging.h"
 #include "settings.h"
 
 #include <glib.h>
@@ -73,6 +74,12 @@ typedef struct GuestRecord {
     uint64_t boots;     /* starts and resets seen; 0: it ran before the daemon saw it */
     uint64_t boot_usec; /* time of the last of them, or when it was first seen running */
     bool boot_in_place; /* the last of them was a reset: balloon and statistics are void */
+    bool boot_resumed;  /* the last of them brought its memory with it: restored, migrated here, or a snapshot's */
+    /* When it last stopped in such a way that a start soon after is a restart: shut down, destroyed or crashed, not saved,
+       migrated away or reverted; 0: not seen. It stays while the guest runs again. */
+    uint64_t stop_usec;
+    bool
+        ran_at_host_down; /* it ran when the host went down, and this boot (the next one while it is off) is its first since */
     /* Time of the last resync after libvirt was away during this run, 0 where there was none. A reset before it may
        have been missed: that the driver is there must be seen anew. */
     uint64_t gap_usec;
@@ -97,6 +104,17 @@ const char *world_link_name(WorldLink link);
 /* error is NULL when the target was taken; it is owned by the caller. */
 typedef void (*GuestTargetDone)(void *user_data, const char *uuid, uint64_t target_kib, const GError *error);
 
+/* error is NULL when the guest runs; it is owned by the caller. */
+typedef void (*GuestStartDone)(void *user_data, const char *uuid, const GError *error);
+
+/* What libvirt's hook tells of a guest's start, before libvirt itself does. */
+typedef enum HookMoment {
+    HOOK_WAITS,    /* libvirt waits for our answer with this guest locked: no call may touch it, or walk all guests */
+    HOOK_ANSWERED, /* that is over */
+    HOOK_STARTED,  /* it runs, or is about to: when it is first read, that was a start seen and not an older one */
+    HOOK_STOPPED,  /* it is gone, or its start has failed: HOOK_STARTED is void */
+} HookMoment;
+
 typedef struct GuestWorld {
     void *self;
     /*
@@ -120,6 +138,12 @@ typedef struct GuestWorld {
        of the guest until something else is asked for, forgotten with the record. Failures are tried again, and
        told in debug. */
     void (*set_period)(void *self, const char *uuid, uint32_t seconds);
+    /*
+     * Starts a guest that is off (virDomainCreate). done is called once; the call takes as long as libvirt's hooks do.
+     */
+    void (*start)(void *self, const char *uuid, GuestStartDone done, void *user_data);
+    /* Told by whoever answers libvirt's hook. The guest need not be known, and libvirt need not be connected. */
+    void (*note_hook)(void *self, const char *uuid, HookMoment moment);
 } GuestWorld;
 
 /* ---- the host ---- */
@@ -146,6 +170,46 @@ typedef struct HostWorld {
     bool (*resident)(void *self, const GuestRecord *guest, uint64_t *resident_kib);
 } HostWorld;
 
+/* ---- limits and paging files ---- */
+
+/* error is NULL when memory.high is in force; it is owned by the caller. */
+typedef void (*GuestLimitDone)(void *user_data, const char *uuid, uint64_t high_kib, const GError *error);
+
+/* A table without functions (all NULL) is a world without limits. */
+typedef struct LimitWorld {
+    void *self;
+    /* Reads the limits of a running guest. Always fills figures; where there is nothing to set, usable is false. */
+    void (*read)(void *self, const GuestRecord *guest, GuestLimits *figures);
+    /*
+     * Sets memory.high of a guest; LIMIT_NONE puts back what was there before the first set. Lowering reclaims memory in the
+     * writer (kernel mm/memcontrol.c, memory_high_write) and may take seconds: it is done elsewhere, done is called later on
+     * the main loop's thread, once. While a write to a guest is under way only the newest value waits for it: the one that
+     * waited before ends with an error.
+     */
+    void (*set)(void *self, const GuestRecord *guest, uint64_t high_kib, GuestLimitDone done, void *user_data);
+} LimitWorld;
+
+/* A table without functions is a world without paging files. */
+typedef struct PagingWorld {
+    void *self;
+    /* Why no paging file can be had on this host, one clause for people; NULL where it can. Owned by the world. */
+    const char *(*bar)(void *self);
+    /* All files there are, sorted by uuid. Owned by the world, valid until the main loop runs again. */
+    const PagingRecord *const *(*records)(void *self, size_t *count);
+    /*
+     * Makes a file, switches it on, gives its guest memory.swap.max = size and memory.high, and keeps everybody else from
+     * swapping out more than they have. It goes on elsewhere; the record shows how far it is. One file a guest: asked for
+     * again while there is one, it only sets the guest's memory.high.
+     */
+    void (*make)(void *self, const PagingRequest *request);
+    /*
+     * Ends a file, whatever it is at: its guest may use it no more, what it holds is read back, swapoff in a helper
+     * process, everybody's limits as they were, what it held discarded, deleted. Memory for what it holds must have been
+     * booked, and the guest's memory.high raised. It goes on elsewhere and is tried again until it is done.
+     */
+    void (*end)(void *self, const char *uuid);
+} PagingWorld;
+
 typedef struct Clock {
     void *self;
     uint64_t (*now_usec)(void *self); /* CLOCK_MONOTONIC, or virtual time */
@@ -162,6 +226,8 @@ typedef struct ReportSink {
 typedef struct Ports {
     GuestWorld guests;
     HostWorld host;
+    LimitWorld limits;
+    PagingWorld paging;
     Clock clock;
     ReportSink sink;
 } Ports;

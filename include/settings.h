@@ -90,6 +90,7 @@ typedef struct GuestSettings {
     char *paging_directory; /* owned; NULL: the one of Settings */
     BalloonBar bar;
     bool autodeflate;               /* <memballoon autodeflate='on'>: the guest counts the balloon as used */
+    bool emulated;                  /* no hardware virtualisation: QEMU keeps translated code besides */
     uint32_t vcpus;                 /* for the overhead's first estimate; at least 1 */
     uint32_t configured_period_sec; /* <stats period=> to put back when no longer managed */
     uint32_t current_period_sec;    /* <stats period=> in force when its XML was read: what it does unless told */
@@ -98,5 +99,7 @@ typedef struct GuestSettings {
 /* Whether its reports are needed, so that its driver is asked to send them every interval. */
 bool guest_settings_need_reports(const GuestSettings *settings);
 
+/* A deep copy; *copy must be clear before. */
+void guest_settings_copy(const GuestSettings *settings, GuestSettings *copy);
 void guest_settings_clear(GuestSettings *settings);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(GuestSettings, guest_settings_clear)

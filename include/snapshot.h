@@ -8,6 +8,7 @@
  */
 
 #include "ports.h"
+#include "starts.h"
 
 /* What is wrong with a guest's numbers. A number in doubt is bounded here and never trusted further. */
 typedef enum GuestDoubt {
@@ -27,13 +28,16 @@ typedef struct GuestSnapshot {
     bool migrating;
     bool answering;
 
-    uint64_t boots;       /* another number than last time: started or reset since */
-    uint64_t boot_usec;   /* when it started, was reset, or was first seen */
-    bool boot_in_place;   /* it was a reset: until driver_up the guest may touch all its maximum */
-    bool adopted;         /* it ran before the daemon saw it, or libvirt was away meanwhile */
-    bool driver_up;       /* its balloon driver has reported since that boot */
-    bool driver_known;    /* it has reported since its QEMU was started, in whatever boot */
-    uint64_t driver_usec; /* since when */
+    uint64_t boots;        /* another number than last time: started or reset since */
+    uint64_t boot_usec;    /* when it started, was reset, or was first seen */
+    bool boot_in_place;    /* it was a reset: until driver_up the guest may touch all its maximum */
+    bool boot_resumed;     /* it came with its memory */
+    uint64_t stop_usec;    /* when it stopped before, see GuestRecord; 0: not seen */
+    bool ran_at_host_down; /* see GuestRecord */
+    bool adopted;          /* it ran before the daemon saw it, or libvirt was away meanwhile */
+    bool driver_up;        /* its balloon driver has reported since that boot */
+    bool driver_known;     /* it has reported since its QEMU was started, in whatever boot */
+    uint64_t driver_usec;  /* since when */
 
     /* Statistics. report_serial counts the guest's own reports that were seen: another number, new numbers. */
     uint64_t report_serial;
@@ -59,6 +63,9 @@ typedef struct GuestSnapshot {
 
     uint64_t resident_kib; /* what its QEMU holds of the host's memory, 0 where unknown */
 
+    GuestLimits limits;         /* of its cgroup; zero while off */
+    const PagingRecord *paging; /* its paging file; NULL: none */
+
     bool target_known;
     bool target_pending;
     uint64_t target_kib; /* to be booked: the largest target that may be in force */
@@ -76,4 +83,9 @@ typedef struct Snapshot {
     HostSnapshot host;
     GuestSnapshot *guests; /* sorted by uuid */
     size_t guest_count;
+    const StartRequest *const *starts; /* guests about to start, sorted by uuid; owned by who keeps them */
+    size_t start_count;
+    const PagingRecord *const *files; /* all paging files, sorted by uuid, also of guests that are gone */
+    size_t file_count;
+    const char *paging_bar; /* why no paging file can be had on this host; NULL where it can */
 } Snapshot;

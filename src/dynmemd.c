@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "engine.h"
+#include "names.h"
 #include "observe/host_files.h"
 #include "report/report.h"
 #include "units.h"
@@ -28,6 +29,7 @@ typedef struct Options {
     char *connect;
     char *config;
     char *run_directory;
+    char *state_directory;
     gboolean dry_run;
     gboolean session_bus;
     gboolean version;
@@ -39,6 +41,7 @@ typedef struct Daemon {
     Watch *watch;
     HostFiles *files;
     Report *report;
+    Keep *keep;
     Engine *engine;
     guint tick_source;
     guint urgent_source;
@@ -189,6 +192,8 @@ parse_options(int argc, char **argv, Options *options)
          "configuration file, with its drop-ins in FILE.d (/etc/dynmem/dynmemd.conf)", "FILE"},
         {"run-directory", 0, 0, G_OPTION_ARG_FILENAME, &options->run_directory,
          "where metrics.prom is written (/run/dynmem)", "DIRECTORY"},
+        {"state-directory", 0, 0, G_OPTION_ARG_FILENAME, &options->state_directory,
+         "what outlives a restart of dynmemd or of the host (/var/lib/dynmem)", "DIRECTORY"},
         {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &options->dry_run,
          "work everything out and show it, but change nothing in any guest", NULL},
         {"session-bus", 0, 0, G_OPTION_ARG_NONE, &options->session_bus,
@@ -218,6 +223,75 @@ options_clear(Options *options)
     g_free(options->connect);
     g_free(options->config);
     g_free(options->run_directory);
+    g_free(options->state_directory);
+}
+
+/* A dry run changes nothing, here neither. */
+static void
+open_keep(Daemon *daemon)
+{
+    const Options *options = &daemon->options;
+    const char *directory = options->state_directory != NULL ? options->state_directory : DYNMEM_STATE_DIRECTORY;
+    g_autofree char *problem = NULL;
+
+    daemon->keep = keep_open(options->dry_run ? NULL : directory, NULL, &problem);
+    if (problem != NULL)
+        g_warning("%s", problem);
+}
+
+static void
+ask_start(void *user_data, const StartAsk *ask, StartAnswer answer, void *answer_data)
+{
+    Daemon *daemon = user_data;
+
+    if (engine_ask_start(daemon->engine, ask, answer, answer_data))
+        engine_tick_now(daemon->engine);
+}
+
+static bool
+release_start(void *user_data, const char *uuid)
+{
+    Daemon *daemon = user_data;
+
+    if (!engine_release_start(daemon->engine, uuid))
+        return false;
+    tick_soon(daemon);
+    return true;
+}
+
+static void
+owner_gone(void *user_data, const char *owner)
+{
+    Daemon *daemon = user_data;
+
+    engine_drop_owner(daemon->engine, owner);
+    tick_soon(daemon);
+}
+
+static void
+note_start(void *user_data, const char *uuid, StartNote note)
+{
+    Daemon *daemon = user_data;
+
+    engine_note_start(daemon->engine, uuid, note);
+    tick_soon(daemon);
+}
+
+static void
+start_guest(void *user_data, const char *uuid, GuestStartDone done, void *done_data)
+{
+    Daemon *daemon = user_data;
+    GuestWorld world = watch_guest_world(daemon->watch);
+
+    world.start(world.self, uuid, done, done_data);
+}
+
+static void
+rate_start(void *user_data, uint64_t startup_kib, uint32_t priority, StartRating *rating)
+{
+    Daemon *daemon = user_data;
+
+    engine_rate(daemon->engine, startup_kib, priority, rating);
 }
 
 static void
@@ -231,7 +305,7 @@ run(Daemon *daemon)
         .sink = report_sink(daemon->report),
     };
 
-    daemon->engine = engine_new(&ports, load_settings(daemon), daemon->options.dry_run);
+    daemon->engine = engine_new(&ports, load_settings(daemon), daemon->keep, daemon->options.dry_run);
     if (!host_files_watch_pressure(daemon->files, host_pressed, daemon, &error))
         g_info("memory pressure is not watched: %s", error->message);
 
@@ -262,6 +336,7 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
 
     daemon.loop = g_main_loop_new(NULL, FALSE);
+    open_keep(&daemon);
     daemon.files = host_files_new("");
     daemon.watch = watch_new(&(WatchOptions){.uri = daemon.options.connect}, world_changed, &daemon);
     daemon.report = report_new(&(ReportOptions){
@@ -270,6 +345,12 @@ main(int argc, char **argv)
         .dry_run = daemon.options.dry_run,
         .reload = reload,
         .name_lost = bus_name_lost,
+        .ask_start = ask_start,
+        .release_start = release_start,
+        .owner_gone = owner_gone,
+        .note_start = note_start,
+        .start_guest = start_guest,
+        .rate = rate_start,
         .user_data = &daemon,
     });
     run(&daemon);
@@ -278,6 +359,7 @@ main(int argc, char **argv)
     report_free(daemon.report);
     watch_free(daemon.watch);
     engine_free(daemon.engine);
+    keep_free(daemon.keep);
     host_files_free(daemon.files);
     g_main_loop_unref(daemon.loop);
     options_clear(&daemon.options);

@@ -2,11 +2,14 @@
 #include "engine.h"
 
 #include "act/act.h"
+#include "admit/start_book.h"
 #include "config/guest_book.h"
 #include "decide/decide.h"
 #include "decide/faults.h"
 #include "observe/observe.h"
 #include "units.h"
+
+#include <string.h>
 
 /* The guests' answers are waited for so long, or half the interval where that is shorter. */
 #define COLLECT_DEADLINE_USEC (500 * USEC_PER_MSEC)
@@ -18,6 +21,7 @@ struct Engine {
     bool dry;
 
     GuestBook *book;
+    StartBook *starts;
     Observer *observer;
     DecideState *decide_state;
     Actuator *actuator;
@@ -33,7 +37,7 @@ struct Engine {
 };
 
 Engine *
-engine_new(const Ports *ports, Settings *settings, bool dry)
+engine_new(const Ports *ports, Settings *settings, Keep *keep, bool dry)
 {
     Engine *engine = g_new0(Engine, 1);
 
@@ -42,6 +46,7 @@ engine_new(const Ports *ports, Settings *settings, bool dry)
     engine->settings_serial = 1;
     engine->dry = dry;
     engine->book = guest_book_new();
+    engine->starts = start_book_new(keep, &engine->ports.guests);
     engine->observer = observer_new();
     engine->decide_state = decide_state_new();
     engine->actuator = actuator_new(&engine->ports.guests, dry);
@@ -53,6 +58,7 @@ engine_free(Engine *engine)
 {
     if (engine == NULL)
         return;
+    start_book_free(engine->starts);
     outcome_clear(&engine->outcome);
     plan_clear(&engine->plan);
     snapshot_clear(&engine->snapshot);
@@ -80,12 +86,16 @@ flow(Engine *engine)
     size_t count = 0;
     const GuestRecord *const *records = ports->guests.records(ports->guests.self, &count);
     const GuestSettings *const *settings;
+    Snapshot *snapshot = &engine->snapshot;
     bool dry = engine->dry || link == WORLD_LINK_READ_ONLY;
 
     settings = guest_book_update(engine->book, engine->settings, engine->settings_serial, records, count);
-    observer_observe(engine->observer, records, settings, count, link, &ports->host,
-                     dry ? 0 : engine->settings->interval_usec, now_usec, &engine->snapshot);
-    decide(engine->decide_state, &engine->snapshot, engine->settings, dry, &engine->plan);
+    observer_observe(engine->observer, records, settings, count, link, ports, dry ? 0 : engine->settings->interval_usec,
+                     now_usec, snapshot);
+    snapshot->starts =
+        start_book_requests(engine->starts, engine->settings, records, count, link, now_usec, &snapshot->start_count);
+    decide(engine->decide_state, snapshot, engine->settings, dry, &engine->plan);
+    start_book_settle(engine->starts, &engine->plan, now_usec);
     actuator_execute(engine->actuator, &engine->plan, report_period_sec(engine->settings), &engine->outcome);
 
     engine->ticks++;
@@ -129,6 +139,12 @@ engine_tick(Engine *engine)
 }
 
 void
+engine_tick_now(Engine *engine)
+{
+    flow(engine);
+}
+
+void
 engine_set_settings(Engine *engine, Settings *settings)
 {
     settings_free(engine->settings);
@@ -146,6 +162,65 @@ void
 engine_note_pressure(Engine *engine)
 {
     observer_note_pressure(engine->observer);
+}
+
+/* ---- starts ---- */
+
+static const GuestRecord *
+find_guest(const Engine *engine, const char *uuid, const GuestSettings **settings)
+{
+    size_t count = 0;
+    const GuestRecord *const *records = engine->ports.guests.records(engine->ports.guests.self, &count);
+    const GuestSettings *const *all =
+        guest_book_update(engine->book, engine->settings, engine->settings_serial, records, count);
+
+    *settings = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(records[i]->uuid, uuid) != 0)
+            continue;
+        *settings = all[i];
+        return records[i];
+    }
+    return NULL;
+}
+
+static uint64_t
+now_usec(const Engine *engine)
+{
+    return engine->ports.clock.now_usec(engine->ports.clock.self);
+}
+
+bool
+engine_ask_start(Engine *engine, const StartAsk *ask, StartAnswer answer, void *user_data)
+{
+    const GuestSettings *known;
+    const GuestRecord *record = find_guest(engine, ask->uuid, &known);
+
+    return start_book_ask(engine->starts, ask, record, known, engine->settings, now_usec(engine), answer, user_data);
+}
+
+bool
+engine_release_start(Engine *engine, const char *uuid)
+{
+    return start_book_release(engine->starts, uuid, "the start was called off");
+}
+
+void
+engine_drop_owner(Engine *engine, const char *owner)
+{
+    start_book_drop_owner(engine->starts, owner);
+}
+
+void
+engine_note_start(Engine *engine, const char *uuid, StartNote note)
+{
+    start_book_note(engine->starts, uuid, note, now_usec(engine));
+}
+
+void
+engine_rate(const Engine *engine, uint64_t startup_kib, uint32_t priority, StartRating *rating)
+{
+    decide_rate(engine->decide_state, &engine->plan, startup_kib, priority, rating);
 }
 
 void

@@ -6,12 +6,13 @@
  * simulator; who calls engine_tick and when is theirs.
  */
 
-#include "ports.h"
+#include "keep/keep.h"
+#include "plan.h"
 
 typedef struct Engine Engine;
 
-/* ports are copied; settings are taken over. With dry nothing is changed in any guest. */
-Engine *engine_new(const Ports *ports, Settings *settings, bool dry);
+/* ports are copied; settings are taken over; keep is borrowed. With dry nothing is changed in any guest. */
+Engine *engine_new(const Ports *ports, Settings *settings, Keep *keep, bool dry);
 void engine_free(Engine *engine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Engine, engine_free)
 
@@ -21,12 +22,31 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Engine, engine_free)
  */
 void engine_tick(Engine *engine);
 
+/* A tick with what is known: no guest is asked anything. For who waits. */
+void engine_tick_now(Engine *engine);
+
 /* Other settings from the next tick on; taken over. */
 void engine_set_settings(Engine *engine, Settings *settings);
 const Settings *engine_settings(const Engine *engine);
 
 /* The kernel reported memory pressure. */
 void engine_note_pressure(Engine *engine);
+
+/* ---- starts (starts.h) ---- */
+
+/*
+ * Asks for memory for a start. The answer comes with a tick, or before the return. Returns true when that tick should
+ * be now: engine_tick_now, or in the simulator the next one.
+ */
+bool engine_ask_start(Engine *engine, const StartAsk *ask, StartAnswer answer, void *user_data);
+/* Takes an asking back. Returns false where there is none for this guest. */
+bool engine_release_start(Engine *engine, const char *uuid);
+/* An owner of askings is gone. */
+void engine_drop_owner(Engine *engine, const char *owner);
+/* libvirt's hook told that a guest started, or is gone. */
+void engine_note_start(Engine *engine, const char *uuid, StartNote note);
+/* How well a guest of that startup memory would fit now. Before the first tick all is 0. Clear with start_rating_clear. */
+void engine_rate(const Engine *engine, uint64_t startup_kib, uint32_t priority, StartRating *rating);
 
 /* Breaks the rules of decide/ whose bits are set (decide/faults.h). For tests only. */
 void engine_break_rules(Engine *engine, uint32_t faults);

@@ -45,6 +45,66 @@ plan_stage_name(PlanStage stage)
     return names[stage];
 }
 
+const char *
+paging_stage_name(PagingStage stage)
+{
+    static const char *const names[] = {
+        [PAGING_STAGE_MAKING] = "making", [PAGING_STAGE_ON] = "on",         [PAGING_STAGE_EMPTYING] = "emptying",
+        [PAGING_STAGE_GONE] = "gone",     [PAGING_STAGE_FAILED] = "failed",
+    };
+
+    return names[stage];
+}
+
+const char *
+paging_phase_name(PagingPhase phase)
+{
+    static const char *const names[] = {
+        [PAGING_PHASE_NONE] = "none",       [PAGING_PHASE_WAIT] = "waiting",  [PAGING_PHASE_MAKE] = "making",
+        [PAGING_PHASE_BOOT] = "booting",    [PAGING_PHASE_LEAVE] = "leaving", [PAGING_PHASE_EMPTY] = "emptying",
+        [PAGING_PHASE_REFUSED] = "refused",
+    };
+
+    return names[phase];
+}
+
+const char *
+restart_kind_name(RestartKind kind)
+{
+    static const char *const names[] = {
+        [RESTART_NONE] = "none",
+        [RESTART_RESET] = "reset",
+        [RESTART_SOON] = "soon",
+        [RESTART_HOST] = "host",
+    };
+
+    return names[kind];
+}
+
+const char *
+start_kind_name(StartKind kind)
+{
+    static const char *const names[] = {
+        [START_BOOT] = "boot",
+        [START_RESTORE] = "restore",
+        [START_MIGRATION] = "migration",
+    };
+
+    return names[kind];
+}
+
+const char *
+start_verdict_name(StartVerdict verdict)
+{
+    static const char *const names[] = {
+        [START_WAITS] = "waiting",
+        [START_ADMITTED] = "admitted",
+        [START_REFUSED] = "refused",
+    };
+
+    return names[verdict];
+}
+
 static const struct {
     const char *name;
     const char *text;
@@ -65,6 +125,7 @@ static const struct {
     [PLAN_RULE_STARVED] = {"starved", "it is starved and grows in a large step"},
     [PLAN_RULE_SETTLING] = {"settling", "its driver came up a moment ago, so it is not squeezed yet"},
     [PLAN_RULE_RETRY] = {"retry", "it did not follow its target and is tried again"},
+    [PLAN_RULE_MAKE_ROOM] = {"make-room", "it is squeezed so that another guest can start or restart"},
     [PLAN_RULE_LIMIT] = {"limit", "it gave what it could and can't be squeezed further for now"},
     [PLAN_RULE_OFF] = {"off", "it is off"},
     [PLAN_RULE_UNMANAGED] = {"unmanaged", "it has no dynmem element in its metadata"},
@@ -80,6 +141,10 @@ static const struct {
     [PLAN_RULE_STUCK] = {"stuck", "its balloon does not move"},
     [PLAN_RULE_UNRESPONSIVE] = {"unresponsive", "its QEMU does not answer"},
     [PLAN_RULE_FROZEN] = {"frozen", "it is paused, suspended or migrating"},
+    [PLAN_RULE_RESERVED] = {"reserved", "memory is booked for it, since it is about to start"},
+    [PLAN_RULE_RESTART] = {"restart", "it restarts, and gets its startup memory as it comes free"},
+    [PLAN_RULE_PAGING] = {"paging", "it restarts with a part of its startup memory in a paging file"},
+    [PLAN_RULE_PAGING_LEAVE] = {"paging-leave", "it has restarted and gives up what is in its paging file"},
     [PLAN_RULE_LINK_DOWN] = {"link-down", "libvirt is away and guests keep their targets"},
 };
 

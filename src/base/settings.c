@@ -51,6 +51,13 @@ guest_settings_need_reports(const GuestSettings *settings)
 }
 
 void
+guest_settings_copy(const GuestSettings *settings, GuestSettings *copy)
+{
+    *copy = *settings;
+    copy->paging_directory = g_strdup(settings->paging_directory);
+}
+
+void
 guest_settings_clear(GuestSettings *settings)
 {
     g_clear_pointer(&settings->paging_directory, g_free);

@@ -19,8 +19,8 @@
 
 /* libvirt's documents have about ten levels. */
 #define DEPTH_LIMIT 128
-/* The texts that are of interest are numbers. */
-#define TEXT_LIMIT 64
+/* The texts that are of interest are numbers and names. */
+#define TEXT_LIMIT 1024
 /* More unknown names help nobody. */
 #define UNKNOWN_LIMIT 8
 
@@ -271,6 +271,7 @@ start_element(GMarkupParseContext *context, const char *name, const char **names
 
     if (parser->lengths->len == 1) {
         parser->is_domain = at(parser, "/domain");
+        parser->domain->emulated = attribute_is("type", "qemu", const_names, const_values);
     } else if (g_str_has_prefix(parser->path->str, "/domain/devices/")) {
         take_device(parser, local, const_names, const_values);
     } else if (at(parser, "/domain/memoryBacking/hugepages")) {
@@ -360,7 +361,13 @@ end_element(GMarkupParseContext *context, const char *name, void *user_data, GEr
     size_t depth = parser->lengths->len;
     uint64_t kib;
 
-    if (at(parser, "/domain/memory")) {
+    if (at(parser, "/domain/name")) {
+        g_free(domain->name);
+        domain->name = g_strdup(parser->text->str);
+    } else if (at(parser, "/domain/uuid")) {
+        g_free(domain->uuid);
+        domain->uuid = g_strdup(g_strstrip(parser->text->str));
+    } else if (at(parser, "/domain/memory")) {
         domain->has_memory = read_memory(parser, &domain->memory_kib) && domain->memory_kib > 0;
     } else if (at(parser, "/domain/currentMemory")) {
         domain->has_current = read_memory(parser, &domain->current_kib);
@@ -431,6 +438,8 @@ void
 domain_xml_clear(DomainXml *domain)
 {
     domain_element_clear(&domain->element);
+    g_clear_pointer(&domain->name, g_free);
+    g_clear_pointer(&domain->uuid, g_free);
     g_clear_pointer(&domain->disk_file, g_free);
     g_clear_pointer(&domain->unknown, g_ptr_array_unref);
 }

@@ -31,6 +31,9 @@ typedef struct DomainElement {
 } DomainElement;
 
 typedef struct DomainXml {
+    char *name;      /* NULL: not said */
+    char *uuid;      /* as it stands there; NULL: not said */
+    bool emulated;   /* type='qemu': no hardware virtualisation, QEMU keeps the translated code */
     bool has_memory; /* <memory> is there and makes sense */
     uint64_t memory_kib;
     bool has_current;

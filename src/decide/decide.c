@@ -37,9 +37,17 @@ decide_state_set_faults(DecideState *state, uint32_t faults)
 }
 
 void
+decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, uint32_t priority, StartRating *rating)
+{
+    *rating = (StartRating){.startup_kib = startup_kib, .priority = priority, .free_kib = plan->free_kib};
+}
+
+void
 plan_clear(Plan *plan)
 {
     g_free(plan->guests);
+    g_free(plan->starts);
+    g_free(plan->end_files);
     *plan = (Plan){.guests = NULL};
 }
 

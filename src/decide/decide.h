@@ -22,4 +22,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DecideState, decide_state_free)
  */
 void decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, bool dry, Plan *plan);
 
+/*
+ * How well a guest of that startup memory would fit: a look at plan, which this state has made, changing nothing. rating
+ * must be clear. Before the first plan all is 0.
+ */
+void decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, uint32_t priority,
+                 StartRating *rating);
+
 void plan_clear(Plan *plan);

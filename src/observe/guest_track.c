@@ -255,6 +255,9 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
     guest->boots = record->boots;
     guest->boot_usec = MAX(record->boot_usec, track->readopted_usec);
     guest->boot_in_place = record->boot_in_place && track->readopted_usec == 0;
+    guest->boot_resumed = record->boot_resumed;
+    guest->stop_usec = record->stop_usec;
+    guest->ran_at_host_down = record->ran_at_host_down;
     guest->adopted = running && (record->boots == 0 || track->readopted_usec != 0);
     guest->period_usec = period_usec;
     if (!running)

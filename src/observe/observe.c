@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define NO_PAGING_WORLD "this host has no paging files"
+
 struct Observer {
     GuestTable *tracks;  /* of GuestTrack */
     HostFigures figures; /* the last that could be read */
@@ -74,9 +76,35 @@ resident(const HostWorld *host, const GuestRecord *record)
     return record->report.resident_kib;
 }
 
+static void
+observe_files(const PagingWorld *paging, Snapshot *snapshot)
+{
+    snapshot->files = NULL;
+    snapshot->file_count = 0;
+    snapshot->paging_bar = NO_PAGING_WORLD;
+    if (paging->records == NULL)
+        return;
+    snapshot->files = paging->records(paging->self, &snapshot->file_count);
+    snapshot->paging_bar = paging->bar(paging->self);
+}
+
+/* Each guest's own file: both are sorted by uuid. */
+static void
+match_files(Snapshot *snapshot)
+{
+    size_t file = 0;
+
+    for (size_t i = 0; i < snapshot->guest_count; i++) {
+        while (file < snapshot->file_count && strcmp(snapshot->files[file]->uuid, snapshot->guests[i].uuid) < 0)
+            file++;
+        if (file < snapshot->file_count && strcmp(snapshot->files[file]->uuid, snapshot->guests[i].uuid) == 0)
+            snapshot->guests[i].paging = snapshot->files[file];
+    }
+}
+
 void
 observer_observe(Observer *observer, const GuestRecord *const *records, const GuestSettings *const *settings,
-                 size_t count, WorldLink link, const HostWorld *host, uint64_t interval_usec, uint64_t now_usec,
+                 size_t count, WorldLink link, const Ports *ports, uint64_t interval_usec, uint64_t now_usec,
                  Snapshot *snapshot)
 {
     guest_table_match(observer->tracks, records, count);
@@ -87,13 +115,18 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
     if (count > 0)
         memset(snapshot->guests, 0, count * sizeof *snapshot->guests);
     snapshot->now_usec = now_usec;
-    observe_host(observer, host, link, &snapshot->host);
+    observe_host(observer, &ports->host, link, &snapshot->host);
+    observe_files(&ports->paging, snapshot);
     for (size_t i = 0; i < count; i++) {
         guest_track_look(guest_table_get(observer->tracks, i), records[i], settings[i],
                          period_usec(settings[i], interval_usec), now_usec, &snapshot->guests[i]);
-        if (records[i]->life != GUEST_LIFE_OFF)
-            snapshot->guests[i].resident_kib = resident(host, records[i]);
+        if (records[i]->life == GUEST_LIFE_OFF)
+            continue;
+        snapshot->guests[i].resident_kib = resident(&ports->host, records[i]);
+        if (ports->limits.read != NULL)
+            ports->limits.read(ports->limits.self, records[i], &snapshot->guests[i].limits);
     }
+    match_files(snapshot);
 }
 
 void

@@ -17,12 +17,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Observer, observer_free)
 /*
  * Fills snapshot (zeroed before first use, then reused; free with snapshot_clear) from the records,
  * which are sorted by uuid; settings[i] belongs to records[i]. Strings and settings are borrowed. The
- * host's figures are read through host; where that fails the last known ones are used and marked.
+ * host's figures, limits and paging files are read through ports; where the host's figures fails the last known ones are used and marked.
  * interval_usec is how often managed guests are asked to report; 0: they are not asked (dry run, read-only
  * connection) and report as their XML says.
  */
 void observer_observe(Observer *observer, const GuestRecord *const *records, const GuestSettings *const *settings,
-                      size_t count, WorldLink link, const HostWorld *host, uint64_t interval_usec, uint64_t now_usec,
+                      size_t count, WorldLink link, const Ports *ports, uint64_t interval_usec, uint64_t now_usec,
                       Snapshot *snapshot);
 
 /* The kernel reported memory pressure: the next snapshot says so. */

@@ -41,6 +41,7 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_STALE:
     case PLAN_RULE_SETTLING:
     case PLAN_RULE_LIMIT:
+    case PLAN_RULE_MAKE_ROOM:
         return g_strdup_printf("it has %s", assigned);
     case PLAN_RULE_STEP:
         return g_strdup_printf("on its way to %s", ideal);
@@ -60,6 +61,10 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_RESET:
     case PLAN_RULE_UNRESPONSIVE:
     case PLAN_RULE_FROZEN:
+    case PLAN_RULE_RESERVED:
+    case PLAN_RULE_RESTART:
+    case PLAN_RULE_PAGING:
+    case PLAN_RULE_PAGING_LEAVE:
         return g_strdup_printf("%s are booked for it", committed);
     case PLAN_RULE_BAR:
         return g_strdup(balloon_bar_text(settings->bar));

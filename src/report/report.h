@@ -27,6 +27,16 @@ typedef struct ReportOptions {
      * call. May be NULL.
      */
     void (*name_lost)(void *user_data, bool taken, const char *why);
+    /*
+     * Starts (starts.h): what callers of the bus who may ask for. answer and done are called once, maybe before the return.
+     * May be NULL: the methods then fail.
+     */
+    void (*ask_start)(void *user_data, const StartAsk *ask, StartAnswer answer, void *answer_data);
+    bool (*release_start)(void *user_data, const char *uuid); /* false: there was none */
+    void (*owner_gone)(void *user_data, const char *owner);   /* who asked for a start has left the bus */
+    void (*note_start)(void *user_data, const char *uuid, StartNote note);
+    void (*start_guest)(void *user_data, const char *uuid, GuestStartDone done, void *done_data);
+    void (*rate)(void *user_data, uint64_t startup_kib, uint32_t priority, StartRating *rating);
     void *user_data;
 } ReportOptions;
 

@@ -70,6 +70,8 @@ sim_run(const SimScenario *scenario, SimObserver observer, void *user_data, SimS
     g_autoptr(SimWorld) world = sim_world_new(scenario);
     Run run = {.scenario = scenario, .world = world, .observer = observer, .user_data = user_data, .summary = summary};
     Ports ports = sim_world_ports(world);
+    g_autofree char *problem = NULL;
+    g_autoptr(Keep) keep = keep_open(NULL, "simulated", &problem);
     g_autoptr(Engine) engine = NULL;
 
     *summary = (SimSummary){
@@ -79,7 +81,7 @@ sim_run(const SimScenario *scenario, SimObserver observer, void *user_data, SimS
     };
     run.samples = g_new0(SimSample, summary->count);
     ports.sink = (ReportSink){.self = &run, .tick = ticked};
-    engine = engine_new(&ports, settings_copy(scenario->settings), false);
+    engine = engine_new(&ports, settings_copy(scenario->settings), keep, false);
     engine_break_rules(engine, scenario->faults);
     run.settling = true;
     /* It may look, and not change anything: the guests have their startup memory at second 0. */

@@ -114,7 +114,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const GuestRecord *records[] = {&record};
     GuestSettings guest = {.managed = true, .minimum_kib = KIB_PER_GIB, .startup_kib = KIB_PER_GIB, .vcpus = 1};
     const GuestSettings *settings[] = {&guest};
-    const HostWorld host = {.read = no_host, .resident = no_resident};
+    const Ports ports = {.host = {.read = no_host, .resident = no_resident}};
     g_autoptr(Observer) observer = observer_new();
     Snapshot snapshot = {0};
     uint64_t now_usec = 1000 * USEC_PER_SEC;
@@ -125,7 +125,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (input.size > 0) {
         now_usec += (take_byte(&input) + UINT64_C(1)) * 10 * USEC_PER_MSEC;
         step(&input, &record, now_usec);
-        observer_observe(observer, records, settings, 1, WORLD_LINK_READ_WRITE, &host, USEC_PER_SEC, now_usec,
+        observer_observe(observer, records, settings, 1, WORLD_LINK_READ_WRITE, &ports, USEC_PER_SEC, now_usec,
                          &snapshot);
         check(&snapshot.guests[0], now_usec);
     }

@@ -101,6 +101,11 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
         return !snapshot->answering;
     case PLAN_RULE_FROZEN:
         return snapshot->migrating || snapshot->life == GUEST_LIFE_PAUSED || snapshot->life == GUEST_LIFE_SUSPENDED;
+    case PLAN_RULE_MAKE_ROOM:
+    case PLAN_RULE_RESERVED:
+    case PLAN_RULE_RESTART:
+    case PLAN_RULE_PAGING:
+    case PLAN_RULE_PAGING_LEAVE:
     case PLAN_RULE_LINK_DOWN:
         return report->snapshot->host.link == WORLD_LINK_DOWN;
     case PLAN_RULE_LIMIT:

@@ -17,15 +17,17 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 # Folders of src/ -> the other folders of src/ whose headers their files may include ("." is src/ itself).
 FOLDERS = {
     "base": set(),
-    "watch": set(),
+    "keep": set(),
+    "watch": {"keep"},
     "config": set(),
+    "admit": {"keep", "config"},
     "observe": set(),
     "decide": set(),
     "act": set(),
     "report": set(),
-    "sim": {".", "config"},
+    "sim": {".", "config", "keep"},
     "ctl": set(),
-    ".": {"watch", "config", "observe", "decide", "act", "report"},
+    ".": {"keep", "admit", "watch", "config", "observe", "decide", "act", "report"},
 }
 # Single files that may do more than their folder.
 FILES = {

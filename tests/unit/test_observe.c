@@ -92,9 +92,9 @@ look(Fixture *f)
 {
     const GuestRecord *records[] = {&f->record};
     const GuestSettings *settings[] = {&f->settings};
-    const HostWorld host = {.self = f, .read = read_host, .resident = read_resident};
+    const Ports ports = {.host = {.self = f, .read = read_host, .resident = read_resident}};
 
-    observer_observe(f->observer, records, settings, 1, f->link, &host, f->interval_usec, f->now_usec, &f->snapshot);
+    observer_observe(f->observer, records, settings, 1, f->link, &ports, f->interval_usec, f->now_usec, &f->snapshot);
     return &f->snapshot.guests[0];
 }
 
@@ -607,16 +607,16 @@ guests_that_come_and_go_keep_the_others_history(void **state)
     GuestRecord other = {.uuid = "00000000-0000-0000-0000-000000000000", .life = GUEST_LIFE_RUNNING};
     const GuestRecord *records[] = {&other, &f->record};
     const GuestSettings *settings[] = {&f->settings, &f->settings};
-    const HostWorld host = {.self = f, .read = read_host, .resident = read_resident};
+    const Ports ports = {.host = {.self = f, .read = read_host, .resident = read_resident}};
 
     begin(f);
-    observer_observe(f->observer, records, settings, 2, f->link, &host, f->interval_usec, f->now_usec, &f->snapshot);
+    observer_observe(f->observer, records, settings, 2, f->link, &ports, f->interval_usec, f->now_usec, &f->snapshot);
     assert_int_equal(f->snapshot.guest_count, 2);
     assert_false(f->snapshot.guests[0].driver_up);
     assert_true(f->snapshot.guests[1].driver_up);
     assert_string_equal(f->snapshot.guests[1].name, "web");
     assert_true(look(f)->driver_up);
-    observer_observe(f->observer, NULL, NULL, 0, f->link, &host, f->interval_usec, f->now_usec, &f->snapshot);
+    observer_observe(f->observer, NULL, NULL, 0, f->link, &ports, f->interval_usec, f->now_usec, &f->snapshot);
     assert_int_equal(f->snapshot.guest_count, 0);
     assert_int_equal(look(f)->report_serial, 1); /* known no more */
 }
