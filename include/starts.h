@@ -141,6 +141,9 @@ typedef struct StartAsk {
     bool hook;  /* libvirt waits for the answer with the guest locked */
 } StartAsk;
 
+/* The reason of an answer that is none: the daemon ends, and who asked should ask the next one. Compared as text. */
+#define START_REASON_STOPPING "dynmemd is being stopped"
+
 /* reason: one line for people, never NULL, valid for the call. Called once, maybe before the asking returns. */
 typedef void (*StartAnswer)(void *user_data, bool granted, const char *reason);
 

@@ -356,9 +356,9 @@ main(int argc, char **argv)
     run(&daemon);
 
     status = daemon.status;
+    engine_free(daemon.engine); /* answers who waits, through the others */
     report_free(daemon.report);
     watch_free(daemon.watch);
-    engine_free(daemon.engine);
     keep_free(daemon.keep);
     host_files_free(daemon.files);
     g_main_loop_unref(daemon.loop);

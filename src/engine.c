@@ -95,7 +95,6 @@ flow(Engine *engine)
     snapshot->starts =
         start_book_requests(engine->starts, engine->settings, records, count, link, now_usec, &snapshot->start_count);
     decide(engine->decide_state, snapshot, engine->settings, dry, &engine->plan);
-    start_book_settle(engine->starts, &engine->plan, now_usec);
     actuator_execute(engine->actuator, &engine->plan, report_period_sec(engine->settings), &engine->outcome);
 
     engine->ticks++;
@@ -110,6 +109,7 @@ flow(Engine *engine)
                                            .issues = guest_book_issues(engine->book),
                                            .dry_run = engine->dry,
                                        });
+    start_book_settle(engine->starts, &engine->plan, now_usec);
 }
 
 static void
@@ -195,6 +195,11 @@ engine_ask_start(Engine *engine, const StartAsk *ask, StartAnswer answer, void *
 {
     const GuestSettings *known;
     const GuestRecord *record = find_guest(engine, ask->uuid, &known);
+
+    if (engine->dry) {
+        answer(user_data, true, "dynmemd only looks on (dry run)");
+        return false;
+    }
 
     return start_book_ask(engine->starts, ask, record, known, engine->settings, now_usec(engine), answer, user_data);
 }

@@ -30,6 +30,7 @@ struct StartBook {
     GuestWorld guests;
     GPtrArray *entries;  /* of Entry, sorted by uuid */
     GPtrArray *requests; /* of StartRequest, as handed out */
+    GPtrArray *gone; /* of Entry, no longer in the book: what was handed out stays valid until the next handing out */
 };
 
 static void
@@ -184,6 +185,7 @@ start_book_new(Keep *keep, const GuestWorld *guests)
     book->guests = *guests;
     book->entries = g_ptr_array_new_with_free_func(entry_free);
     book->requests = g_ptr_array_new();
+    book->gone = g_ptr_array_new_with_free_func(entry_free);
     load_kept(book);
     return book;
 }
@@ -222,13 +224,24 @@ take_askers(StartBook *book, Entry *entry)
     return askers;
 }
 
+static guint
+index_of(const StartBook *book, const Entry *entry)
+{
+    guint index = 0;
+
+    while (g_ptr_array_index(book->entries, index) != entry)
+        index++;
+    return index;
+}
+
 static void
 remove_entry(StartBook *book, Entry *entry, const char *why)
 {
     GArray *askers = take_askers(book, entry);
 
     keep_set(book->keep, KEEP_STARTS, entry->request.uuid, NULL);
-    g_ptr_array_remove(book->entries, entry);
+    g_ptr_array_steal_index(book->entries, index_of(book, entry));
+    g_ptr_array_add(book->gone, entry);
     answer_all(askers, false, why);
 }
 
@@ -238,8 +251,9 @@ start_book_free(StartBook *book)
     if (book == NULL)
         return;
     for (guint i = 0; i < book->entries->len; i++)
-        answer_all(take_askers(book, g_ptr_array_index(book->entries, i)), false, "dynmemd is being stopped");
+        answer_all(take_askers(book, g_ptr_array_index(book->entries, i)), false, START_REASON_STOPPING);
     g_ptr_array_unref(book->requests);
+    g_ptr_array_unref(book->gone);
     g_ptr_array_unref(book->entries);
     g_free(book);
 }
@@ -429,6 +443,7 @@ start_book_requests(StartBook *book, const Settings *settings, const GuestRecord
             remove_entry(book, entry, "it was not started in time");
     }
     g_ptr_array_set_size(book->requests, 0);
+    g_ptr_array_set_size(book->gone, 0);
     for (guint i = 0; i < book->entries->len; i++)
         g_ptr_array_add(book->requests, &((Entry *)g_ptr_array_index(book->entries, i))->request);
     *start_count = book->requests->len;

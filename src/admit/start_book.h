@@ -13,9 +13,9 @@
 
 typedef struct StartBook StartBook;
 
-/* keep is borrowed. told is where start hooks' moments go (GuestWorld.note_hook); its functions may be NULL. */
+/* keep is borrowed. guests is told the moments of start hooks (note_hook, which may be NULL). */
 StartBook *start_book_new(Keep *keep, const GuestWorld *guests);
-/* Those who wait are told that the daemon ends, and are not granted. What was admitted stays in keep. */
+/* Those who wait are answered START_REASON_STOPPING. What was admitted stays in keep. */
 void start_book_free(StartBook *book);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StartBook, start_book_free)
 
@@ -34,8 +34,8 @@ void start_book_drop_owner(StartBook *book, const char *owner);
 void start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_usec);
 
 /*
- * Before decide(): lets go of requests whose guests run or whose time is over. Returns the requests, sorted by uuid,
- * valid until the book is touched again.
+ * Before decide(): lets go of requests whose guests run or whose time is over. Returns the requests, sorted by uuid; array
+ * and requests are valid until the next call.
  */
 const StartRequest *const *start_book_requests(StartBook *book, const Settings *settings,
                                                const GuestRecord *const *records, size_t count, WorldLink link,
