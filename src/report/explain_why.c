@@ -6,6 +6,7 @@
  */
 
 #include "explain.h"
+#include "explain_starts.h"
 #include "explain_text.h"
 #include "held_tick.h"
 #include "units.h"
@@ -28,7 +29,7 @@ say_what_it_has(ExplainText *text)
 {
     const GuestPlan *guest = text->guest;
 
-    if (guest->state == GUEST_STATE_OFF)
+    if (guest->state == GUEST_STATE_OFF || guest->state == GUEST_STATE_RESERVED)
         return;
     if (guest->target_kib == 0 || guest->rule == PLAN_RULE_OBSERVE)
         say(text, "It has %s.", size(text, guest->assigned_kib));
@@ -438,6 +439,7 @@ static void (*const reasons[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_STARVED] = why_starved,
     [PLAN_RULE_SETTLING] = why_settling,
     [PLAN_RULE_RETRY] = why_retry,
+    [PLAN_RULE_MAKE_ROOM] = why_make_room,
     [PLAN_RULE_LIMIT] = why_limit,
     [PLAN_RULE_OFF] = why_off,
     [PLAN_RULE_UNMANAGED] = why_unmanaged,
@@ -453,6 +455,10 @@ static void (*const reasons[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_STUCK] = why_stuck,
     [PLAN_RULE_UNRESPONSIVE] = why_unresponsive,
     [PLAN_RULE_FROZEN] = why_frozen,
+    [PLAN_RULE_RESERVED] = why_reserved,
+    [PLAN_RULE_RESTART] = why_restart,
+    [PLAN_RULE_PAGING] = why_paging,
+    [PLAN_RULE_PAGING_LEAVE] = why_paging_leave,
     [PLAN_RULE_LINK_DOWN] = why_link_down,
 };
 

@@ -18,8 +18,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HeldTick, held_tick_free)
 void held_tick_update(HeldTick *held, const TickReport *report);
 
 /*
- * The copy, or NULL before the first update. Valid until the next update. Its outcome is NULL, and settings have
- * no paging_directory.
+ * The copy, or NULL before the first update. Valid until the next update. Its outcome is NULL, and settings (of the
+ * guests and of starts too) have no paging_directory.
  */
 const TickReport *held_tick_report(const HeldTick *held);
 
@@ -28,3 +28,6 @@ const char *tick_report_issue(const TickReport *report, const char *uuid);
 
 /* The guest with that uuid in plan, whose guests are sorted by uuid, or NULL. */
 const GuestPlan *plan_find(const Plan *plan, const char *uuid);
+
+/* The start of the guest with that uuid in plan, whose starts are sorted by uuid, or NULL. */
+const StartPlan *plan_find_start(const Plan *plan, const char *uuid);

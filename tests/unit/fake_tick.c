@@ -10,6 +10,12 @@ action_clear(void *data)
 }
 
 static void
+limit_clear(void *data)
+{
+    g_free(((LimitAction *)data)->error);
+}
+
+static void
 issue_free(void *data)
 {
     GuestIssue *issue = data;
@@ -27,6 +33,8 @@ fake_tick_new(void)
     tick->settings = settings_new();
     tick->outcome.targets = g_array_new(FALSE, TRUE, sizeof(TargetAction));
     g_array_set_clear_func(tick->outcome.targets, action_clear);
+    tick->outcome.limits = g_array_new(FALSE, TRUE, sizeof(LimitAction));
+    g_array_set_clear_func(tick->outcome.limits, limit_clear);
     tick->issues = g_ptr_array_new_with_free_func(issue_free);
     tick->snapshot = (Snapshot){
         .now_usec = 100 * USEC_PER_SEC,
@@ -34,9 +42,12 @@ fake_tick_new(void)
                  .figures_valid = true,
                  .link = WORLD_LINK_READ_WRITE},
         .guests = tick->snapshots,
+        .starts = tick->request_list,
+        .files = tick->file_list,
     };
     tick->plan = (Plan){
         .guests = tick->plans,
+        .starts = tick->starts,
         .budget_kib = 12 * KIB_PER_GIB,
         .budget_limit = BUDGET_BY_TOTAL,
         .budget_total_kib = 12 * KIB_PER_GIB,
@@ -67,8 +78,11 @@ fake_tick_free(FakeTick *tick)
         return;
     for (size_t i = 0; i < FAKE_GUESTS; i++)
         g_free(tick->names[i]);
+    fake_tick_drop_starts(tick);
+    fake_tick_drop_files(tick);
     settings_free(tick->settings);
     g_array_unref(tick->outcome.targets);
+    g_array_unref(tick->outcome.limits);
     g_ptr_array_unref(tick->issues);
     g_free(tick);
 }
@@ -192,6 +206,101 @@ fake_tick_reject(FakeTick *tick, size_t index, const char *message)
     g_ptr_array_add(tick->issues, issue);
 }
 
+StartPlan *
+fake_tick_start(FakeTick *tick, size_t index, StartVerdict verdict)
+{
+    size_t i = tick->plan.start_count;
+    StartRequest *request = &tick->requests[i];
+
+    g_assert(i < FAKE_STARTS);
+    *request = (StartRequest){
+        .name = g_strdup(tick->names[index]),
+        .settings = tick->guest_settings[index],
+        .kind = START_BOOT,
+        .need_kib = 2 * KIB_PER_GIB,
+        .asked_usec = tick->report.now_usec - 5 * USEC_PER_SEC,
+        .deadline_usec = tick->report.now_usec + 25 * USEC_PER_SEC,
+        .waiting = verdict == START_WAITS,
+    };
+    g_strlcpy(request->uuid, tick->uuids[index], sizeof request->uuid);
+    tick->request_list[i] = request;
+    tick->starts[i] = (StartPlan){
+        .request = request,
+        .verdict = verdict,
+        .overhead_kib = 150 * KIB_PER_MIB,
+        .needed_kib = 2 * KIB_PER_GIB + 150 * KIB_PER_MIB,
+        .free_kib = 512 * KIB_PER_MIB,
+        .reclaimable_kib = KIB_PER_GIB,
+        .missing_kib = 662 * KIB_PER_MIB,
+        .booked_kib = verdict == START_ADMITTED ? 2 * KIB_PER_GIB : 512 * KIB_PER_MIB,
+    };
+    tick->plan.start_count = tick->snapshot.start_count = i + 1;
+    tick->snapshots[index].life = GUEST_LIFE_OFF;
+    tick->snapshots[index].driver_up = false;
+    tick->plans[index].state = verdict == START_REFUSED ? GUEST_STATE_OFF : GUEST_STATE_RESERVED;
+    tick->plans[index].rule = verdict == START_REFUSED ? PLAN_RULE_OFF : PLAN_RULE_RESERVED;
+    tick->plans[index].assigned_kib = 0;
+    tick->plans[index].target_kib = 0;
+    tick->plans[index].committed_kib = tick->starts[i].booked_kib;
+    tick->plans[index].weight = 0;
+    return &tick->starts[i];
+}
+
+void
+fake_tick_drop_starts(FakeTick *tick)
+{
+    for (size_t i = 0; i < tick->plan.start_count; i++)
+        g_free(tick->requests[i].name);
+    tick->plan.start_count = tick->snapshot.start_count = 0;
+}
+
+GuestLimits *
+fake_tick_limit(FakeTick *tick, size_t index)
+{
+    tick->snapshots[index].limits = (GuestLimits){
+        .usable = true,
+        .set = true,
+        .high_kib = 2 * KIB_PER_GIB,
+        .charged_kib = KIB_PER_GIB,
+        .swap_max_kib = LIMIT_NONE,
+    };
+    return &tick->snapshots[index].limits;
+}
+
+PagingRecord *
+fake_tick_file(FakeTick *tick, size_t index, PagingStage stage)
+{
+    size_t i = tick->snapshot.file_count;
+    PagingRecord *file = &tick->files[i];
+
+    g_assert(i < FAKE_FILES);
+    *file = (PagingRecord){
+        .stage = stage,
+        .directory = g_strdup("/var/lib/dynmem/paging"),
+        .size_kib = 512 * KIB_PER_MIB,
+        .used_kib = 300 * KIB_PER_MIB,
+        .peak_kib = 400 * KIB_PER_MIB,
+        .since_usec = tick->report.now_usec - 60 * USEC_PER_SEC,
+    };
+    g_strlcpy(file->uuid, tick->uuids[index], sizeof file->uuid);
+    tick->file_list[i] = file;
+    tick->snapshot.file_count = i + 1;
+    tick->snapshots[index].paging = file;
+    return file;
+}
+
+void
+fake_tick_drop_files(FakeTick *tick)
+{
+    for (size_t i = 0; i < tick->snapshot.file_count; i++) {
+        g_free(tick->files[i].directory);
+        g_free(tick->files[i].error);
+    }
+    for (size_t i = 0; i < tick->snapshot.guest_count; i++)
+        tick->snapshots[i].paging = NULL;
+    tick->snapshot.file_count = 0;
+}
+
 void
 fake_tick_next(FakeTick *tick)
 {
@@ -199,4 +308,5 @@ fake_tick_next(FakeTick *tick)
     tick->report.now_usec += USEC_PER_SEC;
     tick->snapshot.now_usec += USEC_PER_SEC;
     g_array_set_size(tick->outcome.targets, 0);
+    g_array_set_size(tick->outcome.limits, 0);
 }

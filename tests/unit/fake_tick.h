@@ -10,6 +10,8 @@
 #include "units.h"
 
 #define FAKE_GUESTS 128
+#define FAKE_STARTS 8
+#define FAKE_FILES 8
 
 typedef struct FakeTick {
     Settings *settings;
@@ -18,6 +20,11 @@ typedef struct FakeTick {
     char *names[FAKE_GUESTS];
     GuestSnapshot snapshots[FAKE_GUESTS];
     GuestPlan plans[FAKE_GUESTS];
+    StartRequest requests[FAKE_STARTS];
+    const StartRequest *request_list[FAKE_STARTS];
+    StartPlan starts[FAKE_STARTS];
+    PagingRecord files[FAKE_FILES];
+    const PagingRecord *file_list[FAKE_FILES];
     Snapshot snapshot;
     Plan plan;
     Outcome outcome;
@@ -42,6 +49,22 @@ void fake_tick_remove(FakeTick *tick, size_t index);
 void fake_tick_act(FakeTick *tick, size_t index, uint64_t old_kib, uint64_t new_kib, ActionResult result,
                    const char *error);
 void fake_tick_reject(FakeTick *tick, size_t index, const char *message);
+
+/*
+ * A start of that guest, which is taken to be off, asked for five seconds ago and answered within 25: it needs 2 GiB and
+ * 150 MiB of overhead, 512 MiB are free, 1 GiB can be taken from others. The pointer stays valid.
+ */
+StartPlan *fake_tick_start(FakeTick *tick, size_t index, StartVerdict verdict);
+/* The start is over. */
+void fake_tick_drop_starts(FakeTick *tick);
+/* Limits of the guest's cgroup: memory.high is ours to set and is set to 2 GiB. */
+GuestLimits *fake_tick_limit(FakeTick *tick, size_t index);
+/*
+ * A paging file of 512 MiB for that guest, in /var/lib/dynmem/paging, made 60 s ago, 300 MiB used, at most 400. The pointer
+ * stays valid.
+ */
+PagingRecord *fake_tick_file(FakeTick *tick, size_t index, PagingStage stage);
+void fake_tick_drop_files(FakeTick *tick);
 
 /* The next tick: time goes on by a second, actions are forgotten. */
 void fake_tick_next(FakeTick *tick);

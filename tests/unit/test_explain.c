@@ -335,6 +335,73 @@ migrating(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettin
 }
 
 static void
+make_room(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    guest->ideal_kib = 1280 * KIB_PER_MIB;
+    fake_tick_start(tick, 1, START_WAITS);
+}
+
+static void
+reserved(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    fake_tick_start(tick, 0, START_ADMITTED)->shortfall_kib = 200 * KIB_PER_MIB;
+}
+
+static void
+waits_to_start(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    StartPlan *start = fake_tick_start(tick, 0, START_WAITS);
+
+    start->blockers[0] = (StartBlocker){.name = "db", .kept_kib = KIB_PER_GIB, .rule = PLAN_RULE_AT_MINIMUM};
+    start->blocker_count = 1;
+    tick->requests[0].restart = RESTART_SOON;
+    tick->plans[1].rule = PLAN_RULE_MAKE_ROOM;
+    tick->plans[1].ideal_kib = KIB_PER_GIB;
+}
+
+/* Started again a minute ago, with 300 MiB of its 2 GiB missing. */
+static void
+restarts(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    stand_out(tick, guest, GUEST_STATE_RESTARTING);
+    guest->restart = RESTART_RESET;
+    guest->granted_kib = guest->committed_kib = 1748 * KIB_PER_MIB;
+    guest->shortfall_kib = 300 * KIB_PER_MIB;
+    guest->paging_phase = PAGING_PHASE_WAIT;
+    snapshot->boot_usec = tick->report.now_usec - 60 * USEC_PER_SEC;
+    snapshot->driver_up = false;
+}
+
+static void
+restarts_without_file(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    restarts(tick, guest, snapshot, settings);
+    guest->paging_phase = PAGING_PHASE_REFUSED;
+    guest->paging_bar = "vm.swappiness is 0";
+}
+
+static void
+pages(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    restarts(tick, guest, snapshot, settings);
+    guest->state = GUEST_STATE_PAGING;
+    guest->paging_phase = PAGING_PHASE_BOOT;
+    guest->paging_deadline_usec = tick->report.now_usec + 540 * USEC_PER_SEC;
+    fake_tick_file(tick, 0, PAGING_STAGE_ON);
+}
+
+static void
+leaves_overdue(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    pages(tick, guest, snapshot, settings);
+    snapshot->driver_up = true;
+    guest->paging_phase = PAGING_PHASE_LEAVE;
+    guest->paging_urgency = PAGING_URGENCY_OVERDUE;
+    guest->paging_deadline_usec = tick->report.now_usec - 30 * USEC_PER_SEC;
+    tick->files[0].error = g_strdup("swapoff: Cannot allocate memory");
+}
+
+static void
 link_down(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
 {
     tick->snapshot.host.link = WORLD_LINK_DOWN;
@@ -422,6 +489,24 @@ static const Case cases[] = {
      "QEMU must answer again", "priority"},
     {PLAN_RULE_FROZEN, paused, "It is paused: what it had, 4 GiB", "virsh resume", "migration"},
     {PLAN_RULE_FROZEN, migrating, "It is being migrated", "The migration must end", "resume"},
+    {PLAN_RULE_MAKE_ROOM, make_room, "squeezed to 1.3 GiB so that another guest|waited for by db.",
+     "its share again once|Raise its priority|Raise its minimum", "Stop or move"},
+    {PLAN_RULE_RESERVED, reserved, "about to start: 2 GiB are booked for it, and 150 MiB for its QEMU|200 MiB of what",
+     "Nothing need be changed", "priority"},
+    {PLAN_RULE_RESERVED, waits_to_start,
+     "counts as a restart|it was stopped a moment before|needs 2.1 GiB, 150 MiB of them for its QEMU; 512 MiB are free "
+     "and "
+     "1 GiB can be taken|squeezed for it: db (2 GiB, on its way to 1 GiB)|Guest db keeps 1 GiB, its minimum|in 25 s",
+     "as soon as memory is seen|Lower its startup memory, now 2 GiB", "priority"},
+    {PLAN_RULE_RESTART, restarts, "restarted 1 min ago: it was reset|Of the 2 GiB|1.7 GiB are found, and 300 MiB",
+     "as it comes free", "priority|dm-ctl check"},
+    {PLAN_RULE_RESTART, restarts_without_file, "can't be had: vm.swappiness is 0|held back", "dm-ctl check",
+     "priority"},
+    {PLAN_RULE_PAGING, pages,
+     "300 MiB, is in a paging file|is 1 min old and has 512 MiB, of which 300 MiB are used|gone in",
+     "comes free goes to it before all|look at its console", "priority"},
+    {PLAN_RULE_PAGING_LEAVE, leaves_overdue, "driver is back|gone 30 s ago|failed last: swapoff: Cannot allocate",
+     "comes free goes to it before all", "priority|console"},
     {PLAN_RULE_LINK_DOWN, link_down, "no connection to libvirt", "libvirt must be back", "priority"},
 };
 
