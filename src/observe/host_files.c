@@ -2,7 +2,7 @@
 #include "host_files.h"
 
 #include "error.h"
-#include "proc_file.h"
+#include "kernel/proc_file.h"
 #include "resident.h"
 #include "units.h"
 

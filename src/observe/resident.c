@@ -4,10 +4,7 @@
  * The memory of a guest's QEMU, from the best source there is:
  *
  * - memory.stat of the guest's own cgroup (v2): anonymous, shared (memfd) and kernel memory (page tables and
- *   the like), and no page cache of its disks. libvirt puts QEMU's threads into threaded groups below the one
- *   that accounts memory (libvirt src/util/vircgroup.c, virCgroupNewNested), so the path in /proc/PID/cgroup is
- *   followed upwards to the first group that is not threaded. It is used only where it is the guest's own: a
- *   guest of a user's session runs in the group of that session, with everything else in it.
+ *   the like), and no page cache of its disks (kernel/guest_group.h finds it).
  * - else RssAnon and RssShmem of /proc/PID/status, which leave out QEMU's program file; page tables are missing
  *   there.
  *
@@ -20,7 +17,8 @@
 
 #include "resident.h"
 
-#include "proc_file.h"
+#include "kernel/guest_group.h"
+#include "kernel/proc_file.h"
 #include "units.h"
 
 #include <errno.h>
@@ -105,75 +103,17 @@ resident_reader_tick(ResidentReader *reader)
     }
 }
 
-static gssize
-read_once(const char *path, char *buffer, size_t size)
-{
-    int fd = -1;
-    gssize length = proc_file_read(path, &fd, buffer, size);
-
-    if (fd >= 0)
-        close(fd);
-    return length;
-}
-
-/* Whether a group of this name holds one guest and nothing else: with systemd-machined, and without. */
-static bool
-is_guest_group(const char *name, size_t length)
-{
-    static const char machine[] = "machine-qemu", scope[] = ".scope", plain[] = ".libvirt-qemu";
-
-    if (length > strlen(machine) + strlen(scope) && strncmp(name, machine, strlen(machine)) == 0)
-        return strncmp(name + length - strlen(scope), scope, strlen(scope)) == 0;
-    return length > strlen(plain) && strncmp(name + length - strlen(plain), plain, strlen(plain)) == 0;
-}
-
-/* Whether group, or one above it, is a guest's own. */
-static bool
-belongs_to_guest(const char *group)
-{
-    while (*group != '\0') {
-        size_t length = strcspn(++group, "/");
-
-        if (is_guest_group(group, length))
-            return true;
-        group += length;
-    }
-    return false;
-}
-
 /* memory.stat of the process's guest; NULL where there is none. */
 static char *
 find_memory_stat(const ResidentReader *reader, pid_t pid)
 {
-    g_autofree char *path = g_strdup_printf("%s/proc/%d/cgroup", reader->root, (int)pid);
-    g_autofree char *group = NULL;
-    char buffer[4096];
-    const char *line;
+    g_autofree char *group = guest_group_find(reader->root, pid, NULL);
+    g_autofree char *path = NULL;
 
-    if (read_once(path, buffer, sizeof buffer) < 0)
+    if (group == NULL)
         return NULL;
-    line = g_str_has_prefix(buffer, "0::") ? buffer : strstr(buffer, "\n0::");
-    if (line == NULL)
-        return NULL; /* no cgroup v2 at all */
-    line = strchr(line, '/');
-    if (line == NULL)
-        return NULL;
-    group = g_strndup(line, strcspn(line, "\n"));
-    /* above the root of this namespace, or gone */
-    if (strstr(group, "/../") != NULL || g_str_has_suffix(group, " (deleted)"))
-        return NULL;
-    while (belongs_to_guest(group)) {
-        g_autofree char *type_path = g_strconcat(reader->root, "/sys/fs/cgroup", group, "/cgroup.type", NULL);
-        char type[64];
-
-        if (read_once(type_path, type, sizeof type) < 0 || !g_str_has_prefix(type, "threaded")) {
-            g_autofree char *stat = g_strconcat(reader->root, "/sys/fs/cgroup", group, "/memory.stat", NULL);
-
-            return access(stat, R_OK) == 0 ? g_steal_pointer(&stat) : NULL;
-        }
-        *strrchr(group, '/') = '\0';
-    }
-    return NULL;
+    path = g_strconcat(reader->root, GUEST_GROUP_MOUNT, group, "/memory.stat", NULL);
+    return access(path, R_OK) == 0 ? g_steal_pointer(&path) : NULL;
 }
 
 static void
