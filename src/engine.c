@@ -49,7 +49,7 @@ engine_new(const Ports *ports, Settings *settings, Keep *keep, bool dry)
     engine->starts = start_book_new(keep, &engine->ports.guests);
     engine->observer = observer_new();
     engine->decide_state = decide_state_new();
-    engine->actuator = actuator_new(&engine->ports.guests, dry);
+    engine->actuator = actuator_new(&engine->ports, dry);
     return engine;
 }
 
@@ -95,7 +95,8 @@ flow(Engine *engine)
     snapshot->starts =
         start_book_requests(engine->starts, engine->settings, records, count, link, now_usec, &snapshot->start_count);
     decide(engine->decide_state, snapshot, engine->settings, dry, &engine->plan);
-    actuator_execute(engine->actuator, &engine->plan, report_period_sec(engine->settings), &engine->outcome);
+    actuator_execute(engine->actuator, &engine->plan, engine->settings, report_period_sec(engine->settings),
+                     &engine->outcome);
 
     engine->ticks++;
     ports->sink.tick(ports->sink.self, &(TickReport){

@@ -5,17 +5,19 @@
 
 struct Actuator {
     GuestWorld guests;
+    LimitWorld limits;
+    PagingWorld paging;
     bool dry;
-    GArray *ended;         /* TargetAction that ended since the last execute */
+    Outcome ended;         /* what ended since the last execute */
     GHashTable *reporting; /* uuid -> period in seconds that was asked for */
-    GPtrArray *calls;      /* TargetCall under way; they outlive the actuator if it goes first */
+    GPtrArray *calls;      /* Call under way; they outlive the actuator if it goes first */
 };
 
-/* One set_target call under way. */
-typedef struct TargetCall {
+/* One set_target or limit call under way. */
+typedef struct Call {
     Actuator *actuator; /* NULL: nobody waits for its end any more */
     uint64_t old_kib;
-} TargetCall;
+} Call;
 
 static void
 target_action_clear(gpointer data)
@@ -25,23 +27,37 @@ target_action_clear(gpointer data)
     g_clear_pointer(&action->error, g_free);
 }
 
-static GArray *
-target_actions_new(void)
+static void
+limit_action_clear(gpointer data)
 {
-    GArray *actions = g_array_new(FALSE, TRUE, sizeof(TargetAction));
+    LimitAction *action = data;
 
-    g_array_set_clear_func(actions, target_action_clear);
-    return actions;
+    g_clear_pointer(&action->error, g_free);
+}
+
+static void
+outcome_prepare(Outcome *outcome)
+{
+    if (outcome->targets == NULL) {
+        outcome->targets = g_array_new(FALSE, TRUE, sizeof(TargetAction));
+        g_array_set_clear_func(outcome->targets, target_action_clear);
+    }
+    if (outcome->limits == NULL) {
+        outcome->limits = g_array_new(FALSE, TRUE, sizeof(LimitAction));
+        g_array_set_clear_func(outcome->limits, limit_action_clear);
+    }
 }
 
 Actuator *
-actuator_new(const GuestWorld *guests, bool dry)
+actuator_new(const Ports *ports, bool dry)
 {
     Actuator *actuator = g_new0(Actuator, 1);
 
-    actuator->guests = *guests;
+    actuator->guests = ports->guests;
+    actuator->limits = ports->limits;
+    actuator->paging = ports->paging;
     actuator->dry = dry;
-    actuator->ended = target_actions_new();
+    outcome_prepare(&actuator->ended);
     actuator->reporting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     actuator->calls = g_ptr_array_new();
     return actuator;
@@ -53,9 +69,9 @@ actuator_free(Actuator *actuator)
     if (actuator == NULL)
         return;
     for (guint i = 0; i < actuator->calls->len; i++)
-        ((TargetCall *)g_ptr_array_index(actuator->calls, i))->actuator = NULL;
+        ((Call *)g_ptr_array_index(actuator->calls, i))->actuator = NULL;
     g_ptr_array_unref(actuator->calls);
-    g_array_unref(actuator->ended);
+    outcome_clear(&actuator->ended);
     g_hash_table_unref(actuator->reporting);
     g_free(actuator);
 }
@@ -64,30 +80,74 @@ void
 outcome_clear(Outcome *outcome)
 {
     g_clear_pointer(&outcome->targets, g_array_unref);
+    g_clear_pointer(&outcome->limits, g_array_unref);
 }
 
 static void
-add_action(GArray *actions, const char *uuid, uint64_t old_kib, uint64_t new_kib, ActionResult result,
+add_target(Outcome *outcome, const char *uuid, uint64_t old_kib, uint64_t new_kib, ActionResult result,
            const char *error)
 {
     TargetAction action = {.old_kib = old_kib, .new_kib = new_kib, .result = result, .error = g_strdup(error)};
 
     g_strlcpy(action.uuid, uuid, sizeof action.uuid);
-    g_array_append_val(actions, action);
+    g_array_append_val(outcome->targets, action);
+}
+
+static void
+add_limit(Outcome *outcome, const char *uuid, uint64_t old_kib, uint64_t new_kib, ActionResult result,
+          const char *error)
+{
+    LimitAction action = {.old_kib = old_kib, .new_kib = new_kib, .result = result, .error = g_strdup(error)};
+
+    g_strlcpy(action.uuid, uuid, sizeof action.uuid);
+    g_array_append_val(outcome->limits, action);
+}
+
+static Call *
+begin_call(Actuator *actuator, uint64_t old_kib)
+{
+    Call *call = g_new0(Call, 1);
+
+    call->actuator = actuator;
+    call->old_kib = old_kib;
+    g_ptr_array_add(actuator->calls, call);
+    return call;
+}
+
+/* Frees call. Returns where its end is to be told, or NULL. */
+static Outcome *
+end_call(Call *call)
+{
+    Actuator *actuator = call->actuator;
+
+    if (actuator != NULL)
+        g_ptr_array_remove_fast(actuator->calls, call);
+    g_free(call);
+    return actuator != NULL ? &actuator->ended : NULL;
 }
 
 static void
 target_done(void *user_data, const char *uuid, uint64_t target_kib, const GError *error)
 {
-    TargetCall *call = user_data;
-    Actuator *actuator = call->actuator;
+    Call *call = user_data;
+    uint64_t old_kib = call->old_kib;
+    Outcome *ended = end_call(call);
 
-    if (actuator != NULL) {
-        g_ptr_array_remove_fast(actuator->calls, call);
-        add_action(actuator->ended, uuid, call->old_kib, target_kib, error == NULL ? ACTION_DONE : ACTION_FAILED,
+    if (ended != NULL)
+        add_target(ended, uuid, old_kib, target_kib, error == NULL ? ACTION_DONE : ACTION_FAILED,
                    error == NULL ? NULL : error->message);
-    }
-    g_free(call);
+}
+
+static void
+limit_done(void *user_data, const char *uuid, uint64_t high_kib, const GError *error)
+{
+    Call *call = user_data;
+    uint64_t old_kib = call->old_kib;
+    Outcome *ended = end_call(call);
+
+    if (ended != NULL)
+        add_limit(ended, uuid, old_kib, high_kib, error == NULL ? ACTION_DONE : ACTION_FAILED,
+                  error == NULL ? NULL : error->message);
 }
 
 static uint64_t
@@ -100,12 +160,9 @@ static void
 tell(Actuator *actuator, const GuestPlan *plan, Outcome *outcome)
 {
     const GuestSnapshot *guest = plan->guest;
-    TargetCall *call = g_new0(TargetCall, 1);
+    Call *call = begin_call(actuator, old_target(guest));
 
-    call->actuator = actuator;
-    call->old_kib = old_target(guest);
-    g_ptr_array_add(actuator->calls, call);
-    add_action(outcome->targets, guest->uuid, call->old_kib, plan->target_kib, ACTION_STARTED, NULL);
+    add_target(outcome, guest->uuid, call->old_kib, plan->target_kib, ACTION_STARTED, NULL);
     actuator->guests.set_target(actuator->guests.self, guest->uuid, plan->target_kib, target_done, call);
 }
 
@@ -144,17 +201,94 @@ forget_the_gone(Actuator *actuator, const Plan *plan)
             g_hash_table_iter_remove(&iter);
 }
 
-void
-actuator_execute(Actuator *actuator, const Plan *plan, uint32_t period_sec, Outcome *outcome)
+static bool
+raises_limit(const GuestPlan *plan)
 {
-    GArray *ended = actuator->ended;
+    return plan->limit_kib >= plan->guest->limits.high_kib;
+}
 
-    /* What ended since the last time comes first; the emptied array collects the next ends. */
-    if (outcome->targets == NULL)
-        outcome->targets = target_actions_new();
-    actuator->ended = outcome->targets;
-    outcome->targets = ended;
-    g_array_set_size(actuator->ended, 0);
+/*
+ * Limits are raised before targets are, so that a guest may have what its balloon gives back, and lowered after, when
+ * others' pages are no longer needed. Plan and records are both sorted by uuid.
+ */
+static void
+set_limits(Actuator *actuator, const Plan *plan, bool raises, Outcome *outcome)
+{
+    const LimitWorld *world = &actuator->limits;
+    size_t count = 0, next = 0;
+    const GuestRecord *const *records = actuator->guests.records(actuator->guests.self, &count);
+
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        const GuestPlan *guest = &plan->guests[i];
+        const char *uuid = guest->guest->uuid;
+        Call *call;
+
+        if (!guest->limit_tell || raises_limit(guest) != raises)
+            continue;
+        while (next < count && strcmp(records[next]->uuid, uuid) < 0)
+            next++;
+        if (next == count || strcmp(records[next]->uuid, uuid) != 0)
+            continue; /* gone meanwhile */
+        call = begin_call(actuator, guest->guest->limits.high_kib);
+        add_limit(outcome, uuid, call->old_kib, guest->limit_kib, ACTION_STARTED, NULL);
+        world->set(world->self, records[next], guest->limit_kib, limit_done, call);
+    }
+}
+
+static void
+make_file(const Actuator *actuator, const GuestPlan *plan, const GuestRecord *record, const Settings *settings)
+{
+    const char *own = plan->guest->settings->paging_directory;
+
+    actuator->paging.make(actuator->paging.self, &(PagingRequest){
+                                                     .uuid = plan->guest->uuid,
+                                                     .name = plan->guest->name,
+                                                     .pid = record->pid,
+                                                     .directory = own != NULL ? own : settings->paging_directory,
+                                                     .size_kib = plan->paging_size_kib,
+                                                     .high_kib = plan->paging_high_kib,
+                                                     .minimum_free_kib = settings->minimum_free_disk_kib,
+                                                 });
+}
+
+/* Files that end give their place and their limits back before others are made. */
+static void
+order_files(Actuator *actuator, const Plan *plan, const Settings *settings)
+{
+    size_t count = 0, next = 0;
+    const GuestRecord *const *records = actuator->guests.records(actuator->guests.self, &count);
+    size_t file_count = 0;
+    const PagingRecord *const *files = actuator->paging.records(actuator->paging.self, &file_count);
+
+    for (size_t i = 0; i < MIN(plan->file_count, file_count); i++)
+        if (plan->end_files[i])
+            actuator->paging.end(actuator->paging.self, files[i]->uuid);
+    for (size_t i = 0; i < plan->guest_count; i++)
+        if (plan->guests[i].paging_order == PAGING_ORDER_END)
+            actuator->paging.end(actuator->paging.self, plan->guests[i].guest->uuid);
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        const GuestPlan *guest = &plan->guests[i];
+
+        if (guest->paging_order != PAGING_ORDER_MAKE)
+            continue;
+        while (next < count && strcmp(records[next]->uuid, guest->guest->uuid) < 0)
+            next++;
+        if (next < count && strcmp(records[next]->uuid, guest->guest->uuid) == 0)
+            make_file(actuator, guest, records[next], settings);
+    }
+}
+
+void
+actuator_execute(Actuator *actuator, const Plan *plan, const Settings *settings, uint32_t period_sec, Outcome *outcome)
+{
+    Outcome ended = actuator->ended;
+
+    /* What ended since the last time comes first; the emptied arrays collect the next ends. */
+    outcome_prepare(outcome);
+    actuator->ended = *outcome;
+    *outcome = ended;
+    g_array_set_size(actuator->ended.targets, 0);
+    g_array_set_size(actuator->ended.limits, 0);
     if (actuator->dry)
         return;
 
@@ -162,10 +296,16 @@ actuator_execute(Actuator *actuator, const Plan *plan, uint32_t period_sec, Outc
         keep_reporting(actuator, plan->guests[i].guest, period_sec);
     forget_the_gone(actuator, plan);
 
+    if (actuator->limits.set != NULL)
+        set_limits(actuator, plan, true, outcome);
     for (size_t i = 0; i < plan->guest_count; i++)
         if (plan->guests[i].tell && plan->guests[i].target_kib < old_target(plan->guests[i].guest))
             tell(actuator, &plan->guests[i], outcome);
     for (size_t i = 0; i < plan->guest_count; i++)
         if (plan->guests[i].tell && plan->guests[i].target_kib >= old_target(plan->guests[i].guest))
             tell(actuator, &plan->guests[i], outcome);
+    if (actuator->limits.set != NULL)
+        set_limits(actuator, plan, false, outcome);
+    if (actuator->paging.make != NULL)
+        order_files(actuator, plan, settings);
 }

@@ -13,8 +13,17 @@ typedef struct Fake {
     GuestSnapshot guests[GUESTS];
     GuestPlan plans[GUESTS];
     Plan plan;
-    GuestWorld world;
-    GString *told; /* "uuid=kib " for each target, "uuid@sec " for each period */
+    GuestRecord records[GUESTS];
+    const GuestRecord *record_pointers[GUESTS];
+    PagingRecord files[GUESTS];
+    const PagingRecord *file_pointers[GUESTS];
+    size_t file_count;
+    bool end_files[GUESTS];
+    Settings *conf;
+    Ports ports;
+    /* "uuid=kib " for each target, "uuid@sec " each period, "uuid^kib " each limit, "uuid+directory " a file made,
+       "uuid- " one ended */
+    GString *told;
     struct {
         GuestTargetDone done;
         void *user_data;
@@ -42,6 +51,42 @@ fake_set_period(void *self, const char *uuid, uint32_t seconds)
     g_string_append_printf(((Fake *)self)->told, "%s@%u ", uuid, (unsigned)seconds);
 }
 
+static const GuestRecord *const *
+fake_records(void *self, size_t *count)
+{
+    *count = GUESTS;
+    return ((Fake *)self)->record_pointers;
+}
+
+static void
+fake_set_limit(void *self, const GuestRecord *guest, uint64_t high_kib, GuestLimitDone done, void *user_data)
+{
+    g_autoptr(GError) error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "no such cgroup");
+
+    g_string_append_printf(((Fake *)self)->told, "%s^%u ", guest->uuid, (unsigned)high_kib);
+    done(user_data, guest->uuid, high_kib, guest->pid == 0 ? error : NULL);
+}
+
+static const PagingRecord *const *
+fake_files(void *self, size_t *count)
+{
+    *count = ((Fake *)self)->file_count;
+    return ((Fake *)self)->file_pointers;
+}
+
+static void
+fake_make(void *self, const PagingRequest *request)
+{
+    g_string_append_printf(((Fake *)self)->told, "%s+%s:%u:%u:%d ", request->uuid, request->directory,
+                           (unsigned)request->size_kib, (unsigned)request->high_kib, (int)request->pid);
+}
+
+static void
+fake_end(void *self, const char *uuid)
+{
+    g_string_append_printf(((Fake *)self)->told, "%s- ", uuid);
+}
+
 static void
 fake_end_calls(Fake *fake, const GError *error)
 {
@@ -59,7 +104,11 @@ setup(void **state)
     Fake *fake = g_new0(Fake, 1);
 
     fake->told = g_string_new(NULL);
-    fake->world = (GuestWorld){.self = fake, .set_target = fake_set_target, .set_period = fake_set_period};
+    fake->ports.guests = (GuestWorld){
+        .self = fake, .records = fake_records, .set_target = fake_set_target, .set_period = fake_set_period};
+    fake->ports.limits = (LimitWorld){.self = fake, .set = fake_set_limit};
+    fake->ports.paging = (PagingWorld){.self = fake, .records = fake_files, .make = fake_make, .end = fake_end};
+    fake->conf = settings_new();
     for (unsigned i = 0; i < GUESTS; i++) {
         fake->guests[i] = (GuestSnapshot){.uuid = uuids[i],
                                           .settings = &fake->settings[i],
@@ -67,9 +116,15 @@ setup(void **state)
                                           .target_kib = 1000,
                                           .actual_kib = 1000,
                                           .has_actual = true};
+        fake->guests[i].limits.high_kib = 2000;
         fake->plans[i] = (GuestPlan){.guest = &fake->guests[i], .target_kib = 1000};
+        fake->records[i].pid = (pid_t)i + 1;
+        g_strlcpy(fake->records[i].uuid, uuids[i], sizeof fake->records[i].uuid);
+        fake->record_pointers[i] = &fake->records[i];
+        fake->file_pointers[i] = &fake->files[i];
+        g_strlcpy(fake->files[i].uuid, uuids[i], sizeof fake->files[i].uuid);
     }
-    fake->plan = (Plan){.guests = fake->plans, .guest_count = GUESTS};
+    fake->plan = (Plan){.guests = fake->plans, .guest_count = GUESTS, .end_files = fake->end_files};
     *state = fake;
     return 0;
 }
@@ -80,6 +135,7 @@ teardown(void **state)
     Fake *fake = *state;
 
     fake_end_calls(fake, NULL);
+    settings_free(fake->conf);
     g_string_free(fake->told, TRUE);
     g_free(fake);
     return 0;
@@ -89,7 +145,7 @@ static void
 what_frees_memory_goes_before_what_takes_it(void **state)
 {
     Fake *fake = *state;
-    g_autoptr(Actuator) actuator = actuator_new(&fake->world, false);
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
     Outcome outcome = {0};
 
     fake->plans[0].tell = fake->plans[1].tell = fake->plans[2].tell = true;
@@ -97,7 +153,7 @@ what_frees_memory_goes_before_what_takes_it(void **state)
     fake->plans[1].target_kib = 700;
     fake->plans[2].target_kib = 1000; /* told although it is no change: the target was not known */
     fake->guests[2].target_known = false;
-    actuator_execute(actuator, &fake->plan, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
     assert_string_equal(fake->told->str, "b=700 a=1500 c=1000 ");
     assert_int_equal(outcome.targets->len, 3);
     assert_int_equal(g_array_index(outcome.targets, TargetAction, 0).old_kib, 1000);
@@ -109,20 +165,20 @@ static void
 the_end_of_a_call_is_told_once_with_its_error(void **state)
 {
     Fake *fake = *state;
-    g_autoptr(Actuator) actuator = actuator_new(&fake->world, false);
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
     g_autoptr(GError) error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "guest said no");
     Outcome outcome = {0};
 
     fake->plans[3].tell = true;
     fake->plans[3].target_kib = 800;
-    actuator_execute(actuator, &fake->plan, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
     fake_end_calls(fake, error);
     fake->plans[3].tell = false;
-    actuator_execute(actuator, &fake->plan, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
     assert_int_equal(outcome.targets->len, 1);
     assert_int_equal(g_array_index(outcome.targets, TargetAction, 0).result, ACTION_FAILED);
     assert_string_equal(g_array_index(outcome.targets, TargetAction, 0).error, "guest said no");
-    actuator_execute(actuator, &fake->plan, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
     assert_int_equal(outcome.targets->len, 0);
     outcome_clear(&outcome);
 }
@@ -131,13 +187,15 @@ static void
 a_dry_actuator_tells_nobody_anything(void **state)
 {
     Fake *fake = *state;
-    g_autoptr(Actuator) actuator = actuator_new(&fake->world, true);
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, true);
     Outcome outcome = {0};
 
     fake->settings[0].managed = true;
     fake->plans[0].tell = true;
     fake->plans[0].target_kib = 500;
-    actuator_execute(actuator, &fake->plan, 1, &outcome);
+    fake->plans[0].limit_tell = true;
+    fake->plans[0].paging_order = PAGING_ORDER_MAKE;
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
     assert_string_equal(fake->told->str, "");
     assert_int_equal(outcome.targets->len, 0);
     outcome_clear(&outcome);
@@ -147,19 +205,19 @@ static void
 statistics_are_switched_on_for_managed_guests_and_put_back_after(void **state)
 {
     Fake *fake = *state;
-    g_autoptr(Actuator) actuator = actuator_new(&fake->world, false);
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
     Outcome outcome = {0};
 
     fake->settings[1].managed = true;
     fake->settings[1].configured_period_sec = 7;
     fake->settings[2].managed = true;
     fake->settings[2].bar = BALLOON_VFIO;
-    actuator_execute(actuator, &fake->plan, 1, &outcome);
-    actuator_execute(actuator, &fake->plan, 1, &outcome);
-    actuator_execute(actuator, &fake->plan, 2, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
     fake->settings[1].mode = GUEST_MODE_STATIC;
-    actuator_execute(actuator, &fake->plan, 2, &outcome);
-    actuator_execute(actuator, &fake->plan, 2, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
     assert_string_equal(fake->told->str, "b@1 b@2 b@7 ");
     outcome_clear(&outcome);
 }
@@ -168,14 +226,92 @@ static void
 a_call_that_ends_after_the_actuator_is_gone_harms_nobody(void **state)
 {
     Fake *fake = *state;
-    Actuator *actuator = actuator_new(&fake->world, false);
+    Actuator *actuator = actuator_new(&fake->ports, false);
     Outcome outcome = {0};
 
     fake->plans[0].tell = true;
     fake->plans[0].target_kib = 500;
-    actuator_execute(actuator, &fake->plan, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
     actuator_free(actuator);
     fake_end_calls(fake, NULL);
+    outcome_clear(&outcome);
+}
+
+static void
+limits_are_raised_before_targets_and_lowered_after(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    Outcome outcome = {0};
+
+    fake->plans[0].limit_tell = fake->plans[1].limit_tell = fake->plans[2].tell = true;
+    fake->plans[0].limit_kib = 1500;
+    fake->plans[1].limit_kib = 3000;
+    fake->plans[2].target_kib = 1800;
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    assert_string_equal(fake->told->str, "b^3000 c=1800 a^1500 ");
+    assert_int_equal(outcome.limits->len, 2);
+    assert_string_equal(g_array_index(outcome.limits, LimitAction, 0).uuid, "b");
+    assert_int_equal(g_array_index(outcome.limits, LimitAction, 0).old_kib, 2000);
+    assert_int_equal(g_array_index(outcome.limits, LimitAction, 0).result, ACTION_STARTED);
+    outcome_clear(&outcome);
+}
+
+static void
+the_end_of_a_limit_is_told_once_with_its_error(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    Outcome outcome = {0};
+
+    fake->plans[3].limit_tell = true;
+    fake->plans[3].limit_kib = 1500;
+    fake->records[3].pid = 0;
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    fake->plans[3].limit_tell = false;
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    assert_int_equal(outcome.limits->len, 1);
+    assert_int_equal(g_array_index(outcome.limits, LimitAction, 0).result, ACTION_FAILED);
+    assert_string_equal(g_array_index(outcome.limits, LimitAction, 0).error, "no such cgroup");
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    assert_int_equal(outcome.limits->len, 0);
+    outcome_clear(&outcome);
+}
+
+static void
+files_are_made_in_the_guests_directory_or_the_hosts_and_ended_before(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    Outcome outcome = {0};
+
+    fake->plans[0].paging_order = fake->plans[1].paging_order = PAGING_ORDER_MAKE;
+    fake->plans[0].paging_size_kib = 400;
+    fake->plans[0].paging_high_kib = 900;
+    fake->settings[1].paging_directory = (char *)"/srv/paging";
+    fake->plans[3].paging_order = PAGING_ORDER_END;
+    fake->file_count = 2;
+    fake->plan.file_count = 2;
+    fake->end_files[1] = true;
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    assert_string_equal(fake->told->str, "b- d- a+/var/lib/dynmem/paging:400:900:1 b+/srv/paging:0:0:2 ");
+    outcome_clear(&outcome);
+}
+
+static void
+a_world_without_limits_and_files_is_asked_for_none(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = NULL;
+    Outcome outcome = {0};
+
+    fake->ports.limits = (LimitWorld){0};
+    fake->ports.paging = (PagingWorld){0};
+    actuator = actuator_new(&fake->ports, false);
+    fake->plans[0].limit_tell = true;
+    fake->plans[0].paging_order = PAGING_ORDER_MAKE;
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    assert_string_equal(fake->told->str, "");
     outcome_clear(&outcome);
 }
 
@@ -188,6 +324,11 @@ main(void)
         cmocka_unit_test_setup_teardown(a_dry_actuator_tells_nobody_anything, setup, teardown),
         cmocka_unit_test_setup_teardown(statistics_are_switched_on_for_managed_guests_and_put_back_after, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(limits_are_raised_before_targets_and_lowered_after, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_end_of_a_limit_is_told_once_with_its_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_are_made_in_the_guests_directory_or_the_hosts_and_ended_before, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_world_without_limits_and_files_is_asked_for_none, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_that_ends_after_the_actuator_is_gone_harms_nobody, setup, teardown),
     };
 
