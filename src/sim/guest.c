@@ -41,57 +41,97 @@ has_driver(const SimGuest *guest)
 }
 
 static void
-start(SimGuest *guest, uint64_t second)
-{
-    guest->running = true;
-    guest->booting = true;
-    guest->boot_second = second;
-    guest->boots++;
-    guest->boot_in_place = false;
-    guest->paused = guest->migrating = guest->hanging = guest->muted = false;
-    guest->has_kib = guest->shown_kib = guest->spec->maximum_kib;
-    guest->target_kib = sim_guest_spec_startup(guest->spec);
-    guest->touched_kib = 0;
-    guest->swapped_kib = guest->swap_in_kib = guest->swap_out_kib = guest->major_faults = 0;
-    guest->updated_sec = 0;
-    guest->report = (GuestReport){0};
-}
-
-/* Target, shown size and statistics survive (QEMU's virtio_balloon_device_reset clears none of them). */
-static void
-reset(SimGuest *guest, uint64_t second)
+begin_boot(SimGuest *guest, uint64_t second, bool in_place)
 {
     guest->booting = true;
     guest->boot_second = second;
+    guest->boot_progress = 0;
     guest->boots++;
-    guest->boot_in_place = true;
+    guest->boot_in_place = in_place;
+    guest->wedged = false;
     guest->has_kib = guest->spec->maximum_kib;
     guest->swapped_kib = guest->swap_in_kib = guest->swap_out_kib = guest->major_faults = 0;
 }
 
 static void
-stop(SimGuest *guest)
+wake(SimGuest *guest)
 {
-    guest->running = guest->booting = false;
     guest->paused = guest->migrating = guest->hanging = guest->muted = false;
-    guest->need_kib = guest->has_kib = guest->shown_kib = guest->touched_kib = 0;
+}
+
+void
+sim_guest_start(SimGuest *guest, uint64_t second)
+{
+    begin_boot(guest, second, false);
+    wake(guest);
+    guest->running = true;
+    guest->asks = guest->stopped = false;
+    guest->shown_kib = guest->has_kib;
+    guest->target_kib = sim_guest_spec_startup(guest->spec);
+    guest->touched_kib = guest->paged_kib = guest->swap_max_kib = guest->held_back = 0;
+    guest->high_kib = LIMIT_NONE;
+    guest->updated_sec = 0;
+    guest->report = (GuestReport){0};
+    /* A saved guest goes on where it was: its driver and its balloon are those of before. */
+    guest->boot_resumed = guest->saved_kib != 0;
+    if (guest->boot_resumed) {
+        guest->booting = false;
+        guest->has_kib = guest->shown_kib = guest->target_kib = guest->saved_kib;
+        guest->saved_kib = 0;
+    }
+}
+
+/* Target, shown size and statistics survive (QEMU's virtio_balloon_device_reset clears none of them). */
+static void
+reset(SimGuest *guest, uint64_t second, bool wedged)
+{
+    begin_boot(guest, second, true);
+    guest->boot_resumed = false;
+    guest->ran_at_host_down = false;
+    guest->wedged = wedged;
+}
+
+void
+sim_guest_fall(SimGuest *guest)
+{
+    guest->running = guest->booting = guest->asks = guest->wedged = guest->held = false;
+    wake(guest);
+    guest->need_kib = guest->has_kib = guest->shown_kib = guest->touched_kib = guest->paged_kib = 0;
+    guest->swap_max_kib = guest->held_back = 0;
+    guest->high_kib = LIMIT_NONE;
+}
+
+static void
+stop(SimGuest *guest, uint64_t second, bool saved)
+{
+    guest->stopped = true;
+    if (!guest->running) {
+        guest->asks = false; /* who wanted it gives up */
+        return;
+    }
+    guest->has_stopped = !saved;
+    guest->stop_second = second;
+    guest->ran_at_host_down = false;
+    guest->saved_kib = saved && !guest->booting ? guest->has_kib : 0;
+    sim_guest_fall(guest);
 }
 
 static void
 happen(SimGuest *guest, SimEventKind kind, uint64_t second)
 {
-    if (guest->running == (kind == SIM_EVENT_START))
+    bool started = guest->running || guest->asks;
+
+    if (kind == SIM_EVENT_START && !started)
+        guest->asks = true;
+    if (kind == SIM_EVENT_STOP || (kind == SIM_EVENT_SAVE && guest->running))
+        stop(guest, second, kind == SIM_EVENT_SAVE);
+    if (!guest->running)
         return;
     switch (kind) {
     case SIM_EVENT_REBOOT:
+    case SIM_EVENT_WEDGE:
         if (!guest->paused && !guest->hanging)
-            reset(guest, second);
-        break;
-    case SIM_EVENT_START:
-        start(guest, second);
-        break;
-    case SIM_EVENT_STOP:
-        stop(guest);
+            reset(guest, second, kind == SIM_EVENT_WEDGE);
         break;
     case SIM_EVENT_PAUSE:
         guest->paused = true;
@@ -106,25 +146,76 @@ happen(SimGuest *guest, SimEventKind kind, uint64_t second)
         guest->muted = true;
         break;
     case SIM_EVENT_RESUME:
-        guest->paused = guest->migrating = guest->hanging = guest->muted = false;
+        wake(guest);
+        break;
+    case SIM_EVENT_START:
+    case SIM_EVENT_STOP:
+    case SIM_EVENT_SAVE:
         break;
     }
 }
 
-/* The guest uses what it needs as far as it has it; the rest is in its swap. */
+/* Most that it may have of the host's memory, without what QEMU itself costs. */
+static uint64_t
+physical_limit(const SimGuest *guest)
+{
+    return guest->high_kib == LIMIT_NONE ? UINT64_MAX : saturating_sub(guest->high_kib, guest->overhead_kib);
+}
+
+/*
+ * QEMU holds wanted_kib, as far as memory.high lets it. What is above goes to the paging file at the speed of swapping; what
+ * does not, waits.
+ */
 static void
-touch(SimGuest *guest, uint64_t second)
+hold(SimGuest *guest, uint64_t wanted_kib)
+{
+    uint64_t limit = physical_limit(guest);
+    uint64_t room = saturating_sub(limit, guest->touched_kib - guest->paged_kib);
+    uint64_t growth = saturating_sub(wanted_kib, guest->touched_kib);
+    uint64_t above;
+    uint64_t out;
+
+    guest->touched_kib += MIN(growth, room);
+    growth -= MIN(growth, room);
+    above = saturating_sub(guest->touched_kib - guest->paged_kib, limit);
+    out = MIN(above + growth, MIN(saturating_sub(guest->swap_max_kib, guest->paged_kib), SIM_PAGING_KIB));
+    guest->held = above + growth > out;
+    guest->held_back += guest->held;
+    guest->paged_kib += out;
+    guest->touched_kib += saturating_sub(out, above);
+}
+
+/* What it needs and finds in its paging file comes back, as far as memory.high lets it. */
+static void
+fault_in(SimGuest *guest, uint64_t used_kib)
+{
+    uint64_t resident = guest->touched_kib - guest->paged_kib;
+    uint64_t wanted = MIN(MIN(saturating_sub(used_kib, resident), guest->paged_kib), SIM_PAGING_KIB);
+
+    guest->paged_kib -= MIN(wanted, saturating_sub(physical_limit(guest), resident));
+}
+
+/*
+ * The guest uses what it needs as far as it has it; the rest is in its swap. A kernel without a balloon may touch all of
+ * its memory, and some zero it; its boot goes on with its startup memory.
+ */
+static void
+touch(SimGuest *guest)
 {
     uint64_t used = MIN(guest->need_kib, guest->has_kib);
     uint64_t lacking = guest->need_kib - used;
+    uint64_t wanted = MAX(guest->touched_kib, used);
     uint64_t moved;
 
-    guest->touched_kib = MAX(guest->touched_kib, used);
     if (guest->booting) {
-        /* A kernel without a balloon may touch all of its memory, and some zero it. */
-        uint64_t seconds = MIN(second - guest->boot_second + 1, SIM_BOOT_SECONDS);
+        uint64_t seconds = MIN(guest->boot_progress + 1, SIM_BOOT_SECONDS);
 
-        guest->touched_kib = MAX(guest->touched_kib, guest->spec->maximum_kib / SIM_BOOT_SECONDS * seconds);
+        hold(guest, MAX(wanted, guest->spec->maximum_kib / SIM_BOOT_SECONDS * seconds));
+        if (guest->touched_kib >= sim_guest_spec_startup(guest->spec) / SIM_BOOT_SECONDS * seconds)
+            guest->boot_progress++;
+    } else {
+        hold(guest, wanted);
+        fault_in(guest, used);
     }
     /* While it works on more than it has, pages go out and come back all the time; after it they only come back. */
     if (lacking > 0)
@@ -202,7 +293,11 @@ send_report(SimGuest *guest, uint64_t second, uint64_t wall_sec)
 void
 sim_guest_init(SimGuest *guest, const SimGuestSpec *spec, const SimScenario *scenario)
 {
-    *guest = (SimGuest){.spec = spec, .seed = scenario->seed, .overhead_kib = scenario->overhead_kib, .period_sec = 1};
+    *guest = (SimGuest){.spec = spec,
+                        .seed = scenario->seed,
+                        .overhead_kib = scenario->overhead_kib,
+                        .period_sec = 1,
+                        .high_kib = LIMIT_NONE};
     if (!sim_guest_spec_runs_first(spec))
         return;
     guest->running = true;
@@ -216,7 +311,7 @@ sim_guest_settle(SimGuest *guest, uint64_t buffer_percent, uint64_t wall_sec)
     if (!guest->running)
         return;
     guest->need_kib = guest->has_kib / (100 + buffer_percent) * 100;
-    touch(guest, 0);
+    touch(guest);
     if ((guest->spec->behaviours & (SIM_NO_STATS | SIM_NO_DRIVER)) == 0)
         send_report(guest, 0, wall_sec);
     guest->reported_second = 0;
@@ -239,12 +334,12 @@ sim_guest_begin(SimGuest *guest, uint64_t second, uint64_t wall_sec)
         return;
     guest->need_kib = sim_guest_spec_need(guest->spec, guest->seed, second);
     first = guest->updated_sec == 0 || second == 0;
-    if (guest->booting && has_driver(guest) && second >= guest->boot_second + SIM_BOOT_SECONDS) {
+    if (guest->booting && has_driver(guest) && !guest->wedged && guest->boot_progress >= SIM_BOOT_SECONDS) {
         guest->booting = false;
         guest->shown_kib = guest->has_kib; /* the new driver starts with an empty balloon */
         first = true;
     }
-    touch(guest, second);
+    touch(guest);
     /* A driver sends one report when it comes up, whatever the period. */
     if (!guest->booting && !guest->muted && (guest->spec->behaviours & (SIM_NO_STATS | SIM_NO_DRIVER)) == 0 &&
         (first || (guest->period_sec > 0 && second >= guest->reported_second + guest->period_sec)))
@@ -272,8 +367,11 @@ inflate(SimGuest *guest, uint64_t target)
     if (taken == free_kib && fast > 0) /* the rest of the second */
         taken += (uint64_t)((double)slow * (1.0 - (double)taken / (double)fast));
     guest->has_kib -= MIN(taken, guest->has_kib - bottom);
-    if ((spec->behaviours & SIM_INHIBITED) == 0)
-        guest->touched_kib = MIN(guest->touched_kib, guest->has_kib);
+    if ((spec->behaviours & SIM_INHIBITED) == 0 && guest->touched_kib > guest->has_kib) {
+        /* pages of all kinds, those in the paging file as well: they are discarded there */
+        guest->paged_kib = (uint64_t)((double)guest->paged_kib * (double)guest->has_kib / (double)guest->touched_kib);
+        guest->touched_kib = guest->has_kib;
+    }
 }
 
 void
@@ -298,10 +396,24 @@ sim_guest_move(SimGuest *guest, uint64_t second)
     guest->shown_kib = guest->has_kib;
 }
 
+void
+sim_guest_read_back(SimGuest *guest, uint64_t kib)
+{
+    guest->paged_kib -= MIN(kib, guest->paged_kib);
+}
+
 uint64_t
 sim_guest_resident(const SimGuest *guest)
 {
-    return guest->running ? guest->touched_kib + guest->overhead_kib : 0;
+    return guest->running ? guest->touched_kib - guest->paged_kib + guest->overhead_kib : 0;
+}
+
+uint64_t
+sim_guest_assigned(const SimGuest *guest)
+{
+    uint64_t file = MAX(guest->swap_max_kib, guest->paged_kib);
+
+    return MIN(guest->has_kib, saturating_add(physical_limit(guest), file));
 }
 
 void

@@ -163,9 +163,12 @@ sim_json_finish(SimJson *json, const SimSummary *summary)
     append_by_guest(text, "pagingSeconds", summary, append_paging);
     g_string_append(text, "\"refused\":[");
     for (guint i = 0; i < summary->refused->len; i++) {
-        g_autofree char *name = quote(g_ptr_array_index(summary->refused, i));
+        const SimRefusal *refusal = g_ptr_array_index(summary->refused, i);
+        g_autofree char *name = quote(refusal->name);
+        g_autofree char *reason = quote(refusal->reason);
 
-        g_string_append_printf(text, "%s%s", i > 0 ? "," : "", name);
+        g_string_append_printf(text, "%s{\"t\":%" G_GUINT64_FORMAT ",\"guest\":%s,\"reason\":%s}", i > 0 ? "," : "",
+                               refusal->second, name, reason);
     }
     g_string_append(text, "]}}\n");
     flush(json);

@@ -43,6 +43,10 @@ sim_scenario_new(const char *name)
     scenario->settle_seconds = SIM_SETTLE_SECONDS;
     scenario->seconds = DEFAULT_SECONDS;
     scenario->seed = 1;
+    scenario->disk_kib = SIM_UNSET;
+    scenario->paging.make_seconds = SIM_PAGING_MAKE_SECONDS;
+    scenario->daemon_restarts = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    scenario->host_reboots = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     scenario->other = g_array_new(FALSE, FALSE, sizeof(SimLevel));
     scenario->pressure = g_array_new(FALSE, FALSE, sizeof(SimLevel));
     scenario->settings = settings_new();
@@ -59,6 +63,8 @@ sim_scenario_free(SimScenario *scenario)
     g_free(scenario->name);
     g_array_unref(scenario->other);
     g_array_unref(scenario->pressure);
+    g_array_unref(scenario->daemon_restarts);
+    g_array_unref(scenario->host_reboots);
     settings_free(scenario->settings);
     g_ptr_array_unref(scenario->given);
     g_ptr_array_unref(scenario->guests);
@@ -114,6 +120,8 @@ sim_scenario_copy(const SimScenario *scenario)
     copy->name = g_strdup(scenario->name);
     copy->other = g_array_copy(scenario->other);
     copy->pressure = g_array_copy(scenario->pressure);
+    copy->daemon_restarts = g_array_copy(scenario->daemon_restarts);
+    copy->host_reboots = g_array_copy(scenario->host_reboots);
     copy->settings = settings_copy(scenario->settings);
     copy->given = g_ptr_array_new_with_free_func(setting_free);
     for (guint i = 0; i < scenario->given->len; i++) {
@@ -166,8 +174,8 @@ sim_guest_spec_runs_first(const SimGuestSpec *spec)
     for (guint i = 0; i < spec->events->len; i++) {
         SimEventKind kind = g_array_index(spec->events, SimEvent, i).kind;
 
-        if (kind == SIM_EVENT_START || kind == SIM_EVENT_STOP)
-            return kind == SIM_EVENT_STOP;
+        if (kind == SIM_EVENT_START || kind == SIM_EVENT_STOP || kind == SIM_EVENT_SAVE)
+            return kind != SIM_EVENT_START;
     }
     return true;
 }
@@ -232,12 +240,21 @@ const char *
 sim_event_name(SimEventKind kind)
 {
     static const char *const names[] = {
-        [SIM_EVENT_REBOOT] = "reboot", [SIM_EVENT_START] = "start",     [SIM_EVENT_STOP] = "stop",
-        [SIM_EVENT_PAUSE] = "pause",   [SIM_EVENT_MIGRATE] = "migrate", [SIM_EVENT_HANG] = "hang",
-        [SIM_EVENT_MUTE] = "mute",     [SIM_EVENT_RESUME] = "resume",
+        [SIM_EVENT_REBOOT] = "reboot",   [SIM_EVENT_WEDGE] = "wedge", [SIM_EVENT_START] = "start",
+        [SIM_EVENT_STOP] = "stop",       [SIM_EVENT_SAVE] = "save",   [SIM_EVENT_PAUSE] = "pause",
+        [SIM_EVENT_MIGRATE] = "migrate", [SIM_EVENT_HANG] = "hang",   [SIM_EVENT_MUTE] = "mute",
+        [SIM_EVENT_RESUME] = "resume",
     };
 
     return names[kind];
+}
+
+const char *
+sim_cgroup_name(SimCgroup cgroup)
+{
+    static const char *const names[] = {[SIM_CGROUP_V2] = "v2", [SIM_CGROUP_V1] = "v1", [SIM_CGROUP_NONE] = "none"};
+
+    return names[cgroup];
 }
 
 const char *
@@ -358,6 +375,8 @@ format_guest(GString *text, const SimGuestSpec *spec)
         g_string_append_printf(text, "priority=%" G_GUINT64_FORMAT "\n", spec->priority);
     if (!spec->managed)
         g_string_append(text, "managed=no\n");
+    if (spec->no_paging)
+        g_string_append(text, "smart-paging=no\n");
     if (spec->mode != GUEST_MODE_DYNAMIC)
         g_string_append_printf(text, "mode=%s\n", modes[spec->mode]);
     format_need(text, spec);
@@ -372,6 +391,52 @@ format_guest(GString *text, const SimGuestSpec *spec)
     format_behaviour(text, spec);
 }
 
+static void
+format_seconds(GString *text, const char *key, const GArray *seconds)
+{
+    for (guint i = 0; i < seconds->len; i++)
+        g_string_append_printf(text, "%s%s%" G_GUINT64_FORMAT, i == 0 ? key : "", i == 0 ? "=" : " ",
+                               g_array_index(seconds, uint64_t, i));
+    if (seconds->len > 0)
+        g_string_append_c(text, '\n');
+}
+
+static void
+format_paging(GString *text, const SimPagingFaults *paging)
+{
+    const char *separator = "paging=";
+
+    if (paging->refused) {
+        g_string_append_printf(text, "%srefused", separator);
+        separator = ",";
+    }
+    if (paging->make_fails > 0) {
+        g_string_append_printf(text, "%smake-fails:%" G_GUINT64_FORMAT, separator, paging->make_fails);
+        separator = ",";
+    }
+    if (paging->off_fails > 0) {
+        g_string_append_printf(text, "%sswapoff-fails:%" G_GUINT64_FORMAT, separator, paging->off_fails);
+        separator = ",";
+    }
+    if (paging->make_seconds != SIM_PAGING_MAKE_SECONDS) {
+        g_string_append_printf(text, "%smake:%" G_GUINT64_FORMAT, separator, paging->make_seconds);
+        separator = ",";
+    }
+    if (*separator == ',')
+        g_string_append_c(text, '\n');
+}
+
+static void
+format_host(GString *text, const SimScenario *scenario)
+{
+    if (scenario->cgroup != SIM_CGROUP_V2)
+        g_string_append_printf(text, "cgroup=%s\n", sim_cgroup_name(scenario->cgroup));
+    format_size(text, "disk", scenario->disk_kib, "");
+    format_paging(text, &scenario->paging);
+    format_seconds(text, "daemon-restart", scenario->daemon_restarts);
+    format_seconds(text, "reboot", scenario->host_reboots);
+}
+
 char *
 sim_scenario_format(const SimScenario *scenario)
 {
@@ -384,6 +449,7 @@ sim_scenario_format(const SimScenario *scenario)
         g_string_append_printf(text, "settle=%" G_GUINT64_FORMAT "\n", scenario->settle_seconds);
     format_levels(text, "other", scenario->other, true);
     format_levels(text, "pressure", scenario->pressure, false);
+    format_host(text, scenario);
     g_string_append_printf(text, "seconds=%" G_GUINT64_FORMAT "\nseed=%" G_GUINT64_FORMAT "\n", scenario->seconds,
                            scenario->seed);
     for (guint i = 0; i < scenario->given->len; i++) {

@@ -18,6 +18,9 @@
 /* Long enough for the engine to have learnt what there is to learn of guests at rest. */
 #define SIM_SETTLE_SECONDS 300
 
+/* A paging file is made in so many seconds unless the file says otherwise. */
+#define SIM_PAGING_MAKE_SECONDS 2
+
 /* A value that the file does not give. */
 #define SIM_UNSET UINT64_MAX
 
@@ -36,8 +39,10 @@ typedef enum SimBehaviour {
 
 typedef enum SimEventKind {
     SIM_EVENT_REBOOT,  /* reset in place */
-    SIM_EVENT_START,   /* a new QEMU */
+    SIM_EVENT_WEDGE,   /* reset in place, and its driver does not come until the next reset */
+    SIM_EVENT_START,   /* somebody starts it: a new QEMU, when the start is admitted */
     SIM_EVENT_STOP,    /* its QEMU ends */
+    SIM_EVENT_SAVE,    /* its QEMU ends with its memory kept, and goes on with it at the next start */
     SIM_EVENT_PAUSE,   /* paused by the administrator */
     SIM_EVENT_MIGRATE, /* a migration begins */
     SIM_EVENT_HANG,    /* its QEMU stops answering */
@@ -66,6 +71,7 @@ typedef struct SimGuestSpec {
     uint64_t priority;
     GuestMode mode;
     bool managed;
+    bool no_paging; /* smart-paging=no */
 
     bool square; /* the need is a square wave; steps is then empty */
     uint64_t square_low_kib;
@@ -93,9 +99,29 @@ typedef struct SimSetting {
     char *value;
 } SimSetting;
 
+/* What is there to limit a guest with. */
+typedef enum SimCgroup {
+    SIM_CGROUP_V2,
+    SIM_CGROUP_V1,
+    SIM_CGROUP_NONE, /* guests have no cgroups of their own */
+} SimCgroup;
+
+/* What goes wrong with paging files. */
+typedef struct SimPagingFaults {
+    bool refused;          /* the directory can't hold any */
+    uint64_t make_fails;   /* so many can't be made, then they can */
+    uint64_t off_fails;    /* swapoff of each fails so often */
+    uint64_t make_seconds; /* how long one takes to make */
+} SimPagingFaults;
+
 struct SimScenario {
     char *name; /* of the file, for messages */
     uint64_t memory_kib;
+    SimCgroup cgroup;
+    uint64_t disk_kib; /* free space where paging files are made; SIM_UNSET: plenty */
+    SimPagingFaults paging;
+    GArray *daemon_restarts; /* of uint64_t: the daemon is killed in that second and starts anew, by rising second */
+    GArray *host_reboots;    /* of uint64_t, likewise the host; whoever ran is started by libvirtd after it */
     uint64_t overhead_kib;   /* what each QEMU holds besides its guest's memory */
     GArray *other;           /* of SimLevel in KiB: what the host itself uses */
     GArray *pressure;        /* of SimLevel in percent: memory pressure (PSI "some") that the kernel tells of */
@@ -140,6 +166,8 @@ uint64_t sim_guest_spec_need(const SimGuestSpec *spec, uint64_t seed, uint64_t s
 
 /* The word for an event in a simulation file: "reboot", "start", … */
 const char *sim_event_name(SimEventKind kind);
+/* "v2", "v1", "none". */
+const char *sim_cgroup_name(SimCgroup cgroup);
 /* The word for one behaviour bit: "slow", "stuck", … */
 const char *sim_behaviour_name(SimBehaviour behaviour);
 

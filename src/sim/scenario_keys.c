@@ -108,6 +108,16 @@ set_mode(SimGuestSpec *guest, const char *value)
 }
 
 static char *
+set_smart_paging(SimGuestSpec *guest, const char *value)
+{
+    bool wanted = true;
+    char *wrong = read_boolean(value, &wanted);
+
+    guest->no_paging = !wanted;
+    return wrong;
+}
+
+static char *
 set_managed(SimGuestSpec *guest, const char *value)
 {
     return read_boolean(value, &guest->managed);
@@ -178,6 +188,78 @@ sim_read_levels(const char *text, bool sizes, GArray *levels)
     return read_levels(words, sizes, levels);
 }
 
+char *
+sim_read_seconds(const char *text, GArray *seconds)
+{
+    g_auto(GStrv) words = g_strsplit_set(text, " \t", -1);
+
+    for (char **word = words; *word != NULL; word++) {
+        uint64_t second = 0;
+        char *wrong;
+
+        if (**word == '\0')
+            continue;
+        if ((wrong = read_second(*word, &second)) != NULL)
+            return wrong;
+        if (seconds->len > 0 && second <= g_array_index(seconds, uint64_t, seconds->len - 1))
+            return g_strdup_printf("second %" G_GUINT64_FORMAT " does not come after the one before it", second);
+        g_array_append_val(seconds, second);
+    }
+    return seconds->len > 0 ? NULL : g_strdup("no second is given; expected such as 300 or 300 450");
+}
+
+char *
+sim_read_cgroup(const char *text, SimCgroup *cgroup)
+{
+    for (int i = SIM_CGROUP_V2; i <= SIM_CGROUP_NONE; i++) {
+        if (strcmp(text, sim_cgroup_name((SimCgroup)i)) == 0) {
+            *cgroup = (SimCgroup)i;
+            return NULL;
+        }
+    }
+    return g_strdup_printf("\"%s\" is no kind of cgroups; expected v2, v1 or none", text);
+}
+
+/* A word such as make-fails:3. */
+static char *
+read_paging_word(const char *word, SimPagingFaults *paging)
+{
+    const struct {
+        const char *name;
+        uint64_t low;
+        uint64_t *number;
+    } words[] = {
+        {"make-fails:", 1, &paging->make_fails},
+        {"swapoff-fails:", 1, &paging->off_fails},
+        {"make:", 1, &paging->make_seconds},
+    };
+
+    if (strcmp(word, "refused") == 0) {
+        paging->refused = true;
+        return NULL;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+        if (g_str_has_prefix(word, words[i].name))
+            return sim_read_number(word + strlen(words[i].name), words[i].low, SIM_SECONDS_LIMIT, words[i].number);
+    return g_strdup_printf("\"%s\" is nothing that goes wrong with paging files; expected refused, make-fails:TIMES, "
+                           "swapoff-fails:TIMES or make:SECONDS",
+                           word);
+}
+
+char *
+sim_read_paging(const char *text, SimPagingFaults *paging)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+
+    for (char **word = words; *word != NULL; word++) {
+        char *wrong = read_paging_word(g_strstrip(*word), paging);
+
+        if (wrong != NULL)
+            return wrong;
+    }
+    return NULL;
+}
+
 static char *
 set_demand(SimGuestSpec *guest, const char *value)
 {
@@ -218,7 +300,8 @@ set_deflate(SimGuestSpec *guest, const char *value)
 
 #define BEHAVIOURS                                                                                                     \
     "ideal, slow, stuck, floor:SIZE, no-driver, no-stats, lying, intermittent:19/1, inhibited, autodeflate, "          \
-    "reboot@SECOND, start@SECOND, stop@SECOND, pause@SECOND, migrate@SECOND, hang@SECOND, mute@SECOND, resume@SECOND"
+    "reboot@SECOND, wedge@SECOND, start@SECOND, stop@SECOND, save@SECOND, pause@SECOND, migrate@SECOND, "              \
+    "hang@SECOND, mute@SECOND, resume@SECOND"
 
 static char *
 add_event(SimGuestSpec *guest, const char *word, const char *at)
@@ -313,6 +396,7 @@ static const struct {
     {"behaviour", set_behaviour},
     {"mode", set_mode},
     {"managed", set_managed},
+    {"smart-paging", set_smart_paging},
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(guest_keys) <= SIM_KEYS_LIMIT);

@@ -12,8 +12,8 @@
 #define SIM_SETTLE_LIMIT 3600
 
 #define SIM_GUEST_KEYS                                                                                                 \
-    "minimum, startup, maximum, buffer, priority, demand, noise, inflate, swapping, deflate, behaviour, mode or "      \
-    "managed"
+    "minimum, startup, maximum, buffer, priority, demand, noise, inflate, swapping, deflate, behaviour, mode, "        \
+    "managed or smart-paging"
 
 /* Keys whose place in the list is known to others. */
 enum {
@@ -32,4 +32,10 @@ char *sim_key_set(size_t key, SimGuestSpec *guest, const char *value);
 char *sim_read_size(const char *text, uint64_t *kib);
 /* Appends steps to levels (of SimLevel): sizes, or percents. */
 char *sim_read_levels(const char *text, bool sizes, GArray *levels);
+/* Appends seconds (uint64_t) to seconds; each later than the one before. */
+char *sim_read_seconds(const char *text, GArray *seconds);
+/* "v2", "v1" or "none". */
+char *sim_read_cgroup(const char *text, SimCgroup *cgroup);
+/* What goes wrong with paging files: words with commas between them. */
+char *sim_read_paging(const char *text, SimPagingFaults *paging);
 char *sim_read_number(const char *text, uint64_t low, uint64_t high, uint64_t *number);

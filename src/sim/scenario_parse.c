@@ -111,13 +111,23 @@ host_key(Parser *parser, const char *key, const char *value, GError **error)
         wrong = sim_read_number(value, 1, SIM_SECONDS_LIMIT, &scenario->seconds);
     } else if (strcmp(key, "seed") == 0) {
         wrong = sim_read_number(value, 0, UINT64_MAX, &scenario->seed);
+    } else if (strcmp(key, "cgroup") == 0) {
+        wrong = sim_read_cgroup(value, &scenario->cgroup);
+    } else if (strcmp(key, "disk") == 0) {
+        wrong = sim_read_size(value, &scenario->disk_kib);
+    } else if (strcmp(key, "paging") == 0) {
+        wrong = sim_read_paging(value, &scenario->paging);
+    } else if (strcmp(key, "daemon-restart") == 0) {
+        wrong = sim_read_seconds(value, scenario->daemon_restarts);
+    } else if (strcmp(key, "reboot") == 0) {
+        wrong = sim_read_seconds(value, scenario->host_reboots);
     } else if (g_ascii_strcasecmp(key, "reserve") == 0 || g_ascii_strcasecmp(key, "budget") == 0) {
         if (!sim_scenario_set(scenario, "Host", key, value, &refused))
             return refuse(parser, parser->line, error, "%s", refused->message);
     } else {
         return refuse(parser, parser->line, error,
                       "\"%s\" is no key of [host]; expected memory, reserve, budget, other, overhead, pressure, "
-                      "seconds, seed or settle",
+                      "cgroup, disk, paging, daemon-restart, reboot, seconds, seed or settle",
                       key);
     }
     return wrong == NULL || refuse(parser, parser->line, error, "%s: %s", key, wrong);

@@ -27,8 +27,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SimScenario, sim_scenario_free)
 typedef struct SimSample {
     const char *name;
     uint64_t need_kib;     /* what the file says; 0 while off */
-    uint64_t assigned_kib; /* what it can touch: its balloon's size, or its maximum while its driver is not up */
+    uint64_t assigned_kib; /* what it can touch: its balloon's size, or its maximum while its driver is not up, as
+                              far as a limit lets it */
     uint64_t target_kib;
+    uint64_t resident_kib;    /* of the host's memory, its QEMU included */
+    uint64_t paged_kib;       /* in its paging file */
+    const PagingRecord *file; /* NULL: it has none */
     const GuestPlan *plan;
 } SimSample;
 
@@ -46,12 +50,21 @@ typedef struct SimStep {
 typedef bool (*SimObserver)(void *user_data, const SimStep *step);
 
 typedef struct SimGuestSummary {
-    const char *name;        /* the scenario's */
-    uint64_t unmet_kib_sec;  /* sum over the run of what it needed and did not have */
-    uint64_t unmet_seconds;  /* in how many seconds that was so */
-    uint64_t target_changes; /* how often it was told another target */
-    uint64_t paging_seconds;
+    const char *name;         /* the scenario's */
+    uint64_t unmet_kib_sec;   /* sum over the run of what it needed and did not have */
+    uint64_t unmet_seconds;   /* in how many seconds that was so */
+    uint64_t target_changes;  /* how often it was told another target */
+    uint64_t paging_seconds;  /* in which it had a paging file */
+    uint64_t paging_peak_kib; /* most that was in it */
+    uint64_t delayed_seconds; /* that its starts waited to be admitted */
 } SimGuestSummary;
+
+/* A start that was refused. */
+typedef struct SimRefusal {
+    char *name;
+    uint64_t second;
+    char *reason;
+} SimRefusal;
 
 typedef struct SimSummary {
     SimGuestSummary *guests;
@@ -59,7 +72,7 @@ typedef struct SimSummary {
     uint64_t seconds; /* that were run */
     uint64_t over_budget_ticks;
     uint64_t exhausted_seconds; /* the QEMUs held more than the host has */
-    GPtrArray *refused;         /* of names (owned): starts that were refused */
+    GPtrArray *refused;         /* of SimRefusal, in the order of time */
 } SimSummary;
 
 /*

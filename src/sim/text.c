@@ -223,8 +223,12 @@ put_verdict(const Brush *brush, const SimSummary *summary)
                 "The guests held more than the host's memory for %" G_GUINT64_FORMAT
                 " s: a real host would have swapped or killed.\n",
                 summary->exhausted_seconds);
-    for (guint i = 0; i < summary->refused->len; i++)
-        fprintf(brush->file, "A start of %s was refused.\n", (const char *)g_ptr_array_index(summary->refused, i));
+    for (guint i = 0; i < summary->refused->len; i++) {
+        const SimRefusal *refusal = g_ptr_array_index(summary->refused, i);
+
+        fprintf(brush->file, "The start of %s in second %" G_GUINT64_FORMAT " was refused: %s\n", refusal->name,
+                refusal->second, refusal->reason);
+    }
     if (count == 0)
         fprintf(brush->file, "Every guest had what it needed all the time.\n");
     else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "world.h"
+#include "world_private.h"
 
 #include "error.h"
 #include "names.h"
@@ -13,24 +13,6 @@
 
 /* Guests that run at second 0 have been up for so long. */
 #define SETTLED_SEC 3600
-
-typedef struct SimSeat {
-    SimGuest guest;
-    GuestRecord record;
-    char *xml;
-    uint64_t target_changes;
-} SimSeat;
-
-struct SimWorld {
-    const SimScenario *scenario;
-    SimSeat *seats;
-    size_t count;
-    GHashTable *by_uuid; /* uuid in the seat's record -> SimSeat */
-    const GuestRecord **records;
-    uint64_t second;
-    uint64_t now_usec;
-    WorldLink link;
-};
 
 static void
 append_size_attribute(GString *xml, const char *name, uint64_t kib)
@@ -66,6 +48,8 @@ domain_xml(const SimGuestSpec *spec)
         append_size_attribute(xml, "startup", spec->startup_kib);
         append_number_attribute(xml, "buffer", spec->buffer_percent);
         append_number_attribute(xml, "priority", spec->priority);
+        if (spec->no_paging)
+            g_string_append(xml, " smart-paging='no'");
         g_string_append_printf(xml, " mode='%s'/>\n  </metadata>\n", modes[spec->mode]);
     }
     g_string_append_printf(xml,
@@ -88,6 +72,22 @@ second_usec(uint64_t second)
     return (SIM_MONOTONIC_START_SEC + second) * USEC_PER_SEC;
 }
 
+/* What happened to the guest's boots as far as this daemon has seen it. */
+static void
+update_boots(SimSeat *seat)
+{
+    const SimGuest *guest = &seat->guest;
+    GuestRecord *record = &seat->record;
+    bool seen = guest->boots > seat->unseen_boots;
+
+    record->boots = guest->boots - seat->unseen_boots;
+    record->boot_usec = second_usec(seen ? guest->boot_second : seat->seen_second);
+    if (!seen && seat->seen_second == 0)
+        record->boot_usec -= SETTLED_SEC * USEC_PER_SEC;
+    record->boot_in_place = seen && guest->boot_in_place;
+    record->boot_resumed = seen && guest->boot_resumed;
+}
+
 /* The record follows the guest: what the watch would have learnt from libvirt's events by now. */
 static void
 update_record(SimSeat *seat)
@@ -95,10 +95,11 @@ update_record(SimSeat *seat)
     const SimGuest *guest = &seat->guest;
     GuestRecord *record = &seat->record;
     bool ran = record->live_xml != NULL;
+    bool new_process = record->boots != guest->boots - seat->unseen_boots && !guest->boot_in_place;
 
     if (ran != guest->running)
         record->definition_serial++;
-    if (!guest->running || (record->boots != guest->boots && !guest->boot_in_place)) {
+    if (!guest->running || new_process) {
         record->target_known = false;
         record->target_kib = 0;
         record->report = (GuestReport){.serial = record->report.serial};
@@ -107,12 +108,10 @@ update_record(SimSeat *seat)
     record->life = !guest->running ? GUEST_LIFE_OFF : guest->paused ? GUEST_LIFE_PAUSED : GUEST_LIFE_RUNNING;
     record->migrating = guest->migrating;
     record->answering = !guest->hanging;
-    if (record->boots != guest->boots) {
-        record->boots = guest->boots;
-        record->boot_usec = second_usec(guest->boot_second);
-        record->boot_in_place = guest->boot_in_place;
-    }
-    record->pid = guest->running ? 1 : 0;
+    update_boots(seat);
+    record->stop_usec = guest->has_stopped && !seat->unseen_stop ? second_usec(guest->stop_second) : 0;
+    record->ran_at_host_down = guest->ran_at_host_down;
+    record->pid = guest->running ? 1 + (pid_t)guest->boots : 0;
 }
 
 SimWorld *
@@ -124,6 +123,7 @@ sim_world_new(const SimScenario *scenario)
     world->count = scenario->guests->len;
     world->seats = g_new0(SimSeat, world->count);
     world->records = g_new0(const GuestRecord *, world->count + 1);
+    world->files = g_new0(const PagingRecord *, world->count + 1);
     world->by_uuid = g_hash_table_new(g_str_hash, g_str_equal);
     world->link = WORLD_LINK_READ_WRITE;
     for (size_t i = 0; i < world->count; i++) {
@@ -136,7 +136,6 @@ sim_world_new(const SimScenario *scenario)
         seat->record.name = spec->name;
         seat->record.inactive_xml = seat->xml;
         seat->record.definition_serial = 1;
-        seat->record.boot_usec = second_usec(0) - SETTLED_SEC * USEC_PER_SEC;
         update_record(seat);
         g_hash_table_insert(world->by_uuid, seat->record.uuid, seat);
         world->records[i] = &seat->record;
@@ -149,9 +148,14 @@ sim_world_free(SimWorld *world)
 {
     if (world == NULL)
         return;
-    for (size_t i = 0; i < world->count; i++)
+    for (size_t i = 0; i < world->count; i++) {
+        sim_limit_forget(&world->seats[i]);
         g_free(world->seats[i].xml);
+    }
+    sim_paging_fall(world);
     g_hash_table_unref(world->by_uuid);
+    g_free(world->misdeed);
+    g_free(world->files);
     g_free(world->records);
     g_free(world->seats);
     g_free(world);
@@ -175,6 +179,8 @@ sim_world_begin(SimWorld *world, uint64_t second)
 {
     world->second = second;
     world->now_usec = second_usec(second);
+    sim_limits_begin(world);
+    sim_paging_begin(world);
     for (size_t i = 0; i < world->count; i++) {
         if (second == 0) /* what happened while settling is no part of the run */
             world->seats[i].target_changes = 0;
@@ -208,6 +214,100 @@ sim_world_target_changes(const SimWorld *world, size_t index)
     return world->seats[index].target_changes;
 }
 
+void
+sim_world_start_guest(SimWorld *world, size_t index, uint64_t second)
+{
+    sim_limit_forget(&world->seats[index]);
+    sim_guest_start(&world->seats[index].guest, second);
+}
+
+bool
+sim_world_take_asking(SimWorld *world, size_t index)
+{
+    bool asks = world->seats[index].guest.asks;
+
+    world->seats[index].guest.asks = false;
+    return asks;
+}
+
+bool
+sim_world_take_stop(SimWorld *world, size_t index)
+{
+    bool stopped = world->seats[index].guest.stopped;
+
+    world->seats[index].guest.stopped = false;
+    return stopped;
+}
+
+const GuestRecord *
+sim_world_record(const SimWorld *world, size_t index)
+{
+    return &world->seats[index].record;
+}
+
+const PagingRecord *
+sim_world_file(const SimWorld *world, size_t index)
+{
+    const SimFile *file = &world->seats[index].file;
+
+    return file->there && file->record.stage != PAGING_STAGE_GONE && file->record.stage != PAGING_STAGE_FAILED
+               ? &file->record
+               : NULL;
+}
+
+void
+sim_world_lose_daemon(SimWorld *world, uint64_t second)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        SimSeat *seat = &world->seats[i];
+
+        seat->hook_waits = false;
+        seat->unseen_boots = seat->guest.boots;
+        seat->unseen_stop = true;
+        seat->seen_second = second;
+        seat->record.target_known = false;
+        seat->record.target_kib = 0;
+        update_record(seat);
+    }
+    sim_paging_find(world);
+}
+
+void
+sim_world_lose_host(SimWorld *world, uint64_t second)
+{
+    sim_world_lose_daemon(world, second);
+    sim_paging_fall(world);
+    for (size_t i = 0; i < world->count; i++) {
+        SimSeat *seat = &world->seats[i];
+        bool ran = seat->guest.running;
+
+        sim_limit_forget(seat);
+        sim_guest_fall(&seat->guest);
+        seat->guest.ran_at_host_down |= ran;
+        seat->guest.asks = ran;
+        update_record(seat);
+    }
+}
+
+SimSeat *
+sim_world_seat(SimWorld *world, const char *uuid)
+{
+    return g_hash_table_lookup(world->by_uuid, uuid);
+}
+
+void
+sim_world_blame(SimWorld *world, const SimSeat *seat, const char *deed)
+{
+    if (world->misdeed == NULL)
+        world->misdeed = g_strdup_printf("guest %s %s", seat->guest.spec->name, deed);
+}
+
+const char *
+sim_world_misdeed(const SimWorld *world)
+{
+    return world->misdeed;
+}
+
 uint64_t
 sim_world_resident(const SimWorld *world)
 {
@@ -236,6 +336,8 @@ world_collect(void *self, uint64_t deadline_usec, void (*done)(void *user_data),
         GuestReport *report = &seat->record.report;
         uint64_t serial = report->serial;
 
+        if (seat->hook_waits && seat->guest.running)
+            sim_world_blame(world, seat, "was asked for its memory while libvirt waits with it locked");
         if (!seat->guest.running || seat->guest.hanging || world->link == WORLD_LINK_DOWN)
             continue;
         sim_guest_answer(&seat->guest, report);
@@ -266,9 +368,11 @@ static void
 world_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data)
 {
     SimWorld *world = self;
-    SimSeat *seat = g_hash_table_lookup(world->by_uuid, uuid);
+    SimSeat *seat = sim_world_seat(world, uuid);
     g_autoptr(GError) error = NULL;
 
+    if (seat != NULL && seat->hook_waits)
+        sim_world_blame(world, seat, "was told a target while libvirt waits with it locked");
     if (seat == NULL || !seat->guest.running) {
         error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "the guest is not running");
     } else if (seat->guest.hanging || world->link != WORLD_LINK_READ_WRITE) {
@@ -288,10 +392,20 @@ static void
 world_set_period(void *self, const char *uuid, uint32_t seconds)
 {
     SimWorld *world = self;
-    SimSeat *seat = g_hash_table_lookup(world->by_uuid, uuid);
+    SimSeat *seat = sim_world_seat(world, uuid);
 
     if (seat != NULL)
         seat->guest.period_sec = seconds;
+}
+
+static void
+world_note_hook(void *self, const char *uuid, HookMoment moment)
+{
+    SimWorld *world = self;
+    SimSeat *seat = sim_world_seat(world, uuid);
+
+    if (seat != NULL && (moment == HOOK_WAITS || moment == HOOK_ANSWERED))
+        seat->hook_waits = moment == HOOK_WAITS;
 }
 
 /* ---- HostWorld, Clock ---- */
@@ -304,10 +418,22 @@ host_read(void *self, HostFigures *figures, GError **error)
     uint64_t used = sim_world_resident(world) + sim_level(scenario->other, world->second);
     uint32_t some = (uint32_t)sim_level(scenario->pressure, world->second) * 100;
     bool exhausted = used > scenario->memory_kib;
+    uint64_t swap = 0;
+    uint64_t swapped = 0;
 
+    for (size_t i = 0; i < world->count; i++) {
+        const PagingRecord *file = sim_world_file(world, i);
+
+        if (file == NULL || file->stage == PAGING_STAGE_MAKING)
+            continue;
+        swap += file->size_kib;
+        swapped += world->seats[i].guest.paged_kib;
+    }
     *figures = (HostFigures){
         .total_kib = scenario->memory_kib,
         .available_kib = saturating_sub(scenario->memory_kib, used),
+        .swap_total_kib = swap,
+        .swap_free_kib = saturating_sub(swap, swapped),
         .pressure_some_centi = exhausted ? EXHAUSTED_SOME_CENTI : some,
         .pressure_full_centi = exhausted ? EXHAUSTED_FULL_CENTI : some / 2,
         .has_pressure = true,
@@ -319,7 +445,7 @@ static bool
 host_resident(void *self, const GuestRecord *guest, uint64_t *resident_kib)
 {
     SimWorld *world = self;
-    const SimSeat *seat = g_hash_table_lookup(world->by_uuid, guest->uuid);
+    const SimSeat *seat = sim_world_seat(world, guest->uuid);
 
     if (seat == NULL || !seat->guest.running)
         return false;
@@ -344,8 +470,11 @@ sim_world_ports(SimWorld *world)
                    .records = world_records,
                    .link = world_link,
                    .set_target = world_set_target,
-                   .set_period = world_set_period},
+                   .set_period = world_set_period,
+                   .note_hook = world_note_hook},
         .host = {.self = world, .read = host_read, .resident = host_resident},
+        .limits = sim_limit_world(world),
+        .paging = sim_paging_world(world),
         .clock = {.self = world, .now_usec = clock_now},
     };
 }
