@@ -26,13 +26,6 @@ const char *restart_kind_name(RestartKind kind);
 RestartKind restart_kind(bool in_place, bool resumed, bool ran_at_host_down, uint64_t stop_usec, uint64_t boot_usec,
                          uint64_t window_usec);
 
-/*
- * What a boot is. stop_usec: when the guest stopped before, 0 where that is not known or no stop that matters;
- * boot_usec: when it was started, or now while it is off. resumed guests bring their memory and have not booted.
- */
-RestartKind restart_kind(bool in_place, bool resumed, bool ran_at_host_down, uint64_t stop_usec, uint64_t boot_usec,
-                         uint64_t window_usec);
-
 typedef enum StartKind {
     START_BOOT,
     START_RESTORE,   /* comes with its memory, from a file */

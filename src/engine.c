@@ -230,7 +230,7 @@ engine_rate(const Engine *engine, uint64_t startup_kib, uint32_t priority, Start
 }
 
 void
-engine_break_rules(Engine *engine, uint32_t faults)
+engine_break_rules(Engine *engine, uint64_t faults)
 {
     decide_state_set_faults(engine->decide_state, faults);
 }

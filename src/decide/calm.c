@@ -137,6 +137,10 @@ settle_alone(CalmGuest *guest, const CalmTerms *terms)
         settle_raise(guest, terms);
     else
         settle_shrink(guest, terms);
+    if (guest->cap_kib != 0 && guest->target_kib > guest->cap_kib && (terms->faults & FAULT_CLAIM_PATIENT) == 0) {
+        guest->target_kib = guest->cap_kib;
+        guest->delay = PLAN_RULE_COUNT;
+    }
 }
 
 static bool

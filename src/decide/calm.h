@@ -31,6 +31,7 @@ typedef struct CalmGuest {
     uint64_t need_kib; /* demand within its limits */
     uint64_t minimum_kib;
     uint64_t maximum_kib;
+    uint64_t cap_kib;  /* more than that it must not keep for a moment: a claim needs the memory; 0: none */
     uint32_t weight;   /* at least 1 */
     uint64_t rate_kib; /* how fast it was seen to shrink, per second; 0: not known */
     bool instant;      /* nothing will be told: no steps */
@@ -52,7 +53,7 @@ typedef struct CalmTerms {
     bool pressure;       /* the host suffers and wants every surplus now */
     uint64_t interval_usec;
     uint64_t now_usec;
-    uint32_t faults; /* DecideFault bits */
+    uint64_t faults; /* bits of faults.h */
 } CalmTerms;
 
 /* Fills target and delay of all guests. */

@@ -7,9 +7,10 @@
  * asking, then by uuid; who stands first is served first, from free memory and then from what others give up, and nobody
  * further back gets what those before still wait for. So several at once can't block one another, in any order of events.
  *
- * Others are squeezed for a claim in this order: buffers, of the lowest priority first, whatever the priorities; then, down to
- * the minimum, of guests whose priority is not above the claim's, lowest first. Who may not be squeezed now (starting, stale,
- * stuck, frozen) gives nothing.
+ * Others are squeezed for a claim in this order: what they are giving up anyway; buffers, of the lowest priority first,
+ * whatever the priorities; then, down to the minimum, of guests whose priority is not above the claim's, lowest first. Of
+ * those with the same priority who has most to give gives first, until they have equally much left to give: so a small
+ * start does not move everybody. Who may not be squeezed now (starting, stale, stuck, frozen) gives nothing.
  */
 
 #include "plan.h"
@@ -19,35 +20,57 @@
 
 typedef struct Claim {
     const char *uuid;
+    const char *name;
     size_t guest;          /* index in Snapshot.guests, or SIZE_MAX */
     size_t start;          /* index in Snapshot.starts, or SIZE_MAX */
     uint64_t need_kib;     /* in all, overhead not included */
     uint64_t booked_kib;   /* part of it that is booked (and counted in committed) already */
     uint64_t overhead_kib; /* to be booked besides, once; 0 where it is booked already */
     uint32_t priority;
+    bool first;   /* stands before all that are not, whatever the priority */
     bool presses; /* everybody may be squeezed to the minimum for it, whatever the priority */
+    bool whole;   /* a part of it is of no use: it takes nothing where it can't have all */
     uint64_t asked_usec;
 
     /* filled by claims_settle */
-    uint64_t granted_kib; /* of need: booked from now on, booked_kib included; free memory covers it, overhead too */
-    uint64_t reclaimable_kib; /* others may be squeezed by so much more for it, after what those before it take */
+    uint64_t free_kib;        /* free memory when its turn came, as far as it may have it */
+    uint64_t took_kib;        /* of free memory: kept for it, and from all behind it; overhead included */
+    uint64_t room_kib;        /* of its overhead: what went into the room that only overheads may have */
+    uint64_t granted_kib;     /* of need: free memory covers it, overhead too; booked_kib included */
+    uint64_t given_kib;       /* what others are to give up for it */
+    uint64_t reclaimable_kib; /* what others could give up for it, after what those before it take */
+    uint64_t buffers_kib;     /* part of that which nobody needs */
     uint64_t in_time_kib;     /* part of that which can be expected within CLAIM_PATIENCE_USEC */
+    uint64_t ahead_kib;       /* what whole claims before it take, whose starts may yet be refused */
     StartBlocker blockers[START_BLOCKERS_MAX]; /* who keeps what it lacks; filled where reclaimable does not suffice */
     unsigned blocker_count;
 } Claim;
 
-/* Somebody who may be squeezed. */
+/* Somebody who has memory: may be squeezed, or is in the way. */
 typedef struct ClaimGiver {
-    const GuestSnapshot *guest;
+    const char *uuid;
+    const char *name;
     uint64_t booked_kib; /* what it is booked at now, fixed memory not included */
+    uint64_t told_kib;   /* what it is becoming anyway: at most booked_kib */
     uint64_t least_kib;  /* can't be taken below that now: the larger of its minimum and what it must be left with */
-    uint64_t demand_kib; /* at least least_kib */
+    uint64_t demand_kib;
+    uint64_t rate_kib; /* how fast it has been seen to shrink, a second; 0: not known */
     uint32_t priority;
-    uint64_t rate_kib;  /* how fast it has been seen to shrink, a second; 0: not known */
+    bool late;          /* it gives up what is beyond least_kib of itself, nobody knows when */
     PlanRule kept_rule; /* why it can't be taken below least_kib; PLAN_RULE_AT_MINIMUM where that is its minimum */
 
-    uint64_t keep_kib; /* filled: what the claims leave it with */
+    uint64_t keep_kib; /* filled: what the claims leave it with; booked_kib where it is not squeezed */
 } ClaimGiver;
 
-/* Serves the claims (sorts them) from free_kib, and works out how far the givers are to be squeezed. */
-void claims_settle(Claim *claims, size_t count, uint64_t free_kib, ClaimGiver *givers, size_t giver_count);
+typedef struct ClaimTerms {
+    uint64_t free_kib;
+    uint64_t overhead_room_kib; /* memory besides, which only overheads may have (Budget= does not count them) */
+    uint64_t tolerance_kib;     /* a whole claim that lacks no more than this still stands in line */
+    uint64_t faults;            /* bits of faults.h */
+} ClaimTerms;
+
+/*
+ * Serves the claims (sorts them), and works out how far the givers are to be squeezed. Depends on the order of neither
+ * array.
+ */
+void claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_count, const ClaimTerms *terms);

@@ -5,8 +5,8 @@
 #include "decide/pass.h"
 
 /*
- * One pass in seven steps: how does each guest stand and what is it booked at; what is the budget; what does
- * each need; how is the budget shared; which of the changes are worth telling; which of the raises fit
+ * One pass in eight steps: how does each guest stand and what is it booked at; what is the budget; what does
+ * each need; who must get memory before the others share; how is the rest shared; which of the changes are worth telling; which of the raises fit
  * into free memory; what is to be said of each guest.
  */
 
@@ -27,11 +27,13 @@ decide_state_free(DecideState *state)
     g_free(state->scratch);
     g_free(state->sharers);
     g_free(state->calm);
+    g_free(state->givers);
+    g_free(state->claims);
     g_free(state);
 }
 
 void
-decide_state_set_faults(DecideState *state, uint32_t faults)
+decide_state_set_faults(DecideState *state, uint64_t faults)
 {
     state->faults = faults;
 }
@@ -65,6 +67,7 @@ make_room(DecideState *state, size_t count, Plan *plan)
     state->scratch = g_renew(SharingScratch, state->scratch, state->capacity);
     state->sharers = g_renew(uint32_t, state->sharers, state->capacity);
     state->calm = g_renew(CalmGuest, state->calm, state->capacity);
+    state->givers = g_renew(ClaimGiver, state->givers, state->capacity);
 }
 
 /*
@@ -73,7 +76,7 @@ make_room(DecideState *state, size_t count, Plan *plan)
  * (qemu_process.c, qemuProcessSetupBalloon); its driver begins from the maximum.
  */
 static uint64_t
-held_target(const GuestMemory *memory, const GuestSnapshot *guest, bool observe, uint32_t faults)
+held_target(const GuestMemory *memory, const GuestSnapshot *guest, bool observe, uint64_t faults)
 {
     if (memory->told && (observe || guest->target_pending))
         return memory->told_kib;
@@ -213,10 +216,12 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     make_room(state, snapshot->guest_count, plan);
     *plan = (Plan){.guests = plan->guests, .guest_count = snapshot->guest_count};
     guest_memories_sync(&state->memories, snapshot);
+    state->claim_count = 0;
 
     book_guests(&pass);
     work_out_budget(&pass);
     work_out_demands(&pass);
+    pass_claim(&pass);
     pass_share(&pass);
     pass_tell(&pass);
 }

@@ -53,7 +53,7 @@ demand_floor(uint64_t maximum_kib)
 
 static bool
 is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec,
-           uint32_t faults)
+           uint64_t faults)
 {
     uint64_t span_msec = guest->report_span_usec / USEC_PER_MSEC;
     uint64_t much_kib = STARVED_SWAP_KIB_PER_SEC * span_msec / 1000;
@@ -73,7 +73,7 @@ is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usab
 }
 
 static void
-follow_noise(DemandMemory *memory, uint64_t measured_kib, uint32_t faults)
+follow_noise(DemandMemory *memory, uint64_t measured_kib, uint64_t faults)
 {
     uint64_t change = MAX(measured_kib, memory->measured_kib) - MIN(measured_kib, memory->measured_kib);
     uint64_t band;
@@ -113,7 +113,7 @@ hold_peak(DemandMemory *memory, uint64_t now_usec, uint64_t since_usec)
  */
 static uint64_t
 starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib, uint64_t now_usec,
-               uint32_t faults)
+               uint64_t faults)
 {
     uint64_t recent = (faults & FAULT_NO_RECENT) != 0 ? 0 : recent_most(&memory->recent);
     uint64_t step = MAX(actual_kib / 4, maximum_kib / 8);
@@ -124,7 +124,7 @@ starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum
 
 static void
 take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
-            uint32_t faults)
+            uint64_t faults)
 {
     uint64_t actual = guest->report_actual_kib;
     uint64_t usable = MIN(guest->usable_kib, actual);
@@ -177,7 +177,7 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
 
 void
 demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
-                uint32_t faults, Demand *demand)
+                uint64_t faults, Demand *demand)
 {
     uint64_t maximum = guest->settings->maximum_kib;
 

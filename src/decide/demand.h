@@ -53,6 +53,6 @@ typedef struct Demand {
  */
 uint64_t demand_floor(uint64_t maximum_kib);
 
-/* Works demand out for guest and remembers. faults: DecideFault bits, 0 in the product. */
+/* Works demand out for guest and remembers. faults: bits of faults.h, 0 in the product. */
 void demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
-                     uint32_t faults, Demand *demand);
+                     uint64_t faults, Demand *demand);

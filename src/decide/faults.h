@@ -8,35 +8,40 @@
 
 #include "decide/decide.h"
 
-typedef enum DecideFault {
-    FAULT_NO_GATE = 1 << 0,              /* rule G: raises do not wait for free memory */
-    FAULT_COUNT_TARGET_ONLY = 1 << 1,    /* committed is the target, not max(actual, target) */
-    FAULT_NO_RESET_BOOKING = 1 << 2,     /* a reset guest is booked at its void balloon size */
-    FAULT_NO_WEIGHTS = 1 << 3,           /* everybody weighs the same */
-    FAULT_BUFFER_FIRST = 1 << 4,         /* stage 1 fills towards want at once */
-    FAULT_NO_STALE_FREEZE = 1 << 5,      /* guests with stale statistics are shrunk */
-    FAULT_NO_HYSTERESIS = 1 << 6,        /* every ideal target is told at once */
-    FAULT_SHRINK_AT_ONCE = 1 << 7,       /* no steps when shrinking */
-    FAULT_ANY_PROGRESS = 1 << 8,         /* one byte of progress is progress */
-    FAULT_NO_STUCK = 1 << 9,             /* guests are never flagged */
-    FAULT_NO_STARVED = 1 << 10,          /* a starved guest's demand is what it shows */
-    FAULT_NO_ENVELOPE = 1 << 11,         /* demand follows every wiggle of the load */
-    FAULT_NO_INHIBITED = 1 << 12,        /* resident memory is not compared with the balloon */
-    FAULT_SQUEEZE_STARTING = 1 << 13,    /* guests are squeezed before they have settled */
-    FAULT_NO_PRESSURE = 1 << 14,         /* PSI is not looked at */
-    FAULT_NO_AVAILABLE = 1 << 15,        /* the budget is not held against MemAvailable */
-    FAULT_NO_BUDGET_SMOOTHING = 1 << 16, /* the budget follows MemAvailable at once in both directions */
-    FAULT_TRUST_REPORTS = 1 << 17,       /* doubted reports are believed */
-    FAULT_FORGET_REMAINDERS = 1 << 18,   /* the sharing loses what the divisions leave over */
-    FAULT_PART_PAGES = 1 << 19,          /* targets lie between two sizes that a balloon can have */
-    FAULT_NO_RECENT = 1 << 20,           /* what a starved guest needed lately is no guess */
-    FAULT_STARVED_ONCE = 1 << 21,        /* a guest is starved no longer than its last report says so */
-    FAULT_KEEP_MAXIMUM = 1 << 22,        /* a guest that was started is taken over with what it has */
-    FAULT_SWAP_IS_FETCHING = 1 << 23,    /* swapping after a raise is no need, whichever way it goes */
-} DecideFault;
+#define FAULT_NO_GATE (UINT64_C(1) << 0)              /* rule G: raises do not wait for free memory */
+#define FAULT_COUNT_TARGET_ONLY (UINT64_C(1) << 1)    /* committed is the target, not max(actual, target) */
+#define FAULT_NO_RESET_BOOKING (UINT64_C(1) << 2)     /* a reset guest is booked at its void balloon size */
+#define FAULT_NO_WEIGHTS (UINT64_C(1) << 3)           /* everybody weighs the same */
+#define FAULT_BUFFER_FIRST (UINT64_C(1) << 4)         /* stage 1 fills towards want at once */
+#define FAULT_NO_STALE_FREEZE (UINT64_C(1) << 5)      /* guests with stale statistics are shrunk */
+#define FAULT_NO_HYSTERESIS (UINT64_C(1) << 6)        /* every ideal target is told at once */
+#define FAULT_SHRINK_AT_ONCE (UINT64_C(1) << 7)       /* no steps when shrinking */
+#define FAULT_ANY_PROGRESS (UINT64_C(1) << 8)         /* one byte of progress is progress */
+#define FAULT_NO_STUCK (UINT64_C(1) << 9)             /* guests are never flagged */
+#define FAULT_NO_STARVED (UINT64_C(1) << 10)          /* a starved guest's demand is what it shows */
+#define FAULT_NO_ENVELOPE (UINT64_C(1) << 11)         /* demand follows every wiggle of the load */
+#define FAULT_NO_INHIBITED (UINT64_C(1) << 12)        /* resident memory is not compared with the balloon */
+#define FAULT_SQUEEZE_STARTING (UINT64_C(1) << 13)    /* guests are squeezed before they have settled */
+#define FAULT_NO_PRESSURE (UINT64_C(1) << 14)         /* PSI is not looked at */
+#define FAULT_NO_AVAILABLE (UINT64_C(1) << 15)        /* the budget is not held against MemAvailable */
+#define FAULT_NO_BUDGET_SMOOTHING (UINT64_C(1) << 16) /* the budget follows MemAvailable at once in both directions */
+#define FAULT_TRUST_REPORTS (UINT64_C(1) << 17)       /* doubted reports are believed */
+#define FAULT_FORGET_REMAINDERS (UINT64_C(1) << 18)   /* the sharing loses what the divisions leave over */
+#define FAULT_PART_PAGES (UINT64_C(1) << 19)          /* targets lie between two sizes that a balloon can have */
+#define FAULT_NO_RECENT (UINT64_C(1) << 20)           /* what a starved guest needed lately is no guess */
+#define FAULT_STARVED_ONCE (UINT64_C(1) << 21)        /* a guest is starved no longer than its last report says so */
+#define FAULT_KEEP_MAXIMUM (UINT64_C(1) << 22)        /* a guest that was started is taken over with what it has */
+#define FAULT_SWAP_IS_FETCHING (UINT64_C(1) << 23)    /* swapping after a raise is no need, whichever way it goes */
+#define FAULT_CLAIM_NO_ORDER (UINT64_C(1) << 24)      /* claims are served as they come, whatever their priority */
+#define FAULT_CLAIM_OVERTAKES (UINT64_C(1) << 25)     /* who is further back gets what those before wait for */
+#define FAULT_CLAIM_TAKES_NEED (UINT64_C(1) << 26)    /* a claim takes also what those of higher priority need */
+#define FAULT_CLAIM_NEED_FIRST (UINT64_C(1) << 27)    /* what others need is taken before buffers */
+#define FAULT_CLAIM_NO_RANK (UINT64_C(1) << 28)       /* who is squeezed has nothing to do with priority */
+#define FAULT_CLAIM_PATIENT (UINT64_C(1) << 29) /* who is squeezed for a claim is shrunk when its surplus has lasted */
+#define FAULT_CLAIM_OUTBID (UINT64_C(1) << 30)  /* raises take the free memory that a claim waits for */
 
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
-#define DECIDE_FAULTS_ALL ((uint32_t)(FAULT_SWAP_IS_FETCHING << 1) - 1)
+#define DECIDE_FAULTS_ALL ((FAULT_CLAIM_OUTBID << 1) - 1)
 
 /* Breaks the rules whose bits are set, from the next decide() on. For tests only. */
-void decide_state_set_faults(DecideState *state, uint32_t faults);
+void decide_state_set_faults(DecideState *state, uint64_t faults);

@@ -91,7 +91,7 @@ ledger_learn_overhead(OverheadMemory *memory, const GuestSnapshot *guest, uint64
 
 uint64_t
 ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib,
-                 uint32_t faults)
+                 uint64_t faults)
 {
     const GuestSettings *settings = guest->settings;
     uint64_t actual = guest->has_actual ? guest->actual_kib : settings->maximum_kib;
@@ -159,7 +159,7 @@ hold_budget(LedgerMemory *memory, uint64_t measured_kib, uint64_t total_kib, uin
 
 void
 ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
-                       uint64_t now_usec, uint32_t faults, LedgerBudget *budget)
+                       uint64_t now_usec, uint64_t faults, LedgerBudget *budget)
 {
     const HostFigures *figures = &host->figures;
     uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);

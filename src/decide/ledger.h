@@ -80,7 +80,7 @@ uint64_t ledger_learn_overhead(OverheadMemory *memory, const GuestSnapshot *gues
 
 /* What the guest may touch. previous_kib: what it was booked at in the last tick, 0 where there was none. */
 uint64_t ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib,
-                          uint32_t faults);
+                          uint64_t faults);
 
 /* Adds a guest to the sums. resident_kib: 0 where it is not known. */
 void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib);
@@ -99,4 +99,4 @@ void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib,
  * to be the guest's and not to be use by non-guest processes.
  */
 void ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings,
-                            const LedgerSums *sums, uint64_t now_usec, uint32_t faults, LedgerBudget *budget);
+                            const LedgerSums *sums, uint64_t now_usec, uint64_t faults, LedgerBudget *budget);

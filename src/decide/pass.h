@@ -6,6 +6,7 @@
  * works out budget and demands, pass_share.c shares, pass_tell.c makes of the shares what is told.
  */
 
+#include "decide/claims.h"
 #include "decide/decide.h"
 #include "decide/guest_memory.h"
 #include "decide/pressure.h"
@@ -22,6 +23,8 @@ typedef struct Work {
     uint64_t least_kib;     /* not to be taken below this now, for a reason of the moment; 0: no such reason */
     PlanRule least_rule;    /* that reason */
     bool at_least;          /* its share would be less than that, so it gets just that */
+    uint64_t cap_kib;       /* more than that it must not keep, since a claim needs the memory; 0: none does */
+    uint32_t claim;         /* place of its claim in the line, from 1; 0: it has none */
     PlanRule share_rule;
 } Work;
 
@@ -29,7 +32,7 @@ struct DecideState {
     GuestMemories memories;
     LedgerMemory ledger;
     PressureMemory pressure;
-    uint32_t faults;
+    uint64_t faults;
     /* room to work in, one entry per guest, kept from tick to tick */
     size_t capacity;
     Work *work;
@@ -37,6 +40,11 @@ struct DecideState {
     SharingScratch *scratch;
     uint32_t *sharers; /* sharing[i] is guest sharers[i] */
     CalmGuest *calm;
+    ClaimGiver *givers;
+    size_t giver_count;
+    Claim *claims;
+    size_t claim_count;
+    size_t claim_capacity;
 };
 
 /* The inputs and what the steps hand on to one another. */
@@ -46,7 +54,7 @@ typedef struct Pass {
     const Settings *settings;
     Plan *plan;
     uint64_t now_usec;
-    uint32_t faults;
+    uint64_t faults;
     bool observe; /* nothing is told to any guest */
     bool link_down;
     bool adopting;             /* a guest's first report is awaited: nobody is squeezed for what is not known of it */
@@ -56,6 +64,7 @@ typedef struct Pass {
     bool shortage;      /* somebody does not have all the want */
     uint64_t share_kib; /* what the guests in the sharing may have */
     uint64_t apart_kib; /* ... if those apart were in it as well */
+    uint64_t kept_kib;  /* free memory that is kept for claims and not booked for them yet */
 } Pass;
 
 /* Gets a target, and what it has is not part of what is shared. */
@@ -71,6 +80,19 @@ is_counted_on(const Work *work)
 {
     return work->standing.part == PART_SHARES && !work->standing.not_counted_on;
 }
+
+/*
+ * Adds a claim, all zero but guest and start, to be filled in before pass_claim. guest, start: index in the snapshot, or
+ * SIZE_MAX. Valid until the next is added. A guest's claim is what it is to have physically at least: it is not squeezed, and
+ * what is granted to it is booked.
+ */
+Claim *pass_add_claim(Pass *pass, size_t guest, size_t start);
+
+/* The guest's claim, from when it is settled on; NULL where it has none. */
+const Claim *pass_claim_of(const Pass *pass, size_t guest);
+
+/* Settles the claims: books what is granted, and takes from what is shared what others are to give up. */
+void pass_claim(Pass *pass);
 
 /* Shares the budget: ideal target, stage and rule of every guest that gets a target. */
 void pass_share(Pass *pass);

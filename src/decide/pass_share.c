@@ -18,6 +18,8 @@ share_rule(const Pass *pass, size_t i, const SharingGuest *shared)
     const Work *work = &pass->state->work[i];
     uint64_t want = pass->plan->guests[i].want_kib;
 
+    if (work->cap_kib != 0 && shared->target_kib == work->cap_kib && shared->target_kib < want)
+        return PLAN_RULE_MAKE_ROOM;
     if (!pass->plan->minimums_fit && shared->target_kib < want)
         return PLAN_RULE_MINIMUMS;
     if (shared->target_kib < want)
@@ -62,7 +64,7 @@ run_sharing(Pass *pass, uint64_t budget_kib, bool with_apart, SharingResult *res
                 .minimum_kib = settings->minimum_kib,
                 .demand_kib = plan->demand_kib,
                 .want_kib = pass->plan->host_pressure ? plan->demand_kib : plan->want_kib,
-                .maximum_kib = settings->maximum_kib,
+                .maximum_kib = work->cap_kib != 0 ? MIN(settings->maximum_kib, work->cap_kib) : settings->maximum_kib,
                 .weight = MIN(settings->priority, 100) + 1,
             };
         }

@@ -16,7 +16,8 @@ static PlanRule
 final_rule(PlanRule delay, PlanRule share_rule)
 {
     bool lacks = share_rule == PLAN_RULE_SHORTAGE || share_rule == PLAN_RULE_MINIMUMS ||
-                 share_rule == PLAN_RULE_PRESSURE || share_rule == PLAN_RULE_AT_MAXIMUM;
+                 share_rule == PLAN_RULE_PRESSURE || share_rule == PLAN_RULE_AT_MAXIMUM ||
+                 share_rule == PLAN_RULE_MAKE_ROOM;
 
     return delay == PLAN_RULE_COUNT || (delay == PLAN_RULE_SMALL && lacks) ? share_rule : delay;
 }
@@ -53,6 +54,7 @@ settle(Pass *pass)
                 .need_kib = MIN(MAX(plan->demand_kib, guest->settings->minimum_kib), plan->ideal_kib),
                 .minimum_kib = guest->settings->minimum_kib,
                 .maximum_kib = guest->settings->maximum_kib,
+                .cap_kib = work->cap_kib,
                 .weight = plan->weight,
                 .rate_kib = state->memories.guests[i].stuck.rate_kib,
                 .instant = pass->observe || work->standing.part == PART_OBSERVED,
@@ -91,6 +93,8 @@ admit_raises(Pass *pass)
     size_t count = 0;
     SharingResult result;
 
+    if ((pass->faults & FAULT_CLAIM_OUTBID) == 0)
+        free_kib = saturating_sub(free_kib, pass->kept_kib);
     if (!pass->snapshot->host.figures_valid)
         free_kib = 0;
     if ((pass->faults & FAULT_NO_GATE) != 0)

@@ -14,7 +14,7 @@
 #define LOW_FOR_USEC (30 * USEC_PER_SEC)
 
 bool
-pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec, uint32_t faults)
+pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec, uint64_t faults)
 {
     const HostFigures *figures = &host->figures;
     bool high = figures->pressure_some_centi >= SOME_HIGH_CENTI || figures->pressure_full_centi >= FULL_HIGH_CENTI;

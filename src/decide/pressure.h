@@ -15,5 +15,5 @@ typedef struct PressureMemory {
     uint64_t low_usec;  /* low since then; 0: the last was not */
 } PressureMemory;
 
-/* Whether the host suffers now. faults: DecideFault bits. */
-bool pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec, uint32_t faults);
+/* Whether the host suffers now. faults: bits of faults.h. */
+bool pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec, uint64_t faults);

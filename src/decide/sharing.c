@@ -75,7 +75,7 @@ give(SharingGuest *guest, uint64_t kib, PlanStage stage)
 
 /* Gives left_kib, which does not suffice for all the gaps of this stage. */
 static void
-fill_partly(SharingGuest *guests, size_t count, uint64_t left_kib, PlanStage stage, uint32_t faults,
+fill_partly(SharingGuest *guests, size_t count, uint64_t left_kib, PlanStage stage, uint64_t faults,
             SharingScratch *entries)
 {
     size_t gaps = 0;
@@ -121,7 +121,7 @@ fill_partly(SharingGuest *guests, size_t count, uint64_t left_kib, PlanStage sta
 }
 
 void
-sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give_away, uint32_t faults,
+sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give_away, uint64_t faults,
               SharingScratch *scratch, SharingResult *result)
 {
     uint64_t left = budget_kib;

@@ -134,7 +134,7 @@ watch_balloon(GuestMemory *memory, const GuestSnapshot *guest)
 
 static void
 stands_with_balloon(GuestMemory *memory, const GuestSnapshot *guest, StuckVerdict verdict, bool observe,
-                    uint64_t now_usec, uint32_t faults, Standing *standing)
+                    uint64_t now_usec, uint64_t faults, Standing *standing)
 {
     bool observed = observe || guest->settings->mode == GUEST_MODE_OBSERVE;
 
@@ -167,7 +167,7 @@ stands_with_balloon(GuestMemory *memory, const GuestSnapshot *guest, StuckVerdic
 
 void
 standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool observe,
-                  uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, uint32_t faults, Standing *standing)
+                  uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, uint64_t faults, Standing *standing)
 {
     bool observed = observe || guest->settings->mode == GUEST_MODE_OBSERVE;
     StuckVerdict verdict = STUCK_FOLLOWS;

@@ -28,8 +28,8 @@ typedef struct Standing {
 
 /*
  * Works out how guest stands and remembers. target_kib: its target in force; observe: nothing will be told to any
- * guest; overhead_kib: what its QEMU costs; interval_usec: time between two ticks; faults: DecideFault bits.
+ * guest; overhead_kib: what its QEMU costs; interval_usec: time between two ticks; faults: bits of faults.h.
  */
 void standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool observe,
-                       uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, uint32_t faults,
+                       uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, uint64_t faults,
                        Standing *standing);

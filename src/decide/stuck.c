@@ -34,7 +34,7 @@ stuck_tolerance(uint64_t actual_kib)
 }
 
 static uint64_t
-least_rate(uint64_t actual_kib, uint32_t faults)
+least_rate(uint64_t actual_kib, uint64_t faults)
 {
     if ((faults & FAULT_ANY_PROGRESS) != 0)
         return 1;
@@ -47,7 +47,7 @@ least_rate(uint64_t actual_kib, uint32_t faults)
  */
 static void
 watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t now_usec,
-                uint32_t faults)
+                uint64_t faults)
 {
     uint64_t resident = guest->resident_kib;
     uint64_t actual;
@@ -116,7 +116,7 @@ reached_limit(const GuestSnapshot *guest, uint64_t target_kib)
 }
 
 static void
-measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, uint64_t elapsed_usec, uint32_t faults)
+measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, uint64_t elapsed_usec, uint64_t faults)
 {
     uint64_t actual = guest->actual_kib;
     uint64_t before = MAX(memory->actual_kib, target_kib) - MIN(memory->actual_kib, target_kib);
@@ -160,7 +160,7 @@ measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, ui
 
 StuckVerdict
 stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool starved, uint64_t overhead_kib,
-            uint64_t now_usec, uint32_t faults)
+            uint64_t now_usec, uint64_t faults)
 {
     uint64_t elapsed = MIN(now_usec - MIN(memory->checked_usec, now_usec), LONGEST_TICK_USEC);
 

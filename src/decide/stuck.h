@@ -53,10 +53,10 @@ uint64_t stuck_tolerance(uint64_t actual_kib);
 
 /*
  * Looks at how guest, whose balloon answers, has moved since the last call. target_kib is the target in force,
- * starved whether its last report said so, overhead_kib what its QEMU costs. faults: DecideFault bits.
+ * starved whether its last report said so, overhead_kib what its QEMU costs. faults: bits of faults.h.
  */
 StuckVerdict stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool starved,
-                         uint64_t overhead_kib, uint64_t now_usec, uint32_t faults);
+                         uint64_t overhead_kib, uint64_t now_usec, uint64_t faults);
 
 /* Nothing can be said now (paused, not answering): the clocks stand still. */
 void stuck_suspend(StuckMemory *memory);

@@ -12,7 +12,7 @@ typedef struct ScenarioCheck {
     const char *name; /* of its file, without .ini */
     /* Appends one line to wrong for all that is not as it must be. */
     void (*check)(const Trace *trace, GString *wrong);
-    uint32_t faults; /* rules that are broken in it anyway (decide/faults.h) */
+    uint64_t faults; /* rules that are broken in it anyway (decide/faults.h) */
 } ScenarioCheck;
 
 /* The last has no name. */

@@ -32,7 +32,7 @@ typedef struct Tally {
 } Tally;
 
 static void
-look_at(uint64_t number, uint32_t faults, Tally *tally)
+look_at(uint64_t number, uint64_t faults, Tally *tally)
 {
     g_autoptr(SimScenario) scenario = random_constant_scenario_new(number, SECONDS, 150 * KIB_PER_MIB);
     g_autoptr(Trace) trace = NULL;

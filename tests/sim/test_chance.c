@@ -108,7 +108,7 @@ print_small(SimScenario *scenario, const char *broken)
 
 /* A broken rule is found soon, and what is made of it is no larger, reads back and still fails. */
 static bool
-finds(uint32_t fault)
+finds(uint64_t fault)
 {
     for (uint64_t number = 1; number <= SOON; number++) {
         SimScenario *scenario = random_scenario_new(number);
@@ -134,14 +134,14 @@ finds(uint32_t fault)
         still = trial(again);
         return still != NULL;
     }
-    printf("FAIL the broken rule 0x%x is not found in %d scenarios, or not made small\n", fault, SOON);
+    printf("FAIL the broken rule 0x%" PRIx64 " is not found in %d scenarios, or not made small\n", fault, SOON);
     return false;
 }
 
 int
 main(int argc, char **argv)
 {
-    static const uint32_t must_find[] = {FAULT_NO_GATE, FAULT_COUNT_TARGET_ONLY, FAULT_NO_RESET_BOOKING,
+    static const uint64_t must_find[] = {FAULT_NO_GATE, FAULT_COUNT_TARGET_ONLY, FAULT_NO_RESET_BOOKING,
                                          FAULT_NO_STALE_FREEZE, FAULT_FORGET_REMAINDERS};
     const char *faults = g_getenv("SIM_CHANCE_FAULTS");
     const char *steps = g_getenv("SIM_CHANCE_STEPS");
@@ -155,7 +155,7 @@ main(int argc, char **argv)
         SimScenario *scenario = random_scenario_new(number);
         Look seen;
 
-        scenario->faults = faults == NULL ? 0 : (uint32_t)strtoul(faults, NULL, 0);
+        scenario->faults = faults == NULL ? 0 : strtoull(faults, NULL, 0);
         seen = run(scenario);
         seconds += seen.seconds;
         if (seen.broken != NULL) {

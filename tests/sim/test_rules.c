@@ -8,11 +8,12 @@
 #include "decide/faults.h"
 #include "scenario_checks.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 static const struct {
-    uint32_t fault;
+    uint64_t fault;
     const char *rule;
     const char *scenario;
 } rules[] = {
@@ -40,7 +41,9 @@ static const struct {
 };
 
 /* What simulated guests do not show is caught in test_demand, and in test_decide_moments the last one. */
-#define CAUGHT_ELSEWHERE (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES)
+#define CAUGHT_ELSEWHERE                                                                                               \
+    (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES | FAULT_CLAIM_NO_ORDER | FAULT_CLAIM_OVERTAKES |   \
+     FAULT_CLAIM_TAKES_NEED | FAULT_CLAIM_NEED_FIRST | FAULT_CLAIM_NO_RANK | FAULT_CLAIM_PATIENT | FAULT_CLAIM_OUTBID)
 
 static const ScenarioCheck *
 find_check(const char *name)
@@ -75,14 +78,14 @@ int
 main(void)
 {
     bool good = true;
-    uint32_t covered = CAUGHT_ELSEWHERE;
+    uint64_t covered = CAUGHT_ELSEWHERE;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rules); i++) {
         good &= matters(i);
         covered |= rules[i].fault;
     }
     if (covered != DECIDE_FAULTS_ALL) {
-        printf("FAIL the switches 0x%x have no scenario\n", DECIDE_FAULTS_ALL & ~covered);
+        printf("FAIL the switches 0x%" PRIx64 " have no scenario\n", DECIDE_FAULTS_ALL & ~covered);
         good = false;
     }
     return good ? 0 : 1;

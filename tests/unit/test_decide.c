@@ -21,7 +21,7 @@ promised(const FakeWorld *world)
 }
 
 static FakeWorld *
-broken_world(size_t count, uint64_t actual, uint64_t need, uint32_t faults)
+broken_world(size_t count, uint64_t actual, uint64_t need, uint64_t faults)
 {
     FakeWorld *world = world_of(count, actual, need);
 
@@ -30,7 +30,7 @@ broken_world(size_t count, uint64_t actual, uint64_t need, uint32_t faults)
 }
 
 static bool
-memory_is_never_promised_twice(uint32_t faults)
+memory_is_never_promised_twice(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 2500 * MIB, faults);
     bool holds = true;
@@ -50,7 +50,7 @@ memory_is_never_promised_twice(uint32_t faults)
 }
 
 static bool
-what_did_not_come_free_is_not_given_away(uint32_t faults)
+what_did_not_come_free_is_not_given_away(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool holds = true;
@@ -71,7 +71,7 @@ what_did_not_come_free_is_not_given_away(uint32_t faults)
 }
 
 static bool
-short_dip_of_the_load_moves_no_target(uint32_t faults)
+short_dip_of_the_load_moves_no_target(uint64_t faults)
 {
     FakeWorld *world = broken_world(4, 3 * GIB, 2500 * MIB, faults);
     unsigned before;
@@ -91,7 +91,7 @@ short_dip_of_the_load_moves_no_target(uint32_t faults)
 }
 
 static bool
-reset_guest_is_booked_at_its_maximum(uint32_t faults)
+reset_guest_is_booked_at_its_maximum(uint64_t faults)
 {
     FakeWorld *world = broken_world(3, 2 * GIB, GIB, faults);
     bool holds = true;
@@ -112,7 +112,7 @@ reset_guest_is_booked_at_its_maximum(uint32_t faults)
 }
 
 static bool
-shortage_is_shared_by_weight_to_one_percent(uint32_t faults)
+shortage_is_shared_by_weight_to_one_percent(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 7 * GIB, faults);
     uint64_t level;
@@ -132,7 +132,7 @@ shortage_is_shared_by_weight_to_one_percent(uint32_t faults)
 }
 
 static bool
-nobody_gets_buffer_before_everybody_has_demand(uint32_t faults)
+nobody_gets_buffer_before_everybody_has_demand(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 3300 * MIB, faults);
     bool holds = true;
@@ -146,7 +146,7 @@ nobody_gets_buffer_before_everybody_has_demand(uint32_t faults)
 }
 
 static bool
-stale_guest_is_not_shrunk(uint32_t faults)
+stale_guest_is_not_shrunk(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 2 * GIB, faults);
     bool holds;
@@ -163,7 +163,7 @@ stale_guest_is_not_shrunk(uint32_t faults)
 }
 
 static unsigned
-changes_by_noise(uint64_t need_mib, uint64_t host_noise_mib, uint32_t faults)
+changes_by_noise(uint64_t need_mib, uint64_t host_noise_mib, uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, need_mib * MIB, faults);
     unsigned before[8];
@@ -190,25 +190,25 @@ changes_by_noise(uint64_t need_mib, uint64_t host_noise_mib, uint32_t faults)
 }
 
 static bool
-noise_moves_no_target_where_there_is_room(uint32_t faults)
+noise_moves_no_target_where_there_is_room(uint64_t faults)
 {
     return changes_by_noise(2000, 0, faults) <= 2;
 }
 
 static bool
-noise_moves_no_target_where_there_is_none(uint32_t faults)
+noise_moves_no_target_where_there_is_none(uint64_t faults)
 {
     return changes_by_noise(3550, 0, faults) <= 2;
 }
 
 static bool
-noise_of_the_host_moves_no_target(uint32_t faults)
+noise_of_the_host_moves_no_target(uint64_t faults)
 {
     return changes_by_noise(7000, 300, faults) <= 2;
 }
 
 static bool
-shrinking_goes_in_steps(uint32_t faults)
+shrinking_goes_in_steps(uint64_t faults)
 {
     FakeWorld *world = broken_world(1, 8 * GIB, GIB, faults);
     bool holds = true;
@@ -226,7 +226,7 @@ shrinking_goes_in_steps(uint32_t faults)
 }
 
 static bool
-guest_that_crawls_is_flagged(uint32_t faults)
+guest_that_crawls_is_flagged(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool flagged = false;
@@ -242,7 +242,7 @@ guest_that_crawls_is_flagged(uint32_t faults)
 }
 
 static bool
-stuck_guest_is_left_out_and_its_target_drawn_back(uint32_t faults)
+stuck_guest_is_left_out_and_its_target_drawn_back(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool holds;
@@ -261,7 +261,7 @@ stuck_guest_is_left_out_and_its_target_drawn_back(uint32_t faults)
 }
 
 static bool
-guest_that_works_one_second_in_twenty_is_flagged(uint32_t faults)
+guest_that_works_one_second_in_twenty_is_flagged(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool flagged = false;
@@ -278,7 +278,7 @@ guest_that_works_one_second_in_twenty_is_flagged(uint32_t faults)
 }
 
 static bool
-need_that_a_guest_cannot_show_is_met_at_once(uint32_t faults)
+need_that_a_guest_cannot_show_is_met_at_once(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 1500 * MIB, 1200 * MIB, faults);
     bool holds;
@@ -292,7 +292,7 @@ need_that_a_guest_cannot_show_is_met_at_once(uint32_t faults)
 }
 
 static bool
-inhibited_balloon_is_found(uint32_t faults)
+inhibited_balloon_is_found(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
     bool holds;
@@ -308,7 +308,7 @@ inhibited_balloon_is_found(uint32_t faults)
 }
 
 static bool
-guest_is_not_squeezed_before_it_has_settled(uint32_t faults)
+guest_is_not_squeezed_before_it_has_settled(uint64_t faults)
 {
     FakeWorld *world = broken_world(8, 3 * GIB, 6 * GIB, faults);
     bool holds;
@@ -324,7 +324,7 @@ guest_is_not_squeezed_before_it_has_settled(uint32_t faults)
 }
 
 static bool
-pressure_of_the_host_takes_buffers_only(uint32_t faults)
+pressure_of_the_host_takes_buffers_only(uint64_t faults)
 {
     FakeWorld *world = broken_world(4, 3 * GIB, 3 * GIB, faults);
     bool holds = true;
@@ -344,7 +344,7 @@ pressure_of_the_host_takes_buffers_only(uint32_t faults)
 }
 
 static bool
-untouched_memory_is_not_promised_again(uint32_t faults)
+untouched_memory_is_not_promised_again(uint64_t faults)
 {
     FakeWorld *world = broken_world(2, 4 * GIB, 2 * GIB, faults);
     bool holds;
@@ -360,7 +360,7 @@ untouched_memory_is_not_promised_again(uint32_t faults)
 }
 
 static bool
-guest_that_claims_too_much_usable_is_not_squeezed_on_its_word(uint32_t faults)
+guest_that_claims_too_much_usable_is_not_squeezed_on_its_word(uint64_t faults)
 {
     FakeWorld *world = broken_world(2, 3 * GIB, 2 * GIB, faults);
     bool holds;
@@ -373,7 +373,7 @@ guest_that_claims_too_much_usable_is_not_squeezed_on_its_word(uint32_t faults)
 }
 
 static bool
-what_is_lent_out_can_be_taken_back(uint32_t faults)
+what_is_lent_out_can_be_taken_back(uint64_t faults)
 {
     FakeWorld *world = broken_world(2, 2 * GIB, 1200 * MIB, faults);
     bool holds;
@@ -390,8 +390,8 @@ what_is_lent_out_can_be_taken_back(uint32_t faults)
 
 static const struct {
     const char *name;
-    bool (*holds)(uint32_t faults);
-    uint32_t fault; /* with this rule broken it must not hold; 0: no single rule makes it hold */
+    bool (*holds)(uint64_t faults);
+    uint64_t fault; /* with this rule broken it must not hold; 0: no single rule makes it hold */
 } situations[] = {
     {"memory is never promised twice: rule G", memory_is_never_promised_twice, FAULT_NO_GATE},
     {"memory is never promised twice: booking", memory_is_never_promised_twice, FAULT_COUNT_TARGET_ONLY},

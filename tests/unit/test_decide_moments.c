@@ -124,7 +124,7 @@ a_lack_in_a_shortage_is_not_called_a_small_change(void **state)
 }
 
 static bool
-targets_are_whole(uint32_t faults)
+targets_are_whole(uint64_t faults)
 {
     FakeWorld *world = world_of(7, 3 * GIB, 5 * GIB);
     bool whole = true;

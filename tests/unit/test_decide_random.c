@@ -18,7 +18,7 @@ typedef struct Run {
     size_t guests;
     unsigned ticks;
     uint32_t left_out; /* bit i: guest i is off all the time */
-    uint32_t faults;
+    uint64_t faults;
 } Run;
 
 static uint64_t
@@ -257,7 +257,7 @@ cut_down(Run *run)
 }
 
 static bool
-find_broken_run(unsigned runs, uint32_t faults, Run *run)
+find_broken_run(unsigned runs, uint64_t faults, Run *run)
 {
     for (unsigned i = 0; i < runs; i++) {
         *run = (Run){.seed = 0x2545f4914f6cdd1d + i, .ticks = TICKS, .faults = faults};
@@ -285,7 +285,7 @@ static void
 broken_rules_break_promises(void **state)
 {
     static const struct {
-        uint32_t fault;
+        uint64_t fault;
         const char *promise;
     } cases[] = {
         {FAULT_NO_GATE, "a raise fits the budget: rule G"},

@@ -14,7 +14,7 @@ typedef struct Bench {
     Settings *settings;
     DemandMemory memory;
     uint64_t now_usec;
-    uint32_t faults;
+    uint64_t faults;
     Demand demand;
 } Bench;
 
@@ -207,7 +207,7 @@ swapping_both_ways_is_need_at_any_time(void **state)
 
 /* Two reports after it had nothing left: it swaps both ways right after a raise. Is it still taken for starved? */
 static bool
-is_starved_right_after_a_raise(Bench *bench, uint32_t faults)
+is_starved_right_after_a_raise(Bench *bench, uint64_t faults)
 {
     bench->memory = (DemandMemory){.valid = false};
     bench->faults = faults;
@@ -219,7 +219,7 @@ is_starved_right_after_a_raise(Bench *bench, uint32_t faults)
 
 /* One good report after it had nothing left. Does its demand stay at what it has? */
 static bool
-keeps_its_demand_for_one_good_report(Bench *bench, uint32_t faults)
+keeps_its_demand_for_one_good_report(Bench *bench, uint64_t faults)
 {
     bench->memory = (DemandMemory){.valid = false};
     bench->faults = faults;

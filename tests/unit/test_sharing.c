@@ -25,7 +25,7 @@ typedef struct Case {
     uint64_t budget;
     uint64_t more; /* a larger budget to compare with */
     bool give_away;
-    uint32_t faults;
+    uint64_t faults;
 } Case;
 
 static uint64_t
@@ -167,7 +167,7 @@ broken_property(const Case *c)
 /* ---- random cases, and making them smaller ---- */
 
 static void
-make_case(Case *c, uint64_t *seed, uint32_t faults)
+make_case(Case *c, uint64_t *seed, uint64_t faults)
 {
     /* small figures for the remainders, large ones for the arithmetic */
     static const unsigned sizes[] = {3, 5, 8, 16, 24, 33, 41};
@@ -256,7 +256,7 @@ print_case(const Case *c)
 
 /* The first failing one of count random cases, made small; false: none fails. */
 static bool
-find_failing_case(uint64_t count, uint32_t faults, Case *c)
+find_failing_case(uint64_t count, uint64_t faults, Case *c)
 {
     uint64_t seed = 0x9e3779b97f4a7c15;
 
@@ -285,7 +285,7 @@ static void
 each_broken_rule_breaks_a_property(void **state)
 {
     static const struct {
-        uint32_t fault;
+        uint64_t fault;
         char property;
     } cases[] = {
         {FAULT_NO_WEIGHTS, '4'},
