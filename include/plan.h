@@ -67,7 +67,6 @@ typedef enum PlanRule {
     PLAN_RULE_SETTLING,     /* its driver is up since a moment only: not squeezed yet */
     PLAN_RULE_RETRY,        /* was stuck, is tried again */
     PLAN_RULE_MAKE_ROOM,    /* squeezed so that another guest can start or restart */
-    PLAN_RULE_PRIORITY,     /* not a target's rule but a start's blocker's: it needs that and its priority is higher */
     PLAN_RULE_LIMIT,        /* it stopped shrinking with nothing left to give: not squeezed further for a while */
     /* out of the sharing */
     PLAN_RULE_OFF,

@@ -60,11 +60,19 @@ typedef enum StartVerdict {
 /* "waiting", "admitted", "refused". Never NULL. */
 const char *start_verdict_name(StartVerdict verdict);
 
-/* Who has memory that a start may not take. The rule says why, as PlanRule. */
+/* Reasons why a start may not take memory, besides those of a guest's target (PlanRule, which are 0 and above). */
+typedef enum StartBlock {
+    START_BLOCK_PRIORITY = -1, /* the guest needs it, and its priority is higher */
+    START_BLOCK_AHEAD = -2,    /* another start that stands before it in the line, or was admitted */
+    START_BLOCK_HOST = -3,     /* the host: what non-guest processes use, and the reserve */
+    START_BLOCK_BUDGET = -4,   /* the host: [Host] Budget= keeps it from all guests */
+} StartBlock;
+
+/* Who has memory that a start may not take. */
 typedef struct StartBlocker {
     char name[64]; /* of the guest, cut where it is longer; "" for the host itself */
     uint64_t kept_kib;
-    int rule;
+    int rule; /* why: PlanRule or StartBlock */
 } StartBlocker;
 
 #define START_BLOCKERS_MAX 4

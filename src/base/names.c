@@ -126,7 +126,6 @@ static const struct {
     [PLAN_RULE_SETTLING] = {"settling", "its driver came up a moment ago, so it is not squeezed yet"},
     [PLAN_RULE_RETRY] = {"retry", "it did not follow its target and is tried again"},
     [PLAN_RULE_MAKE_ROOM] = {"make-room", "it is squeezed so that another guest can start or restart"},
-    [PLAN_RULE_PRIORITY] = {"priority", "it needs that, and its priority is higher"},
     [PLAN_RULE_LIMIT] = {"limit", "it gave what it could and can't be squeezed further for now"},
     [PLAN_RULE_OFF] = {"off", "it is off"},
     [PLAN_RULE_UNMANAGED] = {"unmanaged", "it has no dynmem element in its metadata"},

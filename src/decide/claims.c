@@ -251,7 +251,7 @@ squeeze(const Settling *settling, ClaimGiver *givers, size_t count)
 /* ---- who is in the way ---- */
 
 static void
-add_blocker(Claim *claim, const char *name, uint64_t kept_kib, PlanRule rule)
+add_blocker(Claim *claim, const char *name, uint64_t kept_kib, int rule)
 {
     unsigned place = claim->blocker_count;
 
@@ -282,13 +282,13 @@ find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t coun
         if (strcmp(giver->uuid, claim->uuid) == 0)
             continue;
         if (priority_of(giver->priority) > reach && giver->demand_kib > least)
-            add_blocker(claim, giver->name, MIN(giver->demand_kib, giver->booked_kib), PLAN_RULE_PRIORITY);
+            add_blocker(claim, giver->name, MIN(giver->demand_kib, giver->booked_kib), START_BLOCK_PRIORITY);
         else
             add_blocker(claim, giver->name, least, giver->kept_rule);
     }
     for (size_t i = 0; i < index; i++)
         add_blocker(claim, claims[i].name, claims[i].took_kib + claims[i].given_kib,
-                    claims[i].start != SIZE_MAX ? PLAN_RULE_RESERVED : PLAN_RULE_RESTART);
+                    claims[i].start != SIZE_MAX ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
 }
 
 static int

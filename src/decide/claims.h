@@ -56,8 +56,8 @@ typedef struct ClaimGiver {
     uint64_t demand_kib;
     uint64_t rate_kib; /* how fast it has been seen to shrink, a second; 0: not known */
     uint32_t priority;
-    bool late;          /* it gives up what is beyond least_kib of itself, nobody knows when */
-    PlanRule kept_rule; /* why it can't be taken below least_kib; PLAN_RULE_AT_MINIMUM where that is its minimum */
+    bool late;     /* it gives up what is beyond least_kib of itself, nobody knows when */
+    int kept_rule; /* why it can't be taken below least_kib, as in StartBlocker; PLAN_RULE_AT_MINIMUM: its minimum */
 
     uint64_t keep_kib; /* filled: what the claims leave it with; booked_kib where it is not squeezed */
 } ClaimGiver;

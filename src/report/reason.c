@@ -78,7 +78,6 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_NO_STATISTICS:
     case PLAN_RULE_OFF:
     case PLAN_RULE_LINK_DOWN:
-    case PLAN_RULE_PRIORITY:
     case PLAN_RULE_COUNT:
         break;
     }

@@ -107,7 +107,6 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     case PLAN_RULE_PAGING:
     case PLAN_RULE_PAGING_LEAVE:
     case PLAN_RULE_LINK_DOWN:
-    case PLAN_RULE_PRIORITY:
         return report->snapshot->host.link == WORLD_LINK_DOWN;
     case PLAN_RULE_LIMIT:
         return guest->weight > 0;
