@@ -9,6 +9,7 @@ static const struct {
     const char *name;
     const char *message_id;
     int priority;
+    ChangeFigures figures;
 } kinds[CHANGE_KIND_COUNT] = {
     [CHANGE_TARGET_CHANGED] = {"target-changed", DYNMEM_MESSAGE_TARGET_CHANGED, LOG_INFO},
     [CHANGE_TARGET_FAILED] = {"target-failed", DYNMEM_MESSAGE_TARGET_FAILED, LOG_WARNING},
@@ -31,6 +32,21 @@ static const struct {
     [CHANGE_WITHIN_BUDGET] = {"within-budget", DYNMEM_MESSAGE_WITHIN_BUDGET, LOG_NOTICE},
     [CHANGE_LIBVIRT_LOST] = {"libvirt-lost", DYNMEM_MESSAGE_LIBVIRT_LOST, LOG_WARNING},
     [CHANGE_LIBVIRT_BACK] = {"libvirt-back", DYNMEM_MESSAGE_LIBVIRT_BACK, LOG_NOTICE},
+    [CHANGE_GUEST_RESTARTED] = {"guest-restarted", DYNMEM_MESSAGE_GUEST_RESTARTED, LOG_NOTICE},
+    [CHANGE_START_WAITING] = {"start-waiting", DYNMEM_MESSAGE_START_WAITING, LOG_NOTICE, CHANGE_FIGURES_START},
+    [CHANGE_START_ADMITTED] = {"start-admitted", DYNMEM_MESSAGE_START_ADMITTED, LOG_INFO, CHANGE_FIGURES_START},
+    [CHANGE_START_REFUSED] = {"start-refused", DYNMEM_MESSAGE_START_REFUSED, LOG_WARNING, CHANGE_FIGURES_START},
+    [CHANGE_PAGING_STARTED] = {"paging-started", DYNMEM_MESSAGE_PAGING_STARTED, LOG_NOTICE, CHANGE_FIGURES_PAGING},
+    [CHANGE_PAGING_ENDED] = {"paging-ended", DYNMEM_MESSAGE_PAGING_ENDED, LOG_NOTICE, CHANGE_FIGURES_PAGING},
+    [CHANGE_PAGING_HARDER] = {"paging-harder", DYNMEM_MESSAGE_PAGING_HARDER, LOG_NOTICE, CHANGE_FIGURES_PAGING},
+    [CHANGE_PAGING_HARDEST] = {"paging-hardest", DYNMEM_MESSAGE_PAGING_HARDEST, LOG_WARNING, CHANGE_FIGURES_PAGING},
+    [CHANGE_PAGING_OVERDUE] = {"paging-overdue", DYNMEM_MESSAGE_PAGING_OVERDUE, LOG_CRIT, CHANGE_FIGURES_PAGING},
+    [CHANGE_PAGING_REFUSED] = {"paging-refused", DYNMEM_MESSAGE_PAGING_REFUSED, LOG_WARNING, CHANGE_FIGURES_PAGING},
+    [CHANGE_PAGING_STUCK] = {"paging-stuck", DYNMEM_MESSAGE_PAGING_STUCK, LOG_WARNING, CHANGE_FIGURES_PAGING},
+    [CHANGE_PAGING_UNAVAILABLE] = {"paging-unavailable", DYNMEM_MESSAGE_PAGING_UNAVAILABLE, LOG_NOTICE},
+    [CHANGE_LIMIT_FAILED] = {"limit-failed", DYNMEM_MESSAGE_LIMIT_FAILED, LOG_WARNING},
+    [CHANGE_LIMITS_UNAVAILABLE] = {"limits-unavailable", DYNMEM_MESSAGE_LIMITS_UNAVAILABLE, LOG_NOTICE},
+    [CHANGE_GUEST_HELD_BACK] = {"guest-held-back", DYNMEM_MESSAGE_GUEST_HELD_BACK, LOG_NOTICE},
 };
 
 const char *
@@ -51,15 +67,36 @@ change_kind_priority(ChangeKind kind)
     return kinds[kind].priority;
 }
 
+ChangeFigures
+change_kind_figures(ChangeKind kind)
+{
+    return kinds[kind].figures;
+}
+
+void
+change_copy(const Change *change, Change *copy)
+{
+    *copy = *change;
+    copy->name = g_strdup(change->name);
+    copy->reason = g_strdup(change->reason);
+    copy->message = g_strdup(change->message);
+    copy->directory = g_strdup(change->directory);
+}
+
+void
+change_clear(Change *change)
+{
+    g_clear_pointer(&change->name, g_free);
+    g_clear_pointer(&change->reason, g_free);
+    g_clear_pointer(&change->message, g_free);
+    g_clear_pointer(&change->directory, g_free);
+}
+
 static void
 change_free(void *data)
 {
-    Change *change = data;
-
-    g_free(change->name);
-    g_free(change->reason);
-    g_free(change->message);
-    g_free(change);
+    change_clear(data);
+    g_free(data);
 }
 
 GPtrArray *
@@ -79,12 +116,13 @@ change_list_add(GPtrArray *list, ChangeKind kind, const char *uuid, const char *
     change->name = g_utf8_make_valid(name, -1);
     change->reason = g_utf8_make_valid(reason, -1);
     change->message = g_utf8_make_valid(message, -1);
+    change->directory = g_strdup("");
     g_free(message);
     g_ptr_array_add(list, change);
     return change;
 }
 
-void
+Change *
 change_list_add_guest(GPtrArray *list, ChangeKind kind, const GuestPlan *guest, uint64_t old_kib, uint64_t new_kib,
                       const char *reason, char *message)
 {
@@ -92,6 +130,7 @@ change_list_add_guest(GPtrArray *list, ChangeKind kind, const GuestPlan *guest, 
 
     change->old_kib = old_kib;
     change->new_kib = new_kib;
+    return change;
 }
 
 bool

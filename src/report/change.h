@@ -27,6 +27,21 @@ typedef enum ChangeKind {
     CHANGE_WITHIN_BUDGET,
     CHANGE_LIBVIRT_LOST,
     CHANGE_LIBVIRT_BACK,
+    CHANGE_GUEST_RESTARTED,
+    CHANGE_START_WAITING,
+    CHANGE_START_ADMITTED,
+    CHANGE_START_REFUSED,
+    CHANGE_PAGING_STARTED,
+    CHANGE_PAGING_ENDED,
+    CHANGE_PAGING_HARDER,
+    CHANGE_PAGING_HARDEST,
+    CHANGE_PAGING_OVERDUE,
+    CHANGE_PAGING_REFUSED,
+    CHANGE_PAGING_STUCK,
+    CHANGE_PAGING_UNAVAILABLE,
+    CHANGE_LIMIT_FAILED,
+    CHANGE_LIMITS_UNAVAILABLE,
+    CHANGE_GUEST_HELD_BACK,
     CHANGE_KIND_COUNT,
 } ChangeKind;
 
@@ -37,6 +52,13 @@ const char *change_kind_message_id(ChangeKind kind);
 /* LOG_WARNING, LOG_NOTICE, … of <syslog.h>. */
 int change_kind_priority(ChangeKind kind);
 
+/* Figures that some kinds have besides. Those of the other group are 0. */
+typedef enum ChangeFigures {
+    CHANGE_FIGURES_NONE,
+    CHANGE_FIGURES_PAGING, /* CHANGE_PAGING_... but CHANGE_PAGING_UNAVAILABLE */
+    CHANGE_FIGURES_START,  /* CHANGE_START_... */
+} ChangeFigures;
+
 typedef struct Change {
     ChangeKind kind;
     char uuid[37]; /* "" where it concerns the host */
@@ -45,7 +67,26 @@ typedef struct Change {
     uint64_t new_kib; /* both 0 where there are none */
     char *reason;     /* the cause alone, or "" */
     char *message;    /* all of it, understandable alone */
+
+    /* CHANGE_FIGURES_PAGING */
+    uint64_t size_kib; /* of the file */
+    uint64_t used_kib;
+    uint64_t peak_kib; /* most that was used */
+    uint64_t shortfall_kib;
+    uint64_t age_usec;
+    char *directory; /* "" where there is none */
+    /* CHANGE_FIGURES_START */
+    uint64_t needed_kib; /* overhead included */
+    uint64_t free_kib;
+    uint64_t reclaimable_kib;
 } Change;
+
+/* Which of these a kind has. */
+ChangeFigures change_kind_figures(ChangeKind kind);
+
+/* A copy with strings of its own, and its end; *copy need not be clear before. */
+void change_copy(const Change *change, Change *copy);
+void change_clear(Change *change);
 
 /* A list of Change that owns them. */
 GPtrArray *change_list_new(void);
@@ -56,8 +97,8 @@ GPtrArray *change_list_new(void);
  */
 Change *change_list_add(GPtrArray *list, ChangeKind kind, const char *uuid, const char *name, const char *reason,
                         char *message);
-void change_list_add_guest(GPtrArray *list, ChangeKind kind, const GuestPlan *guest, uint64_t old_kib, uint64_t new_kib,
-                           const char *reason, char *message);
+Change *change_list_add_guest(GPtrArray *list, ChangeKind kind, const GuestPlan *guest, uint64_t old_kib,
+                              uint64_t new_kib, const char *reason, char *message);
 
 /* A condition that comes and goes by itself: told only once it lasted, and its end likewise. Zeroed: not there. */
 typedef struct Lasting {

@@ -3,6 +3,9 @@
 
 #include "guest_changes.h"
 #include "held_tick.h"
+#include "limit_changes.h"
+#include "paging_changes.h"
+#include "start_changes.h"
 #include "units.h"
 
 #include <string.h>
@@ -10,6 +13,9 @@
 struct Changes {
     GPtrArray *list; /* of Change */
     GuestChanges *guests;
+    StartChanges *starts;
+    PagingChanges *paging;
+    LimitChanges *limits;
     GHashTable *issues; /* uuid -> message: settings that were told as rejected */
     Lasting over_budget;
     Lasting minimums;
@@ -26,6 +32,9 @@ changes_new(void)
 
     changes->list = change_list_new();
     changes->guests = guest_changes_new();
+    changes->starts = start_changes_new();
+    changes->paging = paging_changes_new();
+    changes->limits = limit_changes_new();
     changes->issues = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return changes;
 }
@@ -37,6 +46,9 @@ changes_free(Changes *changes)
         return;
     g_ptr_array_unref(changes->list);
     guest_changes_free(changes->guests);
+    start_changes_free(changes->starts);
+    paging_changes_free(changes->paging);
+    limit_changes_free(changes->limits);
     g_hash_table_unref(changes->issues);
     g_free(changes->link_text);
     g_free(changes);
@@ -144,7 +156,10 @@ changes_compare(Changes *changes, const TickReport *before, const TickReport *no
 {
     g_ptr_array_set_size(changes->list, 0);
     compare_issues(changes, now);
+    start_changes_compare(changes->starts, before == NULL, now, changes->list);
     guest_changes_compare(changes->guests, before, now, changes->list);
+    limit_changes_compare(changes->limits, before, now, changes->list);
+    paging_changes_compare(changes->paging, now, changes->list);
     compare_host(changes, now->plan, now->now_usec);
     compare_link(changes, now->now_usec);
     return changes->list;

@@ -114,10 +114,35 @@ compare_stuck(GPtrArray *list, const GuestPlan *before, const GuestPlan *now, ui
     }
 }
 
+/* A start that counts as a restart; a reset is told as such. */
+static bool
+is_restart(const GuestPlan *before, const GuestPlan *now, bool first_tick)
+{
+    if (first_tick || now->guest->life == GUEST_LIFE_OFF ||
+        (before != NULL && before->guest->boots == now->guest->boots))
+        return false;
+    return now->guest->settings->managed && (now->restart == RESTART_SOON || now->restart == RESTART_HOST);
+}
+
+static void
+tell_restart(GPtrArray *list, const GuestPlan *now, uint64_t now_usec)
+{
+    const GuestSnapshot *guest = now->guest;
+    g_autofree char *committed = units_format_size(now->committed_kib);
+    g_autofree char *pause = units_format_span(saturating_sub(guest->boot_usec, guest->stop_usec));
+    g_autofree char *reason = now->restart == RESTART_SOON
+                                  ? g_strdup_printf("it was stopped %s before", pause)
+                                  : g_strdup("it ran when the host went down, and had not been started since");
+
+    change_list_add_guest(list, CHANGE_GUEST_RESTARTED, now, 0, now->committed_kib, reason,
+                          g_strdup_printf("Guest %s was started, which counts as a restart: %s. %s are booked for it.",
+                                          guest->name, reason, committed));
+}
+
 /* Returns true when the new state was told. */
 static bool
 compare_special_states(GPtrArray *list, const GuestPlan *before, const GuestPlan *now, const Plan *plan,
-                       uint64_t now_usec)
+                       bool first_tick, uint64_t now_usec)
 {
     unsigned told = list->len;
     const GuestSnapshot *guest = now->guest;
@@ -147,6 +172,8 @@ compare_special_states(GPtrArray *list, const GuestPlan *before, const GuestPlan
             g_strdup_printf("Guest %s was reset: its balloon is void until its driver is back, %s are booked for it.",
                             guest->name, committed));
     }
+    if (is_restart(before, now, first_tick))
+        tell_restart(list, now, now_usec);
     if (is_barred(now) && !(is_barred(before) && before->rule == now->rule)) {
         g_autofree char *committed = units_format_size(now->committed_kib);
         g_autofree char *reason = reason_text(now, plan);
@@ -231,7 +258,7 @@ compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, 
     bool told;
 
     memory->seen_tick = report->tick;
-    told = compare_special_states(list, before, now, report->plan, report->now_usec);
+    told = compare_special_states(list, before, now, report->plan, first_tick, report->now_usec);
     /* Of guests that are not managed only what concerns dynmem itself is told, not their coming and going. */
     if (!told && !first_tick && now->guest->settings->managed)
         compare_state(list, before, now, report->plan);

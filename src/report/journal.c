@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
@@ -26,7 +28,7 @@ typedef struct Bucket {
     uint64_t refilled_usec;
     uint64_t last_usec;
     unsigned left_out;
-    Change last; /* the last one left out; strings owned, NULL while left_out is 0 */
+    Change last; /* the last one left out; a copy, clear while left_out is 0 */
 } Bucket;
 
 struct Journal {
@@ -39,9 +41,7 @@ struct Journal {
 static void
 bucket_drop_last(Bucket *bucket)
 {
-    g_clear_pointer(&bucket->last.name, g_free);
-    g_clear_pointer(&bucket->last.reason, g_free);
-    g_clear_pointer(&bucket->last.message, g_free);
+    change_clear(&bucket->last);
     bucket->left_out = 0;
 }
 
@@ -64,18 +64,74 @@ write_stderr(const JournalRecord *record, void *user_data)
     fprintf(stderr, "dynmemd: %s: %s\n", words[change_kind_priority(record->change->kind) & 7], record->message);
 }
 
+static void add_field(GPtrArray *fields, const char *name, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+static void
+add_field(GPtrArray *fields, const char *name, const char *format, ...)
+{
+    g_autofree char *value = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    value = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_ptr_array_add(fields, g_strdup_printf("%s=%s", name, value));
+}
+
+static void
+add_size(GPtrArray *fields, const char *name, uint64_t kib)
+{
+    add_field(fields, name, "%" PRIu64, bytes_from_kib(kib));
+}
+
+GPtrArray *
+journal_fields(const JournalRecord *record)
+{
+    const Change *change = record->change;
+    GPtrArray *fields = g_ptr_array_new_with_free_func(g_free);
+
+    add_field(fields, "MESSAGE", "%s", record->message);
+    add_field(fields, "MESSAGE_ID", "%s", change_kind_message_id(change->kind));
+    add_field(fields, "PRIORITY", "%d", change_kind_priority(change->kind));
+    add_field(fields, DYNMEM_FIELD_GUEST, "%s", change->name);
+    add_field(fields, DYNMEM_FIELD_UUID, "%s", change->uuid);
+    add_size(fields, DYNMEM_FIELD_OLD, change->old_kib);
+    add_size(fields, DYNMEM_FIELD_NEW, change->new_kib);
+    add_field(fields, DYNMEM_FIELD_REASON, "%s", change->reason);
+    add_field(fields, DYNMEM_FIELD_LEFT_OUT, "%u", record->left_out);
+    switch (change_kind_figures(change->kind)) {
+    case CHANGE_FIGURES_PAGING:
+        add_size(fields, DYNMEM_FIELD_SIZE, change->size_kib);
+        add_size(fields, DYNMEM_FIELD_USED, change->used_kib);
+        add_size(fields, DYNMEM_FIELD_PEAK, change->peak_kib);
+        add_size(fields, DYNMEM_FIELD_SHORTFALL, change->shortfall_kib);
+        add_field(fields, DYNMEM_FIELD_SECONDS, "%" PRIu64, change->age_usec / USEC_PER_SEC);
+        add_field(fields, DYNMEM_FIELD_DIRECTORY, "%s", change->directory);
+        break;
+    case CHANGE_FIGURES_START:
+        add_size(fields, DYNMEM_FIELD_NEEDED, change->needed_kib);
+        add_size(fields, DYNMEM_FIELD_FREE, change->free_kib);
+        add_size(fields, DYNMEM_FIELD_RECLAIMABLE, change->reclaimable_kib);
+        break;
+    case CHANGE_FIGURES_NONE:
+        break;
+    }
+    return fields;
+}
+
 static void
 write_journal(const JournalRecord *record, void *user_data)
 {
-    const Change *change = record->change;
+    g_autoptr(GPtrArray) fields = journal_fields(record);
+    g_autofree struct iovec *vector = g_new(struct iovec, fields->len);
 
+    for (unsigned i = 0; i < fields->len; i++) {
+        char *field = g_ptr_array_index(fields, i);
+
+        vector[i] = (struct iovec){.iov_base = field, .iov_len = strlen(field)};
+    }
     /* Its result is not looked at: there is nowhere else to complain. */
-    (void)sd_journal_send("MESSAGE=%s", record->message, "MESSAGE_ID=%s", change_kind_message_id(change->kind),
-                          "PRIORITY=%d", change_kind_priority(change->kind), DYNMEM_FIELD_GUEST "=%s", change->name,
-                          DYNMEM_FIELD_UUID "=%s", change->uuid, DYNMEM_FIELD_OLD "=%" PRIu64,
-                          bytes_from_kib(change->old_kib), DYNMEM_FIELD_NEW "=%" PRIu64,
-                          bytes_from_kib(change->new_kib), DYNMEM_FIELD_REASON "=%s", change->reason,
-                          DYNMEM_FIELD_LEFT_OUT "=%u", record->left_out, NULL);
+    (void)sd_journal_sendv(vector, (int)fields->len);
     if (isatty(STDERR_FILENO))
         write_stderr(record, user_data);
 }
@@ -162,10 +218,7 @@ journal_write(Journal *journal, const Change *change, uint64_t now_usec)
 
         bucket_drop_last(bucket);
         bucket->left_out = left_out + 1;
-        bucket->last = *change;
-        bucket->last.name = g_strdup(change->name);
-        bucket->last.reason = g_strdup(change->reason);
-        bucket->last.message = g_strdup(change->message);
+        change_copy(change, &bucket->last);
     }
 }
 

@@ -18,6 +18,9 @@ typedef struct JournalRecord {
 } JournalRecord;
 typedef void (*JournalWrite)(const JournalRecord *record, void *user_data);
 
+/* The fields of a record as the journal takes them, "NAME=value" each: char *, freed with the array, the caller's. */
+GPtrArray *journal_fields(const JournalRecord *record);
+
 /* write NULL: the journal, or stderr where there is none. */
 Journal *journal_new(JournalWrite write, void *user_data);
 void journal_free(Journal *journal);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "limit_changes.h"
+
+#include "held_tick.h"
+#include "units.h"
+
+/* One guest that was held back at its limit lately. */
+typedef struct HeldMemory {
+    char uuid[37];
+    Lasting held_back;
+} HeldMemory;
+
+struct LimitChanges {
+    GHashTable *memories; /* uuid, in the value -> HeldMemory */
+    char *bar;            /* why limits can't be set, as it was told; NULL: it was not */
+};
+
+LimitChanges *
+limit_changes_new(void)
+{
+    LimitChanges *changes = g_new0(LimitChanges, 1);
+
+    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    return changes;
+}
+
+void
+limit_changes_free(LimitChanges *changes)
+{
+    if (changes == NULL)
+        return;
+    g_hash_table_unref(changes->memories);
+    g_free(changes->bar);
+    g_free(changes);
+}
+
+static char *
+limit_text(uint64_t kib)
+{
+    return kib == LIMIT_NONE ? g_strdup("none") : units_format_size(kib);
+}
+
+static void
+tell_failure(GPtrArray *list, const LimitAction *action, const Plan *plan)
+{
+    const GuestPlan *guest = plan_find(plan, action->uuid);
+    const char *why = action->error != NULL ? action->error : "for an unknown reason";
+    g_autofree char *from = limit_text(action->old_kib);
+    g_autofree char *to = limit_text(action->new_kib);
+
+    if (guest == NULL)
+        return;
+    change_list_add_guest(list, CHANGE_LIMIT_FAILED, guest, action->old_kib == LIMIT_NONE ? 0 : action->old_kib,
+                          action->new_kib == LIMIT_NONE ? 0 : action->new_kib, why,
+                          g_strdup_printf("The limit (memory.high) of guest %s could not be changed from %s to %s: %s.",
+                                          guest->guest->name, from, to, why));
+}
+
+/* ---- held back ---- */
+
+static HeldMemory *
+remember_guest(LimitChanges *changes, const char *uuid)
+{
+    HeldMemory *memory = g_hash_table_lookup(changes->memories, uuid);
+
+    if (memory == NULL) {
+        memory = g_new0(HeldMemory, 1);
+        g_strlcpy(memory->uuid, uuid, sizeof memory->uuid);
+        g_hash_table_insert(changes->memories, memory->uuid, memory);
+    }
+    return memory;
+}
+
+/* While a guest restarts or has a paging file this is what the limit is for, and no news. */
+static bool
+is_held_back(const GuestPlan *before, const GuestPlan *now)
+{
+    const GuestLimits *limits = &now->guest->limits;
+
+    return before != NULL && limits->usable && limits->set && now->paging_phase == PAGING_PHASE_NONE &&
+           now->state != GUEST_STATE_RESTARTING && now->guest->boots == before->guest->boots &&
+           limits->held_back > before->guest->limits.held_back;
+}
+
+static void
+compare_guest(LimitChanges *changes, const GuestPlan *before, const GuestPlan *now, uint64_t now_usec, GPtrArray *list)
+{
+    bool is = is_held_back(before, now);
+    HeldMemory *memory = g_hash_table_lookup(changes->memories, now->guest->uuid);
+    g_autofree char *high = NULL;
+    g_autofree char *charged = NULL;
+
+    if (memory == NULL && !is)
+        return;
+    if (memory == NULL)
+        memory = remember_guest(changes, now->guest->uuid);
+    if (lasting_update(&memory->held_back, is, now_usec) && memory->held_back.told) {
+        high = limit_text(now->guest->limits.high_kib);
+        charged = units_format_size(now->guest->limits.charged_kib);
+        change_list_add_guest(
+            list, CHANGE_GUEST_HELD_BACK, now, now->guest->limits.high_kib, now->guest->limits.charged_kib,
+            "its control group holds as much as it may",
+            g_strdup_printf(
+                "Guest %s is held back at its limit (memory.high %s): its control group holds %s, page cache "
+                "of its disks included, and pages are reclaimed before it gets more.",
+                now->guest->name, high, charged));
+    }
+    if (!memory->held_back.told && memory->held_back.since_usec == 0)
+        g_hash_table_remove(changes->memories, now->guest->uuid);
+}
+
+static void
+forget_guests(LimitChanges *changes, const Plan *plan)
+{
+    GHashTableIter iter;
+    void *uuid;
+
+    g_hash_table_iter_init(&iter, changes->memories);
+    while (g_hash_table_iter_next(&iter, &uuid, NULL)) {
+        const GuestPlan *guest = plan_find(plan, uuid);
+
+        if (guest == NULL || !guest->guest->limits.set)
+            g_hash_table_iter_remove(&iter);
+    }
+}
+
+/* ---- not to be had ---- */
+
+/* Told once, and again only for another reason. */
+static void
+compare_bar(LimitChanges *changes, const TickReport *now, GPtrArray *list)
+{
+    if (!now->settings->memory_high || now->dry_run)
+        return;
+    for (size_t i = 0; i < now->plan->guest_count; i++) {
+        const GuestSnapshot *guest = now->plan->guests[i].guest;
+
+        if (!guest->settings->managed || guest->limits.usable || guest->limits.bar == NULL)
+            continue;
+        if (g_strcmp0(changes->bar, guest->limits.bar) != 0) {
+            g_free(changes->bar);
+            changes->bar = g_strdup(guest->limits.bar);
+            change_list_add(list, CHANGE_LIMITS_UNAVAILABLE, "", "", guest->limits.bar,
+                            g_strdup_printf("No limit (memory.high) can be set, seen at guest %s: %s. Nothing holds a "
+                                            "guest that is reset to less than its maximum until its driver is back, so "
+                                            "as much is booked for it.",
+                                            guest->name, guest->limits.bar));
+        }
+        return;
+    }
+}
+
+void
+limit_changes_compare(LimitChanges *changes, const TickReport *before, const TickReport *now, GPtrArray *list)
+{
+    const GArray *limits = now->outcome != NULL ? now->outcome->limits : NULL;
+
+    for (unsigned i = 0; limits != NULL && i < limits->len; i++) {
+        const LimitAction *action = &g_array_index(limits, LimitAction, i);
+
+        if (action->result == ACTION_FAILED)
+            tell_failure(list, action, now->plan);
+    }
+    for (size_t i = 0; i < now->plan->guest_count; i++) {
+        const GuestPlan *guest = &now->plan->guests[i];
+
+        if (guest->guest->limits.set)
+            compare_guest(changes, before != NULL ? plan_find(before->plan, guest->guest->uuid) : NULL, guest,
+                          now->now_usec, list);
+    }
+    forget_guests(changes, now->plan);
+    compare_bar(changes, now, list);
+}

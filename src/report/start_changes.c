@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "start_changes.h"
+
+#include "units.h"
+
+#include <string.h>
+
+#define NAMED 3
+
+/* What was told of one start. */
+typedef struct StartMemory {
+    char uuid[37];
+    uint64_t asked_usec; /* tells a start from the next one of the same guest */
+    uint64_t seen_tick;
+    bool waited;
+    bool settled; /* admitted or refused */
+} StartMemory;
+
+struct StartChanges {
+    GHashTable *memories; /* uuid, in the value -> StartMemory */
+};
+
+StartChanges *
+start_changes_new(void)
+{
+    StartChanges *changes = g_new0(StartChanges, 1);
+
+    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    return changes;
+}
+
+void
+start_changes_free(StartChanges *changes)
+{
+    if (changes == NULL)
+        return;
+    g_hash_table_unref(changes->memories);
+    g_free(changes);
+}
+
+static StartMemory *
+remember_start(StartChanges *changes, const StartRequest *request)
+{
+    StartMemory *memory = g_hash_table_lookup(changes->memories, request->uuid);
+
+    if (memory != NULL && memory->asked_usec == request->asked_usec)
+        return memory;
+    memory = g_new0(StartMemory, 1);
+    g_strlcpy(memory->uuid, request->uuid, sizeof memory->uuid);
+    memory->asked_usec = request->asked_usec;
+    g_hash_table_replace(changes->memories, memory->uuid, memory);
+    return memory;
+}
+
+/* Who is squeezed at the moment: "web (2 GiB, on its way to 1 GiB), db (…)", or NULL. Caller frees. */
+static char *
+squeezed(const Plan *plan)
+{
+    g_autoptr(GString) list = g_string_new(NULL);
+    unsigned count = 0;
+
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        const GuestPlan *guest = &plan->guests[i];
+        g_autofree char *assigned = NULL;
+        g_autofree char *ideal = NULL;
+
+        if (guest->rule != PLAN_RULE_MAKE_ROOM || count++ >= NAMED)
+            continue;
+        assigned = units_format_size(guest->assigned_kib);
+        ideal = units_format_size(guest->ideal_kib);
+        g_string_append_printf(list, "%s%s (%s, on its way to %s)", count > 1 ? ", " : "", guest->guest->name, assigned,
+                               ideal);
+    }
+    if (count > NAMED)
+        g_string_append_printf(list, " and %u more", count - NAMED);
+    return count > 0 ? g_string_free(g_steal_pointer(&list), FALSE) : NULL;
+}
+
+static void
+add_start(GPtrArray *list, ChangeKind kind, const StartPlan *start, const char *reason, char *message)
+{
+    const StartRequest *request = start->request;
+    Change *change = change_list_add(list, kind, request->uuid, request->name, reason, message);
+
+    change->old_kib = start->free_kib;
+    change->new_kib = start->needed_kib;
+    change->needed_kib = start->needed_kib;
+    change->free_kib = start->free_kib;
+    change->reclaimable_kib = start->reclaimable_kib;
+}
+
+static void
+tell_waiting(GPtrArray *list, const StartPlan *start, const TickReport *now)
+{
+    g_autofree char *needed = units_format_size(start->needed_kib);
+    g_autofree char *free_text = units_format_size(start->free_kib);
+    g_autofree char *reclaimable = units_format_size(start->reclaimable_kib);
+    g_autofree char *patience = units_format_span(saturating_sub(start->request->deadline_usec, now->now_usec));
+    g_autofree char *from = squeezed(now->plan);
+    g_autofree char *reason = from != NULL ? g_strdup_printf("squeezed for it: %s", from)
+                                           : g_strdup("others go before it, or must give first");
+
+    add_start(list, CHANGE_START_WAITING, start, reason,
+              g_strdup_printf("Start of guest %s waits for memory: it needs %s, %s are free and %s can be taken from "
+                              "others; %s. It is answered in %s at the latest.",
+                              start->request->name, needed, free_text, reclaimable, reason, patience));
+}
+
+static void
+tell_admitted(GPtrArray *list, const StartPlan *start, const StartMemory *memory, const TickReport *now)
+{
+    const StartRequest *request = start->request;
+    g_autofree char *needed = units_format_size(start->needed_kib);
+    g_autofree char *overhead = units_format_size(start->overhead_kib);
+    g_autofree char *waited = units_format_span(saturating_sub(now->now_usec, request->asked_usec));
+    g_autofree char *reason = start_plan_text(start);
+    g_autoptr(GString) message = g_string_new(NULL);
+
+    g_string_append_printf(message, "Start of guest %s is admitted%s%s: %s are booked for it, %s of them for its QEMU.",
+                           request->name, memory->waited ? " after " : "", memory->waited ? waited : "", needed,
+                           overhead);
+    if (request->restart != RESTART_NONE && start->shortfall_kib > 0) {
+        g_autofree char *shortfall = units_format_size(start->shortfall_kib);
+
+        g_string_append_printf(
+            message, " It counts as a restart, so it is not refused, although %s could not be found.", shortfall);
+    } else if (start->timed_out) {
+        g_autofree char *missing = units_format_size(start->missing_kib);
+
+        g_string_append_printf(message, " It is never refused, although %s could not be found in time.", missing);
+    }
+    add_start(list, CHANGE_START_ADMITTED, start, reason, g_string_free(g_steal_pointer(&message), FALSE));
+}
+
+static void
+tell_refused(GPtrArray *list, const StartPlan *start)
+{
+    g_autofree char *reason = start_plan_text(start);
+
+    add_start(list, CHANGE_START_REFUSED, start, reason,
+              g_strdup_printf("Start of guest %s is refused: %s%s", start->request->name, reason,
+                              g_str_has_suffix(reason, ".") ? "" : "."));
+}
+
+static void
+compare_start(StartChanges *changes, bool first, const StartPlan *start, const TickReport *now, GPtrArray *list)
+{
+    StartMemory *memory = remember_start(changes, start->request);
+
+    memory->seen_tick = now->tick;
+    if (memory->settled)
+        return;
+    switch (start->verdict) {
+    case START_WAITS:
+        if (!memory->waited)
+            tell_waiting(list, start, now);
+        memory->waited = true;
+        break;
+    case START_ADMITTED:
+        /* one that was admitted by an earlier daemon, which told it */
+        if (!first)
+            tell_admitted(list, start, memory, now);
+        memory->settled = true;
+        break;
+    case START_REFUSED:
+        tell_refused(list, start);
+        memory->settled = true;
+        break;
+    }
+}
+
+void
+start_changes_compare(StartChanges *changes, bool first, const TickReport *now, GPtrArray *list)
+{
+    GHashTableIter iter;
+    void *value;
+
+    for (size_t i = 0; i < now->plan->start_count; i++)
+        compare_start(changes, first, &now->plan->starts[i], now, list);
+    if (g_hash_table_size(changes->memories) <= now->plan->start_count)
+        return;
+    g_hash_table_iter_init(&iter, changes->memories);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((StartMemory *)value)->seen_tick != now->tick)
+            g_hash_table_iter_remove(&iter);
+}
