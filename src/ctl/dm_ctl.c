@@ -4,11 +4,13 @@
 
 #include "ctl.h"
 #include "error.h"
+#include "hook.h"
 #include "output.h"
 #include "text.h"
 
 #include <locale.h>
 #include <stdio.h>
+#include <string.h>
 
 static gboolean want_json;
 static gboolean want_no_legend;
@@ -138,8 +140,13 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_auto(GStrv) arguments = g_strdupv(argv);
+    g_auto(GStrv) arguments = NULL;
 
+    /* libvirt's: no usage is wrong there, whatever a newer libvirt may call with */
+    if (argc > 2 && strcmp(argv[1], "hook") == 0 && strcmp(argv[2], "--help") != 0 && strcmp(argv[2], "-h") != 0)
+        return hook_run(argv + 2);
+
+    arguments = g_strdupv(argv);
     setlocale(LC_ALL, "");
     if (run(&arguments, &error) && output_flush(&error))
         return CTL_EXIT_DONE;

@@ -15,6 +15,9 @@ const CtlVerb ctl_verbs[] = {
     {"top", "", 0, "live view of all guests with bars", verb_top_options, verb_top},
     {"monitor", "", 0, "events as they happen", NULL, verb_monitor},
     {"simulate", "FILE", 1, "a run of the simulated host that FILE describes", verb_simulate_options, verb_simulate},
+    {"check", "", 0, "is this host set up right?", verb_check_options, verb_check},
+    {"hook", "NAME OPERATION SUBOPERATION EXTRA", 4, "what libvirt calls when a guest starts or stops",
+     verb_hook_options, verb_hook},
     {NULL, NULL, 0, NULL, NULL, NULL},
 };
 

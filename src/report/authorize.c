@@ -2,6 +2,7 @@
 #include "authorize.h"
 
 #include <stdint.h>
+#include <unistd.h>
 
 #define ALLOW_USER_INTERACTION 1u
 /* Long enough for somebody who looks for a password. */
@@ -12,6 +13,7 @@ typedef struct Question {
     GDBusMethodInvocation *invocation;
     GCancellable *cancellable;
     char *action;
+    bool self; /* who runs the daemon may too */
     AuthorizeDone done;
     void *user_data;
 } Question;
@@ -58,8 +60,23 @@ user_known(GObject *source, GAsyncResult *result, void *data)
         return;
     if (reply != NULL)
         g_variant_get(reply, "(u)", &uid);
-    answer(question,
-           uid == 0 ? NULL : "only root may do this, because polkit does not run; start polkit to let others");
+    if (uid == 0 || (question->self && uid == (uint32_t)geteuid()))
+        answer(question, NULL);
+    else if (question->self)
+        answer(question, "only root may do this");
+    else
+        answer(question, "only root may do this, because polkit does not run; start polkit to let others");
+}
+
+/* Asks the bus who it is; user_known takes question over. */
+static void
+ask_user(Question *question)
+{
+    g_dbus_connection_call(g_dbus_method_invocation_get_connection(question->invocation), "org.freedesktop.DBus",
+                           "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
+                           g_variant_new("(s)", g_dbus_method_invocation_get_sender(question->invocation)),
+                           G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, TIMEOUT_MSEC, question->cancellable,
+                           user_known, question);
 }
 
 static bool
@@ -87,13 +104,7 @@ polkit_answered(GObject *source, GAsyncResult *result, void *data)
     if (reply == NULL && cancelled(question, error))
         return;
     if (reply == NULL && is_absent(error)) {
-        const char *sender = g_dbus_method_invocation_get_sender(question->invocation);
-        GCancellable *cancellable = question->cancellable;
-
-        g_dbus_connection_call(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                               "GetConnectionUnixUser", g_variant_new("(s)", sender), G_VARIANT_TYPE("(u)"),
-                               G_DBUS_CALL_FLAGS_NONE, TIMEOUT_MSEC, cancellable, user_known,
-                               g_steal_pointer(&question));
+        ask_user(g_steal_pointer(&question));
         return;
     }
     if (reply == NULL) {
@@ -115,21 +126,38 @@ polkit_answered(GObject *source, GAsyncResult *result, void *data)
     answer(question, text);
 }
 
+static Question *
+question_new(GDBusMethodInvocation *invocation, GCancellable *cancellable, AuthorizeDone done, void *user_data)
+{
+    Question *question = g_new0(Question, 1);
+
+    question->invocation = g_object_ref(invocation);
+    question->cancellable = g_object_ref(cancellable);
+    question->done = done;
+    question->user_data = user_data;
+    return question;
+}
+
+void
+authorize_self(GDBusMethodInvocation *invocation, GCancellable *cancellable, AuthorizeDone done, void *user_data)
+{
+    Question *question = question_new(invocation, cancellable, done, user_data);
+
+    question->self = true;
+    ask_user(question);
+}
+
 void
 authorize(GDBusMethodInvocation *invocation, const char *action, GCancellable *cancellable, AuthorizeDone done,
           void *user_data)
 {
-    Question *question = g_new0(Question, 1);
+    Question *question = question_new(invocation, cancellable, done, user_data);
     GDBusMessage *message = g_dbus_method_invocation_get_message(invocation);
     bool interactive = (g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0;
     GVariantBuilder subject;
     GVariantBuilder details;
 
-    question->invocation = g_object_ref(invocation);
-    question->cancellable = g_object_ref(cancellable);
     question->action = g_strdup(action);
-    question->done = done;
-    question->user_data = user_data;
 
     g_variant_builder_init(&subject, G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&subject, "{sv}", "name",

@@ -22,3 +22,9 @@ typedef void (*AuthorizeDone)(GDBusMethodInvocation *invocation, const GError *e
  */
 void authorize(GDBusMethodInvocation *invocation, const char *action, GCancellable *cancellable, AuthorizeDone done,
                void *user_data);
+
+/*
+ * Is the caller root, or the user that this daemon runs as? Only the bus is asked, so it works while the host boots,
+ * without polkit. The rest is as for authorize.
+ */
+void authorize_self(GDBusMethodInvocation *invocation, GCancellable *cancellable, AuthorizeDone done, void *user_data);

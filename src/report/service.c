@@ -7,6 +7,7 @@
 #include "explain.h"
 #include "guest_search.h"
 #include "names.h"
+#include "start_methods.h"
 #include "units.h"
 
 /* Seconds to the next try after the bus went away: doubled each time, up to the last one. */
@@ -29,6 +30,7 @@ struct Service {
     GDBusObjectManagerServer *objects;
     BusManager *manager;
     BusGuests *guests;
+    StartMethods *starts;
     uint64_t told_usec;
     uint64_t told_budget_kib;
     uint64_t told_available_kib;
@@ -228,6 +230,7 @@ service_new(const ServiceOptions *options)
     service_set_link(service, WORLD_LINK_DOWN, "not connected yet");
     g_signal_connect(service->manager, "handle-explain", G_CALLBACK(handle_explain), service);
     g_signal_connect(service->manager, "handle-reload", G_CALLBACK(handle_reload), service);
+    service->starts = start_methods_new(service->manager, options->starts, options->held, service->cancellable);
     /* as for the guests: properties are told when service_update lets them go */
     g_object_freeze_notify(G_OBJECT(service->manager));
     connect_start(service);
@@ -248,6 +251,7 @@ service_free(Service *service)
         connection_drop(service);
         g_dbus_connection_close(connection, NULL, NULL, NULL);
     }
+    start_methods_free(service->starts);
     bus_guests_free(service->guests);
     g_signal_handlers_disconnect_by_data(service->manager, service);
     g_object_unref(service->manager);

@@ -8,6 +8,7 @@
 
 #include "changes.h"
 #include "held_tick.h"
+#include "report.h"
 
 #include <gio/gio.h>
 
@@ -18,6 +19,7 @@ typedef struct ServiceOptions {
     const HeldTick *held; /* the last tick; must outlive the service */
     bool dry_run;
     void (*reload)(void *user_data); /* may be NULL */
+    const ReportOptions *starts;     /* its callbacks for starts; copied */
     /* It is known whether the name can be had: called for each change of owned. why is for people. */
     void (*settled)(void *user_data, bool owned, bool taken, const char *why);
     void *user_data;

@@ -33,6 +33,8 @@ FOLDERS = {
 # Single files that may do more than their folder.
 FILES = {
     re.compile(r"ctl/.*simulate\w*\.[ch]"): {"sim"},
+    # it must know what to do without the daemon, and whom it is asked about
+    re.compile(r"ctl/verb_hook\.c"): {"config"},
 }
 # Of src/ itself, the headers that other folders may see.
 SHARED_HEADERS = {"engine.h"}
@@ -193,6 +195,10 @@ class EachRuleCatches(unittest.TestCase):
     def test_ctl_sees_sim_only_in_simulate(self):
         self.assert_allowed("src/ctl/verb_simulate.c", '#include "sim/sim.h"\n')
         self.assert_caught("src/ctl/verb_list.c", '#include "sim/sim.h"\n')
+
+    def test_ctl_sees_config_only_in_the_hook(self):
+        self.assert_allowed("src/ctl/verb_hook.c", '#include "config/config.h"\n')
+        self.assert_caught("src/ctl/verb_list.c", '#include "config/config.h"\n')
 
     def test_libvirt_stays_in_watch(self):
         self.assert_allowed("src/watch/link.c", "#include <libvirt/libvirt.h>\nvirConnectOpen(uri);\n")

@@ -56,7 +56,14 @@ class Interface:
         self.comments = re.findall(r"<!--(.*?)-->", text[start:text.index("</interface>", start)], re.DOTALL)
 
     def comment(self, name):
-        found = [comment for comment in self.comments if comment.strip().startswith(f"{name}:")]
+        """Of a property: it begins on the line of the name, that of a method, which may have the same name, below it."""
+        return self.only_one(name, f"{name}: ")
+
+    def comment_of_call(self, name):
+        return self.only_one(name, f"{name}:\n")
+
+    def only_one(self, name, begin):
+        found = [comment for comment in self.comments if comment.strip().startswith(begin)]
         assert len(found) == 1, f"{self.name}.{name} is documented {len(found)} times"
         return found[0]
 
@@ -112,7 +119,7 @@ class Bus(unittest.TestCase):
             for name in interface.properties:
                 self.assertGreater(len(interface.comment(name).split()), 4, name)
             for name, arguments in list(interface.methods.items()) + list(interface.signals.items()):
-                comment = interface.comment(name)
+                comment = interface.comment_of_call(name)
                 for argument in arguments:
                     self.assertIn(f"@{argument.get('name')}: ", comment, name)
 

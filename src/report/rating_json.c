@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "rating_json.h"
+
+#include "plan.h"
+#include "units.h"
+
+#include <json-glib/json-glib.h>
+
+static void
+add_text(JsonBuilder *builder, const char *key, const char *value)
+{
+    g_autofree char *valid = g_utf8_make_valid(value, -1);
+
+    json_builder_set_member_name(builder, key);
+    json_builder_add_string_value(builder, valid);
+}
+
+static void
+add_number(JsonBuilder *builder, const char *key, uint64_t value)
+{
+    json_builder_set_member_name(builder, key);
+    json_builder_add_int_value(builder, value > G_MAXINT64 ? G_MAXINT64 : (int64_t)value);
+}
+
+static void
+add_size(JsonBuilder *builder, const char *key, uint64_t kib)
+{
+    add_number(builder, key, bytes_from_kib(kib));
+}
+
+static void
+add_squeeze(JsonBuilder *builder, const StartSqueeze *squeeze)
+{
+    json_builder_begin_object(builder);
+    add_text(builder, "name", squeeze->name != NULL ? squeeze->name : "");
+    add_text(builder, "uuid", squeeze->uuid);
+    add_size(builder, "assigned", squeeze->assigned_kib);
+    add_size(builder, "target", squeeze->target_kib);
+    json_builder_set_member_name(builder, "belowDemand");
+    json_builder_add_boolean_value(builder, squeeze->below_demand);
+    json_builder_end_object(builder);
+}
+
+static void
+add_blocker(JsonBuilder *builder, const StartBlocker *blocker)
+{
+    json_builder_begin_object(builder);
+    add_text(builder, "name", blocker->name);
+    add_size(builder, "kept", blocker->kept_kib);
+    add_text(builder, "rule", plan_rule_name((PlanRule)blocker->rule));
+    add_text(builder, "reason", plan_rule_text((PlanRule)blocker->rule));
+    json_builder_end_object(builder);
+}
+
+char *
+rating_json(const StartRating *rating)
+{
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autoptr(JsonNode) root = NULL;
+
+    json_builder_begin_object(builder);
+    add_number(builder, "stars", rating->stars);
+    add_size(builder, "startup", rating->startup_kib);
+    add_number(builder, "priority", rating->priority);
+    add_size(builder, "needed", rating->needed_kib);
+    add_size(builder, "free", rating->free_kib);
+    add_size(builder, "buffers", rating->buffers_kib);
+    add_size(builder, "demand", rating->demand_kib);
+    add_size(builder, "missing", rating->missing_kib);
+    json_builder_set_member_name(builder, "squeezes");
+    json_builder_begin_array(builder);
+    for (guint i = 0; rating->squeezes != NULL && i < rating->squeezes->len; i++)
+        add_squeeze(builder, &g_array_index(rating->squeezes, StartSqueeze, i));
+    json_builder_end_array(builder);
+    json_builder_set_member_name(builder, "blockers");
+    json_builder_begin_array(builder);
+    for (unsigned i = 0; i < MIN(rating->blocker_count, START_BLOCKERS_MAX); i++)
+        add_blocker(builder, &rating->blockers[i]);
+    json_builder_end_array(builder);
+    json_builder_end_object(builder);
+    root = json_builder_get_root(builder);
+    return json_to_string(root, FALSE);
+}
