@@ -4,6 +4,7 @@
 #include "dynmem-bus.h"
 #include "held_tick.h"
 #include "names.h"
+#include "paging_view.h"
 #include "reason.h"
 #include "units.h"
 
@@ -16,6 +17,9 @@ typedef struct Moving {
     uint64_t want_kib;
     uint64_t resident_kib;
     uint32_t pressure_percent;
+    uint64_t paging_used_kib;
+    uint64_t paging_peak_kib;
+    uint64_t shortfall_kib;
 } Moving;
 
 /* Everything else, as it was set last, so that what did not change costs a comparison only. */
@@ -34,6 +38,15 @@ typedef struct Steady {
     uint32_t priority;
     uint64_t target_kib;
     uint64_t committed_kib;
+    RestartKind restart;
+    uint64_t limit_kib;
+    char *limit_bar;
+    char *paging_state;
+    char *paging_directory;
+    char *paging_reason;
+    uint64_t paging_size_kib;
+    uint64_t paging_since_usec;
+    uint64_t paging_deadline_usec;
 } Steady;
 
 typedef struct BusGuestEntry {
@@ -70,6 +83,10 @@ entry_free(void *data)
     g_free(entry->path);
     g_free(entry->steady.name);
     g_free(entry->steady.issue);
+    g_free(entry->steady.limit_bar);
+    g_free(entry->steady.paging_state);
+    g_free(entry->steady.paging_directory);
+    g_free(entry->steady.paging_reason);
     g_free(entry);
 }
 
@@ -106,6 +123,52 @@ entry_new(const char *uuid)
     return entry;
 }
 
+#define SET(field, value, call)                                                                                        \
+    if (all || steady->field != (value)) {                                                                             \
+        steady->field = (value);                                                                                       \
+        call;                                                                                                          \
+        changed = true;                                                                                                \
+    }
+
+/* Sets a text that is not as it was, and keeps it in *kept. Returns whether it was another. */
+static bool
+set_text(BusGuest *skeleton, bool all, char **kept, const char *text, void (*set)(BusGuest *skeleton, const char *text))
+{
+    g_autofree char *valid = NULL;
+
+    if (!all && g_strcmp0(*kept, text) == 0)
+        return false;
+    g_free(*kept);
+    *kept = g_strdup(text);
+    /* the bus takes UTF-8 only */
+    valid = text != NULL ? g_utf8_make_valid(text, -1) : NULL;
+    set(skeleton, valid != NULL ? valid : "");
+    return true;
+}
+
+/* What concerns its restart, its paging file and its limit. */
+static bool
+set_paging(BusGuestEntry *entry, const GuestPlan *guest, const PagingView *view, const TickReport *report)
+{
+    BusGuest *skeleton = entry->skeleton;
+    Steady *steady = &entry->steady;
+    bool all = !entry->exported;
+    bool changed = false;
+
+    SET(restart, guest->restart, bus_guest_set_restart(skeleton, restart_kind_name(guest->restart)));
+    SET(limit_kib, view->limit_kib, bus_guest_set_limit(skeleton, bytes_from_kib(view->limit_kib)));
+    SET(paging_size_kib, view->size_kib, bus_guest_set_paging_size(skeleton, bytes_from_kib(view->size_kib)));
+    SET(paging_since_usec, view->since_usec,
+        bus_guest_set_paging_since(skeleton, wall_clock_usec(report, view->since_usec)));
+    SET(paging_deadline_usec, view->deadline_usec,
+        bus_guest_set_paging_deadline(skeleton, wall_clock_usec(report, view->deadline_usec)));
+    changed = set_text(skeleton, all, &steady->limit_bar, view->limit_bar, bus_guest_set_limit_bar) || changed;
+    changed = set_text(skeleton, all, &steady->paging_state, view->state, bus_guest_set_paging_state) || changed;
+    changed =
+        set_text(skeleton, all, &steady->paging_directory, view->directory, bus_guest_set_paging_directory) || changed;
+    return set_text(skeleton, all, &steady->paging_reason, view->reason, bus_guest_set_paging_reason) || changed;
+}
+
 /* Sets what is not as it was. Returns whether anything was. */
 static bool
 set_steady(BusGuestEntry *entry, const GuestPlan *guest, const char *issue)
@@ -114,13 +177,6 @@ set_steady(BusGuestEntry *entry, const GuestPlan *guest, const char *issue)
     Steady *steady = &entry->steady;
     bool all = !entry->exported;
     bool changed = false;
-
-#define SET(field, value, call)                                                                                        \
-    if (all || steady->field != (value)) {                                                                             \
-        steady->field = (value);                                                                                       \
-        call;                                                                                                          \
-        changed = true;                                                                                                \
-    }
 
     SET(rule, guest->rule, bus_guest_set_rule(entry->skeleton, plan_rule_name(guest->rule)));
     SET(state, guest->state, bus_guest_set_state(entry->skeleton, guest_state_name(guest->state)));
@@ -140,27 +196,14 @@ set_steady(BusGuestEntry *entry, const GuestPlan *guest, const char *issue)
         bus_guest_set_committed(entry->skeleton, bytes_from_kib(guest->committed_kib)));
 #undef SET
 
-    if (all || strcmp(steady->name, guest->guest->name) != 0) {
-        g_free(steady->name);
-        steady->name = g_strdup(guest->guest->name);
-        bus_guest_set_name(entry->skeleton, steady->name);
-        changed = true;
-    }
-    if (all || g_strcmp0(steady->issue, issue) != 0) {
-        g_autofree char *valid = NULL;
-
-        g_free(steady->issue);
-        steady->issue = g_strdup(issue);
-        valid = issue != NULL ? g_utf8_make_valid(issue, -1) : NULL;
-        bus_guest_set_issue(entry->skeleton, valid != NULL ? valid : "");
-        changed = true;
-    }
+    changed = set_text(entry->skeleton, all, &steady->name, guest->guest->name, bus_guest_set_name) || changed;
+    changed = set_text(entry->skeleton, all, &steady->issue, issue, bus_guest_set_issue) || changed;
     return changed;
 }
 
 /* Sets the figures that move. Returns whether one of them is far from what was told last. */
 static bool
-set_moving(BusGuestEntry *entry, const GuestPlan *guest)
+set_moving(BusGuestEntry *entry, const GuestPlan *guest, const PagingView *view)
 {
     Moving *moving = &entry->moving;
     const Moving *told = &entry->told;
@@ -178,22 +221,32 @@ set_moving(BusGuestEntry *entry, const GuestPlan *guest)
     SET(resident_kib, guest->guest->resident_kib,
         bus_guest_set_resident(entry->skeleton, bytes_from_kib(guest->guest->resident_kib)));
     SET(pressure_percent, guest->pressure_percent, bus_guest_set_pressure(entry->skeleton, guest->pressure_percent));
+    SET(paging_used_kib, view->used_kib, bus_guest_set_paging_used(entry->skeleton, bytes_from_kib(view->used_kib)));
+    SET(paging_peak_kib, view->peak_kib, bus_guest_set_paging_peak(entry->skeleton, bytes_from_kib(view->peak_kib)));
+    SET(shortfall_kib, view->shortfall_kib,
+        bus_guest_set_shortfall(entry->skeleton, bytes_from_kib(view->shortfall_kib)));
 #undef SET
 
     return moving_figure_jumped(told->assigned_kib, moving->assigned_kib) ||
            moving_figure_jumped(told->demand_kib, moving->demand_kib) ||
            moving_figure_jumped(told->want_kib, moving->want_kib) ||
-           moving_figure_jumped(told->resident_kib, moving->resident_kib);
+           moving_figure_jumped(told->resident_kib, moving->resident_kib) ||
+           moving_figure_jumped(told->paging_used_kib, moving->paging_used_kib) ||
+           moving_figure_jumped(told->paging_peak_kib, moving->paging_peak_kib) ||
+           moving_figure_jumped(told->shortfall_kib, moving->shortfall_kib);
 }
 
 static void
 entry_update(BusGuests *guests, BusGuestEntry *entry, const GuestPlan *guest, const TickReport *report,
              const char *issue)
 {
+    PagingView view;
     bool tell = set_steady(entry, guest, issue);
     g_autofree char *reason = NULL;
 
-    tell = set_moving(entry, guest) || tell;
+    paging_view_fill(guest, report, &view);
+    tell = set_paging(entry, guest, &view, report) || tell;
+    tell = set_moving(entry, guest, &view) || tell;
     if (entry->exported && !tell && report->now_usec - entry->told_usec < MOVING_FIGURES_USEC)
         return;
     /* has figures that move in it, and costs more than a comparison: so only when something is told anyway */

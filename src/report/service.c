@@ -7,6 +7,7 @@
 #include "explain.h"
 #include "guest_search.h"
 #include "names.h"
+#include "paging_view.h"
 #include "start_methods.h"
 #include "units.h"
 
@@ -279,6 +280,38 @@ service_set_link(Service *service, WorldLink link, const char *text)
     bus_manager_set_link_text(service->manager, valid);
 }
 
+static unsigned
+count_starts(const Plan *plan, StartVerdict verdict)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < plan->start_count; i++)
+        count += plan->starts[i].verdict == verdict;
+    return count;
+}
+
+/* Starts and paging files. Returns whether anything is not as it was. */
+static bool
+update_starts(Service *service, const TickReport *report)
+{
+    const Plan *plan = report->plan;
+    BusManager *manager = service->manager;
+    uint64_t reserved = bytes_from_kib(plan->reserved_kib);
+    unsigned waiting = count_starts(plan, START_WAITS);
+    unsigned admitted = count_starts(plan, START_ADMITTED);
+    unsigned files = (unsigned)report->snapshot->file_count;
+    g_autofree char *bar = g_utf8_make_valid(paging_view_bar(report), -1);
+    bool other = reserved != bus_manager_get_reserved(manager) || waiting != bus_manager_get_starts_waiting(manager) ||
+                 admitted != bus_manager_get_starts_admitted(manager) ||
+                 files != bus_manager_get_paging_files(manager) ||
+                 g_strcmp0(bar, bus_manager_get_paging_bar(manager)) != 0;
+
+    if (other)
+        g_object_set(manager, "reserved", reserved, "starts-waiting", waiting, "starts-admitted", admitted,
+                     "paging-files", files, "paging-bar", bar, NULL);
+    return other;
+}
+
 void
 service_update(Service *service, const TickReport *report)
 {
@@ -287,7 +320,8 @@ service_update(Service *service, const TickReport *report)
     BusManager *manager = service->manager;
     bool tell;
 
-    tell = bytes_from_kib(plan->committed_kib) != bus_manager_get_committed(manager) ||
+    tell = update_starts(service, report) ||
+           bytes_from_kib(plan->committed_kib) != bus_manager_get_committed(manager) ||
            plan->over_budget != (bool)bus_manager_get_over_budget(manager) ||
            plan->minimums_fit != (bool)bus_manager_get_minimums_fit(manager) ||
            plan->host_pressure != (bool)bus_manager_get_host_pressure(manager) ||
@@ -316,6 +350,33 @@ service_update(Service *service, const TickReport *report)
     bus_guests_update(service->guests, report);
 }
 
+/* Kinds that have a signal of their own besides Event. */
+static void
+emit_own_signal(BusManager *manager, const Change *change)
+{
+    uint64_t old_size = bytes_from_kib(change->old_kib);
+    uint64_t new_size = bytes_from_kib(change->new_kib);
+    uint64_t size = bytes_from_kib(change->size_kib);
+
+    if (change->kind == CHANGE_TARGET_CHANGED)
+        bus_manager_emit_target_changed(manager, change->uuid, change->name, old_size, new_size, change->reason);
+    else if (change->kind == CHANGE_GUEST_STUCK)
+        bus_manager_emit_guest_stuck(manager, change->uuid, change->name, new_size, old_size, change->reason);
+    else if (change->kind == CHANGE_PAGING_STARTED)
+        bus_manager_emit_paging_started(manager, change->uuid, change->name, size,
+                                        bytes_from_kib(change->shortfall_kib), change->directory, change->reason);
+    else if (change->kind == CHANGE_PAGING_ENDED)
+        bus_manager_emit_paging_ended(manager, change->uuid, change->name, size, bytes_from_kib(change->peak_kib),
+                                      change->age_usec);
+    else if (change->kind == CHANGE_PAGING_OVERDUE)
+        bus_manager_emit_paging_overdue(manager, change->uuid, change->name, size, bytes_from_kib(change->used_kib),
+                                        change->age_usec, change->directory, change->reason);
+    else if (change->kind == CHANGE_START_REFUSED)
+        bus_manager_emit_admission_refused(manager, change->uuid, change->name, bytes_from_kib(change->needed_kib),
+                                           bytes_from_kib(change->free_kib), bytes_from_kib(change->reclaimable_kib),
+                                           change->reason);
+}
+
 void
 service_emit(Service *service, const Change *change)
 {
@@ -324,11 +385,7 @@ service_emit(Service *service, const Change *change)
 
     if (service->connection == NULL)
         return;
-    if (change->kind == CHANGE_TARGET_CHANGED)
-        bus_manager_emit_target_changed(service->manager, change->uuid, change->name, old_size, new_size,
-                                        change->reason);
-    else if (change->kind == CHANGE_GUEST_STUCK)
-        bus_manager_emit_guest_stuck(service->manager, change->uuid, change->name, new_size, old_size, change->reason);
+    emit_own_signal(service->manager, change);
     bus_manager_emit_event(service->manager, change_kind_name(change->kind), change->uuid, change->name, old_size,
                            new_size, change->reason, change->message);
 }

@@ -469,6 +469,115 @@ targets_and_stuck_guests_are_signalled(void **state)
     assert_int_equal(count_signals(fixture, "Event"), 2);
 }
 
+static uint64_t
+number(Fixture *fixture, const char *path, const char *interface, const char *name)
+{
+    g_autoptr(GVariant) value = property(fixture, path, interface, name);
+
+    return g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64) ? g_variant_get_uint64(value)
+                                                              : g_variant_get_uint32(value);
+}
+
+static void
+a_paging_file_is_seen_from_its_making_to_its_end(void **state)
+{
+    Fixture *fixture = *state;
+    GuestPlan *guest = fake_tick_add(fixture->tick, "web");
+    g_autoptr(GVariant) used = NULL;
+    const Signal *signal;
+    uint64_t since;
+    uint64_t now = (uint64_t)g_get_real_time();
+
+    hand_in(fixture);
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingState", "none");
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Restart", "none");
+    assert_size(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingSize", 0);
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingDirectory", "/var/lib/dynmem/paging");
+
+    fake_tick_limit(fixture->tick, 0);
+    fake_tick_file(fixture->tick, 0, PAGING_STAGE_ON);
+    guest->state = GUEST_STATE_PAGING;
+    guest->restart = RESTART_RESET;
+    guest->shortfall_kib = 300 * KIB_PER_MIB;
+    guest->paging_phase = PAGING_PHASE_BOOT;
+    guest->paging_deadline_usec = fixture->tick->files[0].since_usec + 600 * USEC_PER_SEC;
+    hand_in(fixture);
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingState", "booting");
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Restart", "reset");
+    assert_size(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingSize", 512 * KIB_PER_MIB);
+    assert_size(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingPeak", 400 * KIB_PER_MIB);
+    assert_size(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Shortfall", 300 * KIB_PER_MIB);
+    assert_size(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Limit", 2 * KIB_PER_GIB);
+    since = number(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingSince");
+    assert_in_range(since, now - 61 * USEC_PER_SEC, (uint64_t)g_get_real_time() - 58 * USEC_PER_SEC);
+    assert_in_range(number(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingDeadline") - since,
+                    599 * USEC_PER_SEC, 601 * USEC_PER_SEC);
+    assert_int_equal(number(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "PagingFiles"), 1);
+    signal = find_signal(fixture, DYNMEM_BUS_PATH, "PagingStarted");
+    assert_non_null(signal);
+    {
+        g_autofree char *printed = g_variant_print(signal->parameters, FALSE);
+
+        assert_non_null(strstr(printed, "'web', 536870912, 314572800, '/var/lib/dynmem/paging', 'it was reset; "));
+    }
+
+    /* the moment it was made does not wander while the clock goes on */
+    guest->paging_urgency = PAGING_URGENCY_OVERDUE;
+    fixture->tick->files[0].used_kib = 100 * KIB_PER_MIB;
+    hand_in(fixture);
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingState", "overdue");
+    assert_int_equal(number(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingSince"), since);
+    used = changed_property(fixture, GUEST_PATH("0"), "PagingUsed");
+    assert_int_equal(g_variant_get_uint64(used), UINT64_C(100) << 20);
+    assert_non_null(find_signal(fixture, DYNMEM_BUS_PATH, "PagingOverdue"));
+
+    fixture->tick->files[0].stage = PAGING_STAGE_GONE;
+    guest->paging_phase = PAGING_PHASE_NONE;
+    guest->paging_urgency = PAGING_URGENCY_NONE;
+    hand_in(fixture);
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingState", "none");
+    assert_size(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "PagingPeak", 0);
+    assert_non_null(find_signal(fixture, DYNMEM_BUS_PATH, "PagingEnded"));
+}
+
+static void
+starts_are_seen_and_a_refusal_is_signalled(void **state)
+{
+    Fixture *fixture = *state;
+    const Signal *signal;
+    const char *uuid;
+    const char *name;
+    const char *reason;
+    uint64_t needed;
+    uint64_t free_size;
+    uint64_t reclaimable;
+
+    fake_tick_add(fixture->tick, "web");
+    fake_tick_add(fixture->tick, "db");
+    fixture->tick->snapshot.paging_bar = "control groups are of version 1";
+    fake_tick_start(fixture->tick, 0, START_ADMITTED);
+    fake_tick_start(fixture->tick, 1, START_WAITS);
+    fixture->tick->plan.reserved_kib = 2560 * KIB_PER_MIB;
+    hand_in(fixture);
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "State", "reserved");
+    assert_size(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Reserved", 2560 * KIB_PER_MIB);
+    assert_int_equal(number(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "StartsWaiting"), 1);
+    assert_int_equal(number(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "StartsAdmitted"), 1);
+    assert_text(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "PagingBar", "control groups are of version 1");
+    assert_null(find_signal(fixture, DYNMEM_BUS_PATH, "AdmissionRefused"));
+
+    fixture->tick->starts[1].verdict = START_REFUSED;
+    hand_in(fixture);
+    signal = find_signal(fixture, DYNMEM_BUS_PATH, "AdmissionRefused");
+    assert_non_null(signal);
+    g_variant_get(signal->parameters, "(&s&sttt&s)", &uuid, &name, &needed, &free_size, &reclaimable, &reason);
+    assert_string_equal(name, "db");
+    assert_int_equal(needed, UINT64_C(2198) << 20);
+    assert_int_equal(free_size, UINT64_C(512) << 20);
+    assert_int_equal(reclaimable, UINT64_C(1) << 30);
+    assert_true(reason[0] != '\0');
+}
+
 /* Calls Explain; the answer or the name of the error. */
 static char *
 explain(Fixture *fixture, const char *guest, GError **error)
@@ -709,6 +818,8 @@ main(void)
         TEST(figures_that_move_do_not_flood),
         TEST(nothing_is_sent_while_nothing_changes),
         TEST(targets_and_stuck_guests_are_signalled),
+        TEST(a_paging_file_is_seen_from_its_making_to_its_end),
+        TEST(starts_are_seen_and_a_refusal_is_signalled),
         TEST(explain_takes_a_name_or_a_uuid),
         TEST(an_unknown_guest_is_refused_with_near_names),
         TEST(root_may_reload_where_polkit_does_not_run),
