@@ -100,6 +100,27 @@ class FakeDaemon:
             self.value(kind), self.value(uuid), self.value(name), old, new, self.value(reason),
             self.value(message)))
 
+    def answer(self, method, text):
+        """What a method of the Manager answers, in GVariant's text form; None: it does not."""
+        if text is None:
+            self.tell("keep", method)
+        else:
+            self.tell("answer", method, text)
+
+    def last(self, method):
+        """What it was last called with, or None."""
+        self.process.stdin.write("last\t%s\n" % method)
+        self.process.stdin.flush()
+        said = self.process.stdout.readline().rstrip("\n")
+        self._wait()
+        return None if said == "-" else said
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
     def close(self):
         """An orderly end, as of a daemon that is stopped."""
         self.process.stdin.close()

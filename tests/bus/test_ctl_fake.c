@@ -11,6 +11,9 @@
  *   remove UUID
  *   event ARGUMENTS                 sends the signal Event
  *   explain JSON                    what Explain answers from now on
+ *   answer METHOD ARGUMENTS         what this method of the Manager answers from now on
+ *   keep METHOD                     does not answer this method from now on
+ *   last METHOD                     prints what it was last called with, or "-"
  *   hang                            never answers anything any more
  *
  * It prints "ok" after each command and ends at the end of stdin.
@@ -45,6 +48,8 @@ static GMainLoop *loop;
 static FakeObject *host;
 static GHashTable *guests; /* path -> FakeObject */
 static char *explanation;
+static GHashTable *answers; /* method -> its answer, NULL to keep it */
+static GHashTable *calls;   /* method -> what it was last called with */
 static bool hangs;
 
 static FakeObject *
@@ -114,9 +119,15 @@ static void
 on_call(GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *method,
         GVariant *parameters, GDBusMethodInvocation *invocation, gpointer user_data)
 {
+    gpointer answer = NULL;
+
+    g_hash_table_replace(calls, g_strdup(method), g_variant_print(parameters, FALSE));
     if (hangs)
         return;
-    if (strcmp(method, "GetManagedObjects") == 0)
+    if (g_hash_table_lookup_extended(answers, method, NULL, &answer)) {
+        if (answer != NULL)
+            g_dbus_method_invocation_return_value(invocation, answer);
+    } else if (strcmp(method, "GetManagedObjects") == 0)
         g_dbus_method_invocation_return_value(invocation, managed_objects());
     else if (strcmp(method, "GetAll") == 0)
         g_dbus_method_invocation_return_value(invocation, g_variant_new("(@a{sv})", object_properties(host)));
@@ -215,6 +226,41 @@ set_explanation(const char *json)
 }
 
 static void
+set_answer(const char *method, const char *text)
+{
+    GDBusMethodInfo *info = g_dbus_interface_info_lookup_method(
+        g_dbus_node_info_lookup_interface(node, DYNMEM_BUS_INTERFACE_MANAGER), method);
+    g_autoptr(GString) type = g_string_new("(");
+    g_autoptr(GError) error = NULL;
+    GVariant *answer;
+
+    if (info == NULL)
+        g_error("there is no method %s", method);
+    for (GDBusArgInfo **argument = info->out_args; argument != NULL && *argument != NULL; argument++)
+        g_string_append(type, (*argument)->signature);
+    g_string_append_c(type, ')');
+    answer = text != NULL ? g_variant_parse(G_VARIANT_TYPE(type->str), text, NULL, NULL, &error) : NULL;
+    if (error != NULL)
+        g_error("%s: %s", method, error->message);
+    g_hash_table_replace(answers, g_strdup(method), answer != NULL ? g_variant_ref_sink(answer) : NULL);
+}
+
+static void
+print_last(const char *method)
+{
+    const char *text = g_hash_table_lookup(calls, method);
+
+    puts(text != NULL ? text : "-");
+}
+
+static void
+free_answer(gpointer answer)
+{
+    if (answer != NULL)
+        g_variant_unref(answer);
+}
+
+static void
 obey(const char *line)
 {
     g_auto(GStrv) words = g_strsplit(line, "\t", 4);
@@ -232,6 +278,12 @@ obey(const char *line)
         send_event(words[1]);
     else if (count == 2 && strcmp(words[0], "explain") == 0)
         set_explanation(words[1]);
+    else if (count == 3 && strcmp(words[0], "answer") == 0)
+        set_answer(words[1], words[2]);
+    else if (count == 2 && strcmp(words[0], "keep") == 0)
+        set_answer(words[1], NULL);
+    else if (count == 2 && strcmp(words[0], "last") == 0)
+        print_last(words[1]);
     else if (count == 1 && strcmp(words[0], "hang") == 0)
         hangs = true;
     else
@@ -287,6 +339,8 @@ main(int argc, char **argv)
     if (bus == NULL)
         g_error("start: %s", error->message);
     manager_node = g_dbus_node_info_new_for_xml(object_manager_xml, NULL);
+    answers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_answer);
+    calls = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     guests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)object_free);
     host = object_new(DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER);
     host->announced = true;
@@ -302,6 +356,8 @@ main(int argc, char **argv)
     g_bus_unown_name(name);
     g_main_loop_unref(loop);
     g_hash_table_unref(guests);
+    g_hash_table_unref(answers);
+    g_hash_table_unref(calls);
     object_free(host);
     g_free(explanation);
     g_dbus_node_info_unref(node);
