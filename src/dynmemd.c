@@ -338,7 +338,8 @@ main(int argc, char **argv)
     daemon.loop = g_main_loop_new(NULL, FALSE);
     open_keep(&daemon);
     daemon.files = host_files_new("");
-    daemon.watch = watch_new(&(WatchOptions){.uri = daemon.options.connect}, world_changed, &daemon);
+    daemon.watch =
+        watch_new(&(WatchOptions){.uri = daemon.options.connect, .keep = daemon.keep}, world_changed, &daemon);
     daemon.report = report_new(&(ReportOptions){
         .bus_type = daemon.options.session_bus ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM,
         .run_directory = daemon.options.run_directory,

@@ -344,6 +344,17 @@ call_pool_is_late(const CallPool *pool, const char *key)
 }
 
 void
+call_pool_withdraw(CallPool *pool, const char *key)
+{
+    Call *call = g_hash_table_lookup(pool->calls, key);
+
+    if (call == NULL || call->state != CALL_WAITING)
+        return;
+    g_queue_remove(&pool->waiting, call);
+    pool_finish_call(pool, call, CALL_WITHDRAWN);
+}
+
+void
 call_pool_reset(CallPool *pool, void *self, GDestroyNotify self_free)
 {
     g_autoptr(GPtrArray) lanes = g_ptr_array_copy(pool->lanes, NULL, NULL);

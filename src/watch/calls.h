@@ -44,6 +44,7 @@ typedef enum CallEnd {
     CALL_RETURNED,     /* it ran; data hold what it found */
     CALL_EXPIRED,      /* it never began: no lane was free in time */
     CALL_DISCONNECTED, /* it never began: the lanes were left behind */
+    CALL_WITHDRAWN,    /* it never began: it was taken back */
 } CallEnd;
 
 /*
@@ -78,6 +79,9 @@ void call_pool_submit(CallPool *pool, const char *key, const CallSpec *spec);
 bool call_pool_is_busy(const CallPool *pool, const char *key);
 /* The call of this key is past its deadline and has not returned. */
 bool call_pool_is_late(const CallPool *pool, const char *key);
+
+/* Takes back the call of this key where it still waits: it ends as CALL_WITHDRAWN right here. */
+void call_pool_withdraw(CallPool *pool, const char *key);
 
 /*
  * Leaves all lanes behind (their connection is gone, or the next ones shall be opened differently): what

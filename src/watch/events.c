@@ -59,6 +59,27 @@ set_life(Guest *guest, GuestLife life, bool migrating)
         guest->job_doubt = guest->record.migrating;
 }
 
+/* It brought its memory with it, and has not booted. */
+static bool
+is_resumed(int started_detail)
+{
+    return started_detail == VIR_DOMAIN_EVENT_STARTED_RESTORED || started_detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED ||
+           started_detail == VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT;
+}
+
+static StopKind
+stop_kind(int stopped_detail)
+{
+    switch (stopped_detail) {
+    case VIR_DOMAIN_EVENT_STOPPED_MIGRATED:
+    case VIR_DOMAIN_EVENT_STOPPED_SAVED:
+    case VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT:
+        return STOP_KEPT;
+    default:
+        return STOP_OVER;
+    }
+}
+
 static int
 on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *data)
 {
@@ -74,19 +95,23 @@ on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detai
         if (detail == VIR_DOMAIN_EVENT_STARTED_WAKEUP)
             set_life(guest, GUEST_LIFE_RUNNING, false);
         else
-            guest_note_start(guest);
+            guest_note_start(guest, is_resumed(detail));
         break;
     case VIR_DOMAIN_EVENT_STOPPED:
-        guest_note_off(guest);
+        guest_note_off(guest, stop_kind(detail));
         break;
     case VIR_DOMAIN_EVENT_SUSPENDED:
         set_life(guest, GUEST_LIFE_PAUSED,
                  detail == VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED || detail == VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY ||
                      detail == VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED);
+        if (detail == VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT && guest->record.life != GUEST_LIFE_OFF)
+            guest_note_revert(guest);
         break;
     case VIR_DOMAIN_EVENT_RESUMED:
         set_life(guest, GUEST_LIFE_RUNNING,
                  detail == VIR_DOMAIN_EVENT_RESUMED_POSTCOPY || detail == VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED);
+        if (detail == VIR_DOMAIN_EVENT_RESUMED_FROM_SNAPSHOT && guest->record.life != GUEST_LIFE_OFF)
+            guest_note_revert(guest);
         break;
     case VIR_DOMAIN_EVENT_PMSUSPENDED:
         set_life(guest, GUEST_LIFE_SUSPENDED, false);

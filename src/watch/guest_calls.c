@@ -10,6 +10,9 @@
 #define PERIOD_RETRY_USEC (5 * USEC_PER_SEC)
 #define PERIOD_RETRY_MAX_USEC (300 * USEC_PER_SEC)
 
+/* Of a guest that libvirt has locked until its hook is answered. */
+#define STARTING_TEXT "libvirt is about to start the guest"
+
 static void pump(Watch *watch, Guest *guest);
 static void stop_check(Watch *watch);
 
@@ -80,7 +83,8 @@ ask(Guest *guest, void *data)
 {
     Watch *watch = data;
 
-    if (!guest->shown || guest->record.life != GUEST_LIFE_RUNNING || !guest->record.answering)
+    if (!guest->shown || guest->record.life != GUEST_LIFE_RUNNING || !guest->record.answering ||
+        hook_notes_waits(watch->hooks, guest->record.uuid))
         return;
     /* A call that the last collection waited for in vain is not waited for again. */
     if (call_pool_is_busy(watch->monitor, guest->record.uuid) &&
@@ -211,6 +215,8 @@ on_call_done(void *user_data, const char *uuid, void *data, CallEnd end)
         if (end == CALL_EXPIRED) {
             call->error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT,
                                       "no connection was free: calls to other guests hang on all of them");
+        } else if (end == CALL_WITHDRAWN) {
+            call->error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, STARTING_TEXT);
         } else {
             call->error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED, "libvirt is away");
         }
@@ -261,7 +267,8 @@ period_is_due(const Watch *watch, const Guest *guest)
 {
     return guest->period_wished && guest->period_known && guest->period_sec != guest->period_wish_sec &&
            guest->record.life == GUEST_LIFE_RUNNING && !guest->record.migrating &&
-           link_state(watch->link) == WORLD_LINK_READ_WRITE && now_usec() >= guest->period_retry_usec;
+           link_state(watch->link) == WORLD_LINK_READ_WRITE && now_usec() >= guest->period_retry_usec &&
+           !hook_notes_waits(watch->hooks, guest->record.uuid);
 }
 
 static void
@@ -271,7 +278,7 @@ pump(Watch *watch, Guest *guest)
     uint64_t target_kib;
 
     if (!guest_calls_possible(watch) || !guest->shown || guest->record.life == GUEST_LIFE_OFF ||
-        call_pool_is_busy(watch->monitor, guest->record.uuid))
+        call_pool_is_busy(watch->monitor, guest->record.uuid) || hook_notes_waits(watch->hooks, guest->record.uuid))
         return;
     if (target_book_send(&guest->target, &target_kib)) {
         call = monitor_call_new(MONITOR_CALL_TARGET, guest->record.uuid, guest->record.name);
@@ -308,6 +315,23 @@ void
 guest_calls_settle_all(Watch *watch)
 {
     registry_foreach(watch->registry, settle, watch);
+}
+
+static void
+follow_hook(Guest *guest, void *data)
+{
+    Watch *watch = data;
+
+    if (hook_notes_waits(watch->hooks, guest->record.uuid))
+        call_pool_withdraw(watch->monitor, guest->record.uuid);
+    else
+        pump(watch, guest);
+}
+
+void
+guest_calls_follow_hooks(Watch *watch)
+{
+    registry_foreach(watch->registry, follow_hook, watch);
 }
 
 void
@@ -351,6 +375,8 @@ guest_calls_set_target(Watch *watch, const char *uuid, uint64_t target_kib, Gues
                             "the connection to libvirt is read-only: run as root or as a member of its group");
     else if (!guest->record.answering)
         error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT, "the guest's QEMU does not answer");
+    else if (hook_notes_waits(watch->hooks, uuid))
+        error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, STARTING_TEXT);
     else if (guest->record.migrating)
         error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, "a migration or another job holds the guest");
     if (error != NULL) {

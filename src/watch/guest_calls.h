@@ -21,6 +21,8 @@ bool guest_calls_possible(const Watch *watch);
 /* Begins what is wanted of the guest, as far as that is possible now; drops what has become pointless. */
 void guest_calls_settle(Watch *watch, Guest *guest);
 void guest_calls_settle_all(Watch *watch);
+/* The hooks that wait are others: takes back what may not be begun now, and begins what was put off. */
+void guest_calls_follow_hooks(Watch *watch);
 /* The guest is about to be removed. */
 void guest_calls_forget(Watch *watch, Guest *guest);
 /* The connection is gone: whoever waits is told. */

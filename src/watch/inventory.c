@@ -39,12 +39,29 @@ read_call_free(void *data)
     g_free(call);
 }
 
+/* A libvirtd that was started after the end doesn't know (virdomainobjlist.c, virDomainObjListLoadConfig). */
+static StopKind
+stop_kind(int reason)
+{
+    switch (reason) {
+    case VIR_DOMAIN_SHUTOFF_UNKNOWN:
+        return STOP_UNTOLD;
+    case VIR_DOMAIN_SHUTOFF_MIGRATED:
+    case VIR_DOMAIN_SHUTOFF_SAVED:
+    case VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT:
+        return STOP_KEPT;
+    default:
+        return STOP_OVER;
+    }
+}
+
 static void
 take_state(GuestReading *reading, int state, int reason)
 {
     switch (state) {
     case VIR_DOMAIN_SHUTOFF:
         reading->life = GUEST_LIFE_OFF;
+        reading->stop = stop_kind(reason);
         break;
     case VIR_DOMAIN_PAUSED:
         reading->life = GUEST_LIFE_PAUSED;
@@ -63,6 +80,9 @@ take_state(GuestReading *reading, int state, int reason)
         reading->life = GUEST_LIFE_RUNNING;
         reading->migrating = state == VIR_DOMAIN_RUNNING &&
                              (reason == VIR_DOMAIN_RUNNING_POSTCOPY || reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED);
+        reading->resumed = state == VIR_DOMAIN_RUNNING &&
+                           (reason == VIR_DOMAIN_RUNNING_MIGRATED || reason == VIR_DOMAIN_RUNNING_RESTORED ||
+                            reason == VIR_DOMAIN_RUNNING_FROM_SNAPSHOT);
         break;
     }
 }
@@ -199,6 +219,10 @@ on_read_done(void *user_data, const char *uuid, void *data, CallEnd end)
     /* Without a connection nothing is believed: at the next one everything is read again. */
     if (guest == NULL || link_state(watch->link) == WORLD_LINK_DOWN)
         return;
+    if (end == CALL_WITHDRAWN) {
+        guest->read_put_off = true;
+        return;
+    }
     if (end != CALL_RETURNED) {
         read_again_later(watch, guest);
         stop_awaiting(watch, guest);
@@ -226,6 +250,8 @@ on_read_done(void *user_data, const char *uuid, void *data, CallEnd end)
         return;
     }
     guest->read_failures = 0;
+    if (call->reading.life != GUEST_LIFE_OFF)
+        call->reading.started_usec = hook_notes_take_start(watch->hooks, uuid);
     if (guest_apply_reading(guest, &call->reading))
         watch_note_change(watch);
     guest_calls_settle(watch, guest);
@@ -247,6 +273,11 @@ inventory_read_guest(Watch *watch, Guest *guest)
 
     if (link_state(watch->link) == WORLD_LINK_DOWN || watch->stop.active)
         return;
+    if (hook_notes_waits(watch->hooks, guest->record.uuid)) {
+        guest->read_put_off = true;
+        return;
+    }
+    guest->read_put_off = false;
     if (call_pool_is_busy(watch->reads, guest->record.uuid)) {
         guest->read_again = true;
         return;
@@ -312,30 +343,51 @@ await_guest(Guest *guest, void *data)
 {
     Watch *watch = data;
 
-    if (!guest->awaited) {
+    if (!guest->awaited && !hook_notes_waits(watch->hooks, guest->record.uuid)) {
         guest->awaited = true;
         watch->inventory.awaited++;
     }
     inventory_read_guest(watch, guest);
 }
 
+static void
+add_running(Watch *watch)
+{
+    g_auto(GStrv) uuids = runs_running(watch->runs);
+
+    for (size_t i = 0; uuids[i] != NULL; i++)
+        registry_add(watch->registry, uuids[i]);
+}
+
+static void
+await_guests(Watch *watch)
+{
+    watch->inventory.listed = true;
+    registry_foreach(watch->registry, await_guest, watch);
+    if (watch->inventory.awaited == 0)
+        set_complete(watch);
+}
+
 /*
- * A hook holds some guest, and with it the listing, for as long as it runs. After a loss of the connection the guests that
- * were known are read meanwhile: none of them has to wait for the one that starts.
+ * A hook holds some guest, and with it the listing, for as long as it runs. The guests that are known are read meanwhile:
+ * none of them has to wait for the one that starts.
  */
+static void
+read_known(Watch *watch)
+{
+    g_auto(GStrv) running = runs_running(watch->runs);
+
+    if (link_state(watch->link) == WORLD_LINK_DOWN || (!watch->inventory.known && running[0] == NULL))
+        return;
+    add_running(watch);
+    await_guests(watch);
+}
+
 static void
 on_list_late(void *user_data, const char *key)
 {
-    Watch *watch = user_data;
-    Inventory *inventory = &watch->inventory;
-
     g_debug("the guests can't be listed now: libvirt has one of them locked");
-    if (!inventory->known || link_state(watch->link) == WORLD_LINK_DOWN)
-        return;
-    inventory->listed = true;
-    registry_foreach(watch->registry, await_guest, watch);
-    if (inventory->awaited == 0)
-        set_complete(watch);
+    read_known(user_data);
 }
 
 static void
@@ -347,7 +399,7 @@ on_list_done(void *user_data, const char *key, void *data, CallEnd end)
 
     if (link_state(watch->link) == WORLD_LINK_DOWN)
         return;
-    if (inventory->wanted) {
+    if (inventory->wanted || end == CALL_WITHDRAWN) {
         inventory_start(watch);
         return;
     }
@@ -359,11 +411,10 @@ on_list_done(void *user_data, const char *key, void *data, CallEnd end)
     }
     for (guint i = 0; i < call->uuids->len; i++)
         registry_add(watch->registry, call->uuids->pdata[i]);
-    inventory->listed = true;
     /* Those that are not in the list as well: their reading says that they are gone. */
-    registry_foreach(watch->registry, await_guest, watch);
-    if (inventory->awaited == 0)
-        set_complete(watch);
+    add_running(watch);
+    runs_note_listed(watch->runs);
+    await_guests(watch);
 }
 
 void
@@ -378,6 +429,12 @@ inventory_start(Watch *watch)
         .user_data = watch,
     };
 
+    if (hook_notes_any_waits(watch->hooks)) {
+        watch->inventory.put_off = true;
+        read_known(watch);
+        return;
+    }
+    watch->inventory.put_off = false;
     if (call_pool_is_busy(watch->reads, INVENTORY_KEY)) {
         watch->inventory.wanted = true;
         return;
@@ -395,6 +452,7 @@ note_gap(Guest *guest, void *data)
     guest->gap = guest->record.life != GUEST_LIFE_OFF;
     guest->awaited = false;
     guest->read_again = false;
+    guest->read_put_off = false;
     g_clear_handle_id(&guest->read_retry, g_source_remove);
 }
 
@@ -406,4 +464,28 @@ inventory_stop(Watch *watch)
     g_clear_handle_id(&inventory->retry, g_source_remove);
     *inventory = (Inventory){.known = inventory->known};
     registry_foreach(watch->registry, note_gap, NULL);
+}
+
+static void
+follow_hook(Guest *guest, void *data)
+{
+    Watch *watch = data;
+
+    if (!hook_notes_waits(watch->hooks, guest->record.uuid)) {
+        if (guest->read_put_off)
+            inventory_read_guest(watch, guest);
+        return;
+    }
+    stop_awaiting(watch, guest);
+    call_pool_withdraw(watch->reads, guest->record.uuid);
+}
+
+void
+inventory_follow_hooks(Watch *watch)
+{
+    if (hook_notes_any_waits(watch->hooks))
+        call_pool_withdraw(watch->reads, INVENTORY_KEY);
+    else if (watch->inventory.put_off)
+        inventory_start(watch);
+    registry_foreach(watch->registry, follow_hook, watch);
 }

@@ -8,10 +8,12 @@
 
 /* One reset can be told twice within milliseconds (virsh reset). */
 #define RESET_TWICE_USEC (300 * USEC_PER_MSEC)
-/* A start that was concluded from a reading is the one whose event comes within this time. */
+/* A start that was concluded from a reading is the one whose event comes within this time; and a revert to a snapshot
+   the one whose start came so long before. */
 #define START_TWICE_USEC (10 * USEC_PER_SEC)
 
 struct Registry {
+    Runs *runs;
     GHashTable *guests; /* uuid -> Guest */
     ProcessSet *processes;
     GPtrArray *records; /* sorted; built when asked for */
@@ -41,10 +43,11 @@ guest_free(void *data)
 }
 
 Registry *
-registry_new(void (*process_ended)(void *user_data, Guest *guest), void *user_data)
+registry_new(Runs *runs, void (*process_ended)(void *user_data, Guest *guest), void *user_data)
 {
     Registry *registry = g_new0(Registry, 1);
 
+    registry->runs = runs;
     registry->guests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_free);
     registry->processes = process_set_new();
     registry->records = g_ptr_array_new();
@@ -81,6 +84,8 @@ registry_add(Registry *registry, const char *uuid)
     g_strlcpy(guest->record.uuid, uuid, sizeof guest->record.uuid);
     guest->record.life = GUEST_LIFE_OFF;
     guest->record.answering = true;
+    guest->record.stop_usec = runs_stop_usec(registry->runs, uuid, now_usec());
+    guest->record.ran_at_host_down = runs_ran_at_host_down(registry->runs, uuid);
     guest->registry = registry;
     guest->id = -1;
     guest->dead_id = -1;
@@ -92,6 +97,9 @@ void
 registry_remove(Registry *registry, Guest *guest, const GError *error)
 {
     registry->records_valid = false;
+    /* A transient guest goes with its end, and may be back soon. */
+    if (runs_is_running(registry->runs, guest->record.uuid))
+        runs_note_off(registry->runs, guest->record.uuid, guest->record.name, now_usec());
     g_hash_table_steal(registry->guests, guest->record.uuid);
     target_book_restart(&guest->target, guest->record.uuid, error);
     guest_free(guest);
@@ -145,7 +153,7 @@ on_process_ended(void *data)
     int id = guest->id;
 
     g_clear_pointer(&guest->process, process_watch_free);
-    guest_note_off(guest);
+    guest_note_off(guest, STOP_UNTOLD);
     guest->dead_id = id;
     guest->registry->process_ended(guest->registry->user_data, guest);
 }
@@ -186,26 +194,36 @@ guest_forget_process(Guest *guest, const char *why)
     guest_show_target(guest);
 }
 
+/* The first boot since the host went down is told as such as long as it lasts, a reset is another. */
 static void
-guest_count_boot(Guest *guest, bool in_place)
+guest_count_boot(Guest *guest, bool in_place, bool resumed)
 {
-    guest->record.boots++;
-    guest->record.boot_usec = now_usec();
-    guest->record.boot_in_place = in_place;
+    GuestRecord *record = &guest->record;
+
+    record->boots++;
+    record->boot_usec = now_usec();
+    record->boot_in_place = in_place;
+    record->boot_resumed = resumed;
+    guest->stop_untold = false;
+    if (in_place)
+        record->ran_at_host_down = false;
+    runs_note_started(guest->registry->runs, record->uuid);
 }
 
 void
-guest_note_start(Guest *guest)
+guest_note_start(Guest *guest, bool resumed)
 {
     bool expected = guest->boot_by_read && guest->record.life != GUEST_LIFE_OFF &&
                     now_usec() - guest->record.boot_usec < START_TWICE_USEC;
 
     guest->changes++;
     guest->boot_by_read = false;
-    if (expected)
+    if (expected) {
+        guest->record.boot_resumed = resumed;
         return;
+    }
     guest_forget_process(guest, "was started anew");
-    guest_count_boot(guest, false);
+    guest_count_boot(guest, false, resumed);
     guest->record.life = GUEST_LIFE_RUNNING;
     guest->id = -1; /* not known until it is read */
     guest->dead_id = -1;
@@ -216,16 +234,51 @@ guest_note_reset(Guest *guest)
 {
     if (guest->record.boot_in_place && now_usec() - guest->record.boot_usec < RESET_TWICE_USEC)
         return;
-    guest_count_boot(guest, true);
+    guest_count_boot(guest, true, false);
+}
+
+/* The balloon's target is part of what a snapshot brings (virtio-balloon.c, vmstate_virtio_balloon_device). */
+void
+guest_note_revert(Guest *guest)
+{
+    g_autoptr(GError) error = NULL;
+
+    guest->changes++;
+    if (guest->record.boot_resumed && now_usec() - guest->record.boot_usec < START_TWICE_USEC)
+        return;
+    error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "the guest was reverted to a snapshot");
+    guest->record.report.fields = 0;
+    guest->record.gap_usec = 0;
+    target_book_restart(&guest->target, guest->record.uuid, error);
+    guest_show_target(guest);
+    guest_count_boot(guest, false, true);
+}
+
+/* What is kept of its last run. A stop that is not told in time counts as one after which a start is a restart. */
+static void
+guest_settle_stop(Guest *guest, StopKind kind)
+{
+    if (kind == STOP_KEPT)
+        guest->record.stop_usec = 0;
+    guest->stop_untold = kind == STOP_UNTOLD;
+    runs_note_off(guest->registry->runs, guest->record.uuid, guest->record.name, guest->record.stop_usec);
 }
 
 void
-guest_note_off(Guest *guest)
+guest_note_off(Guest *guest, StopKind kind)
 {
     guest->changes++;
     guest->boot_by_read = false;
+    if (guest->record.life == GUEST_LIFE_OFF && guest->shown) {
+        if (guest->stop_untold && kind != STOP_UNTOLD)
+            guest_settle_stop(guest, kind);
+        return;
+    }
     guest_forget_process(guest, "was switched off");
     guest->record.life = GUEST_LIFE_OFF;
+    guest->record.ran_at_host_down = false;
+    guest->record.stop_usec = now_usec();
+    guest_settle_stop(guest, kind);
     guest->id = -1;
     if (guest->record.live_xml != NULL) {
         g_clear_pointer(&guest->record.live_xml, g_free);
@@ -283,20 +336,24 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
         g_clear_pointer(&reading->live_xml, g_free);
     }
     if (reading->life == GUEST_LIFE_OFF) {
-        if (record->life != GUEST_LIFE_OFF) {
-            guest_note_off(guest);
-            changed = true;
-        }
+        changed = changed || record->life != GUEST_LIFE_OFF;
+        if (guest->shown || runs_is_running(guest->registry->runs, record->uuid))
+            guest_note_off(guest, reading->stop);
     } else {
         bool was_on = record->life != GUEST_LIFE_OFF;
         bool another_run = was_on && ((guest->id >= 0 && guest->id != reading->id) ||
                                       (record->pid != 0 && reading->pid != 0 && record->pid != reading->pid));
 
-        if (!guest->shown && !was_on) {
+        if (!guest->shown && !was_on && reading->started_usec == 0) {
             record->boot_usec = now_usec(); /* it ran before it was seen */
+            runs_note_started(guest->registry->runs, record->uuid);
         } else if (!was_on || another_run) {
+            if (another_run)
+                guest_note_off(guest, STOP_UNTOLD);
             guest_forget_process(guest, "was started anew");
-            guest_count_boot(guest, false);
+            guest_count_boot(guest, false, reading->resumed);
+            if (reading->started_usec != 0)
+                record->boot_usec = reading->started_usec;
             guest->boot_by_read = true;
             changed = true;
         } else if (guest->gap) {
@@ -319,6 +376,8 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
     }
     guest->gap = false;
     changed = guest_take_definition(guest, reading) || changed;
+    if (record->life != GUEST_LIFE_OFF)
+        runs_note_running(guest->registry->runs, record->uuid, record->name);
     if (!guest->shown) {
         guest->shown = true;
         guest->registry->records_valid = false;

@@ -9,6 +9,7 @@
 #include "guest_xml.h"
 #include "ports.h"
 #include "process.h"
+#include "runs.h"
 #include "target.h"
 
 typedef struct Registry Registry;
@@ -23,11 +24,13 @@ typedef struct Guest {
     uint64_t runs;     /* counts its processes */
     uint64_t changes;  /* counts what events changed: a reading begun before the last is void */
     bool gap;          /* the connection was away since the last reading: events may have been missed */
+    bool stop_untold;  /* it was seen to stop, but not yet how */
     ProcessWatch *process;
 
     /* inventory.c */
-    bool read_again; /* something happened while a reading was under way */
-    bool awaited;    /* the resync under way is not complete without it */
+    bool read_again;   /* something happened while a reading was under way */
+    bool read_put_off; /* until its hook has been answered */
+    bool awaited;      /* the resync under way is not complete without it */
     unsigned read_failures;
     guint read_retry; /* source */
 
@@ -47,8 +50,8 @@ typedef struct Guest {
     bool job_doubt;             /* a job may hold it: ask before anything else */
 } Guest;
 
-/* process_ended: the guest's QEMU was seen to end. */
-Registry *registry_new(void (*process_ended)(void *user_data, Guest *guest), void *user_data);
+/* runs is borrowed. process_ended: the guest's QEMU was seen to end. */
+Registry *registry_new(Runs *runs, void (*process_ended)(void *user_data, Guest *guest), void *user_data);
 void registry_free(Registry *registry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
 
@@ -63,12 +66,21 @@ void registry_foreach(Registry *registry, void (*each)(Guest *guest, void *user_
 /* The shown records, sorted by uuid; valid until a guest is added, shown or removed. */
 const GuestRecord *const *registry_records(Registry *registry, size_t *count);
 
-/* It started: another process, nothing known of balloon and statistics. */
-void guest_note_start(Guest *guest);
+/* How a run ended. */
+typedef enum StopKind {
+    STOP_UNTOLD, /* somehow: who knows more tells later */
+    STOP_OVER,   /* shut down, destroyed, crashed: a start soon after is a restart */
+    STOP_KEPT,   /* its memory lives on, or is another's: saved, migrated away, reverted to a snapshot */
+} StopKind;
+
+/* It started: another process, nothing known of balloon and statistics. resumed: it brought its memory with it. */
+void guest_note_start(Guest *guest, bool resumed);
 /* It was reset: the same process, its balloon keeps its target. */
 void guest_note_reset(Guest *guest);
-/* It is off. */
-void guest_note_off(Guest *guest);
+/* Its memory became that of a snapshot, in the same process or in the one that has just been noted. */
+void guest_note_revert(Guest *guest);
+/* It is off. Told once more of the same run, the second tells only how it stopped. */
+void guest_note_off(Guest *guest, StopKind kind);
 /* Its target fields follow its book. */
 void guest_show_target(Guest *guest);
 
@@ -78,7 +90,10 @@ typedef struct GuestReading {
     char *name;
     int id; /* -1: off */
     GuestLife life;
-    bool migrating; /* its state says so; without it nothing is said */
+    bool migrating;        /* its state says so; without it nothing is said */
+    bool resumed;          /* this run began with memory that it brought */
+    StopKind stop;         /* of the last run, while off */
+    uint64_t started_usec; /* when a hook told of this run, 0: none did */
     pid_t pid;
     char *live_xml;     /* NULL: off */
     char *inactive_xml; /* NULL: transient */

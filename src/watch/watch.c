@@ -2,6 +2,7 @@
 #include "watch.h"
 
 #include "guest_calls.h"
+#include "guest_start.h"
 #include "inventory.h"
 #include "link.h"
 #include "units.h"
@@ -13,12 +14,15 @@
 /* Calls that hang keep as many of libvirtd's twenty workers busy: more of them would be at others' cost. */
 #define MONITOR_CONNECTIONS 12
 #define READ_CONNECTIONS 4
+#define START_CONNECTIONS 6
 /* So many make hundreds of calls quick; each is a round trip that is spent waiting. */
 #define USUAL_CONNECTIONS 3
 #define PATIENCE_USEC (250 * USEC_PER_MSEC)
 #define REOPEN_USEC (2 * USEC_PER_SEC)
 #define CHANGES_APART_USEC (250 * USEC_PER_MSEC)
 #define CALL_DEADLINE_USEC (3 * USEC_PER_SEC)
+/* Longer than [Admission] TimeoutSec= can be. */
+#define HOOK_PATIENCE_USEC (660 * USEC_PER_SEC)
 
 void
 watch_post(GSourceFunc function, void *data)
@@ -65,11 +69,19 @@ watch_note_change(Watch *watch)
         watch->changed_source = g_timeout_add((guint)(pause_usec / USEC_PER_MSEC), call_changed, watch);
 }
 
+static void
+reset_pools(Watch *watch, bool read_only)
+{
+    CallPool *pools[] = {watch->reads, watch->monitor, watch->creates};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(pools); i++)
+        call_pool_reset(pools[i], virt_lane_key_new(watch->uri, read_only), virt_lane_key_free);
+}
+
 void
 watch_note_connected(Watch *watch, bool read_only)
 {
-    call_pool_reset(watch->reads, virt_lane_key_new(watch->uri, read_only), virt_lane_key_free);
-    call_pool_reset(watch->monitor, virt_lane_key_new(watch->uri, read_only), virt_lane_key_free);
+    reset_pools(watch, read_only);
     if (!watch->stop.active)
         inventory_start(watch);
 }
@@ -78,10 +90,32 @@ void
 watch_note_disconnected(Watch *watch)
 {
     inventory_stop(watch);
-    call_pool_reset(watch->reads, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
-    call_pool_reset(watch->monitor, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
+    reset_pools(watch, false);
     guest_calls_disconnect(watch);
     watch_note_change(watch);
+}
+
+/* From the loop: whoever told of the hook may be in the middle of a tick. Before all else: nothing must be begun that
+   waits for the hook. */
+static gboolean
+follow_hooks(void *data)
+{
+    Watch *watch = data;
+
+    watch->hooks_source = 0;
+    guest_calls_follow_hooks(watch);
+    if (!watch->stop.active)
+        inventory_follow_hooks(watch);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_hooks_changed(void *user_data)
+{
+    Watch *watch = user_data;
+
+    if (watch->hooks_source == 0)
+        watch->hooks_source = g_idle_add_full(G_PRIORITY_HIGH, follow_hooks, watch, NULL);
 }
 
 static void
@@ -132,11 +166,16 @@ watch_new(const WatchOptions *options, void (*changed)(void *user_data), void *u
     watch->user_data = user_data;
     watch->handle = g_atomic_rc_box_new0(WatchHandle);
     watch->handle->watch = watch;
-    watch->registry = registry_new(on_process_ended, watch);
+    watch->runs = runs_new(options->keep, (uint64_t)g_get_monotonic_time());
+    watch->hooks = hook_notes_new(HOOK_PATIENCE_USEC, on_hooks_changed, watch);
+    watch->starts = g_hash_table_new(g_str_hash, g_str_equal);
+    watch->registry = registry_new(watch->runs, on_process_ended, watch);
     watch->reads = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
     pool.usual_lanes = USUAL_CONNECTIONS;
     pool.lanes = MONITOR_CONNECTIONS;
     watch->monitor = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
+    pool.lanes = START_CONNECTIONS;
+    watch->creates = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
     watch->link = link_new(watch);
     watch->text = g_string_new(NULL);
     return watch;
@@ -156,6 +195,8 @@ watch_stop(Watch *watch, uint64_t deadline_usec, void (*done)(void *user_data), 
     watch->stop.done = done;
     watch->stop.user_data = user_data;
     g_clear_handle_id(&watch->changed_source, g_source_remove);
+    runs_note_end(watch->runs, (uint64_t)g_get_monotonic_time());
+    guest_start_stop(watch);
     guest_calls_restore_periods(watch, deadline_usec);
 }
 
@@ -170,10 +211,15 @@ watch_free(Watch *watch)
     g_clear_handle_id(&watch->round.timer, g_source_remove);
     g_clear_handle_id(&watch->stop.timer, g_source_remove);
     g_clear_handle_id(&watch->inventory.retry, g_source_remove);
+    g_clear_handle_id(&watch->hooks_source, g_source_remove);
     link_free(watch->link);
     call_pool_free(watch->monitor);
     call_pool_free(watch->reads);
+    call_pool_free(watch->creates);
     registry_free(watch->registry);
+    hook_notes_free(watch->hooks);
+    runs_free(watch->runs);
+    g_hash_table_unref(watch->starts);
     g_string_free(watch->text, TRUE);
     g_free(watch->pid_directory);
     g_free(watch->uri);
@@ -217,6 +263,22 @@ world_set_period(void *self, const char *uuid, uint32_t seconds)
     guest_calls_set_period(self, uuid, seconds);
 }
 
+static void
+world_start(void *self, const char *uuid, GuestStartDone done, void *user_data)
+{
+    guest_start(self, uuid, done, user_data);
+}
+
+static void
+world_note_hook(void *self, const char *uuid, HookMoment moment)
+{
+    Watch *watch = self;
+
+    hook_notes_note(watch->hooks, uuid, moment);
+    if (moment == HOOK_WAITS)
+        on_hooks_changed(watch);
+}
+
 GuestWorld
 watch_guest_world(Watch *watch)
 {
@@ -227,6 +289,8 @@ watch_guest_world(Watch *watch)
         .link = world_link,
         .set_target = world_set_target,
         .set_period = world_set_period,
+        .start = world_start,
+        .note_hook = world_note_hook,
     };
 }
 

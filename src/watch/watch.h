@@ -8,6 +8,7 @@
  * Must be created and used on the thread that runs the default main context.
  */
 
+#include "keep/keep.h"
 #include "ports.h"
 
 typedef struct Watch Watch;
@@ -16,6 +17,7 @@ typedef struct WatchOptions {
     const char *uri;             /* NULL: qemu:///system */
     uint64_t call_deadline_usec; /* after it a call's guest is set aside; 0: the default */
     const char *pid_directory;   /* where NAME.pid of each QEMU is; NULL: the place that belongs to the uri */
+    Keep *keep;                  /* borrowed: what is known of guests' earlier runs; NULL: nothing */
 } WatchOptions;
 
 /*
@@ -30,7 +32,8 @@ void watch_start(Watch *watch);
 
 /*
  * Puts the guests' statistics periods back, for at most deadline_usec, then calls done on the main
- * loop's thread. Nothing else is changed in any guest. After it the watch may be freed.
+ * loop's thread. Nothing else is changed in any guest. Those who wait for a start are told at once. After it the watch
+ * may be freed.
  */
 void watch_stop(Watch *watch, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data);
 

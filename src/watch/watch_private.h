@@ -4,6 +4,7 @@
 /* What the files of this folder share of a Watch. Main thread only, but for WatchHandle's reference count. */
 
 #include "calls.h"
+#include "hooks.h"
 #include "registry.h"
 #include "watch.h"
 
@@ -17,6 +18,7 @@ typedef struct WatchHandle {
 
 typedef struct Inventory {
     bool wanted;      /* again, after the listing under way */
+    bool put_off;     /* the listing, until no hook waits */
     bool complete;    /* once since the connection was made */
     bool known;       /* once since the start: the guests that are known are as good as all */
     bool listed;      /* the listing is done, the guests in it are being read */
@@ -50,9 +52,14 @@ struct Watch {
     guint changed_source;
     uint64_t changed_usec; /* when it was called last */
     WatchHandle *handle;
+    Runs *runs;
+    HookNotes *hooks;
+    guint hooks_source; /* they have changed */
     Registry *registry;
-    CallPool *reads;   /* listings and readings: they wait for the locks of guests; key: uuid, or INVENTORY_KEY */
-    CallPool *monitor; /* calls that enter a guest's monitor; key: uuid */
+    CallPool *reads;    /* listings and readings: they wait for the locks of guests; key: uuid, or INVENTORY_KEY */
+    CallPool *monitor;  /* calls that enter a guest's monitor; key: uuid */
+    CallPool *creates;  /* starts; key: uuid */
+    GHashTable *starts; /* uuid -> StartCall of guest_start.c that somebody waits for */
     Link *link;
     Inventory inventory;
     Round round;

@@ -22,7 +22,7 @@ static unsigned payloads;
 static CallPool *pool;
 /* main thread */
 static GPtrArray *done_keys, *late_keys;
-static unsigned expired, disconnected;
+static unsigned expired, disconnected, withdrawn;
 
 typedef struct Lane {
     unsigned running;
@@ -110,6 +110,7 @@ on_done(void *user_data, const char *key, void *data, CallEnd end)
     assert_false(call_pool_is_busy(pool, key));
     expired += end == CALL_EXPIRED;
     disconnected += end == CALL_DISCONNECTED;
+    withdrawn += end == CALL_WITHDRAWN;
     g_ptr_array_add(done_keys, g_strdup(key));
 }
 
@@ -260,7 +261,7 @@ setup_with(uint64_t patience_usec)
         .usual_lanes = 2, .lanes = 4, .patience_usec = patience_usec, .reopen_usec = 50 * USEC_PER_MSEC};
 
     lanes_opened = lanes_open = lanes_refused = running_max = running_now = payloads = 0;
-    expired = disconnected = 0;
+    expired = disconnected = withdrawn = 0;
     hang_open = false;
     held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     done_keys = g_ptr_array_new_with_free_func(g_free);
@@ -506,6 +507,22 @@ lane_that_hangs_in_opening_is_survived(void **state)
 }
 
 static void
+only_what_waits_can_be_withdrawn(void **state)
+{
+    hold_lanes(4);
+    submit("waits");
+    call_pool_withdraw(pool, "waits");
+    assert_int_equal(withdrawn, 1);
+    assert_false(call_pool_is_busy(pool, "waits"));
+    call_pool_withdraw(pool, "hung-0");
+    call_pool_withdraw(pool, "nobody");
+    assert_int_equal(done_keys->len, 1);
+    release(NULL);
+    wait_for(done_keys, 5);
+    assert_int_equal(withdrawn, 1);
+}
+
+static void
 pool_can_go_while_calls_hang(void **state)
 {
     hold_lanes(2);
@@ -533,6 +550,7 @@ main(void)
         cmocka_unit_test_setup_teardown(broken_lane_is_replaced, setup_patient, teardown),
         cmocka_unit_test_setup_teardown(lane_that_can_not_be_opened_is_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(lane_that_hangs_in_opening_is_survived, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_what_waits_can_be_withdrawn, setup, teardown),
         cmocka_unit_test_setup_teardown(pool_can_go_while_calls_hang, setup, teardown),
     };
 

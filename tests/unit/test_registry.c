@@ -11,6 +11,7 @@
 #define OTHER "22222222-2222-2222-2222-222222222222"
 
 typedef struct Fixture {
+    Runs *runs;
     Registry *registry;
     Guest *guest;
     unsigned targets_failed;
@@ -34,7 +35,8 @@ setup(void **state)
 {
     Fixture *fixture = g_new0(Fixture, 1);
 
-    fixture->registry = registry_new(process_ended, fixture);
+    fixture->runs = runs_new(NULL, (uint64_t)g_get_monotonic_time());
+    fixture->registry = registry_new(fixture->runs, process_ended, fixture);
     fixture->guest = registry_add(fixture->registry, UUID);
     *state = fixture;
     return 0;
@@ -46,6 +48,7 @@ teardown(void **state)
     Fixture *fixture = *state;
 
     registry_free(fixture->registry);
+    runs_free(fixture->runs);
     g_free(fixture);
     return 0;
 }
@@ -102,17 +105,17 @@ start_is_counted_once_whichever_comes_first(void **state)
     Guest *guest = fixture->guest;
 
     apply(guest, -1, NULL, "<domain/>\n");
-    guest_note_start(guest);
+    guest_note_start(guest, false);
     assert_int_equal(guest->record.boots, 1);
     apply_running(guest, 1);
     assert_int_equal(guest->record.boots, 1);
-    guest_note_off(guest);
+    guest_note_off(guest, STOP_OVER);
     assert_null(guest->record.live_xml);
     apply_running(guest, 2); /* the event is still on its way */
     assert_int_equal(guest->record.boots, 2);
-    guest_note_start(guest);
+    guest_note_start(guest, false);
     assert_int_equal(guest->record.boots, 2);
-    guest_note_start(guest); /* this one is another */
+    guest_note_start(guest, false); /* this one is another */
     assert_int_equal(guest->record.boots, 3);
 }
 
@@ -182,7 +185,7 @@ run_whose_process_has_ended_stays_off(void **state)
     Guest *guest = fixture->guest;
 
     apply_running(guest, 1);
-    guest_note_off(guest);
+    guest_note_off(guest, STOP_OVER);
     guest->dead_id = 1;
     apply_running(guest, 1); /* libvirt has not noticed */
     assert_int_equal(guest->record.life, GUEST_LIFE_OFF);
@@ -204,7 +207,7 @@ migration_ends_only_when_a_job_question_says_so(void **state)
     apply_running(guest, 1);        /* the state of a live migration is that of any running guest */
     assert_true(guest->record.migrating);
     assert_true(guest->job_doubt);
-    guest_note_off(guest);
+    guest_note_off(guest, STOP_OVER);
     assert_false(guest->record.migrating);
 }
 
@@ -228,6 +231,182 @@ serial_changes_with_the_texts_only(void **state)
     assert_true(guest->record.definition_serial != serial);
 }
 
+static void
+way_a_boot_began_is_told(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    apply(guest, -1, NULL, "<domain/>\n");
+    guest_note_start(guest, true);
+    apply_running(guest, 1);
+    assert_true(guest->record.boot_resumed);
+    guest_note_reset(guest);
+    assert_true(guest->record.boot_in_place);
+    assert_false(guest->record.boot_resumed);
+    guest_note_off(guest, STOP_OVER);
+    guest_note_start(guest, false);
+    assert_false(guest->record.boot_in_place);
+    assert_false(guest->record.boot_resumed);
+}
+
+/* Its event may come after the reading that has seen it, or not at all. */
+static void
+resumed_start_is_known_by_reading_and_by_event(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+    GuestReading reading = {
+        .name = g_strdup("web"), .id = 1, .life = GUEST_LIFE_RUNNING, .live_xml = g_strdup("<a/>"), .resumed = true};
+
+    apply(guest, -1, NULL, "<domain/>\n");
+    guest_apply_reading(guest, &reading);
+    guest_reading_clear(&reading);
+    assert_true(guest->record.boot_resumed);
+    guest_note_off(guest, STOP_OVER);
+    apply_running(guest, 2);
+    assert_false(guest->record.boot_resumed);
+    guest_note_start(guest, true); /* the event of what was read: no boot of its own */
+    assert_true(guest->record.boot_resumed);
+    assert_int_equal(guest->record.boots, 2);
+}
+
+static void
+revert_brings_memory_and_voids_the_target(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    apply_running(guest, 1);
+    guest->target.known = true;
+    guest->target.kib = 1000;
+    guest->record.report.fields = REPORT_ACTUAL;
+    guest_show_target(guest);
+    guest_note_revert(guest);
+    assert_int_equal(guest->record.boots, 1);
+    assert_true(guest->record.boot_resumed);
+    assert_false(guest->record.boot_in_place);
+    assert_false(guest->record.target_known);
+    assert_int_equal(guest->record.report.fields, 0);
+    guest_note_revert(guest); /* paused and resumed: one revert */
+    assert_int_equal(guest->record.boots, 1);
+}
+
+static void
+only_a_stop_that_ends_a_guest_is_remembered(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+    uint64_t stop_usec;
+
+    apply_running(guest, 1);
+    assert_int_equal(guest->record.stop_usec, 0);
+    guest_note_off(guest, STOP_OVER);
+    stop_usec = guest->record.stop_usec;
+    assert_true(stop_usec > 0);
+    guest_note_start(guest, false);
+    assert_int_equal(guest->record.stop_usec, stop_usec); /* it tells what this boot is */
+    guest_note_off(guest, STOP_KEPT);
+    assert_int_equal(guest->record.stop_usec, 0);
+}
+
+/* The process is seen to end before libvirt says why. */
+static void
+stop_is_judged_by_who_knows_how(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+    uint64_t stop_usec;
+
+    apply_running(guest, 1);
+    guest_note_off(guest, STOP_UNTOLD);
+    stop_usec = guest->record.stop_usec;
+    assert_true(stop_usec > 0);
+    guest_note_off(guest, STOP_OVER);
+    assert_int_equal(guest->record.stop_usec, stop_usec);
+    guest_note_off(guest, STOP_KEPT); /* that one is of nobody */
+    assert_int_equal(guest->record.stop_usec, stop_usec);
+
+    guest_note_start(guest, false);
+    guest_note_off(guest, STOP_UNTOLD);
+    guest_note_off(guest, STOP_KEPT);
+    assert_int_equal(guest->record.stop_usec, 0);
+    assert_int_equal(runs_stop_usec(fixture->runs, UUID, (uint64_t)g_get_monotonic_time()), 0);
+}
+
+static void
+stop_outlives_a_transient_guest(void **state)
+{
+    Fixture *fixture = *state;
+    uint64_t stop_usec;
+
+    apply(fixture->guest, 1, "<domain/>\n", NULL);
+    guest_note_off(fixture->guest, STOP_OVER);
+    stop_usec = fixture->guest->record.stop_usec;
+    registry_remove(fixture->registry, fixture->guest, NULL);
+    assert_int_equal(registry_add(fixture->registry, UUID)->record.stop_usec, stop_usec);
+}
+
+/* What runs is kept; who is gone without a word had stopped. */
+static void
+guest_that_vanished_has_stopped(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest;
+
+    apply_running(fixture->guest, 1);
+    assert_true(runs_is_running(fixture->runs, UUID));
+    registry_remove(fixture->registry, fixture->guest, NULL);
+    assert_false(runs_is_running(fixture->runs, UUID));
+    guest = registry_add(fixture->registry, UUID);
+    assert_true(guest->record.stop_usec > 0);
+
+    runs_note_running(fixture->runs, OTHER, "other"); /* by an earlier daemon */
+    guest = registry_add(fixture->registry, OTHER);
+    apply(guest, -1, NULL, "<domain/>\n");
+    assert_true(guest->record.stop_usec > 0);
+    assert_false(runs_is_running(fixture->runs, OTHER));
+}
+
+static void
+first_boot_since_the_host_went_down_is_one(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    guest->record.ran_at_host_down = true; /* as registry_add found it */
+    apply(guest, -1, NULL, "<domain/>\n");
+    assert_true(guest->record.ran_at_host_down);
+    guest_note_start(guest, false);
+    apply_running(guest, 1);
+    assert_true(guest->record.ran_at_host_down);
+    guest_note_off(guest, STOP_OVER);
+    assert_false(guest->record.ran_at_host_down);
+
+    guest->record.ran_at_host_down = true;
+    guest_note_start(guest, false);
+    guest_note_reset(guest);
+    assert_false(guest->record.ran_at_host_down);
+}
+
+/* It was started while libvirt could not be asked, and the hook has told. */
+static void
+start_that_a_hook_told_of_is_a_boot(void **state)
+{
+    Fixture *fixture = *state;
+    GuestReading reading = {.name = g_strdup("web"),
+                            .id = 1,
+                            .life = GUEST_LIFE_RUNNING,
+                            .live_xml = g_strdup("<a/>"),
+                            .started_usec = 4711};
+
+    guest_apply_reading(fixture->guest, &reading);
+    guest_reading_clear(&reading);
+    assert_int_equal(fixture->guest->record.boots, 1);
+    assert_int_equal(fixture->guest->record.boot_usec, 4711);
+    assert_false(fixture->guest->record.boot_in_place);
+}
+
 /* What the period was before anybody of us changed it is what it is put back to. */
 static void
 first_period_of_a_run_is_remembered(void **state)
@@ -240,7 +419,7 @@ first_period_of_a_run_is_remembered(void **state)
     apply(guest, 1, with, NULL);
     assert_int_equal(guest->period_sec, 5);
     assert_int_equal(guest->period_first_sec, 0);
-    guest_note_start(guest);
+    guest_note_start(guest, false);
     assert_false(guest->period_known);
     apply(guest, 2, with, NULL);
     assert_int_equal(guest->period_first_sec, 5);
@@ -274,6 +453,15 @@ main(void)
         cmocka_unit_test_setup_teardown(run_whose_process_has_ended_stays_off, setup, teardown),
         cmocka_unit_test_setup_teardown(migration_ends_only_when_a_job_question_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(serial_changes_with_the_texts_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(way_a_boot_began_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(resumed_start_is_known_by_reading_and_by_event, setup, teardown),
+        cmocka_unit_test_setup_teardown(revert_brings_memory_and_voids_the_target, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_a_stop_that_ends_a_guest_is_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(stop_is_judged_by_who_knows_how, setup, teardown),
+        cmocka_unit_test_setup_teardown(stop_outlives_a_transient_guest, setup, teardown),
+        cmocka_unit_test_setup_teardown(guest_that_vanished_has_stopped, setup, teardown),
+        cmocka_unit_test_setup_teardown(first_boot_since_the_host_went_down_is_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(start_that_a_hook_told_of_is_a_boot, setup, teardown),
         cmocka_unit_test_setup_teardown(first_period_of_a_run_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_told_when_the_guest_goes, setup, teardown),
     };

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whose hook waits, for how long at most, and whose start it told of. */
+#include "cmocka_all.h"
+
+#include "units.h"
+#include "watch/hooks.h"
+
+#define A "aaaaaaaa-1111-1111-1111-111111111111"
+#define B "bbbbbbbb-1111-1111-1111-111111111111"
+#define PATIENCE_USEC (50 * USEC_PER_MSEC)
+
+static unsigned times_over;
+
+static void
+on_over(void *user_data)
+{
+    times_over++;
+}
+
+static int
+setup(void **state)
+{
+    times_over = 0;
+    *state = hook_notes_new(PATIENCE_USEC, on_over, NULL);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    hook_notes_free(*state);
+    return 0;
+}
+
+static void
+waits_until_it_is_answered(void **state)
+{
+    HookNotes *notes = *state;
+
+    assert_false(hook_notes_any_waits(notes));
+    hook_notes_note(notes, A, HOOK_WAITS);
+    hook_notes_note(notes, B, HOOK_WAITS);
+    assert_true(hook_notes_waits(notes, A));
+    hook_notes_note(notes, A, HOOK_ANSWERED);
+    assert_int_equal(times_over, 1);
+    assert_false(hook_notes_waits(notes, A));
+    assert_true(hook_notes_waits(notes, B));
+    assert_true(hook_notes_any_waits(notes));
+    hook_notes_note(notes, B, HOOK_STOPPED); /* whoever waited is dead */
+    assert_false(hook_notes_any_waits(notes));
+    assert_int_equal(times_over, 2);
+}
+
+static void
+told_twice_waits_once(void **state)
+{
+    HookNotes *notes = *state;
+
+    hook_notes_note(notes, A, HOOK_WAITS);
+    hook_notes_note(notes, A, HOOK_WAITS);
+    hook_notes_note(notes, A, HOOK_ANSWERED);
+    assert_false(hook_notes_any_waits(notes));
+    hook_notes_note(notes, A, HOOK_ANSWERED);
+    assert_false(hook_notes_any_waits(notes));
+    assert_int_equal(times_over, 1);
+}
+
+static void
+lost_answer_is_not_waited_for_for_ever(void **state)
+{
+    HookNotes *notes = *state;
+
+    hook_notes_note(notes, A, HOOK_WAITS);
+    while (times_over == 0)
+        g_main_context_iteration(NULL, TRUE);
+    assert_false(hook_notes_waits(notes, A));
+    assert_false(hook_notes_any_waits(notes));
+}
+
+static void
+start_is_told_once_and_only_if_it_stands(void **state)
+{
+    HookNotes *notes = *state;
+    uint64_t before_usec = (uint64_t)g_get_monotonic_time();
+
+    assert_int_equal(hook_notes_take_start(notes, A), 0);
+    hook_notes_note(notes, A, HOOK_WAITS);
+    hook_notes_note(notes, A, HOOK_ANSWERED);
+    assert_int_equal(hook_notes_take_start(notes, A), 0);
+    hook_notes_note(notes, A, HOOK_STARTED);
+    assert_true(hook_notes_take_start(notes, A) >= before_usec);
+    assert_int_equal(hook_notes_take_start(notes, A), 0);
+    hook_notes_note(notes, A, HOOK_STARTED);
+    hook_notes_note(notes, A, HOOK_STOPPED);
+    assert_int_equal(hook_notes_take_start(notes, A), 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(waits_until_it_is_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(told_twice_waits_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(lost_answer_is_not_waited_for_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown(start_is_told_once_and_only_if_it_stands, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
