@@ -5,6 +5,9 @@
  * the engine's tick; this file decides when one is due.
  */
 
+#include "act/guest_limits.h"
+#include "act/paging.h"
+#include "act/swap_off.h"
 #include "config/config.h"
 #include "engine.h"
 #include "names.h"
@@ -22,7 +25,7 @@
 
 /* Things that happened are looked at once they have been quiet, or half done, for so long. */
 #define URGENT_DELAY_MSEC 50
-/* An orderly stop does not wait longer than this for libvirt. */
+/* An orderly stop does not wait longer than this for libvirt and for limits that are put back. */
 #define STOP_DEADLINE_USEC (2 * USEC_PER_SEC)
 
 typedef struct Options {
@@ -42,10 +45,14 @@ typedef struct Daemon {
     HostFiles *files;
     Report *report;
     Keep *keep;
+    Held *held; /* these three: NULL in a dry run */
+    Limits *limits;
+    Paging *paging;
     Engine *engine;
     guint tick_source;
     guint urgent_source;
     bool stopping;
+    unsigned stops; /* parts that have not stopped yet */
     int status;
 } Daemon;
 
@@ -147,10 +154,11 @@ stopped(void *user_data)
 {
     Daemon *daemon = user_data;
 
-    g_main_loop_quit(daemon->loop);
+    if (--daemon->stops == 0)
+        g_main_loop_quit(daemon->loop);
 }
 
-/* Guests keep what they have: an orderly stop changes no target. */
+/* Guests keep what they have: an orderly stop changes no target. Nobody would raise their limits any more, so these go. */
 static void
 stop(Daemon *daemon, int status)
 {
@@ -161,7 +169,12 @@ stop(Daemon *daemon, int status)
     g_clear_handle_id(&daemon->tick_source, g_source_remove);
     g_clear_handle_id(&daemon->urgent_source, g_source_remove);
     report_stopping(daemon->report);
+    daemon->stops = daemon->limits != NULL ? 3 : 1;
     watch_stop(daemon->watch, STOP_DEADLINE_USEC, stopped, daemon);
+    if (daemon->limits == NULL)
+        return;
+    limits_stop(daemon->limits, STOP_DEADLINE_USEC, stopped, daemon);
+    paging_stop(daemon->paging, STOP_DEADLINE_USEC, stopped, daemon);
 }
 
 static gboolean
@@ -226,17 +239,37 @@ options_clear(Options *options)
     g_free(options->state_directory);
 }
 
+static const char *
+state_directory(const Daemon *daemon)
+{
+    return daemon->options.state_directory != NULL ? daemon->options.state_directory : DYNMEM_STATE_DIRECTORY;
+}
+
 /* A dry run changes nothing, here neither. */
 static void
 open_keep(Daemon *daemon)
 {
-    const Options *options = &daemon->options;
-    const char *directory = options->state_directory != NULL ? options->state_directory : DYNMEM_STATE_DIRECTORY;
     g_autofree char *problem = NULL;
 
-    daemon->keep = keep_open(options->dry_run ? NULL : directory, NULL, &problem);
+    daemon->keep = keep_open(daemon->options.dry_run ? NULL : state_directory(daemon), NULL, &problem);
     if (problem != NULL)
         g_warning("%s", problem);
+}
+
+/* Limits and paging files, with what an earlier daemon left of them. A dry run leaves that alone too. */
+static void
+open_limits(Daemon *daemon)
+{
+    g_autofree char *problem = NULL;
+    g_autofree char *paging_directory = g_build_filename(state_directory(daemon), "paging", NULL);
+
+    if (daemon->options.dry_run)
+        return;
+    daemon->held = held_open(act_system_host(), state_directory(daemon), &problem);
+    if (problem != NULL)
+        g_warning("%s", problem);
+    daemon->limits = limits_new(act_system_host(), daemon->held);
+    daemon->paging = paging_new(act_system_host(), daemon->held, daemon->limits, paging_directory);
 }
 
 static void
@@ -305,6 +338,10 @@ run(Daemon *daemon)
         .sink = report_sink(daemon->report),
     };
 
+    if (daemon->limits != NULL) {
+        ports.limits = limits_world(daemon->limits);
+        ports.paging = paging_world(daemon->paging);
+    }
     daemon->engine = engine_new(&ports, load_settings(daemon), daemon->keep, daemon->options.dry_run);
     if (!host_files_watch_pressure(daemon->files, host_pressed, daemon, &error))
         g_info("memory pressure is not watched: %s", error->message);
@@ -324,6 +361,8 @@ main(int argc, char **argv)
     Daemon daemon = {.status = EXIT_SUCCESS};
     int status;
 
+    if (argc == 3 && strcmp(argv[1], SWAP_OFF_OPTION) == 0)
+        return swap_off_main(argv[2]);
     if (!parse_options(argc, argv, &daemon.options)) {
         options_clear(&daemon.options);
         return 2;
@@ -337,6 +376,7 @@ main(int argc, char **argv)
 
     daemon.loop = g_main_loop_new(NULL, FALSE);
     open_keep(&daemon);
+    open_limits(&daemon);
     daemon.files = host_files_new("");
     daemon.watch =
         watch_new(&(WatchOptions){.uri = daemon.options.connect, .keep = daemon.keep}, world_changed, &daemon);

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "held.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define STATE_FILE "held"
+#define GROUP_HOST "host"
+#define KEY_BOOT_ID "boot-id"
+#define GROUP_VALUES "values"
+#define GROUP_FILE "file "
+/* The value of what is claimed. */
+#define ANY_VALUE "*"
+
+/* One value, in GROUP_VALUES under its file: inode, original, value, value before that one. */
+enum {
+    PART_INODE,
+    PART_ORIGINAL,
+    PART_VALUE,
+    PART_BEFORE,
+    PART_COUNT
+};
+
+struct Held {
+    gatomicrefcount references;
+    const ActSystem *system;
+    char *path;
+    GMutex lock;    /* of state; held shortly */
+    GMutex writing; /* one write at a time, in the order of the changes; taken before lock */
+    GKeyFile *state;
+};
+
+void
+held_file_free(HeldFile *file)
+{
+    if (file == NULL)
+        return;
+    g_free(file->directory);
+    g_free(file->group);
+    g_free(file);
+}
+
+/* ---- the file ---- */
+
+static bool
+save(Held *held, GError **error)
+{
+    g_autoptr(GMutexLocker) writing = g_mutex_locker_new(&held->writing);
+    g_autoptr(GError) why = NULL;
+    g_autofree char *text = NULL;
+    gsize length = 0;
+
+    g_mutex_lock(&held->lock);
+    text = g_key_file_to_data(held->state, &length, NULL);
+    g_mutex_unlock(&held->lock);
+    if (g_file_set_contents_full(held->path, text, (gssize)length,
+                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, &why))
+        return true;
+    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "what is changed can't be remembered in %s: %s", held->path,
+                why->message);
+    return false;
+}
+
+static void
+read_state(Held *held, char **problem)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *aside = NULL;
+
+    if (g_key_file_load_from_file(held->state, held->path, G_KEY_FILE_NONE, &error) ||
+        g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return;
+    g_key_file_unref(held->state);
+    held->state = g_key_file_new();
+    aside = g_strconcat(held->path, ".bad", NULL);
+    *problem = g_strdup_printf("%s can't be used and is set aside as %s: %s; limits that an earlier dynmemd left in "
+                               "control groups count as somebody else's until their guests are started anew",
+                               held->path, aside, error->message);
+    if (g_rename(held->path, aside) != 0)
+        g_unlink(held->path);
+}
+
+Held *
+held_open(const ActSystem *system, const char *directory, char **problem)
+{
+    Held *held = g_new0(Held, 1);
+    g_autofree char *boot_path = g_strconcat(system->root, system->boot_file, NULL);
+    g_autofree char *boot = NULL;
+    g_autofree char *before = NULL;
+
+    g_atomic_ref_count_init(&held->references);
+    g_mutex_init(&held->lock);
+    g_mutex_init(&held->writing);
+    held->system = system;
+    held->path = g_build_filename(directory, STATE_FILE, NULL);
+    held->state = g_key_file_new();
+    *problem = NULL;
+    if (g_mkdir_with_parents(directory, 0700) != 0)
+        *problem = g_strdup_printf("%s can't be made: %s; no limits are set", directory, g_strerror(errno));
+    else
+        read_state(held, problem);
+
+    if (!g_file_get_contents(boot_path, &boot, NULL, NULL))
+        boot = g_strdup("");
+    g_strstrip(boot);
+    before = g_key_file_get_string(held->state, GROUP_HOST, KEY_BOOT_ID, NULL);
+    if (g_strcmp0(boot, before) != 0) {
+        g_key_file_remove_group(held->state, GROUP_VALUES, NULL);
+        g_key_file_set_string(held->state, GROUP_HOST, KEY_BOOT_ID, boot);
+    }
+    return held;
+}
+
+Held *
+held_ref(Held *held)
+{
+    g_atomic_ref_count_inc(&held->references);
+    return held;
+}
+
+void
+held_unref(Held *held)
+{
+    if (held == NULL || !g_atomic_ref_count_dec(&held->references))
+        return;
+    g_key_file_unref(held->state);
+    g_mutex_clear(&held->lock);
+    g_mutex_clear(&held->writing);
+    g_free(held->path);
+    g_free(held);
+}
+
+/* ---- values ---- */
+
+/* Keys of key files can't have all that names of groups can. */
+static char *
+key_of(const char *file)
+{
+    return g_uri_escape_string(file, "/", FALSE);
+}
+
+/* The parts of what is known of a file whose group is still that one. Called locked. Free with g_strfreev. */
+static char **
+lookup(const Held *held, const char *file)
+{
+    g_autofree char *key = key_of(file);
+    g_auto(GStrv) parts = g_key_file_get_string_list(held->state, GROUP_VALUES, key, NULL, NULL);
+
+    if (parts == NULL || g_strv_length(parts) != PART_COUNT ||
+        g_ascii_strtoull(parts[PART_INODE], NULL, 10) != group_file_inode(held->system, file))
+        return NULL;
+    return g_steal_pointer(&parts);
+}
+
+static bool
+is_ours(char **parts, const char *present)
+{
+    return strcmp(parts[PART_VALUE], ANY_VALUE) == 0 || strcmp(parts[PART_VALUE], present) == 0 ||
+           strcmp(parts[PART_BEFORE], present) == 0;
+}
+
+/*
+ * Notes what is about to be written. value before: after a crash between the note and the write it is what stands there.
+ * Returns whether there is something to write.
+ */
+static bool
+note_value(Held *held, const char *file, const char *value)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    g_auto(GStrv) known = lookup(held, file);
+    g_autofree char *key = key_of(file);
+    g_autofree char *present = group_file_read(held->system, file);
+    g_autofree char *inode = NULL;
+    const char *parts[PART_COUNT];
+
+    if (present == NULL)
+        return false; /* gone meanwhile */
+    if (known != NULL && strcmp(known[PART_VALUE], value) == 0 &&
+        (strcmp(value, ANY_VALUE) == 0 || strcmp(present, value) == 0))
+        return false;
+    inode = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)group_file_inode(held->system, file));
+    parts[PART_INODE] = inode;
+    parts[PART_ORIGINAL] = known != NULL && is_ours(known, present) ? known[PART_ORIGINAL] : present;
+    parts[PART_VALUE] = value;
+    parts[PART_BEFORE] = present;
+    g_key_file_set_string_list(held->state, GROUP_VALUES, key, parts, PART_COUNT);
+    return true;
+}
+
+bool
+held_set(Held *held, const HeldValue *values, size_t count, GError **error)
+{
+    g_autoptr(GPtrArray) due = g_ptr_array_new();
+    bool good = true;
+
+    for (size_t i = 0; i < count; i++)
+        if (note_value(held, values[i].file, values[i].value))
+            g_ptr_array_add(due, (gpointer)&values[i]);
+    if (due->len == 0)
+        return true;
+    if (!save(held, error))
+        return false;
+    act_system_step(held->system, "values noted");
+    for (guint i = 0; i < due->len; i++) {
+        const HeldValue *value = g_ptr_array_index(due, i);
+
+        g_autoptr(GError) why = NULL;
+
+        if (!group_file_write(held->system, value->file, value->value, &why) &&
+            group_file_inode(held->system, value->file) != 0) {
+            if (good)
+                g_propagate_error(error, g_steal_pointer(&why));
+            good = false;
+        }
+        act_system_step(held->system, "value written");
+    }
+    return good;
+}
+
+bool
+held_claim(Held *held, const char *file, GError **error)
+{
+    return !note_value(held, file, ANY_VALUE) || save(held, error);
+}
+
+static void
+forget(Held *held, const char *file)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    g_autofree char *key = key_of(file);
+
+    g_key_file_remove_key(held->state, GROUP_VALUES, key, NULL);
+}
+
+bool
+held_forget(Held *held, const char *const *files, size_t count, GError **error)
+{
+    for (size_t i = 0; i < count; i++)
+        forget(held, files[i]);
+    return count == 0 || save(held, error);
+}
+
+static char *
+original_to_restore(Held *held, const char *file)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    g_auto(GStrv) known = lookup(held, file);
+    g_autofree char *present = group_file_read(held->system, file);
+
+    return known != NULL && present != NULL && is_ours(known, present) ? g_strdup(known[PART_ORIGINAL]) : NULL;
+}
+
+bool
+held_release(Held *held, const char *const *files, size_t count, GError **error)
+{
+    bool good = true;
+
+    if (count == 0)
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        g_autofree char *original = original_to_restore(held, files[i]);
+        g_autoptr(GError) why = NULL;
+
+        /* a group that is gone needs nothing put back */
+        if (original == NULL || group_file_write(held->system, files[i], original, &why) ||
+            group_file_inode(held->system, files[i]) == 0) {
+            forget(held, files[i]);
+        } else {
+            if (good)
+                g_propagate_error(error, g_steal_pointer(&why));
+            good = false;
+        }
+        act_system_step(held->system, "value put back");
+    }
+    return save(held, good ? error : NULL) && good;
+}
+
+bool
+held_has(Held *held, const char *file)
+{
+    g_autofree char *value = held_value(held, file);
+
+    return value != NULL;
+}
+
+char *
+held_value(Held *held, const char *file)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    g_auto(GStrv) known = lookup(held, file);
+
+    return known != NULL ? g_strdup(known[PART_VALUE]) : NULL;
+}
+
+char **
+held_list(Held *held, const char *suffix)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    g_auto(GStrv) keys = g_key_file_get_keys(held->state, GROUP_VALUES, NULL, NULL);
+    g_autoptr(GPtrArray) files = g_ptr_array_new();
+
+    for (size_t i = 0; keys != NULL && keys[i] != NULL; i++)
+        if (g_str_has_suffix(keys[i], suffix))
+            g_ptr_array_add(files, g_uri_unescape_string(keys[i], NULL));
+    g_ptr_array_add(files, NULL);
+    return (char **)g_ptr_array_free(g_steal_pointer(&files), FALSE);
+}
+
+/* ---- paging files ---- */
+
+bool
+held_put_file(Held *held, const HeldFile *file, GError **error)
+{
+    g_autofree char *group = g_strconcat(GROUP_FILE, file->uuid, NULL);
+
+    g_mutex_lock(&held->lock);
+    g_key_file_set_string(held->state, group, "directory", file->directory);
+    g_key_file_set_uint64(held->state, group, "size-kib", file->size_kib);
+    g_key_file_set_uint64(held->state, group, "since-usec", file->since_usec);
+    g_key_file_set_string(held->state, group, "group", file->group != NULL ? file->group : "");
+    g_key_file_set_boolean(held->state, group, "ending", file->ending);
+    g_mutex_unlock(&held->lock);
+    return save(held, error);
+}
+
+bool
+held_drop_file(Held *held, const char *uuid, GError **error)
+{
+    g_autofree char *group = g_strconcat(GROUP_FILE, uuid, NULL);
+
+    g_mutex_lock(&held->lock);
+    g_key_file_remove_group(held->state, group, NULL);
+    g_mutex_unlock(&held->lock);
+    return save(held, error);
+}
+
+/* Called locked. */
+static HeldFile *
+read_file(const Held *held, const char *uuid)
+{
+    g_autofree char *group = g_strconcat(GROUP_FILE, uuid, NULL);
+    g_autoptr(HeldFile) file = NULL;
+
+    if (!g_key_file_has_group(held->state, group) || !g_uuid_string_is_valid(uuid))
+        return NULL;
+    file = g_new0(HeldFile, 1);
+    g_strlcpy(file->uuid, uuid, sizeof file->uuid);
+    file->directory = g_key_file_get_string(held->state, group, "directory", NULL);
+    file->size_kib = g_key_file_get_uint64(held->state, group, "size-kib", NULL);
+    file->since_usec = g_key_file_get_uint64(held->state, group, "since-usec", NULL);
+    file->group = g_key_file_get_string(held->state, group, "group", NULL);
+    file->ending = g_key_file_get_boolean(held->state, group, "ending", NULL);
+    if (file->group != NULL && *file->group != '/')
+        g_clear_pointer(&file->group, g_free);
+    return file->directory != NULL ? g_steal_pointer(&file) : NULL;
+}
+
+HeldFile *
+held_get_file(Held *held, const char *uuid)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+
+    return read_file(held, uuid);
+}
+
+GPtrArray *
+held_files(Held *held)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    g_auto(GStrv) groups = g_key_file_get_groups(held->state, NULL);
+    GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify)held_file_free);
+
+    for (size_t i = 0; groups[i] != NULL; i++) {
+        HeldFile *file =
+            g_str_has_prefix(groups[i], GROUP_FILE) ? read_file(held, groups[i] + strlen(GROUP_FILE)) : NULL;
+
+        if (file != NULL)
+            g_ptr_array_add(files, file);
+    }
+    return files;
+}

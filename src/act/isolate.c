@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "isolate.h"
+
+#include "kernel/guest_group.h"
+
+#include <string.h>
+
+#define SWAP_MAX "/memory.swap.max"
+#define SWAP_CURRENT "/memory.swap.current"
+
+typedef struct Freeze {
+    const ActSystem *system;
+    Held *held;
+    const char *const *groups;
+    GArray *values; /* of HeldValue */
+    GPtrArray *texts;
+} Freeze;
+
+static bool
+is_at_or_above(const char *group, const char *below)
+{
+    size_t length = strlen(group);
+
+    return strncmp(below, group, length) == 0 && (below[length] == '\0' || below[length] == '/');
+}
+
+static bool
+is_on_the_way(const Freeze *freeze, const char *group)
+{
+    for (size_t i = 0; freeze->groups[i] != NULL; i++)
+        if (is_at_or_above(group, freeze->groups[i]))
+            return true;
+    return false;
+}
+
+/* Where the limit of a group is set so that it lasts: a machine's scope has a group inside that is its own. */
+static char *
+lasting_group(const ActSystem *system, const char *group)
+{
+    g_autofree char *inner = g_strconcat(group, "/libvirt", NULL);
+    g_autofree char *inner_max = g_strconcat(inner, SWAP_MAX, NULL);
+    const char *name = strrchr(group, '/') + 1;
+
+    if (g_str_has_prefix(name, "machine-qemu") && group_file_inode(system, inner_max) != 0)
+        return g_steal_pointer(&inner);
+    return g_strdup(group);
+}
+
+/* The lowest of what it may now and what it has; once frozen it stays at that. */
+static void
+freeze_group(Freeze *freeze, const char *group)
+{
+    g_autofree char *lasting = lasting_group(freeze->system, group);
+    g_autofree char *file = g_strconcat(lasting, SWAP_MAX, NULL);
+    g_autofree char *current_file = g_strconcat(lasting, SWAP_CURRENT, NULL);
+    g_autofree char *value = held_value(freeze->held, file);
+    uint64_t max_kib, current_kib;
+    HeldValue held;
+
+    if (value == NULL) {
+        if (!group_file_kib(freeze->system, file, &max_kib) ||
+            !group_file_kib(freeze->system, current_file, &current_kib) || max_kib <= current_kib)
+            return;
+        value = group_value_text(freeze->system, current_kib);
+    }
+    held.file = file;
+    held.value = value;
+    g_array_append_val(freeze->values, held);
+    g_ptr_array_add(freeze->texts, g_steal_pointer(&file));
+    g_ptr_array_add(freeze->texts, g_steal_pointer(&value));
+}
+
+static void
+freeze_beside(Freeze *freeze, const char *parent)
+{
+    g_autofree char *path = g_strconcat(freeze->system->root, GUEST_GROUP_MOUNT, parent, NULL);
+    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
+        g_autofree char *child = g_strconcat(parent, "/", name, NULL);
+        g_autofree char *child_path = g_build_filename(path, name, NULL);
+
+        if (!is_on_the_way(freeze, child) && g_file_test(child_path, G_FILE_TEST_IS_DIR))
+            freeze_group(freeze, child);
+    }
+}
+
+bool
+isolate_apply(const ActSystem *system, Held *held, const char *const *groups, GError **error)
+{
+    g_autoptr(GHashTable) parents = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GArray) values = g_array_new(FALSE, FALSE, sizeof(HeldValue));
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    Freeze freeze = {.system = system, .held = held, .groups = groups, .values = values, .texts = texts};
+    GHashTableIter iter;
+    void *parent;
+
+    for (size_t i = 0; groups[i] != NULL; i++)
+        for (const char *slash = groups[i]; slash != NULL; slash = strchr(slash + 1, '/'))
+            g_hash_table_add(parents, g_strndup(groups[i], (gsize)(slash - groups[i])));
+    g_hash_table_iter_init(&iter, parents);
+    while (g_hash_table_iter_next(&iter, &parent, NULL))
+        freeze_beside(&freeze, parent);
+    return held_set(held, (const HeldValue *)(const void *)values->data, values->len, error);
+}
+
+bool
+isolate_end(Held *held, GError **error)
+{
+    g_auto(GStrv) files = held_list(held, SWAP_MAX);
+
+    return held_release(held, (const char *const *)files, g_strv_length(files), error);
+}
+
+bool
+isolate_allow(const ActSystem *system, Held *held, const char *group, uint64_t swap_kib, GError **error)
+{
+    g_autofree char *file = g_strconcat(group, SWAP_MAX, NULL);
+    g_autofree char *value = group_value_text(system, swap_kib);
+    const HeldValue held_value = {.file = file, .value = value};
+
+    return held_set(held, &held_value, 1, error);
+}

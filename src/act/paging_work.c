@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "paging_work.h"
+
+#include "error.h"
+#include "isolate.h"
+#include "names.h"
+#include "paging_file.h"
+#include "paging_place.h"
+#include "swaps.h"
+#include "units.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#define SWAP_CURRENT "/memory.swap.current"
+#define ZSWAP_MAX "/memory.zswap.max"
+#define ZSWAP_SWITCH "/sys/module/zswap/parameters/enabled"
+/* Used before any swap the host has for itself. */
+#define PRIORITY SWAP_FLAG_PRIO_MASK
+
+static bool
+refuse(GError **error, const char *why)
+{
+    g_set_error_literal(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, why);
+    return false;
+}
+
+static int
+open_directory(const PagingWork *work, const char *directory, bool make, GError **error)
+{
+    return paging_place_open(work->system, directory, make && g_strcmp0(directory, work->own_directory) == 0, error);
+}
+
+char *
+paging_work_path(const PagingWork *work, const HeldFile *file)
+{
+    g_autofree char *name = paging_file_name(file->uuid);
+    g_autofree char *path = g_build_filename(file->directory, name, NULL);
+
+    return g_strconcat(work->system->root, path, NULL);
+}
+
+/* ---- limits ---- */
+
+/* Control groups of the guests whose files are, or are about to be, on. Free with g_strfreev. */
+static char **
+groups_with_files(const PagingWork *work)
+{
+    g_autoptr(GPtrArray) files = held_files(work->held);
+    GPtrArray *groups = g_ptr_array_new();
+
+    for (guint i = 0; i < files->len; i++) {
+        HeldFile *file = g_ptr_array_index(files, i);
+
+        if (file->group != NULL)
+            g_ptr_array_add(groups, g_steal_pointer(&file->group));
+    }
+    g_ptr_array_add(groups, NULL);
+    return (char **)g_ptr_array_free(groups, FALSE);
+}
+
+/* With zswap what is swapped out would stay in memory, compressed, and count against nobody's limit. */
+static bool
+keep_from_zswap(const PagingWork *work, const char *group, GError **error)
+{
+    g_autofree char *path = g_strconcat(work->system->root, ZSWAP_SWITCH, NULL);
+    g_autofree char *enabled = NULL;
+    g_autofree char *file = g_strconcat(group, ZSWAP_MAX, NULL);
+    g_autofree char *present = NULL;
+    const HeldValue none = {.file = file, .value = "0"};
+
+    if (!g_file_get_contents(path, &enabled, NULL, NULL) || (*enabled != 'Y' && *enabled != '1'))
+        return true;
+    present = group_file_read(work->system, file);
+    if (present == NULL)
+        return refuse(error,
+                      "zswap is on, which would keep its pages in memory, and this kernel can't leave one guest out "
+                      "(Linux 5.19 can); echo 0 > " ZSWAP_SWITCH " would help");
+    return held_set(work->held, &none, 1, error);
+}
+
+bool
+paging_work_hold(const PagingWork *work, GError **error)
+{
+    g_auto(GStrv) groups = groups_with_files(work);
+
+    return groups[0] == NULL || isolate_apply(work->system, work->held, (const char *const *)groups, error);
+}
+
+/* A file less: its guest's own limits, and those of all where it was the last. */
+static bool
+put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
+{
+    g_autoptr(GPtrArray) files = held_files(work->held);
+    bool last = true, good = true;
+
+    for (guint i = 0; i < files->len; i++)
+        last = last && strcmp(((HeldFile *)g_ptr_array_index(files, i))->uuid, ended->uuid) == 0;
+    if (ended->group != NULL) {
+        g_autofree char *zswap = g_strconcat(ended->group, ZSWAP_MAX, NULL);
+        const char *file = zswap;
+
+        if (held_has(work->held, zswap))
+            good = held_release(work->held, &file, 1, error);
+    }
+    return good && (!last || isolate_end(work->held, error));
+}
+
+/* ---- making, step by step ---- */
+
+static bool
+check_guest(const PagingWork *work, const char *group, GError **error)
+{
+    g_autofree char *file = g_strconcat(group, SWAP_CURRENT, NULL);
+    uint64_t kib;
+
+    if (group_file_kib(work->system, file, &kib))
+        return true;
+    return refuse(error,
+                  "what it swaps out is not accounted to its control group; booting the host without swapaccount=0 "
+                  "would help");
+}
+
+static bool
+switch_on(const PagingWork *work, const HeldFile *file, int fd, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+    int why;
+
+    if (work->system->swap_on(path, SWAP_FLAG_PREFER | PRIORITY) == 0)
+        return true;
+    why = errno;
+    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "the paging file in %s can't be switched on: %s%s",
+                file->directory, g_strerror(why),
+                why == EINVAL  ? "; its file system can't hold swap files, ext4 and XFS can"
+                : why == EPERM ? "; dynmemd may not, or the kernel takes no more swap areas"
+                               : "");
+    return false;
+}
+
+static bool
+goes_on(const PagingWork *work, const char *step, const int *stop, GError **error)
+{
+    act_system_step(work->system, step);
+    return !g_atomic_int_get(stop) || refuse(error, "its making was called off");
+}
+
+/* From the file on disk to the file in use. */
+static bool
+put_to_use(const PagingWork *work, const HeldFile *file, int fd, const int *stop, GError **error)
+{
+    if (!paging_work_hold(work, error) || !goes_on(work, "others frozen", stop, error) ||
+        !keep_from_zswap(work, file->group, error) ||
+        !isolate_allow(work->system, work->held, file->group, file->size_kib, error) ||
+        !goes_on(work, "guest allowed", stop, error) || !switch_on(work, file, fd, error))
+        return false;
+    act_system_step(work->system, "switched on");
+    return true;
+}
+
+/* The error that led here is told; what fails now is left to tidy. */
+static void
+undo(const PagingWork *work, const HeldFile *file, int directory_fd, bool made)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (put_back_limits(work, file, &error) &&
+        (!made || paging_file_delete(work->system, directory_fd, file->directory, file->uuid, false, &error)))
+        held_drop_file(work->held, file->uuid, &error);
+}
+
+/* ---- ending ---- */
+
+bool
+paging_work_close(const PagingWork *work, const char *uuid, GError **error)
+{
+    g_autoptr(HeldFile) file = held_get_file(work->held, uuid);
+
+    if (file == NULL)
+        return true;
+    file->ending = true;
+    if (!held_put_file(work->held, file, error))
+        return false;
+    act_system_step(work->system, "end noted");
+    return file->group == NULL || isolate_allow(work->system, work->held, file->group, 0, error);
+}
+
+/* Its directory may be gone, with all that was in it. */
+static bool
+delete_file(const PagingWork *work, const HeldFile *file, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    int fd = open_directory(work, file->directory, false, &why);
+    bool good;
+
+    if (fd < 0 && g_error_matches(why, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND))
+        return true;
+    if (fd < 0) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return false;
+    }
+    good = paging_file_delete(work->system, fd, file->directory, file->uuid, false, error);
+    close(fd);
+    return good;
+}
+
+bool
+paging_work_finish(const PagingWork *work, const char *uuid, bool *on, GError **error)
+{
+    g_autoptr(HeldFile) file = held_get_file(work->held, uuid);
+    g_autoptr(GPtrArray) areas = swaps_read(work->system->root, error);
+    g_autofree char *path = NULL;
+
+    *on = true;
+    if (areas == NULL)
+        return false;
+    if (file == NULL) {
+        *on = false;
+        return true;
+    }
+    path = paging_work_path(work, file);
+    *on = swaps_find(areas, path) != NULL;
+    if (*on)
+        return refuse(error, "it is still switched on");
+    return put_back_limits(work, file, error) && delete_file(work, file, error) &&
+           held_drop_file(work->held, uuid, error);
+}
+
+/* ---- making ---- */
+
+bool
+paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_free_kib, const int *stop,
+                 GError **error)
+{
+    const ActSystem *system = work->system;
+    const char *bar = paging_place_host_bar(system);
+    bool nocow = false, good = false, noted = false, on;
+    int directory_fd, fd = -1;
+
+    if (bar != NULL)
+        return refuse(error, bar);
+    /* what is left of an earlier one goes first: the room it takes is to be had */
+    if (!check_guest(work, file->group, error) || !paging_work_finish(work, file->uuid, &on, error))
+        return false;
+    directory_fd = open_directory(work, file->directory, true, error);
+    if (directory_fd < 0)
+        return false;
+    if (paging_file_delete(system, directory_fd, file->directory, file->uuid, true, error) &&
+        paging_place_check(system, directory_fd, file->directory, file->size_kib, minimum_free_kib, &nocow, error)) {
+        noted = true;
+        good = held_put_file(work->held, file, error);
+    }
+    if (good && goes_on(work, "file noted", stop, error))
+        fd = paging_file_make(system, directory_fd, file->directory, file->uuid, file->size_kib, nocow, stop, error);
+    good = fd >= 0 && put_to_use(work, file, fd, stop, error);
+    if (!good && noted)
+        undo(work, file, directory_fd, fd >= 0);
+    if (fd >= 0)
+        close(fd);
+    close(directory_fd);
+    return good;
+}
+
+/* ---- what an earlier daemon left ---- */
+
+/* When it was made, where nobody remembers. */
+static uint64_t
+file_since(const char *path)
+{
+    uint64_t now = (uint64_t)g_get_monotonic_time();
+    uint64_t clock = (uint64_t)g_get_real_time(), made;
+    struct stat facts;
+
+    if (stat(path, &facts) != 0)
+        return now;
+    made = (uint64_t)facts.st_mtim.tv_sec * USEC_PER_SEC;
+    return saturating_sub(now, saturating_sub(clock, made));
+}
+
+static HeldFile *
+complete(const PagingWork *work, const SwapArea *area, const char *uuid, GError **error)
+{
+    g_autoptr(HeldFile) file = held_get_file(work->held, uuid);
+    g_autofree char *directory = g_path_get_dirname(area->path + strlen(work->system->root));
+
+    if (file != NULL && strcmp(file->directory, directory) == 0)
+        return g_steal_pointer(&file);
+    g_clear_pointer(&file, held_file_free);
+    file = g_new0(HeldFile, 1);
+    g_strlcpy(file->uuid, uuid, sizeof file->uuid);
+    file->directory = g_steal_pointer(&directory);
+    file->size_kib = area->size_kib;
+    file->since_usec = file_since(area->path);
+    held_put_file(work->held, file, error);
+    return g_steal_pointer(&file);
+}
+
+GPtrArray *
+paging_work_find(const PagingWork *work, GError **error)
+{
+    g_autoptr(GPtrArray) areas = swaps_read(work->system->root, error);
+    GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify)held_file_free);
+    char uuid[37];
+
+    for (guint i = 0; areas != NULL && i < areas->len; i++) {
+        const SwapArea *area = g_ptr_array_index(areas, i);
+
+        if (g_str_has_prefix(area->path, work->system->root) && paging_file_uuid(area->path, uuid) &&
+            paging_file_is_ours(work->system, area->path))
+            g_ptr_array_add(files, complete(work, area, uuid, error != NULL && *error == NULL ? error : NULL));
+    }
+    return files;
+}
+
+/* Files in our own directory that nobody remembers: what was remembered was lost. */
+static void
+delete_unknown(const PagingWork *work, const GPtrArray *areas)
+{
+    int fd = open_directory(work, work->own_directory, false, NULL);
+    g_autofree char *path = g_strconcat(work->system->root, work->own_directory, NULL);
+    g_autoptr(GDir) directory = fd >= 0 ? g_dir_open(path, 0, NULL) : NULL;
+    const char *name;
+    char uuid[37];
+
+    while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
+        g_autofree char *file_path = g_build_filename(path, name, NULL);
+
+        if (paging_file_uuid(name, uuid) && swaps_find(areas, file_path) == NULL)
+            paging_file_delete(work->system, fd, work->own_directory, uuid, true, NULL);
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+bool
+paging_work_tidy(const PagingWork *work, GError **error)
+{
+    g_autoptr(GPtrArray) areas = swaps_read(work->system->root, error);
+    g_autoptr(GPtrArray) files = held_files(work->held);
+    bool good = true;
+
+    if (areas == NULL)
+        return false;
+    for (guint i = 0; i < files->len; i++) {
+        const HeldFile *file = g_ptr_array_index(files, i);
+        g_autofree char *path = paging_work_path(work, file);
+        g_autoptr(GError) why = NULL;
+        bool on;
+
+        if (swaps_find(areas, path) != NULL || paging_work_finish(work, file->uuid, &on, &why))
+            continue;
+        if (good)
+            g_propagate_error(error, g_steal_pointer(&why));
+        good = false;
+    }
+    delete_unknown(work, areas);
+    /* limits whose file is gone without a trace */
+    if (files->len == 0) {
+        g_autoptr(GError) why = NULL;
+
+        if (!isolate_end(work->held, good ? &why : NULL)) {
+            if (good)
+                g_propagate_error(error, g_steal_pointer(&why));
+            good = false;
+        }
+    }
+    return good;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The steps of a paging file's life that can block, one after the other. Each can be cut short at any point by the death of
+ * the daemon: what is remembered (held.h) is enough for another one to finish it.
+ *
+ * One thread at a time, not the main one.
+ */
+
+#include "held.h"
+#include "paging.h"
+
+typedef struct PagingWork {
+    const ActSystem *system;
+    Held *held;
+    char *own_directory; /* made where it does not exist */
+} PagingWork;
+
+/*
+ * Makes a file and puts it to use: the others' limits, the guest's, and swapon, so that nobody else gets a page of it.
+ * Returns false with error, and then nothing of it is left. stop: see paging_file_make.
+ */
+bool paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_free_kib, const int *stop,
+                      GError **error);
+
+/* Its guest may swap out no more. */
+bool paging_work_close(const PagingWork *work, const char *uuid, GError **error);
+
+/*
+ * After swapoff: whether it is off, then everybody's limits as they were where it is the last one, then deletes it.
+ * Returns false with error where it is still on (*on) or something could not be done; to be called again then.
+ */
+bool paging_work_finish(const PagingWork *work, const char *uuid, bool *on, GError **error);
+
+/* Puts the limits of all files in place again. */
+bool paging_work_hold(const PagingWork *work, GError **error);
+
+/* Finishes what an earlier daemon left and is not switched on. Returns whether nothing is left, else sets error. */
+bool paging_work_tidy(const PagingWork *work, GError **error);
+
+/* Path of a file for swapon and swapoff. Caller frees. */
+char *paging_work_path(const PagingWork *work, const HeldFile *file);
+
+/*
+ * The files of ours that are switched on, of HeldFile, completed by what is remembered. Those that nobody remembers are
+ * remembered from here on. Does not wait for a disk but for that. Any thread. Free with g_ptr_array_unref.
+ */
+GPtrArray *paging_work_find(const PagingWork *work, GError **error);
