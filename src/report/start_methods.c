@@ -52,16 +52,19 @@ reply(GDBusMethodInvocation *invocation, bool granted, const char *reason)
     g_dbus_method_invocation_return_value(invocation, g_variant_new("(bs)", (gboolean)granted, valid));
 }
 
-/* Answers and frees. */
+/*
+ * Answers and frees. When the daemon ends there is no answer: the bus tells who waits that it is gone, and they can ask
+ * the next one. A refusal would keep libvirt from starting the guest.
+ */
 static void
 waiting_end(Waiting *waiting, bool granted, const char *reason)
 {
-    if (waiting->methods != NULL) {
+    if (waiting->methods != NULL)
         g_ptr_array_remove_fast(waiting->methods->waiting, waiting);
+    if (waiting->methods != NULL && strcmp(reason, START_REASON_STOPPING) != 0)
         reply(waiting->invocation, granted, reason);
-    } else {
+    else
         g_object_unref(waiting->invocation);
-    }
     g_free(waiting->uuid);
     g_free(waiting);
 }
