@@ -70,12 +70,15 @@ typedef enum StartBlock {
 
 /* Who has memory that a start may not take. */
 typedef struct StartBlocker {
-    char name[64]; /* of the guest, cut where it is longer; "" for the host itself */
+    char name[64]; /* of the guest, cut where it is longer; "" for the host itself, or for several starts together */
     uint64_t kept_kib;
     int rule; /* why: PlanRule or StartBlock */
 } StartBlocker;
 
 #define START_BLOCKERS_MAX 4
+
+/* "db keeps 2 GiB (it is paused, suspended or migrating)". Free with g_free. */
+char *start_blocker_text(const StartBlocker *blocker);
 
 /* The policy's answer to one StartRequest. Sizes without overhead but where it says so. */
 typedef struct StartPlan {
@@ -94,8 +97,8 @@ typedef struct StartPlan {
 } StartPlan;
 
 /*
- * The answer in one line for people, with figures: "web needs 1.1 GiB to start (1 GiB and 88 MiB for QEMU), 300 MiB are free
- * and 200 MiB can be taken from others; db keeps 2 GiB (…); …would help". Free with g_free.
+ * The answer in one line for people, with figures: "web needs 1.1 GiB to start (1 GiB and 88 MiB for its QEMU), 300 MiB are
+ * free and 200 MiB can be taken from others; db keeps 2 GiB (…); what would help: …". Free with g_free.
  */
 char *start_plan_text(const StartPlan *plan);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "starts.h"
+#include "plan.h"
 #include "units.h"
+
+#include <stdarg.h>
 
 RestartKind
 restart_kind(bool in_place, bool resumed, bool ran_at_host_down, uint64_t stop_usec, uint64_t boot_usec,
@@ -15,16 +17,181 @@ restart_kind(bool in_place, bool resumed, bool ran_at_host_down, uint64_t stop_u
     return stop_usec != 0 && saturating_sub(boot_usec, stop_usec) <= window_usec ? RESTART_SOON : RESTART_NONE;
 }
 
+/* ---- who is in the way ---- */
+
+static const char *
+block_text(int rule)
+{
+    switch (rule) {
+    case START_BLOCK_PRIORITY:
+        return "it needs that, and its priority is higher";
+    case START_BLOCK_AHEAD:
+        return "its start comes first";
+    case PLAN_RULE_AT_MINIMUM:
+        return "that is its minimum";
+    case PLAN_RULE_WAIT_SURPLUS:
+        return "the first reports of guests that ran before are awaited";
+    default:
+        return plan_rule_text((PlanRule)rule);
+    }
+}
+
 char *
-start_plan_text(const StartPlan *plan)
+start_blocker_text(const StartBlocker *blocker)
+{
+    g_autofree char *kept = units_format_size(blocker->kept_kib);
+
+    if (blocker->rule == START_BLOCK_BUDGET)
+        return g_strdup_printf("[Host] Budget= keeps %s from all guests", kept);
+    if (blocker->rule == START_BLOCK_HOST)
+        return g_strdup_printf("the host keeps %s (its own processes and the reserve)", kept);
+    if (blocker->name[0] == '\0')
+        return g_strdup_printf("%s are booked for other starts", kept);
+    return g_strdup_printf("%s keeps %s (%s)", blocker->name, kept, block_text(blocker->rule));
+}
+
+/* ---- what would help ---- */
+
+static void add_help(GString *help, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void
+add_help(GString *help, const char *format, ...)
+{
+    va_list arguments;
+
+    g_string_append(help, help->len > 0 ? ", or " : "");
+    va_start(arguments, format);
+    g_string_append_vprintf(help, format, arguments);
+    va_end(arguments);
+}
+
+/* Startup memory with which it would have fitted. */
+static void
+add_smaller_startup(GString *help, const StartPlan *plan)
+{
+    const StartRequest *request = plan->request;
+    uint64_t lacking = MAX(plan->missing_kib, plan->timed_out ? saturating_sub(plan->needed_kib, plan->free_kib) : 0);
+    uint64_t startup = saturating_sub(request->need_kib, lacking + request->settings.fixed_kib) / KIB_PER_MIB;
+
+    if (request->kind == START_BOOT && lacking > 0 && startup * KIB_PER_MIB >= request->settings.minimum_kib &&
+        startup > 0)
+        add_help(help, "a startup of at most %" G_GUINT64_FORMAT " MiB", startup);
+}
+
+static void
+add_help_of(GString *help, const StartBlocker *blocker)
+{
+    switch (blocker->rule) {
+    case START_BLOCK_BUDGET:
+        add_help(help, "a larger [Host] Budget=");
+        break;
+    case START_BLOCK_HOST:
+        break;
+    case START_BLOCK_AHEAD:
+    case PLAN_RULE_STARTING:
+    case PLAN_RULE_RESET:
+    case PLAN_RULE_SETTLING:
+    case PLAN_RULE_RESTART:
+        add_help(help, "to wait until %s is up", blocker->name[0] != '\0' ? blocker->name : "the others");
+        break;
+    case START_BLOCK_PRIORITY:
+        add_help(help, "a higher priority than that of %s", blocker->name);
+        break;
+    case PLAN_RULE_AT_MINIMUM:
+        add_help(help, "a smaller minimum of %s", blocker->name);
+        break;
+    default:
+        add_help(help, "to stop %s", blocker->name);
+        break;
+    }
+}
+
+/* At most two ways besides, or nobody reads the line to its end. */
+static char *
+what_would_help(const StartPlan *plan)
+{
+    GString *help = g_string_new(NULL);
+
+    if (plan->timed_out && plan->missing_kib == 0)
+        add_help(help, "to try again, to raise [Admission] TimeoutSec=");
+    add_smaller_startup(help, plan);
+    for (unsigned i = 0; i < MIN(plan->blocker_count, 2); i++)
+        add_help_of(help, &plan->blockers[i]);
+    if (help->len == 0)
+        add_help(help, "to stop other guests or processes of the host");
+    return g_string_free(help, FALSE);
+}
+
+/* ---- the answer ---- */
+
+static char *
+figures(const StartPlan *plan)
 {
     g_autofree char *needed = units_format_size(plan->needed_kib);
+    g_autofree char *memory = units_format_size(plan->request->need_kib);
+    g_autofree char *overhead = units_format_size(plan->overhead_kib);
     g_autofree char *free_text = units_format_size(plan->free_kib);
     g_autofree char *reclaimable = units_format_size(plan->reclaimable_kib);
 
-    return g_strdup_printf("%s: %s needs %s to start, %s are free and %s can be taken from others",
-                           start_verdict_name(plan->verdict), plan->request->name, needed, free_text, reclaimable);
+    return g_strdup_printf("%s needs %s to start (%s and %s for its QEMU), %s are free and %s can be taken from others",
+                           plan->request->name, needed, memory, overhead, free_text, reclaimable);
 }
+
+static char *
+refused_text(const StartPlan *plan)
+{
+    g_autofree char *needs = figures(plan);
+    g_autofree char *help = what_would_help(plan);
+    g_autoptr(GString) blockers = g_string_new(NULL);
+
+    for (unsigned i = 0; i < plan->blocker_count; i++) {
+        g_autofree char *blocker = start_blocker_text(&plan->blockers[i]);
+
+        g_string_append_printf(blockers, "%s%s", i == 0 ? "; " : ", ", blocker);
+    }
+    return g_strdup_printf("%s%s%s; what would help: %s", needs,
+                           plan->timed_out && plan->missing_kib == 0 ? ", which did not come free in time" : "",
+                           blockers->str, help);
+}
+
+static char *
+admitted_text(const StartPlan *plan)
+{
+    const StartRequest *request = plan->request;
+    g_autofree char *booked = units_format_size(plan->booked_kib);
+    g_autofree char *overhead = units_format_size(plan->overhead_kib);
+    g_autofree char *needed = units_format_size(request->need_kib);
+    g_autofree char *lacking = units_format_size(saturating_sub(request->need_kib, plan->booked_kib));
+
+    if (plan->booked_kib >= request->need_kib)
+        return g_strdup_printf("%s may start: %s and %s for its QEMU are booked", request->name, booked, overhead);
+    if (plan->shortfall_kib > 0)
+        return g_strdup_printf(
+            "%s may start again: %s of the %s it needs are booked, what lacks (%s) comes from a paging "
+            "file where it may have one",
+            request->name, booked, needed, lacking);
+    return g_strdup_printf("%s may start, though only %s of the %s it needs are free; %s more were not to be had",
+                           request->name, booked, needed, lacking);
+}
+
+char *
+start_plan_text(const StartPlan *plan)
+{
+    g_autofree char *needs = NULL;
+
+    switch (plan->verdict) {
+    case START_ADMITTED:
+        return admitted_text(plan);
+    case START_REFUSED:
+        return refused_text(plan);
+    case START_WAITS:
+    default:
+        needs = figures(plan);
+        return g_strdup_printf("%s; it waits until enough is free", needs);
+    }
+}
+
+/* ---- ratings ---- */
 
 static void
 squeeze_clear(gpointer data)

@@ -14,6 +14,7 @@
  */
 
 #define PRIORITIES 101
+#define NAME_BYTES sizeof(((StartBlocker *)NULL)->name)
 
 /* Memory of one kind, by the priority of those who have it. */
 typedef struct Pile {
@@ -250,22 +251,32 @@ squeeze(const Settling *settling, ClaimGiver *givers, size_t count)
 
 /* ---- who is in the way ---- */
 
-static void
-add_blocker(Claim *claim, const char *name, uint64_t kept_kib, int rule)
+void
+claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, uint64_t kept_kib, int rule)
 {
-    unsigned place = claim->blocker_count;
+    unsigned place = *count;
 
-    while (place > 0 && (claim->blockers[place - 1].kept_kib < kept_kib ||
-                         (claim->blockers[place - 1].kept_kib == kept_kib &&
-                          strncmp(claim->blockers[place - 1].name, name, sizeof claim->blockers->name - 1) > 0)))
+    while (place > 0 &&
+           (blockers[place - 1].kept_kib < kept_kib ||
+            (blockers[place - 1].kept_kib == kept_kib && strncmp(blockers[place - 1].name, name, NAME_BYTES - 1) > 0)))
         place--;
     if (kept_kib == 0 || place == START_BLOCKERS_MAX)
         return;
-    claim->blocker_count = MIN(claim->blocker_count + 1, START_BLOCKERS_MAX);
-    for (unsigned i = claim->blocker_count - 1; i > place; i--)
-        claim->blockers[i] = claim->blockers[i - 1];
-    claim->blockers[place] = (StartBlocker){.kept_kib = kept_kib, .rule = rule};
-    g_strlcpy(claim->blockers[place].name, name, sizeof claim->blockers[place].name);
+    *count = MIN(*count + 1, START_BLOCKERS_MAX);
+    for (unsigned i = *count - 1; i > place; i--)
+        blockers[i] = blockers[i - 1];
+    blockers[place] = (StartBlocker){.kept_kib = kept_kib, .rule = rule};
+    g_strlcpy(blockers[place].name, name, NAME_BYTES);
+}
+
+/* Where Budget= is the limit, it is that which keeps memory from the guests; otherwise the host itself does. */
+void
+claims_add_host(StartBlocker *blockers, unsigned *count, const LedgerBudget *budget)
+{
+    if (budget->limit == BUDGET_BY_SETTING)
+        claims_add_blocker(blockers, count, "", budget->overhead_room_kib, START_BLOCK_BUDGET);
+    else
+        claims_add_blocker(blockers, count, "", budget->other_kib + budget->reserve_kib, START_BLOCK_HOST);
 }
 
 static void
@@ -282,13 +293,15 @@ find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t coun
         if (strcmp(giver->uuid, claim->uuid) == 0)
             continue;
         if (priority_of(giver->priority) > reach && giver->demand_kib > least)
-            add_blocker(claim, giver->name, MIN(giver->demand_kib, giver->booked_kib), START_BLOCK_PRIORITY);
+            claims_add_blocker(claim->blockers, &claim->blocker_count, giver->name,
+                               MIN(giver->demand_kib, giver->booked_kib), START_BLOCK_PRIORITY);
         else
-            add_blocker(claim, giver->name, least, giver->kept_rule);
+            claims_add_blocker(claim->blockers, &claim->blocker_count, giver->name, least, giver->kept_rule);
     }
     for (size_t i = 0; i < index; i++)
-        add_blocker(claim, claims[i].name, claims[i].took_kib + claims[i].given_kib,
-                    claims[i].start != SIZE_MAX ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
+        claims_add_blocker(claim->blockers, &claim->blocker_count, claims[i].name,
+                           claims[i].took_kib + claims[i].given_kib,
+                           claims[i].start != SIZE_MAX ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
 }
 
 static int

@@ -13,7 +13,7 @@
  * start does not move everybody. Who may not be squeezed now (starting, stale, stuck, frozen) gives nothing.
  */
 
-#include "plan.h"
+#include "decide/ledger.h"
 
 /* What others have been told to give up is expected within this time. */
 #define CLAIM_PATIENCE_USEC (10 * USEC_PER_SEC)
@@ -68,6 +68,12 @@ typedef struct ClaimTerms {
     uint64_t tolerance_kib;     /* a whole claim that lacks no more than this still stands in line */
     uint64_t faults;            /* bits of faults.h */
 } ClaimTerms;
+
+/* Enters somebody who is in the way where it belongs: those with most first, by name where they have as much. */
+void claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, uint64_t kept_kib, int rule);
+
+/* Enters the host itself. */
+void claims_add_host(StartBlocker *blockers, unsigned *count, const LedgerBudget *budget);
 
 /*
  * Serves the claims (sorts them), and works out how far the givers are to be squeezed. Depends on the order of neither

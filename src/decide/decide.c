@@ -28,6 +28,7 @@ decide_state_free(DecideState *state)
     g_free(state->sharers);
     g_free(state->calm);
     g_free(state->givers);
+    g_free(state->rate_guests);
     g_free(state->claims);
     g_free(state);
 }
@@ -39,12 +40,6 @@ decide_state_set_faults(DecideState *state, uint64_t faults)
 }
 
 void
-decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, uint32_t priority, StartRating *rating)
-{
-    *rating = (StartRating){.startup_kib = startup_kib, .priority = priority, .free_kib = plan->free_kib};
-}
-
-void
 plan_clear(Plan *plan)
 {
     g_free(plan->guests);
@@ -53,12 +48,33 @@ plan_clear(Plan *plan)
     *plan = (Plan){.guests = NULL};
 }
 
-/* The plan's array has the state's capacity or is grown to what is needed: it may come from elsewhere. */
+/* The plan's arrays may come from elsewhere, so their size is what they were last filled with. */
 static void
-make_room(DecideState *state, size_t count, Plan *plan)
+make_plan_room(const Snapshot *snapshot, Plan *plan)
 {
-    if (plan->guests == NULL || plan->guest_count < count)
-        plan->guests = g_renew(GuestPlan, plan->guests, MAX(count, 1));
+    if (plan->guests == NULL || plan->guest_count < snapshot->guest_count)
+        plan->guests = g_renew(GuestPlan, plan->guests, MAX(snapshot->guest_count, 1));
+    if (plan->starts == NULL || plan->start_count < snapshot->start_count)
+        plan->starts = g_renew(StartPlan, plan->starts, MAX(snapshot->start_count, 1));
+    if (plan->end_files == NULL || plan->file_count < snapshot->file_count)
+        plan->end_files = g_renew(bool, plan->end_files, MAX(snapshot->file_count, 1));
+    for (size_t i = 0; i < snapshot->file_count; i++)
+        plan->end_files[i] = false;
+    *plan = (Plan){.guests = plan->guests,
+                   .guest_count = snapshot->guest_count,
+                   .starts = plan->starts,
+                   .start_count = snapshot->start_count,
+                   .end_files = plan->end_files,
+                   .file_count = snapshot->file_count};
+}
+
+static void
+make_room(DecideState *state, size_t count, size_t start_count)
+{
+    if (state->giver_capacity < count + start_count) {
+        state->giver_capacity = MAX(count + start_count, state->giver_capacity * 2);
+        state->givers = g_renew(ClaimGiver, state->givers, state->giver_capacity);
+    }
     if (count <= state->capacity)
         return;
     state->capacity = MAX(count, state->capacity * 2);
@@ -66,8 +82,8 @@ make_room(DecideState *state, size_t count, Plan *plan)
     state->sharing = g_renew(SharingGuest, state->sharing, state->capacity);
     state->scratch = g_renew(SharingScratch, state->scratch, state->capacity);
     state->sharers = g_renew(uint32_t, state->sharers, state->capacity);
+    state->rate_guests = g_renew(uint32_t, state->rate_guests, state->capacity);
     state->calm = g_renew(CalmGuest, state->calm, state->capacity);
-    state->givers = g_renew(ClaimGiver, state->givers, state->capacity);
 }
 
 /*
@@ -120,22 +136,29 @@ book_guests(Pass *pass)
     }
 }
 
+void
+pass_show_budget(Pass *pass)
+{
+    Plan *plan = pass->plan;
+    const LedgerBudget *budget = &pass->budget;
+
+    plan->budget_kib = budget->budget_kib;
+    plan->budget_limit = budget->limit;
+    plan->budget_total_kib = budget->total_kib;
+    plan->budget_available_kib = budget->available_kib;
+    plan->reserve_kib = budget->reserve_kib;
+    plan->other_kib = budget->other_kib;
+    plan->overhead_kib = pass->sums.overhead_kib;
+}
+
 static void
 work_out_budget(Pass *pass)
 {
-    Plan *plan = pass->plan;
-    LedgerBudget budget;
-
     ledger_work_out_budget(&pass->state->ledger, &pass->snapshot->host, pass->settings, &pass->sums, pass->now_usec,
-                           pass->faults, &budget);
-    plan->budget_kib = budget.budget_kib;
-    plan->budget_limit = budget.limit;
-    plan->budget_total_kib = budget.total_kib;
-    plan->budget_available_kib = budget.available_kib;
-    plan->reserve_kib = budget.reserve_kib;
-    plan->other_kib = budget.other_kib;
-    plan->overhead_kib = pass->sums.overhead_kib;
-    plan->host_pressure = pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->now_usec, pass->faults);
+                           pass->faults, &pass->budget);
+    pass_show_budget(pass);
+    pass->plan->host_pressure =
+        pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->now_usec, pass->faults);
 }
 
 /* What a guest must be left with now whatever its share: what it has while it must not be squeezed, or can't be. */
@@ -166,7 +189,7 @@ find_least(const Pass *pass, size_t i)
 static void
 work_out_demands(Pass *pass)
 {
-    uint64_t out = 0;
+    uint64_t out = pass->plan->reserved_kib;
     uint64_t apart = 0;
 
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
@@ -213,12 +236,13 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
         .link_down = snapshot->host.link == WORLD_LINK_DOWN,
     };
 
-    make_room(state, snapshot->guest_count, plan);
-    *plan = (Plan){.guests = plan->guests, .guest_count = snapshot->guest_count};
+    make_plan_room(snapshot, plan);
+    make_room(state, snapshot->guest_count, snapshot->start_count);
     guest_memories_sync(&state->memories, snapshot);
     state->claim_count = 0;
 
     book_guests(&pass);
+    pass_book_starts(&pass);
     work_out_budget(&pass);
     work_out_demands(&pass);
     pass_claim(&pass);

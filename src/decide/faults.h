@@ -39,9 +39,14 @@
 #define FAULT_CLAIM_NO_RANK (UINT64_C(1) << 28)       /* who is squeezed has nothing to do with priority */
 #define FAULT_CLAIM_PATIENT (UINT64_C(1) << 29) /* who is squeezed for a claim is shrunk when its surplus has lasted */
 #define FAULT_CLAIM_OUTBID (UINT64_C(1) << 30)  /* raises take the free memory that a claim waits for */
+#define FAULT_START_BEFORE_FREE (UINT64_C(1) << 31)     /* a start is admitted when its memory could be freed */
+#define FAULT_START_HOPES (UINT64_C(1) << 32)           /* a start that can't fit waits for its deadline */
+#define FAULT_START_REFUSES_RESTART (UINT64_C(1) << 33) /* a restart is refused like any other start */
+#define FAULT_RESERVED_NOT_BOOKED (UINT64_C(1) << 34)   /* admitted starts do not count in the ledger */
+#define FAULT_RESERVED_BARE (UINT64_C(1) << 35)         /* ... their QEMUs' overheads do not */
 
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
-#define DECIDE_FAULTS_ALL ((FAULT_CLAIM_OUTBID << 1) - 1)
+#define DECIDE_FAULTS_ALL ((FAULT_RESERVED_BARE << 1) - 1)
 
 /* Breaks the rules whose bits are set, from the next decide() on. For tests only. */
 void decide_state_set_faults(DecideState *state, uint64_t faults);

@@ -63,6 +63,7 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest)
     GuestMemory fresh = {.seen = true, .boots = guest->boots, .boot_usec = guest->boot_usec};
 
     memcpy(fresh.uuid, memory->uuid, sizeof fresh.uuid);
+    g_strlcpy(fresh.name, guest->name, sizeof fresh.name); /* only a guest that is off can be renamed */
     fresh.running = guest->life != GUEST_LIFE_OFF;
     if (guest->boot_in_place && fresh.running) {
         fresh.overhead = memory->overhead;

@@ -14,7 +14,8 @@
 
 typedef struct GuestMemory {
     char uuid[37];
-    bool seen; /* boots and running are of an earlier tick */
+    char name[64]; /* cut where it is longer */
+    bool seen;     /* boots and running are of an earlier tick */
     bool running;
     uint64_t boots;
     uint64_t boot_usec;

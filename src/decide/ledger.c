@@ -157,6 +157,18 @@ hold_budget(LedgerMemory *memory, uint64_t measured_kib, uint64_t total_kib, uin
     return memory->held_kib;
 }
 
+/* Budget=, where it is the smallest figure. */
+static void
+cap_budget(const Settings *settings, LedgerBudget *budget)
+{
+    budget->overhead_room_kib = 0;
+    if (settings->budget_kib == SETTINGS_BUDGET_NONE || settings->budget_kib > budget->budget_kib)
+        return;
+    budget->overhead_room_kib = budget->budget_kib - settings->budget_kib;
+    budget->budget_kib = settings->budget_kib;
+    budget->limit = BUDGET_BY_SETTING;
+}
+
 void
 ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
                        uint64_t now_usec, uint64_t faults, LedgerBudget *budget)
@@ -190,8 +202,17 @@ ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Set
         memory->held_kib = measured;
     memory->valid = true;
     budget->budget_kib = hold_budget(memory, measured, usable, now_usec);
-    if (settings->budget_kib != SETTINGS_BUDGET_NONE && settings->budget_kib <= budget->budget_kib) {
-        budget->budget_kib = settings->budget_kib;
-        budget->limit = BUDGET_BY_SETTING;
-    }
+    cap_budget(settings, budget);
+}
+
+void
+ledger_book_overhead(LedgerMemory *memory, const Settings *settings, uint64_t overhead_kib, LedgerBudget *budget)
+{
+    memory->held_kib = saturating_sub(memory->held_kib, overhead_kib);
+    budget->total_kib = saturating_sub(budget->total_kib, overhead_kib);
+    budget->available_kib = saturating_sub(budget->available_kib, overhead_kib);
+    budget->budget_kib = memory->held_kib;
+    if (budget->limit == BUDGET_BY_SETTING)
+        budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
+    cap_budget(settings, budget);
 }

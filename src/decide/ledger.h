@@ -56,6 +56,7 @@ typedef struct LedgerBudget {
     uint64_t available_kib;
     uint64_t reserve_kib;
     uint64_t other_kib;
+    uint64_t overhead_room_kib; /* Budget= does not count overheads: so much of them fits besides; 0 without Budget= */
     BudgetLimit limit;
 } LedgerBudget;
 
@@ -82,7 +83,10 @@ uint64_t ledger_learn_overhead(OverheadMemory *memory, const GuestSnapshot *gues
 uint64_t ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib,
                           uint64_t faults);
 
-/* Adds a guest to the sums. resident_kib: 0 where it is not known. */
+/*
+ * Adds a guest to the sums, or a start that was admitted: of that no resident memory is known either, and it may have
+ * begun to touch what is booked for it before it is seen running. resident_kib: 0 where it is not known.
+ */
 void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib);
 
 /*
@@ -100,3 +104,9 @@ void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib,
  */
 void ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings,
                             const LedgerSums *sums, uint64_t now_usec, uint64_t faults, LedgerBudget *budget);
+
+/*
+ * Books the overhead of a start that is admitted in this tick. It lowers the budget, and the held figure by as much, so
+ * that the next measurement, which is lower too, is no news.
+ */
+void ledger_book_overhead(LedgerMemory *memory, const Settings *settings, uint64_t overhead_kib, LedgerBudget *budget);

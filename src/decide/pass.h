@@ -40,11 +40,19 @@ struct DecideState {
     SharingScratch *scratch;
     uint32_t *sharers; /* sharing[i] is guest sharers[i] */
     CalmGuest *calm;
-    ClaimGiver *givers;
+    ClaimGiver *givers; /* running guests, then starts that are booked */
     size_t giver_count;
+    size_t giver_capacity;
     Claim *claims;
     size_t claim_count;
     size_t claim_capacity;
+    /* for decide_rate: what the claims left; its givers are the first of those above */
+    bool rate_known;
+    size_t rate_givers;
+    uint32_t *rate_guests; /* giver i is guest rate_guests[i] */
+    ClaimTerms rate_terms;
+    LedgerBudget rate_budget;
+    uint32_t rate_buffer_percent;
 };
 
 /* The inputs and what the steps hand on to one another. */
@@ -60,11 +68,13 @@ typedef struct Pass {
     bool adopting;             /* a guest's first report is awaited: nobody is squeezed for what is not known of it */
     uint64_t adopted_risk_kib; /* what guests that are adopted might have beyond their booking */
     LedgerSums sums;
-    bool any_apart;     /* somebody gets a target without being counted on */
-    bool shortage;      /* somebody does not have all the want */
-    uint64_t share_kib; /* what the guests in the sharing may have */
-    uint64_t apart_kib; /* ... if those apart were in it as well */
-    uint64_t kept_kib;  /* free memory that is kept for claims and not booked for them yet */
+    LedgerBudget budget;
+    bool any_apart;      /* somebody gets a target without being counted on */
+    bool shortage;       /* somebody does not have all the want */
+    uint64_t share_kib;  /* what the guests in the sharing may have */
+    uint64_t apart_kib;  /* ... if those apart were in it as well */
+    uint64_t kept_kib;   /* free memory that is kept for claims and not booked for them yet */
+    uint64_t absent_kib; /* booked for starts of guests that are not in the snapshot, or run */
 } Pass;
 
 /* Gets a target, and what it has is not part of what is shared. */
@@ -80,6 +90,12 @@ is_counted_on(const Work *work)
 {
     return work->standing.part == PART_SHARES && !work->standing.not_counted_on;
 }
+
+/* Before the budget is worked out: books the starts that were admitted in earlier ticks. */
+void pass_book_starts(Pass *pass);
+
+/* Writes the budget into the plan. */
+void pass_show_budget(Pass *pass);
 
 /*
  * Adds a claim, all zero but guest and start, to be filled in before pass_claim. guest, start: index in the snapshot, or

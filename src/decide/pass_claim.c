@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/admission.h"
+#include "decide/faults.h"
 #include "decide/pass.h"
+
+#include <string.h>
 
 /*
  * Claims are settled between the demands and the sharing: what claims take from free memory and from others is not
  * shared, those who are squeezed for it are capped, and what is granted is booked in this very tick.
  */
+
+/*
+ * The budget is measured and held below what was measured, by about so much: what a start lacks within it may well be there.
+ */
+#define HAIR_PART 256
+#define HAIR_MOST_KIB (256 * KIB_PER_MIB)
 
 Claim *
 pass_add_claim(Pass *pass, size_t guest, size_t start)
@@ -36,7 +46,7 @@ pass_claim_of(const Pass *pass, size_t guest)
 
 /* Nothing of what it has can be had. */
 static void
-keeps_all(ClaimGiver *giver, uint64_t booked_kib, PlanRule rule)
+keeps_all(ClaimGiver *giver, uint64_t booked_kib, int rule)
 {
     giver->booked_kib = giver->told_kib = giver->least_kib = giver->demand_kib = booked_kib;
     giver->kept_rule = rule;
@@ -75,55 +85,191 @@ giver_of(const Pass *pass, size_t i)
     return giver;
 }
 
+/* Running guests, then starts that are booked: those are in the way, and no more. */
 static void
 collect_givers(Pass *pass)
 {
     DecideState *state = pass->state;
+    const Snapshot *snapshot = pass->snapshot;
 
     state->giver_count = 0;
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
-        if (pass->snapshot->guests[i].life != GUEST_LIFE_OFF) {
-            state->sharers[state->giver_count] = (uint32_t)i;
+    for (size_t i = 0; i < snapshot->guest_count; i++)
+        if (snapshot->guests[i].life != GUEST_LIFE_OFF) {
+            state->rate_guests[state->giver_count] = (uint32_t)i;
             state->givers[state->giver_count++] = giver_of(pass, i);
         }
+    state->rate_givers = state->giver_count;
+    for (size_t i = 0; i < snapshot->start_count; i++) {
+        const StartRequest *request = snapshot->starts[i];
+        ClaimGiver giver = {.uuid = request->uuid, .name = request->name, .priority = request->settings.priority};
+
+        if (request->waiting)
+            continue;
+        keeps_all(&giver, request->booked_kib, START_BLOCK_AHEAD);
+        state->givers[state->giver_count++] = giver;
+    }
 }
 
-/* What is granted to a guest is booked; what is kept for it or given up for it is not shared. */
-static void
-take_claim(Pass *pass, Claim *claim)
+/* ---- starts ---- */
+
+void
+pass_book_starts(Pass *pass)
 {
-    uint64_t taken = claim->took_kib + claim->given_kib;
+    if ((pass->faults & FAULT_RESERVED_NOT_BOOKED) != 0)
+        return;
+    for (size_t i = 0; i < pass->snapshot->start_count; i++) {
+        const StartRequest *request = pass->snapshot->starts[i];
+
+        if (request->waiting)
+            continue;
+        ledger_add(&pass->sums, request->booked_kib,
+                   (pass->faults & FAULT_RESERVED_BARE) != 0 ? 0 : admission_overhead(request), 0);
+        pass->plan->reserved_kib += request->booked_kib;
+    }
+}
+
+/* The index of the guest that is to start, if it is known and off; both are sorted by uuid. */
+static size_t
+find_off_guest(const Snapshot *snapshot, const char *uuid)
+{
+    size_t low = 0;
+    size_t high = snapshot->guest_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(snapshot->guests[middle].uuid, uuid);
+
+        if (order == 0)
+            return snapshot->guests[middle].life == GUEST_LIFE_OFF ? middle : SIZE_MAX;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return SIZE_MAX;
+}
+
+/* What is booked for a start shows at its guest where that is off, and is counted once. */
+static void
+show_reserved(Pass *pass, const StartPlan *start)
+{
+    size_t i = find_off_guest(pass->snapshot, start->request->uuid);
+
+    if (i == SIZE_MAX) {
+        pass->absent_kib += start->booked_kib;
+        return;
+    }
+    pass->plan->guests[i].state = GUEST_STATE_RESERVED;
+    pass->plan->guests[i].rule = PLAN_RULE_RESERVED;
+    pass->plan->guests[i].committed_kib = start->booked_kib;
+    pass->plan->guests[i].overhead_kib = start->overhead_kib;
+}
+
+static void
+judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
+{
+    const StartRequest *request = pass->snapshot->starts[claim->start];
+    StartPlan *plan = &pass->plan->starts[claim->start];
+    uint64_t booked;
+
+    admission_judge(request, claim, terms, plan);
+    if (plan->verdict == START_WAITS)
+        pass->kept_kib += claim->took_kib;
+    if (plan->verdict != START_ADMITTED || (pass->faults & FAULT_RESERVED_NOT_BOOKED) != 0)
+        return;
+    booked = plan->booked_kib - claim->booked_kib;
+    pass->sums.committed_kib += booked;
+    pass->plan->reserved_kib += booked;
+    if (request->waiting && (pass->faults & FAULT_RESERVED_BARE) == 0) {
+        pass->sums.overhead_kib += plan->overhead_kib;
+        ledger_book_overhead(&pass->state->ledger, pass->settings, plan->overhead_kib, &pass->budget);
+    }
+    show_reserved(pass, plan);
+}
+
+/* ---- settling ---- */
+
+/* What is granted to a guest is booked. */
+static void
+book_grant(Pass *pass, const Claim *claim)
+{
     uint64_t granted = claim->granted_kib - claim->booked_kib;
 
-    pass->share_kib = saturating_sub(pass->share_kib, taken);
-    pass->apart_kib = saturating_sub(pass->apart_kib, taken);
-    if (claim->guest == SIZE_MAX)
-        return;
-    pass->kept_kib += claim->took_kib - granted;
+    pass->kept_kib += saturating_sub(claim->took_kib, granted);
     pass->sums.committed_kib += granted;
     pass->state->work[claim->guest].committed_kib += granted;
     pass->plan->guests[claim->guest].committed_kib += granted;
+}
+
+/* What the next starts would find, for decide_rate. */
+static void
+remember_rest(Pass *pass, const ClaimTerms *terms)
+{
+    DecideState *state = pass->state;
+
+    for (size_t i = 0; i < state->giver_count; i++) {
+        ClaimGiver *giver = &state->givers[i];
+
+        giver->booked_kib = giver->keep_kib;
+        giver->told_kib = MIN(giver->told_kib, giver->keep_kib);
+    }
+    state->rate_known = true;
+    state->rate_budget = pass->budget;
+    state->rate_buffer_percent = pass->settings->buffer_percent;
+    state->rate_terms = *terms;
+    state->rate_terms.free_kib =
+        saturating_sub(pass->budget.budget_kib, pass->sums.committed_kib + pass->adopted_risk_kib + pass->kept_kib);
+    state->rate_terms.overhead_room_kib = pass->budget.overhead_room_kib;
+    if (!pass->snapshot->host.figures_valid)
+        state->rate_terms.free_kib = 0;
 }
 
 void
 pass_claim(Pass *pass)
 {
     DecideState *state = pass->state;
+    const Snapshot *snapshot = pass->snapshot;
+    const uint64_t hair = MIN(snapshot->host.figures.total_kib / HAIR_PART, HAIR_MOST_KIB);
+    AdmissionTerms admission = {
+        .settings = pass->settings,
+        .paging_bar = snapshot->paging_bar,
+        .figures_valid = snapshot->host.figures_valid,
+        .observe = pass->observe,
+        .budget = &pass->budget,
+        .tolerance_kib = pass->budget.limit == BUDGET_BY_SETTING ? 0 : hair,
+        .now_usec = pass->now_usec,
+        .faults = pass->faults,
+    };
     ClaimTerms terms = {
-        .free_kib = saturating_sub(pass->plan->budget_kib, pass->sums.committed_kib + pass->adopted_risk_kib),
+        .free_kib = saturating_sub(pass->budget.budget_kib, pass->sums.committed_kib + pass->adopted_risk_kib),
+        .overhead_room_kib = pass->budget.overhead_room_kib,
+        .tolerance_kib = admission.tolerance_kib,
         .faults = pass->faults,
     };
 
-    if (!pass->snapshot->host.figures_valid)
-        terms.free_kib = 0;
+    if (!snapshot->host.figures_valid)
+        terms.free_kib = terms.overhead_room_kib = 0;
+    for (size_t i = 0; i < snapshot->start_count; i++)
+        admission_claim(snapshot->starts[i], &admission, pass_add_claim(pass, SIZE_MAX, i));
     collect_givers(pass);
     claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms);
     for (size_t i = 0; i < state->claim_count; i++) {
-        if (state->claims[i].guest != SIZE_MAX)
-            state->work[state->claims[i].guest].claim = (uint32_t)(i + 1);
-        take_claim(pass, &state->claims[i]);
+        const Claim *claim = &state->claims[i];
+        uint64_t taken = claim->took_kib + claim->given_kib;
+
+        /* what is kept for it or given up for it is not shared */
+        pass->share_kib = saturating_sub(pass->share_kib, taken);
+        pass->apart_kib = saturating_sub(pass->apart_kib, taken);
+        if (claim->guest != SIZE_MAX) {
+            state->work[claim->guest].claim = (uint32_t)(i + 1);
+            book_grant(pass, claim);
+        } else {
+            judge_start(pass, claim, &admission);
+        }
     }
-    for (size_t i = 0; i < state->giver_count; i++)
+    for (size_t i = 0; i < state->rate_givers; i++)
         if (state->givers[i].keep_kib < state->givers[i].booked_kib)
-            state->work[state->sharers[i]].cap_kib = MAX(state->givers[i].keep_kib, 1);
+            state->work[state->rate_guests[i]].cap_kib = MAX(state->givers[i].keep_kib, 1);
+    remember_rest(pass, &terms);
+    pass_show_budget(pass);
 }

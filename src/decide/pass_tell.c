@@ -213,6 +213,7 @@ finish(Pass *pass)
 {
     Plan *plan = pass->plan;
 
+    plan->committed_kib = pass->absent_kib;
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
         GuestMemory *memory = &pass->state->memories.guests[i];

@@ -50,7 +50,7 @@ LIBRARIES = {
 }
 # Folders that may use no system header but the language's and GLib's.
 PURE = {"decide", "base", "include"}
-PURE_HEADERS = re.compile(r"glib\.h|(assert|ctype|errno|inttypes|limits|math|stdbool|stddef|stdint|stdio|stdlib|string"
+PURE_HEADERS = re.compile(r"glib\.h|(assert|ctype|errno|inttypes|limits|math|stdarg|stdbool|stddef|stdint|stdio|stdlib|string"
                           r"|sys/types)\.h")
 
 # What must not be said, by folder: (folders where it may be, or None with folders where it may not), pattern.

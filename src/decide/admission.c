@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/admission.h"
+
+#include "decide/faults.h"
+#include "units.h"
+
+/* What a restart still lacks may as well come from its paging file when less than this part of it comes in time. */
+#define NEXT_TO_NOTHING_PART 64
+
+uint64_t
+admission_overhead(const StartRequest *request)
+{
+    return ledger_estimate_overhead(&request->settings);
+}
+
+static bool
+is_restart(const StartRequest *request, uint64_t faults)
+{
+    return request->restart != RESTART_NONE && (faults & FAULT_START_REFUSES_RESTART) == 0;
+}
+
+static bool
+is_forced(const StartRequest *request, const AdmissionTerms *terms)
+{
+    return request->forced || terms->observe;
+}
+
+void
+admission_claim(const StartRequest *request, const AdmissionTerms *terms, Claim *claim)
+{
+    claim->uuid = request->uuid;
+    claim->name = request->name;
+    claim->need_kib = request->need_kib;
+    claim->priority = request->settings.priority;
+    claim->asked_usec = request->asked_usec;
+    if (request->waiting) {
+        claim->overhead_kib = admission_overhead(request);
+        claim->whole = !is_restart(request, terms->faults) && !is_forced(request, terms);
+    } else {
+        claim->booked_kib = MIN(request->booked_kib, request->need_kib);
+    }
+}
+
+/* Whether a paging file can make up for what a restart lacks. Its directory is not known to be good before it is tried. */
+static bool
+may_page(const StartRequest *request, const AdmissionTerms *terms)
+{
+    const GuestSettings *settings = &request->settings;
+
+    return terms->settings->paging_enabled && terms->paging_bar == NULL && settings->smart_paging &&
+           settings->managed && settings->mode == GUEST_MODE_DYNAMIC && settings->bar == BALLOON_USABLE;
+}
+
+/* The next tick might come after the deadline, so the answer must be given now. */
+static bool
+time_is_over(const StartRequest *request, const AdmissionTerms *terms)
+{
+    uint64_t span = saturating_sub(request->deadline_usec, request->asked_usec);
+
+    return terms->now_usec + MIN(terms->settings->interval_usec, span / 4) > request->deadline_usec ||
+           terms->now_usec >= request->deadline_usec;
+}
+
+/*
+ * A restart waits as long as others give up memory for it, so that its paging file is small; with a file to fall back on
+ * not for long.
+ */
+static StartVerdict
+judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, uint64_t lacking_kib)
+{
+    uint64_t waited = saturating_sub(terms->now_usec, request->asked_usec);
+    uint64_t coming = MIN(lacking_kib, claim->in_time_kib);
+
+    if (!terms->figures_valid)
+        return START_WAITS;
+    if (coming <= claim->need_kib / NEXT_TO_NOTHING_PART && coming < lacking_kib)
+        return START_ADMITTED;
+    return may_page(request, terms) && waited >= CLAIM_PATIENCE_USEC ? START_ADMITTED : START_WAITS;
+}
+
+/* At once where it can't fit even if all that may be taken were, nobody stood before it, and the figures were a bit off. */
+static bool
+is_hopeless(const StartPlan *plan, const Claim *claim, const AdmissionTerms *terms)
+{
+    return terms->figures_valid && (terms->faults & FAULT_START_HOPES) == 0 &&
+           plan->needed_kib > plan->free_kib + plan->reclaimable_kib + claim->ahead_kib + terms->tolerance_kib;
+}
+
+static StartVerdict
+judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan)
+{
+    uint64_t lacking = saturating_sub(plan->needed_kib, claim->took_kib + claim->room_kib);
+    bool over = time_is_over(request, terms);
+    bool forced = is_forced(request, terms);
+    bool restart = is_restart(request, terms->faults);
+
+    if (lacking == 0)
+        return START_ADMITTED;
+    if ((terms->faults & FAULT_START_BEFORE_FREE) != 0 && plan->missing_kib == 0)
+        return START_ADMITTED;
+    if (over) {
+        plan->timed_out = true;
+        return forced || restart ? START_ADMITTED : START_REFUSED;
+    }
+    if (forced)
+        return terms->observe || (terms->figures_valid && claim->given_kib == 0) ? START_ADMITTED : START_WAITS;
+    if (restart)
+        return judge_restart(request, claim, terms, lacking);
+    return is_hopeless(plan, claim, terms) ? START_REFUSED : START_WAITS;
+}
+
+static void
+name_blockers(const Claim *claim, const LedgerBudget *budget, StartPlan *plan)
+{
+    plan->blocker_count = claim->blocker_count;
+    for (unsigned i = 0; i < claim->blocker_count; i++)
+        plan->blockers[i] = claim->blockers[i];
+    claims_add_host(plan->blockers, &plan->blocker_count, budget);
+}
+
+void
+admission_judge(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan)
+{
+    *plan = (StartPlan){.request = request, .overhead_kib = admission_overhead(request)};
+    plan->needed_kib = request->need_kib + plan->overhead_kib;
+    plan->free_kib = claim->free_kib;
+    plan->reclaimable_kib = claim->reclaimable_kib;
+    if (!request->waiting) {
+        plan->free_kib += claim->booked_kib + plan->overhead_kib;
+        plan->verdict = START_ADMITTED;
+    }
+    plan->missing_kib = saturating_sub(plan->needed_kib, plan->free_kib + plan->reclaimable_kib);
+    if (request->waiting)
+        plan->verdict = judge_waiting(request, claim, terms, plan);
+    if (plan->verdict == START_ADMITTED) {
+        plan->booked_kib = (terms->faults & FAULT_START_BEFORE_FREE) != 0 ? request->need_kib : claim->granted_kib;
+        if (is_restart(request, terms->faults))
+            plan->shortfall_kib = request->need_kib - plan->booked_kib;
+    }
+    if (plan->verdict == START_REFUSED || plan->missing_kib > 0)
+        name_blockers(claim, terms->budget, plan);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The verdict on a start that was asked for: admitted, to wait, or refused. A pure function of the request and of what
+ * the line of claims found for it; a start is admitted when its memory is seen free, never when it is only promised.
+ */
+
+#include "decide/claims.h"
+#include "decide/ledger.h"
+
+typedef struct AdmissionTerms {
+    const Settings *settings;
+    const char *paging_bar;     /* why no paging file can be had on this host; NULL: it can */
+    bool figures_valid;         /* the host's figures are those of now */
+    bool observe;               /* nothing is told to any guest, so nothing is refused either */
+    const LedgerBudget *budget; /* what the host keeps from all guests */
+    uint64_t tolerance_kib;     /* a start that lacks no more than this is not refused before its deadline */
+    uint64_t now_usec;
+    uint64_t faults; /* bits of faults.h */
+} AdmissionTerms;
+
+/* What is booked besides for the QEMU of a start. */
+uint64_t admission_overhead(const StartRequest *request);
+
+/* What a start claims: the rest of what it needs where it was admitted already. claim's guest and start are kept. */
+void admission_claim(const StartRequest *request, const AdmissionTerms *terms, Claim *claim);
+
+/* Fills plan; claim is the request's own, settled. */
+void admission_judge(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan);
