@@ -23,22 +23,27 @@ typedef struct Pile {
     uint64_t in_time_kib[PRIORITIES]; /* part of left that can be expected in time */
 } Pile;
 
+/* The kinds, in the order in which they are taken. What is in PART_COMING need not be squeezed out of anybody. */
+typedef enum Part {
+    PART_COMING,  /* it is giving that up anyway */
+    PART_SURPLUS, /* it does not want that */
+    PART_BUFFER,
+    PART_NEED,
+    PARTS,
+} Part;
+
 typedef struct Settling {
     const ClaimTerms *terms;
     uint64_t free_kib;
     uint64_t overhead_room_kib;
-    Pile coming; /* given up anyway; all of it at priority 0, since it costs nobody anything */
-    Pile buffers;
-    Pile needs;
+    Pile piles[PARTS];
     uint64_t late_kib; /* given up anyway, nobody knows when */
 } Settling;
 
-/* The three parts of what a giver has beyond its least. */
+/* What a giver has beyond its least. */
 typedef struct Gaps {
     uint64_t base_kib; /* what it will have when it is as large as it was told */
-    uint64_t coming_kib;
-    uint64_t buffer_kib;
-    uint64_t need_kib;
+    uint64_t parts_kib[PARTS];
     uint64_t late_kib;
 } Gaps;
 
@@ -53,6 +58,7 @@ gaps_of(const ClaimGiver *giver)
 {
     uint64_t least = MIN(giver->least_kib, giver->booked_kib);
     uint64_t demand = MAX(giver->demand_kib, least);
+    uint64_t want = MAX(giver->want_kib, demand);
     Gaps gaps = {.base_kib = clamp_u64(giver->told_kib, least, giver->booked_kib)};
 
     if (giver->late) {
@@ -60,9 +66,10 @@ gaps_of(const ClaimGiver *giver)
         gaps.late_kib = giver->booked_kib - least;
         return gaps;
     }
-    gaps.coming_kib = giver->booked_kib - gaps.base_kib;
-    gaps.buffer_kib = saturating_sub(gaps.base_kib, demand);
-    gaps.need_kib = MIN(gaps.base_kib, demand) - least;
+    gaps.parts_kib[PART_COMING] = giver->booked_kib - gaps.base_kib;
+    gaps.parts_kib[PART_SURPLUS] = saturating_sub(gaps.base_kib, want);
+    gaps.parts_kib[PART_BUFFER] = saturating_sub(MIN(gaps.base_kib, want), demand);
+    gaps.parts_kib[PART_NEED] = MIN(gaps.base_kib, demand) - least;
     return gaps;
 }
 
@@ -92,9 +99,8 @@ add_giver(Settling *settling, ClaimGiver *giver)
 
     giver->keep_kib = giver->booked_kib;
     settling->late_kib += gaps.late_kib;
-    pile_up(&settling->coming, 0, gaps.coming_kib, &in_time);
-    pile_up(&settling->buffers, priority, gaps.buffer_kib, &in_time);
-    pile_up(&settling->needs, priority, gaps.need_kib, &in_time);
+    for (Part part = 0; part < PARTS; part++)
+        pile_up(&settling->piles[part], part == PART_COMING ? 0 : priority, gaps.parts_kib[part], &in_time);
 }
 
 static uint64_t
@@ -132,17 +138,40 @@ reach_of(const Claim *claim, uint64_t faults)
     return priority_of(claim->priority);
 }
 
+/* The rest of a pile may be taken from everybody. */
+static unsigned
+reach_into(const Claim *claim, Part part, uint64_t faults)
+{
+    return part == PART_NEED ? reach_of(claim, faults) : PRIORITIES - 1;
+}
+
 static void
 look_round(const Settling *settling, Claim *claim)
 {
-    unsigned all = PRIORITIES - 1;
-    unsigned reach = reach_of(claim, settling->terms->faults);
-
     claim->free_kib = settling->free_kib + MIN(claim->overhead_kib, settling->overhead_room_kib);
-    claim->buffers_kib = settling->coming.left_kib[0] + sum_up(settling->buffers.left_kib, all) + settling->late_kib;
-    claim->reclaimable_kib = claim->buffers_kib + sum_up(settling->needs.left_kib, reach);
-    claim->in_time_kib = settling->coming.in_time_kib[0] + sum_up(settling->buffers.in_time_kib, all) +
-                         sum_up(settling->needs.in_time_kib, reach);
+    claim->reclaimable_kib = claim->buffers_kib = settling->late_kib;
+    claim->in_time_kib = 0;
+    for (Part part = 0; part < PARTS; part++) {
+        unsigned reach = reach_into(claim, part, settling->terms->faults);
+
+        if (part != PART_NEED)
+            claim->buffers_kib += sum_up(settling->piles[part].left_kib, reach);
+        claim->reclaimable_kib += sum_up(settling->piles[part].left_kib, reach);
+        claim->in_time_kib += sum_up(settling->piles[part].in_time_kib, reach);
+    }
+}
+
+/* Has others give up kib, in the order of the parts. */
+static void
+take_from_others(Settling *settling, Claim *claim, uint64_t kib)
+{
+    uint64_t faults = settling->terms->faults;
+
+    if ((faults & FAULT_CLAIM_NEED_FIRST) != 0)
+        claim->given_kib = take_from(&settling->piles[PART_NEED], reach_of(claim, faults), kib);
+    for (Part part = 0; part < PARTS; part++)
+        claim->given_kib += take_from(&settling->piles[part], reach_into(claim, part, faults), kib - claim->given_kib);
+    settling->late_kib -= MIN(settling->late_kib, kib - claim->given_kib);
 }
 
 static void
@@ -153,7 +182,6 @@ serve(Settling *settling, Claim *claim)
     uint64_t lacking = memory + claim->overhead_kib;
     uint64_t overhead = claim->overhead_kib;
     uint64_t room = MIN(overhead, settling->overhead_room_kib);
-    unsigned reach = reach_of(claim, terms->faults);
     uint64_t took;
 
     claim->granted_kib = claim->booked_kib;
@@ -171,79 +199,94 @@ serve(Settling *settling, Claim *claim)
     claim->granted_kib += saturating_sub(room + took, overhead);
     lacking -= room + took;
 
-    claim->given_kib = take_from(&settling->coming, 0, lacking);
-    if ((terms->faults & FAULT_CLAIM_NEED_FIRST) != 0)
-        claim->given_kib += take_from(&settling->needs, reach, lacking - claim->given_kib);
-    claim->given_kib += take_from(&settling->buffers, PRIORITIES - 1, lacking - claim->given_kib);
-    claim->given_kib += take_from(&settling->needs, reach, lacking - claim->given_kib);
-    settling->late_kib -= MIN(settling->late_kib, lacking - claim->given_kib);
+    take_from_others(settling, claim, lacking);
 }
 
 /* ---- who gives how much ---- */
 
-static uint64_t
-gap_of(const ClaimGiver *giver, bool need)
-{
-    Gaps gaps = gaps_of(giver);
+/* How much each of one priority keeps of what it could give. */
+typedef struct Level {
+    uint64_t kib;
+    uint64_t odd_kib; /* with kib they would give so much too much: the first of them keep 1 KiB more */
+} Level;
 
-    return need ? gaps.need_kib : gaps.buffer_kib;
+static uint64_t
+given_above(const ClaimGiver *givers, size_t count, unsigned priority, Part part, uint64_t level_kib, uint64_t faults)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (pile_priority(&givers[i], faults) == priority)
+            sum += saturating_sub(gaps_of(&givers[i]).parts_kib[part], level_kib);
+    return sum;
 }
 
-/* What each of this priority may keep of what it could give, so that they give kib together. */
-static uint64_t
-find_level(const ClaimGiver *givers, size_t count, unsigned priority, bool need, uint64_t kib, uint64_t faults)
+/* The level at which those of one priority give kib together. */
+static Level
+find_level(const ClaimGiver *givers, size_t count, unsigned priority, Part part, uint64_t kib, uint64_t faults)
 {
     uint64_t low = 0;
     uint64_t high = 0;
 
     for (size_t i = 0; i < count; i++)
         if (pile_priority(&givers[i], faults) == priority)
-            high = MAX(high, gap_of(&givers[i], need));
+            high = MAX(high, gaps_of(&givers[i]).parts_kib[part]);
     while (low < high) {
         uint64_t level = low + (high - low + 1) / 2;
-        uint64_t sum = 0;
 
-        for (size_t i = 0; i < count; i++)
-            if (pile_priority(&givers[i], faults) == priority)
-                sum += saturating_sub(gap_of(&givers[i], need), level);
-        if (sum >= kib)
+        if (given_above(givers, count, priority, part, level, faults) >= kib)
             low = level;
         else
             high = level - 1;
     }
-    return low;
+    return (Level){.kib = low, .odd_kib = given_above(givers, count, priority, part, low, faults) - kib};
 }
 
-/* Fills levels by priority: 0 where all is taken, UINT64_MAX where nothing is. */
+/* Fills levels by priority. */
 static void
-find_levels(const Pile *pile, const ClaimGiver *givers, size_t count, bool need, uint64_t faults, uint64_t *levels)
+find_levels(const Settling *settling, const ClaimGiver *givers, size_t count, Part part, Level *levels)
 {
+    const Pile *pile = &settling->piles[part];
+
     for (unsigned i = 0; i < PRIORITIES; i++) {
         uint64_t taken = pile->all_kib[i] - pile->left_kib[i];
 
         if (taken == 0)
-            levels[i] = UINT64_MAX;
+            levels[i] = (Level){.kib = UINT64_MAX};
+        else if (pile->left_kib[i] == 0)
+            levels[i] = (Level){.kib = 0};
         else
-            levels[i] = pile->left_kib[i] == 0 ? 0 : find_level(givers, count, i, need, taken, faults);
+            levels[i] = find_level(givers, count, i, part, taken, settling->terms->faults);
     }
+}
+
+static uint64_t
+give(Level *level, uint64_t gap_kib)
+{
+    uint64_t gives = saturating_sub(gap_kib, level->kib);
+
+    if (gives > 0 && level->odd_kib > 0) {
+        level->odd_kib--;
+        gives--;
+    }
+    return gives;
 }
 
 static void
 squeeze(const Settling *settling, ClaimGiver *givers, size_t count)
 {
-    uint64_t faults = settling->terms->faults;
-    uint64_t buffer_levels[PRIORITIES];
-    uint64_t need_levels[PRIORITIES];
+    Level levels[PARTS][PRIORITIES];
 
-    find_levels(&settling->buffers, givers, count, false, faults, buffer_levels);
-    find_levels(&settling->needs, givers, count, true, faults, need_levels);
+    for (Part part = PART_SURPLUS; part < PARTS; part++)
+        find_levels(settling, givers, count, part, levels[part]);
     for (size_t i = 0; i < count; i++) {
         ClaimGiver *giver = &givers[i];
         Gaps gaps = gaps_of(giver);
-        unsigned priority = pile_priority(giver, faults);
-        uint64_t gives = saturating_sub(gaps.buffer_kib, buffer_levels[priority]) +
-                         saturating_sub(gaps.need_kib, need_levels[priority]);
+        unsigned priority = pile_priority(giver, settling->terms->faults);
+        uint64_t gives = 0;
 
+        for (Part part = PART_SURPLUS; part < PARTS; part++)
+            gives += give(&levels[part][priority], gaps.parts_kib[part]);
         if (gives > 0)
             giver->keep_kib = gaps.base_kib - gives;
     }

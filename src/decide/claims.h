@@ -7,8 +7,8 @@
  * asking, then by uuid; who stands first is served first, from free memory and then from what others give up, and nobody
  * further back gets what those before still wait for. So several at once can't block one another, in any order of events.
  *
- * Others are squeezed for a claim in this order: what they are giving up anyway; buffers, of the lowest priority first,
- * whatever the priorities; then, down to the minimum, of guests whose priority is not above the claim's, lowest first. Of
+ * Others are squeezed for a claim in this order: what they are giving up anyway; what they do not even want; buffers, of the
+ * lowest priority first, whatever the priorities; then, down to the minimum, of guests whose priority is not above the claim's, lowest first. Of
  * those with the same priority who has most to give gives first, until they have equally much left to give: so a small
  * start does not move everybody. Who may not be squeezed now (starting, stale, stuck, frozen) gives nothing.
  */
@@ -54,6 +54,7 @@ typedef struct ClaimGiver {
     uint64_t told_kib;   /* what it is becoming anyway: at most booked_kib */
     uint64_t least_kib;  /* can't be taken below that now: the larger of its minimum and what it must be left with */
     uint64_t demand_kib;
+    uint64_t want_kib;
     uint64_t rate_kib; /* how fast it has been seen to shrink, a second; 0: not known */
     uint32_t priority;
     bool late;     /* it gives up what is beyond least_kib of itself, nobody knows when */
@@ -77,6 +78,6 @@ void claims_add_host(StartBlocker *blockers, unsigned *count, const LedgerBudget
 
 /*
  * Serves the claims (sorts them), and works out how far the givers are to be squeezed. Depends on the order of neither
- * array.
+ * array, but for a KiB that can't be halved.
  */
 void claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_count, const ClaimTerms *terms);

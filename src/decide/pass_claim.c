@@ -48,7 +48,7 @@ pass_claim_of(const Pass *pass, size_t guest)
 static void
 keeps_all(ClaimGiver *giver, uint64_t booked_kib, int rule)
 {
-    giver->booked_kib = giver->told_kib = giver->least_kib = giver->demand_kib = booked_kib;
+    giver->booked_kib = giver->told_kib = giver->least_kib = giver->demand_kib = giver->want_kib = booked_kib;
     giver->kept_rule = rule;
 }
 
@@ -79,6 +79,7 @@ giver_of(const Pass *pass, size_t i)
         giver.told_kib = MIN(work->held_kib, giver.booked_kib);
         giver.least_kib = MAX(settings->minimum_kib, work->least_kib);
         giver.demand_kib = pass->plan->guests[i].demand_kib;
+        giver.want_kib = pass->plan->guests[i].want_kib;
         giver.rate_kib = memory->stuck.rate_kib;
         giver.kept_rule = work->least_kib > settings->minimum_kib ? work->least_rule : PLAN_RULE_AT_MINIMUM;
     }

@@ -69,7 +69,9 @@ check_booking(const GuestPlan *plan)
     uint64_t least = plan->tell ? plan->target_kib : 0;
 
     if (guest->life == GUEST_LIFE_OFF)
-        return plan->committed_kib == 0 ? NULL : g_strdup("committed though it is off");
+        return plan->committed_kib == 0 || plan->state == GUEST_STATE_RESERVED
+                   ? NULL
+                   : g_strdup("committed though it is off and not about to start");
     /* where statistics are missing it is the balloon, seen to move, that says there is a driver */
     if (guest->boots > 0 && !guest->driver_up && plan->rule != PLAN_RULE_NO_STATISTICS)
         least = MAX(least, guest->settings->maximum_kib);

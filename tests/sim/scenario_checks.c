@@ -174,7 +174,8 @@ check_start_and_stop(const Trace *trace, GString *wrong)
     expect_unmet(trace, wrong, trace_guest(trace, "comes"), 0, 1);
     expect_unmet(trace, wrong, TRACE_ALL, 0, 25);
     expect_state(trace, wrong, "comes", GUEST_STATE_OFF, 0, 200);
-    expect_state(trace, wrong, "comes", GUEST_STATE_STARTING, 200, 209);
+    expect_state(trace, wrong, "comes", GUEST_STATE_RESERVED, 200, 201);
+    expect_state(trace, wrong, "comes", GUEST_STATE_STARTING, 201, 209);
     expect_state(trace, wrong, "comes", GUEST_STATE_OFF, 700, trace->seconds);
     expect_never_over(trace, wrong);
 }
@@ -183,8 +184,11 @@ static void
 check_start_in_shortage(const Trace *trace, GString *wrong)
 {
     size_t guest = trace_guest(trace, "comes");
+    uint64_t begins = 100;
 
-    for (uint64_t second = 100; second < 120; second++) {
+    while (begins < 110 && trace_point(trace, guest, begins)->assigned_kib == 0)
+        begins++;
+    for (uint64_t second = begins; second < begins + 20; second++) {
         const TracePoint *point = trace_point(trace, guest, second);
 
         if (point->assigned_kib < 4 * KIB_PER_GIB || (point->target_kib != 0 && point->target_kib < 4 * KIB_PER_GIB)) {

@@ -43,7 +43,9 @@ static const struct {
 /* What simulated guests do not show is caught in test_demand, and in test_decide_moments the last one. */
 #define CAUGHT_ELSEWHERE                                                                                               \
     (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES | FAULT_CLAIM_NO_ORDER | FAULT_CLAIM_OVERTAKES |   \
-     FAULT_CLAIM_TAKES_NEED | FAULT_CLAIM_NEED_FIRST | FAULT_CLAIM_NO_RANK | FAULT_CLAIM_PATIENT | FAULT_CLAIM_OUTBID)
+     FAULT_CLAIM_TAKES_NEED | FAULT_CLAIM_NEED_FIRST | FAULT_CLAIM_NO_RANK | FAULT_CLAIM_PATIENT |                     \
+     FAULT_CLAIM_OUTBID | FAULT_START_BEFORE_FREE | FAULT_START_HOPES | FAULT_START_REFUSES_RESTART |                  \
+     FAULT_RESERVED_NOT_BOOKED | FAULT_RESERVED_BARE)
 
 static const ScenarioCheck *
 find_check(const char *name)

@@ -102,10 +102,13 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     case PLAN_RULE_FROZEN:
         return snapshot->migrating || snapshot->life == GUEST_LIFE_PAUSED || snapshot->life == GUEST_LIFE_SUSPENDED;
     case PLAN_RULE_MAKE_ROOM:
+        return guest->ideal_kib < guest->want_kib;
     case PLAN_RULE_RESERVED:
+        return snapshot->life == GUEST_LIFE_OFF && guest->committed_kib > 0 && plan->reserved_kib > 0;
     case PLAN_RULE_RESTART:
     case PLAN_RULE_PAGING:
     case PLAN_RULE_PAGING_LEAVE:
+        return snapshot->life == GUEST_LIFE_RUNNING && guest->committed_kib > 0;
     case PLAN_RULE_LINK_DOWN:
         return report->snapshot->host.link == WORLD_LINK_DOWN;
     case PLAN_RULE_LIMIT:
