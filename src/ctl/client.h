@@ -35,6 +35,18 @@ typedef struct GuestView {
     uint64_t want;
     uint64_t resident;
     uint32_t pressure;
+    const char *restart; /* "none", "reset", "soon", "host" */
+    uint64_t shortfall;
+    uint64_t limit;
+    const char *limit_bar;
+    const char *paging_state;
+    const char *paging_directory;
+    const char *paging_reason;
+    uint64_t paging_size;
+    uint64_t paging_used;
+    uint64_t paging_peak;
+    uint64_t paging_since; /* microseconds since 1970, 0: there is no file */
+    uint64_t paging_deadline;
 } GuestView;
 
 /* Takes a reference to properties, copies path. Never fails: whatever is absent has its empty value. */
@@ -64,6 +76,11 @@ typedef struct HostView {
     uint64_t demand;
     uint64_t want;
     uint32_t pressure;
+    uint64_t reserved;
+    uint32_t starts_waiting;
+    uint32_t starts_admitted;
+    uint32_t paging_files;
+    const char *paging_bar; /* why no guest can have a paging file, "" where they can */
 } HostView;
 
 HostView *host_view_new(GVariant *properties);

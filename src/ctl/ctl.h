@@ -55,6 +55,7 @@ bool verb_host(const CtlOptions *options, char **arguments, GError **error);
 bool verb_explain(const CtlOptions *options, char **arguments, GError **error);
 bool verb_top(const CtlOptions *options, char **arguments, GError **error);
 bool verb_simulate(const CtlOptions *options, char **arguments, GError **error);
+bool verb_paging(const CtlOptions *options, char **arguments, GError **error);
 bool verb_monitor(const CtlOptions *options, char **arguments, GError **error);
 bool verb_check(const CtlOptions *options, char **arguments, GError **error);
 bool verb_hook(const CtlOptions *options, char **arguments, GError **error);

@@ -32,6 +32,24 @@ guest_size_cell(uint64_t bytes)
     return bytes > 0 ? text_short_size(bytes) : g_strdup("-");
 }
 
+char *
+guest_time_text(uint64_t usec)
+{
+    g_autoptr(GDateTime) time =
+        g_date_time_new_from_unix_local((gint64)MIN(usec / G_USEC_PER_SEC, (uint64_t)G_MAXINT64));
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+
+    if (time == NULL)
+        return g_strdup("-");
+    return g_date_time_format(time, ABS(g_date_time_difference(now, time)) < G_TIME_SPAN_DAY ? "%T" : "%F %T");
+}
+
+bool
+guest_is_off(const GuestView *guest)
+{
+    return g_str_equal(guest->state, "off") || g_str_equal(guest->state, "reserved");
+}
+
 JsonObject *
 guests_to_json(const GPtrArray *guests)
 {

@@ -16,5 +16,11 @@ CellColour guest_status_colour(const GuestView *guest);
 /* A size for a table, "-" where it is not known. Caller frees. */
 char *guest_size_cell(uint64_t bytes);
 
+/* A moment (microseconds since 1970) in local time: "12:30:05", with the date where it is not within a day. Caller frees. */
+char *guest_time_text(uint64_t usec);
+
+/* Off, also where memory is booked for its start already. */
+bool guest_is_off(const GuestView *guest);
+
 /* {"guests": [...]} with all their properties. Caller unrefs. */
 JsonObject *guests_to_json(const GPtrArray *guests);

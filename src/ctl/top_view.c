@@ -44,19 +44,13 @@ top_sort_parse(const char *word, TopSort *sort)
     return false;
 }
 
-static bool
-is_off(const GuestView *guest)
-{
-    return strcmp(guest->state, "off") == 0;
-}
-
 static int
 compare_guests(gconstpointer a, gconstpointer b, gpointer user_data)
 {
     const GuestView *left = *(const GuestView *const *)a;
     const GuestView *right = *(const GuestView *const *)b;
     TopSort sort = *(const TopSort *)user_data;
-    int order = (int)is_off(left) - (int)is_off(right);
+    int order = (int)guest_is_off(left) - (int)guest_is_off(right);
 
     if (order == 0 && sort == TOP_SORT_PRIORITY)
         order = (right->priority > left->priority) - (right->priority < left->priority);
@@ -104,12 +98,14 @@ append_title(const TopView *view, GString *screen)
     guint off = 0;
     guint low = 0;
     guint warning = 0;
+    guint paging = 0;
     g_autoptr(GString) title = g_string_new(NULL);
 
     for (guint i = 0; i < view->guests->len; i++) {
         const GuestView *guest = g_ptr_array_index(view->guests, i);
 
-        if (is_off(guest))
+        paging += guest->paging_size > 0;
+        if (guest_is_off(guest))
             off++;
         else if (strcmp(guest->status, "low") == 0)
             low++;
@@ -123,6 +119,8 @@ append_title(const TopView *view, GString *screen)
         g_string_append_printf(title, ", %u low", low);
     if (warning > 0)
         g_string_append_printf(title, ", %u in warning", warning);
+    if (paging > 0)
+        g_string_append_printf(title, ", %u with a paging file", paging);
     g_string_append_printf(title, ", by %s", top_sort_name(view->sort));
     append_text(view, screen, title->str, CELL_PLAIN);
 }
@@ -159,6 +157,15 @@ append_host(const TopView *view, GString *screen)
                            in_colour(view) && host->over_budget ? CELL_COLOUR_END : "");
 }
 
+static bool
+is_overdue(const TopView *view)
+{
+    for (guint i = 0; i < view->guests->len; i++)
+        if (strcmp(((const GuestView *)g_ptr_array_index(view->guests, i))->paging_state, "overdue") == 0)
+            return true;
+    return false;
+}
+
 /* The one thing to know now, the worst first; "" if all is well. */
 static const char *
 notice_of(const TopView *view)
@@ -169,10 +176,14 @@ notice_of(const TopView *view)
         return view->notice;
     if (strcmp(host->link, "down") == 0)
         return "libvirt is away: guests keep their targets, these are the last figures known";
+    if (is_overdue(view))
+        return "a paging file should have been gone by now: see 'dm-ctl paging'";
     if (host->over_budget)
         return "more is committed than the budget allows";
     if (!host->minimums_fit)
         return "not even the minimums of all guests fit in the budget";
+    if (host->starts_waiting > 0)
+        return "a guest waits for memory to be started: others are squeezed for it";
     if (host->host_pressure)
         return "the host suffers from lack of memory: buffers are given up";
     if (strcmp(host->link, "read-only") == 0)
@@ -183,8 +194,8 @@ notice_of(const TopView *view)
 static void
 add_guest(Table *table, const GuestView *guest)
 {
-    bool shares = guest->managed && !is_off(guest);
-    CellColour faint = is_off(guest) ? CELL_FAINT : CELL_PLAIN;
+    bool shares = guest->managed && !guest_is_off(guest);
+    CellColour faint = guest_is_off(guest) ? CELL_FAINT : CELL_PLAIN;
 
     table_add(table, g_strdup(guest->name), faint);
     table_add(table, g_strdup(guest->state), guest_state_colour(guest));
@@ -205,7 +216,7 @@ common_scale(const GPtrArray *guests)
     for (guint i = 0; i < guests->len; i++) {
         const GuestView *guest = g_ptr_array_index(guests, i);
 
-        if (!is_off(guest))
+        if (!guest_is_off(guest))
             scale = MAX(scale, MAX(guest->maximum, guest->assigned));
     }
     return scale;
@@ -223,7 +234,7 @@ append_bar(const TopView *view, GString *screen, const GuestView *guest, uint64_
         .maximum = guest->maximum,
     };
 
-    if (!is_off(guest))
+    if (!guest_is_off(guest))
         bar_append(screen, &figures, width, view->style);
 }
 

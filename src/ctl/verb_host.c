@@ -52,6 +52,42 @@ print_warnings(const HostView *host)
         fact_print("Warning", "dynmemd runs dry: everything is worked out, nothing is changed in any guest", CELL_LOW);
 }
 
+/* Starts that are under way; nothing where there is none. */
+static void
+print_starts(const HostView *host)
+{
+    g_autofree char *waiting = host->starts_waiting > 0
+                                   ? g_strdup_printf("%" PRIu32 " start%s for memory", host->starts_waiting,
+                                                     host->starts_waiting == 1 ? " waits" : "s wait")
+                                   : NULL;
+    g_autofree char *admitted = host->starts_admitted > 0
+                                    ? g_strdup_printf("%" PRIu32 " admitted and not seen yet", host->starts_admitted)
+                                    : NULL;
+    g_autofree char *text = NULL;
+
+    if (waiting == NULL && admitted == NULL && host->reserved == 0)
+        return;
+    text = g_strdup_printf("%s%s%s", waiting != NULL ? waiting : "", waiting != NULL && admitted != NULL ? ", " : "",
+                           admitted != NULL ? admitted : "");
+    fact_print_size("Reserved", host->reserved, "part of committed, for guests about to start");
+    fact_print("Starts", text, CELL_LOW);
+}
+
+static void
+print_paging(const HostView *host)
+{
+    g_autofree char *text = NULL;
+
+    if (host->paging_files > 0)
+        text = g_strdup_printf("%" PRIu32 " paging file%s, see 'dm-ctl paging'", host->paging_files,
+                               host->paging_files == 1 ? "" : "s");
+    else if (host->paging_bar[0] != '\0')
+        text = g_strdup_printf("not available: %s", host->paging_bar);
+    else
+        text = g_strdup("available, not in use");
+    fact_print("Paging", text, host->paging_files > 0 ? CELL_LOW : CELL_PLAIN);
+}
+
 static void
 print_host(const HostView *host)
 {
@@ -68,6 +104,7 @@ print_host(const HostView *host)
     fact_print_size("Budget", host->budget, budget_remark(host));
     fact_print_size("Committed", host->committed, share);
     fact_print_size("Free", host->free, "");
+    print_starts(host);
     fact_print_size("Demand", host->demand, "");
     fact_print_size("Want", host->want, "");
     fact_print("Pressure", host->pressure > 0 ? pressure : "-", host->pressure > 100 ? CELL_LOW : CELL_PLAIN);
@@ -75,6 +112,7 @@ print_host(const HostView *host)
     fact_print_size("Overhead", host->overhead, "what guests cost besides their memory");
     fact_print_size("Other", host->other, "used by processes that are no guests");
     fact_print_size("Memory", host->total, memory);
+    print_paging(host);
     fact_print("Libvirt", link, CELL_PLAIN);
     fact_print("Version", host->version, CELL_PLAIN);
     print_warnings(host);

@@ -20,7 +20,7 @@ static const TableColumn columns[] = {
 static void
 add_guest(Table *table, const GuestView *guest)
 {
-    bool off = g_str_equal(guest->state, "off");
+    bool off = guest_is_off(guest);
     CellColour faint = off ? CELL_FAINT : CELL_PLAIN;
 
     table_add(table, g_strdup(guest->name), faint);

@@ -13,9 +13,11 @@
 
 /* Shown by print_guest in its own words; anything else that the daemon tells is shown as it comes. */
 static const char *const known[] = {
-    "Name",      "Uuid",    "State",   "Status",   "Reason",   "Rule",     "Managed",  "Mode",
-    "Issue",     "Minimum", "Startup", "Maximum",  "Buffer",   "Priority", "Assigned", "Target",
-    "Committed", "Demand",  "Want",    "Resident", "Pressure", NULL,
+    "Name",       "Uuid",        "State",          "Status",          "Reason",       "Rule",       "Managed",
+    "Mode",       "Issue",       "Minimum",        "Startup",         "Maximum",      "Buffer",     "Priority",
+    "Assigned",   "Target",      "Committed",      "Demand",          "Want",         "Resident",   "Pressure",
+    "Restart",    "Shortfall",   "Limit",          "LimitBar",        "PagingState",  "PagingSize", "PagingUsed",
+    "PagingPeak", "PagingSince", "PagingDeadline", "PagingDirectory", "PagingReason", NULL,
 };
 
 static void
@@ -40,13 +42,73 @@ print_rest(GVariant *properties)
 static const char *
 status_remark(const GuestView *guest)
 {
-    if (!guest->managed || g_str_equal(guest->state, "off"))
+    if (!guest->managed || guest_is_off(guest))
         return "";
     if (g_str_equal(guest->status, "ok"))
         return " (it has all it wants)";
     if (g_str_equal(guest->status, "low"))
         return " (its demand is covered, its buffer is not)";
     return " (its demand is not covered)";
+}
+
+/* Nothing where its present boot is no restart. */
+static void
+print_restart(const GuestView *guest)
+{
+    static const struct {
+        const char *kind;
+        const char *text;
+    } kinds[] = {
+        {"reset", "it was reset"},
+        {"soon", "it was started soon after it was stopped"},
+        {"host", "it was started for the first time since the host went down"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (g_str_equal(guest->restart, kinds[i].kind))
+            fact_print("Restart", kinds[i].text, CELL_PLAIN);
+    if (guest->shortfall > 0)
+        fact_print_size("Shortfall", guest->shortfall, "of its startup memory could not be found");
+}
+
+static void
+print_limit(const GuestView *guest)
+{
+    if (guest->limit > 0)
+        fact_print_size("Limit", guest->limit, "what its control group may hold (memory.high)");
+    else if (guest->limit_bar[0] != '\0' && !guest_is_off(guest)) {
+        g_autofree char *text = g_strdup_printf("none: %s", guest->limit_bar);
+
+        fact_print("Limit", text, CELL_PLAIN);
+    }
+}
+
+/* Nothing where there is no paging file and none is needed. */
+static void
+print_paging(const GuestView *guest)
+{
+    bool bad = g_str_equal(guest->paging_state, "overdue");
+    g_autoptr(GString) text = g_string_new(guest->paging_state);
+
+    if (guest->paging_state[0] == '\0' || g_str_equal(guest->paging_state, "none"))
+        return;
+    if (guest->paging_size > 0) {
+        g_autofree char *used = text_size(guest->paging_used);
+        g_autofree char *size = text_size(guest->paging_size);
+        g_autofree char *peak = text_size(guest->paging_peak);
+        g_autofree char *since = guest_time_text(guest->paging_since);
+
+        g_string_append_printf(text, ": %s of %s used, at most %s, since %s in %s", used, size, peak, since,
+                               guest->paging_directory);
+        if (guest->paging_deadline > 0) {
+            g_autofree char *deadline = guest_time_text(guest->paging_deadline);
+
+            g_string_append_printf(text, ", to be gone by %s", deadline);
+        }
+    }
+    if (guest->paging_reason[0] != '\0')
+        g_string_append_printf(text, "; %s", guest->paging_reason);
+    fact_print("Paging", text->str, bad ? CELL_BAD : CELL_LOW);
 }
 
 static void
@@ -73,6 +135,9 @@ print_guest(const GuestView *guest)
     fact_print_size("Target", guest->target, "");
     fact_print_size("Committed", guest->committed, "");
     fact_print_size("Resident", guest->resident, "");
+    print_limit(guest);
+    print_restart(guest);
+    print_paging(guest);
     fact_print_size("Demand", guest->demand, "");
     fact_print_size("Want", guest->want, "");
     fact_print("Pressure", guest->pressure > 0 ? pressure : "-", CELL_PLAIN);

@@ -14,6 +14,7 @@ const CtlVerb ctl_verbs[] = {
     {"explain", "GUEST", 1, "why a guest has this much, and what would change it", NULL, verb_explain},
     {"top", "", 0, "live view of all guests with bars", verb_top_options, verb_top},
     {"monitor", "", 0, "events as they happen", NULL, verb_monitor},
+    {"paging", "", 0, "restarts on a full host, and their paging files", NULL, verb_paging},
     {"simulate", "FILE", 1, "a run of the simulated host that FILE describes", verb_simulate_options, verb_simulate},
     {"check", "", 0, "is this host set up right?", verb_check_options, verb_check},
     {"hook", "NAME OPERATION SUBOPERATION EXTRA", 4, "what libvirt calls when a guest starts or stops",

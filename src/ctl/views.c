@@ -67,6 +67,18 @@ guest_view_new(const char *path, GVariant *properties)
     guest->want = get_size(properties, "Want");
     guest->resident = get_size(properties, "Resident");
     guest->pressure = get_number(properties, "Pressure");
+    guest->restart = get_string(properties, "Restart");
+    guest->shortfall = get_size(properties, "Shortfall");
+    guest->limit = get_size(properties, "Limit");
+    guest->limit_bar = get_string(properties, "LimitBar");
+    guest->paging_state = get_string(properties, "PagingState");
+    guest->paging_directory = get_string(properties, "PagingDirectory");
+    guest->paging_reason = get_string(properties, "PagingReason");
+    guest->paging_size = get_size(properties, "PagingSize");
+    guest->paging_used = get_size(properties, "PagingUsed");
+    guest->paging_peak = get_size(properties, "PagingPeak");
+    guest->paging_since = get_size(properties, "PagingSince");
+    guest->paging_deadline = get_size(properties, "PagingDeadline");
     return guest;
 }
 
@@ -105,6 +117,11 @@ host_view_new(GVariant *properties)
     host->demand = get_size(properties, "Demand");
     host->want = get_size(properties, "Want");
     host->pressure = get_number(properties, "Pressure");
+    host->reserved = get_size(properties, "Reserved");
+    host->starts_waiting = get_number(properties, "StartsWaiting");
+    host->starts_admitted = get_number(properties, "StartsAdmitted");
+    host->paging_files = get_number(properties, "PagingFiles");
+    host->paging_bar = get_string(properties, "PagingBar");
     return host;
 }
 

@@ -2,6 +2,7 @@
 #include "explain.h"
 
 #include "held_tick.h"
+#include "paging_view.h"
 #include "reason.h"
 #include "units.h"
 
@@ -63,6 +64,8 @@ add_guest(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
     add_size(builder, "want", plan->want_kib);
     add_size(builder, "resident", guest->resident_kib);
     add_number(builder, "pressure", plan->pressure_percent);
+    add_text(builder, "restart", restart_kind_name(plan->restart));
+    add_size(builder, "shortfall", plan->shortfall_kib);
 
     add_text(builder, "stage", plan_stage_name(plan->stage));
     add_number(builder, "weight", plan->weight);
@@ -76,13 +79,120 @@ add_guest(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
 }
 
 static void
+begin(JsonBuilder *builder, const char *key)
+{
+    json_builder_set_member_name(builder, key);
+    json_builder_begin_object(builder);
+}
+
+/* Whose memory a start or restart gets. */
+static void
+add_givers(JsonBuilder *builder, const Plan *plan)
+{
+    json_builder_set_member_name(builder, "from");
+    json_builder_begin_array(builder);
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        const GuestPlan *guest = &plan->guests[i];
+
+        if (guest->rule != PLAN_RULE_MAKE_ROOM)
+            continue;
+        json_builder_begin_object(builder);
+        add_text(builder, "name", guest->guest->name);
+        add_text(builder, "uuid", guest->guest->uuid);
+        add_size(builder, "assigned", guest->assigned_kib);
+        add_size(builder, "target", guest->ideal_kib);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+}
+
+/* The start that was asked for, if there is one. */
+static void
+add_start(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
+{
+    const StartPlan *start = plan_find_start(report->plan, plan->guest->uuid);
+    g_autofree char *answer = NULL;
+
+    if (start == NULL)
+        return;
+    answer = start_plan_text(start);
+    begin(builder, "starting");
+    add_text(builder, "verdict", start_verdict_name(start->verdict));
+    add_text(builder, "kind", start_kind_name(start->request->kind));
+    add_text(builder, "restart", restart_kind_name(start->request->restart));
+    add_text(builder, "answer", answer);
+    add_size(builder, "needed", start->needed_kib);
+    add_size(builder, "overhead", start->overhead_kib);
+    add_size(builder, "free", start->free_kib);
+    add_size(builder, "reclaimable", start->reclaimable_kib);
+    add_size(builder, "missing", start->missing_kib);
+    add_size(builder, "booked", start->booked_kib);
+    add_size(builder, "shortfall", start->shortfall_kib);
+    add_number(builder, "deadline", wall_clock_usec(report, start->request->deadline_usec));
+    add_givers(builder, report->plan);
+    json_builder_set_member_name(builder, "blockers");
+    json_builder_begin_array(builder);
+    for (unsigned i = 0; i < start->blocker_count; i++) {
+        g_autofree char *text = start_blocker_text(&start->blockers[i]);
+
+        json_builder_begin_object(builder);
+        add_text(builder, "name", start->blockers[i].name);
+        add_size(builder, "kept", start->blockers[i].kept_kib);
+        add_text(builder, "text", text);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+    json_builder_end_object(builder);
+}
+
+/* Its restart and its paging file, while there is one of the two. */
+static void
+add_paging(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
+{
+    PagingView view;
+
+    if (plan->paging_phase == PAGING_PHASE_NONE && plan->rule != PLAN_RULE_RESTART && plan->guest->paging == NULL)
+        return;
+    paging_view_fill(plan, report, &view);
+    begin(builder, "paging");
+    add_text(builder, "state", view.state);
+    add_text(builder, "reason", view.reason);
+    add_size(builder, "granted", plan->granted_kib);
+    add_size(builder, "shortfall", view.shortfall_kib);
+    add_size(builder, "size", view.size_kib);
+    add_size(builder, "used", view.used_kib);
+    add_size(builder, "peak", view.peak_kib);
+    add_number(builder, "since", wall_clock_usec(report, view.since_usec));
+    add_number(builder, "deadline", wall_clock_usec(report, view.deadline_usec));
+    add_text(builder, "directory", view.directory);
+    add_givers(builder, report->plan);
+    json_builder_end_object(builder);
+}
+
+static void
+add_limit(JsonBuilder *builder, const GuestPlan *plan)
+{
+    const GuestLimits *limits = &plan->guest->limits;
+
+    if (!limits->usable && limits->bar == NULL)
+        return;
+    begin(builder, "limit");
+    add_bool(builder, "usable", limits->usable);
+    add_text(builder, "bar", limits->bar != NULL ? limits->bar : "");
+    add_size(builder, "high", limits->set && limits->high_kib != LIMIT_NONE ? limits->high_kib : 0);
+    add_size(builder, "charged", limits->charged_kib);
+    add_size(builder, "swapped", limits->swapped_kib);
+    add_number(builder, "heldBack", limits->held_back);
+    json_builder_end_object(builder);
+}
+
+static void
 add_host(JsonBuilder *builder, const TickReport *report)
 {
     const Plan *plan = report->plan;
     const HostSnapshot *host = &report->snapshot->host;
 
-    json_builder_set_member_name(builder, "host");
-    json_builder_begin_object(builder);
+    begin(builder, "host");
     add_size(builder, "total", host->figures.total_kib);
     add_size(builder, "available", host->figures.available_kib);
     add_size(builder, "budget", plan->budget_kib);
@@ -94,6 +204,7 @@ add_host(JsonBuilder *builder, const TickReport *report)
     add_size(builder, "reserve", plan->reserve_kib);
     add_size(builder, "overhead", plan->overhead_kib);
     add_size(builder, "other", plan->other_kib);
+    add_size(builder, "reserved", plan->reserved_kib);
     add_size(builder, "sharing", plan->sharing_kib);
     add_size(builder, "minimums", plan->minimums_kib);
     add_size(builder, "demand", plan->demands_kib);
@@ -103,6 +214,7 @@ add_host(JsonBuilder *builder, const TickReport *report)
     add_bool(builder, "minimumsFit", plan->minimums_fit);
     add_bool(builder, "hostPressure", plan->host_pressure);
     add_text(builder, "link", world_link_name(host->link));
+    add_text(builder, "pagingBar", paging_view_bar(report));
     add_bool(builder, "dryRun", report->dry_run);
     json_builder_end_object(builder);
 }
@@ -128,6 +240,9 @@ explain_guest(const GuestPlan *guest, const TickReport *report)
 
     json_builder_begin_object(builder);
     add_guest(builder, guest, report);
+    add_start(builder, guest, report);
+    add_paging(builder, guest, report);
+    add_limit(builder, guest);
     add_host(builder, report);
     add_sentences(builder, "why", why);
     add_sentences(builder, "toGetMore", more);

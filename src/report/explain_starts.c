@@ -87,15 +87,9 @@ static void
 say_blockers(ExplainText *text, const StartPlan *start)
 {
     for (unsigned i = 0; i < start->blocker_count; i++) {
-        const StartBlocker *blocker = &start->blockers[i];
+        g_autofree char *blocker = start_blocker_text(&start->blockers[i]);
 
-        if (blocker->name[0] == '\0')
-            continue;
-        if (blocker->rule == PLAN_RULE_AT_MINIMUM)
-            say(text, "Guest %s keeps %s, its minimum.", blocker->name, size(text, blocker->kept_kib));
-        else
-            say(text, "Guest %s keeps %s: %s.", blocker->name, size(text, blocker->kept_kib),
-                plan_rule_text((PlanRule)blocker->rule));
+        say(text, "In the way: %s.", blocker);
     }
 }
 

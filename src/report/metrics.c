@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "metrics.h"
 
+#include "paging_view.h"
 #include "units.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct Metrics {
     uint64_t busy_usec;
     uint64_t targets;
     uint64_t failures;
+    uint64_t changes[CHANGE_KIND_COUNT]; /* told so far */
 };
 
 typedef struct GuestMetric {
@@ -52,6 +54,24 @@ typedef struct HostMetric {
         return expression;                                                                                             \
     }
 
+static uint64_t
+limit_of(const GuestPlan *guest)
+{
+    const GuestLimits *limits = &guest->guest->limits;
+
+    return limits->set && limits->high_kib != LIMIT_NONE ? limits->high_kib : 0;
+}
+
+static uint64_t
+count_waiting(const Plan *plan)
+{
+    uint64_t waiting = 0;
+
+    for (size_t i = 0; i < plan->start_count; i++)
+        waiting += plan->starts[i].verdict == START_WAITS;
+    return waiting;
+}
+
 /* clang-format off */
 GUEST_VALUE(guest_assigned, bytes_from_kib(guest->assigned_kib))
 GUEST_VALUE(guest_target, bytes_from_kib(guest->target_kib))
@@ -69,6 +89,12 @@ GUEST_VALUE(guest_status, (uint64_t)guest->status)
 GUEST_VALUE(guest_stuck, guest->state == GUEST_STATE_STUCK)
 GUEST_VALUE(guest_unresponsive, guest->state == GUEST_STATE_UNRESPONSIVE)
 GUEST_VALUE(guest_starved, guest->starved)
+GUEST_VALUE(guest_shortfall, bytes_from_kib(guest->shortfall_kib))
+GUEST_VALUE(guest_limit, bytes_from_kib(limit_of(guest)))
+GUEST_VALUE(guest_swapped, bytes_from_kib(guest->guest->limits.swapped_kib))
+GUEST_VALUE(guest_paging, bytes_from_kib(guest->guest->paging != NULL ? guest->guest->paging->size_kib : 0))
+GUEST_VALUE(guest_paging_used, bytes_from_kib(guest->guest->paging != NULL ? guest->guest->paging->used_kib : 0))
+GUEST_VALUE(guest_paging_overdue, guest->paging_urgency == PAGING_URGENCY_OVERDUE)
 
 HOST_VALUE(host_memory, bytes_from_kib(report->snapshot->host.figures.total_kib))
 HOST_VALUE(host_available, bytes_from_kib(report->snapshot->host.figures.available_kib))
@@ -86,6 +112,10 @@ HOST_VALUE(host_minimums_fit, report->plan->minimums_fit)
 HOST_VALUE(host_pressure, report->plan->host_pressure)
 HOST_VALUE(host_connected, report->snapshot->host.link != WORLD_LINK_DOWN)
 HOST_VALUE(host_guests, report->plan->guest_count)
+HOST_VALUE(host_reserved, bytes_from_kib(report->plan->reserved_kib))
+HOST_VALUE(host_paging_files, report->snapshot->file_count)
+HOST_VALUE(host_paging_available, *paging_view_bar(report) == '\0')
+HOST_VALUE(host_waiting, count_waiting(report->plan))
 HOST_VALUE(host_rejected, report->issues != NULL ? report->issues->len : 0)
 /* clang-format on */
 
@@ -107,6 +137,15 @@ static const GuestMetric guest_metrics[] = {
     {"dynmem_guest_stuck", NULL, "1 while its balloon does not follow its target.", guest_stuck},
     {"dynmem_guest_unresponsive", NULL, "1 while its QEMU does not answer.", guest_unresponsive},
     {"dynmem_guest_starved", NULL, "1 while it swaps or has almost nothing usable left.", guest_starved},
+    {"dynmem_guest_limit_bytes", "bytes", "What its control group may hold (memory.high), 0 where no limit is set.",
+     guest_limit},
+    {"dynmem_guest_swapped_bytes", "bytes", "What its control group has in swap, 0 where that is not known.",
+     guest_swapped},
+    {"dynmem_guest_shortfall_bytes", "bytes", "Startup memory that could not be found at its restart.",
+     guest_shortfall},
+    {"dynmem_guest_paging_bytes", "bytes", "Size of its paging file, 0 where it has none.", guest_paging},
+    {"dynmem_guest_paging_used_bytes", "bytes", "What is used of its paging file.", guest_paging_used},
+    {"dynmem_guest_paging_overdue", NULL, "1 while its paging file should have been gone.", guest_paging_overdue},
 };
 
 static const HostMetric host_metrics[] = {
@@ -118,15 +157,37 @@ static const HostMetric host_metrics[] = {
     {"dynmem_host_reserve_bytes", "bytes", "What is kept for the host itself.", host_reserve},
     {"dynmem_host_overhead_bytes", "bytes", "What the guests cost besides their memory.", host_overhead},
     {"dynmem_host_other_bytes", "bytes", "What processes that are no guests use.", host_other},
+    {"dynmem_host_reserved_bytes", "bytes", "What is booked for guests that are about to start.", host_reserved},
     {"dynmem_host_minimums_bytes", "bytes", "Minimums of the guests that share.", host_minimums},
     {"dynmem_host_demand_bytes", "bytes", "Demand of the guests that share.", host_demand},
     {"dynmem_host_want_bytes", "bytes", "Want of the guests that share.", host_want},
     {"dynmem_host_over_budget", NULL, "1 while more is committed than the budget.", host_over_budget},
     {"dynmem_host_minimums_fit", NULL, "0 while not even the minimums fit in the budget.", host_minimums_fit},
     {"dynmem_host_pressure", NULL, "1 while the kernel reports that the host lacks memory.", host_pressure},
+    {"dynmem_host_starts_waiting", NULL, "Starts that wait for memory.", host_waiting},
+    {"dynmem_host_paging_files", NULL, "Paging files there are.", host_paging_files},
+    {"dynmem_host_paging_available", NULL, "0 while no guest can have a paging file.", host_paging_available},
     {"dynmem_libvirt_connected", NULL, "1 while dynmemd is connected to libvirt.", host_connected},
     {"dynmem_guests", NULL, "Guests that libvirt knows.", host_guests},
     {"dynmem_guests_settings_rejected", NULL, "Guests whose settings can't be used.", host_rejected},
+};
+
+/* Counters of what was told. Names are without their suffix _total. */
+static const struct {
+    const char *name;
+    const char *help;
+    ChangeKind kind;
+    ChangeKind other; /* counted too; the same where there is none */
+} change_metrics[] = {
+    {"dynmem_starts_admitted", "Starts that were admitted.", CHANGE_START_ADMITTED, CHANGE_START_ADMITTED},
+    {"dynmem_starts_refused", "Starts that were refused.", CHANGE_START_REFUSED, CHANGE_START_REFUSED},
+    {"dynmem_restarts", "Restarts of guests: resets, starts soon after a stop, first starts after a boot of the host.",
+     CHANGE_GUEST_RESET, CHANGE_GUEST_RESTARTED},
+    {"dynmem_paging_started", "Restarts with a paging file, and files that were taken over.", CHANGE_PAGING_STARTED,
+     CHANGE_PAGING_STARTED},
+    {"dynmem_paging_refused", "Restarts that needed a paging file and could not have one.", CHANGE_PAGING_REFUSED,
+     CHANGE_PAGING_REFUSED},
+    {"dynmem_paging_overdue", "Paging files that were not gone in time.", CHANGE_PAGING_OVERDUE, CHANGE_PAGING_OVERDUE},
 };
 
 /* ---- text ---- */
@@ -220,6 +281,14 @@ append_daemon(const Metrics *metrics, GString *text, const TickReport *report)
     g_string_append_printf(text, "dynmem_targets_total %" PRIu64 "\n", metrics->targets);
     append_head(text, "dynmem_target_failures", NULL, "counter", "Targets that could not be told.");
     g_string_append_printf(text, "dynmem_target_failures_total %" PRIu64 "\n", metrics->failures);
+    for (size_t i = 0; i < G_N_ELEMENTS(change_metrics); i++) {
+        ChangeKind kind = change_metrics[i].kind;
+        ChangeKind other = change_metrics[i].other;
+
+        append_head(text, change_metrics[i].name, NULL, "counter", change_metrics[i].help);
+        g_string_append_printf(text, "%s_total %" PRIu64 "\n", change_metrics[i].name,
+                               metrics->changes[kind] + (other != kind ? metrics->changes[other] : 0));
+    }
     append_head(text, "dynmem_dry_run", NULL, "gauge", "1 in a dry run: nothing is changed in any guest.");
     g_string_append(text, report->dry_run ? "dynmem_dry_run 1\n" : "dynmem_dry_run 0\n");
 }
@@ -305,6 +374,12 @@ write_file(const Metrics *metrics)
         return true;
     (void)unlink(metrics->temporary);
     return false;
+}
+
+void
+metrics_count(Metrics *metrics, const Change *change)
+{
+    metrics->changes[change->kind]++;
 }
 
 void

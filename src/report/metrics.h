@@ -6,7 +6,7 @@
  * reads files. Written to the side and renamed, so that a reader never sees half of it.
  */
 
-#include "outcome.h"
+#include "change.h"
 
 typedef struct Metrics Metrics;
 
@@ -15,6 +15,9 @@ Metrics *metrics_new(const char *path);
 /* Takes the file away: figures of a daemon that is not there would be taken for present ones. */
 void metrics_free(Metrics *metrics);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Metrics, metrics_free)
+
+/* Counts what was told. */
+void metrics_count(Metrics *metrics, const Change *change);
 
 /* Counts what was done and writes the file where the last time is a few seconds ago. Failures are told in debug. */
 void metrics_update(Metrics *metrics, const TickReport *report);

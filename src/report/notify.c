@@ -50,6 +50,76 @@ notify_waiting(Notify *notify, const char *what)
     sd_notify(0, "READY=1");
 }
 
+/* How far a restart with a paging file is: "paging: web 120 MiB of 400 MiB left, 2 min". NULL: there is none. */
+static char *
+paging_progress(const TickReport *report)
+{
+    const GuestPlan *worst = NULL;
+    unsigned others = 0;
+    g_autofree char *used = NULL;
+    g_autofree char *peak = NULL;
+    g_autofree char *age = NULL;
+    g_autofree char *more = NULL;
+
+    for (size_t i = 0; i < report->plan->guest_count; i++) {
+        const GuestPlan *guest = &report->plan->guests[i];
+
+        if (guest->guest->paging == NULL || guest->paging_phase == PAGING_PHASE_NONE)
+            continue;
+        others += worst != NULL;
+        if (worst == NULL || guest->paging_urgency > worst->paging_urgency ||
+            (guest->paging_urgency == worst->paging_urgency &&
+             guest->guest->paging->used_kib > worst->guest->paging->used_kib))
+            worst = guest;
+    }
+    if (worst == NULL)
+        return NULL;
+    used = units_format_size(worst->guest->paging->used_kib);
+    peak = units_format_size(worst->guest->paging->peak_kib);
+    age = units_format_span(saturating_sub(report->now_usec, worst->guest->paging->since_usec));
+    more = others > 0 ? g_strdup_printf(", and %u more", others) : g_strdup("");
+    return g_strdup_printf("%s: %s %s of %s left, %s%s",
+                           worst->paging_urgency == PAGING_URGENCY_OVERDUE ? "paging overdue" : "paging",
+                           worst->guest->name, used, peak, age, more);
+}
+
+/* Starts that wait: "starting: web needs 2.1 GiB, 512 MiB are free". NULL: there is none. */
+static char *
+start_progress(const TickReport *report)
+{
+    const StartPlan *first = NULL;
+    unsigned others = 0;
+    g_autofree char *needed = NULL;
+    g_autofree char *free_text = NULL;
+    g_autofree char *more = NULL;
+
+    for (size_t i = 0; i < report->plan->start_count; i++) {
+        const StartPlan *start = &report->plan->starts[i];
+
+        if (start->verdict != START_WAITS)
+            continue;
+        others += first != NULL;
+        if (first == NULL || start->request->asked_usec < first->request->asked_usec)
+            first = start;
+    }
+    if (first == NULL)
+        return NULL;
+    needed = units_format_size(first->needed_kib);
+    free_text = units_format_size(first->free_kib);
+    more = others > 0 ? g_strdup_printf(", and %u more", others) : g_strdup("");
+    return g_strdup_printf("starting: %s needs %s, %s are free%s", first->request->name, needed, free_text, more);
+}
+
+static size_t
+count_restarts(const Plan *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->guest_count; i++)
+        count += plan->guests[i].shortfall_kib > 0;
+    return count;
+}
+
 char *
 notify_status_text(const TickReport *report, const char *link_text)
 {
@@ -60,6 +130,9 @@ notify_status_text(const TickReport *report, const char *link_text)
     size_t managed = 0;
     size_t warnings = 0;
     size_t away = 0;
+    size_t restarts = count_restarts(plan);
+    g_autofree char *paging = paging_progress(report);
+    g_autofree char *starting = start_progress(report);
 
     for (size_t i = 0; i < plan->guest_count; i++) {
         const GuestPlan *guest = &plan->guests[i];
@@ -69,9 +142,13 @@ notify_status_text(const TickReport *report, const char *link_text)
         away += guest->state == GUEST_STATE_STUCK || guest->state == GUEST_STATE_UNRESPONSIVE;
     }
 
-    /* the worst only: it is one line */
+    /* one only, since it is one line: what is under way and will pass, else the worst that lasts */
     if (report->snapshot->host.link == WORLD_LINK_DOWN)
         news = g_strdup(link_text != NULL ? link_text : "libvirt is away");
+    else if (paging != NULL)
+        news = g_steal_pointer(&paging);
+    else if (starting != NULL)
+        news = g_steal_pointer(&starting);
     else if (!plan->minimums_fit)
         news = g_strdup("the minimums do not fit");
     else if (plan->over_budget)
@@ -80,6 +157,8 @@ notify_status_text(const TickReport *report, const char *link_text)
         news = g_strdup_printf("%zu guest%s stuck or unresponsive", away, away == 1 ? "" : "s");
     else if (warnings > 0)
         news = g_strdup_printf("%zu guest%s short of memory", warnings, warnings == 1 ? "" : "s");
+    else if (restarts > 0)
+        news = g_strdup_printf("%zu guest%s restarting with memory missing", restarts, restarts == 1 ? "" : "s");
     else if (plan->host_pressure)
         news = g_strdup("the host is under memory pressure");
     else if (report->snapshot->host.link == WORLD_LINK_READ_ONLY)

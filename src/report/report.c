@@ -114,6 +114,7 @@ tell(Report *report, const GPtrArray *changes, uint64_t now_usec)
         const Change *change = g_ptr_array_index(changes, i);
 
         journal_write(report->journal, change, now_usec);
+        metrics_count(report->metrics, change);
         if (report->service != NULL)
             service_emit(report->service, change);
     }

@@ -87,7 +87,8 @@ class CtlTest(unittest.TestCase):
 
 class NoDaemon(CtlTest):
     def test_every_verb_says_how_to_start_the_daemon(self):
-        for words in (["list"], ["show", "web"], ["host"], ["explain", "web"], ["top", "--count=1"], ["monitor"]):
+        for words in (["list"], ["show", "web"], ["host"], ["explain", "web"], ["top", "--count=1"], ["monitor"],
+                      ["paging"]):
             self.assertIn("systemctl start dynmemd", self.ctl(*words, status=3))
 
     def test_an_absent_bus_is_no_daemon_either(self):
@@ -267,6 +268,73 @@ class Text(CtlTest):
         self.two_guests()
         for key, first in (("name", "db"), ("priority", "web"), ("pressure", "db")):
             self.assertTrue(self.ctl("top", "--count=1", "--sort=" + key).splitlines()[3].startswith(first))
+
+
+class Paging(CtlTest):
+    def paging_guests(self):
+        daemon = self.daemon()
+        daemon.host(**dict(HOST, PagingFiles=2, PagingBar="", Reserved=2 * GIB, StartsWaiting=1, StartsAdmitted=0))
+        since = int(time.time() - 60) * 1000000
+        daemon.guest(WEB, "web", State="paging", Restart="reset", Shortfall=300 * MIB, PagingState="overdue",
+                     PagingSize=512 * MIB, PagingUsed=200 * MIB, PagingPeak=400 * MIB, PagingSince=since,
+                     PagingDeadline=since + 600 * 1000000, PagingDirectory="/srv/paging",
+                     PagingReason="swapoff: Cannot allocate\x1b memory", Limit=GIB, LimitBar="")
+        daemon.guest(DB, "db", Restart="none", PagingState="none", PagingDirectory="/srv/paging")
+        return daemon
+
+    def test_guests_with_a_paging_file_are_a_table_with_remarks(self):
+        daemon = self.paging_guests()
+        lines = self.ctl("paging").splitlines()
+        self.assertRegex(lines[0], r"^NAME +STATE +SIZE +USED +PEAK +SINCE +DEADLINE +RESTART +DIRECTORY$")
+        self.assertRegex(lines[1], r"^web +overdue +512Mi +200Mi +400Mi +\d\d:\d\d:\d\d +\d\d:\d\d:\d\d +reset +/srv/paging$")
+        self.assertEqual(lines[2], "web: 300 MiB of its startup memory of 1 GiB could not be found; "
+                                   "swapoff: Cannot allocate\\x1b memory.")
+        self.assertEqual(lines[3], "1 more paging file of a guest that is gone is being ended.")
+        self.assertEqual(len(lines), 4)
+        daemon.host(PagingFiles=1)
+        self.assertEqual(len(self.ctl("--no-legend", "paging").splitlines()), 2)
+
+    def test_without_one_it_says_whether_the_host_could(self):
+        daemon = self.two_guests()
+        daemon.host(PagingBar="", PagingFiles=0)
+        self.assertEqual(self.ctl("paging"), "No guest has a paging file.\nOne is made only for a guest that restarts "
+                                             "while the host is full.\n")
+        daemon.host(PagingBar="control groups are of version 1")
+        self.assertIn("No guest of this host can have one: control groups are of version 1.", self.ctl("paging"))
+        self.assertEqual(self.json("paging"), {"guests": [], "available": False, "files": 0,
+                                               "bar": "control groups are of version 1"})
+
+    def test_json_holds_the_guests_that_page(self):
+        self.paging_guests()
+        document = self.json("paging")
+        self.assertEqual([guest["name"] for guest in document["guests"]], ["web"])
+        self.assertEqual(document["guests"][0]["pagingUsed"], 200 * MIB)
+        self.assertEqual((document["available"], document["files"]), (True, 2))
+
+    def test_show_host_and_top_tell_of_it(self):
+        self.paging_guests()
+        shown = " ".join(self.ctl("show", "web").split())
+        self.assertIn("Restart it was reset", shown)
+        self.assertIn("Shortfall 300 MiB, of its startup memory could not be found", shown)
+        self.assertIn("Limit 1 GiB, what its control group may hold (memory.high)", shown)
+        self.assertIn("Paging overdue: 200 MiB of 512 MiB used, at most 400 MiB, since", shown)
+        self.assertNotIn("PagingSince", shown)
+        self.assertNotIn("Paging", self.ctl("show", "db"))
+        host = self.ctl("host")
+        self.assertIn("Reserved    2 GiB, part of committed, for guests about to start\n", host)
+        self.assertIn("Starts      1 start waits for memory\n", host)
+        self.assertIn("Paging      2 paging files, see 'dm-ctl paging'\n", host)
+        top = self.ctl("top", "--count=1").splitlines()
+        self.assertIn("1 with a paging file", top[0])
+        self.assertIn("should have been gone", top[2])
+
+    def test_a_guest_that_is_reserved_shows_as_off(self):
+        daemon = self.two_guests()
+        daemon.guest(WEB.replace("1", "9"), "new", State="reserved", Assigned=0, Target=0, Demand=0, Want=0)
+        line = [line for line in self.ctl("list").splitlines() if line.startswith("new")][0]
+        self.assertRegex(line, r"^new +reserved +- +50 ")
+        self.assertNotIn("all it wants)", self.ctl("show", "new").split("Status")[1].split("\n")[0])
+        self.assertIn("1 off", self.ctl("top", "--count=1").splitlines()[0])
 
 
 class Guests(CtlTest):

@@ -496,7 +496,8 @@ static const Case cases[] = {
     {PLAN_RULE_RESERVED, waits_to_start,
      "counts as a restart|it was stopped a moment before|needs 2.1 GiB, 150 MiB of them for its QEMU; 512 MiB are free "
      "and "
-     "1 GiB can be taken|squeezed for it: db (2 GiB, on its way to 1 GiB)|Guest db keeps 1 GiB, its minimum|in 25 s",
+     "1 GiB can be taken|squeezed for it: db (2 GiB, on its way to 1 GiB)|In the way: db keeps 1 GiB (that is its "
+     "minimum)|in 25 s",
      "as soon as memory is seen|Lower its startup memory, now 2 GiB", "priority"},
     {PLAN_RULE_RESTART, restarts, "restarted 1 min ago: it was reset|Of the 2 GiB|1.7 GiB are found, and 300 MiB",
      "as it comes free", "priority|dm-ctl check"},
@@ -661,6 +662,57 @@ the_json_has_bytes_and_bus_names(void **state)
     assert_string_equal(json_object_get_string_member(host, "link"), "read-write");
 }
 
+/* The member that is an object. */
+static JsonObject *
+object(JsonObject *root, const char *name)
+{
+    assert_true(json_object_has_member(root, name));
+    return json_object_get_object_member(root, name);
+}
+
+static JsonObject *
+parse(JsonParser *parser, FakeTick *tick)
+{
+    g_autofree char *json = explain_guest(&tick->plans[0], &tick->report);
+
+    assert_true(json_parser_load_from_data(parser, json, -1, NULL));
+    return json_node_get_object(json_parser_get_root(parser));
+}
+
+static void
+a_start_is_an_object_with_who_gives(void **state)
+{
+    g_autoptr(FakeTick) tick = arrange(&(Case){.rule = PLAN_RULE_RESERVED, .arrange = waits_to_start});
+    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonObject *root = parse(parser, tick);
+    JsonObject *starting = object(root, "starting");
+    JsonObject *giver = json_array_get_object_element(json_object_get_array_member(starting, "from"), 0);
+
+    assert_string_equal(json_object_get_string_member(starting, "verdict"), "waiting");
+    assert_string_equal(json_object_get_string_member(starting, "restart"), "soon");
+    assert_int_equal(json_object_get_int_member(starting, "needed"), INT64_C(2198) << 20);
+    assert_int_equal(json_object_get_int_member(starting, "missing"), INT64_C(662) << 20);
+    assert_string_equal(json_object_get_string_member(giver, "name"), "db");
+    assert_int_equal(json_object_get_int_member(giver, "target"), INT64_C(1) << 30);
+    assert_int_equal(json_array_get_length(json_object_get_array_member(starting, "blockers")), 1);
+    assert_false(json_object_has_member(root, "paging"));
+}
+
+static void
+a_paging_file_is_an_object(void **state)
+{
+    g_autoptr(FakeTick) tick = arrange(&(Case){.rule = PLAN_RULE_PAGING_LEAVE, .arrange = leaves_overdue});
+    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonObject *paging;
+
+    fake_tick_limit(tick, 0);
+    paging = object(parse(parser, tick), "paging");
+    assert_string_equal(json_object_get_string_member(paging, "state"), "overdue");
+    assert_int_equal(json_object_get_int_member(paging, "used"), INT64_C(300) << 20);
+    assert_string_equal(json_object_get_string_member(paging, "reason"), "swapoff: Cannot allocate memory");
+    assert_int_equal(json_object_get_int_member(object(parse(parser, tick), "limit"), "high"), INT64_C(2) << 30);
+}
+
 int
 main(void)
 {
@@ -672,6 +724,8 @@ main(void)
         cmocka_unit_test(the_largest_three_others_are_named),
         cmocka_unit_test(wrong_settings_and_doubts_are_said),
         cmocka_unit_test(the_json_has_bytes_and_bus_names),
+        cmocka_unit_test(a_start_is_an_object_with_who_gives),
+        cmocka_unit_test(a_paging_file_is_an_object),
     };
 
     return cmocka_run_group_tests_name("explain", tests, NULL, NULL);

@@ -127,6 +127,42 @@ each_line_of_the_configuration_is_written(void **state)
     assert_int_equal(fixture->written, 100);
 }
 
+static void
+assert_field(const GPtrArray *fields, const char *expected)
+{
+    for (unsigned i = 0; i < fields->len; i++)
+        if (strcmp(g_ptr_array_index(fields, i), expected) == 0)
+            return;
+    fail_msg("no %s", expected);
+}
+
+static void
+a_record_has_the_fields_of_its_kind(void **state)
+{
+    Fixture *fixture = *state;
+    JournalRecord record;
+    Change *change = change_list_add(fixture->list, CHANGE_PAGING_ENDED, "u", "web", "", g_strdup("It is gone."));
+    g_autoptr(GPtrArray) fields = NULL;
+    g_autoptr(GPtrArray) others = NULL;
+
+    change->peak_kib = 3;
+    change->age_usec = 61 * USEC_PER_SEC;
+    record = (JournalRecord){.change = change, .message = change->message};
+    fields = journal_fields(&record);
+    assert_field(fields, "MESSAGE=It is gone.");
+    assert_field(fields, "MESSAGE_ID=46c44611aefb4616b84408851b99bff7");
+    assert_field(fields, "DYNMEM_GUEST=web");
+    assert_field(fields, "DYNMEM_PEAK=3072");
+    assert_field(fields, "DYNMEM_SECONDS=61");
+
+    change->kind = CHANGE_START_REFUSED;
+    change->needed_kib = 5;
+    others = journal_fields(&record);
+    assert_field(others, "DYNMEM_NEEDED=5120");
+    for (unsigned i = 0; i < others->len; i++)
+        assert_false(g_str_has_prefix(g_ptr_array_index(others, i), "DYNMEM_PEAK"));
+}
+
 int
 main(void)
 {
@@ -137,6 +173,7 @@ main(void)
         TEST(guests_and_kinds_do_not_take_from_each_other),
         TEST(the_last_of_a_flood_is_written_in_the_end),
         TEST(each_line_of_the_configuration_is_written),
+        TEST(a_record_has_the_fields_of_its_kind),
     };
 
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);

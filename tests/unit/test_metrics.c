@@ -203,6 +203,36 @@ counters_count_ticks_and_targets(void **state)
 }
 
 static void
+paging_files_and_limits_have_figures_and_what_was_told_is_counted(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GPtrArray) list = change_list_new();
+    const char *text;
+
+    fake_tick_limit(fixture->tick, 0)->swapped_kib = 301 * KIB_PER_MIB;
+    fake_tick_file(fixture->tick, 0, PAGING_STAGE_ON);
+    fixture->tick->plan.reserved_kib = KIB_PER_GIB;
+    change_list_add(list, CHANGE_START_REFUSED, "", "web", "", g_strdup("no"));
+    change_list_add(list, CHANGE_GUEST_RESET, "", "web", "", g_strdup("reset"));
+    change_list_add(list, CHANGE_GUEST_RESTARTED, "", "web", "", g_strdup("restarted"));
+    for (unsigned i = 0; i < list->len; i++)
+        metrics_count(fixture->metrics, g_ptr_array_index(list, i));
+    text = metrics_format(fixture->metrics, &fixture->tick->report);
+    check_text(text);
+    assert_non_null(strstr(text, "\ndynmem_guest_paging_bytes{guest=\"web\",uuid=\"6a2c0a3e-0000-4000-8000-"
+                                 "000000000000\"} 536870912\n"));
+    assert_non_null(strstr(text, "\ndynmem_guest_paging_used_bytes{guest=\"web\",uuid=\"6a2c0a3e-0000-4000-8000-"
+                                 "000000000000\"} 314572800\n"));
+    assert_non_null(strstr(text, "\ndynmem_guest_limit_bytes{guest=\"web\",uuid=\"6a2c0a3e-0000-4000-8000-"
+                                 "000000000000\"} 2147483648\n"));
+    assert_non_null(strstr(text, "\ndynmem_host_reserved_bytes 1073741824\n"));
+    assert_non_null(strstr(text, "\ndynmem_host_paging_files 1\n"));
+    assert_non_null(strstr(text, "\ndynmem_starts_refused_total 1\n"));
+    assert_non_null(strstr(text, "\ndynmem_restarts_total 2\n"));
+    assert_non_null(strstr(text, "\ndynmem_starts_admitted_total 0\n"));
+}
+
+static void
 the_file_is_readable_and_replaced_every_few_seconds(void **state)
 {
     Fixture *fixture = *state;
@@ -244,6 +274,7 @@ main(void)
         TEST(figures_are_bytes_with_guest_and_uuid),
         TEST(a_host_without_guests_is_valid_too),
         TEST(counters_count_ticks_and_targets),
+        TEST(paging_files_and_limits_have_figures_and_what_was_told_is_counted),
         TEST(the_file_is_readable_and_replaced_every_few_seconds),
         TEST(a_directory_that_is_not_there_harms_nobody),
     };

@@ -143,6 +143,29 @@ the_status_is_one_line_told_when_it_is_another(void **state)
 }
 
 static void
+the_status_shows_how_far_starts_and_paging_files_are(void **state)
+{
+    Fixture *fixture = *state;
+    FakeTick *tick = fixture->tick;
+    g_autofree char *waits = NULL;
+    g_autofree char *pages = NULL;
+    g_autofree char *overdue = NULL;
+
+    fake_tick_add(tick, "db");
+    fake_tick_start(tick, 1, START_WAITS);
+    waits = notify_status_text(&tick->report, NULL);
+    assert_non_null(strstr(waits, "; starting: db needs 2.1 GiB, 512 MiB are free"));
+
+    fake_tick_file(tick, 0, PAGING_STAGE_ON);
+    tick->plans[0].paging_phase = PAGING_PHASE_LEAVE;
+    pages = notify_status_text(&tick->report, NULL);
+    assert_non_null(strstr(pages, "; paging: web 300 MiB of 400 MiB left, 1 min"));
+    tick->plans[0].paging_urgency = PAGING_URGENCY_OVERDUE;
+    overdue = notify_status_text(&tick->report, NULL);
+    assert_non_null(strstr(overdue, "; paging overdue: web"));
+}
+
+static void
 reload_and_stop_are_told(void **state)
 {
     Fixture *fixture = *state;
@@ -168,6 +191,7 @@ main(void)
         TEST(the_watchdog_is_fed_by_ticks_only_and_not_more_often_than_needed),
         TEST(a_longer_interval_gets_a_longer_watchdog),
         TEST(the_status_is_one_line_told_when_it_is_another),
+        TEST(the_status_shows_how_far_starts_and_paging_files_are),
         TEST(reload_and_stop_are_told),
     };
 
