@@ -141,7 +141,7 @@ static const struct {
     [PLAN_RULE_STUCK] = {"stuck", "its balloon does not move"},
     [PLAN_RULE_UNRESPONSIVE] = {"unresponsive", "its QEMU does not answer"},
     [PLAN_RULE_FROZEN] = {"frozen", "it is paused, suspended or migrating"},
-    [PLAN_RULE_RESERVED] = {"reserved", "memory is booked for it, since it is about to start"},
+    [PLAN_RULE_RESERVED] = {"reserved", "it is about to start: memory is booked for it, or looked for"},
     [PLAN_RULE_RESTART] = {"restart", "it restarts, and gets its startup memory as it comes free"},
     [PLAN_RULE_PAGING] = {"paging", "it restarts with a part of its startup memory in a paging file"},
     [PLAN_RULE_PAGING_LEAVE] = {"paging-leave", "it has restarted and gives up what is in its paging file"},

@@ -150,7 +150,7 @@ find_off_guest(const Snapshot *snapshot, const char *uuid)
     return SIZE_MAX;
 }
 
-/* What is booked for a start shows at its guest where that is off, and is counted once. */
+/* That it is about to start, and what is booked for that, shows at a guest where it is off, and is counted once. */
 static void
 show_reserved(Pass *pass, const StartPlan *start)
 {
@@ -174,8 +174,10 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
     uint64_t booked;
 
     admission_judge(request, claim, terms, plan);
-    if (plan->verdict == START_WAITS)
+    if (plan->verdict == START_WAITS) {
         pass->kept_kib += claim->took_kib;
+        show_reserved(pass, plan);
+    }
     if (plan->verdict != START_ADMITTED || (pass->faults & FAULT_RESERVED_NOT_BOOKED) != 0)
         return;
     booked = plan->booked_kib - claim->booked_kib;
@@ -234,7 +236,8 @@ pass_claim(Pass *pass)
     AdmissionTerms admission = {
         .settings = pass->settings,
         .paging_bar = snapshot->paging_bar,
-        .figures_valid = snapshot->host.figures_valid,
+        /* guests that are not known yet may have more than they are booked at, or less */
+        .figures_valid = snapshot->host.figures_valid && !pass->adopting,
         .observe = pass->observe,
         .budget = &pass->budget,
         .tolerance_kib = pass->budget.limit == BUDGET_BY_SETTING ? 0 : hair,
