@@ -9,6 +9,9 @@
 #define PAGE_KIB 4
 #define LIE_SECONDS 16
 
+/* A guest that boots and is held back without getting what it needs comes on in one of so many seconds. */
+#define CRAWL 8
+
 enum {
     CHANCE_LIE = 16,
     CHANCE_GARBAGE
@@ -48,6 +51,7 @@ begin_boot(SimGuest *guest, uint64_t second, bool in_place)
     guest->boot_progress = 0;
     guest->boots++;
     guest->boot_in_place = in_place;
+    guest->garbage_kib = in_place ? MIN(guest->touched_kib, guest->spec->maximum_kib) : 0;
     guest->wedged = false;
     guest->has_kib = guest->spec->maximum_kib;
     guest->swapped_kib = guest->swap_in_kib = guest->swap_out_kib = guest->major_faults = 0;
@@ -196,6 +200,18 @@ fault_in(SimGuest *guest, uint64_t used_kib)
 }
 
 /*
+ * How much QEMU holds when the guest has used so much since its start or reset. What it held before a reset is garbage,
+ * and stays until it is used again; the new pages fall on it by chance.
+ */
+static uint64_t
+held_in_boot(const SimGuest *guest, uint64_t used_kib)
+{
+    double fresh = 1.0 - (double)used_kib / (double)guest->spec->maximum_kib;
+
+    return used_kib + (uint64_t)((double)guest->garbage_kib * fresh);
+}
+
+/*
  * The guest uses what it needs as far as it has it; the rest is in its swap. A kernel without a balloon may touch all of
  * its memory, and some zero it; its boot goes on with its startup memory.
  */
@@ -210,8 +226,10 @@ touch(SimGuest *guest)
     if (guest->booting) {
         uint64_t seconds = MIN(guest->boot_progress + 1, SIM_BOOT_SECONDS);
 
-        hold(guest, MAX(wanted, guest->spec->maximum_kib / SIM_BOOT_SECONDS * seconds));
-        if (guest->touched_kib >= sim_guest_spec_startup(guest->spec) / SIM_BOOT_SECONDS * seconds)
+        hold(guest, MAX(wanted, held_in_boot(guest, guest->spec->maximum_kib / SIM_BOOT_SECONDS * seconds)));
+        if (guest->touched_kib >= held_in_boot(guest, sim_guest_spec_startup(guest->spec) / SIM_BOOT_SECONDS * seconds))
+            guest->boot_progress++;
+        else if (guest->held_back % CRAWL == 0)
             guest->boot_progress++;
     } else {
         hold(guest, wanted);

@@ -43,6 +43,7 @@ typedef struct SimGuest {
     bool stopped; /* its QEMU has ended, or who wanted it started gave up, and that is not taken up yet */
     uint64_t boot_second;
     uint64_t boot_progress; /* seconds of its boot that are behind it */
+    uint64_t garbage_kib;   /* what QEMU held when it was reset */
     uint64_t boots;
     bool boot_in_place;
     bool boot_resumed;    /* it came with its memory */

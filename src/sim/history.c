@@ -40,7 +40,7 @@ sim_history_add(SimHistory *history, const SimStep *step)
     for (size_t i = 0; i < history->guest_count; i++) {
         const SimSample *sample = &step->samples[i];
         SimPoint *point = &history->points[i * history->columns + column];
-        bool off = sample->plan->state == GUEST_STATE_OFF;
+        bool off = sample->assigned_kib == 0;
 
         point->need_kib += sample->need_kib;
         point->demand_kib += sample->plan->demand_kib;
@@ -48,6 +48,7 @@ sim_history_add(SimHistory *history, const SimStep *step)
         point->assigned_kib += sample->assigned_kib;
         if (sample->need_kib > sample->assigned_kib)
             point->lacked_to_kib = MAX(point->lacked_to_kib, sample->need_kib);
+        point->paged_kib = MAX(point->paged_kib, sample->paged_kib);
         point->off = off && (first || point->off);
     }
 }

@@ -14,6 +14,7 @@ typedef struct SimPoint {
     uint64_t want_kib;
     uint64_t assigned_kib;
     uint64_t lacked_to_kib; /* where a need that was not met reached to, at most; 0: all was met */
+    uint64_t paged_kib;     /* most that was in its paging file */
     bool off;               /* off in all of its seconds */
 } SimPoint;
 

@@ -25,6 +25,7 @@
 #define COLOUR_UNMET "#c62828"
 #define COLOUR_BUDGET "#7b3fa0"
 #define COLOUR_RESIDENT "#8a6d1f"
+#define COLOUR_PAGED "#b05f95"
 
 /* Where one plot is and what it shows. */
 typedef struct Plot {
@@ -96,6 +97,12 @@ static uint64_t
 figure_want(const SimHistory *history, size_t guest, size_t column)
 {
     return sim_history_point(history, guest, column)->want_kib;
+}
+
+static uint64_t
+figure_paged(const SimHistory *history, size_t guest, size_t column)
+{
+    return sim_history_point(history, guest, column)->paged_kib;
 }
 
 static uint64_t
@@ -285,6 +292,8 @@ draw_guest(FILE *file, const SimScenario *scenario, const SimHistory *history, c
     put_text(file, x, y + 14, "title", title);
     put_text(file, x + width, y + 13, "label", figures);
     put_line(&plot, figure_assigned, guest, true, "fill=\"" COLOUR_HAS_AREA "\"");
+    if (summary->guests[guest].paging_seconds > 0)
+        put_line(&plot, figure_paged, guest, true, "fill=\"" COLOUR_PAGED "\" fill-opacity=\"0.7\"");
     put_unmet(&plot, guest);
     put_axes(&plot);
     put_limit(&plot, spec->maximum_kib, "maximum", false);
@@ -339,7 +348,9 @@ put_header(FILE *file, const SimScenario *scenario, int height)
                          "budget of the host");
     x = put_legend_entry(file, x, MARGIN + 56, "class=\"line\" stroke=\"" COLOUR_RESIDENT "\" stroke-dasharray=\"2 3\"",
                          "held by the guests' QEMUs");
-    put_legend_entry(file, x, MARGIN + 56, "class=\"limit\"", "minimum, maximum, memory");
+    x = put_legend_entry(file, x, MARGIN + 56, "class=\"limit\"", "minimum, maximum, memory");
+    put_legend_entry(file, x, MARGIN + 56, "stroke=\"" COLOUR_PAGED "\" stroke-opacity=\"0.7\" stroke-width=\"9\"",
+                     "in its paging file");
 }
 
 void

@@ -17,6 +17,7 @@ typedef enum Cell {
     CELL_HELD,   /* there beyond the need */
     CELL_UNMET,  /* needed and not there */
     CELL_BUDGET, /* the line of the budget */
+    CELL_PAGED,  /* there, and in the paging file */
     CELL_COUNT,
 } Cell;
 
@@ -35,7 +36,7 @@ static const struct {
 } looks[CELL_COUNT] = {
     [CELL_EMPTY] = {" ", " ", NULL},        [CELL_USED] = {"█", "#", "\033[34m"},
     [CELL_HELD] = {"▒", "=", "\033[36m"},   [CELL_UNMET] = {"!", "!", "\033[1;31m"},
-    [CELL_BUDGET] = {"─", "-", "\033[35m"},
+    [CELL_BUDGET] = {"─", "-", "\033[35m"}, [CELL_PAGED] = {"░", ":", "\033[33m"},
 };
 
 /* Cells of one colour are put together, so that a drawing is not ten times as long as what is seen of it. */
@@ -84,6 +85,8 @@ guest_cell(const SimPoint *point, uint64_t level)
 {
     if (point->off)
         return CELL_EMPTY;
+    if (level < point->assigned_kib && level + point->paged_kib >= point->assigned_kib)
+        return CELL_PAGED;
     if (level < MIN(point->need_kib, point->assigned_kib))
         return CELL_USED;
     if (level < point->assigned_kib)
@@ -156,6 +159,7 @@ put_legend(const Brush *brush)
     put_legend_entry(brush, CELL_BUDGET, "budget");
     fputc('\n', brush->file);
     put_legend_entry(brush, CELL_UNMET, "needed and not there, or committed above the budget");
+    put_legend_entry(brush, CELL_PAGED, "in its paging file");
     fputs("\n\n", brush->file);
 }
 
@@ -200,6 +204,19 @@ put_table(const Brush *brush, const SimHistory *history, const SimSummary *summa
 }
 
 static void
+put_paging(const Brush *brush, const SimSummary *summary)
+{
+    for (size_t i = 0; i < summary->count; i++) {
+        const SimGuestSummary *guest = &summary->guests[i];
+        g_autofree char *peak = units_format_size(guest->paging_peak_kib);
+
+        if (guest->paging_seconds > 0)
+            fprintf(brush->file, "%s had a paging file for %" G_GUINT64_FORMAT " s, with at most %s in it.\n",
+                    guest->name, guest->paging_seconds, peak);
+    }
+}
+
+static void
 put_verdict(const Brush *brush, const SimSummary *summary)
 {
     const SimGuestSummary *longest = NULL;
@@ -229,6 +246,14 @@ put_verdict(const Brush *brush, const SimSummary *summary)
         fprintf(brush->file, "The start of %s in second %" G_GUINT64_FORMAT " was refused: %s\n", refusal->name,
                 refusal->second, refusal->reason);
     }
+    for (size_t i = 0; i < summary->count; i++) {
+        const SimGuestSummary *guest = &summary->guests[i];
+
+        if (guest->delayed_seconds > 0)
+            fprintf(brush->file, "%s waited %" G_GUINT64_FORMAT " s for the memory to start.\n", guest->name,
+                    guest->delayed_seconds);
+    }
+    put_paging(brush, summary);
     if (count == 0)
         fprintf(brush->file, "Every guest had what it needed all the time.\n");
     else

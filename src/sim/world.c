@@ -109,7 +109,7 @@ update_record(SimSeat *seat)
     record->migrating = guest->migrating;
     record->answering = !guest->hanging;
     update_boots(seat);
-    record->stop_usec = guest->has_stopped && !seat->unseen_stop ? second_usec(guest->stop_second) : 0;
+    record->stop_usec = guest->has_stopped ? second_usec(guest->stop_second) : 0;
     record->ran_at_host_down = guest->ran_at_host_down;
     record->pid = guest->running ? 1 + (pid_t)guest->boots : 0;
 }
@@ -263,7 +263,6 @@ sim_world_lose_daemon(SimWorld *world, uint64_t second)
 
         seat->hook_waits = false;
         seat->unseen_boots = seat->guest.boots;
-        seat->unseen_stop = true;
         seat->seen_second = second;
         seat->record.target_known = false;
         seat->record.target_kib = 0;

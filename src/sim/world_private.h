@@ -40,7 +40,6 @@ typedef struct SimSeat {
     char *xml;
     uint64_t target_changes;
     uint64_t unseen_boots; /* starts and resets that this daemon has not seen */
-    uint64_t unseen_stop;  /* its last stop was seen by an earlier daemon only */
     uint64_t seen_second;  /* when this daemon first saw it run; only where unseen_boots are all there were */
     bool hook_waits;       /* libvirt waits with the guest locked: nobody may ask it anything */
     SimLimit limit;

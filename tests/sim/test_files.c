@@ -12,6 +12,11 @@ static const char full[] = "# what the manual shows\n"
                            "reserve=2GiB\n"
                            "seconds=1800\n"
                            "seed=1\n"
+                           "cgroup=v1\n"
+                           "disk=20GiB\n"
+                           "paging=make:3,make-fails:1,swapoff-fails:2,refused\n"
+                           "daemon-restart=100 200\n"
+                           "reboot=300\n"
                            "\n"
                            "[guest web]\n"
                            "minimum=1GiB\n"
@@ -25,7 +30,8 @@ static const char full[] = "# what the manual shows\n"
                            "inflate=300MiB/s\n"
                            "swapping=90MiB/s\n"
                            "deflate=700MiB/s\n"
-                           "behaviour=slow, floor:2GiB,intermittent:19/1,reboot@50,start@10,stop@20\n"
+                           "behaviour=slow, floor:2GiB,intermittent:19/1,reboot@50,start@10,stop@20,wedge@60\n"
+                           "smart-paging=no\n"
                            "\n"
                            "[policy]\n"
                            "GiveAway=yes\n"
@@ -61,7 +67,17 @@ every_key_arrives(void **state)
     assert_int_equal(guest->floor_kib, 2 * KIB_PER_GIB);
     assert_int_equal(guest->stuck_seconds, 19);
     assert_int_equal(guest->moving_seconds, 1);
-    assert_int_equal(guest->events->len, 3);
+    assert_int_equal(scenario->cgroup, SIM_CGROUP_V1);
+    assert_int_equal(scenario->disk_kib, 20 * KIB_PER_GIB);
+    assert_true(scenario->paging.refused);
+    assert_int_equal(scenario->paging.make_seconds, 3);
+    assert_int_equal(scenario->paging.make_fails, 1);
+    assert_int_equal(scenario->paging.off_fails, 2);
+    assert_int_equal(scenario->daemon_restarts->len, 2);
+    assert_int_equal(g_array_index(scenario->daemon_restarts, uint64_t, 1), 200);
+    assert_int_equal(g_array_index(scenario->host_reboots, uint64_t, 0), 300);
+    assert_true(guest->no_paging);
+    assert_int_equal(guest->events->len, 4);
     assert_int_equal(g_array_index(guest->events, SimEvent, 0).second, 10);
     assert_int_equal(g_array_index(guest->events, SimEvent, 0).kind, SIM_EVENT_START);
     assert_int_equal(g_array_index(guest->events, SimEvent, 2).kind, SIM_EVENT_REBOOT);
@@ -185,6 +201,12 @@ bad_files_are_refused_with_their_line(void **state)
         {"[host]\nmemory=1GiB\n[guest a]\nbehaviour=sleep@3\n", "f:4: ", "\"sleep@3\""},
         {"[host]\nmemory=1GiB\n[guest a]\nbehaviour=intermittent:19\n", "f:4: ", "19/1"},
         {"[host]\nmemory=1GiB\n[guest a]\nmode=sleepy\n", "f:4: ", "\"sleepy\""},
+        {"[host]\nmemory=1GiB\ncgroup=v3\n", "f:3: ", "\"v3\""},
+        {"[host]\nmemory=1GiB\npaging=never\n", "f:3: ", "\"never\""},
+        {"[host]\nmemory=1GiB\npaging=make:0\n", "f:3: ", "\"0\""},
+        {"[host]\nmemory=1GiB\nreboot=9 5\n", "f:3: ", "second 5"},
+        {"[host]\nmemory=1GiB\ndaemon-restart=\n", "f:3: ", "300"},
+        {"[host]\nmemory=1GiB\n[guest a]\nsmart-paging=maybe\n", "f:4: ", "\"maybe\""},
         {"[host]\nmemory=1GiB\npressure=0:101\n", "f:3: ", "0 to 100"},
         {"[host]\nmemory=1GiB\n[policy]\nGiveaways=yes\n", "f:4: ", "Giveaways"},
         {"[host]\nmemory=1GiB\n[policy]\nBuffer=much\n", "f:4: ", "much"},

@@ -256,6 +256,124 @@ uncooperative_guests_do_what_their_words_say(void **state)
     }
 }
 
+/* ---- limits and paging files ---- */
+
+static void
+memory_high_holds_a_booting_guest_back(void **state)
+{
+    Fixture fixture;
+
+    begin(&fixture, "demand=0:3GiB\nbehaviour=reboot@20\n");
+    pass_until(&fixture, 15);
+    fixture.guest.high_kib = 5 * KIB_PER_GIB;
+    pass_until(&fixture, 28);
+    assert_int_equal(sim_guest_resident(&fixture.guest), 5 * KIB_PER_GIB);
+    assert_int_equal(sim_guest_assigned(&fixture.guest), 5 * KIB_PER_GIB);
+    assert_true(fixture.guest.held);
+    assert_true(fixture.guest.held_back > 0);
+    pass_until(&fixture, 31); /* it has its startup memory, so its boot goes on */
+    assert_false(fixture.guest.booting);
+    end(&fixture);
+}
+
+static void
+without_its_startup_memory_a_boot_crawls(void **state)
+{
+    Fixture fixture;
+
+    begin(&fixture, "demand=0:1GiB\nbehaviour=reboot@20\n");
+    fixture.guest.high_kib = 2 * KIB_PER_GIB;
+    pass_until(&fixture, 40);
+    assert_true(fixture.guest.booting);
+    pass_until(&fixture, 100);
+    assert_false(fixture.guest.booting);
+    assert_int_equal(sim_guest_resident(&fixture.guest), 2 * KIB_PER_GIB);
+    end(&fixture);
+}
+
+static void
+what_is_above_goes_to_the_paging_file_slowly(void **state)
+{
+    Fixture fixture;
+
+    begin(&fixture, "demand=0:1GiB\nbehaviour=reboot@20\n");
+    fixture.guest.high_kib = 2 * KIB_PER_GIB;
+    pass_until(&fixture, 19);
+    fixture.guest.swap_max_kib = 300 * MIB;
+    pass_until(&fixture, 22);
+    assert_int_equal(fixture.guest.paged_kib, 100 * MIB);
+    assert_int_equal(sim_guest_resident(&fixture.guest), 2 * KIB_PER_GIB);
+    pass_until(&fixture, 29);
+    assert_int_equal(fixture.guest.paged_kib, 300 * MIB);
+    assert_int_equal(fixture.guest.touched_kib, 2 * KIB_PER_GIB + 300 * MIB);
+    assert_true(fixture.guest.held);
+    end(&fixture);
+}
+
+static void
+a_balloon_discards_what_is_in_the_paging_file(void **state)
+{
+    Fixture fixture;
+    uint64_t paged;
+
+    begin(&fixture, "demand=0:1GiB\nbehaviour=reboot@20\n");
+    fixture.guest.high_kib = 3 * KIB_PER_GIB;
+    fixture.guest.swap_max_kib = KIB_PER_GIB;
+    pass_until(&fixture, 40);
+    assert_false(fixture.guest.booting);
+    paged = fixture.guest.paged_kib;
+    fixture.guest.target_kib = 2 * KIB_PER_GIB;
+    pass_until(&fixture, 60);
+    assert_true(fixture.guest.paged_kib < paged);
+    assert_int_equal(fixture.guest.touched_kib, 2 * KIB_PER_GIB);
+    end(&fixture);
+}
+
+static void
+what_is_read_back_takes_memory_whatever_the_limit(void **state)
+{
+    Fixture fixture;
+
+    begin(&fixture, "demand=0:1GiB\nbehaviour=reboot@20\n");
+    fixture.guest.high_kib = 2 * KIB_PER_GIB;
+    fixture.guest.swap_max_kib = 300 * MIB;
+    pass_until(&fixture, 29);
+    fixture.guest.swap_max_kib = 0;
+    sim_guest_read_back(&fixture.guest, 200 * MIB);
+    assert_int_equal(fixture.guest.paged_kib, 100 * MIB);
+    assert_int_equal(sim_guest_resident(&fixture.guest), 2 * KIB_PER_GIB + 200 * MIB);
+    end(&fixture);
+}
+
+static void
+a_wedged_guest_comes_back_with_the_next_reset(void **state)
+{
+    Fixture fixture;
+
+    begin(&fixture, "demand=0:1GiB\nbehaviour=wedge@20,reboot@200\n");
+    pass_until(&fixture, 199);
+    assert_true(fixture.guest.booting);
+    pass_until(&fixture, 211);
+    assert_false(fixture.guest.booting);
+    end(&fixture);
+}
+
+static void
+a_saved_guest_goes_on_with_its_memory(void **state)
+{
+    Fixture fixture;
+
+    begin(&fixture, "demand=0:3GiB\nbehaviour=save@20,start@30\n");
+    pass_until(&fixture, 25);
+    assert_false(fixture.guest.running);
+    assert_false(fixture.guest.has_stopped);
+    pass_until(&fixture, 31);
+    assert_true(fixture.guest.boot_resumed);
+    assert_false(fixture.guest.booting);
+    assert_int_equal(fixture.guest.has_kib, 4 * KIB_PER_GIB);
+    end(&fixture);
+}
+
 /* ---- the connection ---- */
 
 typedef struct Cut {
@@ -316,6 +434,13 @@ main(void)
         cmocka_unit_test(statistics_come_when_they_are_due_and_once_when_the_driver_comes),
         cmocka_unit_test(demand_can_be_worked_out_in_both_ways_of_counting),
         cmocka_unit_test(uncooperative_guests_do_what_their_words_say),
+        cmocka_unit_test(memory_high_holds_a_booting_guest_back),
+        cmocka_unit_test(without_its_startup_memory_a_boot_crawls),
+        cmocka_unit_test(what_is_above_goes_to_the_paging_file_slowly),
+        cmocka_unit_test(a_balloon_discards_what_is_in_the_paging_file),
+        cmocka_unit_test(what_is_read_back_takes_memory_whatever_the_limit),
+        cmocka_unit_test(a_wedged_guest_comes_back_with_the_next_reset),
+        cmocka_unit_test(a_saved_guest_goes_on_with_its_memory),
         cmocka_unit_test(nobody_is_told_anything_without_a_connection_that_may_write),
     };
 
