@@ -17,12 +17,19 @@ void
 invariants_init(Invariants *invariants, const SimScenario *scenario)
 {
     *invariants = (Invariants){.scenario = scenario, .honest_host = true};
+    restart_invariants_init(&invariants->restarts, scenario);
     for (guint i = 0; i < scenario->guests->len; i++) {
         const SimGuestSpec *spec = g_ptr_array_index(scenario->guests, i);
 
         if ((spec->behaviours & (SIM_LYING | SIM_INHIBITED)) != 0)
             invariants->honest_host = false;
     }
+}
+
+void
+invariants_clear(Invariants *invariants)
+{
+    restart_invariants_clear(&invariants->restarts);
 }
 
 /* What the guest was booked at before this plan, as far as its balloon goes. */
@@ -92,7 +99,9 @@ check_guest(const SimSample *sample, uint32_t behaviours)
 
     if (broken == NULL)
         broken = check_booking(plan);
-    if (broken == NULL && (behaviours & SIM_LYING) == 0 && sample->assigned_kib > plan->committed_kib)
+    /* of one that ran before the daemon it is what QEMU holds that tells whether there is a driver */
+    if (broken == NULL && (behaviours & SIM_LYING) == 0 && !plan->guest->adopted &&
+        sample->assigned_kib > plan->committed_kib)
         broken = g_strdup_printf("really has %.1f MiB and is committed at %.1f MiB", MIB(sample->assigned_kib),
                                  MIB(plan->committed_kib));
     if (broken == NULL && plan->weight > 0 &&
@@ -161,6 +170,7 @@ check_host(Invariants *invariants, const SimStep *step)
 {
     const Plan *plan = step->tick->plan;
     const Settings *settings = step->tick->settings;
+    uint64_t other = sim_level(invariants->scenario->other, step->second);
     uint64_t memory = invariants->scenario->memory_kib;
     uint64_t overhead = invariants->scenario->overhead_kib * step->count;
 
@@ -173,7 +183,7 @@ check_host(Invariants *invariants, const SimStep *step)
         return g_strdup_printf("the budget is %.1f MiB, above what the settings allow", MIB(plan->budget_kib));
     /* What the ledger can't know yet of the cost of a QEMU is what the reserve is for. */
     if (invariants->honest_host && !invariants->was_over_budget &&
-        saturating_sub(step->resident_kib, saturating_sub(overhead, plan->overhead_kib)) > memory)
+        saturating_sub(step->resident_kib + other, saturating_sub(overhead, plan->overhead_kib)) > memory)
         return g_strdup_printf("the guests hold %.1f MiB of a host of %.1f MiB though the budget was kept",
                                MIB(step->resident_kib), MIB(memory));
     return NULL;
@@ -188,6 +198,8 @@ invariants_check(Invariants *invariants, const SimStep *step)
         broken = check_order(step);
     if (broken == NULL)
         broken = check_host(invariants, step);
+    if (broken == NULL)
+        broken = restart_invariants_check(&invariants->restarts, step);
     for (size_t i = 0; i < step->count && broken == NULL; i++) {
         const SimGuestSpec *spec = g_ptr_array_index(invariants->scenario->guests, i);
         g_autofree char *wrong = check_guest(&step->samples[i], spec->behaviours);
@@ -210,6 +222,12 @@ rests(const GArray *levels, uint64_t from)
     return levels->len == 0 || g_array_index(levels, SimLevel, levels->len - 1).second <= from;
 }
 
+static bool
+seconds_rest(const GArray *seconds, uint64_t from)
+{
+    return seconds->len == 0 || g_array_index(seconds, uint64_t, seconds->len - 1) <= from;
+}
+
 /* Not when it is still paused, say, or silent. */
 static bool
 events_rest(const GArray *events, uint64_t from)
@@ -222,7 +240,7 @@ events_rest(const GArray *events, uint64_t from)
     for (guint i = 0; i < events->len; i++) {
         SimEventKind kind = g_array_index(events, SimEvent, i).kind;
 
-        if (kind != SIM_EVENT_REBOOT && kind != SIM_EVENT_START && kind != SIM_EVENT_STOP &&
+        if (kind != SIM_EVENT_REBOOT && kind != SIM_EVENT_START && kind != SIM_EVENT_STOP && kind != SIM_EVENT_SAVE &&
             last->kind != SIM_EVENT_RESUME)
             return false;
     }
@@ -244,8 +262,10 @@ invariants_check_end(const Invariants *invariants, const SimStep *step)
     const SimScenario *scenario = invariants->scenario;
     uint64_t from = saturating_sub(scenario->seconds, REST_SECONDS);
     uint64_t needed = 0;
+    char *broken;
 
-    if (from == 0 || scenario->pressure->len > 0 || !rests(scenario->other, from))
+    if (from == 0 || scenario->pressure->len > 0 || !rests(scenario->other, from) ||
+        !seconds_rest(scenario->daemon_restarts, from) || !seconds_rest(scenario->host_reboots, from))
         return NULL;
     for (size_t i = 0; i < step->count; i++) {
         const SimGuestSpec *spec = g_ptr_array_index(scenario->guests, i);
@@ -260,15 +280,16 @@ invariants_check_end(const Invariants *invariants, const SimStep *step)
     }
     if (needed > step->tick->plan->sharing_kib)
         return NULL;
-    for (size_t i = 0; i < step->count; i++) {
+    broken = restart_invariants_check_end(step);
+    for (size_t i = 0; i < step->count && broken == NULL; i++) {
         const SimGuestSpec *spec = g_ptr_array_index(scenario->guests, i);
         const SimSample *sample = &step->samples[i];
 
         /* small changes are held back */
         if (sample->assigned_kib < percent_of(MIN(sample->need_kib, spec->maximum_kib), 99))
-            return g_strdup_printf(
-                "at the end guest %s has %.1f MiB and needs %.1f MiB, though all that is needed fits", spec->name,
-                MIB(sample->assigned_kib), MIB(sample->need_kib));
+            broken =
+                g_strdup_printf("at the end guest %s has %.1f MiB and needs %.1f MiB, though all that is needed fits",
+                                spec->name, MIB(sample->assigned_kib), MIB(sample->need_kib));
     }
-    return NULL;
+    return broken;
 }

@@ -6,16 +6,17 @@
  * the plan is held against what the simulated guests really have.
  */
 
-#include "sim/scenario.h"
-#include "sim/sim.h"
+#include "restart_invariants.h"
 
 typedef struct Invariants {
     const SimScenario *scenario;
     bool was_over_budget; /* once: what the guests hold may be too much since */
     bool honest_host;     /* every guest frees what it gives and takes nothing by itself */
+    RestartInvariants restarts;
 } Invariants;
 
 void invariants_init(Invariants *invariants, const SimScenario *scenario);
+void invariants_clear(Invariants *invariants);
 
 /*
  * What must have come about by the last second of a run: where nothing has happened for a while, all guests cooperate

@@ -57,9 +57,17 @@ make_events(Dice *dice, SimGuestSpec *guest, uint64_t seconds)
         for (uint64_t left = between(dice, 1, 4); left > 0; left--)
             add_event(dice, guest, SIM_EVENT_REBOOT, 1, seconds);
     if (chance(dice, 10))
+        add_event(dice, guest, SIM_EVENT_WEDGE, 1, seconds);
+    if (chance(dice, 20))
         add_event(dice, guest, SIM_EVENT_START, 1, seconds);
-    if (chance(dice, 10))
-        add_event(dice, guest, SIM_EVENT_STOP, 1, seconds);
+    if (chance(dice, 20))
+        add_event(dice, guest, chance(dice, 80) ? SIM_EVENT_STOP : SIM_EVENT_SAVE, 1, seconds);
+    if (chance(dice, 15)) { /* stopped and started again */
+        uint64_t second = between(dice, 1, seconds);
+
+        add_event(dice, guest, chance(dice, 90) ? SIM_EVENT_STOP : SIM_EVENT_SAVE, second, second);
+        add_event(dice, guest, SIM_EVENT_START, second, second + between(dice, 0, 60));
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(interruptions); i++) {
         if (!chance(dice, 6))
             continue;
@@ -126,6 +134,7 @@ make_guest(Dice *dice, SimScenario *scenario, size_t index, size_t count)
     if (chance(dice, 60))
         guest->priority = between(dice, 0, 100);
     guest->managed = !chance(dice, 4);
+    guest->no_paging = chance(dice, 5);
     if (chance(dice, 8))
         guest->mode = chance(dice, 50) ? GUEST_MODE_OBSERVE : GUEST_MODE_STATIC;
     make_need(dice, guest, scenario->seconds);
@@ -143,6 +152,63 @@ set(SimScenario *scenario, const char *group, const char *key, char *value)
     if (!sim_scenario_set(scenario, group, key, value, &error))
         g_error("%s", error->message);
     g_free(value);
+}
+
+static void
+add_seconds(Dice *dice, GArray *list, uint64_t seconds)
+{
+    uint64_t second = 0;
+
+    for (uint64_t left = between(dice, 1, 3); left > 0; left--) {
+        second += between(dice, 1, seconds / 2);
+        g_array_append_val(list, second);
+    }
+}
+
+/* Everybody at once: restarts are worst then. */
+static void
+make_storm(Dice *dice, SimScenario *scenario)
+{
+    uint64_t second = between(dice, 1, scenario->seconds);
+
+    for (guint i = 0; i < scenario->guests->len; i++)
+        add_event(dice, g_ptr_array_index(scenario->guests, i), chance(dice, 90) ? SIM_EVENT_REBOOT : SIM_EVENT_WEDGE,
+                  second, second + between(dice, 0, 3));
+}
+
+/* What restarts and starts lean on, and what goes wrong there. */
+static void
+make_restarts(Dice *dice, SimScenario *scenario)
+{
+    if (chance(dice, 20))
+        scenario->cgroup = chance(dice, 80) ? SIM_CGROUP_V1 : SIM_CGROUP_NONE;
+    if (chance(dice, 10))
+        scenario->disk_kib = part(dice, scenario->memory_kib, 0, 200);
+    scenario->paging.refused = chance(dice, 4);
+    if (chance(dice, 8))
+        scenario->paging.make_fails = between(dice, 1, 5);
+    if (chance(dice, 10))
+        scenario->paging.off_fails = between(dice, 1, 5);
+    if (chance(dice, 20))
+        scenario->paging.make_seconds = between(dice, 1, 20);
+    if (chance(dice, 15))
+        add_seconds(dice, scenario->daemon_restarts, scenario->seconds);
+    if (chance(dice, 5))
+        add_seconds(dice, scenario->host_reboots, scenario->seconds);
+    if (chance(dice, 10))
+        set(scenario, "Enforcement", "MemoryHigh", g_strdup("no"));
+    if (chance(dice, 8))
+        set(scenario, "SmartPaging", "Enabled", g_strdup("no"));
+    if (chance(dice, 40))
+        set(scenario, "SmartPaging", "DeadlineSec", g_strdup_printf("%u", (unsigned)between(dice, 60, 200)));
+    if (chance(dice, 30))
+        set(scenario, "SmartPaging", "RestartWindowSec", g_strdup_printf("%u", (unsigned)between(dice, 0, 100)));
+    if (chance(dice, 8))
+        set(scenario, "Admission", "Enabled", g_strdup("no"));
+    if (chance(dice, 30))
+        set(scenario, "Admission", "TimeoutSec", g_strdup_printf("%u", (unsigned)between(dice, 1, 60)));
+    if (chance(dice, 20))
+        set(scenario, "Admission", "WhenAbsent", g_strdup(chance(dice, 50) ? "refuse" : "allow"));
 }
 
 static void
@@ -189,6 +255,9 @@ random_scenario_new(uint64_t number)
     make_host(&dice, scenario);
     for (size_t i = 0; i < count; i++)
         make_guest(&dice, scenario, i, count);
+    make_restarts(&dice, scenario);
+    if (chance(&dice, 15))
+        make_storm(&dice, scenario);
     return scenario;
 }
 

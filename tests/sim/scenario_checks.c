@@ -4,6 +4,8 @@
 #include "decide/faults.h"
 #include "expect.h"
 #include "guest_checks.h"
+#include "restart_checks.h"
+#include "start_checks.h"
 #include "units.h"
 
 #include <inttypes.h>
@@ -184,11 +186,12 @@ static void
 check_start_in_shortage(const Trace *trace, GString *wrong)
 {
     size_t guest = trace_guest(trace, "comes");
-    uint64_t begins = 100;
+    uint64_t from = 100;
 
-    while (begins < 110 && trace_point(trace, guest, begins)->assigned_kib == 0)
-        begins++;
-    for (uint64_t second = begins; second < begins + 20; second++) {
+    while (from < trace->seconds && !trace_point(trace, guest, from)->running)
+        from++;
+    expect(wrong, from < 130, "it starts in second %" PRIu64, from);
+    for (uint64_t second = from; second < MIN(from + 20, trace->seconds); second++) {
         const TracePoint *point = trace_point(trace, guest, second);
 
         if (point->assigned_kib < 4 * KIB_PER_GIB || (point->target_kib != 0 && point->target_kib < 4 * KIB_PER_GIB)) {
@@ -197,9 +200,9 @@ check_start_in_shortage(const Trace *trace, GString *wrong)
             return;
         }
     }
-    expect(wrong, trace_point(trace, guest, 119)->assigned_kib <= 5 * KIB_PER_GIB,
+    expect(wrong, trace_point(trace, guest, from + 19)->assigned_kib <= 5 * KIB_PER_GIB,
            "it still has %.1f MiB, more than its startup, while others lack memory",
-           (double)trace_point(trace, guest, 119)->assigned_kib / 1024);
+           (double)trace_point(trace, guest, from + 19)->assigned_kib / 1024);
     expect_unmet(trace, wrong, guest, 0, 0.5);
     expect_unmet(trace, wrong, TRACE_ALL, 0, 60);
 }
@@ -341,6 +344,41 @@ const ScenarioCheck scenario_checks[] = {
     {"overstating", check_overstating},
     {"autodeflate", check_autodeflate},
     {"release", check_release},
+    {"restart-four", check_restart_four},
+    {"restart-with-room", check_restart_with_room},
+    {"restart-reclaims", check_restart_with_room},
+    {"restart-one", check_restart_one},
+    {"restart-two", check_restart_two},
+    {"restart-by-start", check_restart_by_start},
+    {"start-too-late", check_start_too_late},
+    {"restart-wedged", check_restart_wedged},
+    {"restart-wedged-room", check_restart_wedged_room},
+    {"restart-again", check_restart_again},
+    {"restart-destroyed", check_restart_destroyed},
+    {"restart-migrates", check_restart_frozen},
+    {"restart-hangs", check_restart_frozen},
+    {"restart-no-space", check_restart_without_file},
+    {"restart-make-fails", check_restart_make_fails},
+    {"restart-swapoff-fails", check_restart_make_fails},
+    {"restart-daemon", check_restart_daemon},
+    {"restart-v1", check_restart_v1},
+    {"restart-no-limits", check_restart_v1},
+    {"restart-paging-off", check_restart_without_file},
+    {"restart-paging-no", check_restart_paging_no},
+    {"restart-hog", check_restart_hog},
+    {"restart-host", check_restart_host},
+    {"restore-not-paged", check_restore_not_paged},
+    {"enforced", check_enforced},
+    {"not-enforced", check_not_enforced},
+    {"start-refused", check_start_refused},
+    {"start-squeezes", check_start_squeezes},
+    {"start-low-priority", check_start_low_priority},
+    {"start-high-priority", check_start_high_priority},
+    {"starts-queue", check_starts_queue},
+    {"start-unmanaged", check_start_unmanaged},
+    {"start-admission-off", check_start_admission_off},
+    {"start-daemon", check_start_daemon},
+    {"start-given-up", check_start_given_up},
     {NULL},
 };
 

@@ -64,6 +64,49 @@ drop_level(SimScenario *copy, size_t way)
     return true;
 }
 
+static bool
+drop_seconds(SimScenario *copy, size_t way)
+{
+    GArray *seconds = way < copy->daemon_restarts->len ? copy->daemon_restarts : copy->host_reboots;
+
+    if (seconds == copy->host_reboots)
+        way -= copy->daemon_restarts->len;
+    if (way >= seconds->len)
+        return false;
+    g_array_remove_index(seconds, (guint)way);
+    return true;
+}
+
+/* Everything about limits and paging files works as it should. */
+static bool
+plain_host(SimScenario *copy, size_t way)
+{
+    const SimPagingFaults was = copy->paging;
+    bool other = copy->cgroup != SIM_CGROUP_V2;
+
+    switch (way) {
+    case 0:
+        copy->cgroup = SIM_CGROUP_V2;
+        return other;
+    case 1:
+        other = copy->disk_kib != SIM_UNSET;
+        copy->disk_kib = SIM_UNSET;
+        return other;
+    case 2:
+        copy->paging.refused = false;
+        return was.refused;
+    case 3:
+        copy->paging.make_fails = 0;
+        return was.make_fails > 0;
+    case 4:
+        copy->paging.off_fails = 0;
+        return was.off_fails > 0;
+    default:
+        copy->paging.make_seconds = SIM_PAGING_MAKE_SECONDS;
+        return was.make_seconds != SIM_PAGING_MAKE_SECONDS;
+    }
+}
+
 /* The guest that a way is for; the way becomes that within the guest. Each guest has so many ways. */
 static SimGuestSpec *
 guest_of(SimScenario *copy, size_t *way, size_t ways)
@@ -173,8 +216,9 @@ plain_guest(SimScenario *copy, size_t way)
     case 6:
         return guest->minimum_kib != SIM_UNSET && unset(&guest->startup_kib);
     default:
-        if (guest->mode == GUEST_MODE_DYNAMIC && guest->managed)
+        if (guest->mode == GUEST_MODE_DYNAMIC && guest->managed && !guest->no_paging)
             return false;
+        guest->no_paging = false;
         guest->mode = GUEST_MODE_DYNAMIC;
         guest->managed = true;
         return true;
@@ -225,9 +269,9 @@ static const struct {
     size_t ways; /* for each guest, or in all */
     bool each_guest;
 } simplifications[] = {
-    {shorten, 6, false},     {drop_guest, 1, true},     {drop_setting, 8, false},
-    {drop_level, 20, false}, {drop_behaviour, 9, true}, {drop_event, 16, true},
-    {drop_step, 8, true},    {plain_guest, 8, true},    {round_sizes, 7, true},
+    {shorten, 6, false},      {drop_guest, 1, true},  {drop_setting, 16, false}, {drop_level, 20, false},
+    {drop_seconds, 6, false}, {plain_host, 6, false}, {drop_behaviour, 9, true}, {drop_event, 16, true},
+    {drop_step, 8, true},     {plain_guest, 8, true}, {round_sizes, 7, true},
 };
 
 /* Tries one way; *scenario becomes the simpler one when that still fails. */

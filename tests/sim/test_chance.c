@@ -65,6 +65,7 @@ run(const SimScenario *scenario)
     invariants_init(&seen.invariants, scenario);
     sim_run(scenario, look, &seen, &summary);
     sim_summary_clear(&summary);
+    invariants_clear(&seen.invariants);
     return seen;
 }
 

@@ -14,6 +14,7 @@ take(void *user_data, const SimStep *step)
 
     for (size_t i = 0; i < trace->count; i++) {
         const SimSample *sample = &step->samples[i];
+        const SimGuest *guest = sim_world_guest(step->world, i);
 
         trace->points[step->second * trace->count + i] = (TracePoint){
             .need_kib = sample->need_kib,
@@ -25,18 +26,30 @@ take(void *user_data, const SimStep *step)
             .state = sample->plan->state,
             .rule = sample->plan->rule,
             .doubts = sample->plan->guest->doubts,
-            .booting = sim_world_guest(step->world, i)->booting,
+            .booting = guest->booting,
+            .running = guest->running,
+            .held = guest->held,
+            .high_kib = guest->high_kib,
+            .resident_kib = sample->resident_kib,
+            .has_file = sample->file != NULL,
+            .stage = sample->file != NULL ? sample->file->stage : PAGING_STAGE_GONE,
+            .size_kib = sample->file != NULL ? sample->file->size_kib : 0,
+            .paged_kib = sample->paged_kib,
+            .urgency = sample->plan->paging_urgency,
         };
     }
     trace->hosts[step->second] = (TraceHost){
         .budget_kib = plan->budget_kib,
         .committed_kib = plan->committed_kib,
         .resident_kib = step->resident_kib,
+        .reserved_kib = plan->reserved_kib,
         .over_budget = plan->over_budget,
         .minimums_fit = plan->minimums_fit,
     };
     trace->seconds = step->second + 1;
     trace->broken = invariants_check(&trace->invariants, step);
+    if (trace->broken == NULL && step->second + 1 == trace->scenario->seconds)
+        trace->broken = invariants_check_end(&trace->invariants, step);
     return trace->broken == NULL;
 }
 
@@ -62,6 +75,7 @@ trace_free(Trace *trace)
     g_free(trace->points);
     g_free(trace->hosts);
     g_free(trace->broken);
+    invariants_clear(&trace->invariants);
     sim_summary_clear(&trace->summary);
     g_free(trace);
 }
@@ -133,4 +147,26 @@ trace_seconds_in(const Trace *trace, size_t guest, GuestState state, uint64_t fr
     for (uint64_t second = from; second < MIN(to, trace->seconds); second++)
         seconds += trace_point(trace, guest, second)->state == state;
     return seconds;
+}
+
+uint64_t
+trace_seconds_paging(const Trace *trace, size_t guest, uint64_t from, uint64_t to)
+{
+    uint64_t seconds = 0;
+
+    for (uint64_t second = from; second < MIN(to, trace->seconds); second++)
+        seconds += trace_point(trace, guest, second)->has_file;
+    return seconds;
+}
+
+const SimRefusal *
+trace_refusal(const Trace *trace, const char *name, uint64_t from)
+{
+    for (guint i = 0; i < trace->summary.refused->len; i++) {
+        const SimRefusal *refusal = g_ptr_array_index(trace->summary.refused, i);
+
+        if (strcmp(refusal->name, name) == 0 && refusal->second >= from)
+            return refusal;
+    }
+    return NULL;
 }

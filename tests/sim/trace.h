@@ -19,12 +19,22 @@ typedef struct TracePoint {
     PlanRule rule;
     uint32_t doubts;
     bool booting; /* its driver is not up */
+    bool running;
+    bool held;             /* back at memory.high */
+    uint64_t high_kib;     /* memory.high in force */
+    uint64_t resident_kib; /* of the host's memory, its QEMU included */
+    bool has_file;
+    PagingStage stage; /* of its paging file */
+    uint64_t size_kib;
+    uint64_t paged_kib;
+    PagingUrgency urgency;
 } TracePoint;
 
 typedef struct TraceHost {
     uint64_t budget_kib;
     uint64_t committed_kib;
     uint64_t resident_kib;
+    uint64_t reserved_kib;
     bool over_budget;
     bool minimums_fit;
 } TraceHost;
@@ -55,5 +65,9 @@ double trace_unmet(const Trace *trace, size_t guest, uint64_t from, uint64_t to)
 unsigned trace_changes(const Trace *trace, size_t guest, uint64_t from, uint64_t to);
 /* How many seconds from then on it has less than it needs, UINT64_MAX when that does not end. */
 uint64_t trace_seconds_to_satisfy(const Trace *trace, size_t guest, uint64_t from);
+/* In how many seconds of [from, to) it had a paging file. */
+uint64_t trace_seconds_paging(const Trace *trace, size_t guest, uint64_t from, uint64_t to);
+/* The refusal of a start of the guest of that name, the first from that second on; NULL: none was refused. */
+const SimRefusal *trace_refusal(const Trace *trace, const char *name, uint64_t from);
 /* In how many seconds of [from, to) the guest was in that state. */
 uint64_t trace_seconds_in(const Trace *trace, size_t guest, GuestState state, uint64_t from, uint64_t to);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "restart_invariants.h"
+
+#include "sim/world.h"
+#include "units.h"
+
+#include <inttypes.h>
+
+#define MIB(kib) ((double)(kib) / 1024)
+
+#define PAGE_KIB 4
+
+/* A file outlives its guest no longer, but for swapoffs that fail. */
+#define GONE_SECONDS 10
+#define RETRY_SECONDS 6
+/* A guest that runs normally is held back no longer. */
+#define HELD_SECONDS 45
+/* memory.high is raised by then when a file is emptied. */
+#define RAISED_SECONDS 3
+
+void
+restart_invariants_init(RestartInvariants *invariants, const SimScenario *scenario)
+{
+    *invariants = (RestartInvariants){.scenario = scenario, .guests = g_new0(GuestPast, scenario->guests->len)};
+}
+
+void
+restart_invariants_clear(RestartInvariants *invariants)
+{
+    g_clear_pointer(&invariants->guests, g_free);
+}
+
+/* The host's memory that nobody holds. */
+static uint64_t
+host_free(const RestartInvariants *invariants, const SimStep *step)
+{
+    uint64_t other = sim_level(invariants->scenario->other, step->second);
+
+    return saturating_sub(invariants->scenario->memory_kib, step->resident_kib + other);
+}
+
+/* Seen from outside of the engine. */
+static bool
+is_restart(const SimGuest *guest, const Settings *settings)
+{
+    if (guest->boot_in_place || guest->ran_at_host_down)
+        return true;
+    return !guest->boot_resumed && guest->has_stopped &&
+           (guest->boot_second - guest->stop_second) * USEC_PER_SEC <= settings->restart_window_usec;
+}
+
+/* A paging file has appeared. */
+static char *
+check_new_file(const SimStep *step, const SimSample *sample, const SimGuest *guest)
+{
+    const Settings *settings = step->tick->settings;
+    uint64_t startup = sim_guest_spec_startup(guest->spec);
+    uint64_t size = sample->file->size_kib;
+
+    if (!settings->paging_enabled || guest->spec->no_paging)
+        return g_strdup("is given a paging file though that is switched off");
+    if (!guest->spec->managed || guest->spec->mode != GUEST_MODE_DYNAMIC)
+        return g_strdup("is given a paging file though it is not to be touched");
+    if (!guest->booting)
+        return g_strdup("is given a paging file while it runs");
+    if (!is_restart(guest, settings))
+        return g_strdup("is given a paging file at a cold start");
+    if (size > startup + startup / 8 + 64 * KIB_PER_MIB)
+        return g_strdup_printf("is given a paging file of %.1f MiB at a startup memory of %.1f MiB", MIB(size),
+                               MIB(startup));
+    return NULL;
+}
+
+/* Its file is being emptied: what it holds has its place in memory. */
+static char *
+check_emptying(const RestartInvariants *invariants, const SimStep *step, const SimSample *sample, const SimGuest *guest,
+               const GuestPast *past)
+{
+    uint64_t room = saturating_sub(sample->plan->committed_kib + sample->plan->overhead_kib, sample->resident_kib);
+
+    if (past->stage != PAGING_STAGE_EMPTYING && sample->paged_kib > host_free(invariants, step))
+        return g_strdup_printf("is to read back %.1f MiB and the host has %.1f MiB free", MIB(sample->paged_kib),
+                               MIB(host_free(invariants, step)));
+    if (past->stage != PAGING_STAGE_EMPTYING && sample->paged_kib > room + PAGE_KIB)
+        return g_strdup_printf("is to read back %.1f MiB and %.1f MiB are booked for that", MIB(sample->paged_kib),
+                               MIB(room));
+    if (past->emptied_seconds > RAISED_SECONDS && guest->high_kib != LIMIT_NONE &&
+        sample->resident_kib + sample->paged_kib > guest->high_kib)
+        return g_strdup_printf("reads back %.1f MiB beyond %.1f MiB under a limit of %.1f MiB", MIB(sample->paged_kib),
+                               MIB(sample->resident_kib), MIB(guest->high_kib));
+    return NULL;
+}
+
+static char *
+check_urgency(const SimStep *step, const SimSample *sample)
+{
+    const Settings *settings = step->tick->settings;
+    uint64_t age = step->tick->now_usec - sample->file->since_usec;
+    PagingUrgency least = PAGING_URGENCY_NONE;
+
+    if (sample->file->stage == PAGING_STAGE_MAKING || sample->plan->guest->paging == NULL)
+        return NULL;
+    if (age >= settings->paging_deadline_usec)
+        least = PAGING_URGENCY_OVERDUE;
+    else if (age >= settings->paging_deadline_usec / 10 * 8)
+        least = PAGING_URGENCY_HARDEST;
+    else if (age >= settings->paging_deadline_usec / 2)
+        least = PAGING_URGENCY_HARDER;
+    if (sample->plan->paging_urgency == least)
+        return NULL;
+    return g_strdup_printf("has a paging file for %" PRIu64 " s and the urgency is %d, expected %d", age / USEC_PER_SEC,
+                           sample->plan->paging_urgency, least);
+}
+
+static char *
+check_file(const RestartInvariants *invariants, const SimStep *step, const SimSample *sample, const SimGuest *guest,
+           GuestPast *past)
+{
+    bool there = sample->file != NULL;
+    char *broken = NULL;
+
+    if (sample->paged_kib > 0 && (!there || sample->paged_kib > sample->file->size_kib))
+        return g_strdup_printf("has %.1f MiB in a paging file of %.1f MiB", MIB(sample->paged_kib),
+                               MIB(there ? sample->file->size_kib : 0));
+    if (there && !past->had_file)
+        broken = check_new_file(step, sample, guest);
+    past->emptied_seconds = there && sample->file->stage == PAGING_STAGE_EMPTYING ? past->emptied_seconds + 1 : 0;
+    if (broken == NULL && past->emptied_seconds > 0 && guest->running && !guest->paused && !guest->hanging)
+        broken = check_emptying(invariants, step, sample, guest, past);
+    if (broken == NULL && there && guest->running)
+        broken = check_urgency(step, sample);
+    past->off_seconds = there && !guest->running ? past->off_seconds + 1 : 0;
+    if (broken == NULL && past->off_seconds > GONE_SECONDS + RETRY_SECONDS * invariants->scenario->paging.off_fails)
+        broken = g_strdup_printf("is gone for %" PRIu64 " s and its paging file is still there", past->off_seconds);
+    past->had_file = there;
+    past->stage = there ? sample->file->stage : PAGING_STAGE_GONE;
+    return broken;
+}
+
+/* Memory.high holds back who boots or has a paging file, and nobody else for long. */
+static char *
+check_held(const SimSample *sample, const SimGuest *guest, GuestPast *past)
+{
+    bool held = guest->running && guest->held && !guest->booting && !guest->paused && !guest->hanging &&
+                sample->file == NULL && sample->plan->state == GUEST_STATE_ACTIVE;
+
+    past->held_seconds = held ? past->held_seconds + 1 : 0;
+    if (past->held_seconds <= HELD_SECONDS)
+        return NULL;
+    return g_strdup_printf("runs and is held back at %.1f MiB for %" PRIu64 " s", MIB(guest->high_kib),
+                           past->held_seconds);
+}
+
+static char *
+check_limit(const SimStep *step, const SimSample *sample)
+{
+    const GuestPlan *plan = sample->plan;
+
+    if (!plan->limit_tell || plan->limit_kib == LIMIT_NONE)
+        return NULL;
+    if (!step->tick->settings->memory_high && sample->file == NULL && plan->restart == RESTART_NONE)
+        return g_strdup("is limited though MemoryHigh=no");
+    if (plan->limit_kib < plan->committed_kib)
+        return g_strdup_printf("is limited to %.1f MiB and booked at %.1f MiB", MIB(plan->limit_kib),
+                               MIB(plan->committed_kib));
+    return NULL;
+}
+
+/* A start is admitted when its memory is there, and refused when it can't be had. */
+static char *
+check_start(const RestartInvariants *invariants, const SimStep *step, const StartPlan *start)
+{
+    const Plan *plan = step->tick->plan;
+    const StartRequest *request = start->request;
+
+    if (start->verdict == START_REFUSED) {
+        if (request->forced || request->restart != RESTART_NONE)
+            return g_strdup_printf("the start of %s is refused though it never may be", request->name);
+        if (plan->free_kib >= start->needed_kib && plan->start_count == 1)
+            return g_strdup_printf("the start of %s is refused: it needs %.1f MiB and %.1f MiB are free", request->name,
+                                   MIB(start->needed_kib), MIB(plan->free_kib));
+        return NULL;
+    }
+    if (start->verdict != START_ADMITTED || request->forced || request->restart != RESTART_NONE)
+        return NULL;
+    if (start->booked_kib < request->need_kib)
+        return g_strdup_printf("the start of %s is admitted with %.1f of %.1f MiB booked", request->name,
+                               MIB(start->booked_kib), MIB(request->need_kib));
+    if (request->waiting && start->needed_kib > host_free(invariants, step))
+        return g_strdup_printf("the start of %s is admitted: it needs %.1f MiB and the host has %.1f MiB free",
+                               request->name, MIB(start->needed_kib), MIB(host_free(invariants, step)));
+    if (request->waiting && plan->over_budget)
+        return g_strdup_printf("the start of %s is admitted above the budget", request->name);
+    return NULL;
+}
+
+char *
+restart_invariants_check(RestartInvariants *invariants, const SimStep *step)
+{
+    const Plan *plan = step->tick->plan;
+    const char *misdeed = sim_world_misdeed(step->world);
+    char *broken = misdeed != NULL ? g_strdup(misdeed) : NULL;
+
+    for (size_t i = 0; i < plan->start_count && broken == NULL; i++)
+        broken = check_start(invariants, step, &plan->starts[i]);
+    for (size_t i = 0; i < step->count && broken == NULL; i++) {
+        const SimSample *sample = &step->samples[i];
+        const SimGuest *guest = sim_world_guest(step->world, i);
+        GuestPast *past = &invariants->guests[i];
+        g_autofree char *wrong = check_file(invariants, step, sample, guest, past);
+
+        if (wrong == NULL)
+            wrong = check_held(sample, guest, past);
+        if (wrong == NULL)
+            wrong = check_limit(step, sample);
+        if (wrong != NULL)
+            broken = g_strdup_printf("guest %s %s", guest->spec->name, wrong);
+    }
+    return broken;
+}
+
+char *
+restart_invariants_check_end(const SimStep *step)
+{
+    const Plan *plan = step->tick->plan;
+
+    if (plan->start_count > 0 || plan->reserved_kib > 0)
+        return g_strdup_printf("at the end %.1f MiB are still reserved", MIB(plan->reserved_kib));
+    for (size_t i = 0; i < step->count; i++) {
+        const SimSample *sample = &step->samples[i];
+        const SimGuest *guest = sim_world_guest(step->world, i);
+
+        if (sample->file != NULL)
+            return g_strdup_printf("at the end guest %s still has a paging file, with %.1f MiB in it", sample->name,
+                                   MIB(sample->paged_kib));
+        if (!step->tick->settings->memory_high && guest->high_kib != LIMIT_NONE)
+            return g_strdup_printf("at the end guest %s is still limited to %.1f MiB", sample->name,
+                                   MIB(guest->high_kib));
+    }
+    return NULL;
+}
