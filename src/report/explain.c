@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "explain.h"
 
+#include "givers.h"
 #include "held_tick.h"
 #include "paging_view.h"
 #include "reason.h"
@@ -94,13 +95,13 @@ add_givers(JsonBuilder *builder, const Plan *plan)
     for (size_t i = 0; i < plan->guest_count; i++) {
         const GuestPlan *guest = &plan->guests[i];
 
-        if (guest->rule != PLAN_RULE_MAKE_ROOM)
+        if (giver_kib(guest) == 0)
             continue;
         json_builder_begin_object(builder);
         add_text(builder, "name", guest->guest->name);
         add_text(builder, "uuid", guest->guest->uuid);
         add_size(builder, "assigned", guest->assigned_kib);
-        add_size(builder, "target", guest->ideal_kib);
+        add_size(builder, "target", giver_goal_kib(guest));
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);

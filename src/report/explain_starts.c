@@ -2,6 +2,7 @@
 #include "explain_starts.h"
 
 #include "explain_ways.h"
+#include "givers.h"
 #include "held_tick.h"
 #include "units.h"
 
@@ -24,28 +25,21 @@ restart_text(RestartKind kind)
 
 /* ---- who gives, who waits ---- */
 
-static uint64_t
-squeezed_score(const GuestPlan *other)
-{
-    return other->rule == PLAN_RULE_MAKE_ROOM ? MAX(saturating_sub(other->assigned_kib, other->ideal_kib), 1) : 0;
-}
-
 static const char *
-squeezed_text(ExplainText *text, const GuestPlan *other)
+giver_words(ExplainText *text, const GuestPlan *other)
 {
-    g_autofree char *figures =
-        g_strdup_printf("%s, on its way to %s", size(text, other->assigned_kib), size(text, other->ideal_kib));
+    g_autofree char *words = giver_text(other);
 
-    return g_string_chunk_insert(text->strings, figures);
+    return g_string_chunk_insert(text->strings, words);
 }
 
 static void
 say_who_gives(ExplainText *text)
 {
-    const char *giving = others(text, squeezed_score, squeezed_text);
+    const char *giving = others(text, giver_kib, giver_words);
 
     if (giving != NULL)
-        say(text, "Others are squeezed for it: %s.", giving);
+        say(text, "Memory is being given up by others: %s.", giving);
 }
 
 /* Names of those that others are squeezed for, up to three, or NULL. */
@@ -116,8 +110,11 @@ why_reserved(ExplainText *text)
         say(text, "It is answered in %s at the latest.", since(text, start->request->deadline_usec));
         return;
     }
-    say(text, "It is off and about to start: %s are booked for it, and %s for its QEMU.", size(text, start->booked_kib),
-        size(text, start->overhead_kib));
+    if (start->booked_kib > 0)
+        say(text, "It is off and about to start: %s are booked for it, and %s for its QEMU.",
+            size(text, start->booked_kib), size(text, start->overhead_kib));
+    else
+        say(text, "It is off and about to start; nothing could be booked for it yet.");
     if (start->shortfall_kib > 0)
         say(text, "%s of what it needs could not be found, and are to come from a paging file.",
             size(text, start->shortfall_kib));

@@ -8,6 +8,7 @@
 #include "explain.h"
 #include "explain_starts.h"
 #include "explain_text.h"
+#include "givers.h"
 #include "held_tick.h"
 #include "units.h"
 
@@ -145,18 +146,10 @@ why_surplus(ExplainText *text)
         size(text, text->guest->ideal_kib), size(text, saturating_sub(text->guest->ideal_kib, text->guest->want_kib)));
 }
 
-static uint64_t
-giving_score(const GuestPlan *other)
-{
-    return other->target_kib != 0 && other->rule != PLAN_RULE_OBSERVE && is_sharing(other)
-               ? saturating_sub(other->assigned_kib, other->target_kib)
-               : 0;
-}
-
 static const char *
 giving_text(ExplainText *text, const GuestPlan *other)
 {
-    return size(text, giving_score(other));
+    return size(text, giver_kib(other));
 }
 
 /* What limits the share behind a delay. */
@@ -186,7 +179,7 @@ count_awaited(const Plan *plan)
 static void
 why_wait_free(ExplainText *text)
 {
-    const char *giving = others(text, giving_score, giving_text);
+    const char *giving = others(text, giver_kib, giving_text);
     size_t awaited = count_awaited(text->plan);
 
     say(text,

@@ -34,7 +34,7 @@ const char *
 paging_view_bar(const TickReport *report)
 {
     if (!report->settings->paging_enabled)
-        return "the configuration says so (Enabled=no in [SmartPaging])";
+        return "Smart Paging is off (Enabled=no in [SmartPaging])";
     if (report->dry_run)
         return "this is a dry run";
     return report->snapshot->paging_bar != NULL ? report->snapshot->paging_bar : "";

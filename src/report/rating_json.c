@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rating_json.h"
 
-#include "plan.h"
 #include "units.h"
 
 #include <json-glib/json-glib.h>
@@ -44,11 +43,12 @@ add_squeeze(JsonBuilder *builder, const StartSqueeze *squeeze)
 static void
 add_blocker(JsonBuilder *builder, const StartBlocker *blocker)
 {
+    g_autofree char *text = start_blocker_text(blocker);
+
     json_builder_begin_object(builder);
     add_text(builder, "name", blocker->name);
     add_size(builder, "kept", blocker->kept_kib);
-    add_text(builder, "rule", plan_rule_name((PlanRule)blocker->rule));
-    add_text(builder, "reason", plan_rule_text((PlanRule)blocker->rule));
+    add_text(builder, "text", text);
     json_builder_end_object(builder);
 }
 

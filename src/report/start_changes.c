@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "start_changes.h"
 
+#include "givers.h"
 #include "units.h"
 
 #include <string.h>
-
-#define NAMED 3
 
 /* What was told of one start. */
 typedef struct StartMemory {
@@ -52,30 +51,6 @@ remember_start(StartChanges *changes, const StartRequest *request)
     return memory;
 }
 
-/* Who is squeezed at the moment: "web (2 GiB, on its way to 1 GiB), db (…)", or NULL. Caller frees. */
-static char *
-squeezed(const Plan *plan)
-{
-    g_autoptr(GString) list = g_string_new(NULL);
-    unsigned count = 0;
-
-    for (size_t i = 0; i < plan->guest_count; i++) {
-        const GuestPlan *guest = &plan->guests[i];
-        g_autofree char *assigned = NULL;
-        g_autofree char *ideal = NULL;
-
-        if (guest->rule != PLAN_RULE_MAKE_ROOM || count++ >= NAMED)
-            continue;
-        assigned = units_format_size(guest->assigned_kib);
-        ideal = units_format_size(guest->ideal_kib);
-        g_string_append_printf(list, "%s%s (%s, on its way to %s)", count > 1 ? ", " : "", guest->guest->name, assigned,
-                               ideal);
-    }
-    if (count > NAMED)
-        g_string_append_printf(list, " and %u more", count - NAMED);
-    return count > 0 ? g_string_free(g_steal_pointer(&list), FALSE) : NULL;
-}
-
 static void
 add_start(GPtrArray *list, ChangeKind kind, const StartPlan *start, const char *reason, char *message)
 {
@@ -96,8 +71,8 @@ tell_waiting(GPtrArray *list, const StartPlan *start, const TickReport *now)
     g_autofree char *free_text = units_format_size(start->free_kib);
     g_autofree char *reclaimable = units_format_size(start->reclaimable_kib);
     g_autofree char *patience = units_format_span(saturating_sub(start->request->deadline_usec, now->now_usec));
-    g_autofree char *from = squeezed(now->plan);
-    g_autofree char *reason = from != NULL ? g_strdup_printf("squeezed for it: %s", from)
+    g_autofree char *from = givers_text(now->plan);
+    g_autofree char *reason = from != NULL ? g_strdup_printf("memory is being given up by %s", from)
                                            : g_strdup("others go before it, or must give first");
 
     add_start(list, CHANGE_START_WAITING, start, reason,

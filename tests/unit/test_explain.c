@@ -496,7 +496,7 @@ static const Case cases[] = {
     {PLAN_RULE_RESERVED, waits_to_start,
      "counts as a restart|it was stopped a moment before|needs 2.1 GiB, 150 MiB of them for its QEMU; 512 MiB are free "
      "and "
-     "1 GiB can be taken|squeezed for it: db (2 GiB, on its way to 1 GiB)|In the way: db keeps 1 GiB (that is its "
+     "1 GiB can be taken|given up by others: db (2 GiB, on its way to 1 GiB)|In the way: db keeps 1 GiB (that is its "
      "minimum)|in 25 s",
      "as soon as memory is seen|Lower its startup memory, now 2 GiB", "priority"},
     {PLAN_RULE_RESTART, restarts, "restarted 1 min ago: it was reset|Of the 2 GiB|1.7 GiB are found, and 300 MiB",

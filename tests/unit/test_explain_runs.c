@@ -8,6 +8,7 @@
 
 #include "cmocka_all.h"
 #include "report/explain.h"
+#include "report/held_tick.h"
 #include "sim/sim.h"
 #include "units.h"
 
@@ -104,7 +105,7 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     case PLAN_RULE_MAKE_ROOM:
         return guest->ideal_kib < guest->want_kib;
     case PLAN_RULE_RESERVED:
-        return snapshot->life == GUEST_LIFE_OFF && guest->committed_kib > 0 && plan->reserved_kib > 0;
+        return snapshot->life == GUEST_LIFE_OFF && plan_find_start(plan, snapshot->uuid) != NULL;
     case PLAN_RULE_RESTART:
     case PLAN_RULE_PAGING:
     case PLAN_RULE_PAGING_LEAVE:
