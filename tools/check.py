@@ -22,6 +22,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build-test")
 LAB = os.path.join(ROOT, "tests", "lab", "run")
+HOST = os.path.join(ROOT, "tests", "host", "run")
 JOBS = str(min(os.cpu_count() or 1, 4))
 
 
@@ -287,12 +288,20 @@ def check_cppcheck(_):
 
 
 def check_lab(arguments):
-    directory = build_sanitized()
+    return check_guests(LAB, build_sanitized(), arguments.patterns["lab"])
+
+
+def check_host(arguments):
+    return check_guests(HOST, build("gcc", "--werror"), arguments.patterns["host"])
+
+
+def check_guests(program, directory, pattern):
+    """The tests on real guests, which have names of their own."""
     if not directory:
         return single(False)
-    command = [sys.executable, LAB, "--build", directory]
-    if arguments.lab_pattern:
-        command += ["--only", arguments.lab_pattern]
+    command = [sys.executable, program, "--build", directory]
+    if pattern:
+        command += ["--only", pattern]
     status, output = run(command, show=lambda line: True)
     match = re.search(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", output, re.MULTILINE)
     if not match:
@@ -315,12 +324,14 @@ CHECKS = {
     "cppcheck": check_cppcheck,
     "clang-tidy": check_tidy,
     "lab": check_lab,
+    "host": check_host,
 }
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="tools/test", add_help=False)
     parser.add_argument("--no-lab", action="store_true")
+    parser.add_argument("--no-host", action="store_true")
     parser.add_argument("--only", metavar="PATTERN")
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()
@@ -328,21 +339,23 @@ def parse():
 
 def main():
     arguments = parse()
-    arguments.lab_pattern = None
-    names = [name for name in CHECKS if not (arguments.no_lab and name == "lab")]
-    cases = subprocess.run([sys.executable, LAB, "--list"], check=True, stdout=subprocess.PIPE,
-                           text=True).stdout.split()
+    left_out = [name for name, out in (("lab", arguments.no_lab), ("host", arguments.no_host)) if out]
+    names = [name for name in CHECKS if name not in left_out]
+    cases = {name: subprocess.run([sys.executable, program, "--list"], check=True, stdout=subprocess.PIPE,
+                                  text=True).stdout.split() for name, program in (("lab", LAB), ("host", HOST))}
+    arguments.patterns = {name: None for name in cases}
     if arguments.list:
         print("\n".join(names))
-        if not arguments.no_lab:
-            print("\n".join(f"lab/{case}" for case in cases))
+        print("\n".join(f"{name}/{case}" for name in cases if name in names for case in cases[name]))
         return 0
     if arguments.only:
         pattern = f"*{arguments.only}*"
         wanted = [name for name in names if fnmatch.fnmatch(name, pattern)]
-        if "lab" in names and "lab" not in wanted and any(fnmatch.fnmatch(f"lab/{case}", pattern) for case in cases):
-            wanted.append("lab")
-            arguments.lab_pattern = arguments.only.split("/", 1)[-1]
+        for name in cases:
+            if name in names and name not in wanted and any(fnmatch.fnmatch(f"{name}/{case}", pattern)
+                                                            for case in cases[name]):
+                wanted.append(name)
+                arguments.patterns[name] = arguments.only.split("/", 1)[-1]
         if not wanted:
             print(f"tools/test: nothing has {arguments.only} in its name; see --list", file=sys.stderr)
             return 2

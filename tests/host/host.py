@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+The host in the VM as its administrator sees it: guests, dynmemd, dm-ctl, the journal, and what the kernel says of swap and
+limits. Sizes are MiB where nothing else is said.
+"""
+
+import json
+import shlex
+import time
+import uuid
+
+from machine import MIB, HostError
+
+CONFIG = "/etc/dynmem/dynmemd.conf.d/host-test.conf"
+PAGING = "/var/lib/dynmem/paging"
+DISK_MIB = 64
+
+DOMAIN = """<domain type='{kind}'>
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <metadata>{metadata}</metadata>
+  <memory unit='MiB'>{maximum}</memory>
+  <currentMemory unit='MiB'>{startup}</currentMemory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <kernel>/srv/guest-kernel</kernel>
+    <initrd>/srv/guest-initrd</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1 no_timer_check lab.pause=5</cmdline>
+  </os>
+  <features><acpi/>{features}</features>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='unsafe'/>
+      <source file='/srv/{name}.disk'/><target dev='vda' bus='virtio'/>
+    </disk>
+    <serial type='file'><source path='/run/guests/{name}.log'/><target port='0'/></serial>
+    <serial type='unix'><source mode='bind' path='/run/guests/{name}.sock'/><target port='1'/></serial>
+    <memballoon model='virtio' freePageReporting='on'/>
+  </devices>
+</domain>
+"""
+
+
+def wait_until(what, seconds, condition, every=0.5):
+    """Waits until condition() is true, and returns that value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise HostError(f"waited {seconds} s in vain until {what}")
+        time.sleep(every)
+
+
+class Guest:
+    """One guest of the host."""
+
+    def __init__(self, host, name, startup, minimum):
+        self.host, self.name, self.startup, self.minimum = host, name, startup, minimum
+        self.uuid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.dynmem.test"))
+        self.began = 0.0  # when it was last started or reset
+
+    def xml(self, kind, managed=True, paging_directory=None):
+        attributes = f'minimum="{self.minimum}MiB" startup="{self.startup}MiB" buffer="0"'
+        if paging_directory:
+            attributes += f' paging-directory="{paging_directory}"'
+        return DOMAIN.format(
+            kind="qemu", name=self.name, uuid=self.uuid, maximum=self.startup, startup=self.startup,
+            metadata=f'<dynmem:memory xmlns:dynmem="urn:dynmem:domain:1" {attributes}/>' if managed else "",
+            # A small translation cache: the default takes more memory than these guests have.
+            features="<tcg><tb-cache unit='MiB'>32</tb-cache></tcg>")
+
+    def wait_ready(self, seconds=300):
+        """Waits until its last boot has come as far as its init. Returns the seconds from its start."""
+        return self.host.machine.wait_console(self.name, "^ready", self.began, seconds) - self.began
+
+    def next_boots(self, words):
+        self.host.machine.ask(self.name, f"next {words}")
+
+    def state(self):
+        """MiB as the guest sees them: held, MemTotal, ..."""
+        said = dict(word.split("=") for word in self.host.machine.ask(self.name, "state").split())
+        return {key: int(value) if key in ("held", "wanted") else int(value) / 1024 for key, value in said.items()}
+
+    def load(self, mib):
+        self.host.machine.ask(self.name, f"load {mib}")
+
+
+class Host:
+    """What can be done on the host. machine must be up."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        self.run = machine.run
+        self.guests = {}
+
+    # ---- guests ----
+
+    def define(self, name, startup, minimum, **more):
+        guest = self.guests.get(name) or Guest(self, name, startup, minimum)
+        self.guests[name] = guest
+        xml = guest.xml("qemu", **more)
+        self.run(f"[ -e /srv/{name}.disk ] || truncate -s {DISK_MIB}M /srv/{name}.disk\n"
+                 f"cat >/run/{name}.xml <<'END'\n{xml}END\nvirsh -q define /run/{name}.xml")
+        return guest
+
+    def start(self, *guests, seconds=300):
+        """Starts guests, all at once, and waits until they run (their kernels not)."""
+        begun = []
+        for guest in guests:
+            guest.began = time.monotonic()
+            begun.append(self.machine.begin(f"virsh -q start {guest.name}"))
+        for guest, number in zip(guests, begun):
+            status, output = self.machine.end(number, seconds, f"{guest.name} is started")
+            if status != 0:
+                raise HostError(f"{guest.name} was not started: {output}")
+
+    def reset(self, *guests):
+        """Resets guests, all at once. Returns when."""
+        now = time.monotonic()
+        for guest in guests:
+            guest.began = now
+        self.run("\n".join(f"virsh -q reset {guest.name} &" for guest in guests) + "\nwait")
+        return now
+
+    # ---- dynmem ----
+
+    def ctl(self, *arguments, seconds=60):
+        """The document that a verb of dm-ctl prints with --json."""
+        return json.loads(self.run(f"dm-ctl --json {shlex.join(arguments)}", seconds))
+
+    def listed(self):
+        return {guest["name"]: guest for guest in self.ctl("list")["guests"]}
+
+    def configure(self, **groups):
+        """Writes the settings and has them loaded: configure(Host={"Budget": "1GiB"})."""
+        text = "".join(f"[{group}]\n" + "".join(f"{key}={value}\n" for key, value in keys.items())
+                       for group, keys in groups.items())
+        self.machine.write(CONFIG, text)
+        self.run("systemctl reload dynmemd")
+
+    def wait_listed(self, guest, what, seconds, condition, every=1.0):
+        def met():
+            seen = self.listed().get(guest.name)
+            return seen if seen and condition(seen) else None
+
+        return wait_until(f"{guest.name} {what}", seconds, met, every)
+
+    def wait_active(self, *guests, seconds=180):
+        deadline = time.monotonic() + seconds
+        for guest in guests:
+            self.wait_listed(guest, "is active", max(1, deadline - time.monotonic()),
+                             lambda seen: seen["state"] == "active")
+
+    # ---- the kernel ----
+
+    def swaps(self):
+        """/proc/swaps: {path: (size, used) in KiB}."""
+        lines = self.run("cat /proc/swaps").splitlines()[1:]
+        return {fields[0]: (int(fields[2]), int(fields[3])) for fields in (line.split() for line in lines)}
+
+    def paging_files(self, *directories):
+        return self.run(f"find {shlex.join(directories or (PAGING,))} -xdev -name '*.dynmem-paging' 2>/dev/null",
+                        check=False).split()
+
+    def limits(self):
+        """Of each running guest: {name: {file of its cgroup: text}}."""
+        said = self.run(r'''
+for pid_file in /run/libvirt/qemu/*.pid; do
+    case $pid_file in *'*'*|*/driver.pid) continue ;; esac
+    name=${pid_file##*/}
+    group=$(sed -n 's/^0:://p' "/proc/$(cat "$pid_file")/cgroup")
+    group=/sys/fs/cgroup${group%/libvirt*}/libvirt
+    for file in memory.high memory.swap.max memory.current memory.swap.current memory.max; do
+        echo "${name%.pid} $file $(cat "$group/$file")"
+    done
+done''')
+        limits = {}
+        for line in said.splitlines():
+            name, file, value = line.split()
+            limits.setdefault(name, {})[file] = value
+        return limits
+
+    def journal(self, *options):
+        return self.run(f"journalctl --no-pager -o cat -u dynmemd {shlex.join(options)}")
+
+    def journal_mark(self):
+        """For journal_since()."""
+        return self.run("journalctl --no-pager -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p'").strip()
+
+    def journal_since(self, mark):
+        """Records of dynmemd as dictionaries."""
+        said = self.run(f"journalctl --no-pager -o json --after-cursor={shlex.quote(mark)} -u dynmemd")
+        return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+
+
+def mib(size):
+    return size // MIB
