@@ -71,7 +71,7 @@ judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTe
     uint64_t waited = saturating_sub(terms->now_usec, request->asked_usec);
     uint64_t coming = MIN(lacking_kib, claim->in_time_kib);
 
-    if (!terms->figures_valid)
+    if (!terms->certain)
         return START_WAITS;
     if (coming <= claim->need_kib / NEXT_TO_NOTHING_PART && coming < lacking_kib)
         return START_ADMITTED;
@@ -82,7 +82,7 @@ judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTe
 static bool
 is_hopeless(const StartPlan *plan, const Claim *claim, const AdmissionTerms *terms)
 {
-    return terms->figures_valid && (terms->faults & FAULT_START_HOPES) == 0 &&
+    return terms->certain && (terms->faults & FAULT_START_HOPES) == 0 &&
            plan->needed_kib > plan->free_kib + plan->reclaimable_kib + claim->ahead_kib + terms->tolerance_kib;
 }
 
@@ -103,7 +103,7 @@ judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTe
         return forced || restart ? START_ADMITTED : START_REFUSED;
     }
     if (forced)
-        return terms->observe || (terms->figures_valid && claim->given_kib == 0) ? START_ADMITTED : START_WAITS;
+        return terms->observe || (terms->certain && claim->given_kib == 0) ? START_ADMITTED : START_WAITS;
     if (restart)
         return judge_restart(request, claim, terms, lacking);
     return is_hopeless(plan, claim, terms) ? START_REFUSED : START_WAITS;

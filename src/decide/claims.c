@@ -145,6 +145,21 @@ reach_into(const Claim *claim, Part part, uint64_t faults)
     return part == PART_NEED ? reach_of(claim, faults) : PRIORITIES - 1;
 }
 
+/* What is owed is taken out of the piles, and the ordinary sharing sees to it: nobody is squeezed for it here. */
+static void
+pay_debt(Settling *settling)
+{
+    uint64_t owed = settling->terms->owed_kib;
+
+    for (Part part = 0; part < PARTS; part++) {
+        Pile *pile = &settling->piles[part];
+
+        owed -= take_from(pile, PRIORITIES - 1, owed);
+        memcpy(pile->all_kib, pile->left_kib, sizeof pile->all_kib);
+    }
+    settling->late_kib = saturating_sub(settling->late_kib, owed);
+}
+
 static void
 look_round(const Settling *settling, Claim *claim)
 {
@@ -371,6 +386,7 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
         add_giver(&settling, &givers[i]);
     if (count == 0)
         return;
+    pay_debt(&settling);
     if ((terms->faults & FAULT_CLAIM_NO_ORDER) == 0)
         qsort(claims, count, sizeof *claims, compare_claims);
     for (size_t i = 0; i < count; i++) {

@@ -222,58 +222,97 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
     state->rate_terms = *terms;
     state->rate_terms.free_kib =
         saturating_sub(pass->budget.budget_kib, pass->sums.committed_kib + pass->adopted_risk_kib + pass->kept_kib);
+    state->rate_terms.owed_kib = saturating_sub(pass->sums.committed_kib, pass->budget.budget_kib);
     state->rate_terms.overhead_room_kib = pass->budget.overhead_room_kib;
     if (!pass->snapshot->host.figures_valid)
         state->rate_terms.free_kib = 0;
 }
 
-void
-pass_claim(Pass *pass)
+/*
+ * Whether what can't be had now can't be had in a moment either: the figures are those of now, nobody's first report is
+ * awaited, and libvirt is there to squeeze those who run.
+ */
+static bool
+is_certain(const Pass *pass)
 {
-    DecideState *state = pass->state;
-    const Snapshot *snapshot = pass->snapshot;
-    const uint64_t hair = MIN(snapshot->host.figures.total_kib / HAIR_PART, HAIR_MOST_KIB);
-    AdmissionTerms admission = {
+    return pass->snapshot->host.figures_valid && !pass->adopting && !(pass->link_down && pass->state->rate_givers > 0);
+}
+
+static AdmissionTerms
+admission_terms(const Pass *pass)
+{
+    uint64_t hair = MIN(pass->snapshot->host.figures.total_kib / HAIR_PART, HAIR_MOST_KIB);
+
+    return (AdmissionTerms){
         .settings = pass->settings,
-        .paging_bar = snapshot->paging_bar,
-        /* guests that are not known yet may have more than they are booked at, or less */
-        .figures_valid = snapshot->host.figures_valid && !pass->adopting,
+        .paging_bar = pass->snapshot->paging_bar,
+        .certain = is_certain(pass),
         .observe = pass->observe,
         .budget = &pass->budget,
         .tolerance_kib = pass->budget.limit == BUDGET_BY_SETTING ? 0 : hair,
         .now_usec = pass->now_usec,
         .faults = pass->faults,
     };
-    ClaimTerms terms = {
-        .free_kib = saturating_sub(pass->budget.budget_kib, pass->sums.committed_kib + pass->adopted_risk_kib),
-        .overhead_room_kib = pass->budget.overhead_room_kib,
-        .tolerance_kib = admission.tolerance_kib,
+}
+
+static ClaimTerms
+claim_terms(const Pass *pass, uint64_t tolerance_kib)
+{
+    bool valid = pass->snapshot->host.figures_valid;
+    uint64_t committed = pass->sums.committed_kib;
+
+    return (ClaimTerms){
+        .free_kib = valid ? saturating_sub(pass->budget.budget_kib, committed + pass->adopted_risk_kib) : 0,
+        .owed_kib = saturating_sub(committed, pass->budget.budget_kib),
+        .overhead_room_kib = valid ? pass->budget.overhead_room_kib : 0,
+        .tolerance_kib = tolerance_kib,
         .faults = pass->faults,
     };
+}
 
-    if (!snapshot->host.figures_valid)
-        terms.free_kib = terms.overhead_room_kib = 0;
-    for (size_t i = 0; i < snapshot->start_count; i++)
-        admission_claim(snapshot->starts[i], &admission, pass_add_claim(pass, SIZE_MAX, i));
-    collect_givers(pass);
-    claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms);
-    for (size_t i = 0; i < state->claim_count; i++) {
-        const Claim *claim = &state->claims[i];
-        uint64_t taken = claim->took_kib + claim->given_kib;
+/* What is kept for a claim or given up for it is not shared; what is granted is booked. */
+static void
+take_claim(Pass *pass, size_t place, const AdmissionTerms *admission)
+{
+    const Claim *claim = &pass->state->claims[place];
+    uint64_t taken = claim->took_kib + claim->given_kib;
 
-        /* what is kept for it or given up for it is not shared */
-        pass->share_kib = saturating_sub(pass->share_kib, taken);
-        pass->apart_kib = saturating_sub(pass->apart_kib, taken);
-        if (claim->guest != SIZE_MAX) {
-            state->work[claim->guest].claim = (uint32_t)(i + 1);
-            book_grant(pass, claim);
-        } else {
-            judge_start(pass, claim, &admission);
-        }
+    pass->share_kib = saturating_sub(pass->share_kib, taken);
+    pass->apart_kib = saturating_sub(pass->apart_kib, taken);
+    if (claim->guest == SIZE_MAX) {
+        judge_start(pass, claim, admission);
+        return;
     }
+    pass->state->work[claim->guest].claim = (uint32_t)(place + 1);
+    book_grant(pass, claim);
+}
+
+static void
+cap_givers(Pass *pass)
+{
+    DecideState *state = pass->state;
+
     for (size_t i = 0; i < state->rate_givers; i++)
         if (state->givers[i].keep_kib < state->givers[i].booked_kib)
             state->work[state->rate_guests[i]].cap_kib = MAX(state->givers[i].keep_kib, 1);
+}
+
+void
+pass_claim(Pass *pass)
+{
+    DecideState *state = pass->state;
+    AdmissionTerms admission;
+    ClaimTerms terms;
+
+    collect_givers(pass);
+    admission = admission_terms(pass);
+    terms = claim_terms(pass, admission.tolerance_kib);
+    for (size_t i = 0; i < pass->snapshot->start_count; i++)
+        admission_claim(pass->snapshot->starts[i], &admission, pass_add_claim(pass, SIZE_MAX, i));
+    claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms);
+    for (size_t i = 0; i < state->claim_count; i++)
+        take_claim(pass, i, &admission);
+    cap_givers(pass);
     remember_rest(pass, &terms);
     pass_show_budget(pass);
 }

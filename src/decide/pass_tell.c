@@ -19,6 +19,8 @@ final_rule(PlanRule delay, PlanRule share_rule)
                  share_rule == PLAN_RULE_PRESSURE || share_rule == PLAN_RULE_AT_MAXIMUM ||
                  share_rule == PLAN_RULE_MAKE_ROOM;
 
+    if (delay == PLAN_RULE_STEP && share_rule == PLAN_RULE_MAKE_ROOM)
+        return share_rule;
     return delay == PLAN_RULE_COUNT || (delay == PLAN_RULE_SMALL && lacks) ? share_rule : delay;
 }
 
