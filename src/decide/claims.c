@@ -25,7 +25,7 @@ typedef struct Pile {
 
 /* The kinds, in the order in which they are taken. What is in PART_COMING need not be squeezed out of anybody. */
 typedef enum Part {
-    PART_COMING,  /* it is giving that up anyway */
+    PART_COMING,  /* it was told to give that up, and does not need it */
     PART_SURPLUS, /* it does not want that */
     PART_BUFFER,
     PART_NEED,
@@ -42,7 +42,7 @@ typedef struct Settling {
 
 /* What a giver has beyond its least. */
 typedef struct Gaps {
-    uint64_t base_kib; /* what it will have when it is as large as it was told */
+    uint64_t base_kib; /* what it has without what is coming */
     uint64_t parts_kib[PARTS];
     uint64_t late_kib;
 } Gaps;
@@ -59,7 +59,7 @@ gaps_of(const ClaimGiver *giver)
     uint64_t least = MIN(giver->least_kib, giver->booked_kib);
     uint64_t demand = MAX(giver->demand_kib, least);
     uint64_t want = MAX(giver->want_kib, demand);
-    Gaps gaps = {.base_kib = clamp_u64(giver->told_kib, least, giver->booked_kib)};
+    Gaps gaps = {.base_kib = MIN(MAX(giver->told_kib, demand), giver->booked_kib)};
 
     if (giver->late) {
         gaps.base_kib = giver->booked_kib;
@@ -84,23 +84,24 @@ pile_up(Pile *pile, unsigned priority, uint64_t kib, uint64_t *in_time_kib)
     *in_time_kib -= in_time;
 }
 
+/* What comes free anyway costs nobody anything, so there priority does not matter. */
 static unsigned
-pile_priority(const ClaimGiver *giver, uint64_t faults)
+pile_priority(const ClaimGiver *giver, Part part, uint64_t faults)
 {
-    return (faults & FAULT_CLAIM_NO_RANK) != 0 ? 0 : priority_of(giver->priority);
+    return part == PART_COMING || (faults & FAULT_CLAIM_NO_RANK) != 0 ? 0 : priority_of(giver->priority);
 }
 
 static void
 add_giver(Settling *settling, ClaimGiver *giver)
 {
     Gaps gaps = gaps_of(giver);
-    unsigned priority = pile_priority(giver, settling->terms->faults);
     uint64_t in_time = giver->rate_kib == 0 ? UINT64_MAX : giver->rate_kib * (CLAIM_PATIENCE_USEC / USEC_PER_SEC);
 
     giver->keep_kib = giver->booked_kib;
     settling->late_kib += gaps.late_kib;
     for (Part part = 0; part < PARTS; part++)
-        pile_up(&settling->piles[part], part == PART_COMING ? 0 : priority, gaps.parts_kib[part], &in_time);
+        pile_up(&settling->piles[part], pile_priority(giver, part, settling->terms->faults), gaps.parts_kib[part],
+                &in_time);
 }
 
 static uint64_t
@@ -231,7 +232,7 @@ given_above(const ClaimGiver *givers, size_t count, unsigned priority, Part part
     uint64_t sum = 0;
 
     for (size_t i = 0; i < count; i++)
-        if (pile_priority(&givers[i], faults) == priority)
+        if (pile_priority(&givers[i], part, faults) == priority)
             sum += saturating_sub(gaps_of(&givers[i]).parts_kib[part], level_kib);
     return sum;
 }
@@ -244,7 +245,7 @@ find_level(const ClaimGiver *givers, size_t count, unsigned priority, Part part,
     uint64_t high = 0;
 
     for (size_t i = 0; i < count; i++)
-        if (pile_priority(&givers[i], faults) == priority)
+        if (pile_priority(&givers[i], part, faults) == priority)
             high = MAX(high, gaps_of(&givers[i]).parts_kib[part]);
     while (low < high) {
         uint64_t level = low + (high - low + 1) / 2;
@@ -292,18 +293,16 @@ squeeze(const Settling *settling, ClaimGiver *givers, size_t count)
 {
     Level levels[PARTS][PRIORITIES];
 
-    for (Part part = PART_SURPLUS; part < PARTS; part++)
+    for (Part part = 0; part < PARTS; part++)
         find_levels(settling, givers, count, part, levels[part]);
     for (size_t i = 0; i < count; i++) {
-        ClaimGiver *giver = &givers[i];
-        Gaps gaps = gaps_of(giver);
-        unsigned priority = pile_priority(giver, settling->terms->faults);
-        uint64_t gives = 0;
+        Gaps gaps = gaps_of(&givers[i]);
 
-        for (Part part = PART_SURPLUS; part < PARTS; part++)
-            gives += give(&levels[part][priority], gaps.parts_kib[part]);
-        if (gives > 0)
-            giver->keep_kib = gaps.base_kib - gives;
+        for (Part part = 0; part < PARTS; part++) {
+            unsigned priority = pile_priority(&givers[i], part, settling->terms->faults);
+
+            givers[i].keep_kib -= give(&levels[part][priority], gaps.parts_kib[part]);
+        }
     }
 }
 

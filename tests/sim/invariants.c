@@ -110,6 +110,19 @@ check_guest(const SimSample *sample, uint32_t behaviours)
     return broken;
 }
 
+/* Somebody must get memory before the others share: who was told to give it up does not share what others have over. */
+static bool
+anybody_claims(const Plan *plan)
+{
+    for (size_t i = 0; i < plan->start_count; i++)
+        if (plan->starts[i].verdict != START_ADMITTED || plan->starts[i].shortfall_kib > 0)
+            return true;
+    for (size_t i = 0; i < plan->guest_count; i++)
+        if (plan->guests[i].state == GUEST_STATE_RESTARTING || plan->guests[i].state == GUEST_STATE_PAGING)
+            return true;
+    return false;
+}
+
 static char *
 check_ledger(const SimStep *step)
 {
@@ -138,7 +151,7 @@ check_ledger(const SimStep *step)
                                MIB(committed), MIB(plan->budget_kib));
     /* Those that are counted on share all there is; whoever is planned apart is not in plan->minimums_kib. */
     if (plan->minimums_fit && !plan->host_pressure && minimums == plan->minimums_kib &&
-        plan->wants_kib >= plan->sharing_kib && ideal < plan->sharing_kib)
+        plan->wants_kib >= plan->sharing_kib && ideal < plan->sharing_kib && !anybody_claims(plan))
         return g_strdup_printf("%" PRIu64 " KiB were left over in a shortage", plan->sharing_kib - ideal);
     if (plan->free_kib != saturating_sub(plan->budget_kib, committed))
         return g_strdup_printf("%.1f MiB are said to be free of a budget of %.1f MiB with %.1f MiB committed",
