@@ -21,7 +21,8 @@ const char *restart_kind_name(RestartKind kind);
 
 /*
  * What a boot is. stop_usec: when the guest stopped before, 0 where that is not known or no stop that matters;
- * boot_usec: when it was started, or now while it is off. resumed guests bring their memory and have not booted.
+ * boot_usec: when it was started, or now while it is off. resumed guests (restored, migrated here, reverted to a snapshot) bring
+ * their memory and have not booted. A guest that wakes up, and one whose boot was not seen, is none of the callers' boots.
  */
 RestartKind restart_kind(bool in_place, bool resumed, bool ran_at_host_down, uint64_t stop_usec, uint64_t boot_usec,
                          uint64_t window_usec);

@@ -4,19 +4,6 @@
 
 #include <stdarg.h>
 
-RestartKind
-restart_kind(bool in_place, bool resumed, bool ran_at_host_down, uint64_t stop_usec, uint64_t boot_usec,
-             uint64_t window_usec)
-{
-    if (in_place)
-        return RESTART_RESET;
-    if (resumed)
-        return RESTART_NONE;
-    if (ran_at_host_down)
-        return RESTART_HOST;
-    return stop_usec != 0 && saturating_sub(boot_usec, stop_usec) <= window_usec ? RESTART_SOON : RESTART_NONE;
-}
-
 /* ---- who is in the way ---- */
 
 static const char *

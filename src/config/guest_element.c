@@ -170,6 +170,7 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
         .smart_paging = true,
         .bar = domain->has_balloon ? domain->bar : BALLOON_NO_DEVICE,
         .autodeflate = domain->autodeflate,
+        .emulated = domain->emulated,
         .vcpus = MAX(domain->vcpus, 1),
         .configured_period_sec = domain->period_sec,
         .current_period_sec = domain->period_sec,

@@ -68,7 +68,8 @@ uint64_t ledger_sliding_reserve(uint64_t total_kib);
 
 /*
  * Overhead of a guest before anything is learnt: page tables of its memory (1/512), 8 MiB for each virtual
- * processor (stacks and device queues), 48 MiB for QEMU itself.
+ * processor (stacks and device queues), 48 MiB for QEMU itself. Without hardware virtualisation 128 MiB and 1/64 of its
+ * memory more, for the code it translates.
  */
 uint64_t ledger_estimate_overhead(const GuestSettings *settings);
 
