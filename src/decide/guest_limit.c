@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/guest_limit.h"
+
+#include "decide/faults.h"
+#include "decide/ledger.h"
+#include "units.h"
+
+#define LIMIT_PAGE_KIB 4
+/* The booking has been lower for so long: the limit follows. */
+#define FALL_USEC (10 * USEC_PER_SEC)
+/* A limit that was told and is not there is told again after this time. */
+#define TELL_AGAIN_USEC (5 * USEC_PER_SEC)
+#define LEARN_USEC (2 * USEC_PER_SEC)
+#define LEARN_LEAST_KIB (16 * KIB_PER_MIB)
+#define LEARN_PART 4
+/* In all no more than twice what its QEMU is thought to cost, and this. */
+#define LEARN_MOST_KIB (64 * KIB_PER_MIB)
+#define SLACK_PART 8
+
+uint64_t
+guest_limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib)
+{
+    uint64_t part = MIN(booked_kib / (all_kib / 1024 + 1), 1024);
+    uint64_t share = reserve_kib / 2 / 1024 * part;
+
+    return clamp_u64(share, LIMIT_LEAST_SLACK_KIB, MAX(booked_kib / SLACK_PART, LIMIT_LEAST_SLACK_KIB));
+}
+
+uint64_t
+guest_limit_enforced(uint64_t high_kib, uint64_t overhead_kib, uint64_t slack_kib)
+{
+    return high_kib == LIMIT_NONE ? UINT64_MAX : saturating_sub(high_kib, overhead_kib + slack_kib);
+}
+
+/* What its cgroup can't give back without swapping; page cache of its disks is charged as well, and no trouble. */
+static uint64_t
+held_kib(const GuestSnapshot *guest)
+{
+    return guest->resident_kib != 0 ? MIN(guest->resident_kib, guest->limits.charged_kib) : guest->limits.charged_kib;
+}
+
+uint64_t
+guest_limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec, uint64_t faults)
+{
+    const GuestLimits *limits = &guest->limits;
+    uint64_t estimate = ledger_estimate_overhead(guest->settings);
+    bool grew = memory->counted && limits->held_back > memory->held_back;
+    /* reclaim of page cache counts as being held back, too */
+    bool full = held_kib(guest) + LIMIT_LEAST_SLACK_KIB >= limits->high_kib;
+
+    memory->held_now = false;
+    if (!limits->usable)
+        return memory->extra_kib;
+    memory->counted = true;
+    memory->held_back = limits->held_back;
+    memory->held_now = grew && full && limits->high_kib != LIMIT_NONE;
+    if (!memory->held_now || excused || !limits->set || (faults & FAULT_LIMIT_NOT_LEARNT) != 0 ||
+        now_usec - MIN(memory->learnt_usec, now_usec) < LEARN_USEC)
+        return memory->extra_kib;
+    memory->learnt_usec = now_usec;
+    memory->extra_kib =
+        MIN(memory->extra_kib + MAX(LEARN_LEAST_KIB, estimate / LEARN_PART), 2 * estimate + LEARN_MOST_KIB);
+    return memory->extra_kib;
+}
+
+static bool
+tells(LimitMemory *memory, uint64_t limit_kib, uint64_t now_usec)
+{
+    if (memory->told && memory->told_kib == limit_kib && now_usec - memory->told_usec < TELL_AGAIN_USEC)
+        return false;
+    memory->told = true;
+    memory->told_kib = limit_kib;
+    memory->told_usec = now_usec;
+    memory->above_usec = 0;
+    return true;
+}
+
+/* The limit is above what it should be: whether it is time to lower it. */
+static bool
+may_fall(LimitMemory *memory, uint64_t excess_kib, const LimitCase *given, uint64_t now_usec, uint64_t faults)
+{
+    if ((faults & FAULT_LIMIT_AT_ONCE) != 0)
+        return true;
+    if (excess_kib <= given->slack_kib / 2 || given->waiting || given->guest->target_pending) {
+        memory->above_usec = 0;
+        return false;
+    }
+    if (memory->above_usec == 0)
+        memory->above_usec = now_usec;
+    return given->held || now_usec - memory->above_usec >= FALL_USEC;
+}
+
+LimitAnswer
+guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec, uint64_t faults)
+{
+    const GuestLimits *limits = &given->guest->limits;
+    uint64_t high = limits->set ? limits->high_kib : LIMIT_NONE;
+    LimitAnswer answer = {.limit_kib = LIMIT_NONE};
+    uint64_t lowest;
+
+    if (!given->wanted || !limits->usable) {
+        if (limits->usable && limits->set)
+            answer.tell = tells(memory, LIMIT_NONE, now_usec);
+        return answer;
+    }
+    answer.limit_kib = given->committed_kib + given->overhead_kib + given->slack_kib;
+    answer.limit_kib += (LIMIT_PAGE_KIB - answer.limit_kib % LIMIT_PAGE_KIB) % LIMIT_PAGE_KIB;
+    /* a lower one that is under way must not come after */
+    if (answer.limit_kib > high || (limits->pending && memory->told && memory->told_kib < answer.limit_kib)) {
+        answer.tell = tells(memory, answer.limit_kib, now_usec);
+        return answer;
+    }
+    if (answer.limit_kib == high) {
+        memory->above_usec = 0;
+        return answer;
+    }
+    lowest = answer.limit_kib;
+    if (!given->held && (faults & FAULT_LIMIT_AT_ONCE) == 0)
+        lowest = MAX(lowest, held_kib(given->guest) + LIMIT_LEAST_SLACK_KIB);
+    lowest += (LIMIT_PAGE_KIB - lowest % LIMIT_PAGE_KIB) % LIMIT_PAGE_KIB;
+    if (high == LIMIT_NONE) {
+        if (!given->waiting && !limits->pending) {
+            answer.limit_kib = lowest;
+            answer.tell = tells(memory, lowest, now_usec);
+        }
+        return answer;
+    }
+    if (may_fall(memory, saturating_sub(high, lowest), given, now_usec, faults) && !limits->pending && lowest < high) {
+        answer.limit_kib = lowest;
+        answer.tell = tells(memory, lowest, now_usec);
+    }
+    return answer;
+}

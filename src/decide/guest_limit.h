@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What memory.high of a guest's cgroup should be: what the guest is booked at, what its QEMU costs, and slack. So a guest can't
+ * outgrow its booking unseen between a reset and its driver, and yet is not held back by a little error in the estimate of
+ * what its QEMU costs. It is only ever memory.high, which holds a guest back and never kills it.
+ *
+ * Slack is not booked: it is a part of the host's reserve. Half of the reserve is split among all guests by what they
+ * are booked at; nobody gets less than 16 MiB (that may add up to more where Reserve= was set very low), nor more than that
+ * or an eighth of what it is booked at. A limit is allowed to stand a half of its slack above what it should be, so limits and
+ * their slacks together stay within three quarters of the reserve.
+ *
+ * A limit rises at once, with the booking, so that it is in force when memory is given. It falls when the booking has been
+ * lower for a while, and not below what the guest holds, since taking that away would hold it back. A guest that is seen
+ * being held back all the same costs more than was thought: that is learnt, and booked as part of its overhead.
+ */
+
+#include "snapshot.h"
+
+#define LIMIT_LEAST_SLACK_KIB (16 * 1024)
+
+/* Zero: nothing yet. */
+typedef struct LimitMemory {
+    bool counted; /* held_back is of an earlier tick */
+    uint64_t held_back;
+    bool held_now;      /* it was held back since the last tick, and for want of its own memory */
+    uint64_t extra_kib; /* learnt: what its QEMU costs beyond its overhead */
+    uint64_t learnt_usec;
+    uint64_t above_usec; /* the limit has been too high since then; 0: it is not */
+    bool told;
+    uint64_t told_kib;
+    uint64_t told_usec;
+} LimitMemory;
+
+typedef struct LimitCase {
+    const GuestSnapshot *guest;
+    bool wanted;  /* it is to have a limit */
+    bool held;    /* it boots under its limit, or has a paging file: it may be limited to less than it holds */
+    bool waiting; /* it is not known yet what it may have: nothing is lowered */
+    uint64_t committed_kib; /* after this plan is told; fixed memory included */
+    uint64_t overhead_kib;
+    uint64_t slack_kib;
+} LimitCase;
+
+typedef struct LimitAnswer {
+    bool tell;
+    uint64_t limit_kib; /* as it should be; LIMIT_NONE: none */
+} LimitAnswer;
+
+/* booked_kib: committed and overhead of a guest; all_kib: of all guests. */
+uint64_t guest_limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib);
+
+/*
+ * Looks whether a guest is held back though it should not be, and returns what is to be counted as overhead besides. excused:
+ * it boots under its limit or has a paging file, and is meant to be held back.
+ */
+uint64_t guest_limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec,
+                           uint64_t faults);
+
+LimitAnswer guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec, uint64_t faults);
+
+/* How much a guest that is limited to high_kib can have at most, beyond what its QEMU costs and its slack. */
+uint64_t guest_limit_enforced(uint64_t high_kib, uint64_t overhead_kib, uint64_t slack_kib);

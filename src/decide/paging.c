@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/paging.h"
+
+#include "decide/claims.h"
+#include "decide/faults.h"
+#include "decide/guest_limit.h"
+#include "units.h"
+
+#define PAGE_KIB 4
+/* A file that was asked for and does not show is asked for again after this time. */
+#define ASK_AGAIN_USEC (10 * USEC_PER_SEC)
+
+const PagingRecord *
+paging_file(const GuestSnapshot *guest)
+{
+    const PagingRecord *record = guest->paging;
+
+    if (record == NULL || record->stage == PAGING_STAGE_GONE || record->stage == PAGING_STAGE_FAILED)
+        return NULL;
+    return record;
+}
+
+static uint64_t
+in_file_kib(const GuestSnapshot *guest)
+{
+    if (guest->limits.usable)
+        return guest->limits.swapped_kib;
+    return guest->paging != NULL ? guest->paging->used_kib : 0;
+}
+
+uint64_t
+paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib)
+{
+    uint64_t held = guest->resident_kib != 0 ? guest->resident_kib : guest->limits.charged_kib;
+    uint64_t swapped = in_file_kib(guest);
+
+    if (swapped == 0)
+        return 0;
+    return MIN(saturating_sub(saturating_add(held, swapped), overhead_kib), guest->settings->maximum_kib);
+}
+
+PagingUrgency
+paging_urgency(const PagingRecord *file, uint64_t deadline_usec, uint64_t now_usec, uint64_t faults)
+{
+    uint64_t age = now_usec - MIN(file->since_usec, now_usec);
+
+    if ((faults & FAULT_NO_DEADLINES) != 0)
+        return PAGING_URGENCY_NONE;
+    if (age >= deadline_usec)
+        return PAGING_URGENCY_OVERDUE;
+    if (age >= deadline_usec / 10 * 8)
+        return PAGING_URGENCY_HARDEST;
+    return age >= deadline_usec / 2 ? PAGING_URGENCY_HARDER : PAGING_URGENCY_NONE;
+}
+
+const char *
+paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *host_bar)
+{
+    if (!settings->paging_enabled)
+        return "Smart Paging is off (Enabled=no in [SmartPaging])";
+    if (!guest->settings->smart_paging)
+        return "the guest's element says smart-paging='no'";
+    if (!settings->memory_high)
+        return "memory.high is not kept (MemoryHigh=no in [Enforcement])";
+    if (guest->settings->bar != BALLOON_USABLE)
+        return balloon_bar_text(guest->settings->bar);
+    if (!guest->limits.usable)
+        return guest->limits.bar != NULL ? guest->limits.bar : "its memory cgroup is not known";
+    return host_bar;
+}
+
+/* It boots and gets no file: all that others can give must do. */
+static bool
+is_refused(const PagingMemory *memory, const PagingLook *look)
+{
+    return look->restart != RESTART_NONE && look->booting && (look->bar != NULL || memory->failed || memory->ended) &&
+           look->now_usec - MIN(look->guest->boot_usec, look->now_usec) >= CLAIM_PATIENCE_USEC;
+}
+
+PagingNeed
+paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
+{
+    const PagingRecord *file = paging_file(look->guest);
+    PagingNeed need = {.need_kib = look->granted_kib};
+    uint64_t back = paging_take_back(look->guest, look->overhead_kib);
+
+    if (!look->limited)
+        return need;
+    if (look->booting && !look->hangs)
+        need.need_kib = MAX(need.need_kib, look->startup_kib);
+    else if (file == NULL)
+        need.need_kib = MAX(need.need_kib, look->natural_kib);
+    if (file == NULL) {
+        need.presses = is_refused(memory, look);
+        return need;
+    }
+    if (look->hangs)
+        need.need_kib = MAX(need.need_kib, look->startup_kib);
+    switch (paging_urgency(file, look->deadline_usec, look->now_usec, look->faults)) {
+    case PAGING_URGENCY_OVERDUE:
+    case PAGING_URGENCY_HARDEST:
+        need.presses = true;
+        need.first = true;
+        break;
+    case PAGING_URGENCY_HARDER:
+        need.first = true;
+        break;
+    case PAGING_URGENCY_NONE:
+    default:
+        break;
+    }
+    if (back > look->granted_kib && (!look->booting || look->hangs || need.first))
+        need.need_kib = MAX(need.need_kib, back);
+    return need;
+}
+
+/* What comes back from the file is booked, and memory.high lets it in. */
+static bool
+has_room(const PagingLook *look, uint64_t granted_kib)
+{
+    const GuestLimits *limits = &look->guest->limits;
+    uint64_t back = paging_take_back(look->guest, look->overhead_kib);
+
+    if (back == 0 || (look->faults & FAULT_END_UNBOOKED) != 0)
+        return true;
+    if (back > granted_kib)
+        return false;
+    return !limits->usable ||
+           (!limits->pending && (limits->high_kib == LIMIT_NONE || limits->high_kib >= back + look->overhead_kib));
+}
+
+/* It does without its file from now on, or has had it for as long as it may. */
+static bool
+is_done_with_it(const PagingLook *look, uint64_t granted_kib, PagingUrgency urgency)
+{
+    if (!look->booting)
+        return look->settled;
+    return granted_kib >= look->startup_kib || urgency >= PAGING_URGENCY_HARDEST;
+}
+
+static uint64_t
+whole_pages(uint64_t kib)
+{
+    return kib + (PAGE_KIB - kib % PAGE_KIB) % PAGE_KIB;
+}
+
+/*
+ * A guest that was reset in place still holds what it had before, which is of no use to it and may have to be moved out
+ * before its new pages fit. In no case does it need more than its maximum.
+ */
+static void
+order_file(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, PagingAnswer *answer)
+{
+    const GuestSettings *settings = look->guest->settings;
+    uint64_t before =
+        look->restart == RESTART_RESET ? MIN(granted_kib, saturating_sub(settings->maximum_kib, look->startup_kib)) : 0;
+
+    answer->order = PAGING_ORDER_MAKE;
+    answer->size_kib = whole_pages(
+        MIN(answer->shortfall_kib + before, saturating_sub(settings->maximum_kib, granted_kib)) + PAGING_MARGIN_KIB);
+    answer->high_kib = whole_pages(granted_kib + look->overhead_kib + MIN(look->slack_kib, LIMIT_LEAST_SLACK_KIB));
+    memory->asked_usec = look->now_usec;
+}
+
+static void
+decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib,
+                    PagingAnswer *answer)
+{
+    uint64_t waited = look->now_usec - MIN(look->guest->boot_usec, look->now_usec);
+    const char *bar = look->bar;
+    PagingRuling ruling;
+
+    if (bar == NULL && memory->failed)
+        bar = memory->error;
+    if (bar == NULL && memory->ended)
+        bar = "it has had a paging file in this boot";
+    ruling = paging_rule(&(PagingCase){.restart = look->restart,
+                                       .booting = look->booting,
+                                       .barred = bar != NULL,
+                                       .startup_kib = look->startup_kib,
+                                       .granted_kib = look->granted_kib,
+                                       .free_kib = free_kib,
+                                       .in_time_kib = in_time_kib,
+                                       .waited_usec = waited,
+                                       .patience_usec = CLAIM_PATIENCE_USEC},
+                         look->faults);
+    answer->shortfall_kib = ruling.shortfall_kib;
+    switch (ruling.verdict) {
+    case PAGING_WAIT:
+        answer->phase = PAGING_PHASE_WAIT;
+        break;
+    case PAGING_REFUSED:
+        answer->phase = PAGING_PHASE_REFUSED;
+        answer->bar = bar;
+        break;
+    case PAGING_PAGE:
+        answer->phase = look->can_order || memory->asked_usec != 0 ? PAGING_PHASE_MAKE : PAGING_PHASE_WAIT;
+        if (look->can_order && (memory->asked_usec == 0 || look->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
+            order_file(memory, look, look->granted_kib + ruling.use_kib, answer);
+        break;
+    case PAGING_NOTHING:
+    case PAGING_USE_FREE:
+    default:
+        break;
+    }
+}
+
+PagingAnswer
+paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib)
+{
+    const PagingRecord *record = look->guest->paging;
+    const PagingRecord *file = paging_file(look->guest);
+    uint64_t granted = look->granted_kib + free_kib;
+    PagingAnswer answer = {.phase = PAGING_PHASE_NONE};
+
+    if (record != NULL && record->stage == PAGING_STAGE_FAILED && memory->asked_usec != 0) {
+        memory->failed = true;
+        g_strlcpy(memory->error, record->error != NULL ? record->error : "its file could not be made",
+                  sizeof memory->error);
+    }
+    if (file == NULL) {
+        if (look->limited)
+            decide_without_file(memory, look, free_kib, in_time_kib, &answer);
+        return answer;
+    }
+
+    answer.deadline_usec = file->since_usec + look->deadline_usec;
+    answer.urgency = paging_urgency(file, look->deadline_usec, look->now_usec, look->faults);
+    if (look->booting)
+        answer.shortfall_kib = saturating_sub(look->startup_kib, granted);
+    switch (file->stage) {
+    case PAGING_STAGE_MAKING:
+        answer.phase = PAGING_PHASE_MAKE;
+        return answer;
+    case PAGING_STAGE_EMPTYING:
+        answer.phase = PAGING_PHASE_EMPTY;
+        return answer;
+    case PAGING_STAGE_ON:
+    case PAGING_STAGE_GONE:
+    case PAGING_STAGE_FAILED:
+    default:
+        break;
+    }
+    answer.phase = look->booting ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
+    if (look->can_order && is_done_with_it(look, granted, answer.urgency) && has_room(look, granted)) {
+        answer.order = PAGING_ORDER_END;
+        answer.phase = PAGING_PHASE_EMPTY;
+        memory->ended = true;
+    }
+    return answer;
+}

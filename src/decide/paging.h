@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * From a restart that lacks memory to the end of its paging file:
+ *
+ *   NONE -> WAIT -> MAKE -> BOOT -> LEAVE -> EMPTY -> NONE
+ *             \       \
+ *              `-------`-> REFUSED
+ *
+ * What phase a guest is in follows from what is seen anew in every tick, the stage of its file and whether its driver is back,
+ * and hardly from what is remembered: so a file that an earlier daemon left is taken over wherever it is, and a guest may
+ * die, come back or be reset again at any time.
+ *
+ * A file is ended when what comes back from it is booked and memory.high lets it in, and not before. Most of what was swapped
+ * out belongs to pages that the balloon takes from the guest, or has its place within the size that the balloon leaves it;
+ * only what does not fit into what the guest is booked at must be found.
+ */
+
+#include "decide/paging_rule.h"
+#include "plan.h"
+
+/* Added to a file beyond what is known to be needed. */
+#define PAGING_MARGIN_KIB (UINT64_C(32) * 1024)
+
+/* Of one boot. Zero: nothing yet. */
+typedef struct PagingMemory {
+    uint64_t asked_usec; /* a file was asked for; 0: it was not */
+    bool ended;          /* ... and is ended: there is no second one in the same boot */
+    bool failed;         /* ... and could not be made */
+    char error[160];     /* why */
+} PagingMemory;
+
+/* One guest in one tick. Sizes without overhead and fixed memory, but for overhead_kib. */
+typedef struct PagingLook {
+    const GuestSnapshot *guest;
+    RestartKind restart; /* what its boot is; RESTART_NONE once it has settled */
+    bool booting;        /* its driver is not back */
+    bool hangs;          /* ... and is not expected any more */
+    bool settled;        /* its balloon has come to its target since, or is not expected to */
+    bool limited;        /* memory.high holds it at what it is granted */
+    bool can_order;
+    const char *bar;       /* why it can't have a file; NULL: it can */
+    uint64_t startup_kib;  /* what it must have to boot */
+    uint64_t granted_kib;  /* before the claims */
+    uint64_t natural_kib;  /* what it would be booked at without a limit */
+    uint64_t overhead_kib; /* fixed memory included */
+    uint64_t slack_kib;
+    uint64_t deadline_usec; /* [SmartPaging] DeadlineSec= */
+    uint64_t now_usec;
+    uint64_t faults;
+} PagingLook;
+
+/* What it claims before the others share. */
+typedef struct PagingNeed {
+    uint64_t need_kib; /* at least what it is granted */
+    bool first;        /* goes before all others */
+    bool presses;      /* all others may be squeezed to their minimum for it */
+} PagingNeed;
+
+typedef struct PagingAnswer {
+    PagingPhase phase;
+    PagingUrgency urgency;
+    PagingOrder order;
+    uint64_t shortfall_kib;
+    uint64_t size_kib;
+    uint64_t high_kib;
+    uint64_t deadline_usec; /* 0: it has no file */
+    const char *bar;        /* PAGING_PHASE_REFUSED: why; of look or of memory */
+} PagingAnswer;
+
+/* Its file, while there is something of it to be ended; NULL: none. */
+const PagingRecord *paging_file(const GuestSnapshot *guest);
+
+/* What it must be booked at for its file to be ended: what it holds and what is in the file, less what its QEMU costs. */
+uint64_t paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib);
+
+/* How old its file is, in parts of the time it may take. */
+PagingUrgency paging_urgency(const PagingRecord *file, uint64_t deadline_usec, uint64_t now_usec, uint64_t faults);
+
+/* Why a guest can't have a paging file, one clause; NULL: it can. host_bar: the same of the host. */
+const char *paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *host_bar);
+
+/* Before the claims are settled. */
+PagingNeed paging_work_out_need(const PagingMemory *memory, const PagingLook *look);
+
+/*
+ * After that. free_kib: what it is granted from now on beyond look->granted_kib; in_time_kib: what others are expected to
+ * give up for it in time, beyond that.
+ */
+PagingAnswer paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib);

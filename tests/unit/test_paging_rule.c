@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The paging rule, with every combination of what it is told. What it must answer is not worked out as the rule does it, but
+ * looked up in the tables below by what is the case.
+ */
+
+#include "cmocka_all.h"
+#include "decide/faults.h"
+#include "decide/paging_rule.h"
+#include "units.h"
+
+#include <glib.h>
+#include <string.h>
+
+#define MIB KIB_PER_MIB
+#define PATIENCE (10 * USEC_PER_SEC)
+#define STARTUP (512 * MIB)
+
+/* How much of the startup memory is there: nothing of it, a part, all, more. */
+static const uint64_t granted[] = {0, 300 * MIB, STARTUP, 700 * MIB};
+/* Against what is missing: none, less, as much, more. */
+typedef enum Supply {
+    SUPPLY_NONE,
+    SUPPLY_LESS,
+    SUPPLY_AS_MUCH,
+    SUPPLY_MORE,
+    SUPPLY_COUNT
+} Supply;
+static const uint64_t waited[] = {0, PATIENCE - 1, PATIENCE, 10 * PATIENCE};
+
+static uint64_t
+supply(Supply kind, uint64_t missing)
+{
+    switch (kind) {
+    case SUPPLY_LESS:
+        return missing / 2;
+    case SUPPLY_AS_MUCH:
+        return missing;
+    case SUPPLY_MORE:
+        return missing + 64 * MIB;
+    case SUPPLY_NONE:
+    case SUPPLY_COUNT:
+    default:
+        return 0;
+    }
+}
+
+/* What a restart that lacks memory gets: by free memory, by whether others can give, by whether there still is time, by bar. */
+static PagingVerdict
+expected(Supply free, bool reclaimable, bool time_left, bool barred)
+{
+    static const PagingVerdict table[2][2][2][2] = {
+        /* [free is enough][reclaimable][time left][barred] */
+        [0] = {[0] = {[0] = {PAGING_PAGE, PAGING_REFUSED}, [1] = {PAGING_PAGE, PAGING_REFUSED}},
+               [1] = {[0] = {PAGING_PAGE, PAGING_REFUSED}, [1] = {PAGING_WAIT, PAGING_WAIT}}},
+        [1] = {[0] = {[0] = {PAGING_USE_FREE, PAGING_USE_FREE}, [1] = {PAGING_USE_FREE, PAGING_USE_FREE}},
+               [1] = {[0] = {PAGING_USE_FREE, PAGING_USE_FREE}, [1] = {PAGING_USE_FREE, PAGING_USE_FREE}}},
+    };
+
+    return table[free >= SUPPLY_AS_MUCH][reclaimable][time_left][barred];
+}
+
+static unsigned
+differing(uint64_t faults)
+{
+    unsigned wrong = 0;
+
+    for (int restart = RESTART_NONE; restart <= RESTART_HOST; restart++)
+        for (unsigned booting = 0; booting < 2; booting++)
+            for (unsigned barred = 0; barred < 2; barred++)
+                for (size_t g = 0; g < G_N_ELEMENTS(granted); g++)
+                    for (Supply free = SUPPLY_NONE; free < SUPPLY_COUNT; free++)
+                        for (Supply in_time = SUPPLY_NONE; in_time < SUPPLY_COUNT; in_time++)
+                            for (size_t w = 0; w < G_N_ELEMENTS(waited); w++) {
+                                uint64_t missing = saturating_sub(STARTUP, granted[g]);
+                                PagingCase given = {.restart = (RestartKind)restart,
+                                                    .booting = booting != 0,
+                                                    .barred = barred != 0,
+                                                    .startup_kib = STARTUP,
+                                                    .granted_kib = granted[g],
+                                                    .free_kib = supply(free, missing),
+                                                    .in_time_kib = supply(in_time, missing),
+                                                    .waited_usec = waited[w],
+                                                    .patience_usec = PATIENCE};
+                                PagingRuling ruling = paging_rule(&given, faults);
+                                PagingRuling right = {.verdict = PAGING_NOTHING};
+
+                                if (restart != RESTART_NONE && booting && missing > 0) {
+                                    right.verdict =
+                                        expected(free, given.in_time_kib > 0, waited[w] < PATIENCE, barred != 0);
+                                    right.use_kib = MIN(given.free_kib, missing);
+                                    right.shortfall_kib = missing - right.use_kib;
+                                }
+                                wrong += ruling.verdict != right.verdict || ruling.use_kib != right.use_kib ||
+                                         ruling.shortfall_kib != right.shortfall_kib;
+                            }
+    return wrong;
+}
+
+static void
+every_combination_is_ruled_as_the_tables_say(void **state)
+{
+    assert_int_equal(differing(0), 0);
+    (void)state;
+}
+
+static void
+each_part_of_the_rule_is_needed(void **state)
+{
+    assert_int_not_equal(differing(FAULT_PAGE_COLD_STARTS), 0);
+    assert_int_not_equal(differing(FAULT_PAGE_RUNNING), 0);
+    assert_int_not_equal(differing(FAULT_PAGE_FIRST), 0);
+    assert_int_not_equal(differing(FAULT_PAGE_ALL), 0);
+    (void)state;
+}
+
+static void
+cold_start_and_running_guest_are_never_paged(void **state)
+{
+    PagingCase given = {.restart = RESTART_NONE, .booting = true, .startup_kib = STARTUP, .patience_usec = PATIENCE};
+
+    assert_int_equal(paging_rule(&given, 0).verdict, PAGING_NOTHING);
+    given.restart = RESTART_RESET;
+    given.booting = false;
+    assert_int_equal(paging_rule(&given, 0).verdict, PAGING_NOTHING);
+    given.booting = true;
+    assert_int_equal(paging_rule(&given, 0).verdict, PAGING_PAGE);
+    assert_int_equal(paging_rule(&given, 0).shortfall_kib, STARTUP);
+    (void)state;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_combination_is_ruled_as_the_tables_say),
+        cmocka_unit_test(each_part_of_the_rule_is_needed),
+        cmocka_unit_test(cold_start_and_running_guest_are_never_paged),
+    };
+
+    return cmocka_run_group_tests_name("paging_rule", tests, NULL, NULL);
+}
