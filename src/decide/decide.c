@@ -30,6 +30,7 @@ decide_state_free(DecideState *state)
     g_free(state->givers);
     g_free(state->rate_guests);
     g_free(state->claims);
+    g_clear_pointer(&state->booked_starts, g_array_unref);
     g_free(state);
 }
 
@@ -115,12 +116,18 @@ book_guests(Pass *pass)
         *work = (Work){.share_rule = PLAN_RULE_COUNT};
         work->held_kib = held_target(memory, guest, pass->observe, pass->faults);
         if (guest->life != GUEST_LIFE_OFF)
-            overhead = ledger_learn_overhead(&memory->overhead, guest, pass->now_usec);
+            overhead = ledger_learn_overhead(&memory->overhead, guest, pass->now_usec) +
+                       guest_limit_learn(&memory->limit, guest,
+                                         memory->restarting || memory->restart.limited || !guest->driver_up,
+                                         pass->now_usec, pass->faults);
+        pass_restart_begin(pass, i, overhead);
         standing_work_out(memory, guest, guest->target_known ? guest->target_kib : guest->actual_kib, pass->observe,
                           overhead, pass->settings->interval_usec, pass->now_usec, pass->faults, &work->standing);
-        work->committed_kib =
+        work->natural_kib =
             ledger_committed(work->standing.booking, guest, overhead, memory->committed_kib, pass->faults);
-        ledger_add(&pass->sums, work->committed_kib, overhead, memory->overhead.resident_kib);
+        pass_restart_book(pass, i, overhead);
+        ledger_add(&pass->sums, work->committed_kib, overhead, memory->overhead.resident_kib,
+                   work->limited ? work->slack_kib : 0);
         if (work->standing.rule == PLAN_RULE_ADOPTING) {
             pass->adopting = true;
             pass->adopted_risk_kib +=
@@ -245,7 +252,11 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     pass_book_starts(&pass);
     work_out_budget(&pass);
     work_out_demands(&pass);
+    pass_restart_claim(&pass);
     pass_claim(&pass);
+    pass_restart_decide(&pass);
     pass_share(&pass);
     pass_tell(&pass);
+    pass_limit(&pass);
+    pass_restart_finish(&pass);
 }

@@ -44,13 +44,13 @@
 #define FAULT_START_REFUSES_RESTART (UINT64_C(1) << 33) /* a restart is refused like any other start */
 #define FAULT_RESERVED_NOT_BOOKED (UINT64_C(1) << 34)   /* admitted starts do not count in the ledger */
 #define FAULT_RESERVED_BARE (UINT64_C(1) << 35)         /* ... their QEMUs' overheads do not */
-#define FAULT_PAGE_COLD_STARTS (UINT64_C(1) << 48)  /* a start from the off state may have a paging file */
-#define FAULT_PAGE_RUNNING (UINT64_C(1) << 49)      /* a guest that runs may have a paging file */
-#define FAULT_PAGE_FIRST (UINT64_C(1) << 50)        /* a paging file is made before memory is looked for */
-#define FAULT_PAGE_ALL (UINT64_C(1) << 51)          /* ... for all of the startup memory */
-#define FAULT_END_UNBOOKED (UINT64_C(1) << 52)      /* a file is ended before there is memory for what it holds */
-#define FAULT_NO_DEADLINES (UINT64_C(1) << 53)      /* a file may be there for as long as it likes */
-#define FAULT_FORGET_FILES (UINT64_C(1) << 54)      /* files of guests that are gone are left alone */
+#define FAULT_PAGE_COLD_STARTS (UINT64_C(1) << 48)      /* a start from the off state may have a paging file */
+#define FAULT_PAGE_RUNNING (UINT64_C(1) << 49)          /* a guest that runs may have a paging file */
+#define FAULT_PAGE_FIRST (UINT64_C(1) << 50)            /* a paging file is made before memory is looked for */
+#define FAULT_PAGE_ALL (UINT64_C(1) << 51)              /* ... for all of the startup memory */
+#define FAULT_END_UNBOOKED (UINT64_C(1) << 52)          /* a file is ended before there is memory for what it holds */
+#define FAULT_NO_DEADLINES (UINT64_C(1) << 53)          /* a file may be there for as long as it likes */
+#define FAULT_FORGET_FILES (UINT64_C(1) << 54)          /* files of guests that are gone are left alone */
 #define FAULT_LIMIT_AT_ONCE (UINT64_C(1) << 55)     /* memory.high falls with the booking, below what a guest holds */
 #define FAULT_LIMIT_NOT_LEARNT (UINT64_C(1) << 56)  /* a guest that is held back does not get more slack */
 #define FAULT_TRUST_NO_LIMIT (UINT64_C(1) << 57)    /* booked as if it were limited though nothing limits it */

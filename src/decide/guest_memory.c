@@ -56,7 +56,7 @@ merge(GuestMemories *memories, const Snapshot *snapshot)
     memories->count = snapshot->guest_count;
 }
 
-/* Balloon, statistics and the judgement of both belong to one boot; what QEMU costs survives a reset. */
+/* Balloon, statistics and the judgement of both belong to one boot; what QEMU costs and its limit survive a reset. */
 static void
 begin_boot(GuestMemory *memory, const GuestSnapshot *guest)
 {
@@ -67,6 +67,8 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest)
     fresh.running = guest->life != GUEST_LIFE_OFF;
     if (guest->boot_in_place && fresh.running) {
         fresh.overhead = memory->overhead;
+        fresh.limit = memory->limit;
+        fresh.restart.before_kib = memory->committed_kib;
         fresh.restarting = true;
     }
     *memory = fresh;

@@ -9,8 +9,20 @@
 
 #include "decide/calm.h"
 #include "decide/demand.h"
+#include "decide/guest_limit.h"
 #include "decide/ledger.h"
+#include "decide/paging.h"
 #include "decide/stuck.h"
+
+/* Of a boot under a limit. */
+typedef struct RestartMemory {
+    RestartKind kind;     /* what this boot is, until it has settled */
+    bool limited;         /* booked at what is granted to it, because memory.high holds it there */
+    uint64_t granted_kib; /* fixed memory not included */
+    uint64_t before_kib;  /* what it was booked at before it was reset, fixed memory included; 0: not known */
+    uint64_t garbage_kib; /* it is held back by what it held before: so much more than startup is needed */
+    PagingMemory paging;
+} RestartMemory;
 
 typedef struct GuestMemory {
     char uuid[37];
@@ -23,6 +35,9 @@ typedef struct GuestMemory {
     OverheadMemory overhead;
     StuckMemory stuck;
     CalmMemory calm;
+    LimitMemory limit;
+    RestartMemory restart;
+    bool begun;                /* a decision was made in this boot */
     uint64_t committed_kib;    /* in the last tick, fixed memory included */
     bool restarting;           /* reset, and not seen near its target since */
     bool fresh_once;           /* a fresh report came in this boot */

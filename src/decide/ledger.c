@@ -131,8 +131,9 @@ ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_
 }
 
 void
-ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib)
+ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib, uint64_t slack_kib)
 {
+    sums->slack_kib += MIN(saturating_sub(resident_kib, committed_kib + overhead_kib), slack_kib);
     sums->committed_kib += committed_kib;
     sums->overhead_kib += overhead_kib;
     sums->resident_kib += resident_kib;
@@ -196,6 +197,7 @@ ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Set
     available = saturating_sub(available, budget->other_kib - other);
 
     budget->total_kib = saturating_sub(usable, budget->reserve_kib + budget->other_kib + sums->overhead_kib);
+    available += MIN(sums->slack_kib, budget->reserve_kib / 2);
     budget->available_kib = saturating_sub(sums->committed_kib + available,
                                            budget->reserve_kib + sums->untouched_kib + sums->unseen_kib - unseen);
     if ((faults & FAULT_NO_AVAILABLE) != 0)

@@ -47,6 +47,7 @@ typedef struct LedgerSums {
     uint64_t overhead_kib;
     uint64_t resident_kib;
     uint64_t untouched_kib; /* committed and overhead that are not resident yet */
+    uint64_t slack_kib;     /* resident beyond committed and overhead, within the slack of their limits */
     uint64_t unseen_kib;    /* committed and overhead of guests whose resident memory is not known */
 } LedgerSums;
 
@@ -86,9 +87,11 @@ uint64_t ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t 
 
 /*
  * Adds a guest to the sums, or a start that was admitted: of that no resident memory is known either, and it may have
- * begun to touch what is booked for it before it is seen running. resident_kib: 0 where it is not known.
+ * begun to touch what is booked for it before it is seen running. resident_kib: 0 where it is not known. slack_kib: how
+ * much it may hold beyond committed and overhead, out of the reserve; 0 where no limit keeps it to that.
  */
-void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib);
+void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib,
+                uint64_t slack_kib);
 
 /*
  * The budget: the smallest of two measured figures and of Budget=.
@@ -99,6 +102,9 @@ void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib,
  * Targets must not move with every page that the host reads from a disk. So what non-guest processes use rises at
  * once and falls half a minute later, and the smaller figure is held: when it sinks below the held one, that sinks at
  * once and a little further; it rises again when there has been clearly more for some time.
+ *
+ * The slack of guests' limits is a part of the reserve (guest_limit.h): what they hold of it, up to half of the reserve,
+ * is taken from there and not from the budget.
  *
  * Where a guest's resident memory is not known (it was started a moment ago), what is used by nobody else is taken
  * to be the guest's and not to be use by non-guest processes.

@@ -114,7 +114,7 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     return need;
 }
 
-/* What comes back from the file is booked, and memory.high lets it in. */
+/* What comes back from the file is booked, memory.high lets it in, and the host has it: bookings may be wrong. */
 static bool
 has_room(const PagingLook *look, uint64_t granted_kib)
 {
@@ -123,7 +123,7 @@ has_room(const PagingLook *look, uint64_t granted_kib)
 
     if (back == 0 || (look->faults & FAULT_END_UNBOOKED) != 0)
         return true;
-    if (back > granted_kib)
+    if (back > granted_kib || in_file_kib(look->guest) > look->available_kib)
         return false;
     return !limits->usable ||
            (!limits->pending && (limits->high_kib == LIMIT_NONE || limits->high_kib >= back + look->overhead_kib));
@@ -146,18 +146,19 @@ whole_pages(uint64_t kib)
 
 /*
  * A guest that was reset in place still holds what it had before, which is of no use to it and may have to be moved out
- * before its new pages fit. In no case does it need more than its maximum.
+ * before its new pages fit. In no case does it need more than its maximum, and its startup memory is as much as it
+ * should touch.
  */
 static void
 order_file(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, PagingAnswer *answer)
 {
     const GuestSettings *settings = look->guest->settings;
-    uint64_t before =
-        look->restart == RESTART_RESET ? MIN(granted_kib, saturating_sub(settings->maximum_kib, look->startup_kib)) : 0;
+    uint64_t before = look->restart == RESTART_RESET ? granted_kib : 0;
+    uint64_t size = MIN(MIN(answer->shortfall_kib + before, saturating_sub(settings->maximum_kib, granted_kib)),
+                        settings->startup_kib);
 
     answer->order = PAGING_ORDER_MAKE;
-    answer->size_kib = whole_pages(
-        MIN(answer->shortfall_kib + before, saturating_sub(settings->maximum_kib, granted_kib)) + PAGING_MARGIN_KIB);
+    answer->size_kib = whole_pages(size + PAGING_MARGIN_KIB);
     answer->high_kib = whole_pages(granted_kib + look->overhead_kib + MIN(look->slack_kib, LIMIT_LEAST_SLACK_KIB));
     memory->asked_usec = look->now_usec;
 }

@@ -46,6 +46,7 @@ typedef struct PagingLook {
     uint64_t natural_kib;  /* what it would be booked at without a limit */
     uint64_t overhead_kib; /* fixed memory included */
     uint64_t slack_kib;
+    uint64_t available_kib; /* of the host, at this moment */
     uint64_t deadline_usec; /* [SmartPaging] DeadlineSec= */
     uint64_t now_usec;
     uint64_t faults;

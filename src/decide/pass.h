@@ -26,6 +26,12 @@ typedef struct Work {
     uint64_t cap_kib;       /* more than that it must not keep, since a claim needs the memory; 0: none does */
     uint32_t claim;         /* place of its claim in the line, from 1; 0: it has none */
     PlanRule share_rule;
+    bool limited;         /* memory.high holds it at committed_kib, whatever its balloon is told */
+    bool booting;         /* its driver is not back, or its balloon not where it was told to go */
+    uint64_t natural_kib; /* what it would be booked at without a limit; with fixed memory */
+    uint64_t slack_kib;   /* of its limit */
+    uint64_t boot_to_kib; /* out of the sharing because it boots, and this is what its balloon is to be told; 0: none */
+    PagingNeed paging_need;
 } Work;
 
 struct DecideState {
@@ -53,7 +59,18 @@ struct DecideState {
     ClaimTerms rate_terms;
     LedgerBudget rate_budget;
     uint32_t rate_buffer_percent;
+    /* of the last tick */
+    uint64_t reserve_kib;
+    uint64_t booked_kib;   /* all guests, with overheads */
+    GArray *booked_starts; /* of BookedStart, sorted by uuid */
+    uint64_t link_usec;    /* the link has been up since then; 0: it is not */
 };
+
+/* What was booked for a start, for when its guest is seen running. */
+typedef struct BookedStart {
+    char uuid[37];
+    uint64_t booked_kib;
+} BookedStart;
 
 /* The inputs and what the steps hand on to one another. */
 typedef struct Pass {
@@ -69,12 +86,13 @@ typedef struct Pass {
     uint64_t adopted_risk_kib; /* what guests that are adopted might have beyond their booking */
     LedgerSums sums;
     LedgerBudget budget;
-    bool any_apart;      /* somebody gets a target without being counted on */
-    bool shortage;       /* somebody does not have all the want */
-    uint64_t share_kib;  /* what the guests in the sharing may have */
-    uint64_t apart_kib;  /* ... if those apart were in it as well */
-    uint64_t kept_kib;   /* free memory that is kept for claims and not booked for them yet */
-    uint64_t absent_kib; /* booked for starts of guests that are not in the snapshot, or run */
+    bool any_apart;         /* somebody gets a target without being counted on */
+    bool shortage;          /* somebody does not have all the want */
+    uint64_t share_kib;     /* what the guests in the sharing may have */
+    uint64_t apart_kib;     /* ... if those apart were in it as well */
+    uint64_t kept_kib;      /* free memory that is kept for claims and not booked for them yet */
+    uint64_t absent_kib;    /* booked for starts of guests that are not in the snapshot, or run */
+    uint64_t read_back_kib; /* in files that are ordered to be ended in this pass */
 } Pass;
 
 /* Gets a target, and what it has is not part of what is shared. */
@@ -106,6 +124,23 @@ Claim *pass_add_claim(Pass *pass, size_t guest, size_t start);
 
 /* The guest's claim, from when it is settled on; NULL where it has none. */
 const Claim *pass_claim_of(const Pass *pass, size_t guest);
+
+/*
+ * Boots under a limit (pass_restart.c). Begins one where guest i was started or reset; before its standing is worked out.
+ * overhead_kib: what its QEMU costs.
+ */
+void pass_restart_begin(Pass *pass, size_t i, uint64_t overhead_kib);
+/* From its standing and natural_kib to its booking. */
+void pass_restart_book(Pass *pass, size_t i, uint64_t overhead_kib);
+/* Adds the claims of those that lack memory. */
+void pass_restart_claim(Pass *pass);
+/* After the claims are settled: takes what was granted, decides on paging files and on what balloons are told. */
+void pass_restart_decide(Pass *pass);
+/* After targets are told: remembers the starts that are booked. */
+void pass_restart_finish(Pass *pass);
+
+/* What each guest's limit should be (pass_limit.c), after targets are told. */
+void pass_limit(Pass *pass);
 
 /* Settles the claims: books what is granted, and takes from what is shared what others are to give up. */
 void pass_claim(Pass *pass);

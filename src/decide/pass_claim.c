@@ -124,7 +124,7 @@ pass_book_starts(Pass *pass)
         if (request->waiting)
             continue;
         ledger_add(&pass->sums, request->booked_kib,
-                   (pass->faults & FAULT_RESERVED_BARE) != 0 ? 0 : admission_overhead(request), 0);
+                   (pass->faults & FAULT_RESERVED_BARE) != 0 ? 0 : admission_overhead(request), 0, 0);
         pass->plan->reserved_kib += request->booked_kib;
     }
 }

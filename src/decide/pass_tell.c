@@ -183,7 +183,7 @@ tell(Pass *pass, size_t i)
         return;
     }
     if (plan->target_kib != work->held_kib && (pass->faults & FAULT_PART_PAGES) == 0)
-        plan->target_kib = whole_pages(plan->target_kib, guest->settings->minimum_kib);
+        plan->target_kib = whole_pages(plan->target_kib, MAX(guest->settings->minimum_kib, work->boot_to_kib));
     if (plan->target_kib == work->held_kib && guest->target_known)
         return;
     if (guest->target_pending || (memory->told && memory->told_kib == plan->target_kib &&
@@ -192,7 +192,8 @@ tell(Pass *pass, size_t i)
         return;
     }
     plan->tell = true;
-    plan->committed_kib = MAX(work->committed_kib, plan->target_kib + guest->settings->fixed_kib);
+    if (!work->limited)
+        plan->committed_kib = MAX(work->committed_kib, plan->target_kib + guest->settings->fixed_kib);
     memory->told = true;
     memory->told_kib = plan->target_kib;
     memory->told_usec = pass->now_usec;
@@ -229,6 +230,13 @@ finish(Pass *pass)
                 guest_plan->rule = PLAN_RULE_STUCK;
         } else if (work->standing.part != PART_OUT) {
             tell(pass, i);
+        } else if (work->boot_to_kib != 0) {
+            PlanRule rule = guest_plan->rule;
+
+            guest_plan->target_kib = work->boot_to_kib;
+            tell(pass, i);
+            if (!pass->link_down)
+                guest_plan->rule = rule;
         } else if (guest->life != GUEST_LIFE_OFF && guest_plan->state != GUEST_STATE_STATIC) {
             guest_plan->target_kib = work->held_kib; /* it keeps what it was told, or what it has */
         }

@@ -118,6 +118,9 @@ balloon_is_believed(GuestMemory *memory, const GuestSnapshot *guest, uint64_t ta
 
     if (up < RESET_SETTLE_USEC)
         return false;
+    /* on its way down, and within what its limit lets it have already */
+    if (memory->restart.limited && memory->balloon_moved && guest->actual_kib <= memory->restart.granted_kib)
+        return true;
     return off <= stuck_tolerance(guest->actual_kib) || up >= RESET_GIVE_UP_USEC;
 }
 

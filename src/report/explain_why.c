@@ -354,6 +354,13 @@ why_observe(ExplainText *text)
 static void
 why_starting(ExplainText *text)
 {
+    if (text->guest->granted_kib > 0) {
+        say(text,
+            "It started %s ago and its balloon is not where it was told to go yet. Until then a limit on its cgroup "
+            "(memory.high) keeps it to the %s that are booked for it, and it is not squeezed.",
+            since(text, text->snapshot->boot_usec), size(text, text->guest->committed_kib));
+        return;
+    }
     say(text,
         "It started %s ago and its balloon driver is not up yet. Until then it may touch all of its memory, so %s are "
         "booked for it and it is not squeezed.",

@@ -130,6 +130,9 @@ limit_set(void *self, const GuestRecord *guest, uint64_t high_kib, GuestLimitDon
     if (!seat->limit.writing.active) {
         seat->limit.writing = write;
         seat->limit.reclaim_seconds = 0;
+        /* to raise it nothing has to be reclaimed first */
+        if (high_kib > seat->guest.high_kib)
+            sim_limit_put(seat, high_kib);
         return;
     }
     end_write(seat, &seat->limit.waiting, "a newer value came");

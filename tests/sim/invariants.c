@@ -39,10 +39,28 @@ booked_before(const GuestSnapshot *guest)
     return guest->target_known ? MAX(guest->actual_kib, guest->target_kib) : guest->actual_kib;
 }
 
+/* Its balloon is void, and what it is told gives it nothing: it is booked at its maximum, or held at what is granted. */
+static bool
+is_booting(const GuestPlan *plan)
+{
+    return plan->rule == PLAN_RULE_RESET || plan->rule == PLAN_RULE_RESTART || plan->rule == PLAN_RULE_STARTING ||
+           plan->rule == PLAN_RULE_PAGING || plan->rule == PLAN_RULE_PAGING_LEAVE;
+}
+
+/* memory.high holds it at what it is granted, and that may be nothing. */
+static bool
+is_limited(const GuestPlan *plan)
+{
+    return plan->granted_kib > 0 || plan->rule == PLAN_RULE_RESTART || plan->rule == PLAN_RULE_PAGING ||
+           plan->rule == PLAN_RULE_PAGING_LEAVE ||
+           (plan->restart != RESTART_NONE &&
+            (plan->guest->limits.high_kib != LIMIT_NONE || plan->guest->life != GUEST_LIFE_RUNNING));
+}
+
 static bool
 is_raise(const GuestPlan *plan)
 {
-    return plan->tell && plan->target_kib > booked_before(plan->guest);
+    return plan->tell && !is_booting(plan) && plan->target_kib > booked_before(plan->guest);
 }
 
 static char *
@@ -61,7 +79,7 @@ check_told(const GuestPlan *plan)
         return g_strdup_printf("told %.1f MiB though it is not to be touched", told);
     if (guest->life != GUEST_LIFE_RUNNING || guest->migrating || !guest->answering)
         return g_strdup_printf("told %.1f MiB while it is off, frozen, migrating or not answering", told);
-    if (!guest->driver_up && plan->target_kib < settings->startup_kib)
+    if (!guest->driver_up && plan->rule != PLAN_RULE_PAGING_LEAVE && plan->target_kib < settings->startup_kib)
         return g_strdup_printf("told %.1f MiB, less than its startup, before its driver was up", told);
     least = guest->target_known ? MIN(guest->actual_kib, guest->target_kib) : guest->actual_kib;
     if (guest->driver_up && !guest->fresh && plan->target_kib + PAGE_KIB <= least)
@@ -84,6 +102,8 @@ check_booking(const GuestPlan *plan)
         least = MAX(least, guest->settings->maximum_kib);
     else if (guest->has_actual && (guest->doubts & DOUBT_ACTUAL_ABOVE_MAXIMUM) == 0)
         least = MAX(least, guest->actual_kib);
+    if (is_limited(plan))
+        least = MIN(least, plan->granted_kib);
     if (plan->committed_kib < least)
         return g_strdup_printf("committed %.1f MiB, less than the %.1f MiB it may touch", MIB(plan->committed_kib),
                                MIB(least));
@@ -100,7 +120,7 @@ check_guest(const SimSample *sample, uint32_t behaviours)
     if (broken == NULL)
         broken = check_booking(plan);
     /* of one that ran before the daemon it is what QEMU holds that tells whether there is a driver */
-    if (broken == NULL && (behaviours & SIM_LYING) == 0 && !plan->guest->adopted &&
+    if (broken == NULL && (behaviours & SIM_LYING) == 0 && !plan->guest->adopted && !is_limited(plan) &&
         sample->assigned_kib > plan->committed_kib)
         broken = g_strdup_printf("really has %.1f MiB and is committed at %.1f MiB", MIB(sample->assigned_kib),
                                  MIB(plan->committed_kib));
@@ -118,7 +138,7 @@ anybody_claims(const Plan *plan)
         if (plan->starts[i].verdict != START_ADMITTED || plan->starts[i].shortfall_kib > 0)
             return true;
     for (size_t i = 0; i < plan->guest_count; i++)
-        if (plan->guests[i].state == GUEST_STATE_RESTARTING || plan->guests[i].state == GUEST_STATE_PAGING)
+        if (plan->guests[i].state == GUEST_STATE_RESTARTING || is_limited(&plan->guests[i]))
             return true;
     return false;
 }

@@ -8,8 +8,6 @@
 
 #define MIB(kib) ((double)(kib) / 1024)
 
-#define PAGE_KIB 4
-
 /* A file outlives its guest no longer, but for swapoffs that fail. */
 #define GONE_SECONDS 10
 #define RETRY_SECONDS 6
@@ -81,7 +79,8 @@ check_emptying(const RestartInvariants *invariants, const SimStep *step, const S
     if (past->stage != PAGING_STAGE_EMPTYING && sample->paged_kib > host_free(invariants, step))
         return g_strdup_printf("is to read back %.1f MiB and the host has %.1f MiB free", MIB(sample->paged_kib),
                                MIB(host_free(invariants, step)));
-    if (past->stage != PAGING_STAGE_EMPTYING && sample->paged_kib > room + PAGE_KIB)
+    /* it may swap out until the order is carried out */
+    if (past->stage != PAGING_STAGE_EMPTYING && sample->paged_kib > room + guest->spec->swapping_kib)
         return g_strdup_printf("is to read back %.1f MiB and %.1f MiB are booked for that", MIB(sample->paged_kib),
                                MIB(room));
     if (past->emptied_seconds > RAISED_SECONDS && guest->high_kib != LIMIT_NONE &&

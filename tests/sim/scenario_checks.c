@@ -174,7 +174,7 @@ static void
 check_start_and_stop(const Trace *trace, GString *wrong)
 {
     expect_unmet(trace, wrong, trace_guest(trace, "comes"), 0, 1);
-    expect_unmet(trace, wrong, TRACE_ALL, 0, 25);
+    expect_unmet(trace, wrong, TRACE_ALL, 0, 30);
     expect_state(trace, wrong, "comes", GUEST_STATE_OFF, 0, 200);
     expect_state(trace, wrong, "comes", GUEST_STATE_RESERVED, 200, 201);
     expect_state(trace, wrong, "comes", GUEST_STATE_STARTING, 201, 209);

@@ -94,6 +94,8 @@ change_guest(FakeGuest *fake, GuestSnapshot *guest, uint64_t now_usec, uint64_t 
         fake->settings.buffer_percent = (uint32_t)(next_random(seed) % 2001);
         fake->settings.maximum_kib = 512 * MIB + next_random(seed) % (16 * GIB);
         fake->settings.minimum_kib = 256 * MIB + next_random(seed) % (fake->settings.maximum_kib - 256 * MIB);
+        fake->settings.startup_kib =
+            clamp_u64(fake->settings.startup_kib, fake->settings.minimum_kib, fake->settings.maximum_kib);
         fake->settings.fixed_kib = one_in(seed, 5) ? GIB : 0;
         fake->settings.mode = (GuestMode)(one_in(seed, 4) ? next_random(seed) % 3 : GUEST_MODE_DYNAMIC);
         fake->settings.bar = one_in(seed, 8) ? BALLOON_VFIO : one_in(seed, 8) ? BALLOON_HUGEPAGES : BALLOON_USABLE;
@@ -142,6 +144,14 @@ least_booking(const GuestSnapshot *guest)
     return MAX(guest->has_actual ? guest->actual_kib : 0, guest->target_known ? guest->target_kib : 0);
 }
 
+/* What its balloon is told is for later: now it is void. */
+static bool
+booting(const GuestPlan *plan)
+{
+    return plan->rule == PLAN_RULE_RESET || plan->rule == PLAN_RULE_RESTART || plan->rule == PLAN_RULE_PAGING ||
+           plan->rule == PLAN_RULE_PAGING_LEAVE || plan->rule == PLAN_RULE_STARTING;
+}
+
 /* NULL, or the promise that plan breaks. before: committed of each guest before it. */
 static const char *
 broken_promise(const FakeWorld *world)
@@ -176,8 +186,11 @@ broken_promise(const FakeWorld *world)
         if (seen->life != GUEST_LIFE_RUNNING || seen->migrating || !seen->answering || seen->target_pending)
             return "nothing is told to a guest that can't listen";
         if (!seen->settings->managed || seen->settings->mode != GUEST_MODE_DYNAMIC ||
-            seen->settings->bar != BALLOON_USABLE || !seen->driver_up)
+            seen->settings->bar != BALLOON_USABLE ||
+            (!seen->driver_up && guest->target_kib != seen->settings->startup_kib))
             return "nothing is told to a guest that is not ours to move";
+        if (booting(guest))
+            continue;
         if (!seen->fresh && seen->target_known && seen->target_kib <= seen->settings->maximum_kib &&
             guest->target_kib < seen->target_kib && guest->target_kib < seen->actual_kib)
             return "a stale guest is not shrunk";

@@ -91,7 +91,7 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
         return settings->mode == GUEST_MODE_OBSERVE || report->dry_run ||
                report->snapshot->host.link == WORLD_LINK_READ_ONLY;
     case PLAN_RULE_STARTING:
-        return !snapshot->driver_up && guest->committed_kib >= settings->startup_kib;
+        return (!snapshot->driver_up || guest->granted_kib > 0) && guest->committed_kib >= settings->startup_kib;
     case PLAN_RULE_ADOPTING:
         return snapshot->adopted;
     case PLAN_RULE_RESET:
@@ -109,7 +109,7 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     case PLAN_RULE_RESTART:
     case PLAN_RULE_PAGING:
     case PLAN_RULE_PAGING_LEAVE:
-        return snapshot->life == GUEST_LIFE_RUNNING && guest->committed_kib > 0;
+        return snapshot->life == GUEST_LIFE_RUNNING && guest->committed_kib >= guest->granted_kib;
     case PLAN_RULE_LINK_DOWN:
         return report->snapshot->host.link == WORLD_LINK_DOWN;
     case PLAN_RULE_LIMIT:

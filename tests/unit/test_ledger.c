@@ -171,7 +171,7 @@ budget_is_what_the_host_has_less_what_others_use(void **state)
     host_init(&host, 32 * GIB, 20 * GIB, 2 * GIB);
     host.snapshot.figures.hugepages_kib = 4 * GIB;
     /* 28 GiB, of which 20 are available and 5 with guests: 3 are used by others */
-    ledger_add(&host.sums, 6 * GIB, GIB, 5 * GIB);
+    ledger_add(&host.sums, 6 * GIB, GIB, 5 * GIB, 0);
     assert_int_equal(host_budget(&host, 1), (28 - 2 - 3 - 1) * GIB);
     assert_int_equal(host.budget.other_kib, 3 * GIB);
     assert_int_equal(host.budget.limit, BUDGET_BY_TOTAL);
@@ -186,7 +186,7 @@ memory_that_is_held_beyond_the_booking_is_not_given_again(void **state)
     Host host;
 
     host_init(&host, 32 * GIB, 22 * GIB, 2 * GIB);
-    ledger_add(&host.sums, 4 * GIB, 0, 10 * GIB);
+    ledger_add(&host.sums, 4 * GIB, 0, 10 * GIB, 0);
     assert_int_equal(host_budget(&host, 1), 24 * GIB);
     assert_int_equal(host.budget.limit, BUDGET_BY_AVAILABLE);
     settings_free(host.settings);
@@ -252,12 +252,12 @@ memory_that_no_guest_is_seen_to_hold_is_a_guests_before_it_is_the_hosts(void **s
     Host host;
 
     host_init(&host, 32 * GIB, 24 * GIB, 2 * GIB);
-    ledger_add(&host.sums, 6 * GIB, 0, 6 * GIB);
+    ledger_add(&host.sums, 6 * GIB, 0, 6 * GIB, 0);
     assert_int_equal(host_budget(&host, 1), 28 * GIB);
     assert_int_equal(host.budget.other_kib, 2 * GIB);
     /* another starts and has touched 4 GiB before its QEMU is known */
     host.snapshot.figures.available_kib = 20 * GIB;
-    ledger_add(&host.sums, 8 * GIB, 0, 0);
+    ledger_add(&host.sums, 8 * GIB, 0, 0, 0);
     assert_int_equal(host_budget(&host, 1), 28 * GIB);
     assert_int_equal(host.budget.other_kib, 2 * GIB);
     settings_free(host.settings);
