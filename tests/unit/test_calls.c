@@ -260,7 +260,8 @@ setup_with(uint64_t patience_usec)
     CallPoolOptions options = {
         .usual_lanes = 2, .lanes = 4, .patience_usec = patience_usec, .reopen_usec = 50 * USEC_PER_MSEC};
 
-    lanes_opened = lanes_open = lanes_refused = running_max = running_now = payloads = 0;
+    /* Not lanes_open and payloads: a lane that the test before left behind while it was being opened counts itself out. */
+    lanes_opened = lanes_refused = running_max = running_now = 0;
     expired = disconnected = withdrawn = 0;
     hang_open = false;
     held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
