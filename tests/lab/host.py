@@ -50,6 +50,14 @@ unix_sock_group = "root"
 unix_sock_ro_perms = "0777"
 unix_sock_rw_perms = "0700"
 """
+# Every call that a client makes about guests, one a line.
+LIBVIRTD_CALLS = "/run/lab/libvirtd-calls.log"
+LIBVIRTD_CALLS_CONFIG = f"""
+log_filters = "1:libvirt.domain 4:*"
+log_outputs = "1:file:{LIBVIRTD_CALLS}"
+"""
+
+HOOK_PATH = "/etc/libvirt/hooks/qemu.d/50-dynmem"
 
 QEMU_CONFIG = """
 user = "root"
@@ -148,6 +156,8 @@ class Host:
 
     def __init__(self, images, build, accel="tcg"):
         self.images, self.build, self.accel = images, build, accel
+        self.log_calls = False
+        self.has_hook = False
         self.bus = None
         self.libvirtd = None
         self.guests = {}
@@ -157,6 +167,8 @@ class Host:
 
     def start(self):
         self.start_bus()
+        if self.has_hook:
+            self.install_hook()
         self.start_libvirtd()
 
     def start_bus(self):
@@ -170,12 +182,26 @@ class Host:
         wait_until("the bus listens", 10, lambda: os.path.exists("/run/dbus/system_bus_socket"), 0.02)
 
     def start_libvirtd(self):
-        for name, text in (("libvirtd.conf", LIBVIRTD_CONFIG), ("qemu.conf", QEMU_CONFIG)):
+        libvirtd = LIBVIRTD_CONFIG + (LIBVIRTD_CALLS_CONFIG if self.log_calls else "")
+        for name, text in (("libvirtd.conf", libvirtd), ("qemu.conf", QEMU_CONFIG)):
             with open(f"/etc/libvirt/{name}", "w", encoding="utf-8") as config:
                 config.write(text)
         with open("/run/lab/libvirtd.log", "ab") as log:
             self.libvirtd = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until("libvirtd answers", 60, self.libvirtd_answers, 0.1)
+
+    def install_hook(self):
+        """dynmem's own hook file, with the dm-ctl and the configuration of this lab. libvirtd finds the first one when it
+        starts, later ones at once."""
+        with open(os.path.join(ROOT, "data", "50-dynmem.in"), encoding="utf-8") as template:
+            text = template.read().replace("@bindir@", f"{self.build}/src/ctl")
+        os.makedirs(os.path.dirname(HOOK_PATH), exist_ok=True)
+        with open(HOOK_PATH, "w", encoding="utf-8") as hook:
+            hook.write(text.replace("dm-ctl hook --", f"dm-ctl hook --config={DAEMON_CONFIG} --"))
+        os.chmod(HOOK_PATH, 0o755)
+
+    def remove_hook(self):
+        os.unlink(HOOK_PATH)
 
     def libvirtd_answers(self):
         if self.libvirtd.poll() is not None:
@@ -316,7 +342,7 @@ class Daemon:
     def start(self, seconds=30):
         with open("/run/lab/dynmemd.log", "ab") as log:
             self.process = subprocess.Popen([*self.wrapper, f"{self.host.build}/src/dynmemd", "--config", DAEMON_CONFIG,
-                                             *self.options], stdin=subprocess.DEVNULL,
+                                             "--state-directory=/run/lab/state", *self.options], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
         wait_until("dynmemd answers on the bus", seconds, self.answers)
 

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+The lab's cases of starting: libvirt's hook, admission, and what goes on while a hook waits. As in cases.py.
+"""
+
+import os
+import re
+import signal
+import statistics
+import subprocess
+import threading
+import time
+
+from cases import Scene, check, mib
+from host import LIBVIRTD_CALLS, MIB, URI, LabError, virsh, wait_until
+
+
+class Start:
+    """virsh start in the background, timed."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.begun = time.monotonic()
+        self.took = None
+        self.process = subprocess.Popen(["virsh", "-q", "-c", URI, "start", guest.name], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+        self.said = ""
+        self.thread = threading.Thread(target=self._wait, daemon=True)
+        self.thread.start()
+
+    def _wait(self):
+        self.said = self.process.communicate()[1].strip()
+        self.took = time.monotonic() - self.begun
+
+    def done(self):
+        return self.took is not None
+
+    def end(self, seconds=90):
+        """Waits for the end. Returns whether the guest was started."""
+        self.thread.join(seconds)
+        if not self.done():
+            self.process.kill()
+            raise LabError(f"virsh start {self.guest.name} did not end within {seconds} s")
+        return self.process.returncode == 0
+
+    def expect(self, seconds=90):
+        """The guest must have been started. Returns the seconds that took."""
+        check(self.end(seconds), f"{self.guest.name} was not started: {self.said}")
+        return self.took
+
+
+def hook_runs(guest):
+    """Whether the hook waits for an answer about the start of this guest."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                words = file.read().split("\0")
+        except OSError:
+            continue
+        if "hook" in words and guest.name in words and "prepare" in words:
+            return True
+    return False
+
+
+class Calls:
+    """What clients asked libvirtd about guests since now."""
+
+    def __init__(self):
+        self.offset = os.path.getsize(LIBVIRTD_CALLS)
+
+    def lines(self):
+        with open(LIBVIRTD_CALLS, encoding="utf-8", errors="replace") as log:
+            log.seek(self.offset)
+            return re.findall(r"debug : (vir\w+:\d+ : .*)", log.read())
+
+
+class Starts(Scene):
+    """Guests that are started by libvirt, whose hook asks dynmemd."""
+
+    CONFIG = "[Host]\nBudget={budget}MiB\n[Admission]\nTimeoutSec=25\nWhenAbsent={absent}\n"
+    BUDGET = 1000
+
+    def __init__(self, images, build):
+        super().__init__(images, build)
+        self.host.log_calls = True
+        self.host.has_hook = True
+
+    def configure(self, budget=BUDGET, absent="allow"):
+        self.daemon.configure(self.CONFIG.format(budget=budget, absent=absent))
+        if self.daemon.process and self.daemon.process.poll() is None:
+            self.daemon.process.send_signal(signal.SIGHUP)
+            wait_until("the budget is in force", 10, lambda: mib(self.daemon.ctl("host")["budget"]) == budget)
+
+    def set_up(self):
+        define = self.host.define
+        self.configure()
+        self.web = define("web", 512, 200, minimum="128MiB", priority=60)
+        self.batch = define("batch", 512, 200, minimum="128MiB", priority=20)
+        # A guest that was stopped a moment ago restarts: each case that needs a start has a guest of its own.
+        self.fresh = [define(f"start{number}", 256, 256, minimum="128MiB", priority=80) for number in range(7)]
+        self.big = define("big", 1400, 1200, minimum="512MiB", priority=80)
+        self.stranger = define("stranger", 300, managed=False)
+        self.host.start_guests(self.web, self.batch)
+        self.daemon.start()
+        self.wait_active(self.web, self.batch)
+
+    def recover(self):
+        super().recover()
+        self.configure()
+        self.stop_all_but(self.web, self.batch)
+
+    def stop_all_but(self, *stay):
+        for guest in self.host.guests.values():
+            if guest not in stay:
+                virsh("destroy", guest.name, check=False)
+        wait_until("the others are off", 15, lambda: all(
+            seen["state"] == "off" for name, seen in self.daemon.guests().items()
+            if name not in [guest.name for guest in stay]))
+
+    def fill(self):
+        """web and batch need nearly all there is."""
+        for guest in (self.web, self.batch):
+            guest.load(360)
+        wait_until("hardly anything is free", 90, lambda: self.daemon.ctl("host")["free"] < 120 * MIB, 0.5)
+
+    def fill_more(self):
+        """Of a larger budget they leave less than ten guests of 128 MiB need."""
+        for guest in (self.web, self.batch):
+            guest.load(440)
+        wait_until("they have what they need", 90, lambda: self.daemon.ctl("host")["free"] < 1100 * MIB, 0.5)
+
+    def slow_down(self, guest, ended):
+        """Lets a guest move in small steps only, but never so long not that it counts as hung."""
+        def alternate():
+            pid = guest.pid()
+            while not ended.wait(0.15):
+                os.kill(pid, signal.SIGSTOP)
+                ended.wait(1.2)
+                os.kill(pid, signal.SIGCONT)
+
+        thread = threading.Thread(target=alternate, daemon=True)
+        thread.start()
+        return thread
+
+    # ---- the cases ----
+
+    def case_hook_costs_little_where_there_is_room(self):
+        guest = self.fresh.pop()
+        took = {"with": [], "without": []}
+        for hook in ("with", "without") * 4:
+            if hook == "without":
+                self.host.remove_hook()
+            try:
+                took[hook].append(Start(guest).expect())
+            finally:
+                virsh("destroy", guest.name)
+                self.host.install_hook()
+        middle = {hook: statistics.median(times) for hook, times in took.items()}
+        return (f"virsh start takes {middle['with']:.2f} s with the hook and {middle['without']:.2f} s without: it costs "
+                f"{1000 * (middle['with'] - middle['without']):.0f} ms")
+
+    def case_start_with_room_is_admitted(self):
+        guest = self.fresh.pop()
+        took = Start(guest).expect()
+        guest.connect()
+        seen = self.seen(guest)
+        check(seen["state"] != "off", "dynmemd takes it for off")
+        check(seen["committed"] >= 256 * MIB, f"it is booked with {mib(seen['committed'])} MiB")
+        guest.wait_ready()
+        self.wait_active(guest)
+        self.stop_all_but(self.web, self.batch)
+        return f"running {took:.2f} s after virsh start"
+
+
+    def case_start_is_admitted_after_squeezing(self):
+        self.fill()
+        guest = self.fresh.pop()
+        free = mib(self.daemon.ctl("host")["free"])
+        before = self.daemon.guests()
+        took = Start(guest).expect()
+        after = self.daemon.guests()
+        check(after["batch"]["assigned"] < before["batch"]["assigned"], "nobody gave anything")
+        check(after["web"]["assigned"] >= after["batch"]["assigned"], "the one with the higher priority gave most")
+        budget, committed = (mib(self.daemon.ctl("host")[key]) for key in ("budget", "committed"))
+        check(committed <= budget, f"{committed} MiB are committed of {budget}")
+        self.stop_all_but(self.web, self.batch)
+        return (f"running {took:.2f} s after virsh start: 256 MiB with {free} MiB free; batch went from "
+                f"{mib(before['batch']['assigned'])} to {mib(after['batch']['assigned'])} MiB, web from "
+                f"{mib(before['web']['assigned'])} to {mib(after['web']['assigned'])}")
+
+    def case_everything_goes_on_while_a_hook_waits(self):
+        self.fill()
+        guest, ended = self.fresh.pop(), threading.Event()
+        slow = self.slow_down(self.batch, ended)
+        seen, calls, done = [], [], []
+        try:
+            start = Start(guest)
+            wait_until("the hook waits", 5, lambda: hook_runs(guest) or start.done(), 0.02)
+            log = Calls()
+            ticks = self.daemon.ctl("host")["ticks"]
+
+            def while_it_waits(what, act, condition):
+                """Does something, and waits until dynmemd shows it. Counts only if the hook waits all the time."""
+                begun = time.monotonic()
+                act()
+                wait_until(what, 10, condition, 0.1)
+                lines = log.lines()
+                if hook_runs(guest):
+                    calls[:] = lines
+                    done.append(f"{what} {time.monotonic() - begun:.1f} s")
+
+            while_it_waits("web paused", lambda: virsh("suspend", "web"),
+                           lambda: self.seen(self.web)["state"] == "suspended")
+            while_it_waits("web resumed", lambda: virsh("resume", "web"),
+                           lambda: self.seen(self.web)["state"] != "suspended")
+            while_it_waits("web's settings changed", lambda: virsh(
+                "metadata", "web", "--uri", "urn:dynmem:domain:1", "--key", "dynmem", "--live", "--set",
+                "<memory minimum='128MiB' priority='61'/>"), lambda: self.seen(self.web)["priority"] == 61)
+            while_it_waits("a guest defined", lambda: self.host.define("news", 128, managed=False),
+                           lambda: "news" in self.daemon.guests())
+            while_it_waits("web reset", lambda: virsh("reset", "web"),
+                           lambda: self.seen(self.web)["state"] == "restarting")
+            ticks = self.daemon.ctl("host")["ticks"] - ticks
+            self.web.wait_ready()
+            started = start.end()
+        finally:
+            ended.set()
+            slow.join()
+            seen.append(self.state_text())
+        check(len(done) == 5, f"the hook did not wait long enough: only {', '.join(done) or 'nothing'} was done meanwhile")
+        reads = [line for line in calls if line.startswith("virDomainMemoryStats:")]
+        check(reads, "nobody was asked for a report meanwhile")
+        for line in calls:
+            check(not re.match(r"virConnect(ListAll|ListD|NumOfD|GetAllDomainStats)", line),
+                  f"somebody walked all guests while the hook waited: {line}")
+            check(f"name={guest.name}," not in line, f"somebody touched the starting guest: {line}")
+        took = f"{'started' if started else 'refused'} after {start.took:.1f} s"
+        self.stop_all_but(self.web, self.batch)
+        return f"{took}; meanwhile {', '.join(done)}, {len(reads)} reports in {ticks} ticks"
+
+    def case_start_that_cannot_fit_is_refused_with_figures(self):
+        start = Start(self.big)
+        check(not start.end(), "it was started")
+        line = next((line for line in start.said.splitlines() if "dynmem:" in line), "")
+        check(line, f"virsh said: {start.said}")
+        said = line[line.index("dynmem:"):]
+        for word in (" needs ", " free", "big", "GiB"):
+            check(word in said, f"{word.strip()} is missing in: {said}")
+        check(start.took < 30, f"the refusal took {start.took:.1f} s")
+        seen = self.seen(self.big)
+        check(seen["state"] == "off", f"it is {seen['state']}")
+        wait_until("nothing is booked for it", 10, lambda: self.daemon.ctl("host")["startsAdmitted"] == 0)
+        return f"after {start.took:.1f} s: {said}"
+
+    def case_unmanaged_guest_is_never_refused(self):
+        self.fill()
+        took = Start(self.stranger).expect()
+        wait_until("it is counted", 10, lambda: self.seen(self.stranger)["committed"] >= 300 * MIB)
+        self.stop_all_but(self.web, self.batch)
+        return f"running {took:.1f} s after virsh start"
+
+    def case_killed_daemon_is_asked_again(self):
+        self.fill()
+        guest, ended = self.fresh.pop(), threading.Event()
+        slow = self.slow_down(self.batch, ended)
+        try:
+            start = Start(guest)
+            wait_until("the hook waits", 5, lambda: hook_runs(guest) or start.done(), 0.02)
+            time.sleep(1)
+            self.daemon.process.send_signal(signal.SIGKILL)
+            self.daemon.process.wait()
+            waited = hook_runs(guest)
+            check(waited, "the hook had ended before dynmemd was killed")
+            self.daemon.start()
+            linked = time.monotonic()
+            # The new one may list nobody while it is asked, and goes on with the guests that it knows by name.
+            wait_until("it is connected", 10, lambda: self.daemon.ctl("host")["link"] == "read-write", 0.1)
+            linked = time.monotonic() - linked
+            waited = hook_runs(guest)
+        finally:
+            ended.set()
+            slow.join()
+        took = start.expect()
+        wait_until("the guest is known to run", 10, lambda: self.daemon.guests().get(guest.name, {}).get("state") != "off")
+        check({"web", "batch", "big", guest.name} <= set(self.daemon.guests()), "not all guests are known")
+        self.stop_all_but(self.web, self.batch)
+        return (f"running {took:.1f} s after virsh start; connected again {linked:.1f} s after the new dynmemd was there, "
+                + ("while the hook waited" if waited else "when the hook had been answered"))
+
+    def case_absent_daemon_does_as_configured(self):
+        guest = self.fresh.pop()
+        check(self.daemon.stop() == 0, "dynmemd did not end well")
+        took = Start(guest).expect()
+        virsh("destroy", guest.name)
+        self.configure(absent="refuse")
+        start = Start(guest)
+        check(not start.end(), "it was started without dynmemd")
+        check("dynmem: dynmemd does not run" in start.said, f"virsh said: {start.said}")
+        self.configure()
+        self.daemon.start()
+        self.wait_active(self.web, self.batch)
+        return f"allow: running after {took:.2f} s; refuse: {start.said[start.said.index('dynmem:'):]}"
+
+    def case_ten_starts_at_once(self):
+        ten = [self.host.define(f"ten{number}", 128, 128, minimum="96MiB", priority=number * 10) for number in range(10)]
+        self.configure(budget=1900)
+        self.fill_more()
+        starts = [Start(guest) for guest in ten]
+        took = [start.expect(120) for start in starts]
+        host = self.daemon.ctl("host")
+        check(host["committed"] <= host["budget"], f"{mib(host['committed'])} MiB are committed of {mib(host['budget'])}")
+        wait_until("all are known to run", 15, lambda: all(self.seen(guest)["state"] != "off" for guest in ten))
+        self.stop_all_but(self.web, self.batch)
+        return f"the first runs after {min(took):.1f} s, the last after {max(took):.1f} s"
+
+
+SCENES = (Starts,)
