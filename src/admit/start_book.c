@@ -28,6 +28,7 @@ typedef struct Entry {
 struct StartBook {
     Keep *keep;
     GuestWorld guests;
+    bool linked;         /* the guests have been known, once */
     GPtrArray *entries;  /* of Entry, sorted by uuid */
     GPtrArray *requests; /* of StartRequest, as handed out */
     GPtrArray *gone; /* of Entry, no longer in the book: what was handed out stays valid until the next handing out */
@@ -427,6 +428,22 @@ is_seen_running(const Entry *entry, const GuestRecord *const *records, size_t co
     return false;
 }
 
+/*
+ * Guests are known to run, but not yet what they have, since this daemon is new: what seems free may be theirs. Half of the
+ * time there is is spent waiting for libvirt; at boot, when it can't answer, nobody is known to run.
+ */
+static bool
+is_too_early(const StartBook *book, const StartRequest *request, uint64_t now_usec)
+{
+    g_auto(GStrv) running = NULL;
+
+    if (book->linked || !request->waiting ||
+        now_usec - request->asked_usec >= (request->deadline_usec - request->asked_usec) / 2)
+        return false;
+    running = keep_keys(book->keep, KEEP_RUNNING);
+    return running[0] != NULL;
+}
+
 const StartRequest *const *
 start_book_requests(StartBook *book, const Settings *settings, const GuestRecord *const *records, size_t count,
                     WorldLink link, uint64_t now_usec, size_t *start_count)
@@ -444,8 +461,13 @@ start_book_requests(StartBook *book, const Settings *settings, const GuestRecord
     }
     g_ptr_array_set_size(book->requests, 0);
     g_ptr_array_set_size(book->gone, 0);
-    for (guint i = 0; i < book->entries->len; i++)
-        g_ptr_array_add(book->requests, &((Entry *)g_ptr_array_index(book->entries, i))->request);
+    book->linked = book->linked || link != WORLD_LINK_DOWN;
+    for (guint i = 0; i < book->entries->len; i++) {
+        StartRequest *request = &((Entry *)g_ptr_array_index(book->entries, i))->request;
+
+        if (!is_too_early(book, request, now_usec))
+            g_ptr_array_add(book->requests, request);
+    }
     *start_count = book->requests->len;
     return (const StartRequest *const *)book->requests->pdata;
 }

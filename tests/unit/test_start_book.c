@@ -456,6 +456,52 @@ a_guest_that_ran_before_the_host_went_down_restarts(void **state)
     assert_int_equal(world->requests[1]->restart, RESTART_NONE);
 }
 
+static void
+new_daemon_waits_for_those_it_knows_to_run(void **state)
+{
+    World *world = *state;
+
+    world->link = WORLD_LINK_DOWN;
+    keep_set(world->keep, KEEP_RUNNING, B, "db");
+    ask(world, A, true, 0);
+    look(world);
+    assert_int_equal(world->count, 0);
+    world->link = WORLD_LINK_READ_WRITE;
+    look(world);
+    assert_int_equal(world->count, 1);
+    /* once they were known, what is remembered of them is good enough */
+    world->link = WORLD_LINK_DOWN;
+    look(world);
+    assert_int_equal(world->count, 1);
+}
+
+static void
+new_daemon_waits_no_longer_than_half_the_time(void **state)
+{
+    World *world = *state;
+
+    world->link = WORLD_LINK_DOWN;
+    keep_set(world->keep, KEEP_RUNNING, B, "db");
+    ask(world, A, true, 0);
+    world->now_usec += world->settings->admission_timeout_usec / 2 - 1;
+    look(world);
+    assert_int_equal(world->count, 0);
+    world->now_usec += 1;
+    look(world);
+    assert_int_equal(world->count, 1);
+}
+
+static void
+host_that_boots_is_answered_without_libvirt(void **state)
+{
+    World *world = *state;
+
+    world->link = WORLD_LINK_DOWN;
+    ask(world, A, true, 0);
+    look(world);
+    assert_int_equal(world->count, 1);
+}
+
 int
 main(void)
 {
@@ -478,6 +524,9 @@ main(void)
         TEST(starts_of_an_earlier_boot_of_the_host_are_none),
         TEST(a_start_soon_after_a_stop_is_a_restart),
         TEST(a_guest_that_ran_before_the_host_went_down_restarts),
+        TEST(new_daemon_waits_for_those_it_knows_to_run),
+        TEST(new_daemon_waits_no_longer_than_half_the_time),
+        TEST(host_that_boots_is_answered_without_libvirt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
