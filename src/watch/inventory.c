@@ -483,9 +483,13 @@ follow_hook(Guest *guest, void *data)
 void
 inventory_follow_hooks(Watch *watch)
 {
-    if (hook_notes_any_waits(watch->hooks))
+    if (hook_notes_any_waits(watch->hooks)) {
         call_pool_withdraw(watch->reads, INVENTORY_KEY);
-    else if (watch->inventory.put_off)
+        /* One that has begun waits for the hook, and nothing shall wait for it. */
+        if (!watch->inventory.complete && call_pool_is_busy(watch->reads, INVENTORY_KEY))
+            read_known(watch);
+    } else if (watch->inventory.put_off) {
         inventory_start(watch);
+    }
     registry_foreach(watch->registry, follow_hook, watch);
 }

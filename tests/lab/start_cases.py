@@ -282,7 +282,9 @@ class Starts(Scene):
             slow.join()
         took = start.expect()
         wait_until("the guest is known to run", 10, lambda: self.daemon.guests().get(guest.name, {}).get("state") != "off")
-        check({"web", "batch", "big", guest.name} <= set(self.daemon.guests()), "not all guests are known")
+        guests, host = self.daemon.guests(), self.daemon.ctl("host")
+        check({"web", "batch", "big", guest.name} <= set(guests), "not all guests are known")
+        check(host["committed"] <= host["budget"], f"{mib(host['committed'])} MiB are committed of {mib(host['budget'])}")
         self.stop_all_but(self.web, self.batch)
         return (f"running {took:.1f} s after virsh start; connected again {linked:.1f} s after the new dynmemd was there, "
                 + ("while the hook waited" if waited else "when the hook had been answered"))
