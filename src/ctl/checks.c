@@ -2,6 +2,7 @@
 #include "checks.h"
 
 #include "client.h"
+#include "host_checks.h"
 
 #include <string.h>
 
@@ -23,9 +24,8 @@ check_free(void *data)
     g_free(check);
 }
 
-/* text and advice are taken over. */
-static void
-add(GPtrArray *checks, const char *name, CheckLevel level, char *text, char *advice)
+void
+check_add(GPtrArray *checks, const char *name, CheckLevel level, char *text, char *advice)
 {
     Check *check = g_new0(Check, 1);
 
@@ -37,90 +37,145 @@ static void
 check_libvirt(GPtrArray *checks, const HostView *host)
 {
     if (strcmp(host->link, "read-write") == 0)
-        add(checks, "libvirt", CHECK_OK, g_strdup(host->link_text), NULL);
+        check_add(checks, "libvirt", CHECK_OK, g_strdup(host->link_text), NULL);
     else if (strcmp(host->link, "read-only") == 0)
-        add(checks, "libvirt", CHECK_WARNING,
-            g_strdup_printf("%s; the connection may only look: nothing is changed in any guest", host->link_text),
-            g_strdup("let dynmemd run as root, as its unit does"));
+        check_add(checks, "libvirt", CHECK_WARNING,
+                  g_strdup_printf("%s; the connection may only look: nothing is changed in any guest", host->link_text),
+                  g_strdup("let dynmemd run as root, as its unit does"));
     else
-        add(checks, "libvirt", CHECK_PROBLEM, g_strdup(host->link_text),
-            g_strdup("start libvirtd or virtqemud; dynmemd connects by itself"));
+        check_add(checks, "libvirt", CHECK_PROBLEM, g_strdup(host->link_text),
+                  g_strdup("start libvirtd or virtqemud; dynmemd connects by itself"));
 }
 
-/* The daemon's figures, or NULL. */
+/* The daemon's figures, or NULL. bus is NULL where there is none, and no_bus says why. */
 static HostView *
-check_daemon(GPtrArray *checks)
+check_daemon(GPtrArray *checks, GDBusConnection *bus, const GError *no_bus)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GDBusConnection) bus = client_connect(&error);
     HostView *host = bus != NULL ? client_read_host(bus, &error) : NULL;
 
     if (host == NULL) {
-        add(checks, "daemon", CHECK_PROBLEM, g_strdup(error->message), NULL);
+        check_add(checks, "daemon", CHECK_PROBLEM, g_strdup(bus != NULL ? error->message : no_bus->message), NULL);
         return NULL;
     }
     if (strcmp(host->version, DYNMEM_VERSION) != 0)
-        add(checks, "daemon", CHECK_WARNING,
-            g_strdup_printf("dynmemd %s runs, this is dm-ctl " DYNMEM_VERSION, host->version),
-            g_strdup("systemctl restart dynmemd"));
+        check_add(checks, "daemon", CHECK_WARNING,
+                  g_strdup_printf("dynmemd %s runs, this is dm-ctl " DYNMEM_VERSION, host->version),
+                  g_strdup("systemctl restart dynmemd"));
     else if (host->dry_run)
-        add(checks, "daemon", CHECK_WARNING, g_strdup("dynmemd runs dry: nothing is changed in any guest"),
-            g_strdup("start it without --dry-run"));
+        check_add(checks, "daemon", CHECK_WARNING, g_strdup("dynmemd runs dry: nothing is changed in any guest"),
+                  g_strdup("start it without --dry-run"));
     else
-        add(checks, "daemon", CHECK_OK, g_strdup_printf("dynmemd %s runs", host->version), NULL);
+        check_add(checks, "daemon", CHECK_OK, g_strdup_printf("dynmemd %s runs", host->version), NULL);
     return host;
 }
 
 static void
-check_hook(GPtrArray *checks, const HookPlace *place)
+check_hook(GPtrArray *checks, const HookPlace *place, const HostView *host)
 {
+    uint32_t calls = 0;
     g_autoptr(GError) error = NULL;
     HookFileState state;
     const char *unaware;
 
     if (!hook_file_look(place, &state, &error)) {
-        add(checks, "hook", CHECK_PROBLEM, g_strdup(error->message), NULL);
+        check_add(checks, "hook", CHECK_PROBLEM, g_strdup(error->message), NULL);
         return;
     }
     switch (state) {
     case HOOK_FILE_ABSENT:
-        add(checks, "hook", CHECK_PROBLEM,
-            g_strdup("libvirt's hook is not installed: guests start without being asked for"),
-            g_strdup("dm-ctl check --install-hook"));
+        check_add(checks, "hook", CHECK_PROBLEM,
+                  g_strdup("libvirt's hook is not installed: guests start without being asked for"),
+                  g_strdup("dm-ctl check --install-hook"));
         return;
     case HOOK_FILE_OUTDATED:
-        add(checks, "hook", CHECK_WARNING, g_strdup(HOOK_FILE_PATH " is of another version of dynmem"),
-            g_strdup("dm-ctl check --install-hook"));
+        check_add(checks, "hook", CHECK_WARNING, g_strdup(HOOK_FILE_PATH " is of another version of dynmem"),
+                  g_strdup("dm-ctl check --install-hook"));
         return;
     case HOOK_FILE_DISABLED:
-        add(checks, "hook", CHECK_PROBLEM, g_strdup(HOOK_FILE_PATH " is not executable, so libvirt passes it over"),
-            g_strdup("dm-ctl check --install-hook"));
+        check_add(checks, "hook", CHECK_PROBLEM,
+                  g_strdup(HOOK_FILE_PATH " is not executable, so libvirt passes it over"),
+                  g_strdup("dm-ctl check --install-hook"));
         return;
     case HOOK_FILE_FOREIGN:
-        add(checks, "hook", CHECK_PROBLEM, g_strdup(HOOK_FILE_PATH " is not dynmem's file"),
-            g_strdup("move it to another name in its directory, then dm-ctl check --install-hook"));
+        check_add(checks, "hook", CHECK_PROBLEM, g_strdup(HOOK_FILE_PATH " is not dynmem's file"),
+                  g_strdup("move it to another name in its directory, then dm-ctl check --install-hook"));
         return;
     case HOOK_FILE_CURRENT:
     default:
         break;
     }
     unaware = hook_file_unaware(place);
-    if (unaware != NULL)
-        add(checks, "hook", CHECK_WARNING,
-            g_strdup_printf("installed, but %s was started before there was any hook", unaware),
-            g_strdup_printf("systemctl reload %s, unless that was done since", unaware));
+    if (host != NULL)
+        g_variant_lookup(host->properties, "HookCalls", "u", &calls);
+    if (calls > 0)
+        check_add(checks, "hook", CHECK_OK, g_strdup("libvirt's hook is installed, and libvirt calls it"), NULL);
+    else if (unaware != NULL)
+        check_add(checks, "hook", CHECK_WARNING,
+                  g_strdup_printf("installed, but %s was started before there was any hook", unaware),
+                  g_strdup_printf("systemctl reload %s, unless that was done since", unaware));
     else
-        add(checks, "hook", CHECK_OK, g_strdup("libvirt's hook is installed"), NULL);
+        check_add(checks, "hook", CHECK_OK, g_strdup("libvirt's hook is installed"), NULL);
+}
+
+/* Is somebody there who can be asked? Names that can be started count. */
+static bool
+bus_has(GDBusConnection *bus, const char *method, const char *name)
+{
+    g_autoptr(GVariant) reply =
+        g_dbus_connection_call_sync(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                    method, NULL, G_VARIANT_TYPE("(as)"), G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+    g_autofree const char **names = NULL;
+
+    if (reply == NULL)
+        return false;
+    g_variant_get(reply, "(^a&s)", &names);
+    return g_strv_contains(names, name);
+}
+
+static void
+check_polkit(GPtrArray *checks, GDBusConnection *bus)
+{
+    static const char polkit[] = "org.freedesktop.PolicyKit1";
+
+    if (bus_has(bus, "ListNames", polkit) || bus_has(bus, "ListActivatableNames", polkit))
+        check_add(checks, "polkit", CHECK_OK, g_strdup("polkit says who may start guests and change things"), NULL);
+    else
+        check_add(checks, "polkit", CHECK_WARNING,
+                  g_strdup("polkit is not there: only root may start guests and change things"),
+                  g_strdup("install polkit, if others should"));
+}
+
+static void
+check_paging(GPtrArray *checks, const HostView *host)
+{
+    const char *bar = NULL;
+
+    if (!g_variant_lookup(host->properties, "PagingBar", "&s", &bar))
+        return;
+    if (bar[0] == '\0')
+        check_add(checks, "paging", CHECK_OK, g_strdup("guests that restart on a full host can have paging files"),
+                  NULL);
+    else
+        check_add(checks, "paging", CHECK_WARNING, g_strdup_printf("no guest can have a paging file: %s", bar), NULL);
 }
 
 GPtrArray *
 checks_run(const HookPlace *place)
 {
     GPtrArray *checks = g_ptr_array_new_with_free_func(check_free);
-    g_autoptr(HostView) host = check_daemon(checks);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDBusConnection) bus = client_connect(&error);
+    g_autoptr(HostView) host = check_daemon(checks, bus, error);
 
     if (host != NULL)
         check_libvirt(checks, host);
-    check_hook(checks, place);
+    check_hook(checks, place, host);
+    host_checks_config(checks, place->root);
+    if (bus != NULL)
+        check_polkit(checks, bus);
+    host_checks_kernel(checks, place->root);
+    if (host != NULL)
+        check_paging(checks, host);
     return checks;
 }

@@ -23,5 +23,8 @@ typedef struct Check {
     char *advice; /* what would help; NULL where nothing is to be done */
 } Check;
 
+/* Adds one to an array of Check; text and advice are taken over. */
+void check_add(GPtrArray *checks, const char *name, CheckLevel level, char *text, char *advice);
+
 /* Looks at everything. GPtrArray of Check, those that matter most first; caller unrefs. */
 GPtrArray *checks_run(const HookPlace *place);

@@ -304,3 +304,15 @@ client_explain(GDBusConnection *bus, const char *guest, GError **error)
         g_variant_get(reply, "(s)", &json);
     return json;
 }
+
+char *
+client_rate(GDBusConnection *bus, uint64_t startup, uint32_t priority, GError **error)
+{
+    g_autoptr(GVariant) reply = call(bus, DYNMEM_BUS_INTERFACE_MANAGER, "Rate",
+                                     g_variant_new("(tu)", (guint64)startup, priority), "(s)", error);
+    char *json = NULL;
+
+    if (reply != NULL)
+        g_variant_get(reply, "(s)", &json);
+    return json;
+}

@@ -108,5 +108,8 @@ const GuestView *client_find_guest(GPtrArray *guests, const char *name_or_uuid, 
 /* The daemon's explanation of the guest of this name or UUID, one JSON object. Caller frees. */
 char *client_explain(GDBusConnection *bus, const char *guest, GError **error);
 
+/* How well a guest of so many bytes of startup memory would fit, one JSON object. Caller frees. */
+char *client_rate(GDBusConnection *bus, uint64_t startup, uint32_t priority, GError **error);
+
 /* Turns an error of the bus into one of DYNMEM_ERROR with a message for people; takes raw over. */
 void client_take_error(GError *raw, GError **error);

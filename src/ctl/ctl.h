@@ -58,9 +58,12 @@ bool verb_simulate(const CtlOptions *options, char **arguments, GError **error);
 bool verb_paging(const CtlOptions *options, char **arguments, GError **error);
 bool verb_monitor(const CtlOptions *options, char **arguments, GError **error);
 bool verb_check(const CtlOptions *options, char **arguments, GError **error);
+bool verb_rate(const CtlOptions *options, char **arguments, GError **error);
+bool verb_start(const CtlOptions *options, char **arguments, GError **error);
 bool verb_hook(const CtlOptions *options, char **arguments, GError **error);
 
 extern const GOptionEntry verb_check_options[];
 extern const GOptionEntry verb_hook_options[];
+extern const GOptionEntry verb_rate_options[];
 extern const GOptionEntry verb_simulate_options[];
 extern const GOptionEntry verb_top_options[];

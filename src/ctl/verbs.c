@@ -15,6 +15,8 @@ const CtlVerb ctl_verbs[] = {
     {"top", "", 0, "live view of all guests with bars", verb_top_options, verb_top},
     {"monitor", "", 0, "events as they happen", NULL, verb_monitor},
     {"paging", "", 0, "restarts on a full host, and their paging files", NULL, verb_paging},
+    {"start", "GUEST", 1, "find memory for a guest, and start it", NULL, verb_start},
+    {"rate", "SIZE", 1, "how well a guest of that startup memory would fit", verb_rate_options, verb_rate},
     {"simulate", "FILE", 1, "a run of the simulated host that FILE describes", verb_simulate_options, verb_simulate},
     {"check", "", 0, "is this host set up right?", verb_check_options, verb_check},
     {"hook", "NAME OPERATION SUBOPERATION EXTRA", 4, "what libvirt calls when a guest starts or stops",

@@ -318,6 +318,7 @@ may_hook(GDBusMethodInvocation *invocation, const GError *refusal, void *data)
     }
     g_variant_get(g_dbus_method_invocation_get_parameters(invocation), "(&s&s&s&s&s)", &guest, &operation,
                   &suboperation, &extra, &xml);
+    bus_manager_set_hook_calls(methods->manager, bus_manager_get_hook_calls(methods->manager) + 1);
     uuid = hook_guest(methods, invocation, guest);
     if (uuid == NULL)
         return;

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What "dm-ctl check" sees in files of this host, without the daemon. */
+
+#include "checks.h"
+
+/* All below root ("" for this host). */
+void host_checks_kernel(GPtrArray *checks, const char *root);
+/* dynmemd's configuration, and the directory for paging files that it names. */
+void host_checks_config(GPtrArray *checks, const char *root);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* dm-ctl rate SIZE: would a guest of that startup memory fit now, and how well? */
+
+#include "client.h"
+#include "ctl.h"
+#include "error.h"
+#include "facts.h"
+#include "output.h"
+#include "text.h"
+#include "units.h"
+
+#include <stdio.h>
+
+#define STARS 5
+#define PRIORITY_DEFAULT 50
+#define PRIORITY_MAX 100
+
+static int priority = PRIORITY_DEFAULT;
+
+const GOptionEntry verb_rate_options[] = {
+    {"priority", 0, 0, G_OPTION_ARG_INT, &priority, "its priority, 0 to 100 (50)", "N"},
+    {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
+};
+
+static uint64_t
+get_number(JsonObject *object, const char *member)
+{
+    JsonNode *node = json_object_get_member(object, member);
+
+    return node != NULL && JSON_NODE_HOLDS_VALUE(node) ? (uint64_t)MAX(json_node_get_int(node), 0) : 0;
+}
+
+/* Cleaned; caller frees. */
+static char *
+get_text(JsonObject *object, const char *member)
+{
+    JsonNode *node = json_object_get_member(object, member);
+    const char *text = node != NULL && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_string(node) : NULL;
+
+    return text_clean(text != NULL ? text : "");
+}
+
+/* The members of an array that are objects, or an empty list. */
+static GList *
+get_rows(JsonObject *object, const char *member)
+{
+    JsonNode *node = json_object_get_member(object, member);
+
+    return node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_array_get_elements(json_node_get_array(node)) : NULL;
+}
+
+static void
+print_verdict(uint64_t stars)
+{
+    static const char *const texts[STARS + 1] = {
+        "it would be refused: more is needed than is free and may be taken from others",
+        "it fits, with all that may be taken from others",
+        "it fits, with memory that others need",
+        "it fits, with buffers of others",
+        "it fits in free memory, without its buffer",
+        "it fits in free memory, with its buffer",
+    };
+    static const CellColour colours[STARS + 1] = {CELL_BAD, CELL_LOW, CELL_LOW, CELL_PLAIN, CELL_GOOD, CELL_GOOD};
+    uint64_t count = MIN(stars, STARS);
+    g_autoptr(GString) value = g_string_new(NULL);
+
+    for (unsigned i = 0; i < STARS; i++)
+        g_string_append(value, text_is_utf8() ? (i < count ? "\u2605" : "\u2606") : (i < count ? "*" : "-"));
+    g_string_append_printf(value, " %u of %u: %s", (unsigned)count, STARS, texts[count]);
+    fact_print("Rating", value->str, colours[count]);
+}
+
+static void
+print_squeeze(JsonObject *row)
+{
+    g_autofree char *name = get_text(row, "name");
+    g_autofree char *assigned = text_size(get_number(row, "assigned"));
+    g_autofree char *target = text_size(get_number(row, "target"));
+    JsonNode *below = json_object_get_member(row, "belowDemand");
+    bool hurts = below != NULL && JSON_NODE_HOLDS_VALUE(below) && json_node_get_boolean(below);
+
+    printf("  %s: from %s to %s%s\n", name, assigned, target, hurts ? ", less than it needs" : "");
+}
+
+static void
+print_blocker(JsonObject *row)
+{
+    g_autofree char *name = get_text(row, "name");
+    g_autofree char *kept = text_size(get_number(row, "kept"));
+    g_autofree char *reason = get_text(row, "reason");
+
+    printf("  %s keeps %s%s%s\n", name[0] != '\0' ? name : "the host", kept, reason[0] != '\0' ? ": " : "", reason);
+}
+
+static void
+print_rows(JsonObject *rating, const char *member, const char *title, void (*print)(JsonObject *row))
+{
+    g_autoptr(GList) rows = get_rows(rating, member);
+
+    if (rows != NULL)
+        printf("\n%s\n", title);
+    for (GList *row = rows; row != NULL; row = row->next)
+        if (JSON_NODE_HOLDS_OBJECT((JsonNode *)row->data))
+            print(json_node_get_object(row->data));
+}
+
+static void
+print_rating(JsonObject *rating)
+{
+    uint64_t missing = get_number(rating, "missing");
+
+    print_verdict(get_number(rating, "stars"));
+    fact_print_size("Needed", get_number(rating, "needed"), "what its QEMU costs included");
+    fact_print_size("Free", get_number(rating, "free"), "");
+    fact_print_size("Buffers", get_number(rating, "buffers"), "could be taken of others' buffers");
+    fact_print_size("Demand", get_number(rating, "demand"), "could be taken of what others need");
+    if (missing > 0)
+        fact_print_size("Missing", missing,
+                        "stop or migrate a guest, lower a minimum, or rate it with a higher priority");
+    print_rows(rating, "squeezes", "Who would give up memory:", print_squeeze);
+    print_rows(rating, "blockers", "Who is in the way:", print_blocker);
+}
+
+static bool
+print_answer(const char *json, bool machine, GError **error)
+{
+    g_autoptr(GError) raw = NULL;
+    JsonNode *root = json_from_string(json, &raw);
+
+    if (root == NULL || !JSON_NODE_HOLDS_OBJECT(root)) {
+        g_clear_pointer(&root, json_node_unref);
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED,
+                    "dynmemd: its answer is not to be understood; are dynmemd and dm-ctl of the same version?");
+        return false;
+    }
+    if (machine) {
+        output_print_json(root, true);
+        return true;
+    }
+    print_rating(json_node_get_object(root));
+    json_node_unref(root);
+    return true;
+}
+
+bool
+verb_rate(const CtlOptions *options, char **arguments, GError **error)
+{
+    g_autoptr(GError) raw = NULL;
+    g_autoptr(GDBusConnection) bus = NULL;
+    g_autofree char *json = NULL;
+    uint64_t startup_kib = 0;
+
+    if (!units_parse_size(arguments[0], &startup_kib, &raw) || startup_kib == 0) {
+        g_autofree char *shown = text_clean(raw != NULL ? raw->message : "a size above 0 is expected");
+
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "rate: %s", shown);
+        return false;
+    }
+    if (priority < 0 || priority > PRIORITY_MAX) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "rate: --priority=%d: expected 0 to %d", priority,
+                    PRIORITY_MAX);
+        return false;
+    }
+    bus = client_connect(error);
+    json = bus != NULL ? client_rate(bus, bytes_from_kib(startup_kib), (uint32_t)priority, error) : NULL;
+    return json != NULL && print_answer(json, options->json, error);
+}
