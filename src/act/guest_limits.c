@@ -1,30 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * Reading is a pread of five files of a few bytes for each guest and tick; they are kept open, up to a limit, and
- * belong to their group: they fail once that is gone.
- *
- * A write that lowers the limit reclaims memory in the writer until the group is below it, or gives up (kernel
- * mm/memcontrol.c, memory_high_write): seconds, with a disk's worth of swapping in them. It runs on a thread, in steps,
- * so that a newer value need not wait for all of it.
- */
-
 #include "guest_limits.h"
 
 #include "error.h"
 #include "kernel/guest_group.h"
-#include "kernel/proc_file.h"
+#include "limit_files.h"
+#include "limit_write.h"
 #include "units.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-/* What is lowered in one write. */
-#define STEP_KIB (64 * KIB_PER_MIB)
 /* More writes than this at once are not begun: each may hold a thread for seconds. */
 #define THREADS_MAX 16
-#define KEPT_FILES_MAX 400
 #define LOOKUP_USEC (60 * USEC_PER_SEC)
 #define FORGET_USEC (60 * USEC_PER_SEC)
 
@@ -37,18 +24,6 @@
 #define NEWER_LIMIT "a newer limit has taken its place"
 #define DAEMON_ENDS "dynmemd is about to end"
 
-enum {
-    FILE_HIGH,
-    FILE_CURRENT,
-    FILE_SWAP_CURRENT,
-    FILE_SWAP_MAX,
-    FILE_EVENTS,
-    FILE_COUNT
-};
-
-static const char *const file_names[FILE_COUNT] = {"memory.high", "memory.current", "memory.swap.current",
-                                                   "memory.swap.max", "memory.events"};
-
 /* What threads and the main loop share: it outlives the one that goes first. */
 typedef struct Handle {
     gatomicrefcount references;
@@ -58,28 +33,20 @@ typedef struct Handle {
 /* One value to be written, by a thread. */
 typedef struct Job {
     Handle *handle;
-    const ActSystem *system;
-    Held *held;
+    LimitWrite write;
     char uuid[37];
     pid_t pid;
-    char *file; /* memory.high of its group */
-    uint64_t from_kib;
-    uint64_t to_kib;
-    GuestLimitDone done;
+    GuestLimitDone done; /* NULL: told already */
     void *user_data;
-    int superseded; /* atomic: stop at the next step */
     GError *error;
 } Job;
 
 typedef struct Guest {
     pid_t pid;
     char uuid[37];
-    char *group; /* NULL: none, bar says why */
-    const char *bar;
+    LimitFiles files;
     uint64_t looked_usec;
     uint64_t read_usec;
-    char *paths[FILE_COUNT];
-    int fds[FILE_COUNT];
     bool known;        /* whether memory.high is ours has been looked up */
     bool ours;         /* memory.high is what was written here: high_kib */
     uint64_t high_kib; /* last written */
@@ -93,6 +60,7 @@ struct Limits {
     Handle *handle;
     GHashTable *guests; /* pid -> Guest */
     GHashTable *kept;   /* groups whose limit outlives this daemon */
+    GHashTable *theirs; /* groups whose limit was ours until somebody else set it */
     GThreadPool *pool;
     unsigned open_files;
     unsigned running;
@@ -123,8 +91,8 @@ static void
 job_free(Job *job)
 {
     handle_unref(job->handle);
-    held_unref(job->held);
-    g_free(job->file);
+    held_unref(job->write.held);
+    g_free(job->write.file);
     g_clear_error(&job->error);
     g_free(job);
 }
@@ -132,46 +100,21 @@ job_free(Job *job)
 /* ---- guests ---- */
 
 static void
-close_file(Limits *limits, int *fd)
-{
-    if (*fd < 0)
-        return;
-    close(*fd);
-    *fd = -1;
-    limits->open_files--;
-}
-
-static void
 let_go(Limits *limits, Guest *guest)
 {
-    for (unsigned i = 0; i < FILE_COUNT; i++) {
-        close_file(limits, &guest->fds[i]);
-        g_clear_pointer(&guest->paths[i], g_free);
-    }
-    g_clear_pointer(&guest->group, g_free);
-    guest->bar = NULL;
+    limit_files_clear(&guest->files, &limits->open_files);
     guest->known = false;
 }
 
 static void
 look_up(Limits *limits, Guest *guest)
 {
-    g_autofree char *before = g_steal_pointer(&guest->group);
-    g_autofree char *group = guest_group_find(limits->system->root, guest->pid, &guest->bar);
+    g_autofree char *before = g_strdup(guest->files.group);
 
     guest->looked_usec = now_usec();
-    if (before != NULL && g_strcmp0(before, group) == 0) {
-        guest->group = g_steal_pointer(&before);
-        return;
-    }
-    let_go(limits, guest);
-    if (group == NULL) {
-        guest_group_find(limits->system->root, guest->pid, &guest->bar);
-        return;
-    }
-    guest->group = g_steal_pointer(&group);
-    for (unsigned i = 0; i < FILE_COUNT; i++)
-        guest->paths[i] = g_strconcat(limits->system->root, GUEST_GROUP_MOUNT, guest->group, "/", file_names[i], NULL);
+    limit_files_find(&guest->files, limits->system, guest->pid, &limits->open_files);
+    if (g_strcmp0(before, guest->files.group) != 0)
+        guest->known = false;
 }
 
 static Guest *
@@ -182,8 +125,7 @@ find_guest(Limits *limits, const GuestRecord *record)
     if (guest == NULL) {
         guest = g_new0(Guest, 1);
         guest->pid = record->pid;
-        for (unsigned i = 0; i < FILE_COUNT; i++)
-            guest->fds[i] = -1;
+        limit_files_init(&guest->files);
         g_hash_table_insert(limits->guests, GINT_TO_POINTER(record->pid), guest);
     }
     if (strcmp(guest->uuid, record->uuid) != 0) { /* another process of this number */
@@ -217,45 +159,83 @@ sweep(Limits *limits)
     }
 }
 
-/* ---- reading ---- */
+/* ---- giving back ---- */
 
-static bool
-read_text(Limits *limits, Guest *guest, unsigned file, char *buffer, size_t size)
+/* Many values at once, on a thread of their own: what is remembered on disk changes. */
+typedef struct Release {
+    Handle *handle;
+    Held *held;
+    char **files;
+    bool forget; /* they are left as they are */
+} Release;
+
+static void
+end_stop(Limits *limits)
 {
-    bool was_open = guest->fds[file] >= 0;
-    gssize length = proc_file_read(guest->paths[file], &guest->fds[file], buffer, size);
+    void (*done)(void *user_data) = limits->stop.done;
 
-    if (was_open && guest->fds[file] < 0)
-        limits->open_files--;
-    else if (!was_open && guest->fds[file] >= 0)
-        limits->open_files++;
-    if (limits->open_files > KEPT_FILES_MAX)
-        close_file(limits, &guest->fds[file]);
-    return length >= 0;
+    g_clear_handle_id(&limits->stop.timer, g_source_remove);
+    limits->stop.done = NULL;
+    if (done != NULL)
+        done(limits->stop.user_data);
 }
 
-static bool
-read_kib(Limits *limits, Guest *guest, unsigned file, uint64_t *kib)
+static gboolean
+released(gpointer data)
 {
-    char buffer[64];
-    uint64_t bytes;
+    Release *release = data;
+    Limits *limits = release->handle->limits;
 
-    if (!read_text(limits, guest, file, buffer, sizeof buffer))
-        return false;
-    if (g_str_has_prefix(buffer, "max"))
-        *kib = LIMIT_NONE;
-    else if (proc_file_number(buffer, &bytes) != NULL)
-        *kib = kib_from_bytes(bytes);
+    if (limits != NULL && !release->forget)
+        end_stop(limits);
+    handle_unref(release->handle);
+    held_unref(release->held);
+    g_strfreev(release->files);
+    g_free(release);
+    return G_SOURCE_REMOVE;
+}
+
+static gpointer
+release_thread(gpointer data)
+{
+    Release *release = data;
+    const char *const *files = (const char *const *)release->files;
+
+    /* what fails is known to the next daemon */
+    if (release->forget)
+        held_forget(release->held, files, g_strv_length(release->files), NULL);
     else
-        return false;
-    return true;
+        held_release(release->held, files, g_strv_length(release->files), NULL);
+    g_idle_add(released, release);
+    return NULL;
 }
 
-static char *
-high_file(const Guest *guest)
+/* Takes files over. */
+static void
+begin_release(Limits *limits, char **files, bool forget)
 {
-    return g_strconcat(guest->group, "/", file_names[FILE_HIGH], NULL);
+    Release *release = g_new0(Release, 1);
+
+    release->handle = limits->handle;
+    g_atomic_ref_count_inc(&limits->handle->references);
+    release->held = held_ref(limits->held);
+    release->files = files;
+    release->forget = forget;
+    g_thread_unref(g_thread_new("limits", release_thread, release));
 }
+
+/* Somebody else has set it: neither this daemon nor the next shall put anything back. */
+static void
+disown(Limits *limits, const Guest *guest)
+{
+    char **files = g_new0(char *, 2);
+
+    g_hash_table_add(limits->theirs, g_strdup(guest->files.group));
+    files[0] = limit_files_high(&guest->files);
+    begin_release(limits, files, true);
+}
+
+/* ---- reading ---- */
 
 /*
  * Whose memory.high is. Ours: none at all, what was written here last, or, once after the start of the daemon, what
@@ -276,11 +256,13 @@ judge_high(Limits *limits, Guest *guest, uint64_t high_kib)
     if (guest->ours && guest->high_kib == high_kib)
         return NULL;
     if (!guest->known) {
-        file = high_file(guest);
+        file = limit_files_high(&guest->files);
         guest->known = true;
         guest->ours = held_has(limits->held, file);
         guest->high_kib = high_kib;
     } else {
+        if (guest->ours)
+            disown(limits, guest);
         guest->ours = false;
     }
     return guest->ours ? NULL : BAR_FOREIGN;
@@ -289,22 +271,22 @@ judge_high(Limits *limits, Guest *guest, uint64_t high_kib)
 static void
 read_figures(Limits *limits, Guest *guest, uint64_t high_kib, GuestLimits *figures)
 {
-    char buffer[1024];
+    LimitFiles *files = &guest->files;
+    unsigned *kept = &limits->open_files;
 
     figures->pending = guest->job != NULL;
     figures->high_kib = high_kib;
     if (guest->job != NULL) {
         const Job *last = guest->next != NULL ? guest->next : guest->job;
 
-        figures->high_kib = MAX(high_kib, last->to_kib);
+        figures->high_kib = MAX(high_kib, last->write.to_kib);
     }
     figures->set = figures->usable && (guest->ours || guest->job != NULL);
     figures->swap_max_kib = LIMIT_NONE;
-    read_kib(limits, guest, FILE_CURRENT, &figures->charged_kib);
-    read_kib(limits, guest, FILE_SWAP_CURRENT, &figures->swapped_kib);
-    read_kib(limits, guest, FILE_SWAP_MAX, &figures->swap_max_kib);
-    if (read_text(limits, guest, FILE_EVENTS, buffer, sizeof buffer))
-        proc_file_find(buffer, "high ", &figures->held_back);
+    limit_files_kib(files, LIMIT_CURRENT, &figures->charged_kib, kept);
+    limit_files_kib(files, LIMIT_SWAP_CURRENT, &figures->swapped_kib, kept);
+    limit_files_kib(files, LIMIT_SWAP_MAX, &figures->swap_max_kib, kept);
+    limit_files_held_back(files, &figures->held_back, kept);
 }
 
 static void
@@ -320,10 +302,10 @@ world_read(void *self, const GuestRecord *record, GuestLimits *figures)
         return;
     guest = find_guest(limits, record);
     guest->read_usec = now_usec();
-    figures->bar = guest->bar;
-    if (guest->group == NULL)
+    figures->bar = guest->files.bar;
+    if (guest->files.group == NULL)
         return;
-    if (!read_kib(limits, guest, FILE_HIGH, &high_kib)) {
+    if (!limit_files_kib(&guest->files, LIMIT_HIGH, &high_kib, &limits->open_files)) {
         figures->bar = guest_group_bar(limits->system->root);
         if (figures->bar == NULL)
             figures->bar = "its control group can't be read";
@@ -337,56 +319,14 @@ world_read(void *self, const GuestRecord *record, GuestLimits *figures)
 
 /* ---- writing ---- */
 
-/* On a thread. */
-static void
-lower(Job *job)
-{
-    g_autofree char *current_file = g_strndup(job->file, strlen(job->file) - strlen(file_names[FILE_HIGH]));
-    g_autofree char *file = g_strconcat(current_file, file_names[FILE_CURRENT], NULL);
-    uint64_t charged_kib = 0, step_kib;
-
-    group_file_kib(job->system, file, &charged_kib);
-    /* nothing is to be reclaimed above what it uses */
-    step_kib = MAX(job->to_kib, MIN(charged_kib, job->from_kib));
-    while (job->error == NULL) {
-        g_autofree char *value = NULL;
-
-        step_kib = MAX(job->to_kib, saturating_sub(step_kib, STEP_KIB));
-        value = group_value_text(job->system, step_kib);
-        group_file_write(job->system, job->file, value, &job->error);
-        act_system_step(job->system, "limit lowered");
-        if (step_kib == job->to_kib)
-            return;
-        if (g_atomic_int_get(&job->superseded))
-            g_set_error(&job->error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, NEWER_LIMIT);
-    }
-}
-
-static void
-raise_to(Job *job)
-{
-    g_autofree char *value = group_value_text(job->system, job->to_kib);
-
-    group_file_write(job->system, job->file, value, &job->error);
-    act_system_step(job->system, "limit raised");
-}
-
 static gboolean job_ended(gpointer data);
 
 static void
 run_job(gpointer data, gpointer unused)
 {
     Job *job = data;
-    const char *file = job->file;
 
-    if (job->to_kib == LIMIT_NONE) {
-        held_release(job->held, &file, 1, &job->error);
-    } else if (held_claim(job->held, file, &job->error)) {
-        if (job->to_kib < job->from_kib)
-            lower(job);
-        else
-            raise_to(job);
-    }
+    limit_write_run(&job->write, &job->error);
     g_idle_add(job_ended, job);
 }
 
@@ -398,7 +338,7 @@ tell_end(Job *job, const GError *error)
 
     job->done = NULL;
     if (done != NULL)
-        done(job->user_data, job->uuid, job->to_kib, error);
+        done(job->user_data, job->uuid, job->write.to_kib, error);
 }
 
 static void
@@ -416,13 +356,12 @@ drop_waiting(Guest *guest, const char *why)
 static void
 begin_job(Limits *limits, Guest *guest, Job *job)
 {
-    g_autoptr(GError) error = NULL;
-
-    job->from_kib = LIMIT_NONE;
-    group_file_kib(limits->system, job->file, &job->from_kib);
+    job->write.from_kib = LIMIT_NONE;
+    group_file_kib(limits->system, job->write.file, &job->write.from_kib);
     guest->job = job;
+    g_hash_table_remove(limits->theirs, guest->files.group);
     limits->running++;
-    g_thread_pool_push(limits->pool, job, &error); /* an error still queues it */
+    g_thread_pool_push(limits->pool, job, NULL); /* an error still queues it */
 }
 
 static void release_all(Limits *limits);
@@ -444,9 +383,9 @@ job_ended(gpointer data)
     g_assert(guest != NULL && guest->job == job);
     guest->job = NULL;
     /* an error may leave any of its steps */
-    high_kib = job->to_kib;
+    high_kib = job->write.to_kib;
     if (job->error != NULL)
-        group_file_kib(limits->system, job->file, &high_kib);
+        group_file_kib(limits->system, job->write.file, &high_kib);
     guest->ours = high_kib != LIMIT_NONE;
     guest->high_kib = group_value_round(limits->system, high_kib);
     guest->known = true;
@@ -466,9 +405,9 @@ world_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
     Guest *guest = find_guest(limits, record);
     Job *job;
 
-    if (guest->group == NULL || limits->stop.active) {
-        g_autoptr(GError) error =
-            g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, limits->stop.active ? DAEMON_ENDS : guest->bar);
+    if (guest->files.group == NULL || limits->stop.active) {
+        g_autoptr(GError) error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
+                                                      limits->stop.active ? DAEMON_ENDS : guest->files.bar);
 
         done(user_data, record->uuid, high_kib, error);
         return;
@@ -476,19 +415,19 @@ world_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
     job = g_new0(Job, 1);
     job->handle = limits->handle;
     g_atomic_ref_count_inc(&limits->handle->references);
-    job->system = limits->system;
-    job->held = held_ref(limits->held);
+    job->write.system = limits->system;
+    job->write.held = held_ref(limits->held);
+    job->write.file = limit_files_high(&guest->files);
+    job->write.to_kib = high_kib;
     g_strlcpy(job->uuid, record->uuid, sizeof job->uuid);
     job->pid = record->pid;
-    job->file = high_file(guest);
-    job->to_kib = high_kib;
     job->done = done;
     job->user_data = user_data;
     if (guest->job == NULL) {
         begin_job(limits, guest, job);
         return;
     }
-    g_atomic_int_set(&guest->job->superseded, 1);
+    g_atomic_int_set(&guest->job->write.superseded, 1);
     drop_waiting(guest, NEWER_LIMIT);
     guest->next = job;
 }
@@ -507,7 +446,7 @@ raises_first(const void *a, const void *b, void *unused)
 {
     const Job *first = a, *second = b;
 
-    return (first->to_kib < first->from_kib) - (second->to_kib < second->from_kib);
+    return (first->write.to_kib < first->write.from_kib) - (second->write.to_kib < second->write.from_kib);
 }
 
 Limits *
@@ -522,6 +461,7 @@ limits_new(const ActSystem *system, Held *held)
     limits->handle->limits = limits;
     limits->guests = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     limits->kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    limits->theirs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     limits->pool = g_thread_pool_new(run_job, NULL, THREADS_MAX, FALSE, NULL);
     g_thread_pool_set_sort_function(limits->pool, raises_first, NULL);
     return limits;
@@ -544,7 +484,7 @@ limits_free(Limits *limits)
         if (guest->job != NULL) {
             g_autoptr(GError) error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, DAEMON_ENDS);
 
-            g_atomic_int_set(&guest->job->superseded, 1);
+            g_atomic_int_set(&guest->job->write.superseded, 1);
             tell_end(guest->job, error);
         }
         drop_waiting(guest, DAEMON_ENDS);
@@ -553,6 +493,7 @@ limits_free(Limits *limits)
     g_thread_pool_free(limits->pool, FALSE, FALSE);
     g_hash_table_unref(limits->guests);
     g_hash_table_unref(limits->kept);
+    g_hash_table_unref(limits->theirs);
     held_unref(limits->held);
     handle_unref(limits->handle);
     g_free(limits);
@@ -567,77 +508,28 @@ limits_keep(Limits *limits, const char *group, bool keep)
         g_hash_table_remove(limits->kept, group);
 }
 
-/* Puts back what an orderly stop puts back, on a thread: what is remembered on disk changes. */
-typedef struct Release {
-    Handle *handle;
-    Held *held;
-    char **files;
-} Release;
-
-static void
-end_stop(Limits *limits)
-{
-    void (*done)(void *user_data) = limits->stop.done;
-
-    limits->stop.done = NULL;
-    if (done != NULL)
-        done(limits->stop.user_data);
-}
-
-static gboolean
-released(gpointer data)
-{
-    Release *release = data;
-    Limits *limits = release->handle->limits;
-
-    if (limits != NULL) {
-        g_clear_handle_id(&limits->stop.timer, g_source_remove);
-        end_stop(limits);
-    }
-    handle_unref(release->handle);
-    held_unref(release->held);
-    g_strfreev(release->files);
-    g_free(release);
-    return G_SOURCE_REMOVE;
-}
-
-static gpointer
-release_thread(gpointer data)
-{
-    Release *release = data;
-
-    held_release(release->held, (const char *const *)release->files, g_strv_length(release->files), NULL);
-    g_idle_add(released, release);
-    return NULL;
-}
-
 static void
 release_all(Limits *limits)
 {
     g_auto(GStrv) files = NULL;
-    g_autoptr(GPtrArray) due = g_ptr_array_new();
-    Release *release;
+    GPtrArray *due;
 
     if (limits->stop.releasing)
         return;
     limits->stop.releasing = true;
     files = held_list(limits->held, "/memory.high");
+    due = g_ptr_array_new();
     for (size_t i = 0; files[i] != NULL; i++) {
         g_autofree char *group = g_path_get_dirname(files[i]);
 
-        if (!g_hash_table_contains(limits->kept, group))
+        if (!g_hash_table_contains(limits->kept, group) && !g_hash_table_contains(limits->theirs, group))
             g_ptr_array_add(due, g_strdup(files[i]));
     }
     g_ptr_array_add(due, NULL);
-    release = g_new0(Release, 1);
-    release->handle = limits->handle;
-    g_atomic_ref_count_inc(&limits->handle->references);
-    release->held = held_ref(limits->held);
-    release->files = (char **)g_ptr_array_free(g_steal_pointer(&due), FALSE);
-    g_thread_unref(g_thread_new("limits", release_thread, release));
+    begin_release(limits, (char **)g_ptr_array_free(due, FALSE), false);
 }
 
-/* Half way: who still lowers a limit is not waited for. At the end: neither is the disk. */
+/* Half way: who still lowers a limit is not waited for any more. At the end: nor is the disk. */
 static gboolean
 stop_is_late(gpointer data)
 {
@@ -666,9 +558,10 @@ limits_stop(Limits *limits, uint64_t deadline_usec, void (*done)(void *user_data
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Guest *guest = value;
 
-        if (guest->job == NULL || (guest->group != NULL && g_hash_table_contains(limits->kept, guest->group)))
+        if (guest->job == NULL ||
+            (guest->files.group != NULL && g_hash_table_contains(limits->kept, guest->files.group)))
             continue;
-        g_atomic_int_set(&guest->job->superseded, 1);
+        g_atomic_int_set(&guest->job->write.superseded, 1);
         drop_waiting(guest, DAEMON_ENDS);
     }
     if (limits->running == 0)

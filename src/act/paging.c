@@ -11,10 +11,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* systemd writes the limits of its slices anew now and then, and new groups come: so often all limits are looked at. */
-#define HOLD_MSEC 2000
-/* What failed is tried again after the first, and each time after twice as long, up to the second. */
-#define RETRY_FIRST_MSEC 1000
 #define RETRY_LAST_MSEC 30000
 /* How long an answer about the host holds. */
 #define BAR_USEC (5 * USEC_PER_SEC)
@@ -125,9 +121,9 @@ file_free(gpointer data)
 }
 
 static guint
-retry_delay(unsigned retries)
+retry_delay(const Paging *paging, unsigned retries)
 {
-    return MIN(RETRY_LAST_MSEC, RETRY_FIRST_MSEC << MIN(retries, 5U));
+    return MIN(RETRY_LAST_MSEC, paging->system->retry_msec << MIN(retries, 5U));
 }
 
 /* ---- the thread ---- */
@@ -220,7 +216,7 @@ static void
 retry_later(File *file)
 {
     if (!file->paging->stop.active)
-        file->retry_source = g_timeout_add(retry_delay(file->retries++), retry_due, file);
+        file->retry_source = g_timeout_add(retry_delay(file->paging, file->retries++), retry_due, file);
 }
 
 static void
@@ -372,7 +368,7 @@ was_tidied(Paging *paging, const Job *job)
     if (job->good || paging->stop.active)
         return;
     g_debug("what an earlier dynmemd left is not all gone: %s", job->error->message);
-    paging->tidy_source = g_timeout_add(retry_delay(paging->tidy_retries++), tidy_due, paging);
+    paging->tidy_source = g_timeout_add(retry_delay(paging, paging->tidy_retries++), tidy_due, paging);
 }
 
 static void
@@ -450,7 +446,7 @@ add_file(Paging *paging, const char *uuid, const char *directory)
     file->record.directory = g_strdup(directory);
     g_hash_table_replace(paging->files, file->record.uuid, file);
     if (paging->hold_source == 0)
-        paging->hold_source = g_timeout_add(HOLD_MSEC, hold_due, paging);
+        paging->hold_source = g_timeout_add(paging->system->hold_msec, hold_due, paging);
     return file;
 }
 

@@ -50,6 +50,9 @@ act_system_host(void)
         .swap_off = swap_off_spawn,
         .allocate = host_allocate,
         .file_system = host_file_system,
+        .retry_msec = 1000,
+        /* systemd writes the limits of its slices anew now and then, and new groups come */
+        .hold_msec = 2000,
     };
 
     host.page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -79,7 +82,7 @@ group_file_read(const ActSystem *system, const char *file)
 
     if (fd >= 0)
         close(fd);
-    return length < 0 ? NULL : g_strdup(g_strchomp(buffer));
+    return length < 0 ? NULL : g_strndup(buffer, strcspn(buffer, "\n"));
 }
 
 bool
@@ -103,13 +106,14 @@ bool
 group_file_write(const ActSystem *system, const char *file, const char *value, GError **error)
 {
     g_autofree char *path = group_path(system, file);
-    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
-    ssize_t written = fd < 0 ? -1 : write(fd, value, strlen(value));
+    g_autofree char *line = g_strconcat(value, "\n", NULL);
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t written = fd < 0 ? -1 : write(fd, line, strlen(line));
     int why = errno;
 
     if (fd >= 0)
         close(fd);
-    if (written == (ssize_t)strlen(value))
+    if (written == (ssize_t)strlen(line))
         return true;
     g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "%s can't be set to %s: %s", path, value,
                 written < 0 ? g_strerror(why) : "written in part");

@@ -26,6 +26,10 @@ typedef struct ActSystem {
     int (*allocate)(int fd, int mode, uint64_t bytes);
     /* Type (statfs) and free space for us of the file system. Returns 0, or -1 with errno. */
     int (*file_system)(int fd, long *type, uint64_t *free_kib);
+    /* What failed is tried again after retry_msec, and each time after twice as long, up to a limit. */
+    unsigned retry_msec;
+    /* All limits are looked at so often while there is a file. */
+    unsigned hold_msec;
     /* Told after each step that lasts; NULL: nobody listens. Tests end the process there. */
     void (*step)(const char *name);
 } ActSystem;
@@ -37,7 +41,7 @@ void act_system_step(const ActSystem *system, const char *name);
 
 /* Paths of control group files are relative to where control groups are mounted, with a leading /. */
 
-/* The text of such a file without its newline. Returns NULL with errno where it can't be read. Caller frees. */
+/* The first line of such a file. Returns NULL with errno where it can't be read. Caller frees. */
 char *group_file_read(const ActSystem *system, const char *file);
 /* Its first number of bytes in KiB; "max" is LIMIT_NONE. Returns false where there is none. */
 bool group_file_kib(const ActSystem *system, const char *file, uint64_t *kib);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "limit_files.h"
+
+#include "kernel/guest_group.h"
+#include "kernel/proc_file.h"
+#include "units.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define KEPT_MAX 2000
+
+static const char *const names[LIMIT_FILES] = {"memory.high", "memory.current", "memory.swap.current",
+                                               "memory.swap.max", "memory.events"};
+
+void
+limit_files_init(LimitFiles *files)
+{
+    for (unsigned i = 0; i < LIMIT_FILES; i++)
+        files->fds[i] = -1;
+}
+
+static void
+close_file(int *fd, unsigned *kept)
+{
+    if (*fd < 0)
+        return;
+    close(*fd);
+    *fd = -1;
+    --*kept;
+}
+
+void
+limit_files_clear(LimitFiles *files, unsigned *kept)
+{
+    for (unsigned i = 0; i < LIMIT_FILES; i++) {
+        close_file(&files->fds[i], kept);
+        g_clear_pointer(&files->paths[i], g_free);
+    }
+    g_clear_pointer(&files->group, g_free);
+    files->bar = NULL;
+}
+
+void
+limit_files_find(LimitFiles *files, const ActSystem *system, pid_t pid, unsigned *kept)
+{
+    const char *bar = NULL;
+    g_autofree char *group = guest_group_find(system->root, pid, &bar);
+
+    if (group != NULL && g_strcmp0(files->group, group) == 0)
+        return;
+    limit_files_clear(files, kept);
+    files->bar = bar;
+    for (unsigned i = 0; group != NULL && i < LIMIT_FILES; i++)
+        files->paths[i] = g_strconcat(system->root, GUEST_GROUP_MOUNT, group, "/", names[i], NULL);
+    files->group = g_steal_pointer(&group);
+}
+
+static bool
+read_text(LimitFiles *files, unsigned file, char *buffer, size_t size, unsigned *kept)
+{
+    bool was_open = files->fds[file] >= 0;
+    gssize length = proc_file_read(files->paths[file], &files->fds[file], buffer, size);
+
+    if (was_open && files->fds[file] < 0)
+        --*kept;
+    else if (!was_open && files->fds[file] >= 0)
+        ++*kept;
+    if (*kept > KEPT_MAX)
+        close_file(&files->fds[file], kept);
+    return length >= 0;
+}
+
+bool
+limit_files_kib(LimitFiles *files, unsigned file, uint64_t *kib, unsigned *kept)
+{
+    char buffer[64];
+    uint64_t bytes;
+
+    if (!read_text(files, file, buffer, sizeof buffer, kept))
+        return false;
+    if (g_str_has_prefix(buffer, "max"))
+        *kib = LIMIT_NONE;
+    else if (proc_file_number(buffer, &bytes) != NULL)
+        *kib = kib_from_bytes(bytes);
+    else
+        return false;
+    return true;
+}
+
+bool
+limit_files_held_back(LimitFiles *files, uint64_t *times, unsigned *kept)
+{
+    char buffer[1024];
+
+    return read_text(files, LIMIT_EVENTS, buffer, sizeof buffer, kept) && proc_file_find(buffer, "high ", times);
+}
+
+char *
+limit_files_high(const LimitFiles *files)
+{
+    return g_strconcat(files->group, "/", names[LIMIT_HIGH], NULL);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The files of one guest's control group that its limits are read from. They are kept open: a tick reads them all, for
+ * each guest. They belong to their group and fail once that is gone. Main thread only.
+ */
+
+#include "paging.h"
+#include "system.h"
+
+enum {
+    LIMIT_HIGH,
+    LIMIT_CURRENT,
+    LIMIT_SWAP_CURRENT,
+    LIMIT_SWAP_MAX,
+    LIMIT_EVENTS,
+    LIMIT_FILES
+};
+
+typedef struct LimitFiles {
+    char *group;     /* NULL: none, bar says why */
+    const char *bar; /* static */
+    char *paths[LIMIT_FILES];
+    int fds[LIMIT_FILES];
+} LimitFiles;
+
+void limit_files_init(LimitFiles *files);
+/* Closes and forgets all. kept: see limit_files_kib. */
+void limit_files_clear(LimitFiles *files, unsigned *kept);
+
+/* Finds the group of a process; nothing is closed where it is still the same. */
+void limit_files_find(LimitFiles *files, const ActSystem *system, pid_t pid, unsigned *kept);
+
+/*
+ * One number; "max" is LIMIT_NONE. Returns false where it can't be read. *kept counts the files open of all guests; beyond a
+ * limit they are closed after each read.
+ */
+bool limit_files_kib(LimitFiles *files, unsigned file, uint64_t *kib, unsigned *kept);
+/* Times the guest was held back at memory.high. */
+bool limit_files_held_back(LimitFiles *files, uint64_t *times, unsigned *kept);
+
+/* memory.high as group_file_read takes it. Caller frees. */
+char *limit_files_high(const LimitFiles *files);

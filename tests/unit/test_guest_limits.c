@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* memory.high of guests on a host of plain files. */
+
+#include "cmocka_all.h"
+#include "error.h"
+#include "fake_host.h"
+#include "units.h"
+
+#include <unistd.h>
+
+#define HIGH "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.high"
+
+/* How set calls ended: "kib " where it worked, "kib! " where not. */
+typedef struct Ends {
+    GString *text;
+    unsigned count;
+} Ends;
+
+static void
+ended(void *user_data, const char *uuid, uint64_t high_kib, const GError *error)
+{
+    Ends *ends = user_data;
+
+    ends->count++;
+    g_string_append_printf(ends->text, "%" G_GINT64_FORMAT "%s ", (gint64)high_kib, error != NULL ? "!" : "");
+}
+
+static void
+set(FakeHost *host, uint64_t high_kib, Ends *ends)
+{
+    GuestRecord guest = fake_guest(FAKE_WEB, FAKE_WEB_PID);
+
+    host->limit_world.set(host->limit_world.self, &guest, high_kib, ended, ends);
+}
+
+static void
+await_ends(FakeHost *host, Ends *ends, unsigned count)
+{
+    gint64 limit = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    while (ends->count < count && g_get_monotonic_time() < limit)
+        g_main_context_iteration(NULL, FALSE);
+    assert_int_equal(ends->count, count);
+}
+
+static GuestLimits
+look(FakeHost *host, const char *uuid, pid_t pid)
+{
+    GuestRecord guest = fake_guest(uuid, pid);
+    GuestLimits limits;
+
+    host->limit_world.read(host->limit_world.self, &guest, &limits);
+    return limits;
+}
+
+static void
+count_down(void *data)
+{
+    --*(int *)data;
+}
+
+static bool
+is_zero(FakeHost *host, void *data)
+{
+    return *(int *)data == 0;
+}
+
+static void
+stop(FakeHost *host)
+{
+    int left = 1;
+
+    limits_stop(host->limits, 5 * USEC_PER_SEC, count_down, &left);
+    fake_host_until(host, is_zero, &left);
+}
+
+typedef struct Fixture {
+    FakeHost *host;
+    Ends ends;
+} Fixture;
+
+static int
+setup(void **state)
+{
+    Fixture *f = g_new0(Fixture, 1);
+
+    f->host = fake_host_new();
+    fake_host_start(f->host);
+    f->ends.text = g_string_new(NULL);
+    *state = f;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    Fixture *f = *state;
+
+    fake_host_free(f->host);
+    g_string_free(f->ends.text, TRUE);
+    g_free(f);
+    return 0;
+}
+
+/* ---- looking ---- */
+
+static void
+figures_are_those_of_the_guests_own_group(void **state)
+{
+    Fixture *f = *state;
+    GuestLimits limits;
+
+    fake_host_write(f->host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.swap.current", "40960\n");
+    fake_host_write(f->host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.swap.max", "1048576\n");
+    for (int i = 0; i < 3; i++) {
+        limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
+        assert_true(limits.usable);
+        assert_null(limits.bar);
+        assert_false(limits.set);
+        assert_false(limits.pending);
+        assert_true(limits.high_kib == LIMIT_NONE);
+        assert_int_equal(limits.charged_kib, 800 * KIB_PER_MIB);
+        assert_int_equal(limits.swapped_kib, 40);
+        assert_int_equal(limits.swap_max_kib, 1024);
+        assert_int_equal(limits.held_back, 3);
+    }
+}
+
+static void
+a_guest_without_a_group_of_its_own_says_why(void **state)
+{
+    Fixture *f = *state;
+    GuestRecord off = fake_guest(FAKE_WEB, 0);
+    GuestLimits limits;
+
+    off.life = GUEST_LIFE_OFF;
+    f->host->limit_world.read(f->host->limit_world.self, &off, &limits);
+    assert_false(limits.usable);
+    assert_non_null(strstr(limits.bar, "does not run"));
+
+    limits = look(f->host, FAKE_WEB, 4711);
+    assert_false(limits.usable);
+    assert_non_null(limits.bar);
+
+    fake_host_write(f->host, "/proc/1003/cgroup", "0::/user.slice/user-1000.slice/session-1.scope\n");
+    limits = look(f->host, FAKE_DB, 1003);
+    assert_false(limits.usable);
+    assert_non_null(strstr(limits.bar, "of its own"));
+}
+
+static void
+a_host_with_old_control_groups_says_so(void **state)
+{
+    Fixture *f = *state;
+    GuestLimits limits;
+
+    fake_host_remove(f->host, "/sys/fs/cgroup/cgroup.controllers");
+    fake_host_remove(f->host, HIGH);
+    limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
+    assert_false(limits.usable);
+    assert_non_null(strstr(limits.bar, "version 1"));
+}
+
+static void
+a_limit_of_somebody_else_is_not_touched(void **state)
+{
+    Fixture *f = *state;
+    GuestLimits limits;
+
+    fake_host_write(f->host, HIGH, "524288000\n");
+    limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
+    assert_false(limits.usable);
+    assert_false(limits.set);
+    assert_non_null(strstr(limits.bar, "somebody else"));
+    assert_int_equal(limits.high_kib, 512000);
+    stop(f->host);
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "524288000");
+    fake_host_write(f->host, HIGH, "max\n"); /* taken away: it is ours to set again */
+    assert_true(look(f->host, FAKE_WEB, FAKE_WEB_PID).usable);
+}
+
+/* ---- setting ---- */
+
+static void
+a_limit_is_set_and_put_back(void **state)
+{
+    Fixture *f = *state;
+    GuestLimits limits;
+
+    set(f->host, 409603, &f->ends);
+    limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
+    assert_true(limits.pending);
+    assert_true(limits.high_kib == LIMIT_NONE); /* the larger of both, until it is in force */
+    await_ends(f->host, &f->ends, 1);
+    assert_string_equal(f->ends.text->str, "409603 ");
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "419430400"); /* whole pages */
+    limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
+    assert_true(limits.usable && limits.set && !limits.pending);
+    assert_int_equal(limits.high_kib, 409600);
+
+    set(f->host, LIMIT_NONE, &f->ends);
+    await_ends(f->host, &f->ends, 2);
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "max");
+    limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
+    assert_true(limits.usable && !limits.set);
+}
+
+static void
+a_limit_is_lowered_in_steps_and_raised_in_one(void **state)
+{
+    Fixture *f = *state;
+    unsigned before;
+
+    set(f->host, 800 * KIB_PER_MIB, &f->ends);
+    await_ends(f->host, &f->ends, 1);
+    before = fake_faults.steps;
+    set(f->host, 600 * KIB_PER_MIB, &f->ends); /* 200 MiB in steps of 64 */
+    await_ends(f->host, &f->ends, 2);
+    assert_int_equal(fake_faults.steps - before, 4);
+    before = fake_faults.steps;
+    set(f->host, 900 * KIB_PER_MIB, &f->ends);
+    await_ends(f->host, &f->ends, 3);
+    assert_int_equal(fake_faults.steps - before, 1);
+}
+
+static void
+only_the_newest_value_waits_for_a_write(void **state)
+{
+    Fixture *f = *state;
+
+    set(f->host, 700 * KIB_PER_MIB, &f->ends);
+    set(f->host, 500000, &f->ends);
+    set(f->host, 600000, &f->ends);
+    assert_int_equal(f->ends.count, 1); /* the one that waited and is not wanted any more */
+    assert_string_equal(f->ends.text->str, "500000! ");
+    await_ends(f->host, &f->ends, 3);
+    assert_true(g_str_has_suffix(f->ends.text->str, " 600000 "));
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "614400000");
+}
+
+static void
+a_write_that_fails_is_told_and_leaves_no_claim(void **state)
+{
+    Fixture *f = *state;
+    g_autofree char *path = g_strconcat(f->host->root, "/var/lib/dynmem/held/x", NULL);
+
+    g_mkdir_with_parents(path, 0700); /* nothing can be remembered: nothing may be changed */
+    set(f->host, 409600, &f->ends);
+    await_ends(f->host, &f->ends, 1);
+    assert_string_equal(f->ends.text->str, "409600! ");
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "max");
+    assert_false(look(f->host, FAKE_WEB, FAKE_WEB_PID).set);
+}
+
+static void
+what_somebody_else_sets_meanwhile_is_theirs(void **state)
+{
+    Fixture *f = *state;
+
+    set(f->host, 409600, &f->ends);
+    await_ends(f->host, &f->ends, 1);
+    assert_true(look(f->host, FAKE_WEB, FAKE_WEB_PID).set);
+    fake_host_write(f->host, HIGH, "524288000\n");
+    assert_false(look(f->host, FAKE_WEB, FAKE_WEB_PID).usable);
+    stop(f->host);
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "524288000");
+}
+
+/* ---- from one daemon to the next ---- */
+
+static void
+an_orderly_stop_puts_limits_back(void **state)
+{
+    Fixture *f = *state;
+
+    set(f->host, 409600, &f->ends);
+    await_ends(f->host, &f->ends, 1);
+    stop(f->host);
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "max");
+    set(f->host, 409600, &f->ends); /* nothing is set any more */
+    assert_string_equal(f->ends.text->str, "409600 409600! ");
+}
+
+static void
+a_stop_while_a_limit_is_lowered_puts_it_back_too(void **state)
+{
+    Fixture *f = *state;
+
+    set(f->host, 409600, &f->ends);
+    set(f->host, 309600, &f->ends);
+    stop(f->host);
+    assert_int_equal(f->ends.count, 2);
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "max");
+}
+
+static void
+a_limit_left_by_a_crash_is_known_as_ours(void **state)
+{
+    Fixture *f = *state;
+    GuestLimits limits;
+
+    set(f->host, 409600, &f->ends);
+    await_ends(f->host, &f->ends, 1);
+    fake_host_kill(f->host);
+    fake_host_start(f->host);
+    limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
+    assert_true(limits.usable && limits.set);
+    assert_int_equal(limits.high_kib, 409600);
+    fake_host_kill(f->host);
+    fake_host_start(f->host);
+    stop(f->host); /* also where the guest was not looked at */
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "max");
+}
+
+static void
+after_a_boot_of_the_host_nothing_is_ours(void **state)
+{
+    Fixture *f = *state;
+
+    set(f->host, 409600, &f->ends);
+    await_ends(f->host, &f->ends, 1);
+    fake_host_kill(f->host);
+    fake_host_boot(f->host);
+    fake_host_write(f->host, HIGH, "524288000\n");
+    fake_host_start(f->host);
+    assert_false(look(f->host, FAKE_WEB, FAKE_WEB_PID).usable);
+    stop(f->host);
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "524288000");
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(figures_are_those_of_the_guests_own_group),
+        TEST(a_guest_without_a_group_of_its_own_says_why),
+        TEST(a_host_with_old_control_groups_says_so),
+        TEST(a_limit_of_somebody_else_is_not_touched),
+        TEST(a_limit_is_set_and_put_back),
+        TEST(a_limit_is_lowered_in_steps_and_raised_in_one),
+        TEST(only_the_newest_value_waits_for_a_write),
+        TEST(a_write_that_fails_is_told_and_leaves_no_claim),
+        TEST(what_somebody_else_sets_meanwhile_is_theirs),
+        TEST(an_orderly_stop_puts_limits_back),
+        TEST(a_stop_while_a_limit_is_lowered_puts_it_back_too),
+        TEST(a_limit_left_by_a_crash_is_known_as_ours),
+        TEST(after_a_boot_of_the_host_nothing_is_ours),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Paging files on a host of plain files: made, kept for their guests alone, ended, found again. */
+
+#include "cmocka_all.h"
+#include "fake_host.h"
+#include "units.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+static int
+setup(void **state)
+{
+    *state = fake_host_new();
+    fake_host_start(*state);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    fake_host_free(*state);
+    return 0;
+}
+
+/* ---- the life of a file ---- */
+
+static void
+a_file_is_for_its_guest_alone_and_leaves_no_trace(void **state)
+{
+    FakeHost *host = *state;
+    g_autofree char *path = g_strconcat(host->root, FAKE_WEB_FILE, NULL);
+    const PagingRecord *record;
+    struct stat facts;
+
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->stage, PAGING_STAGE_MAKING);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    assert_true(fake_host_swaps_to(host, FAKE_WEB_FILE));
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(facts.st_mode & 07777, 0600);
+    assert_int_equal(facts.st_size, (65536 + 4) * 1024); /* its header comes on top */
+    fake_host_expect(host, FAKE_WEB_GROUP, "memory.swap.max", "67108864");
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "8388608"); /* what it has swapped out */
+    fake_host_expect(host, "/user.slice", "memory.swap.max", "0");
+    fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "0");
+    fake_host_expect(host, "/machine.slice/machine-qemu\\x2d2\\x2ddb.scope", "memory.swap.max", "max");
+    fake_host_expect(host, "/machine.slice", "memory.swap.max", "max");
+    fake_host_expect(host, "/system.slice/cron.service", "memory.swap.max", "max");
+
+    fake_host_write(host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.swap.current", "1048576\n");
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->used_kib, 1024);
+    fake_host_write(host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.swap.current", "4096\n");
+    record = fake_host_file(host, FAKE_WEB);
+    assert_int_equal(record->used_kib, 4);
+    assert_int_equal(record->peak_kib, 1024);
+    assert_false(record->found);
+
+    fake_host_end(host, FAKE_WEB);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->stage, PAGING_STAGE_EMPTYING);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static bool
+high_is_set(FakeHost *host, void *data)
+{
+    return fake_host_says(host, FAKE_WEB_GROUP, "memory.high", data);
+}
+
+static void
+memory_high_follows_once_there_is_somewhere_to_swap_to(void **state)
+{
+    FakeHost *host = *state;
+    PagingRequest request = fake_request(FAKE_WEB, FAKE_WEB_PID);
+
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_expect(host, FAKE_WEB_GROUP, "memory.high", "max");
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_until(host, high_is_set, (void *)"314572800");
+    request.high_kib = 409600; /* asked for again it only gets another limit */
+    host->paging_world.make(host->paging_world.self, &request);
+    fake_host_until(host, high_is_set, (void *)"419430400");
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->size_kib, 65536);
+}
+
+static void
+the_last_of_two_files_puts_all_limits_back(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_make(host, FAKE_DB, FAKE_DB_PID);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_ON);
+    fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "67108864");
+    fake_host_expect(host, FAKE_WEB_GROUP, "memory.swap.max", "67108864");
+    fake_host_end(host, FAKE_DB);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_GONE);
+    fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "0"); /* the other file is not for it */
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "8388608");
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_host_expect_clean(host);
+}
+
+static void
+an_end_while_it_is_made_leaves_nothing(void **state)
+{
+    FakeHost *host = *state;
+
+    for (int i = 0; i < 20; i++) { /* at whatever it is */
+        fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+        g_usleep((gulong)i * 200);
+        fake_host_end(host, FAKE_WEB);
+        fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+        fake_host_await_none(host);
+        fake_host_expect_clean(host);
+    }
+}
+
+static void
+a_guest_that_is_gone_gives_up_its_part(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_remove(host, "/sys/fs/cgroup/machine.slice/machine-qemu\\x2d1\\x2dweb.scope");
+    fake_host_remove(host, "/proc/1001");
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_false(fake_host_exists(host, FAKE_WEB_FILE));
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
+    fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "max");
+}
+
+static bool
+swap_max_is(FakeHost *host, void *data)
+{
+    const char *const *what = data;
+
+    return fake_host_says(host, what[0], "memory.swap.max", what[1]);
+}
+
+static void
+limits_that_are_written_anew_are_set_again_and_new_groups_too(void **state)
+{
+    FakeHost *host = *state;
+    const char *reloaded[] = {"/system.slice", "8388608"};
+    const char *changed[] = {"/user.slice", "0"};
+    const char *new_guest[] = {"/machine.slice/machine-qemu\\x2d3\\x2dnew.scope/libvirt", "0"};
+
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_write(host, "/sys/fs/cgroup/system.slice/memory.swap.max", "max\n");
+    fake_host_write(host, "/sys/fs/cgroup/user.slice/memory.swap.max",
+                    "1048576\n"); /* what its owner wants from now on */
+    fake_host_add_group(host, "/machine.slice/machine-qemu\\x2d3\\x2dnew.scope", 0);
+    fake_host_add_group(host, "/machine.slice/machine-qemu\\x2d3\\x2dnew.scope/libvirt", 0);
+    fake_host_until(host, swap_max_is, reloaded);
+    fake_host_until(host, swap_max_is, changed);
+    fake_host_until(host, swap_max_is, new_guest);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
+    fake_host_expect(host, "/user.slice", "memory.swap.max", "1048576");
+    fake_host_expect(host, "/machine.slice/machine-qemu\\x2d3\\x2dnew.scope/libvirt", "memory.swap.max", "max");
+}
+
+static void
+a_swapoff_that_fails_is_tried_again(void **state)
+{
+    FakeHost *host = *state;
+    bool told = false;
+
+    fake_faults.swap_off[0] = ENOMEM;
+    fake_faults.swap_off[1] = -1;
+    fake_faults.swap_off[2] = EINTR;
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_end(host, FAKE_WEB);
+    for (;;) {
+        const PagingRecord *record = fake_host_file(host, FAKE_WEB);
+
+        told = told || (record->error != NULL && strstr(record->error, "not enough memory") != NULL);
+        if (record->stage == PAGING_STAGE_GONE)
+            break;
+        assert_int_equal(record->stage, PAGING_STAGE_EMPTYING);
+        g_main_context_iteration(NULL, FALSE);
+    }
+    assert_true(told);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 3);
+    assert_int_equal(fake_faults.swap_off_calls, 4);
+    fake_host_expect_clean(host);
+}
+
+static void
+a_file_is_found_though_nothing_is_remembered(void **state)
+{
+    FakeHost *host = *state;
+    const PagingRecord *record;
+
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_kill(host);
+    fake_host_remove(host, "/var/lib/dynmem/held");
+    fake_host_start(host);
+    record = fake_host_file(host, FAKE_WEB);
+    assert_non_null(record);
+    assert_true(record->found);
+    assert_int_equal(record->stage, PAGING_STAGE_ON);
+    assert_string_equal(record->directory, FAKE_PAGING);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_false(fake_host_exists(host, FAKE_WEB_FILE));
+}
+
+static void
+a_swap_file_of_somebody_else_is_not_taken_over(void **state)
+{
+    FakeHost *host = *state;
+    g_autofree char *path = g_strconcat(host->root, FAKE_WEB_FILE, NULL);
+    g_autofree char *swaps = g_strdup_printf("Filename Type Size Used Priority\n%s file 1000 0 -2\n", path);
+
+    fake_host_kill(host);
+    fake_host_write(host, FAKE_WEB_FILE, "no header of ours");
+    fake_host_write(host, "/proc/swaps", swaps);
+    fake_host_start(host);
+    assert_null(fake_host_file(host, FAKE_WEB));
+    fake_host_kill(host);
+    assert_true(fake_host_exists(host, FAKE_WEB_FILE));
+}
+
+static void
+count_down(void *data)
+{
+    --*(int *)data;
+}
+
+static bool
+is_zero(FakeHost *host, void *data)
+{
+    return *(int *)data == 0;
+}
+
+static void
+an_orderly_stop_leaves_a_file_that_is_on_with_its_limits(void **state)
+{
+    FakeHost *host = *state;
+    int left = 1;
+
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_until(host, high_is_set, (void *)"314572800");
+    limits_stop(host->limits, 5 * USEC_PER_SEC, count_down, &left);
+    fake_host_until(host, is_zero, &left);
+    fake_host_kill(host);
+    assert_true(fake_host_swaps_to(host, FAKE_WEB_FILE));
+    fake_host_expect(host, FAKE_WEB_GROUP, "memory.high", "314572800");
+    fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "0");
+    fake_host_start(host);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_file_is_for_its_guest_alone_and_leaves_no_trace),
+        TEST(memory_high_follows_once_there_is_somewhere_to_swap_to),
+        TEST(the_last_of_two_files_puts_all_limits_back),
+        TEST(an_end_while_it_is_made_leaves_nothing),
+        TEST(a_guest_that_is_gone_gives_up_its_part),
+        TEST(limits_that_are_written_anew_are_set_again_and_new_groups_too),
+        TEST(a_swapoff_that_fails_is_tried_again),
+        TEST(a_file_is_found_though_nothing_is_remembered),
+        TEST(a_swap_file_of_somebody_else_is_not_taken_over),
+        TEST(an_orderly_stop_leaves_a_file_that_is_on_with_its_limits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
