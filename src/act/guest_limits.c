@@ -359,7 +359,8 @@ begin_job(Limits *limits, Guest *guest, Job *job)
     job->write.from_kib = LIMIT_NONE;
     group_file_kib(limits->system, job->write.file, &job->write.from_kib);
     guest->job = job;
-    g_hash_table_remove(limits->theirs, guest->files.group);
+    if (guest->files.group != NULL)
+        g_hash_table_remove(limits->theirs, guest->files.group);
     limits->running++;
     g_thread_pool_push(limits->pool, job, NULL); /* an error still queues it */
 }

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "paging_private.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define RETRY_LAST_MSEC 30000
+#define ENDED_ELSEWHERE "an earlier dynmemd's process still switches it off"
+
+void
+paging_handle_unref(Handle *handle)
+{
+    if (!g_atomic_ref_count_dec(&handle->references))
+        return;
+    held_unref(handle->work.held);
+    g_free(handle->work.own_directory);
+    g_free(handle);
+}
+
+static void
+job_free(Job *job)
+{
+    paging_handle_unref(job->handle);
+    held_file_free(job->file);
+    g_clear_error(&job->error);
+    g_free(job);
+}
+
+static guint
+retry_delay(const Paging *paging, unsigned retries)
+{
+    return MIN(RETRY_LAST_MSEC, paging->system->retry_msec << MIN(retries, 5U));
+}
+
+/* ---- the thread ---- */
+
+static gboolean job_ended(gpointer data);
+
+void
+paging_run_job(gpointer data, gpointer unused)
+{
+    Job *job = data;
+    const PagingWork *work = &job->handle->work;
+
+    switch (job->kind) {
+    case JOB_MAKE:
+        job->good = paging_work_make(work, job->file, job->minimum_free_kib, &job->stop, &job->error);
+        break;
+    case JOB_CLOSE:
+        job->good = paging_work_close(work, job->file->uuid, &job->error);
+        break;
+    case JOB_FINISH:
+        job->good = paging_work_finish(work, job->file->uuid, &job->on, &job->error);
+        break;
+    case JOB_HOLD:
+        job->good = paging_work_hold(work, &job->error);
+        break;
+    case JOB_TIDY:
+        job->good = paging_work_tidy(work, &job->error);
+        break;
+    }
+    g_idle_add(job_ended, job);
+}
+
+Job *
+paging_begin_job(Paging *paging, JobKind kind, HeldFile *file)
+{
+    Job *job = g_new0(Job, 1);
+
+    job->handle = paging->handle;
+    g_atomic_ref_count_inc(&paging->handle->references);
+    job->kind = kind;
+    job->file = file;
+    paging->running++;
+    return job;
+}
+
+void
+paging_push_job(Paging *paging, Job *job)
+{
+    g_thread_pool_push(paging->pool, job, NULL); /* an error still queues it */
+}
+
+HeldFile *
+paging_named_file(const File *file)
+{
+    HeldFile *named = g_new0(HeldFile, 1);
+
+    g_strlcpy(named->uuid, file->record.uuid, sizeof named->uuid);
+    return named;
+}
+
+static void
+push_file_job(File *file, JobKind kind)
+{
+    file->job = paging_begin_job(file->paging, kind, paging_named_file(file));
+    paging_push_job(file->paging, file->job);
+}
+
+/* ---- the end of a file ---- */
+
+void
+paging_set_error(File *file, const char *message)
+{
+    g_free(file->record.error);
+    file->record.error = g_strdup(message);
+}
+
+static gboolean
+retry_due(gpointer data)
+{
+    File *file = data;
+
+    file->retry_source = 0;
+    push_file_job(file, JOB_CLOSE);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+retry_later(File *file)
+{
+    if (!file->paging->stop.active)
+        file->retry_source = g_timeout_add(retry_delay(file->paging, file->retries++), retry_due, file);
+}
+
+static void
+swap_off_failed(File *file, const char *why)
+{
+    g_autofree char *message = g_strdup_printf("the paging file can't be switched off yet: %s; it is tried again", why);
+
+    file->record.failures++;
+    paging_set_error(file, message);
+}
+
+/* The process has ended; whether the file is off is for the thread to look up. */
+static void
+helper_ended(GPid pid, int status, gpointer data)
+{
+    File *file = data;
+    int why = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+
+    file->helper_source = 0;
+    file->helper = 0;
+    g_spawn_close_pid(pid);
+    if (WIFSIGNALED(status)) {
+        g_autofree char *text = g_strdup_printf(
+            "its process was killed by signal %d%s", WTERMSIG(status),
+            WTERMSIG(status) == SIGKILL ? ", as the kernel does when memory runs out; free memory on the host" : "");
+
+        swap_off_failed(file, text);
+    } else if (why == ENOMEM) {
+        swap_off_failed(file, "there is not enough memory to take back what it holds; free memory on the host");
+    } else if (why == EINVAL) {
+        paging_set_error(file, ENDED_ELSEWHERE);
+    } else if (why != 0) {
+        swap_off_failed(file, g_strerror(why));
+    }
+    push_file_job(file, JOB_FINISH);
+}
+
+static void
+begin_swap_off(File *file)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!file->paging->system->swap_off(file->path, &file->helper, &error)) {
+        swap_off_failed(file, error->message);
+        retry_later(file);
+        return;
+    }
+    file->helper_source = g_child_watch_add(file->helper, helper_ended, file);
+}
+
+void
+paging_begin_end(File *file)
+{
+    file->record.stage = PAGING_STAGE_EMPTYING;
+    push_file_job(file, JOB_CLOSE);
+}
+
+/* ---- ends of jobs ---- */
+
+static void
+high_was_set(void *user_data, const char *uuid, uint64_t high_kib, const GError *error)
+{
+    Handle *handle = user_data;
+    File *file = handle->paging != NULL ? g_hash_table_lookup(handle->paging->files, uuid) : NULL;
+
+    if (error != NULL && file != NULL && file->record.stage == PAGING_STAGE_ON)
+        paging_set_error(file, error->message);
+    paging_handle_unref(handle);
+}
+
+/* Once there is somewhere to swap to, and not before: at its limit without swap a guest hardly moves. */
+void
+paging_set_high(File *file)
+{
+    GuestRecord guest = {.pid = file->pid, .life = GUEST_LIFE_RUNNING};
+    LimitWorld world = limits_world(file->paging->limits);
+
+    if (file->pid <= 0 || file->high_kib == 0)
+        return;
+    g_strlcpy(guest.uuid, file->record.uuid, sizeof guest.uuid);
+    g_atomic_ref_count_inc(&file->paging->handle->references);
+    world.set(world.self, &guest, file->high_kib, high_was_set, file->paging->handle);
+}
+
+static void
+was_made(File *file, const Job *job)
+{
+    if (!job->good) {
+        file->record.stage = file->end_wanted ? PAGING_STAGE_GONE : PAGING_STAGE_FAILED;
+        paging_set_error(file, job->error->message);
+        return;
+    }
+    file->record.stage = PAGING_STAGE_ON;
+    limits_keep(file->paging->limits, file->group, true);
+    if (file->end_wanted)
+        paging_begin_end(file);
+    else
+        paging_set_high(file);
+}
+
+static void
+was_closed(File *file, const Job *job)
+{
+    if (!job->good) {
+        paging_set_error(file, job->error->message);
+        retry_later(file);
+        return;
+    }
+    begin_swap_off(file);
+}
+
+static void
+was_finished(File *file, const Job *job)
+{
+    if (!job->good) {
+        if (!job->on || file->record.error == NULL)
+            paging_set_error(file, job->error->message);
+        retry_later(file);
+        return;
+    }
+    file->record.stage = PAGING_STAGE_GONE;
+    file->record.used_kib = 0;
+    g_clear_pointer(&file->record.error, g_free);
+    if (file->group != NULL)
+        limits_keep(file->paging->limits, file->group, false);
+}
+
+static gboolean
+tidy_due(gpointer data)
+{
+    Paging *paging = data;
+
+    paging->tidy_source = 0;
+    paging_push_tidy(paging);
+    return G_SOURCE_REMOVE;
+}
+
+void
+paging_push_tidy(Paging *paging)
+{
+    paging_push_job(paging, paging_begin_job(paging, JOB_TIDY, NULL));
+}
+
+static void
+was_tidied(Paging *paging, const Job *job)
+{
+    if (job->good || paging->stop.active)
+        return;
+    g_debug("what an earlier dynmemd left is not all gone: %s", job->error->message);
+    paging->tidy_source = g_timeout_add(retry_delay(paging, paging->tidy_retries++), tidy_due, paging);
+}
+
+void
+paging_end_stop(Paging *paging)
+{
+    void (*done)(void *user_data) = paging->stop.done;
+
+    paging->stop.done = NULL;
+    g_clear_handle_id(&paging->stop.timer, g_source_remove);
+    if (done != NULL)
+        done(paging->stop.user_data);
+}
+
+static void
+file_job_ended(Paging *paging, const Job *job)
+{
+    File *file = g_hash_table_lookup(paging->files, job->file->uuid);
+
+    g_assert(file != NULL && file->job == job);
+    file->job = NULL;
+    if (job->kind == JOB_MAKE)
+        was_made(file, job);
+    else if (job->kind == JOB_CLOSE)
+        was_closed(file, job);
+    else
+        was_finished(file, job);
+}
+
+static gboolean
+job_ended(gpointer data)
+{
+    Job *job = data;
+    Paging *paging = job->handle->paging;
+
+    if (paging != NULL) {
+        paging->running--;
+        if (job->kind == JOB_HOLD)
+            paging->holding = false;
+        else if (job->kind == JOB_TIDY)
+            was_tidied(paging, job);
+        else
+            file_job_ended(paging, job);
+        if (paging->stop.active && paging->running == 0)
+            paging_end_stop(paging);
+    }
+    job_free(job);
+    return G_SOURCE_REMOVE;
+}
