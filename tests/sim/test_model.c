@@ -265,10 +265,10 @@ memory_high_holds_a_booting_guest_back(void **state)
 
     begin(&fixture, "demand=0:3GiB\nbehaviour=reboot@20\n");
     pass_until(&fixture, 15);
-    fixture.guest.high_kib = 5 * KIB_PER_GIB;
+    fixture.guest.high_kib = 6 * KIB_PER_GIB;
     pass_until(&fixture, 28);
-    assert_int_equal(sim_guest_resident(&fixture.guest), 5 * KIB_PER_GIB);
-    assert_int_equal(sim_guest_assigned(&fixture.guest), 5 * KIB_PER_GIB);
+    assert_int_equal(sim_guest_resident(&fixture.guest), 6 * KIB_PER_GIB);
+    assert_int_equal(sim_guest_assigned(&fixture.guest), 6 * KIB_PER_GIB);
     assert_true(fixture.guest.held);
     assert_true(fixture.guest.held_back > 0);
     pass_until(&fixture, 31); /* it has its startup memory, so its boot goes on */
@@ -300,7 +300,7 @@ what_is_above_goes_to_the_paging_file_slowly(void **state)
     fixture.guest.high_kib = 2 * KIB_PER_GIB;
     pass_until(&fixture, 19);
     fixture.guest.swap_max_kib = 300 * MIB;
-    pass_until(&fixture, 22);
+    pass_until(&fixture, 21);
     assert_int_equal(fixture.guest.paged_kib, 100 * MIB);
     assert_int_equal(sim_guest_resident(&fixture.guest), 2 * KIB_PER_GIB);
     pass_until(&fixture, 29);
@@ -318,7 +318,7 @@ a_balloon_discards_what_is_in_the_paging_file(void **state)
 
     begin(&fixture, "demand=0:1GiB\nbehaviour=reboot@20\n");
     fixture.guest.high_kib = 3 * KIB_PER_GIB;
-    fixture.guest.swap_max_kib = KIB_PER_GIB;
+    fixture.guest.swap_max_kib = 2 * KIB_PER_GIB;
     pass_until(&fixture, 40);
     assert_false(fixture.guest.booting);
     paged = fixture.guest.paged_kib;
