@@ -9,6 +9,9 @@
 #define PAGE_KIB 4
 /* A file that was asked for and does not show is asked for again after this time. */
 #define ASK_AGAIN_USEC (10 * USEC_PER_SEC)
+/* A guest that has not touched more for so long hangs in its boot. */
+#define STILL_USEC (20 * USEC_PER_SEC)
+#define STILL_KIB (4 * KIB_PER_MIB)
 
 const PagingRecord *
 paging_file(const GuestSnapshot *guest)
@@ -36,7 +39,8 @@ paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib)
 
     if (swapped == 0)
         return 0;
-    return MIN(saturating_sub(saturating_add(held, swapped), overhead_kib), guest->settings->maximum_kib);
+    /* more than its maximum where its QEMU costs more than is known */
+    return saturating_sub(saturating_add(held, swapped), overhead_kib);
 }
 
 PagingUrgency
@@ -129,13 +133,32 @@ has_room(const PagingLook *look, uint64_t granted_kib)
            (!limits->pending && (limits->high_kib == LIMIT_NONE || limits->high_kib >= back + look->overhead_kib));
 }
 
-/* It does without its file from now on, or has had it for as long as it may. */
-static bool
-is_done_with_it(const PagingLook *look, uint64_t granted_kib, PagingUrgency urgency)
+/* Watches whether it still touches more and more. Returns how long it has not. */
+static uint64_t
+still_for(PagingMemory *memory, const PagingLook *look)
 {
+    uint64_t held = saturating_add(look->guest->resident_kib, in_file_kib(look->guest));
+
+    if (held > memory->most_kib + STILL_KIB || memory->still_usec == 0) {
+        memory->most_kib = held;
+        memory->still_usec = look->now_usec;
+    }
+    return look->now_usec - MIN(memory->still_usec, look->now_usec);
+}
+
+/*
+ * It does without its file from now on, or has had it for as long as it may. While it boots it may touch more at any moment,
+ * and what comes back would have no room then; but one that hangs in its boot loader touches nothing.
+ */
+static bool
+is_done_with_it(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, PagingUrgency urgency)
+{
+    bool still = still_for(memory, look) >= STILL_USEC;
+
     if (!look->booting)
         return look->settled;
-    return granted_kib >= look->startup_kib || urgency >= PAGING_URGENCY_HARDEST;
+    return (granted_kib >= look->startup_kib && (still || in_file_kib(look->guest) == 0)) ||
+           urgency >= PAGING_URGENCY_HARDEST;
 }
 
 static uint64_t
@@ -243,7 +266,7 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, u
         break;
     }
     answer.phase = look->booting ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
-    if (look->can_order && is_done_with_it(look, granted, answer.urgency) && has_room(look, granted)) {
+    if (look->can_order && is_done_with_it(memory, look, granted, answer.urgency) && has_room(look, granted)) {
         answer.order = PAGING_ORDER_END;
         answer.phase = PAGING_PHASE_EMPTY;
         memory->ended = true;

@@ -26,6 +26,8 @@
 /* Of one boot. Zero: nothing yet. */
 typedef struct PagingMemory {
     uint64_t asked_usec; /* a file was asked for; 0: it was not */
+    uint64_t most_kib;   /* that it held, in its file too */
+    uint64_t still_usec; /* it has not held more since then */
     bool ended;          /* ... and is ended: there is no second one in the same boot */
     bool failed;         /* ... and could not be made */
     char error[160];     /* why */

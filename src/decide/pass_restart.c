@@ -148,13 +148,18 @@ limit_holds(const Pass *pass, size_t i, uint64_t overhead_kib)
     return booted_for(pass, guest) < LIMIT_GRACE_USEC;
 }
 
-/* Its driver is not back: the balloon's size tells nothing, or nobody knows whether it does. */
+/* Its driver is not back: it has not reported, nor has the balloon moved. */
 static bool
-is_booting(const GuestSnapshot *guest, const Standing *standing)
+is_booting(const GuestMemory *memory, const GuestSnapshot *guest, const Standing *standing)
 {
-    if (guest->driver_up || standing->rule == PLAN_RULE_NO_STATISTICS)
-        return false;
-    return true;
+    return !guest->driver_up && !memory->balloon_moved && standing->rule != PLAN_RULE_NO_STATISTICS;
+}
+
+/* The balloon is not known to be where it was told to go. */
+static bool
+is_void(const GuestMemory *memory, const GuestSnapshot *guest, const Standing *standing)
+{
+    return standing->rule != PLAN_RULE_NO_STATISTICS && (memory->restarting || (!guest->driver_up && !guest->adopted));
 }
 
 /* While it boots under a limit, and while it has a file, it is out of the sharing, whatever else is the matter with it. */
@@ -191,10 +196,10 @@ pass_restart_book(Pass *pass, size_t i, uint64_t overhead_kib)
     RestartMemory *restart = &memory->restart;
     Work *work = &pass->state->work[i];
     uint64_t granted = restart->granted_kib + guest->settings->fixed_kib;
-    bool void_balloon = memory->restarting || (!guest->driver_up && !guest->adopted);
+    bool void_balloon = is_void(memory, guest, &work->standing);
 
     work->committed_kib = work->natural_kib;
-    work->booting = is_booting(guest, &work->standing);
+    work->booting = is_booting(memory, guest, &work->standing);
     if (restart->limited && (!can_be_limited(pass, guest) || !limit_holds(pass, i, overhead_kib)))
         restart->limited = false;
     if (restart->limited && paging_file(guest) == NULL && !void_balloon && work->natural_kib <= granted)
@@ -223,7 +228,7 @@ look_at(const Pass *pass, size_t i)
         .restart = hangs ? RESTART_NONE : memory->restart.kind,
         .booting = work->limited && work->booting,
         .hangs = hangs,
-        .settled = !work->limited || (!work->booting && !memory->restarting),
+        .settled = !work->limited || (!work->booting && !is_void(memory, guest, &work->standing)),
         .limited = work->limited,
         .can_order = !pass->observe && !pass->link_down && guest->life == GUEST_LIFE_RUNNING && !guest->migrating,
         .bar = paging_bar(guest, pass->settings, pass->snapshot->paging_bar),

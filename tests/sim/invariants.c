@@ -81,7 +81,9 @@ check_told(const GuestPlan *plan)
         return g_strdup_printf("told %.1f MiB though it is not to be touched", told);
     if (guest->life != GUEST_LIFE_RUNNING || guest->migrating || !guest->answering)
         return g_strdup_printf("told %.1f MiB while it is off, frozen, migrating or not answering", told);
-    if (!guest->driver_up && plan->rule != PLAN_RULE_PAGING_LEAVE && plan->target_kib < settings->startup_kib)
+    /* where statistics are missing it is the balloon, seen to move, that says there is a driver */
+    if (!guest->driver_up && plan->rule != PLAN_RULE_PAGING_LEAVE && plan->rule != PLAN_RULE_RESTART &&
+        plan->target_kib < settings->startup_kib)
         return g_strdup_printf("told %.1f MiB, less than its startup, before its driver was up", told);
     least = guest->target_known ? MIN(guest->actual_kib, guest->target_kib) : guest->actual_kib;
     if (guest->driver_up && !guest->fresh && plan->target_kib + PAGE_KIB <= least)

@@ -53,7 +53,7 @@ is_restart(const SimGuest *guest, const Settings *settings)
 
 /* A paging file has appeared. */
 static char *
-check_new_file(const SimStep *step, const SimSample *sample, const SimGuest *guest)
+check_new_file(const SimStep *step, const SimSample *sample, const SimGuest *guest, const GuestPast *past)
 {
     const Settings *settings = step->tick->settings;
     /* what it held before a reset is in the way of what it needs */
@@ -62,9 +62,10 @@ check_new_file(const SimStep *step, const SimSample *sample, const SimGuest *gue
 
     if (!settings->paging_enabled || guest->spec->no_paging)
         return g_strdup("is given a paging file though that is switched off");
-    if (!guest->spec->managed || guest->spec->mode != GUEST_MODE_DYNAMIC)
+    if (!sample->plan->guest->settings->managed || guest->spec->mode != GUEST_MODE_DYNAMIC)
         return g_strdup("is given a paging file though it is not to be touched");
-    if (!guest->booting)
+    /* its driver may have come up while the file was being made */
+    if (!guest->booting && !past->booting)
         return g_strdup("is given a paging file while it runs");
     if (!is_restart(guest, settings))
         return g_strdup("is given a paging file at a cold start");
@@ -89,7 +90,9 @@ check_emptying(const RestartInvariants *invariants, const SimStep *step, const S
     if (past->stage != PAGING_STAGE_EMPTYING && sample->paged_kib > room + guest->spec->swapping_kib)
         return g_strdup_printf("is to read back %.1f MiB and %.1f MiB are booked for that", MIB(sample->paged_kib),
                                MIB(room));
-    if (past->emptied_seconds > RAISED_SECONDS && guest->high_kib != LIMIT_NONE &&
+    /* one that was reset again meanwhile is held at what it had */
+    if (past->emptied_seconds > RAISED_SECONDS && sample->paged_kib > 0 && !guest->booting &&
+        guest->high_kib != LIMIT_NONE &&
         sample->resident_kib + sample->paged_kib > guest->high_kib + cost - sample->plan->overhead_kib)
         return g_strdup_printf("reads back %.1f MiB beyond %.1f MiB under a limit of %.1f MiB", MIB(sample->paged_kib),
                                MIB(sample->resident_kib), MIB(guest->high_kib));
@@ -128,7 +131,7 @@ check_file(const RestartInvariants *invariants, const SimStep *step, const SimSa
         return g_strdup_printf("has %.1f MiB in a paging file of %.1f MiB", MIB(sample->paged_kib),
                                MIB(there ? sample->file->size_kib : 0));
     if (there && !past->had_file)
-        broken = check_new_file(step, sample, guest);
+        broken = check_new_file(step, sample, guest, past);
     past->emptied_seconds = there && sample->file->stage == PAGING_STAGE_EMPTYING ? past->emptied_seconds + 1 : 0;
     if (broken == NULL && past->emptied_seconds > 0 && guest->running && !guest->paused && !guest->hanging)
         broken = check_emptying(invariants, step, sample, guest, past);
@@ -138,6 +141,7 @@ check_file(const RestartInvariants *invariants, const SimStep *step, const SimSa
     if (broken == NULL && past->off_seconds > GONE_SECONDS + RETRY_SECONDS * invariants->scenario->paging.off_fails)
         broken = g_strdup_printf("is gone for %" PRIu64 " s and its paging file is still there", past->off_seconds);
     past->had_file = there;
+    past->booting = guest->booting;
     past->stage = there ? sample->file->stage : PAGING_STAGE_GONE;
     return broken;
 }

@@ -8,6 +8,7 @@
 
 typedef struct GuestPast {
     bool had_file;
+    bool booting;
     PagingStage stage;        /* of its file */
     uint64_t off_seconds;     /* that its file has outlived it */
     uint64_t held_seconds;    /* that it has been held back though nothing is to hold it back */

@@ -186,8 +186,7 @@ broken_promise(const FakeWorld *world)
         if (seen->life != GUEST_LIFE_RUNNING || seen->migrating || !seen->answering || seen->target_pending)
             return "nothing is told to a guest that can't listen";
         if (!seen->settings->managed || seen->settings->mode != GUEST_MODE_DYNAMIC ||
-            seen->settings->bar != BALLOON_USABLE ||
-            (!seen->driver_up && guest->target_kib != seen->settings->startup_kib))
+            seen->settings->bar != BALLOON_USABLE || (!seen->driver_up && !booting(guest)))
             return "nothing is told to a guest that is not ours to move";
         if (booting(guest))
             continue;
