@@ -352,7 +352,7 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
                 guest_note_off(guest, STOP_UNTOLD);
             guest_forget_process(guest, "was started anew");
             guest_count_boot(guest, false, reading->resumed);
-            if (reading->started_usec != 0)
+            if (reading->started_usec != 0 && !another_run)
                 record->boot_usec = reading->started_usec;
             guest->boot_by_read = true;
             changed = true;

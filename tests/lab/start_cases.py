@@ -316,4 +316,127 @@ class Starts(Scene):
         return f"the first runs after {min(took):.1f} s, the last after {max(took):.1f} s"
 
 
-SCENES = (Starts,)
+class Runs(Scene):
+    """What a start is: of a guest that was off, or stopped a moment ago, or ran when the host went down, or was saved."""
+
+    CONFIG = "[Host]\nBudget=1000MiB\n[Admission]\nTimeoutSec=25\n"
+    STATE = "/run/lab/state/state"
+
+    def __init__(self, images, build):
+        super().__init__(images, build)
+        self.host.has_hook = True
+
+    def set_up(self):
+        self.web, self.mail, self.auto, self.other = (
+            self.host.define(name, 256, 200, minimum="128MiB") for name in ("web", "mail", "auto", "other"))
+        self.host.start_guests(self.web)
+        self.daemon.start()
+        self.wait_active(self.web)
+
+    def recover(self):
+        super().recover()
+        virsh("start", "web", check=False)
+
+    def off(self, guest):
+        virsh("destroy", guest.name)
+        self.wait_seen(guest, "is off", 10, lambda it: it["state"] == "off")
+
+    def started(self, guest):
+        """Starts it. Returns what kind of restart dynmemd takes that for."""
+        took = Start(guest).expect()
+        seen = self.wait_seen(guest, "is known to start", 10, lambda it: it["state"] in ("starting", "restarting") and it)
+        return seen["restart"], f"{seen['state']} {took:.1f} s after virsh start"
+
+    def case_start_of_a_guest_that_was_off_is_no_restart(self):
+        kind, said = self.started(self.mail)
+        check(kind == "none", f"it is taken for a restart: {kind}")
+        return said
+
+    def case_start_soon_after_a_stop_is_a_restart(self):
+        self.off(self.web)
+        kind, said = self.started(self.web)
+        check(kind == "soon", f"it is taken for {kind}")
+        return said
+
+    def case_stop_is_known_to_the_next_daemon(self):
+        self.off(self.web)
+        time.sleep(0.5)
+        self.daemon.process.send_signal(signal.SIGKILL)
+        self.daemon.process.wait()
+        self.daemon.start()
+        wait_until("it is connected", 15, lambda: self.daemon.ctl("host")["link"] == "read-write")
+        kind, said = self.started(self.web)
+        check(kind == "soon", f"it is taken for {kind}")
+        return said
+
+    def case_saved_guest_is_restored_and_does_not_boot(self):
+        self.web.connect()
+        self.wait_active(self.web)
+        virsh("managedsave", "web")
+        self.wait_seen(self.web, "is off", 10, lambda it: it["state"] == "off")
+        took = Start(self.web).expect()
+        self.web.connect()
+        seen = self.wait_seen(self.web, "is known to run", 10, lambda it: it["state"] != "off" and it)
+        check(seen["restart"] == "none", f"it is taken for a restart: {seen['restart']}")
+        check(seen["state"] != "restarting", f"it is {seen['state']}")
+        self.wait_active(self.web)
+        return f"running {took:.1f} s after virsh start"
+
+    def power_fails(self):
+        """The host and all guests are gone at once, and the host is booted: as far as dynmemd can see."""
+        self.daemon.process.send_signal(signal.SIGKILL)
+        self.daemon.process.wait()
+        for guest in self.host.guests.values():
+            virsh("destroy", guest.name, check=False)
+        with open(self.STATE, encoding="utf-8") as file:
+            text = file.read()
+        text, count = re.subn("^boot-id=.*$", "boot-id=the-one-before", text, flags=re.MULTILINE)
+        check(count == 1, f"the state file has no boot-id: {text}")
+        with open(self.STATE, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def case_first_start_after_the_host_went_down_is_a_restart(self):
+        self.off(self.mail)
+        self.power_fails()
+        self.daemon.start()
+        wait_until("it is connected", 15, lambda: self.daemon.ctl("host")["link"] == "read-write")
+        kinds = {guest.name: self.started(guest)[0] for guest in (self.web, self.other)}
+        check(kinds == {"web": "host", "other": "none"}, f"they are taken for {kinds}")
+        self.off(self.web)
+        self.off(self.other)
+        time.sleep(0.2)
+        return "web ran then: a restart; other did not"
+
+    def case_autostart_is_answered_without_libvirt(self):
+        """libvirtd starts guests before it listens. What is waited for is the hook."""
+        for guest in (self.web, self.auto):
+            virsh("autostart", guest.name)
+        try:
+            self.host.stop_libvirtd()
+            wait_until("dynmemd says that libvirt is away", 15, lambda: self.daemon.ctl("host")["link"] == "down")
+            os.unlink("/run/libvirt/qemu/autostarted")
+            begun = time.monotonic()
+            self.host.start_libvirtd()
+            took = time.monotonic() - begun
+            for guest in (self.web, self.auto):
+                check(virsh("domstate", guest.name).strip() == "running", f"{guest.name} was not started")
+            # Not as one that ran before it was seen: the hook has told of its start.
+            seen = self.wait_seen(self.auto, "is seen running", 40, lambda it: it["state"] not in ("off", "reserved") and it)
+            check(seen["state"] == "starting", f"it is {seen['state']}, by {seen['rule']}")
+        finally:
+            for guest in (self.web, self.auto):
+                virsh("autostart", "--disable", guest.name)
+        return f"libvirtd listens {took:.1f} s after its start, with two guests started"
+
+    def case_guest_is_started_by_dm_ctl(self):
+        self.off(self.auto)
+        begun = time.monotonic()
+        check(self.daemon.ctl_status("start", "auto") == 0, "dm-ctl start failed")
+        took = time.monotonic() - begun
+        check(virsh("domstate", "auto").strip() == "running", "it does not run")
+        check(self.daemon.ctl_status("start", "auto") == 1, "dm-ctl started it twice")
+        return f"in {took:.1f} s"
+
+
+
+SCENES = (Starts, Runs)
