@@ -81,6 +81,7 @@ typedef struct HostView {
     uint32_t starts_admitted;
     uint32_t paging_files;
     const char *paging_bar; /* why no guest can have a paging file, "" where they can */
+    const char *limit_bar;  /* likewise of limits */
 } HostView;
 
 HostView *host_view_new(GVariant *properties);

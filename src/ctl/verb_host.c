@@ -85,6 +85,11 @@ print_paging(const HostView *host)
         text = g_strdup_printf("not available: %s", host->paging_bar);
     else
         text = g_strdup("available, not in use");
+    if (host->limit_bar[0] != '\0') {
+        g_autofree char *limits = g_strdup_printf("none: %s", host->limit_bar);
+
+        fact_print("Limits", limits, CELL_PLAIN);
+    }
     fact_print("Paging", text, host->paging_files > 0 ? CELL_LOW : CELL_PLAIN);
 }
 

@@ -122,6 +122,7 @@ host_view_new(GVariant *properties)
     host->starts_admitted = get_number(properties, "StartsAdmitted");
     host->paging_files = get_number(properties, "PagingFiles");
     host->paging_bar = get_string(properties, "PagingBar");
+    host->limit_bar = get_string(properties, "LimitBar");
     return host;
 }
 

@@ -40,6 +40,26 @@ paging_view_bar(const TickReport *report)
     return report->snapshot->paging_bar != NULL ? report->snapshot->paging_bar : "";
 }
 
+const char *
+limit_view_bar(const TickReport *report)
+{
+    const char *bar = "";
+
+    if (!report->settings->memory_high)
+        return "limits are off (MemoryHigh=no in [Enforcement])";
+    for (size_t i = 0; i < report->plan->guest_count; i++) {
+        const GuestSnapshot *guest = report->plan->guests[i].guest;
+
+        if (!guest->settings->managed || guest->life == GUEST_LIFE_OFF)
+            continue;
+        if (guest->limits.usable)
+            return "";
+        if (guest->limits.bar != NULL)
+            bar = guest->limits.bar;
+    }
+    return bar;
+}
+
 uint64_t
 wall_clock_usec(const TickReport *report, uint64_t then_usec)
 {

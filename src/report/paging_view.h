@@ -25,5 +25,8 @@ void paging_view_fill(const GuestPlan *guest, const TickReport *report, PagingVi
 /* Why no guest of this host can have a paging file, one clause; "" where they can. Belongs to the report, or is static. */
 const char *paging_view_bar(const TickReport *report);
 
+/* Why no limit can be set on the managed guests that run, one clause; "" where one can be, or none runs. Likewise. */
+const char *limit_view_bar(const TickReport *report);
+
 /* A moment on the monotonic clock as microseconds since 1970, as systemd tells times; 0 stays 0. */
 uint64_t wall_clock_usec(const TickReport *report, uint64_t then_usec);

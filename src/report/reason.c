@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "reason.h"
 
+#include "held_tick.h"
 #include "units.h"
 
 #include <inttypes.h>
@@ -61,11 +62,24 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_RESET:
     case PLAN_RULE_UNRESPONSIVE:
     case PLAN_RULE_FROZEN:
-    case PLAN_RULE_RESERVED:
     case PLAN_RULE_RESTART:
     case PLAN_RULE_PAGING:
     case PLAN_RULE_PAGING_LEAVE:
         return g_strdup_printf("%s are booked for it", committed);
+    case PLAN_RULE_RESERVED: {
+        const StartPlan *start = plan_find_start(plan, guest->guest->uuid);
+        g_autofree char *needed = units_format_size(start != NULL ? start->needed_kib : 0);
+        g_autofree char *free_now = units_format_size(start != NULL ? start->free_kib : 0);
+
+        if (start != NULL && start->shortfall_kib > 0) {
+            g_autofree char *shortfall = units_format_size(start->shortfall_kib);
+
+            return g_strdup_printf("%s are booked for it, %s are missing", committed, shortfall);
+        }
+        if (start == NULL || start->verdict != START_WAITS)
+            return g_strdup_printf("%s are booked for it", committed);
+        return g_strdup_printf("it needs %s, %s are free", needed, free_now);
+    }
     case PLAN_RULE_BAR:
         return g_strdup(balloon_bar_text(settings->bar));
     case PLAN_RULE_INHIBITED: {

@@ -301,14 +301,16 @@ update_starts(Service *service, const TickReport *report)
     unsigned admitted = count_starts(plan, START_ADMITTED);
     unsigned files = (unsigned)report->snapshot->file_count;
     g_autofree char *bar = g_utf8_make_valid(paging_view_bar(report), -1);
+    g_autofree char *limit_bar = g_utf8_make_valid(limit_view_bar(report), -1);
     bool other = reserved != bus_manager_get_reserved(manager) || waiting != bus_manager_get_starts_waiting(manager) ||
                  admitted != bus_manager_get_starts_admitted(manager) ||
                  files != bus_manager_get_paging_files(manager) ||
-                 g_strcmp0(bar, bus_manager_get_paging_bar(manager)) != 0;
+                 g_strcmp0(bar, bus_manager_get_paging_bar(manager)) != 0 ||
+                 g_strcmp0(limit_bar, bus_manager_get_limit_bar(manager)) != 0;
 
     if (other)
         g_object_set(manager, "reserved", reserved, "starts-waiting", waiting, "starts-admitted", admitted,
-                     "paging-files", files, "paging-bar", bar, NULL);
+                     "paging-files", files, "paging-bar", bar, "limit-bar", limit_bar, NULL);
     return other;
 }
 

@@ -2,6 +2,7 @@
 #include "start_changes.h"
 
 #include "givers.h"
+#include "held_tick.h"
 #include "units.h"
 
 #include <string.h>
@@ -9,22 +10,34 @@
 /* What was told of one start. */
 typedef struct StartMemory {
     char uuid[37];
+    char *name;
     uint64_t asked_usec; /* tells a start from the next one of the same guest */
     uint64_t seen_tick;
     bool waited;
-    bool settled; /* admitted or refused */
+    bool admitted;
+    bool refused;
+    uint64_t needed_kib;
 } StartMemory;
 
 struct StartChanges {
     GHashTable *memories; /* uuid, in the value -> StartMemory */
 };
 
+static void
+start_memory_free(void *data)
+{
+    StartMemory *memory = data;
+
+    g_free(memory->name);
+    g_free(memory);
+}
+
 StartChanges *
 start_changes_new(void)
 {
     StartChanges *changes = g_new0(StartChanges, 1);
 
-    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, start_memory_free);
     return changes;
 }
 
@@ -37,15 +50,35 @@ start_changes_free(StartChanges *changes)
     g_free(changes);
 }
 
+/* A start that is over without having been refused. If its guest runs that is as it should be. */
+static void
+tell_dropped(GPtrArray *list, const StartMemory *memory, const Plan *plan)
+{
+    const GuestPlan *guest = plan_find(plan, memory->uuid);
+    const char *reason = memory->admitted ? "it was admitted, and the guest was not seen to run"
+                                          : "who asked for it is gone, or called it off";
+    Change *change;
+
+    if (memory->refused || (guest != NULL && guest->guest->life != GUEST_LIFE_OFF))
+        return;
+    change = change_list_add(
+        list, CHANGE_START_DROPPED, memory->uuid, memory->name, reason,
+        g_strdup_printf("Start of guest %s is over: %s. Nothing is booked for it any more.", memory->name, reason));
+    change->needed_kib = memory->needed_kib;
+}
+
 static StartMemory *
-remember_start(StartChanges *changes, const StartRequest *request)
+remember_start(StartChanges *changes, const StartRequest *request, const Plan *plan, GPtrArray *list)
 {
     StartMemory *memory = g_hash_table_lookup(changes->memories, request->uuid);
 
     if (memory != NULL && memory->asked_usec == request->asked_usec)
         return memory;
+    if (memory != NULL)
+        tell_dropped(list, memory, plan);
     memory = g_new0(StartMemory, 1);
     g_strlcpy(memory->uuid, request->uuid, sizeof memory->uuid);
+    memory->name = g_strdup(request->name);
     memory->asked_usec = request->asked_usec;
     g_hash_table_replace(changes->memories, memory->uuid, memory);
     return memory;
@@ -85,14 +118,14 @@ static void
 tell_admitted(GPtrArray *list, const StartPlan *start, const StartMemory *memory, const TickReport *now)
 {
     const StartRequest *request = start->request;
-    g_autofree char *needed = units_format_size(start->needed_kib);
+    g_autofree char *booked = units_format_size(start->booked_kib + start->overhead_kib);
     g_autofree char *overhead = units_format_size(start->overhead_kib);
     g_autofree char *waited = units_format_span(saturating_sub(now->now_usec, request->asked_usec));
     g_autofree char *reason = start_plan_text(start);
     g_autoptr(GString) message = g_string_new(NULL);
 
     g_string_append_printf(message, "Start of guest %s is admitted%s%s: %s are booked for it, %s of them for its QEMU.",
-                           request->name, memory->waited ? " after " : "", memory->waited ? waited : "", needed,
+                           request->name, memory->waited ? " after " : "", memory->waited ? waited : "", booked,
                            overhead);
     if (request->restart != RESTART_NONE && start->shortfall_kib > 0) {
         g_autofree char *shortfall = units_format_size(start->shortfall_kib);
@@ -120,10 +153,11 @@ tell_refused(GPtrArray *list, const StartPlan *start)
 static void
 compare_start(StartChanges *changes, bool first, const StartPlan *start, const TickReport *now, GPtrArray *list)
 {
-    StartMemory *memory = remember_start(changes, start->request);
+    StartMemory *memory = remember_start(changes, start->request, now->plan, list);
 
     memory->seen_tick = now->tick;
-    if (memory->settled)
+    memory->needed_kib = start->needed_kib;
+    if (memory->admitted || memory->refused)
         return;
     switch (start->verdict) {
     case START_WAITS:
@@ -135,11 +169,11 @@ compare_start(StartChanges *changes, bool first, const StartPlan *start, const T
         /* one that was admitted by an earlier daemon, which told it */
         if (!first)
             tell_admitted(list, start, memory, now);
-        memory->settled = true;
+        memory->admitted = true;
         break;
     case START_REFUSED:
         tell_refused(list, start);
-        memory->settled = true;
+        memory->refused = true;
         break;
     }
 }
@@ -155,7 +189,10 @@ start_changes_compare(StartChanges *changes, bool first, const TickReport *now, 
     if (g_hash_table_size(changes->memories) <= now->plan->start_count)
         return;
     g_hash_table_iter_init(&iter, changes->memories);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (((StartMemory *)value)->seen_tick != now->tick)
-            g_hash_table_iter_remove(&iter);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (((StartMemory *)value)->seen_tick == now->tick)
+            continue;
+        tell_dropped(list, value, now->plan);
+        g_hash_table_iter_remove(&iter);
+    }
 }

@@ -301,6 +301,9 @@ class Paging(CtlTest):
                                              "while the host is full.\n")
         daemon.host(PagingBar="control groups are of version 1")
         self.assertIn("No guest of this host can have one: control groups are of version 1.", self.ctl("paging"))
+        daemon.host(LimitBar="it has no control group")
+        self.assertIn("Limits      none: it has no control group\n", self.ctl("host"))
+        self.assertIn("Paging      not available: control groups are of version 1\n", self.ctl("host"))
         self.assertEqual(self.json("paging"), {"guests": [], "available": False, "files": 0,
                                                "bar": "control groups are of version 1"})
 

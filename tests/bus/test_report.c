@@ -555,6 +555,8 @@ starts_are_seen_and_a_refusal_is_signalled(void **state)
     fake_tick_add(fixture->tick, "web");
     fake_tick_add(fixture->tick, "db");
     fixture->tick->snapshot.paging_bar = "control groups are of version 1";
+    fake_tick_add(fixture->tick, "third");
+    fixture->tick->snapshots[2].limits.bar = "it has no control group";
     fake_tick_start(fixture->tick, 0, START_ADMITTED);
     fake_tick_start(fixture->tick, 1, START_WAITS);
     fixture->tick->plan.reserved_kib = 2560 * KIB_PER_MIB;
@@ -564,6 +566,7 @@ starts_are_seen_and_a_refusal_is_signalled(void **state)
     assert_int_equal(number(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "StartsWaiting"), 1);
     assert_int_equal(number(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "StartsAdmitted"), 1);
     assert_text(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "PagingBar", "control groups are of version 1");
+    assert_text(fixture, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "LimitBar", "it has no control group");
     assert_null(find_signal(fixture, DYNMEM_BUS_PATH, "AdmissionRefused"));
 
     fixture->tick->starts[1].verdict = START_REFUSED;

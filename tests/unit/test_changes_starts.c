@@ -67,6 +67,7 @@ a_start_that_waits_is_told_once_then_its_admission(void **state)
     none(fixture);
 
     fixture->tick->starts[0].verdict = START_ADMITTED;
+    fixture->tick->starts[0].booked_kib = 2 * KIB_PER_GIB;
     fixture->tick->requests[0].waiting = false;
     hand_in(fixture);
     told = only(fixture, CHANGE_START_ADMITTED);
@@ -96,6 +97,38 @@ a_refused_start_is_told_with_its_figures(void **state)
     fixture->tick->plans[1].state = GUEST_STATE_ACTIVE;
     hand_in(fixture);
     only(fixture, CHANGE_START_REFUSED);
+}
+
+static void
+a_start_that_is_over_without_a_guest_that_runs_is_told(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_start(fixture->tick, 1, START_WAITS);
+    fixture->tick->plans[1].state = GUEST_STATE_ACTIVE;
+    hand_in(fixture);
+    only(fixture, CHANGE_START_WAITING);
+    fake_tick_drop_starts(fixture->tick);
+    hand_in(fixture);
+    assert_says(only(fixture, CHANGE_START_DROPPED)->reason, "called it off");
+
+    fake_tick_start(fixture->tick, 1, START_ADMITTED);
+    fixture->tick->plans[1].state = GUEST_STATE_ACTIVE;
+    hand_in(fixture);
+    only(fixture, CHANGE_START_ADMITTED);
+    fake_tick_drop_starts(fixture->tick);
+    hand_in(fixture);
+    assert_says(only(fixture, CHANGE_START_DROPPED)->message, "was not seen to run");
+
+    /* one that runs has started */
+    fake_tick_start(fixture->tick, 1, START_ADMITTED);
+    fixture->tick->plans[1].state = GUEST_STATE_ACTIVE;
+    hand_in(fixture);
+    only(fixture, CHANGE_START_ADMITTED);
+    fake_tick_drop_starts(fixture->tick);
+    fixture->tick->snapshots[1].life = GUEST_LIFE_RUNNING;
+    hand_in(fixture);
+    none(fixture);
 }
 
 static void
@@ -371,6 +404,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(a_start_that_waits_is_told_once_then_its_admission),
         TEST(a_refused_start_is_told_with_its_figures),
+        TEST(a_start_that_is_over_without_a_guest_that_runs_is_told),
         TEST(an_admitted_restart_says_what_is_missing),
         TEST(what_an_earlier_daemon_admitted_is_no_news),
         TEST(a_start_soon_after_a_stop_is_told_as_a_restart),

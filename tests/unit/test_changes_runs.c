@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Every named scenario is run by the real engine, and what is told of it is read as an administrator would: whole
+ * sentences, what begins also ends, and nothing is told again and again.
+ */
+
+#include "cmocka_all.h"
+#include "report/changes.h"
+#include "report/held_tick.h"
+#include "sim/sim.h"
+#include "units.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Records of one kind and run; more would be a flood. The longest scenarios are an hour. */
+#define MANY 400
+
+typedef struct Run {
+    const char *file;
+    Changes *changes;
+    HeldTick *held;
+    unsigned told[CHANGE_KIND_COUNT];
+    GHashTable *files; /* uuids of guests whose file was told */
+    GString *wrong;
+} Run;
+
+static void
+complain(Run *run, const SimStep *step, const Change *change, const char *what)
+{
+    g_string_append_printf(run->wrong, "%s, second %" G_GUINT64_FORMAT ", %s: %s\n", run->file, step->second, what,
+                           change->message);
+}
+
+static void
+check_sentence(Run *run, const SimStep *step, const Change *change)
+{
+    const char *text = change->message;
+
+    if (!g_ascii_isupper(text[0]) || !g_str_has_suffix(text, ".") || strstr(text, "..") != NULL ||
+        strstr(text, "(null)") != NULL || strchr(text, '\n') != NULL)
+        complain(run, step, change, "no whole sentence");
+    if (strstr(text, " 0 KiB are booked for it.") != NULL)
+        complain(run, step, change, "books nothing");
+}
+
+static void
+check_order(Run *run, const SimStep *step, const Change *change)
+{
+    bool file = g_hash_table_contains(run->files, change->uuid);
+
+    if (change->kind == CHANGE_PAGING_STARTED) {
+        if (file)
+            complain(run, step, change, "a second file");
+        g_hash_table_add(run->files, g_strdup(change->uuid));
+    } else if (change->kind == CHANGE_PAGING_ENDED) {
+        if (!g_hash_table_remove(run->files, change->uuid))
+            complain(run, step, change, "no file");
+    } else if (change->kind == CHANGE_PAGING_HARDER || change->kind == CHANGE_PAGING_HARDEST ||
+               change->kind == CHANGE_PAGING_OVERDUE || change->kind == CHANGE_PAGING_STUCK) {
+        if (!file)
+            complain(run, step, change, "no file");
+    }
+}
+
+static bool
+look(void *user_data, const SimStep *step)
+{
+    Run *run = user_data;
+    const GPtrArray *list = changes_compare(run->changes, held_tick_report(run->held), step->tick);
+
+    for (unsigned i = 0; i < list->len; i++) {
+        const Change *change = g_ptr_array_index(list, i);
+
+        if (g_getenv("SHOW_CHANGES") != NULL)
+            g_printerr("%s %4" G_GUINT64_FORMAT " %-20s %s\n", run->file, step->second, change_kind_name(change->kind),
+                       change->message);
+        run->told[change->kind]++;
+        if (run->told[change->kind] == MANY && change->kind != CHANGE_TARGET_CHANGED)
+            complain(run, step, change, "told again and again");
+        check_sentence(run, step, change);
+        check_order(run, step, change);
+    }
+    held_tick_update(run->held, step->tick);
+    return true;
+}
+
+static void
+what_is_told_is_whole_and_in_order_in_every_scenario(void **state)
+{
+    const char *directory = getenv("SIM_SCENARIOS");
+    g_autoptr(GDir) files = NULL;
+    g_autoptr(GString) wrong = g_string_new(NULL);
+    unsigned told[CHANGE_KIND_COUNT] = {0};
+    const char *name;
+
+    assert_non_null(directory);
+    files = g_dir_open(directory, 0, NULL);
+    assert_non_null(files);
+    while ((name = g_dir_read_name(files)) != NULL) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+        g_autoptr(SimScenario) scenario = sim_scenario_load(path, NULL);
+        g_autoptr(Changes) changes = changes_new();
+        g_autoptr(HeldTick) held = held_tick_new();
+        g_autoptr(GHashTable) paging = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        SimSummary summary = {0};
+        Run run = {.file = name, .changes = changes, .held = held, .files = paging, .wrong = wrong};
+
+        assert_non_null(scenario);
+        sim_run(scenario, look, &run, &summary);
+        sim_summary_clear(&summary);
+        for (ChangeKind kind = 0; kind < CHANGE_KIND_COUNT; kind++)
+            told[kind] += run.told[kind];
+    }
+    if (wrong->len > 0)
+        fail_msg("%s", wrong->str);
+    /* or the scenarios would prove nothing */
+    assert_true(told[CHANGE_START_WAITING] > 0 && told[CHANGE_START_ADMITTED] > 0 && told[CHANGE_START_REFUSED] > 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_told_is_whole_and_in_order_in_every_scenario),
+    };
+
+    return cmocka_run_group_tests_name("changes in runs", tests, NULL, NULL);
+}
