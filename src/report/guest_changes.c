@@ -129,14 +129,17 @@ tell_restart(GPtrArray *list, const GuestPlan *now, uint64_t now_usec)
 {
     const GuestSnapshot *guest = now->guest;
     g_autofree char *committed = units_format_size(now->committed_kib);
+    g_autofree char *startup = units_format_size(guest->settings->startup_kib);
     g_autofree char *pause = units_format_span(saturating_sub(guest->boot_usec, guest->stop_usec));
     g_autofree char *reason = now->restart == RESTART_SOON
                                   ? g_strdup_printf("it was stopped %s before", pause)
                                   : g_strdup("it ran when the host went down, and had not been started since");
 
-    change_list_add_guest(list, CHANGE_GUEST_RESTARTED, now, 0, now->committed_kib, reason,
-                          g_strdup_printf("Guest %s was started, which counts as a restart: %s. %s are booked for it.",
-                                          guest->name, reason, committed));
+    change_list_add_guest(
+        list, CHANGE_GUEST_RESTARTED, now, 0, now->committed_kib, reason,
+        g_strdup_printf("Guest %s was started, which counts as a restart: %s. Of the %s that it needs "
+                        "to boot %s are booked for it.",
+                        guest->name, reason, startup, committed));
 }
 
 /* Returns true when the new state was told. */

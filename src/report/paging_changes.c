@@ -15,7 +15,7 @@ typedef struct FileMemory {
     uint64_t size_kib;
     uint64_t used_kib;
     uint64_t peak_kib;
-    uint64_t shortfall_kib; /* the largest one: it shrinks as memory is found */
+    uint64_t shortfall_kib; /* when its file was asked for: it shrinks as memory is found */
     uint64_t since_usec;
     char *directory;
     bool started;
@@ -76,8 +76,9 @@ remember_file(PagingChanges *changes, const char *uuid, const TickReport *now)
         g_free(memory->name);
         memory->name = g_strdup(guest->guest->name);
     }
-    if (guest != NULL)
-        memory->shortfall_kib = MAX(memory->shortfall_kib, guest->shortfall_kib);
+    if (guest != NULL && (guest->paging_phase == PAGING_PHASE_WAIT || guest->paging_phase == PAGING_PHASE_MAKE ||
+                          guest->paging_phase == PAGING_PHASE_REFUSED))
+        memory->shortfall_kib = guest->shortfall_kib;
     memory->seen_tick = now->tick;
     return memory;
 }
@@ -150,9 +151,8 @@ tell_stuck(GPtrArray *list, const FileMemory *memory, const PagingRecord *file, 
     g_autofree char *used = units_format_size(file->used_kib);
 
     add_paging(list, CHANGE_PAGING_STUCK, memory, file->size_kib, file->used_kib, now, error,
-               g_strdup_printf("The paging file of guest %s could not be switched off (%u. time): %s. It holds %s, and "
-                               "it is tried again.",
-                               memory->name, file->failures, error, used));
+               g_strdup_printf("The paging file of guest %s is not gone yet and holds %s: %s (attempt %u).",
+                               memory->name, used, error, file->failures));
 }
 
 /* ---- none to be had ---- */

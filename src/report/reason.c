@@ -62,10 +62,19 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_RESET:
     case PLAN_RULE_UNRESPONSIVE:
     case PLAN_RULE_FROZEN:
-    case PLAN_RULE_RESTART:
-    case PLAN_RULE_PAGING:
-    case PLAN_RULE_PAGING_LEAVE:
         return g_strdup_printf("%s are booked for it", committed);
+    case PLAN_RULE_RESTART:
+    case PLAN_RULE_PAGING: {
+        g_autofree char *startup = units_format_size(settings->startup_kib);
+
+        return g_strdup_printf("%s of %s are booked for it", committed, startup);
+    }
+    case PLAN_RULE_PAGING_LEAVE: {
+        const PagingRecord *file = guest->guest->paging;
+        g_autofree char *used = units_format_size(file != NULL ? file->used_kib : 0);
+
+        return g_strdup_printf("%s are left in it", used);
+    }
     case PLAN_RULE_RESERVED: {
         const StartPlan *start = plan_find_start(plan, guest->guest->uuid);
         g_autofree char *needed = units_format_size(start != NULL ? start->needed_kib : 0);

@@ -41,7 +41,7 @@ check_sentence(Run *run, const SimStep *step, const Change *change)
     if (!g_ascii_isupper(text[0]) || !g_str_has_suffix(text, ".") || strstr(text, "..") != NULL ||
         strstr(text, "(null)") != NULL || strchr(text, '\n') != NULL)
         complain(run, step, change, "no whole sentence");
-    if (strstr(text, " 0 KiB are booked for it.") != NULL)
+    if (strstr(text, ". 0 KiB are booked for it.") != NULL)
         complain(run, step, change, "books nothing");
 }
 
@@ -117,6 +117,8 @@ what_is_told_is_whole_and_in_order_in_every_scenario(void **state)
         fail_msg("%s", wrong->str);
     /* or the scenarios would prove nothing */
     assert_true(told[CHANGE_START_WAITING] > 0 && told[CHANGE_START_ADMITTED] > 0 && told[CHANGE_START_REFUSED] > 0);
+    assert_true(told[CHANGE_PAGING_STARTED] > 0 && told[CHANGE_PAGING_ENDED] > 0 && told[CHANGE_PAGING_REFUSED] > 0);
+    assert_true(told[CHANGE_GUEST_RESTARTED] > 0 && told[CHANGE_PAGING_OVERDUE] > 0);
 }
 
 int

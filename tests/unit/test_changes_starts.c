@@ -169,7 +169,7 @@ a_start_soon_after_a_stop_is_told_as_a_restart(void **state)
     hand_in(fixture);
     told = only(fixture, CHANGE_GUEST_RESTARTED);
     assert_string_equal(told->reason, "it was stopped 17 s before");
-    assert_says(told->message, "2 GiB are booked");
+    assert_says(told->message, "Of the 2 GiB that it needs to boot 2 GiB are booked");
 
     guest->boots++;
     fixture->tick->plans[0].restart = RESTART_HOST;
@@ -283,7 +283,7 @@ a_swapoff_that_fails_is_told_each_time(void **state)
     file->error = g_strdup("swapoff: Cannot allocate memory");
     hand_in_times(fixture, 2);
     assert_says(only(fixture, CHANGE_PAGING_STUCK)->message,
-                "(1. time): swapoff: Cannot allocate memory. It holds 300 MiB");
+                "holds 300 MiB: swapoff: Cannot allocate memory (attempt 1)");
     file->failures = 2;
     hand_in(fixture);
     only(fixture, CHANGE_PAGING_STUCK);
