@@ -60,6 +60,17 @@ paging_changes_free(PagingChanges *changes)
     g_free(changes);
 }
 
+/* Its shortfall is still that which its file is for, or would be. */
+static bool
+is_before_file(const GuestPlan *guest, const FileMemory *memory)
+{
+    const PagingRecord *file = guest->guest->paging;
+
+    return guest->paging_phase == PAGING_PHASE_WAIT || guest->paging_phase == PAGING_PHASE_MAKE ||
+           guest->paging_phase == PAGING_PHASE_REFUSED ||
+           (memory->shortfall_kib == 0 && file != NULL && !file->found && !memory->started);
+}
+
 static FileMemory *
 remember_file(PagingChanges *changes, const char *uuid, const TickReport *now)
 {
@@ -76,8 +87,7 @@ remember_file(PagingChanges *changes, const char *uuid, const TickReport *now)
         g_free(memory->name);
         memory->name = g_strdup(guest->guest->name);
     }
-    if (guest != NULL && (guest->paging_phase == PAGING_PHASE_WAIT || guest->paging_phase == PAGING_PHASE_MAKE ||
-                          guest->paging_phase == PAGING_PHASE_REFUSED))
+    if (guest != NULL && is_before_file(guest, memory))
         memory->shortfall_kib = guest->shortfall_kib;
     memory->seen_tick = now->tick;
     return memory;
