@@ -174,10 +174,11 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
     uint64_t booked;
 
     admission_judge(request, claim, terms, plan);
-    if (plan->verdict == START_WAITS) {
+    /* what is kept for one that is refused goes to who stands behind it, in the next tick */
+    if (plan->verdict != START_ADMITTED)
         pass->kept_kib += claim->took_kib;
+    if (plan->verdict == START_WAITS)
         show_reserved(pass, plan);
-    }
     if (plan->verdict != START_ADMITTED || (pass->faults & FAULT_RESERVED_NOT_BOOKED) != 0)
         return;
     booked = plan->booked_kib - claim->booked_kib;

@@ -12,6 +12,7 @@
 #define RUNS 4000
 #define TICKS 250
 #define GUESTS 9
+#define STARTS 4
 
 typedef struct Run {
     uint64_t seed;
@@ -127,6 +128,113 @@ change_host(FakeWorld *world, uint64_t *seed)
     world->dry = one_in(seed, 30);
 }
 
+/* ---- starts: of the last guests, which are known at some times and not at others ---- */
+
+typedef struct Starts {
+    StartRequest requests[STARTS];
+    bool asked[STARTS];
+    const StartRequest *list[STARTS];
+} Starts;
+
+static void
+change_starts(FakeWorld *world, Starts *starts, uint64_t *seed)
+{
+    world->snapshot.start_count = 0;
+    world->snapshot.starts = starts->list;
+    for (size_t i = 0; i < STARTS; i++) {
+        StartRequest *request = &starts->requests[i];
+        const FakeGuest *fake = &world->fake[GUESTS - STARTS + i];
+
+        if (starts->asked[i] && one_in(seed, 20))
+            starts->asked[i] = false; /* seen running, or given up */
+        if (!starts->asked[i] && one_in(seed, 15)) {
+            starts->asked[i] = true;
+            *request = (StartRequest){
+                .name = world->fake[i].name,
+                .settings = fake->settings,
+                .restart = one_in(seed, 3) ? RESTART_SOON : RESTART_NONE,
+                .need_kib = one_in(seed, 20) ? any_kib(seed) : fake->settings.startup_kib,
+                .forced = one_in(seed, 6),
+                .asked_usec = world->snapshot.now_usec,
+                .deadline_usec = world->snapshot.now_usec + next_random(seed) % (30 * SEC),
+                .waiting = true,
+            };
+            g_strlcpy(request->uuid, fake->uuid, sizeof request->uuid);
+        }
+        if (starts->asked[i])
+            starts->list[world->snapshot.start_count++] = request;
+    }
+}
+
+/* As admit/ does it. */
+static void
+take_verdicts(const FakeWorld *world, Starts *starts)
+{
+    for (size_t i = 0; i < world->plan.start_count; i++) {
+        const StartPlan *plan = &world->plan.starts[i];
+        size_t place = (size_t)(plan->request - starts->requests);
+
+        if (plan->verdict == START_REFUSED)
+            starts->asked[place] = false;
+        if (plan->verdict == START_ADMITTED)
+            starts->requests[place].waiting = false;
+        starts->requests[place].booked_kib = plan->booked_kib;
+    }
+}
+
+/* What is booked for starts whose guests are not in the table, or not off. */
+static uint64_t
+booked_apart(const FakeWorld *world, const StartPlan *start)
+{
+    for (size_t i = 0; i < world->count; i++)
+        if (strcmp(world->guests[i].uuid, start->request->uuid) == 0 && world->guests[i].life == GUEST_LIFE_OFF)
+            return world->plan.guests[i].committed_kib == start->booked_kib ? 0 : UINT64_MAX / 2;
+    return start->booked_kib;
+}
+
+/* NULL, or the promise that the answers to starts break. */
+static const char *
+broken_promise_to_starts(const FakeWorld *world, uint64_t raises)
+{
+    const Plan *plan = &world->plan;
+    uint64_t reserved = 0;
+    uint64_t beyond = 0; /* overheads of starts that are never refused */
+    bool booked = false;
+
+    if (plan->start_count != world->snapshot.start_count)
+        return "every start has its answer";
+    for (size_t i = 0; i < plan->start_count; i++) {
+        const StartPlan *start = &plan->starts[i];
+        const StartRequest *request = start->request;
+        bool forced = request->forced || world->dry || world->snapshot.host.link == WORLD_LINK_READ_ONLY;
+
+        if (request != world->snapshot.starts[i])
+            return "answers are in the order of the starts";
+        if (!request->waiting && (start->verdict != START_ADMITTED || start->booked_kib < request->booked_kib))
+            return "what was admitted stays booked";
+        if (start->booked_kib > request->need_kib || (start->verdict != START_ADMITTED && start->booked_kib > 0))
+            return "only what was admitted is booked, and no more than it needs";
+        if (request->waiting && start->verdict == START_ADMITTED && start->booked_kib < request->need_kib && !forced &&
+            request->restart == RESTART_NONE)
+            return "what is admitted is booked in full";
+        if (start->verdict == START_REFUSED && (forced || request->restart != RESTART_NONE))
+            return "a restart and what is forced is never refused";
+        if (start->verdict == START_WAITS && world->snapshot.now_usec >= request->deadline_usec)
+            return "every start is answered by its deadline";
+        if (start->verdict == START_WAITS && start->missing_kib == 0 && raises > 0)
+            return "nobody is raised into what a start waits for";
+        if (request->waiting && start->verdict == START_ADMITTED && (forced || request->restart != RESTART_NONE))
+            beyond += start->overhead_kib;
+        booked |= start->booked_kib > (request->waiting ? 0 : request->booked_kib);
+        reserved += start->booked_kib;
+    }
+    if (reserved != plan->reserved_kib)
+        return "what is reserved adds up";
+    if (booked && plan->committed_kib > plan->budget_kib + beyond)
+        return "what is booked for a start fits the budget";
+    return NULL;
+}
+
 /* The least that a guest has to be booked at, from its snapshot alone. */
 static uint64_t
 least_booking(const GuestSnapshot *guest)
@@ -152,7 +260,7 @@ booting(const GuestPlan *plan)
            plan->rule == PLAN_RULE_PAGING_LEAVE || plan->rule == PLAN_RULE_STARTING;
 }
 
-/* NULL, or the promise that plan breaks. before: committed of each guest before it. */
+/* NULL, or the promise that plan breaks. */
 static const char *
 broken_promise(const FakeWorld *world)
 {
@@ -197,13 +305,15 @@ broken_promise(const FakeWorld *world)
             return "a raise is booked before it is told";
         raises += saturating_sub(guest->target_kib, MAX(seen->actual_kib, seen->target_known ? seen->target_kib : 0));
     }
+    for (size_t i = 0; i < plan->start_count; i++)
+        committed += booked_apart(world, &plan->starts[i]);
     if (plan->committed_kib != committed)
         return "the ledger adds up";
     if (raises > 0 && committed > plan->budget_kib)
         return "a raise fits the budget: rule G";
     if (raises > 0 && !world->snapshot.host.figures_valid)
         return "nothing is raised on figures that are not valid";
-    return NULL;
+    return broken_promise_to_starts(world, raises);
 }
 
 static const char *
@@ -211,6 +321,7 @@ run_breaks(const Run *run, bool print)
 {
     FakeWorld *world = world_new(24 * GIB, SETTINGS_RESERVE_AUTO);
     uint64_t seed = run->seed;
+    Starts starts = {0};
     const char *broken = NULL;
 
     decide_state_set_faults(world->state, run->faults);
@@ -230,10 +341,12 @@ run_breaks(const Run *run, bool print)
             if ((run->left_out & 1U << i) != 0)
                 world->guests[i].life = GUEST_LIFE_OFF;
         }
+        change_starts(world, &starts, &seed);
         /* the last guests come and go */
         world->count = world->snapshot.guest_count = GUESTS - next_random(&seed) % 3;
         decide(world->state, &world->snapshot, world->settings, world->dry, &world->plan);
         broken = broken_promise(world);
+        take_verdicts(world, &starts);
         for (size_t i = 0; i < world->count; i++) {
             if (!world->plan.guests[i].tell)
                 continue;
@@ -303,6 +416,10 @@ broken_rules_break_promises(void **state)
         {FAULT_NO_GATE, "a raise fits the budget: rule G"},
         {FAULT_COUNT_TARGET_ONLY, "nobody is booked at less than it may touch"},
         {FAULT_NO_STALE_FREEZE, "a stale guest is not shrunk"},
+        {FAULT_CLAIM_OUTBID, "nobody is raised into what a start waits for"},
+        {FAULT_START_BEFORE_FREE, "what is booked for a start fits the budget"},
+        {FAULT_START_REFUSES_RESTART, "a restart and what is forced is never refused"},
+        {FAULT_RESERVED_NOT_BOOKED, "the ledger adds up"},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
