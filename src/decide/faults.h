@@ -56,8 +56,8 @@
 #define FAULT_TRUST_NO_LIMIT (UINT64_C(1) << 57)    /* booked as if it were limited though nothing limits it */
 #define FAULT_RESTART_AT_TARGET (UINT64_C(1) << 58) /* a guest that was reset keeps its target */
 
-/* Every switch there is, from the last of them: a test wants a scenario for each. */
-#define DECIDE_FAULTS_ALL ((FAULT_RESERVED_BARE << 1) - 1)
+/* Every switch there is, from the last of the first and the first and the last of the others: each wants a scenario. */
+#define DECIDE_FAULTS_ALL (((FAULT_RESERVED_BARE << 1) - 1) | ((FAULT_RESTART_AT_TARGET << 1) - FAULT_PAGE_COLD_STARTS))
 
 /* Breaks the rules whose bits are set, from the next decide() on. For tests only. */
 void decide_state_set_faults(DecideState *state, uint64_t faults);

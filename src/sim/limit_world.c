@@ -20,6 +20,7 @@ bar_of(const SimWorld *world)
     case SIM_CGROUP_NONE:
         return "it has no memory cgroup of its own";
     case SIM_CGROUP_V2:
+    case SIM_CGROUP_BROKEN:
     default:
         return NULL;
     }
@@ -124,6 +125,13 @@ limit_set(void *self, const GuestRecord *guest, uint64_t high_kib, GuestLimitDon
 
         if (seat != NULL && bar_of(world) != NULL)
             sim_world_blame(world, seat, "was limited where nothing can be limited");
+        done(user_data, guest->uuid, high_kib, error);
+        return;
+    }
+    if (world->scenario->cgroup == SIM_CGROUP_BROKEN) {
+        g_autoptr(GError) error =
+            g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "memory.high can't be written: permission denied");
+
         done(user_data, guest->uuid, high_kib, error);
         return;
     }

@@ -25,6 +25,7 @@ paging_bar(void *self)
     case SIM_CGROUP_NONE:
         return "guests have no memory cgroups on this host";
     case SIM_CGROUP_V2:
+    case SIM_CGROUP_BROKEN:
     default:
         return NULL;
     }
@@ -105,6 +106,8 @@ paging_make(void *self, const PagingRequest *request)
 
         file->record.error = g_strdup_printf(
             "%s has %s free, too little for a paging file of %s and MinimumFreeDisk=", request->directory, space, size);
+    } else if (world->scenario->cgroup == SIM_CGROUP_BROKEN) {
+        file->record.error = g_strdup("memory.high can't be written: permission denied");
     } else if (world->scenario->paging.refused) {
         file->record.error = g_strdup_printf("%s can't hold a paging file: set another Directory=", request->directory);
     } else if (world->files_failed < world->scenario->paging.make_fails) {

@@ -252,7 +252,8 @@ sim_event_name(SimEventKind kind)
 const char *
 sim_cgroup_name(SimCgroup cgroup)
 {
-    static const char *const names[] = {[SIM_CGROUP_V2] = "v2", [SIM_CGROUP_V1] = "v1", [SIM_CGROUP_NONE] = "none"};
+    static const char *const names[] = {
+        [SIM_CGROUP_V2] = "v2", [SIM_CGROUP_V1] = "v1", [SIM_CGROUP_NONE] = "none", [SIM_CGROUP_BROKEN] = "broken"};
 
     return names[cgroup];
 }

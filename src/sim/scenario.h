@@ -103,7 +103,8 @@ typedef struct SimSetting {
 typedef enum SimCgroup {
     SIM_CGROUP_V2,
     SIM_CGROUP_V1,
-    SIM_CGROUP_NONE, /* guests have no cgroups of their own */
+    SIM_CGROUP_NONE,   /* guests have no cgroups of their own */
+    SIM_CGROUP_BROKEN, /* as v2, but nothing can be written */
 } SimCgroup;
 
 /* What goes wrong with paging files. */
@@ -166,7 +167,7 @@ uint64_t sim_guest_spec_need(const SimGuestSpec *spec, uint64_t seed, uint64_t s
 
 /* The word for an event in a simulation file: "reboot", "start", … */
 const char *sim_event_name(SimEventKind kind);
-/* "v2", "v1", "none". */
+/* "v2", "v1", "none", "broken". */
 const char *sim_cgroup_name(SimCgroup cgroup);
 /* The word for one behaviour bit: "slow", "stuck", … */
 const char *sim_behaviour_name(SimBehaviour behaviour);

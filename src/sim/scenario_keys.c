@@ -211,13 +211,13 @@ sim_read_seconds(const char *text, GArray *seconds)
 char *
 sim_read_cgroup(const char *text, SimCgroup *cgroup)
 {
-    for (int i = SIM_CGROUP_V2; i <= SIM_CGROUP_NONE; i++) {
+    for (int i = SIM_CGROUP_V2; i <= SIM_CGROUP_BROKEN; i++) {
         if (strcmp(text, sim_cgroup_name((SimCgroup)i)) == 0) {
             *cgroup = (SimCgroup)i;
             return NULL;
         }
     }
-    return g_strdup_printf("\"%s\" is no kind of cgroups; expected v2, v1 or none", text);
+    return g_strdup_printf("\"%s\" is no kind of cgroups; expected v2, v1, none or broken", text);
 }
 
 /* A word such as make-fails:3. */

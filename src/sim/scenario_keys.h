@@ -34,7 +34,7 @@ char *sim_read_size(const char *text, uint64_t *kib);
 char *sim_read_levels(const char *text, bool sizes, GArray *levels);
 /* Appends seconds (uint64_t) to seconds; each later than the one before. */
 char *sim_read_seconds(const char *text, GArray *seconds);
-/* "v2", "v1" or "none". */
+/* "v2", "v1", "none" or "broken". */
 char *sim_read_cgroup(const char *text, SimCgroup *cgroup);
 /* What goes wrong with paging files: words with commas between them. */
 char *sim_read_paging(const char *text, SimPagingFaults *paging);

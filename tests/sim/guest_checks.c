@@ -106,6 +106,11 @@ check_inhibited_tight(const Trace *trace, GString *wrong)
 void
 check_inhibited_unseen(const Trace *trace, GString *wrong)
 {
+    for (uint64_t second = 0; second < trace->seconds; second++)
+        if (trace_point(trace, trace_guest(trace, "pinned"), second)->held) {
+            expect(wrong, false, "it is held back in second %" PRIu64 " for what its balloon did not free", second);
+            break;
+        }
     for (uint64_t second = 0; second < trace->seconds; second++) {
         uint64_t resident = trace->hosts[second].resident_kib;
 

@@ -181,7 +181,7 @@ static void
 make_restarts(Dice *dice, SimScenario *scenario)
 {
     if (chance(dice, 20))
-        scenario->cgroup = chance(dice, 80) ? SIM_CGROUP_V1 : SIM_CGROUP_NONE;
+        scenario->cgroup = chance(dice, 60) ? SIM_CGROUP_V1 : chance(dice, 50) ? SIM_CGROUP_NONE : SIM_CGROUP_BROKEN;
     if (chance(dice, 10))
         scenario->disk_kib = part(dice, scenario->memory_kib, 0, 200);
     scenario->paging.refused = chance(dice, 4);

@@ -14,6 +14,12 @@
 
 /* ---- what many of them expect ---- */
 
+static uint64_t
+peak(const Trace *trace, size_t guest)
+{
+    return trace->summary.guests[guest].paging_peak_kib;
+}
+
 /* The guest's driver is up within so many seconds. */
 static void
 expect_booted(const Trace *trace, GString *wrong, size_t guest, uint64_t from, uint64_t seconds)
@@ -46,6 +52,14 @@ expect_gone(const Trace *trace, GString *wrong, uint64_t from, uint64_t seconds)
         expect(wrong, trace_seconds_paging(trace, i, from + seconds, trace->seconds) == 0,
                "%s still has a paging file %" PRIu64 " s after second %" PRIu64, spec_of(trace, i)->name, seconds,
                from);
+}
+
+/* Nothing is ever in a paging file, though one may have been tried. */
+static void
+expect_nothing_paged(const Trace *trace, GString *wrong)
+{
+    for (size_t i = 0; i < trace->count; i++)
+        expect(wrong, peak(trace, i) == 0, "%s pages", spec_of(trace, i)->name);
 }
 
 static void
@@ -90,13 +104,19 @@ expect_well(const Trace *trace, GString *wrong)
                "%s is %s at the end", spec_of(trace, i)->name, guest_state_name(last_point(trace, i)->state));
 }
 
-static uint64_t
-peak(const Trace *trace, size_t guest)
-{
-    return trace->summary.guests[guest].paging_peak_kib;
-}
-
 /* ---- when there is a file, and when not ---- */
+
+/* It is as large as what is missing, and a margin. */
+static void
+expect_size(const Trace *trace, GString *wrong, size_t guest, uint64_t most)
+{
+    for (uint64_t second = 0; second < trace->seconds; second++)
+        if (trace_point(trace, guest, second)->size_kib > most) {
+            expect(wrong, false, "the paging file of %s has %.1f MiB", spec_of(trace, guest)->name,
+                   (double)trace_point(trace, guest, second)->size_kib / 1024);
+            return;
+        }
+}
 
 void
 check_restart_four(const Trace *trace, GString *wrong)
@@ -120,6 +140,8 @@ void
 check_restart_with_room(const Trace *trace, GString *wrong)
 {
     expect_booted(trace, wrong, 0, 300, 13);
+    expect(wrong, trace_point(trace, 0, 305)->target_kib == sim_guest_spec_startup(spec_of(trace, 0)),
+           "its target is %.1f MiB when it restarts", (double)trace_point(trace, 0, 305)->target_kib / 1024);
     expect_nobody_pages(trace, wrong);
     expect_never_over(trace, wrong);
     expect_well(trace, wrong);
@@ -135,6 +157,7 @@ check_restart_one(const Trace *trace, GString *wrong)
             expect_booted(trace, wrong, i, 300, BOOT_SECONDS);
         expect_paged(trace, wrong, i, 0, trace->seconds, i == 1);
     }
+    expect_size(trace, wrong, 1, 300 * KIB_PER_MIB);
     expect_gone(trace, wrong, 300, DEADLINE);
     expect_kept(trace, wrong, 150);
     expect_well(trace, wrong);
@@ -248,12 +271,7 @@ check_restart_frozen(const Trace *trace, GString *wrong)
 void
 check_restart_without_file(const Trace *trace, GString *wrong)
 {
-    for (size_t i = 0; i < trace->count; i++)
-        for (uint64_t second = 0; second < trace->seconds; second++)
-            if (trace_point(trace, i, second)->paged_kib > 0) {
-                expect(wrong, false, "%s pages in second %" PRIu64, spec_of(trace, i)->name, second);
-                return;
-            }
+    expect_nothing_paged(trace, wrong);
     expect_booted(trace, wrong, 0, 300, CRAWL_SECONDS);
     expect_kept(trace, wrong, 150);
     expect_well(trace, wrong);
@@ -290,6 +308,17 @@ check_restart_v1(const Trace *trace, GString *wrong)
            "it is committed %.1f MiB at its restart", (double)trace_point(trace, 0, 301)->committed_kib / 1024);
     for (size_t i = 0; i < trace->count; i++)
         expect(wrong, last_point(trace, i)->high_kib == LIMIT_NONE, "%s is limited", spec_of(trace, i)->name);
+    expect_well(trace, wrong);
+}
+
+/* For some seconds a limit is expected to come into force; when it does not, nobody relies on it. */
+void
+check_restart_unlimited(const Trace *trace, GString *wrong)
+{
+    expect_nothing_paged(trace, wrong);
+    expect_booted(trace, wrong, 0, 300, 13);
+    expect(wrong, trace_point(trace, 0, 307)->committed_kib == spec_of(trace, 0)->maximum_kib,
+           "it is committed %.1f MiB at its restart", (double)trace_point(trace, 0, 307)->committed_kib / 1024);
     expect_well(trace, wrong);
 }
 
@@ -343,6 +372,19 @@ check_enforced(const Trace *trace, GString *wrong)
         }
     expect(wrong, held == 0, "guests were held back in %" PRIu64 " seconds", held);
     expect_never_over(trace, wrong);
+}
+
+/* What it costs is learnt: in the end it is booked, and nobody is held back any more. */
+void
+check_enforced_costly(const Trace *trace, GString *wrong)
+{
+    for (size_t i = 0; i < trace->count; i++)
+        for (uint64_t second = 60; second < trace->seconds; second++)
+            if (trace_point(trace, i, second)->held) {
+                expect(wrong, false, "%s is held back in second %" PRIu64, spec_of(trace, i)->name, second);
+                return;
+            }
+    expect_unmet(trace, wrong, TRACE_ALL, 60, 0);
 }
 
 void

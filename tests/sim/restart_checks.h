@@ -22,6 +22,8 @@ void check_restart_daemon(const Trace *trace, GString *wrong);
 void check_restart_v1(const Trace *trace, GString *wrong);
 void check_restart_paging_no(const Trace *trace, GString *wrong);
 void check_restart_hog(const Trace *trace, GString *wrong);
+void check_restart_unlimited(const Trace *trace, GString *wrong);
+void check_enforced_costly(const Trace *trace, GString *wrong);
 void check_enforced(const Trace *trace, GString *wrong);
 void check_not_enforced(const Trace *trace, GString *wrong);
 void check_restart_host(const Trace *trace, GString *wrong);

@@ -69,6 +69,9 @@ check_new_file(const SimStep *step, const SimSample *sample, const SimGuest *gue
         return g_strdup("is given a paging file while it runs");
     if (!is_restart(guest, settings))
         return g_strdup("is given a paging file at a cold start");
+    /* one that was started holds nothing yet, so it is the shortfall, and a margin */
+    if (!guest->boot_in_place)
+        startup = saturating_sub(sim_guest_spec_startup(guest->spec), sample->plan->granted_kib);
     if (size > startup + 64 * KIB_PER_MIB)
         return g_strdup_printf("is given a paging file of %.1f MiB and needs %.1f MiB to boot", MIB(size),
                                MIB(startup));

@@ -379,6 +379,13 @@ const ScenarioCheck scenario_checks[] = {
     {"start-admission-off", check_start_admission_off},
     {"start-daemon", check_start_daemon},
     {"start-given-up", check_start_given_up},
+    {"start-forced", check_start_forced},
+    {"start-buffers-first", check_start_buffers_first},
+    {"start-outbid", check_start_outbid},
+    {"start-give-away", check_start_buffers_first},
+    {"starts-small", check_starts_small},
+    {"enforced-costly", check_enforced_costly},
+    {"restart-unlimited", check_restart_unlimited},
     {NULL},
 };
 

@@ -53,6 +53,7 @@ void
 check_start_refused(const Trace *trace, GString *wrong)
 {
     expect_refused(trace, wrong, "comes", 300);
+    expect(wrong, trace_refusal(trace, "comes", 303) == NULL, "it was not refused at once, though it can't ever fit");
     expect_nothing_reserved(trace, wrong);
     expect_unmet(trace, wrong, TRACE_ALL, 400, 1);
     expect(wrong, trace->summary.exhausted_seconds == 0, "the host was exhausted for %" PRIu64 " seconds",
@@ -127,6 +128,47 @@ check_start_admission_off(const Trace *trace, GString *wrong)
     expect(wrong, trace->summary.refused->len == 0, "it was refused");
     expect_started(trace, wrong, "comes", 300, 1, 70);
     expect_nothing_reserved(trace, wrong);
+}
+
+void
+check_start_forced(const Trace *trace, GString *wrong)
+{
+    size_t guest = trace_guest(trace, "comes");
+
+    expect_started(trace, wrong, "comes", 300, 1, 70);
+    expect(wrong, trace_seconds_paging(trace, guest, 0, trace->seconds) == 0, "it had a paging file");
+    expect(wrong, last_point(trace, guest)->state == GUEST_STATE_ACTIVE, "it is %s at the end",
+           guest_state_name(last_point(trace, guest)->state));
+}
+
+void
+check_start_buffers_first(const Trace *trace, GString *wrong)
+{
+    expect_started(trace, wrong, "comes", 300, 2, 25);
+    expect_unmet(trace, wrong, TRACE_ALL, 60, 0.1);
+    expect_never_over(trace, wrong);
+}
+
+void
+check_start_outbid(const Trace *trace, GString *wrong)
+{
+    expect_started(trace, wrong, "comes", 300, 2, 40);
+    expect_nothing_reserved(trace, wrong);
+    expect_never_over(trace, wrong);
+}
+
+void
+check_starts_small(const Trace *trace, GString *wrong)
+{
+    unsigned started = 0;
+
+    for (size_t i = 1; i < trace->count; i++)
+        started += last_point(trace, i)->running;
+    expect(wrong, started >= 5 && started <= 9, "%u of them run", started);
+    expect(wrong, trace->summary.refused->len == trace->count - 1 - started, "%u were refused and %u run",
+           trace->summary.refused->len, started);
+    expect_nothing_reserved(trace, wrong);
+    expect_never_over(trace, wrong);
 }
 
 void

@@ -13,4 +13,8 @@ void check_starts_queue(const Trace *trace, GString *wrong);
 void check_start_unmanaged(const Trace *trace, GString *wrong);
 void check_start_admission_off(const Trace *trace, GString *wrong);
 void check_start_daemon(const Trace *trace, GString *wrong);
+void check_start_forced(const Trace *trace, GString *wrong);
+void check_start_buffers_first(const Trace *trace, GString *wrong);
+void check_start_outbid(const Trace *trace, GString *wrong);
+void check_starts_small(const Trace *trace, GString *wrong);
 void check_start_given_up(const Trace *trace, GString *wrong);

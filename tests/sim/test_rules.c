@@ -38,14 +38,29 @@ static const struct {
     {FAULT_FORGET_REMAINDERS, "in a shortage nothing is left over", "s2-weights"},
     {FAULT_NO_RECENT, "what a guest needed lately is the first guess", "s6-square-roomy"},
     {FAULT_KEEP_MAXIMUM, "a guest that was started goes to its startup", "start-in-shortage"},
+    {FAULT_CLAIM_NO_ORDER, "claims are served by priority", "starts-queue"},
+    {FAULT_CLAIM_OVERTAKES, "nobody further back gets what those before wait for", "start-high-priority"},
+    {FAULT_CLAIM_TAKES_NEED, "a start takes nothing that those of higher priority need", "start-low-priority"},
+    {FAULT_CLAIM_NEED_FIRST, "buffers are taken before what others need", "start-buffers-first"},
+    {FAULT_CLAIM_NO_RANK, "who is squeezed first goes by priority", "start-low-priority"},
+    {FAULT_CLAIM_OUTBID, "what comes free is kept for who waits for it", "start-outbid"},
+    {FAULT_START_BEFORE_FREE, "a start goes on when its memory is seen free", "start-squeezes"},
+    {FAULT_START_HOPES, "a start that can't ever fit is refused at once", "start-refused"},
+    {FAULT_START_REFUSES_RESTART, "a restart is never refused", "restart-by-start"},
+    {FAULT_RESERVED_NOT_BOOKED, "what was admitted is booked", "start-squeezes"},
+    {FAULT_PAGE_FIRST, "a paging file is the last resort", "restart-reclaims"},
+    {FAULT_END_UNBOOKED, "a file is ended when there is memory for what it holds", "restart-wedged"},
+    {FAULT_NO_DEADLINES, "a file is pressed for harder and harder", "restart-wedged"},
+    {FAULT_FORGET_FILES, "a file goes with its guest", "restart-destroyed"},
+    {FAULT_LIMIT_AT_ONCE, "a limit does not fall below what a guest holds", "inhibited-unseen"},
+    {FAULT_TRUST_NO_LIMIT, "a limit that is not in force is not relied on", "restart-unlimited"},
+    {FAULT_RESTART_AT_TARGET, "a guest that restarts goes to its startup", "restart-with-room"},
 };
 
-/* What simulated guests do not show is caught in test_demand, and in test_decide_moments the last one. */
+/* What simulated guests do not show is caught in test_demand, test_decide_moments, test_decide_starts and test_paging_rule. */
 #define CAUGHT_ELSEWHERE                                                                                               \
-    (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES | FAULT_CLAIM_NO_ORDER | FAULT_CLAIM_OVERTAKES |   \
-     FAULT_CLAIM_TAKES_NEED | FAULT_CLAIM_NEED_FIRST | FAULT_CLAIM_NO_RANK | FAULT_CLAIM_PATIENT |                     \
-     FAULT_CLAIM_OUTBID | FAULT_START_BEFORE_FREE | FAULT_START_HOPES | FAULT_START_REFUSES_RESTART |                  \
-     FAULT_RESERVED_NOT_BOOKED | FAULT_RESERVED_BARE)
+    (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES | FAULT_CLAIM_PATIENT | FAULT_RESERVED_BARE |      \
+     FAULT_PAGE_COLD_STARTS | FAULT_PAGE_RUNNING | FAULT_PAGE_ALL | FAULT_LIMIT_NOT_LEARNT)
 
 static const ScenarioCheck *
 find_check(const char *name)
