@@ -12,7 +12,9 @@
 
 /* More writes than this at once are not begun: each may hold a thread for seconds. */
 #define THREADS_MAX 16
+/* Where a guest lives is looked up so often; while it has no group so far, more often: it may be just starting. */
 #define LOOKUP_USEC (60 * USEC_PER_SEC)
+#define LOOKUP_MISSING_USEC (2 * USEC_PER_SEC)
 #define FORGET_USEC (60 * USEC_PER_SEC)
 
 #define BAR_OFF "it does not run"
@@ -133,7 +135,8 @@ find_guest(Limits *limits, const GuestRecord *record)
         let_go(limits, guest);
         guest->looked_usec = 0;
     }
-    if (guest->looked_usec == 0 || now_usec() - guest->looked_usec >= LOOKUP_USEC)
+    if (guest->looked_usec == 0 ||
+        now_usec() - guest->looked_usec >= (guest->files.group != NULL ? LOOKUP_USEC : LOOKUP_MISSING_USEC))
         look_up(limits, guest);
     return guest;
 }

@@ -45,6 +45,21 @@ held_file_free(HeldFile *file)
 
 /* ---- the file ---- */
 
+/* Called locked. */
+static void
+drop_the_gone(Held *held)
+{
+    g_auto(GStrv) keys = g_key_file_get_keys(held->state, GROUP_VALUES, NULL, NULL);
+
+    for (size_t i = 0; keys != NULL && keys[i] != NULL; i++) {
+        g_autofree char *file = g_uri_unescape_string(keys[i], NULL);
+
+        if (file == NULL || *file != '/' || group_file_inode(held->system, file) == 0)
+            g_key_file_remove_key(held->state, GROUP_VALUES, keys[i], NULL);
+    }
+}
+
+/* Guests come and go: without their groups, what is remembered would grow with every guest there ever was. */
 static bool
 save(Held *held, GError **error)
 {
@@ -54,6 +69,7 @@ save(Held *held, GError **error)
     gsize length = 0;
 
     g_mutex_lock(&held->lock);
+    drop_the_gone(held);
     text = g_key_file_to_data(held->state, &length, NULL);
     g_mutex_unlock(&held->lock);
     if (g_file_set_contents_full(held->path, text, (gssize)length,

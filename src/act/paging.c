@@ -257,8 +257,8 @@ paging_new(const ActSystem *system, Held *held, Limits *limits, const char *own_
     paging->files = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, file_free);
     paging->list = g_ptr_array_new();
     paging->pool = g_thread_pool_new(paging_run_job, NULL, 1, FALSE, NULL); /* one thread: one job after the other */
-    paging_push_tidy(paging);
     take_over(paging);
+    paging_push_tidy(paging);
     return paging;
 }
 

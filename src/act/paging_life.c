@@ -155,6 +155,7 @@ helper_ended(GPid pid, int status, gpointer data)
         swap_off_failed(file, "there is not enough memory to take back what it holds; free memory on the host");
     } else if (why == EINVAL) {
         paging_set_error(file, ENDED_ELSEWHERE);
+        file->retries = 0; /* it is about to end */
     } else if (why != 0) {
         swap_off_failed(file, g_strerror(why));
     }

@@ -329,6 +329,23 @@ after_a_boot_of_the_host_nothing_is_ours(void **state)
     fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "524288000");
 }
 
+static void
+guests_that_are_gone_are_not_remembered(void **state)
+{
+    Fixture *f = *state;
+    GuestRecord db = fake_guest(FAKE_DB, FAKE_DB_PID);
+    g_autofree char *held = NULL;
+
+    set(f->host, 409600, &f->ends);
+    await_ends(f->host, &f->ends, 1);
+    fake_host_remove(f->host, "/sys/fs/cgroup/machine.slice/machine-qemu\\x2d1\\x2dweb.scope");
+    f->host->limit_world.set(f->host->limit_world.self, &db, 409600, ended, &f->ends);
+    await_ends(f->host, &f->ends, 2);
+    held = fake_host_read(f->host, "/var/lib/dynmem/held");
+    assert_non_null(strstr(held, "db.scope"));
+    assert_null(strstr(held, "web.scope"));
+}
+
 int
 main(void)
 {
@@ -347,6 +364,7 @@ main(void)
         TEST(a_stop_while_a_limit_is_lowered_puts_it_back_too),
         TEST(a_limit_left_by_a_crash_is_known_as_ours),
         TEST(after_a_boot_of_the_host_nothing_is_ours),
+        TEST(guests_that_are_gone_are_not_remembered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
