@@ -44,20 +44,20 @@
 #define FAULT_START_REFUSES_RESTART (UINT64_C(1) << 33) /* a restart is refused like any other start */
 #define FAULT_RESERVED_NOT_BOOKED (UINT64_C(1) << 34)   /* admitted starts do not count in the ledger */
 #define FAULT_RESERVED_BARE (UINT64_C(1) << 35)         /* ... their QEMUs' overheads do not */
-#define FAULT_PAGE_COLD_STARTS (UINT64_C(1) << 48)      /* a start from the off state may have a paging file */
-#define FAULT_PAGE_RUNNING (UINT64_C(1) << 49)          /* a guest that runs may have a paging file */
-#define FAULT_PAGE_FIRST (UINT64_C(1) << 50)            /* a paging file is made before memory is looked for */
-#define FAULT_PAGE_ALL (UINT64_C(1) << 51)              /* ... for all of the startup memory */
-#define FAULT_END_UNBOOKED (UINT64_C(1) << 52)          /* a file is ended before there is memory for what it holds */
-#define FAULT_NO_DEADLINES (UINT64_C(1) << 53)          /* a file may be there for as long as it likes */
-#define FAULT_FORGET_FILES (UINT64_C(1) << 54)          /* files of guests that are gone are left alone */
-#define FAULT_LIMIT_AT_ONCE (UINT64_C(1) << 55)     /* memory.high falls with the booking, below what a guest holds */
-#define FAULT_LIMIT_NOT_LEARNT (UINT64_C(1) << 56)  /* a guest that is held back does not get more slack */
-#define FAULT_TRUST_NO_LIMIT (UINT64_C(1) << 57)    /* booked as if it were limited though nothing limits it */
-#define FAULT_RESTART_AT_TARGET (UINT64_C(1) << 58) /* a guest that was reset keeps its target */
+#define FAULT_PAGE_COLD_STARTS (UINT64_C(1) << 36)      /* a start from the off state may have a paging file */
+#define FAULT_PAGE_RUNNING (UINT64_C(1) << 37)          /* a guest that runs may have a paging file */
+#define FAULT_PAGE_FIRST (UINT64_C(1) << 38)            /* a paging file is made before memory is looked for */
+#define FAULT_PAGE_ALL (UINT64_C(1) << 39)              /* ... for all of the startup memory */
+#define FAULT_END_UNBOOKED (UINT64_C(1) << 40)          /* a file is ended before there is memory for what it holds */
+#define FAULT_NO_DEADLINES (UINT64_C(1) << 41)          /* a file may be there for as long as it likes */
+#define FAULT_FORGET_FILES (UINT64_C(1) << 42)          /* files of guests that are gone are left alone */
+#define FAULT_LIMIT_AT_ONCE (UINT64_C(1) << 43)     /* memory.high falls with the booking, below what a guest holds */
+#define FAULT_LIMIT_NOT_LEARNT (UINT64_C(1) << 44)  /* a guest that is held back does not get more slack */
+#define FAULT_TRUST_NO_LIMIT (UINT64_C(1) << 45)    /* booked as if it were limited though nothing limits it */
+#define FAULT_RESTART_AT_TARGET (UINT64_C(1) << 46) /* a guest that was reset keeps its target */
 
-/* Every switch there is, from the last of the first and the first and the last of the others: each wants a scenario. */
-#define DECIDE_FAULTS_ALL (((FAULT_RESERVED_BARE << 1) - 1) | ((FAULT_RESTART_AT_TARGET << 1) - FAULT_PAGE_COLD_STARTS))
+/* Every switch there is, from the last of them: a test wants a scenario for each. */
+#define DECIDE_FAULTS_ALL ((FAULT_RESTART_AT_TARGET << 1) - 1)
 
 /* Breaks the rules whose bits are set, from the next decide() on. For tests only. */
 void decide_state_set_faults(DecideState *state, uint64_t faults);

@@ -219,7 +219,9 @@ decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_
         break;
     case PAGING_PAGE:
         answer->phase = look->can_order || memory->asked_usec != 0 ? PAGING_PHASE_MAKE : PAGING_PHASE_WAIT;
-        if (look->can_order && (memory->asked_usec == 0 || look->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
+        /* of a file before it there may still be a record */
+        if (look->can_order && look->guest->paging == NULL &&
+            (memory->asked_usec == 0 || look->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
             order_file(memory, look, look->granted_kib + ruling.use_kib, answer);
         break;
     case PAGING_NOTHING:

@@ -57,7 +57,7 @@ static const struct {
     {FAULT_RESTART_AT_TARGET, "a guest that restarts goes to its startup", "restart-with-room"},
 };
 
-/* What simulated guests do not show is caught in test_demand, test_decide_moments, test_decide_starts and test_paging_rule. */
+/* What simulated guests do not show is caught in test_demand, test_decide_moments, test_decide_starts, test_decide_limit and test_paging_rule. */
 #define CAUGHT_ELSEWHERE                                                                                               \
     (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES | FAULT_CLAIM_PATIENT | FAULT_RESERVED_BARE |      \
      FAULT_PAGE_COLD_STARTS | FAULT_PAGE_RUNNING | FAULT_PAGE_ALL | FAULT_LIMIT_NOT_LEARNT)

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What memory.high should be: slack, when it rises and falls, what is learnt, when it goes. */
+
+#include "cmocka_all.h"
+#include "decide/faults.h"
+#include "decide/guest_limit.h"
+#include "decide/ledger.h"
+#include "units.h"
+
+#define MIB KIB_PER_MIB
+#define GIB KIB_PER_GIB
+#define SEC USEC_PER_SEC
+#define OVERHEAD (60 * MIB)
+#define SLACK (32 * MIB)
+
+typedef struct Fixture {
+    GuestSettings settings;
+    GuestSnapshot guest;
+    LimitMemory memory;
+    LimitCase given;
+    uint64_t now_usec;
+    uint64_t faults;
+} Fixture;
+
+static void
+fixture_init(Fixture *f, uint64_t committed_kib)
+{
+    *f = (Fixture){.settings = {.maximum_kib = 8 * GIB, .vcpus = 1}, .now_usec = 100 * SEC};
+    f->guest = (GuestSnapshot){.settings = &f->settings,
+                               .life = GUEST_LIFE_RUNNING,
+                               .resident_kib = committed_kib,
+                               .limits = {.usable = true, .high_kib = LIMIT_NONE, .charged_kib = committed_kib}};
+    f->given = (LimitCase){.guest = &f->guest,
+                           .wanted = true,
+                           .committed_kib = committed_kib,
+                           .overhead_kib = OVERHEAD,
+                           .slack_kib = SLACK};
+}
+
+/* One second; what is told comes into force. */
+static LimitAnswer
+tick(Fixture *f)
+{
+    LimitAnswer answer;
+
+    f->now_usec += SEC;
+    answer = guest_limit_work_out(&f->memory, &f->given, f->now_usec, f->faults);
+    if (answer.tell) {
+        f->guest.limits.high_kib = answer.limit_kib;
+        f->guest.limits.set = answer.limit_kib != LIMIT_NONE;
+    }
+    return answer;
+}
+
+static void
+slack_is_a_part_of_the_reserve(void **state)
+{
+    static const uint64_t reserves[] = {128 * MIB, GIB, 20 * GIB};
+
+    for (size_t r = 0; r < G_N_ELEMENTS(reserves); r++) {
+        for (uint64_t count = 1; count <= 1000; count *= 10) {
+            uint64_t all = 0, sum = 0, least = count * LIMIT_LEAST_SLACK_KIB;
+
+            for (uint64_t i = 0; i < count; i++)
+                all += (1 + i % 7) * 700 * MIB;
+            for (uint64_t i = 0; i < count; i++) {
+                uint64_t booked = (1 + i % 7) * 700 * MIB;
+                uint64_t slack = guest_limit_slack(reserves[r], booked, all);
+
+                assert_true(slack >= LIMIT_LEAST_SLACK_KIB);
+                assert_true(slack <= MAX(booked / 8, LIMIT_LEAST_SLACK_KIB));
+                sum += slack;
+            }
+            assert_true(sum <= reserves[r] / 2 + least);
+        }
+    }
+    assert_int_equal(guest_limit_slack(GIB, 0, 0), LIMIT_LEAST_SLACK_KIB);
+    (void)state;
+}
+
+static void
+it_rises_at_once_and_falls_when_the_booking_has_been_lower_for_a_while(void **state)
+{
+    Fixture f;
+    unsigned waited = 0;
+
+    fixture_init(&f, GIB);
+    assert_int_equal(tick(&f).limit_kib, GIB + OVERHEAD + SLACK);
+    assert_true(f.guest.limits.set);
+    f.given.committed_kib = 2 * GIB;
+    assert_true(tick(&f).tell);
+    assert_int_equal(f.guest.limits.high_kib, 2 * GIB + OVERHEAD + SLACK);
+    f.given.committed_kib = GIB;
+    while (!tick(&f).tell)
+        assert_true(++waited < 60);
+    assert_in_range(waited, 9, 11);
+    assert_int_equal(f.guest.limits.high_kib, GIB + OVERHEAD + SLACK);
+    /* little differences are left alone */
+    f.given.committed_kib = GIB - SLACK / 3;
+    for (unsigned t = 0; t < 60; t++)
+        assert_false(tick(&f).tell);
+    (void)state;
+}
+
+static bool
+it_does_not_fall_below_what_the_guest_holds(uint64_t faults)
+{
+    Fixture f;
+
+    fixture_init(&f, 2 * GIB);
+    f.faults = faults;
+    tick(&f);
+    f.given.committed_kib = GIB; /* its balloon has taken it, and the kernel has not got it back */
+    for (unsigned t = 0; t < 60; t++)
+        tick(&f);
+    return f.guest.limits.high_kib >= 2 * GIB;
+}
+
+static bool
+a_guest_held_back_within_its_booking_gets_more(uint64_t faults)
+{
+    Fixture f;
+    uint64_t extra = 0;
+
+    fixture_init(&f, GIB);
+    tick(&f);
+    for (unsigned t = 0; t < 60; t++) {
+        f.now_usec += SEC;
+        f.guest.resident_kib = f.guest.limits.charged_kib = f.guest.limits.high_kib;
+        f.guest.limits.held_back++;
+        extra = guest_limit_learn(&f.memory, &f.guest, false, f.now_usec, faults);
+        f.given.overhead_kib = OVERHEAD + extra;
+        tick(&f);
+    }
+    /* bounded: one that never has enough does not get the host */
+    assert_true(extra <= 2 * ledger_estimate_overhead(&f.settings) + 64 * MIB);
+    return extra > 64 * MIB && f.guest.limits.high_kib == GIB + OVERHEAD + extra + SLACK;
+}
+
+static void
+each_rule_holds_and_is_needed(void **state)
+{
+    assert_true(it_does_not_fall_below_what_the_guest_holds(0));
+    assert_false(it_does_not_fall_below_what_the_guest_holds(FAULT_LIMIT_AT_ONCE));
+    assert_true(a_guest_held_back_within_its_booking_gets_more(0));
+    assert_false(a_guest_held_back_within_its_booking_gets_more(FAULT_LIMIT_NOT_LEARNT));
+    (void)state;
+}
+
+static void
+reclaim_of_page_cache_and_a_boot_teach_nothing(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, GIB);
+    tick(&f);
+    f.guest.limits.charged_kib = f.guest.limits.high_kib; /* half of it page cache of its disks */
+    f.guest.resident_kib = f.guest.limits.high_kib / 2;
+    for (unsigned t = 0; t < 10; t++) {
+        f.now_usec += 5 * SEC;
+        f.guest.limits.held_back += 100;
+        assert_int_equal(guest_limit_learn(&f.memory, &f.guest, false, f.now_usec, 0), 0);
+    }
+    f.guest.resident_kib = f.guest.limits.high_kib;
+    f.guest.limits.held_back++;
+    assert_int_equal(guest_limit_learn(&f.memory, &f.guest, true, f.now_usec + 5 * SEC, 0), 0);
+    assert_true(f.memory.held_now);
+    (void)state;
+}
+
+static void
+a_raise_comes_after_a_lower_one_that_is_under_way(void **state)
+{
+    Fixture f;
+    LimitAnswer answer;
+
+    fixture_init(&f, 2 * GIB);
+    tick(&f);
+    f.guest.resident_kib = GIB;
+    f.given.committed_kib = GIB;
+    do
+        answer = tick(&f);
+    while (!answer.tell);
+    /* the write lasts, and the larger of both is what is seen */
+    f.guest.limits.pending = true;
+    f.guest.limits.high_kib = 2 * GIB + OVERHEAD + SLACK;
+    assert_false(tick(&f).tell);
+    f.guest.limits.high_kib = 2 * GIB + OVERHEAD + SLACK;
+    f.given.committed_kib = GIB + GIB / 2;
+    answer = tick(&f);
+    assert_true(answer.tell);
+    assert_int_equal(answer.limit_kib, GIB + GIB / 2 + OVERHEAD + SLACK);
+    (void)state;
+}
+
+static void
+it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours(void **state)
+{
+    Fixture f;
+    LimitAnswer answer;
+
+    fixture_init(&f, GIB);
+    tick(&f);
+    f.given.wanted = false;
+    answer = tick(&f);
+    assert_true(answer.tell);
+    assert_int_equal(answer.limit_kib, LIMIT_NONE);
+    assert_false(tick(&f).tell);
+    f.guest.limits.high_kib = 3 * GIB; /* the administrator's */
+    assert_false(tick(&f).tell);
+    f.guest.limits.usable = false;
+    f.given.wanted = true;
+    assert_false(tick(&f).tell);
+    (void)state;
+}
+
+static void
+nothing_is_lowered_before_it_is_known_what_a_guest_has(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, GIB);
+    f.given.waiting = true;
+    for (unsigned t = 0; t < 30; t++)
+        assert_false(tick(&f).tell);
+    f.given.waiting = false;
+    assert_true(tick(&f).tell);
+    (void)state;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slack_is_a_part_of_the_reserve),
+        cmocka_unit_test(it_rises_at_once_and_falls_when_the_booking_has_been_lower_for_a_while),
+        cmocka_unit_test(each_rule_holds_and_is_needed),
+        cmocka_unit_test(reclaim_of_page_cache_and_a_boot_teach_nothing),
+        cmocka_unit_test(a_raise_comes_after_a_lower_one_that_is_under_way),
+        cmocka_unit_test(it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours),
+        cmocka_unit_test(nothing_is_lowered_before_it_is_known_what_a_guest_has),
+    };
+
+    return cmocka_run_group_tests_name("decide_limit", tests, NULL, NULL);
+}

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Restarts on a full host, from the reset to the end of the paging file, in virtual time: what a restart comes to, what a
+ * rule that is broken does to it, whatever may happen in whatever phase, and random walks.
+ */
+
+#include "test_restart_world.h"
+
+static void
+expect_ended_well(RestartWorld *rw, const char *what)
+{
+    if (rw->broken[0] != '\0')
+        fail_msg("%s: %s", what, rw->broken);
+    for (size_t i = 0; i < rw->world->count; i++) {
+        const GuestPlan *plan = &rw->world->plan.guests[i];
+
+        if (rw->qemu[i].has_file)
+            fail_msg("%s: %s still has a file", what, plan->guest->name);
+        if (plan->guest->life == GUEST_LIFE_RUNNING && plan->guest->answering &&
+            (plan->state != GUEST_STATE_ACTIVE || plan->restart != RESTART_NONE))
+            fail_msg("%s: %s is %s, rule %s", what, plan->guest->name, guest_state_name(plan->state),
+                     plan_rule_name(plan->rule));
+    }
+}
+
+/* ---- what a restart comes to ---- */
+
+static void
+four_restart_on_a_full_host_and_all_come_back(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    unsigned files = 0;
+
+    restart_world_run(rw, 60);
+    for (size_t i = 0; i < 4; i++)
+        restart_world_reset(rw, i);
+    restart_world_run(rw, 300);
+    expect_ended_well(rw, "four");
+    for (size_t i = 0; i < 4; i++)
+        files += rw->qemu[i].files;
+    assert_true(files >= 3);
+    restart_world_free(rw);
+    (void)state;
+}
+
+static void
+with_room_no_file_is_made(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, GIB);
+
+    restart_world_run(rw, 120);
+    restart_world_reset(rw, 1);
+    restart_world_run(rw, 120);
+    expect_ended_well(rw, "room");
+    assert_int_equal(rw->qemu[1].files, 0);
+    restart_world_free(rw);
+    (void)state;
+}
+
+static void
+a_reset_is_booked_at_what_its_limit_enforces_and_told_startup(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    uint64_t before;
+
+    restart_world_run(rw, 60);
+    before = rw->world->plan.guests[0].committed_kib;
+    assert_true(rw->qemu[0].high != LIMIT_NONE);
+    restart_world_reset(rw, 0);
+    restart_world_tick(rw);
+    assert_int_equal(rw->world->plan.guests[0].state, GUEST_STATE_RESTARTING);
+    assert_int_equal(rw->world->plan.guests[0].restart, RESTART_RESET);
+    assert_in_range(rw->world->plan.guests[0].committed_kib, before, before + 2 * WORLD_MARGIN_KIB);
+    assert_int_equal(rw->world->plan.guests[0].target_kib, 512 * MIB);
+    assert_true(rw->world->plan.guests[0].tell);
+    assert_false(rw->world->plan.over_budget);
+    restart_world_free(rw);
+    (void)state;
+}
+
+static bool
+unlimited_guest_is_booked_at_its_maximum(uint64_t faults)
+{
+    RestartWorld *rw = restart_world_new(2, 4 * GIB);
+    bool holds;
+
+    decide_state_set_faults(rw->world->state, faults);
+    restart_world_run(rw, 60);
+    restart_world_reset(rw, 0);
+    for (unsigned t = 0; t < 20; t++) {
+        restart_world_tick(rw);
+        rw->qemu[0].high = LIMIT_NONE; /* the limit can be set, and does not come into force */
+        rw->qemu[0].set = false;
+        rw->qemu[0].slow = true;
+    }
+    holds = rw->world->plan.guests[0].committed_kib == 2 * GIB;
+    restart_world_free(rw);
+    return holds;
+}
+
+static bool
+reset_guest_is_told_its_startup(uint64_t faults)
+{
+    RestartWorld *rw = restart_world_new(2, 0);
+    bool holds;
+
+    decide_state_set_faults(rw->world->state, faults);
+    restart_world_run(rw, 60);
+    restart_world_reset(rw, 0);
+    restart_world_tick(rw);
+    holds = rw->world->plan.guests[0].tell && rw->world->plan.guests[0].target_kib == 512 * MIB;
+    restart_world_free(rw);
+    return holds;
+}
+
+static bool
+file_of_a_guest_that_died_goes(uint64_t faults)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    bool holds;
+
+    decide_state_set_faults(rw->world->state, faults);
+    restart_world_run(rw, 60);
+    restart_world_reset(rw, 0);
+    restart_world_run(rw, 20);
+    assert_true(rw->qemu[0].files > 0);
+    restart_world_reset(rw, 1);
+    rw->qemu[1].slow = true;
+    restart_world_run(rw, 30);
+    restart_world_stop(rw, 1);
+    restart_world_run(rw, 10);
+    holds = rw->broken[0] == '\0' && !rw->qemu[1].has_file;
+    restart_world_free(rw);
+    return holds;
+}
+
+static bool
+file_goes_when_it_is_booked(uint64_t faults)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    bool holds;
+
+    decide_state_set_faults(rw->world->state, faults);
+    restart_world_run(rw, 60);
+    restart_world_reset(rw, 0);
+    /* its services need more than it physically has, so nothing of it can be ballooned away */
+    rw->world->fake[0].need = 600 * MIB;
+    rw->world->fake[0].lower = 600 * MIB;
+    restart_world_run(rw, 200);
+    holds = rw->broken[0] == '\0';
+    restart_world_free(rw);
+    return holds;
+}
+
+static const struct {
+    const char *name;
+    bool (*holds)(uint64_t faults);
+    uint64_t fault;
+} rules[] = {
+    {"a guest that nothing limits is booked at its maximum", unlimited_guest_is_booked_at_its_maximum,
+     FAULT_TRUST_NO_LIMIT},
+    {"a guest that was reset is told its startup", reset_guest_is_told_its_startup, FAULT_RESTART_AT_TARGET},
+    {"the file of a guest that died goes", file_of_a_guest_that_died_goes, FAULT_FORGET_FILES},
+    {"a file goes when what it holds is booked", file_goes_when_it_is_booked, FAULT_END_UNBOOKED},
+};
+
+static void
+each_rule_holds_and_is_needed(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(rules); i++) {
+        if (!rules[i].holds(0))
+            fail_msg("%s", rules[i].name);
+        if (rules[i].holds(rules[i].fault))
+            fail_msg("%s, also without its rule", rules[i].name);
+    }
+    (void)state;
+}
+
+static void
+deadlines_press_and_never_kill(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    const GuestPlan *plan;
+    uint64_t deadline = rw->world->settings->paging_deadline_usec;
+    uint64_t since;
+
+    restart_world_run(rw, 60);
+    restart_world_reset(rw, 0);
+    rw->qemu[0].slow = true;
+    restart_world_run(rw, 40);
+    assert_true(rw->qemu[0].has_file);
+    since = rw->qemu[0].file.since_usec;
+    while (rw->qemu[0].has_file && rw->world->snapshot.now_usec < since + 2 * deadline && rw->broken[0] == '\0') {
+        uint64_t age;
+
+        restart_world_tick(rw);
+        plan = &rw->world->plan.guests[0];
+        age = rw->world->snapshot.now_usec - since;
+        if (paging_file(plan->guest) == NULL)
+            break;
+        assert_int_equal(plan->paging_urgency, age >= deadline            ? PAGING_URGENCY_OVERDUE
+                                               : age >= deadline / 10 * 8 ? PAGING_URGENCY_HARDEST
+                                               : age >= deadline / 2      ? PAGING_URGENCY_HARDER
+                                                                          : PAGING_URGENCY_NONE);
+        assert_int_equal(plan->paging_deadline_usec, since + deadline);
+    }
+    assert_string_equal(rw->broken, "");
+    assert_int_equal(rw->world->guests[0].life, GUEST_LIFE_RUNNING);
+    /* it comes to itself in the end */
+    rw->qemu[0].slow = false;
+    restart_world_run(rw, 600);
+    expect_ended_well(rw, "overdue");
+    restart_world_free(rw);
+    (void)state;
+}
+
+static void
+nothing_is_paged_where_paging_is_barred(void **state)
+{
+    for (unsigned bar = 0; bar < 3; bar++) {
+        RestartWorld *rw = restart_world_new(4, 0);
+
+        rw->world->settings->paging_enabled = bar != 0;
+        rw->world->fake[0].settings.smart_paging = bar != 1;
+        rw->world->snapshot.paging_bar = bar == 2 ? "this host has cgroup v1" : NULL;
+        restart_world_run(rw, 60);
+        restart_world_reset(rw, 0);
+        restart_world_run(rw, 20);
+        assert_int_equal(rw->world->plan.guests[0].paging_phase, PAGING_PHASE_REFUSED);
+        assert_non_null(rw->world->plan.guests[0].paging_bar);
+        restart_world_run(rw, 400);
+        expect_ended_well(rw, "barred");
+        assert_int_equal(rw->qemu[0].files, 0);
+        restart_world_free(rw);
+    }
+    (void)state;
+}
+
+static void
+start_soon_after_a_stop_is_paged_and_a_cold_start_is_not(void **state)
+{
+    for (unsigned cold = 0; cold < 2; cold++) {
+        RestartWorld *rw = restart_world_new(4, 0);
+
+        restart_world_run(rw, 60);
+        restart_world_stop(rw, 0);
+        rw->world->other = 350 * MIB; /* somebody else has taken its memory */
+        restart_world_run(rw, cold != 0 ? 600 : 20);
+        restart_world_start(rw, 0);
+        restart_world_run(rw, 60);
+        assert_int_equal(rw->qemu[0].files > 0, cold == 0);
+        rw->world->other = 0;
+        restart_world_run(rw, 600);
+        expect_ended_well(rw, cold != 0 ? "cold" : "soon");
+        restart_world_free(rw);
+    }
+    (void)state;
+}
+
+/* ---- everything that may happen, in every phase ---- */
+
+typedef enum Event {
+    EVENT_RESET,
+    EVENT_DIES,
+    EVENT_STOPS_AND_STARTS,
+    EVENT_PAUSED,
+    EVENT_MIGRATES,
+    EVENT_HANGS,
+    EVENT_WEDGED,
+    EVENT_NEW_DAEMON,
+    EVENT_LINK_DOWN,
+    EVENT_READ_ONLY,
+    EVENT_DRY,
+    EVENT_PAGING_OFF,
+    EVENT_LIMITS_OFF,
+    EVENT_UNMANAGED,
+    EVENT_MAKE_FAILS,
+    EVENT_HOST_TAKES,
+    EVENT_NO_FIGURES,
+    EVENT_COUNT,
+} Event;
+
+static const char *const event_names[] = {"reset",      "dies",       "stops and starts", "paused",    "migrates",
+                                          "hangs",      "wedged",     "new daemon",       "link down", "read-only",
+                                          "dry",        "paging off", "limits off",       "unmanaged", "make fails",
+                                          "host takes", "no figures"};
+
+static void
+begin_event(RestartWorld *rw, size_t i, Event event)
+{
+    FakeWorld *world = rw->world;
+    GuestSnapshot *guest = &world->guests[i];
+
+    switch (event) {
+    case EVENT_RESET:
+        if (guest->life == GUEST_LIFE_RUNNING)
+            restart_world_reset(rw, i);
+        break;
+    case EVENT_DIES:
+    case EVENT_STOPS_AND_STARTS:
+        if (guest->life != GUEST_LIFE_OFF)
+            restart_world_stop(rw, i);
+        break;
+    case EVENT_PAUSED:
+        if (guest->life == GUEST_LIFE_RUNNING)
+            guest->life = GUEST_LIFE_PAUSED;
+        break;
+    case EVENT_MIGRATES:
+        guest->migrating = true;
+        break;
+    case EVENT_HANGS:
+        guest->answering = false;
+        break;
+    case EVENT_WEDGED:
+        rw->qemu[i].wedged = rw->qemu[i].booting;
+        break;
+    case EVENT_NEW_DAEMON:
+        restart_world_new_daemon(rw);
+        break;
+    case EVENT_LINK_DOWN:
+        world->snapshot.host.link = WORLD_LINK_DOWN;
+        break;
+    case EVENT_READ_ONLY:
+        world->snapshot.host.link = WORLD_LINK_READ_ONLY;
+        break;
+    case EVENT_DRY:
+        world->dry = true;
+        break;
+    case EVENT_PAGING_OFF:
+        world->settings->paging_enabled = false;
+        break;
+    case EVENT_LIMITS_OFF:
+        world->settings->memory_high = false;
+        break;
+    case EVENT_UNMANAGED:
+        world->fake[i].settings.managed = false;
+        break;
+    case EVENT_MAKE_FAILS:
+        rw->qemu[i].make_fails = true;
+        break;
+    case EVENT_HOST_TAKES:
+        world->other = 100 * MIB;
+        break;
+    case EVENT_NO_FIGURES:
+        world->snapshot.host.figures_valid = false;
+        break;
+    case EVENT_COUNT:
+    default:
+        break;
+    }
+}
+
+static void
+end_event(RestartWorld *rw, size_t i, Event event)
+{
+    FakeWorld *world = rw->world;
+    GuestSnapshot *guest = &world->guests[i];
+
+    if (event == EVENT_STOPS_AND_STARTS && guest->life == GUEST_LIFE_OFF)
+        restart_world_start(rw, i);
+    if (guest->life == GUEST_LIFE_PAUSED)
+        guest->life = GUEST_LIFE_RUNNING;
+    guest->migrating = false;
+    guest->answering = true;
+    rw->qemu[i].wedged = false;
+    rw->qemu[i].make_fails = false;
+    world->snapshot.host.link = WORLD_LINK_READ_WRITE;
+    world->snapshot.host.figures_valid = true;
+    world->dry = false;
+    world->settings->paging_enabled = true;
+    world->settings->memory_high = true;
+    world->fake[i].settings.managed = true;
+    world->other = 0;
+}
+
+/* Brings guest 0 to phase; returns whether it got there. */
+static bool
+reach(RestartWorld *rw, PagingPhase phase)
+{
+    if (phase == PAGING_PHASE_WAIT) /* others have something to give */
+        for (size_t i = 1; i < 4; i++)
+            rw->world->fake[i].need = 300 * MIB;
+    restart_world_run(rw, 60);
+    rw->qemu[0].make_fails = phase == PAGING_PHASE_REFUSED;
+    restart_world_reset(rw, 0);
+    if (phase != PAGING_PHASE_WAIT)
+        restart_world_reset(rw, 1);
+    for (unsigned t = 0; t < 300; t++) {
+        restart_world_tick(rw);
+        if (rw->world->plan.guests[0].paging_phase == phase)
+            return true;
+    }
+    return false;
+}
+
+static void
+whatever_happens_in_whatever_phase_it_ends_well(void **state)
+{
+    static const PagingPhase phases[] = {PAGING_PHASE_WAIT,  PAGING_PHASE_MAKE,  PAGING_PHASE_BOOT,
+                                         PAGING_PHASE_LEAVE, PAGING_PHASE_EMPTY, PAGING_PHASE_REFUSED};
+
+    for (size_t p = 0; p < G_N_ELEMENTS(phases); p++) {
+        for (int event = 0; event < EVENT_COUNT; event++) {
+            for (unsigned lasts = 1; lasts <= 100; lasts += 33) {
+                RestartWorld *rw = restart_world_new(4, 0);
+                g_autofree char *what =
+                    g_strdup_printf("%s for %u s while %s", event_names[event], lasts, paging_phase_name(phases[p]));
+
+                if (!reach(rw, phases[p]))
+                    fail_msg("%s is not reached: %s", paging_phase_name(phases[p]), rw->broken);
+                begin_event(rw, 0, (Event)event);
+                restart_world_run(rw, lasts);
+                end_event(rw, 0, (Event)event);
+                restart_world_run(rw, 1200);
+                expect_ended_well(rw, what);
+                restart_world_free(rw);
+            }
+        }
+    }
+    (void)state;
+}
+
+/* ---- random walks ---- */
+
+static uint64_t
+next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static void
+random_walks_end_well(void **state)
+{
+    for (uint64_t run = 1; run <= 150; run++) {
+        RestartWorld *rw = restart_world_new(5, run % 3 * 150 * MIB);
+        g_autofree char *what = g_strdup_printf("walk %" PRIu64, run);
+        uint64_t seed = run * 0x9e3779b97f4a7c15;
+
+        restart_world_run(rw, 60);
+        for (unsigned step = 0; step < 30 && rw->broken[0] == '\0'; step++) {
+            size_t i = next_random(&seed) % 5;
+            Event event = (Event)(next_random(&seed) % EVENT_COUNT);
+
+            if (next_random(&seed) % 3 != 0)
+                event = EVENT_RESET;
+            rw->world->fake[i].need = (200 + next_random(&seed) % 200) * MIB;
+            rw->qemu[i].most = (400 + next_random(&seed) % 800) * MIB;
+            begin_event(rw, i, event);
+            restart_world_run(rw, (unsigned)(next_random(&seed) % 40));
+            end_event(rw, i, event);
+            if (event == EVENT_DIES && rw->world->guests[i].life == GUEST_LIFE_OFF)
+                restart_world_start(rw, i);
+        }
+        for (size_t i = 0; i < 5; i++)
+            rw->world->fake[i].need = 240 * MIB;
+        restart_world_run(rw, 1500);
+        expect_ended_well(rw, what);
+        restart_world_free(rw);
+    }
+    (void)state;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(four_restart_on_a_full_host_and_all_come_back),
+        cmocka_unit_test(with_room_no_file_is_made),
+        cmocka_unit_test(a_reset_is_booked_at_what_its_limit_enforces_and_told_startup),
+        cmocka_unit_test(each_rule_holds_and_is_needed),
+        cmocka_unit_test(deadlines_press_and_never_kill),
+        cmocka_unit_test(nothing_is_paged_where_paging_is_barred),
+        cmocka_unit_test(start_soon_after_a_stop_is_paged_and_a_cold_start_is_not),
+        cmocka_unit_test(whatever_happens_in_whatever_phase_it_ends_well),
+        cmocka_unit_test(random_walks_end_well),
+    };
+
+    return cmocka_run_group_tests_name("decide_restart", tests, NULL, NULL);
+}
