@@ -125,7 +125,7 @@ has_room(const PagingLook *look, uint64_t granted_kib)
     const GuestLimits *limits = &look->guest->limits;
     uint64_t back = paging_take_back(look->guest, look->overhead_kib);
 
-    if (back == 0 || (look->faults & FAULT_END_UNBOOKED) != 0)
+    if (in_file_kib(look->guest) == 0 || (look->faults & FAULT_END_UNBOOKED) != 0)
         return true;
     if (back > granted_kib || in_file_kib(look->guest) > look->available_kib)
         return false;

@@ -12,6 +12,9 @@
 /* Balloons are told whole pages; a size in a file may be any. */
 #define PAGE_KIB 4
 
+/* However small the reserve is, a limit leaves so much. */
+#define LEAST_SLACK_KIB (32 * KIB_PER_MIB)
+
 /* A limit that is told with a start or reset is in force by then. */
 #define LIMITED_SECONDS 7
 
@@ -242,7 +245,8 @@ check_host(Invariants *invariants, const SimStep *step)
         return g_strdup_printf("the budget of %.1f MiB leaves less than the reserve", MIB(plan->budget_kib));
     if (plan->budget_kib > settings->budget_kib)
         return g_strdup_printf("the budget is %.1f MiB, above what the settings allow", MIB(plan->budget_kib));
-    /* What the ledger can't know yet of the cost of a QEMU is what the reserve is for. */
+    /* What the ledger can't know yet of the cost of a QEMU is what the reserve is for, and so is the slack of limits. */
+    memory += saturating_sub(LEAST_SLACK_KIB * step->count, plan->reserve_kib);
     if (invariants->honest_host && !invariants->was_over_budget &&
         saturating_sub(step->resident_kib + other, saturating_sub(overhead, plan->overhead_kib)) > memory)
         return g_strdup_printf("the guests hold %.1f MiB of a host of %.1f MiB though the budget was kept",
