@@ -56,11 +56,12 @@ static char *
 check_new_file(const SimStep *step, const SimSample *sample, const SimGuest *guest, const GuestPast *past)
 {
     const Settings *settings = step->tick->settings;
+    const GuestSettings *own = sample->plan->guest->settings;
     /* what it held before a reset is in the way of what it needs */
     uint64_t startup = MIN(sim_guest_spec_startup(guest->spec) + guest->garbage_kib, guest->spec->maximum_kib);
     uint64_t size = sample->file->size_kib;
 
-    if (!settings->paging_enabled || guest->spec->no_paging)
+    if (!settings->paging_enabled || !own->smart_paging)
         return g_strdup("is given a paging file though that is switched off");
     if (!sample->plan->guest->settings->managed || guest->spec->mode != GUEST_MODE_DYNAMIC)
         return g_strdup("is given a paging file though it is not to be touched");
@@ -178,6 +179,16 @@ check_limit(const SimStep *step, const SimSample *sample)
     return NULL;
 }
 
+/* Starts that are never refused go on whether there is memory for them or not. */
+static bool
+anybody_must_start(const Plan *plan)
+{
+    for (size_t i = 0; i < plan->start_count; i++)
+        if (plan->starts[i].request->forced || plan->starts[i].request->restart != RESTART_NONE)
+            return true;
+    return false;
+}
+
 /* A start is admitted when its memory is there, and refused when it can't be had. */
 static char *
 check_start(const RestartInvariants *invariants, const SimStep *step, const StartPlan *start)
@@ -201,7 +212,7 @@ check_start(const RestartInvariants *invariants, const SimStep *step, const Star
     if (request->waiting && start->needed_kib > host_free(invariants, step))
         return g_strdup_printf("the start of %s is admitted: it needs %.1f MiB and the host has %.1f MiB free",
                                request->name, MIB(start->needed_kib), MIB(host_free(invariants, step)));
-    if (request->waiting && plan->over_budget)
+    if (request->waiting && plan->over_budget && !anybody_must_start(plan))
         return g_strdup_printf("the start of %s is admitted above the budget", request->name);
     return NULL;
 }
