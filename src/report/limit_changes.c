@@ -2,6 +2,7 @@
 #include "limit_changes.h"
 
 #include "held_tick.h"
+#include "paging_view.h"
 #include "units.h"
 
 /* One guest that was held back at its limit lately. */
@@ -12,7 +13,7 @@ typedef struct HeldMemory {
 
 struct LimitChanges {
     GHashTable *memories; /* uuid, in the value -> HeldMemory */
-    char *bar;            /* why limits can't be set, as it was told; NULL: it was not */
+    Lasting unavailable;  /* no limit can be set on any managed guest */
 };
 
 LimitChanges *
@@ -30,7 +31,6 @@ limit_changes_free(LimitChanges *changes)
     if (changes == NULL)
         return;
     g_hash_table_unref(changes->memories);
-    g_free(changes->bar);
     g_free(changes);
 }
 
@@ -126,28 +126,19 @@ forget_guests(LimitChanges *changes, const Plan *plan)
 
 /* ---- not to be had ---- */
 
-/* Told once, and again only for another reason. */
+/* Told once it lasted: of a QEMU that is just starting nobody knows its control group yet. */
 static void
 compare_bar(LimitChanges *changes, const TickReport *now, GPtrArray *list)
 {
-    if (!now->settings->memory_high || now->dry_run)
-        return;
-    for (size_t i = 0; i < now->plan->guest_count; i++) {
-        const GuestSnapshot *guest = now->plan->guests[i].guest;
+    const char *bar = now->settings->memory_high && !now->dry_run ? limit_view_bar(now) : "";
 
-        if (!guest->settings->managed || guest->limits.usable || guest->limits.bar == NULL)
-            continue;
-        if (g_strcmp0(changes->bar, guest->limits.bar) != 0) {
-            g_free(changes->bar);
-            changes->bar = g_strdup(guest->limits.bar);
-            change_list_add(list, CHANGE_LIMITS_UNAVAILABLE, "", "", guest->limits.bar,
-                            g_strdup_printf("No limit (memory.high) can be set, seen at guest %s: %s. Nothing holds a "
-                                            "guest that is reset to less than its maximum until its driver is back, so "
-                                            "as much is booked for it.",
-                                            guest->name, guest->limits.bar));
-        }
+    if (!lasting_update(&changes->unavailable, *bar != '\0', now->now_usec) || !changes->unavailable.told)
         return;
-    }
+    change_list_add(list, CHANGE_LIMITS_UNAVAILABLE, "", "", bar,
+                    g_strdup_printf("No limit (memory.high) can be set on guests: %s. Nothing holds a guest that is "
+                                    "reset to less than its maximum until its driver is back, so as much is booked for "
+                                    "it.",
+                                    bar));
 }
 
 void

@@ -27,7 +27,7 @@ typedef struct FileMemory {
 
 struct PagingChanges {
     GHashTable *memories; /* uuid, in the value -> FileMemory */
-    char *bar;            /* why the host can have no paging file, as it was told; NULL: it was not */
+    Lasting unavailable;  /* no guest of this host can have a paging file */
 };
 
 static void
@@ -56,7 +56,6 @@ paging_changes_free(PagingChanges *changes)
     if (changes == NULL)
         return;
     g_hash_table_unref(changes->memories);
-    g_free(changes->bar);
     g_free(changes);
 }
 
@@ -272,16 +271,14 @@ compare_guest(PagingChanges *changes, const GuestPlan *guest, const TickReport *
     }
 }
 
-/* The host as a whole: told once, and again only for another reason. */
+/* The host as a whole, told once it lasted. That it is switched off is no news to who did it. */
 static void
 compare_bar(PagingChanges *changes, const TickReport *now, GPtrArray *list)
 {
-    const char *bar = now->snapshot->paging_bar;
+    const char *bar = now->settings->paging_enabled && !now->dry_run ? now->snapshot->paging_bar : NULL;
 
-    if (bar == NULL || !now->settings->paging_enabled || now->dry_run || g_strcmp0(changes->bar, bar) == 0)
+    if (!lasting_update(&changes->unavailable, bar != NULL, now->now_usec) || !changes->unavailable.told)
         return;
-    g_free(changes->bar);
-    changes->bar = g_strdup(bar);
     change_list_add(list, CHANGE_PAGING_UNAVAILABLE, "", "", bar,
                     g_strdup_printf("Smart Paging is not available on this host: %s. A guest that restarts while the "
                                     "host is full goes on without a paging file.",

@@ -327,12 +327,15 @@ a_host_without_smart_paging_is_told_once(void **state)
     Fixture *fixture = *state;
 
     fixture->tick->snapshot.paging_bar = "its control groups are of version 1";
-    hand_in_times(fixture, 3);
+    hand_in_times(fixture, 20);
     assert_says(only(fixture, CHANGE_PAGING_UNAVAILABLE)->message, "of version 1");
-
-    fixture->tick->settings->paging_enabled = false;
     fixture->tick->snapshot.paging_bar = "vm.swappiness is 0";
-    hand_in(fixture);
+    hand_in_times(fixture, 20);
+    none(fixture);
+
+    /* whoever switches it off knows */
+    fixture->tick->settings->paging_enabled = false;
+    hand_in_times(fixture, 20);
     none(fixture);
 }
 
@@ -387,13 +390,19 @@ limits_that_can_not_be_set_are_told_once(void **state)
 {
     Fixture *fixture = *state;
 
+    /* a QEMU that is just starting has no control group for a moment */
+    fixture->tick->snapshots[0].limits.bar = "its QEMU is not there";
+    hand_in_times(fixture, 5);
+    fixture->tick->snapshots[0].limits.bar = NULL;
+    hand_in_times(fixture, 10);
+    none(fixture);
+
     fixture->tick->snapshots[0].limits.bar = "control groups are of version 1";
     fixture->tick->snapshots[1].limits.bar = "control groups are of version 1";
-    hand_in_times(fixture, 3);
+    hand_in_times(fixture, 20);
     assert_says(only(fixture, CHANGE_LIMITS_UNAVAILABLE)->message, "of version 1");
-    fixture->tick->settings->memory_high = false;
-    fixture->tick->snapshots[0].limits.bar = "another";
-    hand_in(fixture);
+    fixture->tick->snapshots[1].limits.bar = "its QEMU is not there";
+    hand_in_times(fixture, 20);
     none(fixture);
 }
 
