@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "act.h"
 
+#include "error.h"
+
 #include <string.h>
 
 struct Actuator {
@@ -145,7 +147,8 @@ limit_done(void *user_data, const char *uuid, uint64_t high_kib, const GError *e
     uint64_t old_kib = call->old_kib;
     Outcome *ended = end_call(call);
 
-    if (ended != NULL)
+    /* refused: a newer one took its place, or the guest is gone; nothing was tried, and nothing failed */
+    if (ended != NULL && !g_error_matches(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED))
         add_limit(ended, uuid, old_kib, high_kib, error == NULL ? ACTION_DONE : ACTION_FAILED,
                   error == NULL ? NULL : error->message);
 }

@@ -5,23 +5,33 @@
 #include "paging_view.h"
 #include "units.h"
 
-/* One guest that was held back at its limit lately. */
-typedef struct HeldMemory {
+/* One guest that was held back at its limit lately, or whose limit can't be set. */
+typedef struct GuestMemory {
     char uuid[37];
     Lasting held_back;
-} HeldMemory;
+    char *failure; /* why its limit can't be set, as it was told; NULL: it can */
+} GuestMemory;
 
 struct LimitChanges {
-    GHashTable *memories; /* uuid, in the value -> HeldMemory */
+    GHashTable *memories; /* uuid, in the value -> GuestMemory */
     Lasting unavailable;  /* no limit can be set on any managed guest */
 };
+
+static void
+guest_memory_free(void *data)
+{
+    GuestMemory *memory = data;
+
+    g_free(memory->failure);
+    g_free(memory);
+}
 
 LimitChanges *
 limit_changes_new(void)
 {
     LimitChanges *changes = g_new0(LimitChanges, 1);
 
-    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_memory_free);
     return changes;
 }
 
@@ -40,16 +50,42 @@ limit_text(uint64_t kib)
     return kib == LIMIT_NONE ? g_strdup("none") : units_format_size(kib);
 }
 
+static GuestMemory *
+remember_guest(LimitChanges *changes, const char *uuid)
+{
+    GuestMemory *memory = g_hash_table_lookup(changes->memories, uuid);
+
+    if (memory == NULL) {
+        memory = g_new0(GuestMemory, 1);
+        g_strlcpy(memory->uuid, uuid, sizeof memory->uuid);
+        g_hash_table_insert(changes->memories, memory->uuid, memory);
+    }
+    return memory;
+}
+
+/* It is tried again every few seconds: the same failure is told once, until it was set in between. */
 static void
-tell_failure(GPtrArray *list, const LimitAction *action, const Plan *plan)
+compare_action(LimitChanges *changes, const LimitAction *action, const Plan *plan, GPtrArray *list)
 {
     const GuestPlan *guest = plan_find(plan, action->uuid);
     const char *why = action->error != NULL ? action->error : "for an unknown reason";
     g_autofree char *from = limit_text(action->old_kib);
     g_autofree char *to = limit_text(action->new_kib);
+    GuestMemory *memory;
 
-    if (guest == NULL)
+    if (guest == NULL || action->result == ACTION_STARTED)
         return;
+    if (action->result == ACTION_DONE) {
+        memory = g_hash_table_lookup(changes->memories, action->uuid);
+        if (memory != NULL)
+            g_clear_pointer(&memory->failure, g_free);
+        return;
+    }
+    memory = remember_guest(changes, action->uuid);
+    if (g_strcmp0(memory->failure, why) == 0)
+        return;
+    g_free(memory->failure);
+    memory->failure = g_strdup(why);
     change_list_add_guest(list, CHANGE_LIMIT_FAILED, guest, action->old_kib == LIMIT_NONE ? 0 : action->old_kib,
                           action->new_kib == LIMIT_NONE ? 0 : action->new_kib, why,
                           g_strdup_printf("The limit (memory.high) of guest %s could not be changed from %s to %s: %s.",
@@ -57,19 +93,6 @@ tell_failure(GPtrArray *list, const LimitAction *action, const Plan *plan)
 }
 
 /* ---- held back ---- */
-
-static HeldMemory *
-remember_guest(LimitChanges *changes, const char *uuid)
-{
-    HeldMemory *memory = g_hash_table_lookup(changes->memories, uuid);
-
-    if (memory == NULL) {
-        memory = g_new0(HeldMemory, 1);
-        g_strlcpy(memory->uuid, uuid, sizeof memory->uuid);
-        g_hash_table_insert(changes->memories, memory->uuid, memory);
-    }
-    return memory;
-}
 
 /* While a guest restarts or has a paging file this is what the limit is for, and no news. */
 static bool
@@ -86,7 +109,7 @@ static void
 compare_guest(LimitChanges *changes, const GuestPlan *before, const GuestPlan *now, uint64_t now_usec, GPtrArray *list)
 {
     bool is = is_held_back(before, now);
-    HeldMemory *memory = g_hash_table_lookup(changes->memories, now->guest->uuid);
+    GuestMemory *memory = g_hash_table_lookup(changes->memories, now->guest->uuid);
     g_autofree char *high = NULL;
     g_autofree char *charged = NULL;
 
@@ -105,8 +128,6 @@ compare_guest(LimitChanges *changes, const GuestPlan *before, const GuestPlan *n
                 "of its disks included, and pages are reclaimed before it gets more.",
                 now->guest->name, high, charged));
     }
-    if (!memory->held_back.told && memory->held_back.since_usec == 0)
-        g_hash_table_remove(changes->memories, now->guest->uuid);
 }
 
 static void
@@ -119,7 +140,7 @@ forget_guests(LimitChanges *changes, const Plan *plan)
     while (g_hash_table_iter_next(&iter, &uuid, NULL)) {
         const GuestPlan *guest = plan_find(plan, uuid);
 
-        if (guest == NULL || !guest->guest->limits.set)
+        if (guest == NULL || guest->guest->life == GUEST_LIFE_OFF)
             g_hash_table_iter_remove(&iter);
     }
 }
@@ -146,12 +167,8 @@ limit_changes_compare(LimitChanges *changes, const TickReport *before, const Tic
 {
     const GArray *limits = now->outcome != NULL ? now->outcome->limits : NULL;
 
-    for (unsigned i = 0; limits != NULL && i < limits->len; i++) {
-        const LimitAction *action = &g_array_index(limits, LimitAction, i);
-
-        if (action->result == ACTION_FAILED)
-            tell_failure(list, action, now->plan);
-    }
+    for (unsigned i = 0; limits != NULL && i < limits->len; i++)
+        compare_action(changes, &g_array_index(limits, LimitAction, i), now->plan, list);
     for (size_t i = 0; i < now->plan->guest_count; i++) {
         const GuestPlan *guest = &now->plan->guests[i];
 

@@ -342,19 +342,35 @@ a_host_without_smart_paging_is_told_once(void **state)
 /* ---- limits ---- */
 
 static void
-a_limit_that_fails_is_told(void **state)
+set_limit(Fixture *fixture, ActionResult result, const char *error)
 {
-    Fixture *fixture = *state;
-    LimitAction action = {.old_kib = LIMIT_NONE, .new_kib = KIB_PER_GIB, .result = ACTION_FAILED};
-    const Told *told;
+    LimitAction action = {.old_kib = LIMIT_NONE, .new_kib = KIB_PER_GIB, .result = result, .error = g_strdup(error)};
 
     g_strlcpy(action.uuid, fixture->tick->uuids[0], sizeof action.uuid);
-    action.error = g_strdup("Permission denied");
     g_array_append_val(fixture->tick->outcome.limits, action);
     hand_in(fixture);
+}
+
+static void
+a_limit_that_fails_is_told_until_it_was_set_in_between(void **state)
+{
+    Fixture *fixture = *state;
+    const Told *told;
+
+    set_limit(fixture, ACTION_STARTED, NULL);
+    none(fixture);
+    for (unsigned i = 0; i < 5; i++)
+        set_limit(fixture, ACTION_FAILED, "Permission denied");
     told = only(fixture, CHANGE_LIMIT_FAILED);
     assert_says(told->message, "from none to 1 GiB: Permission denied");
     assert_int_equal(told->old_kib, 0);
+
+    set_limit(fixture, ACTION_FAILED, "No such device");
+    only(fixture, CHANGE_LIMIT_FAILED);
+    set_limit(fixture, ACTION_DONE, NULL);
+    none(fixture);
+    set_limit(fixture, ACTION_FAILED, "No such device");
+    only(fixture, CHANGE_LIMIT_FAILED);
 }
 
 static void
@@ -425,7 +441,7 @@ main(void)
         TEST(a_restart_without_a_file_says_why_and_what_that_means),
         TEST(a_file_that_failed_is_told_once_with_its_error),
         TEST(a_host_without_smart_paging_is_told_once),
-        TEST(a_limit_that_fails_is_told),
+        TEST(a_limit_that_fails_is_told_until_it_was_set_in_between),
         TEST(being_held_back_is_told_once_it_lasted),
         TEST(limits_that_can_not_be_set_are_told_once),
 #undef TEST
