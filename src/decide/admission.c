@@ -31,6 +31,8 @@ admission_claim(const StartRequest *request, const AdmissionTerms *terms, Claim 
     claim->uuid = request->uuid;
     claim->name = request->name;
     claim->need_kib = request->need_kib;
+    if (is_restart(request, terms->faults))
+        claim->base_kib = MIN(request->settings.minimum_kib, request->need_kib);
     claim->priority = request->settings.priority;
     claim->asked_usec = request->asked_usec;
     if (request->waiting) {

@@ -114,9 +114,9 @@ sum_up(const uint64_t *kib, unsigned last_priority)
     return sum;
 }
 
-/* Takes up to kib, lowest priority first; returns what it took. */
+/* Takes up to kib, lowest priority first; returns what it took, and adds to *in_time_kib what of that comes in time. */
 static uint64_t
-take_from(Pile *pile, unsigned last_priority, uint64_t kib)
+take_from(Pile *pile, unsigned last_priority, uint64_t kib, uint64_t *in_time_kib)
 {
     uint64_t taken = 0;
 
@@ -124,6 +124,7 @@ take_from(Pile *pile, unsigned last_priority, uint64_t kib)
         uint64_t part = MIN(kib - taken, pile->left_kib[i]);
 
         pile->left_kib[i] -= part;
+        *in_time_kib += MIN(pile->in_time_kib[i], part);
         pile->in_time_kib[i] = saturating_sub(pile->in_time_kib[i], part);
         taken += part;
     }
@@ -151,11 +152,12 @@ static void
 pay_debt(Settling *settling)
 {
     uint64_t owed = settling->terms->owed_kib;
+    uint64_t in_time = 0;
 
     for (Part part = 0; part < PARTS; part++) {
         Pile *pile = &settling->piles[part];
 
-        owed -= take_from(pile, PRIORITIES - 1, owed);
+        owed -= take_from(pile, PRIORITIES - 1, owed, &in_time);
         memcpy(pile->all_kib, pile->left_kib, sizeof pile->all_kib);
     }
     settling->late_kib = saturating_sub(settling->late_kib, owed);
@@ -164,9 +166,10 @@ pay_debt(Settling *settling)
 static void
 look_round(const Settling *settling, Claim *claim)
 {
-    claim->free_kib = settling->free_kib + MIN(claim->overhead_kib, settling->overhead_room_kib);
-    claim->reclaimable_kib = claim->buffers_kib = settling->late_kib;
-    claim->in_time_kib = 0;
+    claim->free_kib = claim->took_kib + claim->room_kib + settling->free_kib +
+                      MIN(claim->overhead_kib - claim->room_kib, settling->overhead_room_kib);
+    claim->buffers_kib = settling->late_kib;
+    claim->reclaimable_kib = settling->late_kib + claim->given_kib;
     for (Part part = 0; part < PARTS; part++) {
         unsigned reach = reach_into(claim, part, settling->terms->faults);
 
@@ -182,40 +185,65 @@ static void
 take_from_others(Settling *settling, Claim *claim, uint64_t kib)
 {
     uint64_t faults = settling->terms->faults;
+    uint64_t given = 0;
 
     if ((faults & FAULT_CLAIM_NEED_FIRST) != 0)
-        claim->given_kib = take_from(&settling->piles[PART_NEED], reach_of(claim, faults), kib);
+        given = take_from(&settling->piles[PART_NEED], reach_of(claim, faults), kib, &claim->in_time_kib);
     for (Part part = 0; part < PARTS; part++)
-        claim->given_kib += take_from(&settling->piles[part], reach_into(claim, part, faults), kib - claim->given_kib);
-    settling->late_kib -= MIN(settling->late_kib, kib - claim->given_kib);
+        given += take_from(&settling->piles[part], reach_into(claim, part, faults), kib - given, &claim->in_time_kib);
+    settling->late_kib -= MIN(settling->late_kib, kib - given);
+    claim->given_kib += given;
+}
+
+static uint64_t
+lacking_of(const Claim *claim, uint64_t need_kib)
+{
+    return saturating_sub(need_kib, claim->booked_kib) + claim->overhead_kib;
+}
+
+/* Serves what the claim lacks of need_kib and has not got yet, overhead first. */
+static void
+serve(Settling *settling, Claim *claim, uint64_t need_kib)
+{
+    uint64_t got = claim->took_kib + claim->room_kib + claim->given_kib;
+    uint64_t lacking = saturating_sub(lacking_of(claim, need_kib), got);
+    uint64_t room =
+        MIN(MIN(claim->overhead_kib - MIN(claim->room_kib, claim->overhead_kib), lacking), settling->overhead_room_kib);
+    uint64_t took = MIN(lacking - room, settling->free_kib);
+
+    settling->overhead_room_kib -= room;
+    settling->free_kib -= took;
+    claim->room_kib += room;
+    claim->took_kib += took;
+    claim->granted_kib = claim->booked_kib + saturating_sub(claim->room_kib + claim->took_kib, claim->overhead_kib);
+    take_from_others(settling, claim, lacking - room - took);
 }
 
 static void
-serve(Settling *settling, Claim *claim)
+begin_claim(Settling *settling, Claim *claim)
 {
-    const ClaimTerms *terms = settling->terms;
-    uint64_t memory = saturating_sub(claim->need_kib, claim->booked_kib);
-    uint64_t lacking = memory + claim->overhead_kib;
-    uint64_t overhead = claim->overhead_kib;
-    uint64_t room = MIN(overhead, settling->overhead_room_kib);
-    uint64_t took;
-
     claim->granted_kib = claim->booked_kib;
-    claim->took_kib = claim->room_kib = claim->given_kib = 0;
-    look_round(settling, claim);
-    if (claim->whole && claim->free_kib + claim->reclaimable_kib + terms->tolerance_kib < lacking)
-        return;
-    if ((terms->faults & FAULT_CLAIM_OVERTAKES) != 0 && claim->free_kib < lacking)
-        return;
-    settling->overhead_room_kib -= room;
-    took = MIN(lacking - room, settling->free_kib);
-    settling->free_kib -= took;
-    claim->took_kib = took;
-    claim->room_kib = room;
-    claim->granted_kib += saturating_sub(room + took, overhead);
-    lacking -= room + took;
+    claim->took_kib = claim->room_kib = claim->given_kib = claim->in_time_kib = claim->ahead_kib = 0;
+    claim->blocker_count = 0;
+    if (claim->base_kib > 0 && (settling->terms->faults & FAULT_CLAIM_NO_BASE) == 0)
+        serve(settling, claim, MIN(claim->base_kib, claim->need_kib));
+}
 
-    take_from_others(settling, claim, lacking);
+static void
+finish_claim(Settling *settling, Claim *claim)
+{
+    uint64_t faults = settling->terms->faults;
+    uint64_t lacking = lacking_of(claim, claim->need_kib);
+    uint64_t in_time;
+
+    look_round(settling, claim);
+    if (claim->whole && claim->free_kib + claim->reclaimable_kib + settling->terms->tolerance_kib < lacking)
+        return;
+    if ((faults & FAULT_CLAIM_OVERTAKES) != 0 && claim->free_kib < lacking)
+        return;
+    in_time = claim->in_time_kib;
+    serve(settling, claim, claim->need_kib);
+    claim->in_time_kib = in_time; /* what was served now has been looked at before */
 }
 
 /* ---- who gives how much ---- */
@@ -388,16 +416,16 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
     pay_debt(&settling);
     if ((terms->faults & FAULT_CLAIM_NO_ORDER) == 0)
         qsort(claims, count, sizeof *claims, compare_claims);
+    for (size_t i = 0; i < count; i++)
+        begin_claim(&settling, &claims[i]);
     for (size_t i = 0; i < count; i++) {
         Claim *claim = &claims[i];
 
         claim->ahead_kib = ahead;
-        claim->blocker_count = 0;
-        serve(&settling, claim);
+        finish_claim(&settling, claim);
         if (claim->whole)
             ahead += claim->took_kib + claim->given_kib;
-        if (claim->start != SIZE_MAX && claim->free_kib + claim->reclaimable_kib <
-                                            saturating_sub(claim->need_kib, claim->booked_kib) + claim->overhead_kib)
+        if (claim->start != SIZE_MAX && claim->free_kib + claim->reclaimable_kib < lacking_of(claim, claim->need_kib))
             find_blockers(claims, i, givers, giver_count, terms->faults);
     }
     squeeze(&settling, givers, giver_count);

@@ -6,6 +6,8 @@
  * under a limit, a guest that is to leave its paging file. All of them stand in one line, by priority, then by the time of
  * asking, then by uuid; who stands first is served first, from free memory and then from what others give up, and nobody
  * further back gets what those before still wait for. So several at once can't block one another, in any order of events.
+ * Restarts come about whatever is granted to them: before all else each of them is served, in the same order, what it
+ * can't do without (base_kib), so that none has to boot from its paging file alone.
  *
  * Others are squeezed for a claim in this order: what they are giving up anyway; what they do not even want; buffers, of the
  * lowest priority first, whatever the priorities; then, down to the minimum, of guests whose priority is not above the claim's, lowest first. Of
@@ -24,7 +26,8 @@ typedef struct Claim {
     size_t guest;          /* index in Snapshot.guests, or SIZE_MAX */
     size_t start;          /* index in Snapshot.starts, or SIZE_MAX */
     uint64_t need_kib;     /* in all, overhead not included */
-    uint64_t booked_kib;   /* part of it that is booked (and counted in committed) already */
+    uint64_t base_kib;     /* part of need that it can't do without; 0: it can */
+    uint64_t booked_kib;   /* part of need that is booked (and counted in committed) already */
     uint64_t overhead_kib; /* to be booked besides, once; 0 where it is booked already */
     uint32_t priority;
     bool first;   /* stands before all that are not, whatever the priority */

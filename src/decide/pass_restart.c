@@ -285,6 +285,7 @@ pass_restart_claim(Pass *pass)
             continue;
         claim = pass_add_claim(pass, i, SIZE_MAX);
         claim->need_kib = work->paging_need.need_kib;
+        claim->base_kib = MIN(guest->settings->minimum_kib, claim->need_kib);
         claim->booked_kib = look.granted_kib;
         claim->priority = guest->settings->priority;
         claim->first = work->paging_need.first;

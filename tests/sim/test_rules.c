@@ -48,6 +48,7 @@ static const struct {
     {FAULT_START_HOPES, "a start that can't ever fit is refused at once", "start-refused"},
     {FAULT_START_REFUSES_RESTART, "a restart is never refused", "restart-by-start"},
     {FAULT_RESERVED_NOT_BOOKED, "what was admitted is booked", "start-squeezes"},
+    {FAULT_CLAIM_NO_BASE, "every restart gets what it can't do without", "restart-host"},
     {FAULT_PAGE_FIRST, "a paging file is the last resort", "restart-reclaims"},
     {FAULT_END_UNBOOKED, "a file is ended when there is memory for what it holds", "restart-wedged"},
     {FAULT_NO_DEADLINES, "a file is pressed for harder and harder", "restart-wedged"},

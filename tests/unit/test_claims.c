@@ -99,6 +99,23 @@ nobody_gets_what_one_before_waits_for(uint64_t faults)
            test.givers[0].keep_kib == 300 * MIB;
 }
 
+/* Each with its QEMU and what it can't do without; what is left goes by priority. */
+static bool
+every_restart_gets_what_it_cannot_do_without(uint64_t faults)
+{
+    Case test = {.terms = {.free_kib = 1030 * MIB, .faults = faults}};
+
+    for (size_t i = 0; i < 3; i++) {
+        Claim *claim = add_claim(&test, 512 * MIB, (uint32_t)i * 10);
+
+        claim->overhead_kib = 10 * MIB;
+        claim->base_kib = 300 * MIB;
+    }
+    settle(&test);
+    return claim_of(&test, 0)->granted_kib == 300 * MIB && claim_of(&test, 1)->granted_kib == 300 * MIB &&
+           claim_of(&test, 2)->granted_kib == 400 * MIB;
+}
+
 static void
 who_asked_first_is_served_first_among_equals(void **state)
 {
@@ -363,6 +380,7 @@ make_random(Case *test, uint64_t *seed)
         claim->presses = next_random(seed) % 8 == 0;
         claim->first = next_random(seed) % 8 == 0;
         claim->whole = claim->booked_kib == 0 && next_random(seed) % 2 == 0;
+        claim->base_kib = claim->whole || next_random(seed) % 3 > 0 ? 0 : claim->need_kib / 3;
         claim->asked_usec = next_random(seed) % 3;
     }
     for (size_t i = 0; i < givers; i++) {
@@ -407,7 +425,7 @@ broken_property(const Case *test)
         if (claim->given_kib > claim->reclaimable_kib || claim->in_time_kib > claim->reclaimable_kib ||
             claim->buffers_kib > claim->reclaimable_kib)
             return "nobody is given more than there is";
-        if (waits && claim->took_kib > 0)
+        if (waits && claim->took_kib > claim->base_kib + claim->overhead_kib)
             return "nobody gets what one before waits for";
         if (got < lacking && !(claim->whole && got == 0))
             waits = true;
@@ -496,6 +514,7 @@ static const struct {
 } rules[] = {
     {"higher priority is served first", higher_priority_is_served_first, FAULT_CLAIM_NO_ORDER},
     {"nobody gets what one before waits for", nobody_gets_what_one_before_waits_for, FAULT_CLAIM_OVERTAKES},
+    {"every restart gets what it can't do without", every_restart_gets_what_it_cannot_do_without, FAULT_CLAIM_NO_BASE},
     {"a low claim takes nothing that a higher one needs", low_claim_takes_nothing_that_a_higher_one_needs,
      FAULT_CLAIM_TAKES_NEED},
     {"buffers go before needs", buffers_go_before_needs, FAULT_CLAIM_NEED_FIRST},
