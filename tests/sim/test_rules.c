@@ -48,7 +48,6 @@ static const struct {
     {FAULT_START_HOPES, "a start that can't ever fit is refused at once", "start-refused"},
     {FAULT_START_REFUSES_RESTART, "a restart is never refused", "restart-by-start"},
     {FAULT_RESERVED_NOT_BOOKED, "what was admitted is booked", "start-squeezes"},
-    {FAULT_CLAIM_NO_BASE, "every restart gets what it can't do without", "restart-host"},
     {FAULT_PAGE_FIRST, "a paging file is the last resort", "restart-reclaims"},
     {FAULT_END_UNBOOKED, "a file is ended when there is memory for what it holds", "restart-wedged"},
     {FAULT_NO_DEADLINES, "a file is pressed for harder and harder", "restart-wedged"},
@@ -58,10 +57,11 @@ static const struct {
     {FAULT_RESTART_AT_TARGET, "a guest that restarts goes to its startup", "restart-with-room"},
 };
 
-/* What simulated guests do not show is caught in test_demand, test_decide_moments, test_decide_starts, test_decide_limit and test_paging_rule. */
+/* What simulated guests do not show is caught in test_demand, test_decide_moments, test_claims, test_decide_starts,
+   test_decide_limit and test_paging_rule. */
 #define CAUGHT_ELSEWHERE                                                                                               \
-    (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES | FAULT_CLAIM_PATIENT | FAULT_RESERVED_BARE |      \
-     FAULT_PAGE_COLD_STARTS | FAULT_PAGE_RUNNING | FAULT_PAGE_ALL | FAULT_LIMIT_NOT_LEARNT)
+    (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES | FAULT_CLAIM_PATIENT | FAULT_CLAIM_NO_BASE |      \
+     FAULT_RESERVED_BARE | FAULT_PAGE_COLD_STARTS | FAULT_PAGE_RUNNING | FAULT_PAGE_ALL | FAULT_LIMIT_NOT_LEARNT)
 
 static const ScenarioCheck *
 find_check(const char *name)
