@@ -23,8 +23,8 @@ paging_file(const GuestSnapshot *guest)
     return record;
 }
 
-static uint64_t
-in_file_kib(const GuestSnapshot *guest)
+uint64_t
+paging_in_file(const GuestSnapshot *guest)
 {
     if (guest->limits.usable)
         return guest->limits.swapped_kib;
@@ -35,7 +35,7 @@ uint64_t
 paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib)
 {
     uint64_t held = guest->resident_kib != 0 ? guest->resident_kib : guest->limits.charged_kib;
-    uint64_t swapped = in_file_kib(guest);
+    uint64_t swapped = paging_in_file(guest);
 
     if (swapped == 0)
         return 0;
@@ -125,9 +125,9 @@ has_room(const PagingLook *look, uint64_t granted_kib)
     const GuestLimits *limits = &look->guest->limits;
     uint64_t back = paging_take_back(look->guest, look->overhead_kib);
 
-    if (in_file_kib(look->guest) == 0 || (look->faults & FAULT_END_UNBOOKED) != 0)
+    if (paging_in_file(look->guest) == 0 || (look->faults & FAULT_END_UNBOOKED) != 0)
         return true;
-    if (back > granted_kib || in_file_kib(look->guest) > look->available_kib)
+    if (back > granted_kib || paging_in_file(look->guest) > look->available_kib)
         return false;
     return !limits->usable ||
            (!limits->pending && (limits->high_kib == LIMIT_NONE || limits->high_kib >= back + look->overhead_kib));
@@ -137,7 +137,7 @@ has_room(const PagingLook *look, uint64_t granted_kib)
 static uint64_t
 still_for(PagingMemory *memory, const PagingLook *look)
 {
-    uint64_t held = saturating_add(look->guest->resident_kib, in_file_kib(look->guest));
+    uint64_t held = saturating_add(look->guest->resident_kib, paging_in_file(look->guest));
 
     if (held > memory->most_kib + STILL_KIB || memory->still_usec == 0) {
         memory->most_kib = held;
@@ -157,7 +157,7 @@ is_done_with_it(PagingMemory *memory, const PagingLook *look, uint64_t granted_k
 
     if (!look->booting)
         return look->settled;
-    return (granted_kib >= look->startup_kib && (still || in_file_kib(look->guest) == 0)) ||
+    return (granted_kib >= look->startup_kib && (still || paging_in_file(look->guest) == 0)) ||
            urgency >= PAGING_URGENCY_HARDEST;
 }
 

@@ -75,6 +75,9 @@ typedef struct PagingAnswer {
 /* Its file, while there is something of it to be ended; NULL: none. */
 const PagingRecord *paging_file(const GuestSnapshot *guest);
 
+/* What is in its file. */
+uint64_t paging_in_file(const GuestSnapshot *guest);
+
 /* What it must be booked at for its file to be ended: what it holds and what is in the file, less what its QEMU costs. */
 uint64_t paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib);
 

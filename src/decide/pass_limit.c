@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/faults.h"
 #include "decide/pass.h"
 
 /* Managed, dynamic and running, with a balloon that frees what it takes: the others have what they have. */
@@ -9,6 +10,21 @@ wants_limit(const Pass *pass, const GuestSnapshot *guest)
 
     return pass->settings->memory_high && settings->managed && settings->mode == GUEST_MODE_DYNAMIC &&
            settings->bar == BALLOON_USABLE;
+}
+
+/*
+ * A guest whose file is being emptied was reset again: what it touches now must leave room for what comes back, which
+ * the kernel lets in whatever the limit is.
+ */
+static uint64_t
+coming_back(const Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+
+    if (!pass->state->work[i].booting || guest->paging == NULL || guest->paging->stage != PAGING_STAGE_EMPTYING ||
+        (pass->faults & FAULT_NO_ROOM_TO_RETURN) != 0)
+        return 0;
+    return paging_in_file(guest);
 }
 
 void
@@ -33,8 +49,9 @@ pass_limit(Pass *pass)
         if (pass->observe || pass->link_down || guest->life == GUEST_LIFE_OFF)
             continue;
         /* what is in a file may come back at any time: no more than the least that errors need */
-        if (work->limited && plan->paging_phase == PAGING_PHASE_BOOT)
+        if (work->limited && work->booting && guest->paging != NULL)
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
+        given.committed_kib -= MIN(coming_back(pass, i), given.committed_kib);
         answer = guest_limit_work_out(&pass->state->memories.guests[i].limit, &given, pass->now_usec, pass->faults);
         plan->limit_tell = answer.tell;
         plan->limit_kib = answer.limit_kib;

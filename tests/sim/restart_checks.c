@@ -249,6 +249,30 @@ check_restart_again(const Trace *trace, GString *wrong)
 }
 
 void
+check_restart_emptying(const Trace *trace, GString *wrong)
+{
+    bool both = false;
+
+    for (uint64_t second = 0; second < trace->seconds; second++) {
+        const TracePoint *point = trace_point(trace, 0, second);
+
+        both |= point->booting && point->has_file && point->stage == PAGING_STAGE_EMPTYING;
+        if (point->has_file && point->stage == PAGING_STAGE_EMPTYING &&
+            point->resident_kib + point->paged_kib > point->committed_kib + 400 * KIB_PER_MIB) {
+            expect(wrong, false,
+                   "second %" PRIu64 ": it holds %.1f MiB, %.1f MiB come back, and it is booked at %.1f MiB", second,
+                   (double)point->resident_kib / 1024, (double)point->paged_kib / 1024,
+                   (double)point->committed_kib / 1024);
+            return;
+        }
+    }
+    expect(wrong, both, "it did not boot while its file was emptied");
+    expect_booted(trace, wrong, 0, 89, CRAWL_SECONDS);
+    expect_gone(trace, wrong, 89, DEADLINE);
+    expect_well(trace, wrong);
+}
+
+void
 check_restart_destroyed(const Trace *trace, GString *wrong)
 {
     expect_paged(trace, wrong, 1, 300, trace->seconds, true);
@@ -408,8 +432,12 @@ void
 check_restart_host(const Trace *trace, GString *wrong)
 {
     expect_none_refused(trace, wrong);
-    for (size_t i = 0; i < trace->count; i++)
+    for (size_t i = 0; i < trace->count; i++) {
         expect_booted(trace, wrong, i, 300, CRAWL_SECONDS);
+        expect(wrong, trace_point(trace, i, 305)->committed_kib >= sim_guest_spec_minimum(spec_of(trace, i)),
+               "%s is left with %.1f MiB", spec_of(trace, i)->name,
+               (double)trace_point(trace, i, 305)->committed_kib / 1024);
+    }
     expect_gone(trace, wrong, 300, DEADLINE + 60);
     /* none is refused, so what their QEMUs cost may go beyond the budget, and into the reserve */
     expect(wrong, trace->summary.exhausted_seconds == 0, "the host was exhausted for %" PRIu64 " seconds",

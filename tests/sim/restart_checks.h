@@ -14,6 +14,7 @@ void check_start_too_late(const Trace *trace, GString *wrong);
 void check_restart_wedged(const Trace *trace, GString *wrong);
 void check_restart_wedged_room(const Trace *trace, GString *wrong);
 void check_restart_again(const Trace *trace, GString *wrong);
+void check_restart_emptying(const Trace *trace, GString *wrong);
 void check_restart_destroyed(const Trace *trace, GString *wrong);
 void check_restart_frozen(const Trace *trace, GString *wrong);
 void check_restart_without_file(const Trace *trace, GString *wrong);

@@ -354,6 +354,7 @@ const ScenarioCheck scenario_checks[] = {
     {"restart-wedged", check_restart_wedged},
     {"restart-wedged-room", check_restart_wedged_room},
     {"restart-again", check_restart_again},
+    {"restart-emptying", check_restart_emptying},
     {"restart-destroyed", check_restart_destroyed},
     {"restart-migrates", check_restart_frozen},
     {"restart-hangs", check_restart_frozen},
