@@ -188,10 +188,19 @@ void
 why_paging(ExplainText *text)
 {
     say_restart(text);
-    say(text,
-        "There was not enough memory on the host in time, so a part of the %s that it needs to boot, %s, is in a "
-        "paging file.",
-        size(text, text->settings->startup_kib), size(text, text->guest->shortfall_kib));
+    if (text->snapshot->paging == NULL)
+        say(text,
+            "There is not enough memory on the host in time, so a paging file is being made for a part of the %s that "
+            "it "
+            "needs to boot.",
+            size(text, text->settings->startup_kib));
+    else
+        say(text,
+            "There was not enough memory on the host in time, so a part of the %s that it needs to boot is in a paging "
+            "file.",
+            size(text, text->settings->startup_kib));
+    if (text->guest->shortfall_kib > 0)
+        say_grant(text);
     say_file(text);
 }
 

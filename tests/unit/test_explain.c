@@ -2,6 +2,7 @@
 #include "cmocka_all.h"
 #include "fake_tick.h"
 #include "report/explain.h"
+#include "report/held_tick.h"
 #include "report/reason.h"
 
 #include <json-glib/json-glib.h>
@@ -504,7 +505,8 @@ static const Case cases[] = {
     {PLAN_RULE_RESTART, restarts_without_file, "can't be had: vm.swappiness is 0|held back", "dm-ctl check",
      "priority"},
     {PLAN_RULE_PAGING, pages,
-     "300 MiB, is in a paging file|is 1 min old and has 512 MiB, of which 300 MiB are used|gone in",
+     "needs to boot is in a paging file|1.7 GiB are found, and 300 MiB are missing|is 1 min old and has 512 MiB, of "
+     "which 300 MiB are used|gone in",
      "comes free goes to it before all|look at its console", "priority"},
     {PLAN_RULE_PAGING_LEAVE, leaves_overdue, "driver is back|gone 30 s ago|failed last: swapoff: Cannot allocate",
      "comes free goes to it before all", "priority|console"},
@@ -698,6 +700,35 @@ a_start_is_an_object_with_who_gives(void **state)
     assert_false(json_object_has_member(root, "paging"));
 }
 
+/* Between ticks explain is asked for what was kept of the last one. */
+static void
+what_is_kept_of_a_tick_outlives_it(void **state)
+{
+    g_autoptr(HeldTick) held = held_tick_new();
+    const TickReport *report;
+
+    for (unsigned i = 0; i < 3; i++) {
+        FakeTick *tick = arrange(&(Case){.rule = PLAN_RULE_PAGING_LEAVE, .arrange = leaves_overdue});
+
+        fake_tick_start(tick, 1, START_WAITS);
+        fake_tick_limit(tick, 0)->bar = "none";
+        if (i == 2) {
+            fake_tick_drop_starts(tick);
+            fake_tick_drop_files(tick);
+        }
+        held_tick_update(held, &tick->report);
+        fake_tick_free(tick);
+        report = held_tick_report(held);
+        {
+            g_autofree char *web = explain_guest(&report->plan->guests[0], report);
+            g_autofree char *db = explain_guest(&report->plan->guests[1], report);
+
+            assert_int_equal(strstr(web, "Cannot allocate memory") != NULL, i < 2);
+            assert_int_equal(strstr(db, "\"waiting\"") != NULL, i < 2);
+        }
+    }
+}
+
 static void
 a_paging_file_is_an_object(void **state)
 {
@@ -726,6 +757,7 @@ main(void)
         cmocka_unit_test(the_json_has_bytes_and_bus_names),
         cmocka_unit_test(a_start_is_an_object_with_who_gives),
         cmocka_unit_test(a_paging_file_is_an_object),
+        cmocka_unit_test(what_is_kept_of_a_tick_outlives_it),
     };
 
     return cmocka_run_group_tests_name("explain", tests, NULL, NULL);
