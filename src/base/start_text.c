@@ -82,10 +82,23 @@ add_help_of(GString *help, const StartBlocker *blocker)
         add_help(help, "to wait until %s is up", blocker->name[0] != '\0' ? blocker->name : "the others");
         break;
     case START_BLOCK_PRIORITY:
-        add_help(help, "a higher priority than that of %s", blocker->name);
+        add_help(help, "a priority not below that of %s", blocker->name);
         break;
     case PLAN_RULE_AT_MINIMUM:
         add_help(help, "a smaller minimum of %s", blocker->name);
+        break;
+    case PLAN_RULE_UNMANAGED:
+        add_help(help, "to have %s managed, or to stop it", blocker->name);
+        break;
+    case PLAN_RULE_STATIC:
+    case PLAN_RULE_OBSERVE:
+        add_help(help, "mode=dynamic for %s, or to stop it", blocker->name);
+        break;
+    case PLAN_RULE_FROZEN:
+        add_help(help, "to resume or stop %s", blocker->name);
+        break;
+    case PLAN_RULE_LINK_DOWN:
+        add_help(help, "to try again when dynmemd is connected to libvirt");
         break;
     default:
         add_help(help, "to stop %s", blocker->name);
@@ -100,7 +113,7 @@ what_would_help(const StartPlan *plan)
     GString *help = g_string_new(NULL);
 
     if (plan->timed_out && plan->missing_kib == 0)
-        add_help(help, "to try again, to raise [Admission] TimeoutSec=");
+        add_help(help, "to try again, or a longer [Admission] TimeoutSec=");
     add_smaller_startup(help, plan);
     for (unsigned i = 0; i < MIN(plan->blocker_count, 2); i++)
         add_help_of(help, &plan->blockers[i]);
@@ -157,7 +170,7 @@ admitted_text(const StartPlan *plan)
             "%s may start again: %s of the %s it needs are booked, what lacks (%s) comes from a paging "
             "file where it may have one",
             request->name, booked, needed, lacking);
-    return g_strdup_printf("%s may start, though only %s of the %s it needs are free; %s more were not to be had",
+    return g_strdup_printf("%s may start, though only %s of the %s it needs are free; %s more could not be had",
                            request->name, booked, needed, lacking);
 }
 
