@@ -86,11 +86,9 @@ print_squeeze(JsonObject *row)
 static void
 print_blocker(JsonObject *row)
 {
-    g_autofree char *name = get_text(row, "name");
-    g_autofree char *kept = text_size(get_number(row, "kept"));
-    g_autofree char *reason = get_text(row, "reason");
+    g_autofree char *text = get_text(row, "text");
 
-    printf("  %s keeps %s%s%s\n", name[0] != '\0' ? name : "the host", kept, reason[0] != '\0' ? ": " : "", reason);
+    printf("  %s\n", text);
 }
 
 static void

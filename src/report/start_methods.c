@@ -77,6 +77,9 @@ guest_started(void *data, const char *uuid, const GError *error)
     g_autofree char *text = NULL;
 
     if (error == NULL) {
+        /* who asked may leave the bus before the guest is seen to run: its memory must stay booked until then */
+        if (methods != NULL && methods->options.note_start != NULL)
+            methods->options.note_start(methods->options.user_data, waiting->uuid, START_NOTE_STARTED);
         waiting_end(waiting, true, "it runs");
         return;
     }

@@ -28,7 +28,7 @@ RATING = {"stars": 2, "startup": GIB, "priority": 80, "needed": GIB + 100 * MIB,
           "buffers": 200 * MIB, "demand": 624 * MIB, "missing": 0,
           "squeezes": [{"name": "db\x1b", "uuid": DB, "assigned": 2 * GIB, "target": GIB, "belowDemand": True},
                        {"name": "cache", "uuid": WEB, "assigned": GIB, "target": 512 * MIB, "belowDemand": False}],
-          "blockers": [{"name": "", "kept": GIB, "rule": "static", "reason": "the reserve"}]}
+          "blockers": [{"name": "db", "kept": GIB, "text": "db keeps 1 GiB (that is its minimum)"}]}
 
 
 class Verbs(unittest.TestCase):
@@ -167,7 +167,7 @@ class Rate(Verbs):
         self.assertEqual(self.asked, f"({GIB}, 80)")
         self.assertIn("★★☆☆☆ 2 of 5", output)
         for words in ("Needed      1.1 GiB", "Free        300 MiB", "db\\x1b: from 2 GiB to 1 GiB, less than it needs",
-                      "cache: from 1 GiB to 512 MiB\n", "the host keeps 1 GiB: the reserve"):
+                      "cache: from 1 GiB to 512 MiB\n", "  db keeps 1 GiB (that is its minimum)\n"):
             self.assertIn(words, output)
         self.assertNotIn("Missing", output)
 

@@ -43,7 +43,7 @@ GUEST = """<domain type='test'>
   <uuid>{uuid}</uuid>
   <memory unit='MiB'>{memory}</memory>
   <currentMemory unit='MiB'>{current}</currentMemory>
-  <metadata>{metadata}</metadata>
+  <metadata>{metadata}</metadata>{state}
   <os><type>hvm</type></os>
   <devices>{devices}</devices>
 </domain>
@@ -78,7 +78,7 @@ class Daemon:
         nodes = ""
         for number, guest in enumerate(self.guests):
             xml = GUEST.format(**{"uuid": uuid(number), "current": guest["memory"], "metadata": "",
-                                  "devices": "<memballoon model='virtio'/>", **guest})
+                                  "state": "", "devices": "<memballoon model='virtio'/>", **guest})
             (self.directory / f"{guest['name']}.xml").write_text(xml)
             nodes += f"<domain file='{guest['name']}.xml'/>"
         (self.directory / "node.xml").write_text(f"<node>{nodes}</node>")
@@ -89,9 +89,12 @@ class Daemon:
         self.run("dbus-daemon", f"--config-file={self.directory}/bus.conf", "--nofork", "--nopidfile")
         self.wait(lambda: (self.directory / "bus").exists(), "the bus")
         self.log = self.directory / "log"
+        self.start_daemon()
+
+    def start_daemon(self):
         self.daemon = self.run(DYNMEMD, "--connect", f"test://{self.directory}/node.xml", "--config",
-                               str(self.config_file), "--run-directory", str(self.directory), *self.arguments,
-                               log=self.log)
+                               str(self.config_file), "--run-directory", str(self.directory), "--state-directory",
+                               str(self.directory / "state"), *self.arguments, log=self.log)
 
     def run(self, *command, log=None):
         with open(log or os.devnull, "w") as output:
@@ -120,6 +123,25 @@ class Daemon:
         assert result.returncode == status, f"dm-ctl {arguments}: {result.returncode}\n{result.stdout}{result.stderr}"
         return result.stdout + result.stderr
 
+    def hook(self, guest, operation, suboperation="begin", status=0):
+        """libvirt's hook, for a guest as OFF is. Returns what it says."""
+        xml = GUEST.format(**{"current": guest["memory"], "metadata": "", "state": "",
+                              "devices": "<memballoon model='virtio'/>", **guest})
+        result = subprocess.run([DM_CTL, "hook", f"--config={self.config_file}", "--", guest["name"], operation, suboperation,
+                                 "-"], env=self.environment, input=xml, capture_output=True, text=True, timeout=60)
+        assert result.returncode == status, f"{operation}: {result.returncode}\n{result.stdout}{result.stderr}"
+        assert result.stdout == ""
+        return result.stderr
+
+    def call(self, method, *arguments):
+        """A method of the manager, by a caller that leaves the bus at once."""
+        return subprocess.run(["gdbus", "call", "--system", "--dest", "org.dynmem1", "--object-path", "/org/dynmem1",
+                               "--method", f"org.dynmem1.Manager.{method}", *arguments], env=self.environment,
+                              stdin=subprocess.DEVNULL, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def host(self):
+        return json.loads(self.ctl("--json", "host"))
+
     def guest(self, name):
         return json.loads(self.ctl("--json", "show", name))
 
@@ -132,6 +154,11 @@ class Daemon:
 
 WEB = {"name": "web", "memory": 1024, "metadata": ELEMENT.format("minimum='256MiB' buffer='30' priority='70'")}
 PLAIN = {"name": "plain", "memory": 512}
+# off, and asked for: one that fits into SMALL, and one that does not
+SMALL = "[Host]\nBudget=2GiB\n[Admission]\nTimeoutSec=2\n"
+FITS = {"name": "fits", "uuid": uuid(50), "memory": 512, "metadata": ELEMENT.format("minimum='256MiB'")}
+LARGE = {"name": "large", "uuid": uuid(51), "memory": 4096, "metadata": ELEMENT.format("minimum='256MiB'")}
+UNMANAGED = {"name": "other", "uuid": uuid(52), "memory": 4096}
 
 
 class DaemonTest(unittest.TestCase):
@@ -199,6 +226,92 @@ class DaemonTest(unittest.TestCase):
             self.assertNotEqual(second.wait(timeout=10), 0)
             self.assertIn("org.dynmem1", (daemon.directory / "second").read_text())
             self.assertIsNone(daemon.daemon.poll())
+
+    def test_a_start_that_fits_is_booked_until_it_is_over(self):
+        with Daemon(config=SMALL, guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            self.assertEqual(daemon.hook(FITS, "prepare"), "")
+            self.assertGreaterEqual(daemon.host()["reserved"], 512 << 20)
+            # libvirt's moments that follow; the guest is never seen
+            self.assertEqual(daemon.hook(FITS, "start"), "")
+            self.assertEqual(daemon.hook(FITS, "prepare"), "")
+            self.assertGreaterEqual(daemon.host()["reserved"], 512 << 20)
+            daemon.hook(FITS, "stopped", "end")
+            daemon.hook(FITS, "release", "end")
+            daemon.wait(lambda: daemon.host()["reserved"] == 0, "the release")
+
+    def test_a_start_that_does_not_fit_is_refused_with_figures(self):
+        with Daemon(config=SMALL, guests=[WEB, PLAIN]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            for operation in ("prepare", "restore", "migrate"):
+                line = daemon.hook(LARGE, operation, status=1)
+                self.assertRegex(line, r"^dynmem: large needs 4\.1 GiB [^\n]* are free [^\n]*would help: [^\n]*\n$")
+            self.assertEqual(daemon.host()["reserved"], 0)
+            self.assertIn("0 of 5", daemon.ctl("rate", "4GiB"))
+            self.assertEqual(json.loads(daemon.ctl("--json", "rate", "64MiB"))["stars"], 5)
+            # it is not for dynmem to refuse who is not managed; it takes what there is
+            self.assertEqual(daemon.hook(UNMANAGED, "prepare"), "")
+            self.assertEqual(json.loads(daemon.ctl("--json", "rate", "64MiB"))["stars"], 0)
+
+    def test_a_reservation_goes_with_its_owner(self):
+        off = dict(FITS, state="<t:runstate xmlns:t='http://libvirt.org/schemas/domain/test/1.0'>5</t:runstate>")
+        with Daemon(config=SMALL, guests=[WEB, off]) as daemon:
+            self.assertEqual(daemon.wait(lambda: daemon.guest("fits"), "a guest that is off")["state"], "off")
+            self.assertIn("true", daemon.call("Reserve", uuid(50)))
+            daemon.wait(lambda: daemon.host()["reserved"] == 0, "the end of the reservation")
+
+    def test_a_guest_is_started(self):
+        runs_not = "<t:runstate xmlns:t='http://libvirt.org/schemas/domain/test/1.0'>5</t:runstate>"
+        with Daemon(config=SMALL, guests=[WEB, dict(FITS, state=runs_not), dict(LARGE, state=runs_not)]) as daemon:
+            daemon.wait(lambda: daemon.guest("fits"), "fits")
+            # the driver of libvirt for tests has a world for each connection, so the daemon never sees that it runs
+            self.assertIn("fits runs", daemon.ctl("start", "fits"))
+            time.sleep(2)
+            self.assertGreaterEqual(daemon.host()["reserved"], 512 << 20)
+            self.assertIn("large needs", daemon.ctl("start", "large", status=1))
+            self.assertEqual(daemon.guest("large")["state"], "off")
+
+    def test_what_was_admitted_outlives_the_daemon(self):
+        with Daemon(config=SMALL, guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            daemon.hook(FITS, "prepare")
+            # it is written by a thread, a moment later
+            state = daemon.directory / "state" / "state"
+            daemon.wait(lambda: state.exists() and uuid(50) in state.read_text(), "the saved reservation")
+            daemon.daemon.kill()
+            daemon.daemon.wait()
+            daemon.start_daemon()
+            daemon.wait(lambda: daemon.host()["reserved"] >= 512 << 20, "the reservation")
+            daemon.hook(FITS, "release", "end")
+            daemon.wait(lambda: daemon.host()["reserved"] == 0, "the release")
+
+    def test_a_hook_that_waits_when_the_daemon_dies_is_answered_by_the_next_one(self):
+        with Daemon(config=SMALL.replace("=2\n", "=20\n"), guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            command = [DM_CTL, "hook", f"--config={daemon.config_file}", "--", "large", "prepare", "begin", "-"]
+            xml = GUEST.format(**{"current": 4096, "state": "", "devices": "<memballoon model='virtio'/>", **LARGE})
+            for number in (signal.SIGKILL, signal.SIGTERM):
+                with subprocess.Popen(command, env=daemon.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True) as hook:
+                    daemon.processes.append(hook)
+                    hook.stdin.write(xml)
+                    hook.stdin.close()
+                    daemon.wait(lambda: daemon.host()["startsWaiting"] == 1, "the start that waits")
+                    daemon.daemon.send_signal(number)
+                    daemon.daemon.wait(10)
+                    self.assertIsNone(hook.poll())
+                    daemon.start_daemon()
+                    daemon.wait(lambda: daemon.host()["startsWaiting"] == 1, "the start that waits again")
+                    hook.terminate()
+                    hook.wait()
+                daemon.hook(LARGE, "release", "end")
+
+    def test_without_libvirt_starts_are_answered_from_what_is_known(self):
+        with Daemon(config=SMALL, arguments=["--connect", "test:///nowhere/node.xml"]) as daemon:
+            daemon.wait(daemon.host, "the daemon")
+            self.assertEqual(daemon.hook(FITS, "prepare"), "")
+            self.assertGreaterEqual(daemon.host()["reserved"], 512 << 20)
+            self.assertIn("large needs", daemon.hook(LARGE, "prepare", status=1))
 
     def test_wrong_usage_is_told(self):
         for arguments in (["--no-such-option"], ["stray"]):

@@ -730,6 +730,29 @@ polkit_decides_who_may_reload(void **state)
 }
 
 static void
+polkit_decides_who_may_start_guests(void **state)
+{
+    static const char *const methods[] = {"Reserve", "Release", "Start"};
+    Fixture *fixture = *state;
+    Polkit polkit = {0};
+
+    run_polkit(fixture, &polkit);
+    fake_tick_add(fixture->tick, "web");
+    hand_in(fixture);
+    for (size_t i = 0; i < G_N_ELEMENTS(methods); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) refused = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER,
+                                           methods[i], g_variant_new("(s)", "web"), &error);
+
+        assert_null(refused);
+        assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED));
+        assert_int_equal(polkit.asked, i + 1);
+        assert_string_equal(polkit.action, DYNMEM_POLKIT_MANAGE);
+    }
+    g_free(polkit.action);
+}
+
+static void
 a_password_prompt_stops_nothing(void **state)
 {
     Fixture *fixture = *state;
@@ -827,6 +850,7 @@ main(void)
         TEST(an_unknown_guest_is_refused_with_near_names),
         TEST(root_may_reload_where_polkit_does_not_run),
         TEST(polkit_decides_who_may_reload),
+        TEST(polkit_decides_who_may_start_guests),
         TEST(a_password_prompt_stops_nothing),
         TEST(a_second_daemon_is_told_that_the_name_is_taken),
         TEST(the_daemon_goes_on_without_a_bus_and_finds_it_again),
