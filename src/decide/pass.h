@@ -63,6 +63,7 @@ struct DecideState {
     uint64_t reserve_kib;
     uint64_t booked_kib;   /* all guests, with overheads */
     GArray *booked_starts; /* of BookedStart, sorted by uuid */
+    bool limits_work;      /* some guest was seen whose limit can be set */
     uint64_t link_usec;    /* the link has been up since then; 0: it is not */
 };
 
@@ -92,6 +93,7 @@ typedef struct Pass {
     uint64_t apart_kib;     /* ... if those apart were in it as well */
     uint64_t kept_kib;      /* free memory that is kept for claims and not booked for them yet */
     uint64_t absent_kib;    /* booked for starts of guests that are not in the snapshot, or run */
+    uint64_t spare_kib;     /* of what is shared: beyond what those that share need; for who boots and is held back */
     uint64_t read_back_kib; /* in files that are ordered to be ended in this pass */
 } Pass;
 

@@ -32,6 +32,20 @@ memory_of(const Pass *pass, size_t i)
     return &pass->state->memories.guests[i];
 }
 
+static uint64_t
+booted_for(const Pass *pass, const GuestSnapshot *guest)
+{
+    return pass->now_usec - MIN(guest->boot_usec, pass->now_usec);
+}
+
+/* Right after its start a guest's cgroup may not be found yet. */
+static bool
+limit_is_usable(const Pass *pass, const GuestSnapshot *guest)
+{
+    return guest->limits.usable || (pass->state->limits_work && guest->boots > 0 && !guest->adopted &&
+                                    booted_for(pass, guest) < LIMIT_GRACE_USEC);
+}
+
 static bool
 can_be_limited(const Pass *pass, const GuestSnapshot *guest)
 {
@@ -39,13 +53,7 @@ can_be_limited(const Pass *pass, const GuestSnapshot *guest)
 
     return guest->life != GUEST_LIFE_OFF && !pass->observe && settings->managed &&
            settings->mode == GUEST_MODE_DYNAMIC && settings->bar == BALLOON_USABLE &&
-           (paging_file(guest) != NULL || (guest->limits.usable && pass->settings->memory_high));
-}
-
-static uint64_t
-booted_for(const Pass *pass, const GuestSnapshot *guest)
-{
-    return pass->now_usec - MIN(guest->boot_usec, pass->now_usec);
+           (paging_file(guest) != NULL || (limit_is_usable(pass, guest) && pass->settings->memory_high));
 }
 
 static int
@@ -117,6 +125,8 @@ pass_restart_begin(Pass *pass, size_t i, uint64_t overhead_kib)
 
     if (guest->life == GUEST_LIFE_OFF)
         return;
+    if (guest->limits.usable)
+        pass->state->limits_work = true;
     work->slack_kib =
         guest_limit_slack(pass->state->reserve_kib, memory->committed_kib + overhead_kib, pass->state->booked_kib);
     memory->begun = true;
@@ -129,7 +139,7 @@ pass_restart_begin(Pass *pass, size_t i, uint64_t overhead_kib)
         return;
     restart->limited = first_grant(pass, i, overhead_kib, &restart->granted_kib);
     /* its driver begins from the maximum, and until it is down from there the size tells nothing */
-    if (restart->limited && !guest->adopted)
+    if (restart->limited && !guest->adopted && !guest->boot_resumed)
         memory->restarting = true;
 }
 
@@ -204,11 +214,12 @@ pass_restart_book(Pass *pass, size_t i, uint64_t overhead_kib)
         restart->limited = false;
     if (restart->limited && paging_file(guest) == NULL && !void_balloon && work->natural_kib <= granted)
         restart->limited = false;
-    if (!restart->limited) {
-        if (!void_balloon && work->standing.part == PART_SHARES && work->standing.rule != PLAN_RULE_SETTLING)
-            restart->kind = RESTART_NONE;
+    if (work->standing.state == GUEST_STATE_STATIC ||
+        (!restart->limited && !void_balloon && work->standing.part != PART_OUT &&
+         work->standing.rule != PLAN_RULE_SETTLING))
+        restart->kind = RESTART_NONE;
+    if (!restart->limited)
         return;
-    }
     work->limited = true;
     work->committed_kib = paging_file(guest) != NULL ? granted : MIN(work->natural_kib, granted);
     stand_under_limit(guest, restart, work);
@@ -294,9 +305,9 @@ pass_restart_claim(Pass *pass)
     }
 }
 
-/* What those that share don't need: what is free beyond that is their buffers. */
+/* What those that share don't need. */
 static uint64_t
-beyond_demands(const Pass *pass)
+spare_of(const Pass *pass)
 {
     uint64_t needed = 0;
 
@@ -319,8 +330,9 @@ give_free(Pass *pass, size_t i)
 
     if (!memory->limit.held_now || !work->booting || pass->link_down || !pass->snapshot->host.figures_valid)
         return 0;
-    free_kib = MIN(free_kib, beyond_demands(pass));
+    free_kib = MIN(free_kib, pass->spare_kib);
     step = MIN(MIN(step, free_kib), saturating_sub(settings->maximum_kib, memory->restart.granted_kib));
+    pass->spare_kib -= step;
     pass->sums.committed_kib += step;
     work->committed_kib += step;
     pass->plan->guests[i].committed_kib += step;
@@ -342,7 +354,7 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
 
-    if (settings->mode != GUEST_MODE_DYNAMIC)
+    if (settings->mode != GUEST_MODE_DYNAMIC || (guest->boot_resumed && !with_file))
         return 0;
     if (!with_file && (!boots || (pass->faults & FAULT_RESTART_AT_TARGET) != 0))
         return 0;
@@ -425,6 +437,7 @@ end_files(Pass *pass)
 void
 pass_restart_decide(Pass *pass)
 {
+    pass->spare_kib = spare_of(pass);
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
         const Work *work = &pass->state->work[i];
