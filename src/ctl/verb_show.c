@@ -76,7 +76,7 @@ print_limit(const GuestView *guest)
 {
     if (guest->limit > 0)
         fact_print_size("Limit", guest->limit, "what its control group may hold (memory.high)");
-    else if (guest->limit_bar[0] != '\0' && !guest_is_off(guest)) {
+    else if (guest->limit_bar[0] != '\0' && guest->managed && !guest_is_off(guest)) {
         g_autofree char *text = g_strdup_printf("none: %s", guest->limit_bar);
 
         fact_print("Limit", text, CELL_PLAIN);

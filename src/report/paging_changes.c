@@ -171,7 +171,7 @@ tell_refused(GPtrArray *list, FileMemory *memory, const GuestPlan *guest, const 
 {
     g_autofree char *shortfall = units_format_size(memory->shortfall_kib);
     g_autofree char *granted = units_format_size(guest != NULL ? guest->granted_kib : 0);
-    const char *then = guest != NULL && guest->guest->limits.usable
+    const char *then = guest != NULL && guest->guest->limits.usable && guest->guest->limits.set
                            ? "Its restart goes on under a limit (memory.high) all the same: it boots slowly, held back "
                              "while its memory is reclaimed, until memory comes free"
                            : "Its restart goes on all the same, and takes from the host what it touches";
