@@ -135,7 +135,8 @@ check_orders(RestartWorld *rw, size_t i)
 
     if (silent && (plan->tell || plan->limit_tell || plan->paging_order != PAGING_ORDER_NONE))
         BREAKS(rw, "%s: something is done though nothing may be", guest->name);
-    if (plan->limit_tell && plan->limit_kib < plan->committed_kib + plan->overhead_kib)
+    /* what comes back from a file has its place within the limit */
+    if (plan->limit_tell && saturating_add(plan->limit_kib, qemu->swapped) < plan->committed_kib + plan->overhead_kib)
         BREAKS(rw, "%s: limited to less than it is booked at", guest->name);
     if (plan->paging_order == PAGING_ORDER_MAKE) {
         if (!qemu->booting || plan->restart == RESTART_NONE || qemu->has_file || guest->life != GUEST_LIFE_RUNNING)
