@@ -19,11 +19,12 @@
  * guest is held back while its pages are reclaimed.
  */
 typedef struct GuestLimits {
-    bool usable;           /* it has a memory cgroup of its own, whose memory.high is ours to set */
-    const char *bar;       /* why not, one clause for people; NULL where usable. Owned by the world, or static */
-    bool pending;          /* a write of memory.high is under way */
-    bool set;              /* memory.high is one that was set here */
-    uint64_t high_kib;     /* memory.high; LIMIT_NONE: none. While pending the larger of the old and the new one */
+    bool usable;       /* it has a memory cgroup of its own, whose memory.high is ours to set */
+    const char *bar;   /* why not, one clause for people; NULL where usable, and where it is only just starting. Owned
+                              by the world, or static */
+    bool pending;      /* a write of memory.high is under way */
+    bool set;          /* memory.high is one that was set here */
+    uint64_t high_kib; /* memory.high; LIMIT_NONE: none. While pending the larger of the old and the new one */
     uint64_t charged_kib;  /* memory.current: page cache of its disks included */
     uint64_t swapped_kib;  /* memory.swap.current */
     uint64_t swap_max_kib; /* memory.swap.max; LIMIT_NONE: none */

@@ -47,6 +47,7 @@ typedef struct Guest {
     pid_t pid;
     char uuid[37];
     LimitFiles files;
+    uint64_t first_usec; /* when it was first asked for */
     uint64_t looked_usec;
     uint64_t read_usec;
     bool known;        /* whether memory.high is ours has been looked up */
@@ -58,6 +59,7 @@ typedef struct Guest {
 
 struct Limits {
     const ActSystem *system;
+    const char *host_bar; /* why no guest can have a limit; NULL where it can */
     Held *held;
     Handle *handle;
     GHashTable *guests; /* pid -> Guest */
@@ -128,11 +130,13 @@ find_guest(Limits *limits, const GuestRecord *record)
         guest = g_new0(Guest, 1);
         guest->pid = record->pid;
         limit_files_init(&guest->files);
+        guest->first_usec = now_usec();
         g_hash_table_insert(limits->guests, GINT_TO_POINTER(record->pid), guest);
     }
     if (strcmp(guest->uuid, record->uuid) != 0) { /* another process of this number */
         g_strlcpy(guest->uuid, record->uuid, sizeof guest->uuid);
         let_go(limits, guest);
+        guest->first_usec = now_usec();
         guest->looked_usec = 0;
     }
     if (guest->looked_usec == 0 ||
@@ -306,8 +310,12 @@ world_read(void *self, const GuestRecord *record, GuestLimits *figures)
     guest = find_guest(limits, record);
     guest->read_usec = now_usec();
     figures->bar = guest->files.bar;
-    if (guest->files.group == NULL)
+    if (guest->files.group == NULL) {
+        if (limits->host_bar == NULL &&
+            guest->read_usec - guest->first_usec < limits->system->starting_msec * USEC_PER_MSEC)
+            figures->bar = NULL;
         return;
+    }
     if (!limit_files_kib(&guest->files, LIMIT_HIGH, &high_kib, &limits->open_files)) {
         figures->bar = guest_group_bar(limits->system->root);
         if (figures->bar == NULL)
@@ -411,7 +419,9 @@ world_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
 
     if (guest->files.group == NULL || limits->stop.active) {
         g_autoptr(GError) error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
-                                                      limits->stop.active ? DAEMON_ENDS : guest->files.bar);
+                                                      limits->stop.active        ? DAEMON_ENDS
+                                                      : guest->files.bar != NULL ? guest->files.bar
+                                                                                 : BAR_OFF);
 
         done(user_data, record->uuid, high_kib, error);
         return;
@@ -459,6 +469,7 @@ limits_new(const ActSystem *system, Held *held)
     Limits *limits = g_new0(Limits, 1);
 
     limits->system = system;
+    limits->host_bar = guest_group_bar(system->root);
     limits->held = held_ref(held);
     limits->handle = g_new0(Handle, 1);
     g_atomic_ref_count_init(&limits->handle->references);

@@ -75,7 +75,7 @@ begin_making(Paging *paging, const PagingRequest *request)
     file->group = guest_group_find(paging->system->root, request->pid, &bar);
     if (file->group == NULL) {
         file->record.stage = PAGING_STAGE_FAILED;
-        paging_set_error(file, bar);
+        paging_set_error(file, bar != NULL ? bar : "its QEMU is not there");
         return;
     }
     held = paging_named_file(file);

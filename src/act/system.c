@@ -51,6 +51,7 @@ act_system_host(void)
         .allocate = host_allocate,
         .file_system = host_file_system,
         .retry_msec = 1000,
+        .starting_msec = 5000,
         /* systemd writes the limits of its slices anew now and then, and new groups come */
         .hold_msec = 2000,
     };

@@ -28,6 +28,8 @@ typedef struct ActSystem {
     int (*file_system)(int fd, long *type, uint64_t *free_kib);
     /* What failed is tried again after retry_msec, and each time after twice as long, up to a limit. */
     unsigned retry_msec;
+    /* A QEMU without a control group of its own may be just starting for so long: libvirt makes its group meanwhile. */
+    unsigned starting_msec;
     /* All limits are looked at so often while there is a file. */
     unsigned hold_msec;
     /* Told after each step that lasts; NULL: nobody listens. Tests end the process there. */

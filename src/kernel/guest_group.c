@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BAR_GONE "its QEMU is not there"
 #define BAR_VERSION                                                                                                    \
     "this host has control groups of version 1; boot it with systemd.unified_cgroup_hierarchy=1 to have version 2"
 #define BAR_CONTROLLER                                                                                                 \
@@ -84,7 +83,7 @@ guest_group_find(const char *root, pid_t pid, const char **bar)
 {
     g_autofree char *path = g_strdup_printf("%s/proc/%d/cgroup", root, (int)pid);
     g_autofree char *group = NULL;
-    const char *why = BAR_GONE;
+    const char *why = NULL;
     char buffer[4096];
 
     if (pid > 0 && read_once(path, buffer, sizeof buffer) >= 0) {
@@ -99,7 +98,10 @@ guest_group_find(const char *root, pid_t pid, const char **bar)
             return g_steal_pointer(&group);
         *strrchr(group, '/') = '\0';
     }
-    if (bar != NULL)
-        *bar = why;
+    if (bar != NULL) {
+        const char *host_bar = guest_group_bar(root);
+
+        *bar = host_bar != NULL ? host_bar : why;
+    }
     return NULL;
 }

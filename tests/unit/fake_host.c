@@ -212,6 +212,7 @@ fake_host_at(const char *root)
         .allocate = fake_allocate,
         .file_system = fake_file_system,
         .retry_msec = 1,
+        .starting_msec = 50,
         .hold_msec = 5,
         .step = fake_step,
     };
