@@ -63,7 +63,7 @@ drop_the_gone(Held *held)
 static bool
 save(Held *held, GError **error)
 {
-    g_autoptr(GMutexLocker) writing = g_mutex_locker_new(&held->writing);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) writing = g_mutex_locker_new(&held->writing);
     g_autoptr(GError) why = NULL;
     g_autofree char *text = NULL;
     gsize length = 0;
@@ -185,7 +185,7 @@ is_ours(char **parts, const char *present)
 static bool
 note_value(Held *held, const char *file, const char *value)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
     g_auto(GStrv) known = lookup(held, file);
     g_autofree char *key = key_of(file);
     g_autofree char *present = group_file_read(held->system, file);
@@ -245,7 +245,7 @@ held_claim(Held *held, const char *file, GError **error)
 static void
 forget(Held *held, const char *file)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
     g_autofree char *key = key_of(file);
 
     g_key_file_remove_key(held->state, GROUP_VALUES, key, NULL);
@@ -262,7 +262,7 @@ held_forget(Held *held, const char *const *files, size_t count, GError **error)
 static char *
 original_to_restore(Held *held, const char *file)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
     g_auto(GStrv) known = lookup(held, file);
     g_autofree char *present = group_file_read(held->system, file);
 
@@ -305,7 +305,7 @@ held_has(Held *held, const char *file)
 char *
 held_value(Held *held, const char *file)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
     g_auto(GStrv) known = lookup(held, file);
 
     return known != NULL ? g_strdup(known[PART_VALUE]) : NULL;
@@ -314,7 +314,7 @@ held_value(Held *held, const char *file)
 char **
 held_list(Held *held, const char *suffix)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
     g_auto(GStrv) keys = g_key_file_get_keys(held->state, GROUP_VALUES, NULL, NULL);
     g_autoptr(GPtrArray) files = g_ptr_array_new();
 
@@ -377,7 +377,7 @@ read_file(const Held *held, const char *uuid)
 HeldFile *
 held_get_file(Held *held, const char *uuid)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
 
     return read_file(held, uuid);
 }
@@ -385,7 +385,7 @@ held_get_file(Held *held, const char *uuid)
 GPtrArray *
 held_files(Held *held)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
     g_auto(GStrv) groups = g_key_file_get_groups(held->state, NULL);
     GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify)held_file_free);
 

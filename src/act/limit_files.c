@@ -6,9 +6,11 @@
 #include "units.h"
 
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#define KEPT_MAX 2000
+/* The part of the files this process may have open. */
+#define KEPT_PART 4
 
 static const char *const names[LIMIT_FILES] = {"memory.high", "memory.current", "memory.swap.current",
                                                "memory.swap.max", "memory.events"};
@@ -18,6 +20,14 @@ limit_files_init(LimitFiles *files)
 {
     for (unsigned i = 0; i < LIMIT_FILES; i++)
         files->fds[i] = -1;
+}
+
+static unsigned
+kept_limit(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (unsigned)MIN(limit.rlim_cur / KEPT_PART, 1U << 16) : 0;
 }
 
 static void
@@ -66,7 +76,7 @@ read_text(LimitFiles *files, unsigned file, char *buffer, size_t size, unsigned 
         --*kept;
     else if (!was_open && files->fds[file] >= 0)
         ++*kept;
-    if (*kept > KEPT_MAX)
+    if (!was_open && *kept > kept_limit())
         close_file(&files->fds[file], kept);
     return length >= 0;
 }
