@@ -19,9 +19,7 @@
 
 #define BAR_OFF "it does not run"
 #define BAR_FOREIGN                                                                                                    \
-    "memory.high of its control group was set by somebody else; take that away (virsh memtune --soft-limit -1) to "    \
-    "let "                                                                                                             \
-    "dynmem set it"
+    "memory.high of its control group was set by somebody else; virsh memtune --soft-limit -1 takes that away"
 
 #define NEWER_LIMIT "a newer limit has taken its place"
 #define DAEMON_ENDS "dynmemd is about to end"
@@ -286,7 +284,7 @@ read_figures(Limits *limits, Guest *guest, uint64_t high_kib, GuestLimits *figur
     if (guest->job != NULL) {
         const Job *last = guest->next != NULL ? guest->next : guest->job;
 
-        figures->high_kib = MAX(high_kib, last->write.to_kib);
+        figures->high_kib = MAX(guest->job->write.from_kib, MAX(high_kib, last->write.to_kib));
     }
     figures->set = figures->usable && (guest->ours || guest->job != NULL);
     figures->swap_max_kib = LIMIT_NONE;

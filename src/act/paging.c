@@ -45,15 +45,50 @@ hold_due(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean
+is_over(gpointer key, gpointer value, gpointer user_data)
+{
+    const File *file = value;
+
+    return file->job == NULL && (file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED);
+}
+
+/* The main loop runs again: who was shown the records has seen how it ended. */
+static gboolean
+was_shown(gpointer data)
+{
+    Paging *paging = data;
+
+    paging->shown_source = 0;
+    g_ptr_array_set_size(paging->list, 0);
+    g_ptr_array_set_size(paging->over, 0);
+    g_hash_table_foreach_remove(paging->files, is_over, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+forget_soon(Paging *paging)
+{
+    if (paging->shown_source == 0)
+        paging->shown_source = g_idle_add_full(G_PRIORITY_HIGH, was_shown, paging, NULL);
+}
+
+/* In the place of one that is over. */
 static File *
 add_file(Paging *paging, const char *uuid, const char *directory)
 {
     File *file = g_new0(File, 1);
+    File *before = g_hash_table_lookup(paging->files, uuid);
 
+    if (before != NULL) {
+        g_hash_table_steal(paging->files, uuid);
+        g_ptr_array_add(paging->over, before);
+        forget_soon(paging);
+    }
     file->paging = paging;
     g_strlcpy(file->record.uuid, uuid, sizeof file->record.uuid);
     file->record.directory = g_strdup(directory);
-    g_hash_table_replace(paging->files, file->record.uuid, file);
+    g_hash_table_insert(paging->files, file->record.uuid, file);
     if (paging->hold_source == 0)
         paging->hold_source = g_timeout_add(paging->system->hold_msec, hold_due, paging);
     return file;
@@ -163,26 +198,6 @@ by_uuid(gconstpointer a, gconstpointer b)
     return strcmp((*first)->uuid, (*second)->uuid);
 }
 
-static gboolean
-is_over(gpointer key, gpointer value, gpointer user_data)
-{
-    const File *file = value;
-
-    return file->job == NULL && (file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED);
-}
-
-/* The main loop runs again: who was shown the records has seen how it ended. */
-static gboolean
-was_shown(gpointer data)
-{
-    Paging *paging = data;
-
-    paging->shown_source = 0;
-    g_ptr_array_set_size(paging->list, 0);
-    g_hash_table_foreach_remove(paging->files, is_over, NULL);
-    return G_SOURCE_REMOVE;
-}
-
 static const PagingRecord *const *
 world_records(void *self, size_t *count)
 {
@@ -198,8 +213,8 @@ world_records(void *self, size_t *count)
 
         read_usage(file, &areas);
         g_ptr_array_add(paging->list, &file->record);
-        if (is_over(NULL, file, NULL) && paging->shown_source == 0)
-            paging->shown_source = g_idle_add_full(G_PRIORITY_HIGH, was_shown, paging, NULL);
+        if (is_over(NULL, file, NULL))
+            forget_soon(paging);
     }
     g_ptr_array_sort(paging->list, by_uuid);
     *count = paging->list->len;
@@ -256,6 +271,7 @@ paging_new(const ActSystem *system, Held *held, Limits *limits, const char *own_
         (PagingWork){.system = system, .held = held_ref(held), .own_directory = g_strdup(own_directory)};
     paging->files = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, file_free);
     paging->list = g_ptr_array_new();
+    paging->over = g_ptr_array_new_with_free_func(file_free);
     paging->pool = g_thread_pool_new(paging_run_job, NULL, 1, FALSE, NULL); /* one thread: one job after the other */
     take_over(paging);
     paging_push_tidy(paging);
@@ -274,6 +290,7 @@ paging_free(Paging *paging)
     g_clear_handle_id(&paging->stop.timer, g_source_remove);
     g_hash_table_unref(paging->files);
     g_ptr_array_unref(paging->list);
+    g_ptr_array_unref(paging->over);
     g_thread_pool_free(paging->pool, FALSE, FALSE);
     paging_handle_unref(paging->handle);
     g_free(paging);

@@ -56,6 +56,7 @@ struct Paging {
     Limits *limits;
     GHashTable *files; /* uuid -> File */
     GPtrArray *list;   /* the records, sorted by uuid; made by records() */
+    GPtrArray *over;   /* File whose guest has another one now; who was shown it may still look at it */
     GThreadPool *pool;
     unsigned running;
     bool holding;

@@ -279,12 +279,31 @@ one_guest_is_left_out_of_zswap_where_the_kernel_can(void **state)
     fake_host_expect(host, FAKE_WEB_GROUP, "memory.zswap.max", "max");
 }
 
+static void
+one_that_failed_can_still_be_looked_at_when_the_next_is_asked_for(void **state)
+{
+    g_autoptr(FakeHost) host = fake_host_new();
+    const PagingRecord *failed;
+
+    fake_host_start(host);
+    fake_faults.swap_on = EPERM;
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_FAILED);
+    failed = fake_host_file(host, FAKE_WEB);
+    fake_faults.swap_on = 0;
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID); /* in the same tick */
+    assert_int_equal(failed->stage, PAGING_STAGE_FAILED);
+    assert_non_null(failed->error);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_not_be_is_refused_with_the_reason_and_leaves_nothing),
         cmocka_unit_test(what_bars_files_on_this_host_is_told_before_one_is_asked_for),
+        cmocka_unit_test(one_that_failed_can_still_be_looked_at_when_the_next_is_asked_for),
         cmocka_unit_test(one_guest_is_left_out_of_zswap_where_the_kernel_can),
     };
 
