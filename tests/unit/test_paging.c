@@ -2,6 +2,7 @@
 
 /* Paging files on a host of plain files: made, kept for their guests alone, ended, found again. */
 
+#include "act/swaps.h"
 #include "cmocka_all.h"
 #include "fake_host.h"
 #include "units.h"
@@ -198,6 +199,42 @@ a_swapoff_that_fails_is_tried_again(void **state)
 }
 
 static void
+a_swapoff_that_an_earlier_daemon_began_is_waited_for(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_faults.swap_off[0] = fake_faults.swap_off[1] = EINVAL; /* what the kernel says to the second caller */
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 0);
+    assert_int_equal(fake_faults.swap_off_calls, 3);
+    fake_host_expect_clean(host);
+}
+
+static void
+paths_in_proc_swaps_are_read_as_they_are_meant(void **state)
+{
+    FakeHost *host = *state;
+    g_autoptr(GPtrArray) areas = NULL;
+
+    fake_host_write(host, "/proc/swaps",
+                    "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+                    "/dev/sda2                               partition\t8388604\t\t12\t\t-2\n"
+                    "/srv/my\\040guests/a\\134b\\011c file\t\t65536\t\t300\t\t32767\n"
+                    "/cut file\n");
+    areas = swaps_read(host->root, NULL);
+    assert_int_equal(areas->len, 2);
+    assert_non_null(swaps_find(areas, "/dev/sda2"));
+    assert_int_equal(swaps_find(areas, "/dev/sda2")->size_kib, 8388604);
+    assert_non_null(swaps_find(areas, "/srv/my guests/a\\b\tc"));
+    assert_int_equal(swaps_find(areas, "/srv/my guests/a\\b\tc")->used_kib, 300);
+    assert_null(swaps_find(areas, "/srv/my"));
+    fake_host_write(host, "/proc/swaps", "");
+}
+
+static void
 a_file_is_found_though_nothing_is_remembered(void **state)
 {
     FakeHost *host = *state;
@@ -279,6 +316,8 @@ main(void)
         TEST(a_guest_that_is_gone_gives_up_its_part),
         TEST(limits_that_are_written_anew_are_set_again_and_new_groups_too),
         TEST(a_swapoff_that_fails_is_tried_again),
+        TEST(a_swapoff_that_an_earlier_daemon_began_is_waited_for),
+        TEST(paths_in_proc_swaps_are_read_as_they_are_meant),
         TEST(a_file_is_found_though_nothing_is_remembered),
         TEST(a_swap_file_of_somebody_else_is_not_taken_over),
         TEST(an_orderly_stop_leaves_a_file_that_is_on_with_its_limits),
