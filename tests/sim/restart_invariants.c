@@ -150,12 +150,15 @@ check_file(const RestartInvariants *invariants, const SimStep *step, const SimSa
     return broken;
 }
 
-/* Memory.high holds back who boots or has a paging file, and nobody else for long. */
+/*
+ * Memory.high holds back who boots or has a paging file, and nobody else for long. Who keeps what its balloon took must be
+ * found out first.
+ */
 static char *
 check_held(const SimSample *sample, const SimGuest *guest, GuestPast *past)
 {
-    bool held = guest->running && guest->held && !guest->booting && !guest->paused && !guest->hanging &&
-                sample->file == NULL && sample->plan->state == GUEST_STATE_ACTIVE;
+    bool held = guest->running && guest->held && (guest->spec->behaviours & SIM_INHIBITED) == 0 && !guest->booting &&
+                !guest->paused && !guest->hanging && sample->file == NULL && sample->plan->state == GUEST_STATE_ACTIVE;
 
     past->held_seconds = held ? past->held_seconds + 1 : 0;
     if (past->held_seconds <= HELD_SECONDS)

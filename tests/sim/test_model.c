@@ -421,6 +421,36 @@ nobody_is_told_anything_without_a_connection_that_may_write(void **state)
     }
 }
 
+/* As at the boot of a host, when libvirtd starts guests before anybody can connect to it. */
+static bool
+away(void *user_data, const SimStep *step)
+{
+    if (step->second == 5)
+        sim_world_set_link(step->world, WORLD_LINK_DOWN);
+    if (step->second == 120)
+        sim_world_set_link(step->world, WORLD_LINK_READ_WRITE);
+    return true;
+}
+
+static void
+starts_are_answered_while_libvirt_is_away(void **state)
+{
+    static const char text[] = "[host]\nmemory=16GiB\nseconds=240\n"
+                               "[guest a]\nminimum=1GiB\nstartup=6GiB\nmaximum=8GiB\ndemand=0:2GiB\n"
+                               "[guest fits]\nmaximum=4GiB\nstartup=2GiB\nbehaviour=start@20\n"
+                               "[guest large]\nmaximum=15GiB\nbehaviour=start@21\n";
+    g_autoptr(SimScenario) scenario = sim_scenario_parse("away", text, -1, NULL);
+    SimSummary summary;
+
+    sim_run(scenario, away, NULL, &summary);
+    assert_int_equal(summary.guests[1].delayed_seconds, 0);
+    assert_int_equal(summary.refused->len, 1);
+    assert_string_equal(((SimRefusal *)g_ptr_array_index(summary.refused, 0))->name, "large");
+    assert_true(((SimRefusal *)g_ptr_array_index(summary.refused, 0))->second < 120);
+    assert_int_equal(summary.exhausted_seconds, 0);
+    sim_summary_clear(&summary);
+}
+
 int
 main(void)
 {
@@ -441,6 +471,7 @@ main(void)
         cmocka_unit_test(what_is_read_back_takes_memory_whatever_the_limit),
         cmocka_unit_test(a_wedged_guest_comes_back_with_the_next_reset),
         cmocka_unit_test(a_saved_guest_goes_on_with_its_memory),
+        cmocka_unit_test(starts_are_answered_while_libvirt_is_away),
         cmocka_unit_test(nobody_is_told_anything_without_a_connection_that_may_write),
     };
 
