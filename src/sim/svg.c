@@ -341,16 +341,16 @@ put_header(FILE *file, const SimScenario *scenario, int height)
     x = put_legend_entry(file, x, MARGIN + 38, "class=\"line\" stroke=\"" COLOUR_DEMAND "\"", "demand");
     x = put_legend_entry(file, x, MARGIN + 38, "class=\"line\" stroke=\"" COLOUR_WANT "\" stroke-dasharray=\"5 3\"",
                          "want");
-    put_legend_entry(file, x, MARGIN + 38, "stroke=\"" COLOUR_UNMET "\" stroke-opacity=\"0.55\" stroke-width=\"9\"",
-                     "needed and not there");
+    x = put_legend_entry(file, x, MARGIN + 38, "stroke=\"" COLOUR_UNMET "\" stroke-opacity=\"0.55\" stroke-width=\"9\"",
+                         "needed and not there");
+    put_legend_entry(file, x, MARGIN + 38, "stroke=\"" COLOUR_PAGED "\" stroke-opacity=\"0.7\" stroke-width=\"9\"",
+                     "in its paging file");
     x = MARGIN;
     x = put_legend_entry(file, x, MARGIN + 56, "class=\"line\" stroke=\"" COLOUR_BUDGET "\" stroke-dasharray=\"8 3\"",
                          "budget of the host");
     x = put_legend_entry(file, x, MARGIN + 56, "class=\"line\" stroke=\"" COLOUR_RESIDENT "\" stroke-dasharray=\"2 3\"",
                          "held by the guests' QEMUs");
-    x = put_legend_entry(file, x, MARGIN + 56, "class=\"limit\"", "minimum, maximum, memory");
-    put_legend_entry(file, x, MARGIN + 56, "stroke=\"" COLOUR_PAGED "\" stroke-opacity=\"0.7\" stroke-width=\"9\"",
-                     "in its paging file");
+    put_legend_entry(file, x, MARGIN + 56, "class=\"limit\"", "minimum, maximum, memory");
 }
 
 void

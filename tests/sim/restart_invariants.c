@@ -63,7 +63,7 @@ check_new_file(const SimStep *step, const SimSample *sample, const SimGuest *gue
 
     if (!settings->paging_enabled || !own->smart_paging)
         return g_strdup("is given a paging file though that is switched off");
-    if (!sample->plan->guest->settings->managed || guest->spec->mode != GUEST_MODE_DYNAMIC)
+    if (!own->managed || own->mode != GUEST_MODE_DYNAMIC)
         return g_strdup("is given a paging file though it is not to be touched");
     /* its driver may have come up while the file was being made */
     if (!guest->booting && !past->booting)
