@@ -156,7 +156,7 @@ typedef struct GuestPlan {
     uint64_t limit_kib; /* memory.high as it should be; LIMIT_NONE: none */
     /* a restart */
     RestartKind restart;    /* what its present boot is */
-    uint64_t granted_kib;   /* restarting under a limit: memory it physically may have, part of committed */
+    uint64_t granted_kib;   /* booting under a limit: memory it physically may have, part of committed */
     uint64_t shortfall_kib; /* part of startup that no physical memory could be found for */
     PagingPhase paging_phase;
     PagingUrgency paging_urgency;
@@ -164,7 +164,7 @@ typedef struct GuestPlan {
     uint64_t paging_size_kib;
     uint64_t paging_high_kib;
     uint64_t paging_deadline_usec; /* when its file is to be gone; 0: it has none */
-    const char *paging_bar;        /* PAGING_PHASE_REFUSED: why, one clause; belongs to the snapshot or is static */
+    const char *paging_bar;        /* PAGING_PHASE_REFUSED: why, one clause; valid until the next decision */
 } GuestPlan;
 
 /* Which figure the budget is. */

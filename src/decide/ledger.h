@@ -8,6 +8,9 @@
  * Two rules rest on it. Rule G: a target is raised only while the sum of all committed plus the raise
  * fits the budget. Rule S: lowering a target is always allowed, because committed is the larger of actual
  * and target and can't rise by it. Memory is thus freed first and given after it is seen to be free.
+ *
+ * What is worked out here is what a guest may touch by its balloon alone. While it boots under a limit (memory.high) it is
+ * booked at what the limit enforces instead: see pass_restart.c.
  */
 
 #include "decide/recent.h"

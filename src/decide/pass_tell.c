@@ -241,7 +241,7 @@ finish(Pass *pass)
             guest_plan->target_kib = work->held_kib; /* it keeps what it was told, or what it has */
         }
         if (work->standing.booking == BOOKING_MAXIMUM)
-            guest_plan->assigned_kib = guest->settings->maximum_kib;
+            guest_plan->assigned_kib = work->limited ? guest_plan->granted_kib : guest->settings->maximum_kib;
         else if (guest->life != GUEST_LIFE_OFF)
             guest_plan->assigned_kib = guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
         if (guest_plan->assigned_kib != 0)
