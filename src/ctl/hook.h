@@ -48,11 +48,16 @@ typedef struct HookCall {
     const char *xml; /* "" for none */
 } HookCall;
 
+/* How long a daemon that is not there is waited for. */
+typedef struct HookPatience {
+    uint64_t absent_usec; /* from the beginning, when nobody is there */
+    bool lost;            /* when it goes away before it answers: to the end, and asked again */
+} HookPatience;
+
 /*
- * Asks or tells dynmemd, until deadline_usec (monotonic) at the latest. When it goes away with patience, it is waited for and
- * asked again. All texts must be valid UTF-8. *reason is the text that came with the answer, or NULL; caller frees.
+ * Asks or tells dynmemd, until deadline_usec (monotonic) at the latest. All texts must be valid UTF-8. *reason is the text that came with the answer, or NULL; caller frees.
  */
-HookAnswer hook_ask(const HookCall *call, int64_t deadline_usec, bool patience, char **reason);
+HookAnswer hook_ask(const HookCall *call, int64_t deadline_usec, const HookPatience *patience, char **reason);
 
 /*
  * All of it, for the words that libvirt calls its hook with (NAME OPERATION SUBOPERATION EXTRA), maybe after

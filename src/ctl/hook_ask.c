@@ -66,9 +66,10 @@ call_once(const HookCall *call, int64_t left_usec, HookAnswer *answer, char **re
 }
 
 HookAnswer
-hook_ask(const HookCall *call, int64_t deadline_usec, bool patience, char **reason)
+hook_ask(const HookCall *call, int64_t deadline_usec, const HookPatience *patience, char **reason)
 {
-    bool lost = false;
+    int64_t absent_until_usec = g_get_monotonic_time() + (int64_t)patience->absent_usec;
+    HookAnswer so_far = HOOK_ANSWER_LATE;
 
     *reason = NULL;
     for (;;) {
@@ -77,16 +78,16 @@ hook_ask(const HookCall *call, int64_t deadline_usec, bool patience, char **reas
         CallEnd end;
 
         if (left_usec <= 0)
-            return lost ? HOOK_ANSWER_LOST : HOOK_ANSWER_LATE;
+            return so_far;
         end = call_once(call, left_usec, &answer, reason);
         if (end == CALL_ANSWERED)
             return answer;
-        lost = lost || end == CALL_LOST;
-        /* who never was there need not come; who was is being restarted */
-        if (!lost)
-            return HOOK_ANSWER_ABSENT;
-        if (!patience)
-            return HOOK_ANSWER_LOST;
+        if (end == CALL_LOST || so_far == HOOK_ANSWER_LOST)
+            so_far = HOOK_ANSWER_LOST;
+        else
+            so_far = HOOK_ANSWER_ABSENT;
+        if (so_far == HOOK_ANSWER_LOST ? !patience->lost : g_get_monotonic_time() >= absent_until_usec)
+            return so_far;
         g_usleep(AGAIN_USEC);
     }
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <syslog.h>
 #include <unistd.h>
 
 /* libvirt's own limit for a domain XML that travels. What is longer is read to its end and left out. */
@@ -27,6 +28,8 @@
 #define NOTE_USEC (2 * USEC_PER_SEC)
 /* The daemon answers with the first tick past its own deadline; the hook waits for that tick. */
 #define GRACE_USEC (2 * USEC_PER_SEC)
+/* A start that would be refused waits so long for a daemon that is not there: it may be being started again. */
+#define ABSENT_USEC (6 * USEC_PER_SEC)
 /* The alarm comes so much later than the time-out of the call. */
 #define ALARM_GRACE_USEC (USEC_PER_SEC / 2)
 
@@ -123,8 +126,10 @@ guest_of(const char *xml, const char *name)
 }
 
 static HookAnswer
-talk(char **words, HookAct act, uint64_t limit_usec, char **reason)
+talk(char **words, HookAct act, uint64_t limit_usec, bool allow_when_absent, char **reason)
 {
+    const HookPatience patience = {.absent_usec = act == HOOK_ACT_ASK && !allow_when_absent ? ABSENT_USEC : 0,
+                                   .lost = act == HOOK_ACT_ASK};
     int64_t deadline_usec = g_get_monotonic_time() + (int64_t)limit_usec;
     g_autofree char *xml = read_xml(deadline_usec);
     g_autofree char *guest = guest_of(xml, words[0]);
@@ -136,7 +141,23 @@ talk(char **words, HookAct act, uint64_t limit_usec, char **reason)
                            .extra = extra,
                            .xml = act == HOOK_ACT_ASK ? xml : ""};
 
-    return hook_ask(&call, deadline_usec, act == HOOK_ACT_ASK, reason);
+    return hook_ask(&call, deadline_usec, &patience, reason);
+}
+
+/* libvirt throws away what a hook says that does not fail. */
+static void
+tell_unasked(const char *name, HookAnswer answer)
+{
+    static const char *const texts[] = {
+        [HOOK_ANSWER_ABSENT] = "does not run",
+        [HOOK_ANSWER_LOST] = "ended while it was asked",
+        [HOOK_ANSWER_LATE] = "has not answered in time",
+        [HOOK_ANSWER_FAILED] = "could not be asked",
+    };
+
+    openlog("dm-ctl", LOG_PID, LOG_DAEMON);
+    syslog(LOG_WARNING, "guest %s starts without memory being looked for: dynmemd %s, and WhenAbsent=allow is set",
+           name, texts[answer]);
 }
 
 static int
@@ -161,9 +182,13 @@ run(const char *config, char **words)
     if (act == HOOK_ACT_ASK)
         limit_usec = settings->admission_timeout_usec + settings->interval_usec + GRACE_USEC;
     set_alarm(act, settings->admission_allow_when_absent, limit_usec);
-    answer = talk(words, act, limit_usec, &reason);
-    if (hook_may_go_on(act, answer, settings->admission_allow_when_absent))
+    answer = talk(words, act, limit_usec, settings->admission_allow_when_absent, &reason);
+    if (act != HOOK_ACT_ASK || answer == HOOK_ANSWER_GRANTED)
         return 0;
+    if (hook_may_go_on(act, answer, settings->admission_allow_when_absent)) {
+        tell_unasked(words[0], answer);
+        return 0;
+    }
     line = hook_line(answer, reason, limit_usec / USEC_PER_SEC);
     fprintf(stderr, "%s\n", line);
     return 1;
