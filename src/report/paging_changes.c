@@ -262,6 +262,8 @@ compare_guest(PagingChanges *changes, const GuestPlan *guest, const TickReport *
     if (guest->paging_phase == PAGING_PHASE_NONE)
         return;
     memory = remember_file(changes, guest->guest->uuid, now);
+    if (memory->started && !memory->ended && guest->guest->paging == NULL)
+        tell_ended(list, memory, now);
     /* a file that failed says why better than the rule that gives up on it */
     if (guest->paging_phase == PAGING_PHASE_REFUSED && memory->refused == NULL)
         tell_refused(list, memory, guest, guest->paging_bar != NULL ? guest->paging_bar : "it could not be made", now);

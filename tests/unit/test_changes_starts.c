@@ -236,6 +236,24 @@ a_file_whose_record_is_gone_has_ended_too(void **state)
 }
 
 static void
+a_file_has_ended_also_while_its_guest_lacks_memory_still(void **state)
+{
+    Fixture *fixture = *state;
+
+    page(fixture);
+    fake_tick_drop_files(fixture->tick);
+    fixture->tick->plans[0].paging_phase = PAGING_PHASE_WAIT;
+    hand_in_times(fixture, 2);
+    only(fixture, CHANGE_PAGING_ENDED);
+
+    /* the next one is another */
+    fixture->tick->plans[0].paging_phase = PAGING_PHASE_BOOT;
+    fake_tick_file(fixture->tick, 0, PAGING_STAGE_ON);
+    hand_in_times(fixture, 2);
+    only(fixture, CHANGE_PAGING_STARTED);
+}
+
+static void
 a_file_that_was_left_is_told_as_taken_over(void **state)
 {
     Fixture *fixture = *state;
@@ -435,6 +453,7 @@ main(void)
         TEST(a_start_soon_after_a_stop_is_told_as_a_restart),
         TEST(a_file_is_told_when_it_is_on_and_when_it_is_gone),
         TEST(a_file_whose_record_is_gone_has_ended_too),
+        TEST(a_file_has_ended_also_while_its_guest_lacks_memory_still),
         TEST(a_file_that_was_left_is_told_as_taken_over),
         TEST(each_step_of_pressing_is_told_once_and_overdue_says_why),
         TEST(a_swapoff_that_fails_is_told_each_time),
