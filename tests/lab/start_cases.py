@@ -129,6 +129,11 @@ class Starts(Scene):
             guest.load(440)
         wait_until("they have what they need", 90, lambda: self.daemon.ctl("host")["free"] < 1100 * MIB, 0.5)
 
+    def check_budget(self):
+        host = self.daemon.ctl("host")
+        check(host["committed"] <= host["budget"],
+              f"{mib(host['committed'])} MiB are committed of {mib(host['budget'])}")
+
     def slow_down(self, guest, ended):
         """Lets a guest move in small steps only, but never so long not that it counts as hung."""
         def alternate():
@@ -156,7 +161,7 @@ class Starts(Scene):
                 virsh("destroy", guest.name)
                 self.host.install_hook()
         middle = {hook: statistics.median(times) for hook, times in took.items()}
-        return (f"virsh start takes {middle['with']:.2f} s with the hook and {middle['without']:.2f} s without: it costs "
+        return (f"virsh start takes {middle['with']:.2f} s with the hook, {middle['without']:.2f} s without: it costs "
                 f"{1000 * (middle['with'] - middle['without']):.0f} ms")
 
     def case_start_with_room_is_admitted(self):
@@ -181,8 +186,7 @@ class Starts(Scene):
         after = self.daemon.guests()
         check(after["batch"]["assigned"] < before["batch"]["assigned"], "nobody gave anything")
         check(after["web"]["assigned"] >= after["batch"]["assigned"], "the one with the higher priority gave most")
-        budget, committed = (mib(self.daemon.ctl("host")[key]) for key in ("budget", "committed"))
-        check(committed <= budget, f"{committed} MiB are committed of {budget}")
+        self.check_budget()
         self.stop_all_but(self.web, self.batch)
         return (f"running {took:.2f} s after virsh start: 256 MiB with {free} MiB free; batch went from "
                 f"{mib(before['batch']['assigned'])} to {mib(after['batch']['assigned'])} MiB, web from "
@@ -227,7 +231,7 @@ class Starts(Scene):
             ended.set()
             slow.join()
             seen.append(self.state_text())
-        check(len(done) == 5, f"the hook did not wait long enough: only {', '.join(done) or 'nothing'} was done meanwhile")
+        check(len(done) == 5, f"the hook did not wait long enough: only {', '.join(done) or 'nothing'} was done")
         reads = [line for line in calls if line.startswith("virDomainMemoryStats:")]
         check(reads, "nobody was asked for a report meanwhile")
         for line in calls:
@@ -281,12 +285,12 @@ class Starts(Scene):
             ended.set()
             slow.join()
         took = start.expect()
-        wait_until("the guest is known to run", 10, lambda: self.daemon.guests().get(guest.name, {}).get("state") != "off")
-        guests, host = self.daemon.guests(), self.daemon.ctl("host")
-        check({"web", "batch", "big", guest.name} <= set(guests), "not all guests are known")
-        check(host["committed"] <= host["budget"], f"{mib(host['committed'])} MiB are committed of {mib(host['budget'])}")
+        wait_until("all guests are listed", 10, lambda: guest.name in self.daemon.guests())
+        wait_until("the guest is known to run", 10, lambda: self.seen(guest)["state"] not in ("off", "reserved"))
+        check({"web", "batch", "big", guest.name} <= set(self.daemon.guests()), "not all guests are known")
+        self.check_budget()
         self.stop_all_but(self.web, self.batch)
-        return (f"running {took:.1f} s after virsh start; connected again {linked:.1f} s after the new dynmemd was there, "
+        return (f"running {took:.1f} s after virsh start; connected {linked:.1f} s after the new dynmemd was there, "
                 + ("while the hook waited" if waited else "when the hook had been answered"))
 
     def case_absent_daemon_does_as_configured(self):
@@ -304,20 +308,19 @@ class Starts(Scene):
         return f"allow: running after {took:.2f} s; refuse: {start.said[start.said.index('dynmem:'):]}"
 
     def case_ten_starts_at_once(self):
-        ten = [self.host.define(f"ten{number}", 128, 128, minimum="96MiB", priority=number * 10) for number in range(10)]
-        self.configure(budget=1900)
+        ten = [self.host.define(f"ten{number}", 128, minimum="96MiB", priority=number * 10) for number in range(10)]
+        self.configure(budget=2050)
         self.fill_more()
         starts = [Start(guest) for guest in ten]
         took = [start.expect(120) for start in starts]
-        host = self.daemon.ctl("host")
-        check(host["committed"] <= host["budget"], f"{mib(host['committed'])} MiB are committed of {mib(host['budget'])}")
+        self.check_budget()
         wait_until("all are known to run", 15, lambda: all(self.seen(guest)["state"] != "off" for guest in ten))
         self.stop_all_but(self.web, self.batch)
         return f"the first runs after {min(took):.1f} s, the last after {max(took):.1f} s"
 
 
 class Runs(Scene):
-    """What a start is: of a guest that was off, or stopped a moment ago, or ran when the host went down, or was saved."""
+    """What a start is: of a guest that was off, stopped a moment ago, ran when the host went down, or was saved."""
 
     CONFIG = "[Host]\nBudget=1000MiB\n[Admission]\nTimeoutSec=25\n"
     STATE = "/run/lab/state/state"
@@ -344,7 +347,8 @@ class Runs(Scene):
     def started(self, guest):
         """Starts it. Returns what kind of restart dynmemd takes that for."""
         took = Start(guest).expect()
-        seen = self.wait_seen(guest, "is known to start", 10, lambda it: it["state"] in ("starting", "restarting") and it)
+        seen = self.wait_seen(guest, "is known to start", 10,
+                              lambda it: it["state"] in ("starting", "restarting") and it)
         return seen["restart"], f"{seen['state']} {took:.1f} s after virsh start"
 
     def case_start_of_a_guest_that_was_off_is_no_restart(self):
@@ -421,7 +425,8 @@ class Runs(Scene):
             for guest in (self.web, self.auto):
                 check(virsh("domstate", guest.name).strip() == "running", f"{guest.name} was not started")
             # Not as one that ran before it was seen: the hook has told of its start.
-            seen = self.wait_seen(self.auto, "is seen running", 40, lambda it: it["state"] not in ("off", "reserved") and it)
+            seen = self.wait_seen(self.auto, "is seen running", 40,
+                                  lambda it: it["state"] not in ("off", "reserved") and it)
             check(seen["state"] == "starting", f"it is {seen['state']}, by {seen['rule']}")
         finally:
             for guest in (self.web, self.auto):
