@@ -397,9 +397,12 @@ main(int argc, char **argv)
     run(&daemon);
 
     status = daemon.status;
+    paging_free(daemon.paging);
+    limits_free(daemon.limits); /* tells those whose values are still under way, in the engine */
     engine_free(daemon.engine); /* answers who waits, through the others */
     report_free(daemon.report);
     watch_free(daemon.watch);
+    g_clear_pointer(&daemon.held, held_unref);
     keep_free(daemon.keep);
     host_files_free(daemon.files);
     g_main_loop_unref(daemon.loop);
