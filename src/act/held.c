@@ -164,9 +164,9 @@ lookup(const Held *held, const char *file)
 {
     g_autofree char *key = key_of(file);
     g_auto(GStrv) parts = g_key_file_get_string_list(held->state, GROUP_VALUES, key, NULL, NULL);
+    uint64_t inode = parts != NULL ? group_file_inode(held->system, file) : 0;
 
-    if (parts == NULL || g_strv_length(parts) != PART_COUNT ||
-        g_ascii_strtoull(parts[PART_INODE], NULL, 10) != group_file_inode(held->system, file))
+    if (inode == 0 || g_strv_length(parts) != PART_COUNT || g_ascii_strtoull(parts[PART_INODE], NULL, 10) != inode)
         return NULL;
     return g_steal_pointer(&parts);
 }
@@ -318,9 +318,12 @@ held_list(Held *held, const char *suffix)
     g_auto(GStrv) keys = g_key_file_get_keys(held->state, GROUP_VALUES, NULL, NULL);
     g_autoptr(GPtrArray) files = g_ptr_array_new();
 
-    for (size_t i = 0; keys != NULL && keys[i] != NULL; i++)
-        if (g_str_has_suffix(keys[i], suffix))
-            g_ptr_array_add(files, g_uri_unescape_string(keys[i], NULL));
+    for (size_t i = 0; keys != NULL && keys[i] != NULL; i++) {
+        g_autofree char *file = g_uri_unescape_string(keys[i], NULL);
+
+        if (file != NULL && *file == '/' && g_str_has_suffix(file, suffix))
+            g_ptr_array_add(files, g_steal_pointer(&file));
+    }
     g_ptr_array_add(files, NULL);
     return (char **)g_ptr_array_free(g_steal_pointer(&files), FALSE);
 }

@@ -15,12 +15,35 @@ area_free(gpointer data)
     g_free(area);
 }
 
+static bool
+is_octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
+
 /* The kernel writes blanks and backslashes of a path as three octal digits (fs/seq_file.c, mangle_path). */
+static char *
+unescape(const char *written, size_t length)
+{
+    GString *path = g_string_new(NULL);
+
+    for (size_t i = 0; i < length; i++) {
+        const char *p = written + i;
+
+        if (length - i >= 4 && *p == '\\' && is_octal(p[1]) && is_octal(p[2]) && is_octal(p[3])) {
+            g_string_append_c(path, (char)(((p[1] & 3) << 6) | ((p[2] - '0') << 3) | (p[3] - '0')));
+            i += 3;
+        } else {
+            g_string_append_c(path, *p);
+        }
+    }
+    return g_string_free(path, FALSE);
+}
+
 static SwapArea *
 parse_line(const char *line)
 {
     size_t length = strcspn(line, " \t");
-    g_autofree char *written = g_strndup(line, length);
     const char *p = line + length;
     SwapArea *area;
     uint64_t size_kib, used_kib;
@@ -33,7 +56,7 @@ parse_line(const char *line)
     if (p == NULL || proc_file_number(p + strspn(p, " \t"), &used_kib) == NULL)
         return NULL;
     area = g_new0(SwapArea, 1);
-    area->path = g_strcompress(written);
+    area->path = unescape(line, length);
     area->size_kib = size_kib;
     area->used_kib = used_kib;
     return area;
