@@ -9,7 +9,7 @@
 
 #include "test_decide_world.h"
 
-#define RUNS 4000
+#define RUNS 2000
 #define TICKS 250
 #define GUESTS 9
 #define STARTS 4
