@@ -258,6 +258,80 @@ start_soon_after_a_stop_is_paged_and_a_cold_start_is_not(void **state)
     (void)state;
 }
 
+static void
+what_was_booked_for_a_start_is_what_its_guest_begins_with(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    StartRequest request = {.name = (char *)"g0",
+                            .settings = rw->world->fake[0].settings,
+                            .restart = RESTART_SOON,
+                            .need_kib = 512 * MIB,
+                            .booked_kib = 280 * MIB};
+    const StartRequest *requests[] = {&request};
+    uint64_t booked;
+
+    g_strlcpy(request.uuid, rw->world->fake[0].uuid, sizeof request.uuid);
+    restart_world_run(rw, 60);
+    restart_world_stop(rw, 0);
+    rw->world->snapshot.starts = requests;
+    rw->world->snapshot.start_count = 1;
+    restart_world_tick(rw);
+    booked = rw->world->plan.starts[0].booked_kib;
+    assert_in_range(booked, 280 * MIB, 511 * MIB);
+    rw->world->snapshot.start_count = 0;
+    restart_world_start(rw, 0);
+    restart_world_tick(rw);
+    assert_int_equal(rw->world->plan.guests[0].restart, RESTART_SOON);
+    assert_in_range(rw->world->plan.guests[0].granted_kib, booked, booked + 32 * MIB);
+    assert_int_equal(rw->world->plan.guests[0].committed_kib, rw->world->plan.guests[0].granted_kib);
+    restart_world_run(rw, 400);
+    expect_ended_well(rw, "booked start");
+    restart_world_free(rw);
+    (void)state;
+}
+
+static void
+guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+
+    restart_world_run(rw, 60);
+    restart_world_stop(rw, 0);
+    restart_world_run(rw, 10);
+    restart_world_start(rw, 0);
+    rw->world->snapshot.now_usec += SEC;
+    restart_world_observe(rw);
+    rw->world->guests[0].limits = (GuestLimits){.bar = "its QEMU is not there", .high_kib = LIMIT_NONE};
+    decide(rw->world->state, &rw->world->snapshot, rw->world->settings, false, &rw->world->plan);
+    assert_in_range(rw->world->plan.guests[0].committed_kib, 0, 512 * MIB);
+    assert_false(rw->world->plan.over_budget);
+    for (unsigned t = 0; t < 6; t++) {
+        rw->world->snapshot.now_usec += SEC;
+        decide(rw->world->state, &rw->world->snapshot, rw->world->settings, false, &rw->world->plan);
+    }
+    assert_int_equal(rw->world->plan.guests[0].committed_kib, 2 * GIB);
+    restart_world_free(rw);
+    (void)state;
+}
+
+static void
+restored_guest_is_no_restart_and_is_not_told_startup(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+
+    restart_world_run(rw, 60);
+    restart_world_stop(rw, 0);
+    restart_world_run(rw, 10);
+    restart_world_start(rw, 0);
+    rw->world->guests[0].boot_resumed = true;
+    restart_world_tick(rw);
+    assert_int_equal(rw->world->plan.guests[0].restart, RESTART_NONE);
+    assert_false(rw->world->plan.guests[0].tell);
+    assert_int_equal(rw->world->plan.guests[0].paging_phase, PAGING_PHASE_NONE);
+    restart_world_free(rw);
+    (void)state;
+}
+
 /* ---- everything that may happen, in every phase ---- */
 
 typedef enum Event {
@@ -475,6 +549,9 @@ main(void)
         cmocka_unit_test(deadlines_press_and_never_kill),
         cmocka_unit_test(nothing_is_paged_where_paging_is_barred),
         cmocka_unit_test(start_soon_after_a_stop_is_paged_and_a_cold_start_is_not),
+        cmocka_unit_test(what_was_booked_for_a_start_is_what_its_guest_begins_with),
+        cmocka_unit_test(guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum),
+        cmocka_unit_test(restored_guest_is_no_restart_and_is_not_told_startup),
         cmocka_unit_test(whatever_happens_in_whatever_phase_it_ends_well),
         cmocka_unit_test(random_walks_end_well),
     };
