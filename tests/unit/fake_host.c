@@ -9,6 +9,7 @@
 #include <ftw.h>
 #include <glib/gstdio.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@ FakeFaults fake_faults;
 
 /* The calls know no host. */
 static char *swaps_path;
+/* To be deleted also when the test is interrupted; it may take memory. */
+static char *made_root;
 
 /* ---- the calls ---- */
 
@@ -221,6 +224,16 @@ fake_host_at(const char *root)
     return host;
 }
 
+static void
+delete_and_end(int number)
+{
+    char *const argv[] = {(char *)"rm", (char *)"-rf", made_root, NULL};
+
+    if (made_root != NULL && fork() == 0)
+        execve("/bin/rm", argv, NULL);
+    _exit(1);
+}
+
 FakeHost *
 fake_host_new(void)
 {
@@ -229,6 +242,9 @@ fake_host_new(void)
         g_mkdtemp(in_memory) != NULL ? g_strdup(in_memory) : g_dir_make_tmp("dynmem-host-XXXXXX", NULL);
     FakeHost *host = fake_host_at(root);
 
+    made_root = host->root;
+    signal(SIGTERM, delete_and_end);
+    signal(SIGINT, delete_and_end);
     fake_host_write(host, SWAPS, SWAPS_HEAD);
     fake_host_write(host, "/proc/sys/kernel/random/boot_id", "boot-1\n");
     fake_host_write(host, "/proc/sys/vm/swappiness", "60\n");
@@ -291,6 +307,7 @@ fake_host_free(FakeHost *host)
 {
     fake_host_kill(host);
     remove_tree(host->root);
+    made_root = NULL;
     g_free(host->root);
     g_free(host->state);
     g_free(host);
