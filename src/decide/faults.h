@@ -57,9 +57,10 @@
 #define FAULT_RESTART_AT_TARGET (UINT64_C(1) << 46) /* a guest that was reset keeps its target */
 #define FAULT_CLAIM_NO_BASE (UINT64_C(1) << 47)     /* a restart of low priority may get nothing at all */
 #define FAULT_NO_ROOM_TO_RETURN (UINT64_C(1) << 48) /* a limit leaves no room for what comes back from a file */
+#define FAULT_ADOPT_UNHELD (UINT64_C(1) << 49) /* a limit that an earlier daemon left follows what its guest holds */
 
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
-#define DECIDE_FAULTS_ALL ((FAULT_NO_ROOM_TO_RETURN << 1) - 1)
+#define DECIDE_FAULTS_ALL ((FAULT_ADOPT_UNHELD << 1) - 1)
 
 /* Breaks the rules whose bits are set, from the next decide() on. For tests only. */
 void decide_state_set_faults(DecideState *state, uint64_t faults);

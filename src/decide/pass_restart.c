@@ -90,10 +90,14 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib, uint64_t *granted
     uint64_t granted;
 
     if (guest->adopted || guest->boots == 0) {
-        if (paging_file(guest) == NULL)
-            return false;
         granted = guest->has_actual ? guest->actual_kib : settings->maximum_kib;
-        granted = MIN(MAX(granted, guest->target_known ? guest->target_kib : 0), enforced);
+        granted = MAX(granted, guest->target_known ? guest->target_kib : 0);
+        if (paging_file(guest) != NULL)
+            granted = MIN(granted, enforced);
+        else if (enforced == UINT64_MAX || (pass->faults & FAULT_ADOPT_UNHELD) != 0)
+            return false;
+        else /* it may be in the middle of its boot: what an earlier daemon's limit lets it have is what it has */
+            granted = MAX(granted, enforced);
     } else if (guest->boot_in_place) {
         granted = saturating_sub(restart->before_kib, settings->fixed_kib);
         if (granted == 0 && enforced == UINT64_MAX)

@@ -321,6 +321,21 @@ check_restart_daemon(const Trace *trace, GString *wrong)
     expect_well(trace, wrong);
 }
 
+void
+check_restart_daemon_hog(const Trace *trace, GString *wrong)
+{
+    for (uint64_t second = 302; second < trace->seconds; second++)
+        if (trace_point(trace, 0, second)->resident_kib > 2 * KIB_PER_GIB) {
+            expect(wrong, false, "second %" PRIu64 ": it holds %.1f MiB", second,
+                   (double)trace_point(trace, 0, second)->resident_kib / 1024);
+            break;
+        }
+    expect_booted(trace, wrong, 0, 300, CRAWL_SECONDS);
+    expect(wrong, trace->summary.exhausted_seconds == 0, "the host was exhausted for %" PRIu64 " seconds",
+           trace->summary.exhausted_seconds);
+    expect_well(trace, wrong);
+}
+
 /* ---- hosts where not all of it can be had ---- */
 
 void

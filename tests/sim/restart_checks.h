@@ -20,6 +20,7 @@ void check_restart_frozen(const Trace *trace, GString *wrong);
 void check_restart_without_file(const Trace *trace, GString *wrong);
 void check_restart_make_fails(const Trace *trace, GString *wrong);
 void check_restart_daemon(const Trace *trace, GString *wrong);
+void check_restart_daemon_hog(const Trace *trace, GString *wrong);
 void check_restart_v1(const Trace *trace, GString *wrong);
 void check_restart_paging_no(const Trace *trace, GString *wrong);
 void check_restart_hog(const Trace *trace, GString *wrong);

@@ -66,7 +66,7 @@ check_new_file(const SimStep *step, const SimSample *sample, const SimGuest *gue
     if (!own->managed || own->mode != GUEST_MODE_DYNAMIC)
         return g_strdup("is given a paging file though it is not to be touched");
     /* its driver may have come up while the file was being made */
-    if (!guest->booting && !past->booting)
+    if (!guest->booting && !past->booting && (guest->spec->behaviours & SIM_NO_STATS) == 0)
         return g_strdup("is given a paging file while it runs");
     if (!is_restart(guest, settings))
         return g_strdup("is given a paging file at a cold start");

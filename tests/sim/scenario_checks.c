@@ -362,6 +362,7 @@ const ScenarioCheck scenario_checks[] = {
     {"restart-make-fails", check_restart_make_fails},
     {"restart-swapoff-fails", check_restart_make_fails},
     {"restart-daemon", check_restart_daemon},
+    {"restart-daemon-hog", check_restart_daemon_hog},
     {"restart-v1", check_restart_v1},
     {"restart-no-limits", check_restart_v1},
     {"restart-paging-off", check_restart_without_file},

@@ -54,6 +54,7 @@ static const struct {
     {FAULT_FORGET_FILES, "a file goes with its guest", "restart-destroyed"},
     {FAULT_LIMIT_AT_ONCE, "a limit does not fall below what a guest holds", "inhibited-unseen"},
     {FAULT_TRUST_NO_LIMIT, "a limit that is not in force is not relied on", "restart-unlimited"},
+    {FAULT_ADOPT_UNHELD, "what an earlier daemon limited stays limited", "restart-daemon-hog"},
     {FAULT_NO_ROOM_TO_RETURN, "a limit leaves room for what comes back from a file", "restart-emptying"},
     {FAULT_CLAIM_NO_BASE, "every restart gets its minimum before others get more", "restart-host"},
     {FAULT_RESTART_AT_TARGET, "a guest that restarts goes to its startup", "restart-with-room"},
