@@ -50,7 +50,8 @@ is_over(gpointer key, gpointer value, gpointer user_data)
 {
     const File *file = value;
 
-    return file->job == NULL && (file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED);
+    return file->shown && file->job == NULL &&
+           (file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED);
 }
 
 /* The main loop runs again: who was shown the records has seen how it ended. */
@@ -213,7 +214,8 @@ world_records(void *self, size_t *count)
 
         read_usage(file, &areas);
         g_ptr_array_add(paging->list, &file->record);
-        if (is_over(NULL, file, NULL))
+        file->shown = file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED;
+        if (file->shown)
             forget_soon(paging);
     }
     g_ptr_array_sort(paging->list, by_uuid);

@@ -190,7 +190,9 @@ high_was_set(void *user_data, const char *uuid, uint64_t high_kib, const GError 
     Handle *handle = user_data;
     File *file = handle->paging != NULL ? g_hash_table_lookup(handle->paging->files, uuid) : NULL;
 
-    if (error != NULL && file != NULL && file->record.stage == PAGING_STAGE_ON)
+    /* refused: a newer one took its place */
+    if (error != NULL && file != NULL && file->record.stage == PAGING_STAGE_ON &&
+        !g_error_matches(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED))
         paging_set_error(file, error->message);
     paging_handle_unref(handle);
 }

@@ -48,6 +48,7 @@ typedef struct File {
     guint retry_source;
     unsigned retries;
     bool end_wanted;
+    bool shown; /* how it ended */
 } File;
 
 struct Paging {

@@ -297,6 +297,24 @@ one_that_failed_can_still_be_looked_at_when_the_next_is_asked_for(void **state)
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
 }
 
+static void
+how_one_ended_is_shown_before_it_goes(void **state)
+{
+    g_autoptr(FakeHost) host = fake_host_new();
+
+    fake_host_start(host);
+    fake_host_make(host, FAKE_WEB, 4711); /* no such process: it fails at once, after the records were looked at */
+    fake_host_make(host, FAKE_DB, FAKE_DB_PID);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_ON);
+    fake_host_end(host, FAKE_DB);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_GONE);
+    fake_host_make(host, FAKE_DB, 4711);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    assert_int_equal(fake_host_file(host, FAKE_DB)->stage, PAGING_STAGE_FAILED);
+    fake_host_await_none(host);
+}
+
 int
 main(void)
 {
@@ -304,6 +322,7 @@ main(void)
         cmocka_unit_test(what_can_not_be_is_refused_with_the_reason_and_leaves_nothing),
         cmocka_unit_test(what_bars_files_on_this_host_is_told_before_one_is_asked_for),
         cmocka_unit_test(one_that_failed_can_still_be_looked_at_when_the_next_is_asked_for),
+        cmocka_unit_test(how_one_ended_is_shown_before_it_goes),
         cmocka_unit_test(one_guest_is_left_out_of_zswap_where_the_kernel_can),
     };
 
