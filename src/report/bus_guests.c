@@ -8,8 +8,6 @@
 #include "reason.h"
 #include "units.h"
 
-#include <string.h>
-
 /* Figures that are another at nearly every tick. */
 typedef struct Moving {
     uint64_t assigned_kib;
