@@ -63,6 +63,15 @@ time_is_over(const StartRequest *request, const AdmissionTerms *terms)
            terms->now_usec >= request->deadline_usec;
 }
 
+/* What is not certain yet is waited for, but only by who can be refused for longer than others need to give up memory. */
+static bool
+is_certain_by_now(const StartRequest *request, const AdmissionTerms *terms)
+{
+    bool waited = saturating_sub(terms->now_usec, request->asked_usec) >= CLAIM_PATIENCE_USEC;
+
+    return terms->valid && (terms->certain || waited);
+}
+
 /*
  * A restart waits as long as others give up memory for it, so that its paging file is small; with a file to fall back on
  * not for long.
@@ -73,7 +82,7 @@ judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTe
     uint64_t waited = saturating_sub(terms->now_usec, request->asked_usec);
     uint64_t coming = MIN(lacking_kib, claim->in_time_kib);
 
-    if (!terms->certain)
+    if (!is_certain_by_now(request, terms))
         return START_WAITS;
     if (coming <= claim->need_kib / NEXT_TO_NOTHING_PART && coming < lacking_kib)
         return START_ADMITTED;
@@ -84,7 +93,7 @@ judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTe
 static bool
 is_hopeless(const StartPlan *plan, const Claim *claim, const AdmissionTerms *terms)
 {
-    return terms->certain && (terms->faults & FAULT_START_HOPES) == 0 &&
+    return terms->valid && terms->certain && (terms->faults & FAULT_START_HOPES) == 0 &&
            plan->needed_kib > plan->free_kib + plan->reclaimable_kib + claim->ahead_kib + terms->tolerance_kib;
 }
 
@@ -105,7 +114,8 @@ judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTe
         return forced || restart ? START_ADMITTED : START_REFUSED;
     }
     if (forced)
-        return terms->observe || (terms->certain && claim->given_kib == 0) ? START_ADMITTED : START_WAITS;
+        return terms->observe || (is_certain_by_now(request, terms) && claim->given_kib == 0) ? START_ADMITTED
+                                                                                              : START_WAITS;
     if (restart)
         return judge_restart(request, claim, terms, lacking);
     return is_hopeless(plan, claim, terms) ? START_REFUSED : START_WAITS;

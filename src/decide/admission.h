@@ -12,7 +12,8 @@
 typedef struct AdmissionTerms {
     const Settings *settings;
     const char *paging_bar;     /* why no paging file can be had on this host; NULL: it can */
-    bool certain;               /* what can't be had now can't be had in a moment either */
+    bool valid;                 /* the host's figures are those of now */
+    bool certain;               /* ... and what can't be had now can't be had in a moment either */
     bool observe;               /* nothing is told to any guest, so nothing is refused either */
     const LedgerBudget *budget; /* what the host keeps from all guests */
     uint64_t tolerance_kib;     /* a start that lacks no more than this is not refused before its deadline */

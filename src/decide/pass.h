@@ -91,6 +91,7 @@ typedef struct Pass {
     bool shortage;          /* somebody does not have all the want */
     uint64_t share_kib;     /* what the guests in the sharing may have */
     uint64_t apart_kib;     /* ... if those apart were in it as well */
+    bool hindered;          /* somebody can't be squeezed, for a reason that came up a moment ago and may pass */
     uint64_t kept_kib;      /* free memory that is kept for claims and not booked for them yet */
     uint64_t absent_kib;    /* booked for starts of guests that are not in the snapshot, or run */
     uint64_t spare_kib;     /* of what is shared: beyond what those that share need; for who boots and is held back */

@@ -86,6 +86,27 @@ giver_of(const Pass *pass, size_t i)
     return giver;
 }
 
+/*
+ * Notes whether guest i can't be squeezed at this moment, and only at this moment: it does not answer or report, or is behind
+ * its target, or has just come up. When that has lasted it counts.
+ */
+static void
+note_hindrance(Pass *pass, size_t i)
+{
+    GuestMemory *memory = &pass->state->memories.guests[i];
+    const Standing *standing = &pass->state->work[i].standing;
+    bool hindered =
+        standing->rule == PLAN_RULE_UNRESPONSIVE ||
+        (standing->part == PART_SHARES && (standing->not_squeezed || (standing->not_counted_on && !standing->retry)));
+
+    if (!hindered)
+        memory->hindered_usec = 0;
+    else if (memory->hindered_usec == 0)
+        memory->hindered_usec = pass->now_usec;
+    if (hindered && pass->now_usec - memory->hindered_usec < CLAIM_PATIENCE_USEC)
+        pass->hindered = true;
+}
+
 /* Running guests, then starts that are booked: those are in the way, and no more. */
 static void
 collect_givers(Pass *pass)
@@ -98,6 +119,7 @@ collect_givers(Pass *pass)
         if (snapshot->guests[i].life != GUEST_LIFE_OFF) {
             state->rate_guests[state->giver_count] = (uint32_t)i;
             state->givers[state->giver_count++] = giver_of(pass, i);
+            note_hindrance(pass, i);
         }
     state->rate_givers = state->giver_count;
     for (size_t i = 0; i < snapshot->start_count; i++) {
@@ -230,13 +252,12 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
 }
 
 /*
- * Whether what can't be had now can't be had in a moment either: the figures are those of now, nobody's first report is
- * awaited, and libvirt is there to squeeze those who run.
+ * Whether what can't be had now can't be had in a moment either: nobody's first report is awaited, libvirt is there to squeeze those who run, and nobody is out of reach for a moment only.
  */
 static bool
 is_certain(const Pass *pass)
 {
-    return pass->snapshot->host.figures_valid && !pass->adopting && !(pass->link_down && pass->state->rate_givers > 0);
+    return !pass->adopting && !pass->hindered && !(pass->link_down && pass->state->rate_givers > 0);
 }
 
 static AdmissionTerms
@@ -247,6 +268,7 @@ admission_terms(const Pass *pass)
     return (AdmissionTerms){
         .settings = pass->settings,
         .paging_bar = pass->snapshot->paging_bar,
+        .valid = pass->snapshot->host.figures_valid,
         .certain = is_certain(pass),
         .observe = pass->observe,
         .budget = &pass->budget,

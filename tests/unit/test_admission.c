@@ -47,8 +47,8 @@ bench_init(Bench *bench)
         .waiting = true,
     };
     bench->budget = (LedgerBudget){.reserve_kib = 600 * MIB, .other_kib = 400 * MIB, .limit = BUDGET_BY_TOTAL};
-    bench->terms =
-        (AdmissionTerms){.settings = bench->settings, .certain = true, .budget = &bench->budget, .now_usec = ASKED};
+    bench->terms = (AdmissionTerms){
+        .settings = bench->settings, .valid = true, .certain = true, .budget = &bench->budget, .now_usec = ASKED};
     bench->giver = (ClaimGiver){.uuid = "g", .name = "db", .priority = 50, .kept_rule = PLAN_RULE_AT_MINIMUM};
 }
 
@@ -100,13 +100,20 @@ typedef enum When {
     OVER,
 } When;
 
+typedef enum Sure {
+    CERTAIN,
+    UNCERTAIN, /* it may look better in a moment */
+    INVALID,   /* the host's figures could not be read */
+} Sure;
+
 static StartVerdict
-verdict_of(Who who, Free memory, When when, bool certain, uint64_t faults, StartPlan *plan)
+verdict_of(Who who, Free memory, When when, Sure sure, uint64_t faults, StartPlan *plan)
 {
     static const uint64_t beyond[] = {[FITS] = 0, [COMES] = NEED, [SLOW] = NEED, [LACKS] = NEED / 4, [NONE] = 0};
     static const uint64_t after[] = {[ASKING] = 0, [LATER] = 15 * SEC, [OVER] = 30 * SEC};
     Bench bench;
     StartVerdict verdict;
+    uint64_t free_kib;
 
     bench_init(&bench);
     bench.request.restart = who == RESTART || who == RESTART_NO ? RESTART_SOON : RESTART_NONE;
@@ -114,11 +121,16 @@ verdict_of(Who who, Free memory, When when, bool certain, uint64_t faults, Start
     if (who == RESTART_NO)
         bench.terms.paging_bar = "there is none";
     bench.terms.now_usec += after[when];
-    bench.terms.certain = certain;
+    bench.terms.certain = sure == CERTAIN;
+    bench.terms.valid = sure != INVALID;
     bench.terms.faults = faults;
     if (memory == SLOW)
         bench.giver.rate_kib = NEED / 80;
-    verdict = judge(&bench, memory == FITS ? needed(&bench) : needed(&bench) / 2, beyond[memory]);
+    if (sure == INVALID)
+        free_kib = 0;
+    else
+        free_kib = memory == FITS ? needed(&bench) : needed(&bench) / 2;
+    verdict = judge(&bench, free_kib, beyond[memory]);
     *plan = bench.plan;
     plan->request = NULL;
     bench_clear(&bench);
@@ -139,34 +151,33 @@ letter(StartVerdict verdict, const StartPlan *plan)
 static void
 every_start_gets_its_verdict(void **state)
 {
-    /* by FITS, COMES, SLOW, LACKS, NONE */
+    /* by FITS, COMES, SLOW, LACKS, NONE; on figures that are not valid nothing counts as free */
     static const struct {
         Who who;
         When when;
-        const char *certain;
-        const char *uncertain;
+        const char *verdicts[3]; /* by Sure */
     } rows[] = {
-        {COLD, ASKING, "AWWRR", "AWWWW"},       {COLD, LATER, "AWWRR", "AWWWW"},
-        {COLD, OVER, "ARRRR", "ARRRR"},         {RESTART, ASKING, "AWWWS", "AWWWW"},
-        {RESTART, LATER, "ASSSS", "AWWWW"},     {RESTART, OVER, "ASSSS", "ASSSS"},
-        {RESTART_NO, ASKING, "AWWWS", "AWWWW"}, {RESTART_NO, LATER, "AWWWS", "AWWWW"},
-        {RESTART_NO, OVER, "ASSSS", "ASSSS"},   {FORCED, ASKING, "AWWWS", "AWWWW"},
-        {FORCED, LATER, "AWWWS", "AWWWW"},      {FORCED, OVER, "ASSSS", "ASSSS"},
+        {COLD, ASKING, {"AWWRR", "AWWWW", "WWWWW"}},       {COLD, LATER, {"AWWRR", "AWWWW", "WWWWW"}},
+        {COLD, OVER, {"ARRRR", "ARRRR", "RRRRR"}},         {RESTART, ASKING, {"AWWWS", "AWWWW", "WWWWW"}},
+        {RESTART, LATER, {"ASSSS", "ASSSS", "WWWWW"}},     {RESTART, OVER, {"ASSSS", "ASSSS", "SSSSS"}},
+        {RESTART_NO, ASKING, {"AWWWS", "AWWWW", "WWWWW"}}, {RESTART_NO, LATER, {"AWWWS", "AWWWS", "WWWWW"}},
+        {RESTART_NO, OVER, {"ASSSS", "ASSSS", "SSSSS"}},   {FORCED, ASKING, {"AWWWS", "AWWWW", "WWWWW"}},
+        {FORCED, LATER, {"AWWWS", "AWWWS", "WWWWW"}},      {FORCED, OVER, {"ASSSS", "ASSSS", "SSSSS"}},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-        for (unsigned certain = 0; certain < 2; certain++)
+        for (Sure sure = CERTAIN; sure <= INVALID; sure++)
             for (Free memory = FITS; memory <= NONE; memory++) {
                 StartPlan plan;
-                StartVerdict verdict = verdict_of(rows[i].who, memory, rows[i].when, certain, 0, &plan);
-                char expected = (certain ? rows[i].certain : rows[i].uncertain)[memory];
+                StartVerdict verdict = verdict_of(rows[i].who, memory, rows[i].when, sure, 0, &plan);
+                char expected = rows[i].verdicts[sure][memory];
                 bool restart = rows[i].who == RESTART || rows[i].who == RESTART_NO;
 
                 if (letter(verdict, &plan) != expected)
-                    printf("# row %zu, memory %d, certain %u: %c\n", i, memory, certain, letter(verdict, &plan));
+                    printf("# row %zu, memory %d, sure %d: %c\n", i, memory, sure, letter(verdict, &plan));
                 assert_int_equal(letter(verdict, &plan), expected);
                 assert_int_equal(plan.shortfall_kib, expected == 'S' && restart ? NEED - plan.booked_kib : 0);
-                assert_int_equal(plan.timed_out, rows[i].when == OVER && verdict != START_WAITS && memory != FITS);
+                assert_int_equal(plan.timed_out, rows[i].when == OVER && expected != 'A');
                 if (expected == 'W' || expected == 'R')
                     assert_int_equal(plan.booked_kib, 0);
                 if (expected == 'R')
@@ -179,9 +190,9 @@ broken_rules_give_other_verdicts(void **state)
 {
     StartPlan plan;
 
-    assert_int_equal(verdict_of(COLD, COMES, ASKING, true, FAULT_START_BEFORE_FREE, &plan), START_ADMITTED);
-    assert_int_equal(verdict_of(COLD, NONE, ASKING, true, FAULT_START_HOPES, &plan), START_WAITS);
-    assert_int_equal(verdict_of(RESTART, NONE, LATER, true, FAULT_START_REFUSES_RESTART, &plan), START_REFUSED);
+    assert_int_equal(verdict_of(COLD, COMES, ASKING, CERTAIN, FAULT_START_BEFORE_FREE, &plan), START_ADMITTED);
+    assert_int_equal(verdict_of(COLD, NONE, ASKING, CERTAIN, FAULT_START_HOPES, &plan), START_WAITS);
+    assert_int_equal(verdict_of(RESTART, NONE, LATER, CERTAIN, FAULT_START_REFUSES_RESTART, &plan), START_REFUSED);
 }
 
 /* Whatever keeps its guest from a paging file lets a restart wait longer for real memory. */

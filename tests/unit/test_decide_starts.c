@@ -557,6 +557,31 @@ nobody_is_refused_before_the_guests_are_known(void **state)
     fixture_free(fixture);
 }
 
+/* A QEMU that does not answer for a moment is no reason to refuse a start, one that never does is. */
+static void
+guest_out_of_reach_for_a_moment_is_waited_for(void **state)
+{
+    for (unsigned back = 0; back < 2; back++) {
+        Fixture *fixture = full_host(0);
+        FakeWorld *world = fixture->world;
+        unsigned second = 0;
+
+        world->fake[2].settings.startup_kib = 3 * GIB;
+        world->guests[0].answering = false;
+        ask(fixture, 2, 10);
+        while (second < 5)
+            tick(fixture, ++second);
+        assert_int_equal(world->plan.starts[0].verdict, START_WAITS);
+        world->guests[0].answering = back != 0;
+        while (second < 30 && fixture->requests[0].waiting && !fixture->gone[0])
+            tick(fixture, ++second);
+        assert_int_equal(fixture->admitted_after[0] > 0, back);
+        assert_int_equal(fixture->gone[0], !back);
+        assert_true(second >= 9 && second < 25);
+        fixture_free(fixture);
+    }
+}
+
 /* Budget= is what the guests may have together; their QEMUs' overheads come from what the host has besides. */
 static void
 budget_setting_is_filled_to_the_brim(void **state)
@@ -654,6 +679,7 @@ main(void)
         cmocka_unit_test(nothing_is_admitted_on_figures_that_are_not_valid),
         cmocka_unit_test(dry_run_refuses_nobody_and_squeezes_nobody),
         cmocka_unit_test(nobody_is_refused_before_the_guests_are_known),
+        cmocka_unit_test(guest_out_of_reach_for_a_moment_is_waited_for),
         cmocka_unit_test(budget_setting_is_filled_to_the_brim),
         cmocka_unit_test(restart_takes_what_comes_in_time_and_pages_the_rest),
     };
