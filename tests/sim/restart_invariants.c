@@ -91,12 +91,12 @@ check_emptying(const RestartInvariants *invariants, const SimStep *step, const S
         return g_strdup_printf("is to read back %.1f MiB and the host has %.1f MiB free", MIB(sample->paged_kib),
                                MIB(host_free(invariants, step)));
     /* it may swap out until the order is carried out */
-    if (past->stage != PAGING_STAGE_EMPTYING && sample->paged_kib > room + guest->spec->swapping_kib)
+    if (past->stage != PAGING_STAGE_EMPTYING && sample->paged_kib > room + SIM_PAGING_KIB)
         return g_strdup_printf("is to read back %.1f MiB and %.1f MiB are booked for that", MIB(sample->paged_kib),
                                MIB(room));
-    /* one that was reset again meanwhile is held at what it had */
-    if (past->emptied_seconds > RAISED_SECONDS && sample->paged_kib > 0 && !guest->booting &&
-        guest->high_kib != LIMIT_NONE &&
+    /* one that is reset meanwhile may touch all that its limit lets it before the engine sees that */
+    if (past->emptied_seconds > RAISED_SECONDS && sample->paged_kib > 0 && guest->boots == past->emptied_boots &&
+        !guest->booting && guest->high_kib != LIMIT_NONE &&
         sample->resident_kib + sample->paged_kib > guest->high_kib + cost - sample->plan->overhead_kib)
         return g_strdup_printf("reads back %.1f MiB beyond %.1f MiB under a limit of %.1f MiB", MIB(sample->paged_kib),
                                MIB(sample->resident_kib), MIB(guest->high_kib));
@@ -137,6 +137,8 @@ check_file(const RestartInvariants *invariants, const SimStep *step, const SimSa
     if (there && !past->had_file)
         broken = check_new_file(step, sample, guest, past);
     past->emptied_seconds = there && sample->file->stage == PAGING_STAGE_EMPTYING ? past->emptied_seconds + 1 : 0;
+    if (past->emptied_seconds == 1)
+        past->emptied_boots = guest->boots;
     if (broken == NULL && past->emptied_seconds > 0 && guest->running && !guest->paused && !guest->hanging)
         broken = check_emptying(invariants, step, sample, guest, past);
     if (broken == NULL && there && guest->running)

@@ -13,6 +13,7 @@ typedef struct GuestPast {
     uint64_t off_seconds;     /* that its file has outlived it */
     uint64_t held_seconds;    /* that it has been held back though nothing is to hold it back */
     uint64_t emptied_seconds; /* that its file has been emptied */
+    uint64_t emptied_boots;   /* its boots when that began */
 } GuestPast;
 
 typedef struct RestartInvariants {
