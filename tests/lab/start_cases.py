@@ -6,13 +6,12 @@ The lab's cases of starting: libvirt's hook, admission, and what goes on while a
 import os
 import re
 import signal
-import statistics
 import subprocess
 import threading
 import time
 
 from cases import Scene, check, mib
-from host import LIBVIRTD_CALLS, MIB, URI, LabError, run, virsh, wait_until
+from host import HOOK_PATH, LIBVIRTD_CALLS, MIB, URI, LabError, run, virsh, wait_until
 
 
 class Start:
@@ -158,9 +157,20 @@ class Starts(Scene):
 
     # ---- the cases ----
 
+    def ask_as_libvirt_does(self, guest, operation, suboperation, xml):
+        """Runs the hook as libvirtd would. Returns the seconds it took."""
+        begun = time.monotonic()
+        subprocess.run([HOOK_PATH, guest.name, operation, suboperation, "-"], input=xml, stdout=subprocess.DEVNULL,
+                       text=True, check=True)
+        return time.monotonic() - begun
+
     def case_hook_costs_little_where_there_is_room(self):
         guest = self.fresh.pop()
-        took = {"with": [], "without": []}
+        xml = virsh("dumpxml", guest.name)
+        took = {"hook": [], "with": [], "without": []}
+        for _ in range(8):
+            took["hook"].append(self.ask_as_libvirt_does(guest, "prepare", "begin", xml))
+            self.ask_as_libvirt_does(guest, "release", "end", xml)
         for hook in ("with", "without") * 4:
             if hook == "without":
                 self.host.remove_hook()
@@ -169,9 +179,9 @@ class Starts(Scene):
             finally:
                 virsh("destroy", guest.name)
                 self.host.install_hook()
-        middle = {hook: statistics.median(times) for hook, times in took.items()}
-        return (f"virsh start takes {middle['with']:.2f} s with the hook, {middle['without']:.2f} s without: it costs "
-                f"{1000 * (middle['with'] - middle['without']):.0f} ms")
+        best = {what: min(times) for what, times in took.items()}
+        return (f"the hook is answered in {1000 * best['hook']:.0f} ms; virsh start takes {best['with']:.2f} s with it "
+                f"and {best['without']:.2f} s without")
 
     def case_start_with_room_is_admitted(self):
         guest = self.fresh.pop()
