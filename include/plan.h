@@ -139,7 +139,7 @@ typedef struct GuestPlan {
     uint64_t want_kib;
     uint64_t floor_kib;     /* below it a guest of this size can't live; part of demand */
     uint64_t assigned_kib;  /* actual, or what it must be taken to have where that is void */
-    uint64_t committed_kib; /* after this plan is told; without overhead */
+    uint64_t committed_kib; /* after this plan is told; without overhead. In state reserved: booked for its start */
     uint64_t overhead_kib;
     uint32_t pressure_percent; /* want in percent of assigned */
     uint32_t weight;           /* 0: not in the sharing */
@@ -195,7 +195,8 @@ typedef struct Plan {
     uint64_t overhead_kib;
     uint64_t other_kib; /* what non-guest processes use */
 
-    uint64_t reserved_kib; /* booked for guests about to start; part of committed */
+    /* booked for guests about to start; part of committed, and of their guests' where those are known and off */
+    uint64_t reserved_kib;
     uint64_t sharing_kib;  /* budget left to those that share it */
     uint64_t minimums_kib; /* their minimums */
     uint64_t demands_kib;

@@ -93,7 +93,7 @@ typedef struct StartPlan {
     uint64_t missing_kib;                      /* needed less free less reclaimable, at least 0 */
     uint64_t booked_kib;                       /* what is booked for it from now on, without overhead */
     uint64_t shortfall_kib;                    /* of an admitted restart: what must come from a paging file */
-    StartBlocker blockers[START_BLOCKERS_MAX]; /* those with most first */
+    StartBlocker blockers[START_BLOCKERS_MAX]; /* of what is missing; those with most first */
     unsigned blocker_count;
 } StartPlan;
 

@@ -63,7 +63,7 @@ time_is_over(const StartRequest *request, const AdmissionTerms *terms)
            terms->now_usec >= request->deadline_usec;
 }
 
-/* What is not certain yet is waited for, but only by who can be refused for longer than others need to give up memory. */
+/* Who is never refused waits for what is not certain no longer than others need to give up memory. */
 static bool
 is_certain_by_now(const StartRequest *request, const AdmissionTerms *terms)
 {
@@ -149,6 +149,6 @@ admission_judge(const StartRequest *request, const Claim *claim, const Admission
         if (is_restart(request, terms->faults))
             plan->shortfall_kib = request->need_kib - plan->booked_kib;
     }
-    if (plan->verdict == START_REFUSED || plan->missing_kib > 0)
+    if (plan->missing_kib > 0)
         name_blockers(claim, terms->budget, plan);
 }

@@ -42,7 +42,6 @@ typedef struct Settling {
 
 /* What a giver has beyond its least. */
 typedef struct Gaps {
-    uint64_t base_kib; /* what it has without what is coming */
     uint64_t parts_kib[PARTS];
     uint64_t late_kib;
 } Gaps;
@@ -59,17 +58,17 @@ gaps_of(const ClaimGiver *giver)
     uint64_t least = MIN(giver->least_kib, giver->booked_kib);
     uint64_t demand = MAX(giver->demand_kib, least);
     uint64_t want = MAX(giver->want_kib, demand);
-    Gaps gaps = {.base_kib = MIN(MAX(giver->told_kib, demand), giver->booked_kib)};
+    uint64_t stays = MIN(MAX(giver->told_kib, demand), giver->booked_kib);
+    Gaps gaps = {.late_kib = 0};
 
     if (giver->late) {
-        gaps.base_kib = giver->booked_kib;
         gaps.late_kib = giver->booked_kib - least;
         return gaps;
     }
-    gaps.parts_kib[PART_COMING] = giver->booked_kib - gaps.base_kib;
-    gaps.parts_kib[PART_SURPLUS] = saturating_sub(gaps.base_kib, want);
-    gaps.parts_kib[PART_BUFFER] = saturating_sub(MIN(gaps.base_kib, want), demand);
-    gaps.parts_kib[PART_NEED] = MIN(gaps.base_kib, demand) - least;
+    gaps.parts_kib[PART_COMING] = giver->booked_kib - stays;
+    gaps.parts_kib[PART_SURPLUS] = saturating_sub(stays, want);
+    gaps.parts_kib[PART_BUFFER] = saturating_sub(MIN(stays, want), demand);
+    gaps.parts_kib[PART_NEED] = MIN(stays, demand) - least;
     return gaps;
 }
 

@@ -66,6 +66,7 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
                    .need_kib = startup_kib,
                    .overhead_kib = ledger_estimate_overhead(&settings),
                    .priority = priority};
+    ClaimTerms terms = state->rate_terms;
     g_autofree ClaimGiver *givers = NULL;
     bool somebody_suffers = false;
 
@@ -73,7 +74,9 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
     if (!state->rate_known)
         return;
     givers = copy_givers(state);
-    claims_settle(&claim, 1, givers, state->rate_givers, &state->rate_terms);
+    /* what is told after the claims were settled may have taken some of what they left */
+    terms.free_kib = MIN(terms.free_kib, plan->free_kib);
+    claims_settle(&claim, 1, givers, state->rate_givers, &terms);
     rating->needed_kib = claim.need_kib + claim.overhead_kib;
     rating->free_kib = claim.free_kib;
     rating->buffers_kib = claim.buffers_kib;
