@@ -6,8 +6,10 @@
 
 #include <string.h>
 
-/* An admitted start that libvirt does not begin, or that ends in a guest nobody sees, keeps its memory so long. */
+/* An admitted start that nobody begins, or that ends in a guest nobody sees, keeps its memory so long. */
 #define ADMITTED_USEC (60 * USEC_PER_SEC)
+/* One that libvirt has begun: it tells of the end, and on a slow host takes minutes to get there. */
+#define BEGUN_USEC (300 * USEC_PER_SEC)
 
 typedef struct Asker {
     StartAnswer answer;
@@ -21,6 +23,7 @@ typedef struct Entry {
     char *owner;    /* NULL: nobody */
     bool boots_known;
     uint64_t boots;         /* of the guest when it was asked for: another number is the start */
+    bool begun;             /* libvirt has asked for it, in its hook */
     bool started;           /* libvirt says that it has started it */
     uint64_t admitted_usec; /* or when it was last heard of */
 } Entry;
@@ -329,6 +332,7 @@ add_asker(StartBook *book, Entry *entry, const StartAsk *ask, StartAnswer answer
     bool waits = has_hook(entry->askers);
 
     g_array_append_val(entry->askers, asker);
+    entry->begun = entry->begun || ask->hook;
     if (ask->hook && !waits)
         note_hook(book, entry->request.uuid, HOOK_WAITS);
 }
@@ -342,6 +346,7 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
 
     if (entry != NULL && !entry->request.waiting) {
         entry->admitted_usec = now_usec;
+        entry->begun = entry->begun || ask->hook;
         answer(user_data, true, "its memory is booked already");
         return false;
     }
@@ -450,12 +455,14 @@ start_book_requests(StartBook *book, const Settings *settings, const GuestRecord
 {
     for (guint i = book->entries->len; i-- > 0;) {
         Entry *entry = g_ptr_array_index(book->entries, i);
+        uint64_t patience_usec;
 
         if (entry->admitted_usec == 0)
             entry->admitted_usec = now_usec; /* it was kept */
+        patience_usec = entry->begun || entry->started ? BEGUN_USEC : ADMITTED_USEC;
         if (link != WORLD_LINK_DOWN && is_seen_running(entry, records, count))
             remove_entry(book, entry, "it runs already");
-        else if (!entry->request.waiting && now_usec - entry->admitted_usec >= ADMITTED_USEC &&
+        else if (!entry->request.waiting && now_usec - entry->admitted_usec >= patience_usec &&
                  !(entry->started && link == WORLD_LINK_DOWN))
             remove_entry(book, entry, "it was not started in time");
     }

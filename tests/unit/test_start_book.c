@@ -292,12 +292,17 @@ an_admitted_start_that_does_not_come_ends(void **state)
 {
     World *world = *state;
 
-    ask(world, A, true, 0);
+    ask(world, A, false, 0); /* nobody has begun it */
+    ask(world, B, true, 1);  /* libvirt has */
     settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
     world->now_usec += 59 * SECOND;
     look(world);
-    assert_int_equal(world->count, 1);
+    assert_int_equal(world->count, 2);
     world->now_usec += 2 * SECOND;
+    look(world);
+    assert_int_equal(world->count, 1);
+    assert_string_equal(world->requests[0]->uuid, B);
+    world->now_usec += 300 * SECOND;
     look(world);
     assert_int_equal(world->count, 0);
 }
@@ -380,7 +385,7 @@ what_was_admitted_outlives_the_daemon(void **state)
     assert_int_equal(world->requests[0]->settings.maximum_kib, 2048 * KIB_PER_MIB);
     assert_int_equal(world->requests[0]->settings.priority, 70);
     assert_string_equal(world->moments->str, "started A");
-    world->now_usec += 61 * SECOND;
+    world->now_usec += 301 * SECOND;
     look(world);
     assert_int_equal(world->count, 0);
 }
