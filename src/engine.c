@@ -92,8 +92,7 @@ flow(Engine *engine)
     settings = guest_book_update(engine->book, engine->settings, engine->settings_serial, records, count);
     observer_observe(engine->observer, records, settings, count, link, ports, dry ? 0 : engine->settings->interval_usec,
                      now_usec, snapshot);
-    snapshot->starts =
-        start_book_requests(engine->starts, engine->settings, records, count, link, now_usec, &snapshot->start_count);
+    snapshot->starts = start_book_requests(engine->starts, records, count, link, now_usec, &snapshot->start_count);
     decide(engine->decide_state, snapshot, engine->settings, dry, &engine->plan);
     actuator_execute(engine->actuator, &engine->plan, engine->settings, report_period_sec(engine->settings),
                      &engine->outcome);

@@ -450,8 +450,8 @@ is_too_early(const StartBook *book, const StartRequest *request, uint64_t now_us
 }
 
 const StartRequest *const *
-start_book_requests(StartBook *book, const Settings *settings, const GuestRecord *const *records, size_t count,
-                    WorldLink link, uint64_t now_usec, size_t *start_count)
+start_book_requests(StartBook *book, const GuestRecord *const *records, size_t count, WorldLink link, uint64_t now_usec,
+                    size_t *start_count)
 {
     for (guint i = book->entries->len; i-- > 0;) {
         Entry *entry = g_ptr_array_index(book->entries, i);

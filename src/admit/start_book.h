@@ -37,8 +37,7 @@ void start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t
  * Before decide(): lets go of requests whose guests run or whose time is over. Returns the requests, sorted by uuid; array
  * and requests are valid until the next call.
  */
-const StartRequest *const *start_book_requests(StartBook *book, const Settings *settings,
-                                               const GuestRecord *const *records, size_t count, WorldLink link,
-                                               uint64_t now_usec, size_t *start_count);
+const StartRequest *const *start_book_requests(StartBook *book, const GuestRecord *const *records, size_t count,
+                                               WorldLink link, uint64_t now_usec, size_t *start_count);
 /* After decide(): keeps what was booked, and answers those who are admitted or refused. */
 void start_book_settle(StartBook *book, const Plan *plan, uint64_t now_usec);

@@ -138,8 +138,8 @@ look(World *world)
 {
     for (size_t i = 0; i < world->record_count; i++)
         world->pointers[i] = &world->records[i];
-    world->requests = start_book_requests(world->book, world->settings, world->pointers, world->record_count,
-                                          world->link, world->now_usec, &world->count);
+    world->requests = start_book_requests(world->book, world->pointers, world->record_count, world->link,
+                                          world->now_usec, &world->count);
 }
 
 /* Decides the same of all requests. */
