@@ -13,9 +13,8 @@ from machine import MIB, HostError
 
 CONFIG = "/etc/dynmem/dynmemd.conf.d/host-test.conf"
 PAGING = "/var/lib/dynmem/paging"
-DISK_MIB = 64
 
-DOMAIN = """<domain type='{kind}'>
+DOMAIN = """<domain type='qemu'>
   <name>{name}</name>
   <uuid>{uuid}</uuid>
   <metadata>{metadata}</metadata>
@@ -28,17 +27,13 @@ DOMAIN = """<domain type='{kind}'>
     <initrd>/srv/guest-initrd</initrd>
     <cmdline>console=ttyS0 quiet panic=-1 no_timer_check lab.pause=5</cmdline>
   </os>
-  <features><acpi/>{features}</features>
+  <features>{features}</features>
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
-    <disk type='file' device='disk'>
-      <driver name='qemu' type='raw' cache='unsafe'/>
-      <source file='/srv/{name}.disk'/><target dev='vda' bus='virtio'/>
-    </disk>
     <serial type='file'><source path='/run/guests/{name}.log'/><target port='0'/></serial>
     <serial type='unix'><source mode='bind' path='/run/guests/{name}.sock'/><target port='1'/></serial>
     <memballoon model='virtio' freePageReporting='on'/>
@@ -67,30 +62,22 @@ class Guest:
         self.uuid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.dynmem.test"))
         self.began = 0.0  # when it was last started or reset
 
-    def xml(self, kind, managed=True, paging_directory=None):
-        attributes = f'minimum="{self.minimum}MiB" startup="{self.startup}MiB" buffer="0"'
-        if paging_directory:
-            attributes += f' paging-directory="{paging_directory}"'
-        return DOMAIN.format(
-            kind="qemu", name=self.name, uuid=self.uuid, maximum=self.startup, startup=self.startup,
-            metadata=f'<dynmem:memory xmlns:dynmem="urn:dynmem:domain:1" {attributes}/>' if managed else "",
+    def define(self):
+        xml = DOMAIN.format(
+            name=self.name, uuid=self.uuid, maximum=self.startup, startup=self.startup,
+            metadata=f'<dynmem:memory xmlns:dynmem="urn:dynmem:domain:1" minimum="{self.minimum}MiB" '
+                     f'startup="{self.startup}MiB" buffer="0"/>',
             # A small translation cache: the default takes more memory than these guests have.
             features="<tcg><tb-cache unit='MiB'>32</tb-cache></tcg>")
+        self.host.run(f"cat >/run/{self.name}.xml <<'END'\n{xml}END\nvirsh -q define /run/{self.name}.xml")
 
-    def wait_ready(self, seconds=300):
+    def wait_ready(self, seconds=900):
         """Waits until its last boot has come as far as its init. Returns the seconds from its start."""
         return self.host.machine.wait_console(self.name, "^ready", self.began, seconds) - self.began
 
-    def next_boots(self, words):
-        self.host.machine.ask(self.name, f"next {words}")
-
-    def state(self):
-        """MiB as the guest sees them: held, MemTotal, ..."""
-        said = dict(word.split("=") for word in self.host.machine.ask(self.name, "state").split())
-        return {key: int(value) if key in ("held", "wanted") else int(value) / 1024 for key, value in said.items()}
-
-    def load(self, mib):
-        self.host.machine.ask(self.name, f"load {mib}")
+    def next_boots(self, touch=0, driver=True):
+        """How it shall boot after its next resets: what it writes to first, in MiB, and whether with a balloon."""
+        self.host.machine.ask(self.name, f"next {0 if driver else 1} {touch // 4}")
 
 
 class Host:
@@ -103,15 +90,12 @@ class Host:
 
     # ---- guests ----
 
-    def define(self, name, startup, minimum, **more):
-        guest = self.guests.get(name) or Guest(self, name, startup, minimum)
+    def add(self, name, startup, minimum):
+        guest = Guest(self, name, startup, minimum)
         self.guests[name] = guest
-        xml = guest.xml("qemu", **more)
-        self.run(f"[ -e /srv/{name}.disk ] || truncate -s {DISK_MIB}M /srv/{name}.disk\n"
-                 f"cat >/run/{name}.xml <<'END'\n{xml}END\nvirsh -q define /run/{name}.xml")
         return guest
 
-    def start(self, *guests, seconds=300):
+    def start(self, *guests, seconds=900):
         """Starts guests, all at once, and waits until they run (their kernels not)."""
         begun = []
         for guest in guests:
@@ -132,7 +116,7 @@ class Host:
 
     # ---- dynmem ----
 
-    def ctl(self, *arguments, seconds=60):
+    def ctl(self, *arguments, seconds=300):
         """The document that a verb of dm-ctl prints with --json."""
         return json.loads(self.run(f"dm-ctl --json {shlex.join(arguments)}", seconds))
 
@@ -153,11 +137,25 @@ class Host:
 
         return wait_until(f"{guest.name} {what}", seconds, met, every)
 
-    def wait_active(self, *guests, seconds=180):
+    def wait_active(self, *guests, seconds=600):
         deadline = time.monotonic() + seconds
         for guest in guests:
             self.wait_listed(guest, "is active", max(1, deadline - time.monotonic()),
                              lambda seen: seen["state"] == "active")
+
+    # ---- what it tells ----
+
+    def journal_mark(self):
+        """For records()."""
+        return self.run("journalctl --no-pager -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p'").strip()
+
+    def records(self, mark, message=None, guest=None):
+        """What dynmemd told the journal since a mark: records as dictionaries, of one message id, about one guest."""
+        only = f" MESSAGE_ID={message}" if message else ""
+        said = self.run(f"journalctl --no-pager -o json --after-cursor={shlex.quote(mark)} "
+                        f"_SYSTEMD_UNIT=dynmemd.service{only}")
+        found = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        return [record for record in found if not guest or record.get("DYNMEM_GUEST") == guest.name]
 
     # ---- the kernel ----
 
@@ -188,17 +186,10 @@ done''')
             limits.setdefault(name, {})[file] = value
         return limits
 
-    def journal(self, *options):
-        return self.run(f"journalctl --no-pager -o cat -u dynmemd {shlex.join(options)}")
-
-    def journal_mark(self):
-        """For journal_since()."""
-        return self.run("journalctl --no-pager -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p'").strip()
-
-    def journal_since(self, mark):
-        """Records of dynmemd as dictionaries."""
-        said = self.run(f"journalctl --no-pager -o json --after-cursor={shlex.quote(mark)} -u dynmemd")
-        return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    def other_swap_limits(self):
+        """memory.swap.max of everything that is no guest and next to them: {cgroup: text}."""
+        said = self.run("cd /sys/fs/cgroup && grep -s . */memory.swap.max system.slice/*/memory.swap.max")
+        return dict(line.split(":") for line in said.splitlines())
 
 
 def mib(size):
