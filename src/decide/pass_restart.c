@@ -20,6 +20,8 @@
 /* A limit counts as holding a guest when it is no more than so many slacks above what is granted. */
 #define HOLDING_SLACKS 3
 #define ENFORCED_SLACKS 2
+/* Of a balloon (QEMU hw/virtio/virtio-balloon.c, BALLOON_PAGE_SIZE). */
+#define PAGE_KIB 4
 /* A guest that is held back in its boot is given more, by such a part of what it has, and at least by so much. */
 #define GARBAGE_PART 8
 #define GARBAGE_LEAST_KIB (32 * KIB_PER_MIB)
@@ -216,7 +218,7 @@ pass_restart_book(Pass *pass, size_t i, uint64_t overhead_kib)
     work->booting = is_booting(memory, guest, &work->standing);
     if (restart->limited && (!can_be_limited(pass, guest) || !limit_holds(pass, i, overhead_kib)))
         restart->limited = false;
-    if (restart->limited && paging_file(guest) == NULL && !void_balloon && work->natural_kib <= granted)
+    if (restart->limited && paging_file(guest) == NULL && !void_balloon && work->natural_kib < granted + PAGE_KIB)
         restart->limited = false;
     if (work->standing.state == GUEST_STATE_STATIC ||
         (!restart->limited && !void_balloon && work->standing.part != PART_OUT &&
@@ -366,10 +368,13 @@ boot_target(const Pass *pass, size_t i, bool with_file)
         return 0;
     if (work->booting)
         return settings->startup_kib;
+    /* with a target between two sizes that a balloon can have it would end above what is granted, and never be done */
+    has -= has % PAGE_KIB;
     if (has < settings->startup_kib)
         return MAX(has, settings->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
     target = clamp_u64(pass->plan->guests[i].demand_kib, settings->startup_kib, has);
+    target -= target % PAGE_KIB;
     if (work->held_kib >= settings->startup_kib && work->held_kib <= has &&
         MAX(target, work->held_kib) - MIN(target, work->held_kib) < stuck_tolerance(work->held_kib))
         return work->held_kib;

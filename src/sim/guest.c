@@ -397,7 +397,9 @@ sim_guest_move(SimGuest *guest, uint64_t second)
 {
     const SimGuestSpec *spec = guest->spec;
     uint64_t slowness = (spec->behaviours & SIM_SLOW) != 0 ? 10 : 1;
-    uint64_t target = MIN(guest->target_kib, spec->maximum_kib);
+    /* the balloon is made of whole pages, so with a target between two sizes the guest ends above it */
+    uint64_t balloon = spec->maximum_kib - MIN(guest->target_kib, spec->maximum_kib);
+    uint64_t target = spec->maximum_kib - balloon / PAGE_KIB * PAGE_KIB;
 
     if (!guest->running || guest->booting || guest->paused || guest->hanging || !has_driver(guest) ||
         (spec->behaviours & SIM_STUCK) != 0)

@@ -137,6 +137,13 @@ check_restart_four(const Trace *trace, GString *wrong)
 }
 
 void
+check_restart_odd(const Trace *trace, GString *wrong)
+{
+    expect_gone(trace, wrong, 300, DEADLINE);
+    expect_well(trace, wrong);
+}
+
+void
 check_restart_with_room(const Trace *trace, GString *wrong)
 {
     expect_booted(trace, wrong, 0, 300, 13);

@@ -6,6 +6,7 @@
 #include "trace.h"
 
 void check_restart_four(const Trace *trace, GString *wrong);
+void check_restart_odd(const Trace *trace, GString *wrong);
 void check_restart_with_room(const Trace *trace, GString *wrong);
 void check_restart_one(const Trace *trace, GString *wrong);
 void check_restart_two(const Trace *trace, GString *wrong);

@@ -345,6 +345,7 @@ const ScenarioCheck scenario_checks[] = {
     {"autodeflate", check_autodeflate},
     {"release", check_release},
     {"restart-four", check_restart_four},
+    {"restart-odd", check_restart_odd},
     {"restart-with-room", check_restart_with_room},
     {"restart-reclaims", check_restart_with_room},
     {"restart-one", check_restart_one},
