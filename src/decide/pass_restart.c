@@ -374,7 +374,7 @@ boot_target(const Pass *pass, size_t i, bool with_file)
         return MAX(has, settings->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
     target = clamp_u64(pass->plan->guests[i].demand_kib, settings->startup_kib, has);
-    target -= target % PAGE_KIB;
+    target = MAX(target - target % PAGE_KIB, settings->minimum_kib);
     if (work->held_kib >= settings->startup_kib && work->held_kib <= has &&
         MAX(target, work->held_kib) - MIN(target, work->held_kib) < stuck_tolerance(work->held_kib))
         return work->held_kib;
