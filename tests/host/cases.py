@@ -11,7 +11,7 @@ from host import MIB, Host, mib, wait_until
 from machine import HostError
 
 # Message ids of include/names.h.
-RESTARTED = "4784354b137e4568ad20be97a20749b9"
+RESTARTED = "d3dd70409dfb4649b425ec47adbc1815 4784354b137e4568ad20be97a20749b9"  # by a reset, by a start
 STARTED = "8fb2d9420e63457c9b3e3b17545bd328"
 ENDED = "46c44611aefb4616b84408851b99bff7"
 HARDER = "ae9adc87e9904609b75f9c5d5ee5d9a9"

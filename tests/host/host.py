@@ -149,13 +149,14 @@ class Host:
         """For records()."""
         return self.run("journalctl --no-pager -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p'").strip()
 
-    def records(self, mark, message=None, guest=None):
-        """What dynmemd told the journal since a mark: records as dictionaries, of one message id, about one guest."""
-        only = f" MESSAGE_ID={message}" if message else ""
+    def records(self, mark, messages=None, guest=None):
+        """What dynmemd told the journal since a mark: records as dictionaries, of these message ids, about one guest."""
+        # Not chosen by journalctl: with a choice that the marked record is not part of, it leaves out the first one.
         said = self.run(f"journalctl --no-pager -o json --after-cursor={shlex.quote(mark)} "
-                        f"_SYSTEMD_UNIT=dynmemd.service{only}")
+                        "| grep -F '\"_SYSTEMD_UNIT\":\"dynmemd.service\"'", check=False)
         found = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-        return [record for record in found if not guest or record.get("DYNMEM_GUEST") == guest.name]
+        return [record for record in found if (not messages or record.get("MESSAGE_ID", "none") in messages) and
+                (not guest or record.get("DYNMEM_GUEST") == guest.name)]
 
     # ---- the kernel ----
 
