@@ -40,12 +40,10 @@ class Scene:
     def __init__(self, machine):
         self.machine = machine
         self.host = Host(machine)
-        self.case = ""
 
     @classmethod
     def case_names(cls):
         return [name[len("case_"):] for name in cls.__dict__ if name.startswith("case_")]
-
 
 
 class Installed(Scene):
