@@ -76,7 +76,11 @@ typedef enum BalloonBar {
     BALLOON_BAD_MEMORY, /* <memory> is absent or senseless in the XML */
 } BalloonBar;
 
-/* One guest's settings, defaults applied: minimum <= startup <= maximum holds always. */
+/*
+ * One guest's settings, defaults applied: minimum <= startup <= maximum holds always. All three are whole pages, rounded up:
+ * told another size, a balloon ends at the next larger one, and libvirt rounds <memory> up itself (src/qemu/qemu_domain.c,
+ * qemuDomainAlignMemorySizes).
+ */
 typedef struct GuestSettings {
     bool managed; /* has the metadata element, or Manage=all */
     GuestMode mode;

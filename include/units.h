@@ -32,6 +32,24 @@ saturating_add(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+/*
+ * The pages that a balloon (QEMU hw/virtio/virtio-balloon.c, BALLOON_PAGE_SIZE), swap and the limits of a cgroup are made of
+ * on x86.
+ */
+#define PAGE_KIB UINT64_C(4)
+
+static inline uint64_t
+pages_down(uint64_t kib)
+{
+    return kib - kib % PAGE_KIB;
+}
+
+static inline uint64_t
+pages_up(uint64_t kib)
+{
+    return pages_down(kib + PAGE_KIB - 1);
+}
+
 /* value kept within [low, high]; high wins where low > high. */
 static inline uint64_t
 clamp_u64(uint64_t value, uint64_t low, uint64_t high)

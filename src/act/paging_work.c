@@ -280,20 +280,41 @@ file_since(const char *path)
     return saturating_sub(now, saturating_sub(clock, made));
 }
 
+/* The path of one of our files as it is for us: as it is remembered, shown, or would be made here. NULL: it is not ours. */
+static char *
+true_path(const PagingWork *work, const SwapArea *area, const HeldFile *remembered)
+{
+    g_autofree char *name = g_path_get_basename(area->path);
+    char *paths[] = {remembered != NULL ? paging_work_path(work, remembered) : NULL,
+                     g_str_has_prefix(area->path, work->system->root) ? g_strdup(area->path) : NULL,
+                     g_strconcat(work->system->root, work->own_directory, "/", name, NULL)};
+    char *found = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+        if (found == NULL && paths[i] != NULL && swap_area_is(area, paths[i]) &&
+            paging_file_is_ours(work->system, paths[i]))
+            found = g_steal_pointer(&paths[i]);
+        g_free(paths[i]);
+    }
+    return found;
+}
+
+/* What is known of an area; NULL: it is not ours. */
 static HeldFile *
 complete(const PagingWork *work, const SwapArea *area, const char *uuid, GError **error)
 {
     g_autoptr(HeldFile) file = held_get_file(work->held, uuid);
-    g_autofree char *directory = g_path_get_dirname(area->path + strlen(work->system->root));
+    g_autofree char *path = true_path(work, area, file);
+    g_autofree char *directory = path != NULL ? g_path_get_dirname(path + strlen(work->system->root)) : NULL;
 
-    if (file != NULL && strcmp(file->directory, directory) == 0)
-        return g_steal_pointer(&file);
+    if (path == NULL || (file != NULL && strcmp(file->directory, directory) == 0))
+        return path != NULL ? g_steal_pointer(&file) : NULL;
     g_clear_pointer(&file, held_file_free);
     file = g_new0(HeldFile, 1);
     g_strlcpy(file->uuid, uuid, sizeof file->uuid);
     file->directory = g_steal_pointer(&directory);
     file->size_kib = area->size_kib;
-    file->since_usec = file_since(area->path);
+    file->since_usec = file_since(path);
     held_put_file(work->held, file, error);
     return g_steal_pointer(&file);
 }
@@ -307,10 +328,12 @@ paging_work_find(const PagingWork *work, GError **error)
 
     for (guint i = 0; areas != NULL && i < areas->len; i++) {
         const SwapArea *area = g_ptr_array_index(areas, i);
+        HeldFile *file = NULL;
 
-        if (g_str_has_prefix(area->path, work->system->root) && paging_file_uuid(area->path, uuid) &&
-            paging_file_is_ours(work->system, area->path))
-            g_ptr_array_add(files, complete(work, area, uuid, error != NULL && *error == NULL ? error : NULL));
+        if (paging_file_uuid(area->path, uuid))
+            file = complete(work, area, uuid, error != NULL && *error == NULL ? error : NULL);
+        if (file != NULL)
+            g_ptr_array_add(files, file);
     }
     return files;
 }

@@ -86,13 +86,19 @@ swaps_read(const char *root, GError **error)
     return areas;
 }
 
+bool
+swap_area_is(const SwapArea *area, const char *path)
+{
+    return g_str_has_suffix(path, area->path); /* which starts with a slash */
+}
+
 const SwapArea *
 swaps_find(const GPtrArray *areas, const char *path)
 {
     for (guint i = 0; i < areas->len; i++) {
         const SwapArea *area = g_ptr_array_index(areas, i);
 
-        if (strcmp(area->path, path) == 0)
+        if (swap_area_is(area, path))
             return area;
     }
     return NULL;

@@ -16,5 +16,12 @@ typedef struct SwapArea {
 /* All areas, of SwapArea. Free with g_ptr_array_unref. Returns NULL with error where the file can't be read. Any thread. */
 GPtrArray *swaps_read(const char *root, GError **error);
 
-/* The area of that path, or NULL. */
+/*
+ * Whether path, with the name of a file that no other place has, is that area. A path is shown up to the mount that its file
+ * was opened in; where that was one of a mount namespace that is gone, as of a service that has ended, what is above its
+ * mount point is cut off (kernel fs/d_path.c, prepend_path).
+ */
+bool swap_area_is(const SwapArea *area, const char *path);
+
+/* The area that path is, or NULL. */
 const SwapArea *swaps_find(const GPtrArray *areas, const char *path);

@@ -194,6 +194,9 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
         read.minimum_kib = read.startup_kib = 0;
     else if (reading.good)
         check_order(&reading, &read, minimum_given, startup_given);
+    read.maximum_kib = pages_up(read.maximum_kib);
+    read.startup_kib = pages_up(read.startup_kib);
+    read.minimum_kib = pages_up(read.minimum_kib);
     if (complaints != NULL) {
         for (guint i = 0; i < domain->unknown->len; i++)
             g_ptr_array_add(complaints, g_strdup(g_ptr_array_index(domain->unknown, i)));

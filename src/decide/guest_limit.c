@@ -5,7 +5,6 @@
 #include "decide/ledger.h"
 #include "units.h"
 
-#define LIMIT_PAGE_KIB 4
 /* The booking has been lower for so long: the limit follows. */
 #define FALL_USEC (10 * USEC_PER_SEC)
 /* A limit that was told and is not there is told again after this time. */
@@ -103,8 +102,7 @@ guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_u
             answer.tell = tells(memory, LIMIT_NONE, now_usec);
         return answer;
     }
-    answer.limit_kib = given->committed_kib + given->overhead_kib + given->slack_kib;
-    answer.limit_kib += (LIMIT_PAGE_KIB - answer.limit_kib % LIMIT_PAGE_KIB) % LIMIT_PAGE_KIB;
+    answer.limit_kib = pages_up(given->committed_kib + given->overhead_kib + given->slack_kib);
     /* a lower one that is under way must not come after */
     if (answer.limit_kib > high || (limits->pending && memory->told && memory->told_kib < answer.limit_kib)) {
         answer.tell = tells(memory, answer.limit_kib, now_usec);
@@ -117,7 +115,7 @@ guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_u
     lowest = answer.limit_kib;
     if (!given->held && (faults & FAULT_LIMIT_AT_ONCE) == 0)
         lowest = MAX(lowest, held_kib(given->guest) + LIMIT_LEAST_SLACK_KIB);
-    lowest += (LIMIT_PAGE_KIB - lowest % LIMIT_PAGE_KIB) % LIMIT_PAGE_KIB;
+    lowest = pages_up(lowest);
     if (high == LIMIT_NONE) {
         if (!given->waiting && !limits->pending) {
             answer.limit_kib = lowest;

@@ -6,7 +6,6 @@
 #include "decide/guest_limit.h"
 #include "units.h"
 
-#define PAGE_KIB 4
 /* A file that was asked for and does not show is asked for again after this time. */
 #define ASK_AGAIN_USEC (10 * USEC_PER_SEC)
 /* A guest that has not touched more for so long hangs in its boot. */
@@ -161,12 +160,6 @@ is_done_with_it(PagingMemory *memory, const PagingLook *look, uint64_t granted_k
            urgency >= PAGING_URGENCY_HARDEST;
 }
 
-static uint64_t
-whole_pages(uint64_t kib)
-{
-    return kib + (PAGE_KIB - kib % PAGE_KIB) % PAGE_KIB;
-}
-
 /*
  * A guest that was reset in place still holds what it had before, which is of no use to it and may have to be moved out
  * before its new pages fit. In no case does it need more than its maximum, and its startup memory is as much as it
@@ -181,8 +174,8 @@ order_file(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, P
                         settings->startup_kib);
 
     answer->order = PAGING_ORDER_MAKE;
-    answer->size_kib = whole_pages(size + PAGING_MARGIN_KIB);
-    answer->high_kib = whole_pages(granted_kib + look->overhead_kib + MIN(look->slack_kib, LIMIT_LEAST_SLACK_KIB));
+    answer->size_kib = pages_up(size + PAGING_MARGIN_KIB);
+    answer->high_kib = pages_up(granted_kib + look->overhead_kib + MIN(look->slack_kib, LIMIT_LEAST_SLACK_KIB));
     memory->asked_usec = look->now_usec;
 }
 

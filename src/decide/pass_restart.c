@@ -21,7 +21,6 @@
 #define HOLDING_SLACKS 3
 #define ENFORCED_SLACKS 2
 /* Of a balloon (QEMU hw/virtio/virtio-balloon.c, BALLOON_PAGE_SIZE). */
-#define PAGE_KIB 4
 /* A guest that is held back in its boot is given more, by such a part of what it has, and at least by so much. */
 #define GARBAGE_PART 8
 #define GARBAGE_LEAST_KIB (32 * KIB_PER_MIB)
@@ -369,12 +368,12 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     if (work->booting)
         return settings->startup_kib;
     /* with a target between two sizes that a balloon can have it would end above what is granted, and never be done */
-    has -= has % PAGE_KIB;
+    has = pages_down(has);
     if (has < settings->startup_kib)
         return MAX(has, settings->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
     target = clamp_u64(pass->plan->guests[i].demand_kib, settings->startup_kib, has);
-    target = MAX(target - target % PAGE_KIB, settings->minimum_kib);
+    target = pages_down(target);
     if (work->held_kib >= settings->startup_kib && work->held_kib <= has &&
         MAX(target, work->held_kib) - MIN(target, work->held_kib) < stuck_tolerance(work->held_kib))
         return work->held_kib;

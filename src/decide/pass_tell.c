@@ -2,7 +2,6 @@
 #include "decide/faults.h"
 #include "decide/pass.h"
 
-#define BALLOON_PAGE_KIB 4
 /* A target that was told and not taken is told again after this time. */
 #define TELL_AGAIN_USEC (5 * USEC_PER_SEC)
 /* A raise that waits for memory is told in parts of at least this size, for small guests this part of it. */
@@ -150,18 +149,6 @@ draw_back(Pass *pass, size_t i)
         plan->target_kib = target;
 }
 
-/*
- * A balloon is made of whole pages, so with a target between two sizes a guest would end above it, and with a host
- * that is full above what is booked (QEMU hw/virtio/virtio-balloon.c, BALLOON_PAGE_SIZE).
- */
-static uint64_t
-whole_pages(uint64_t target_kib, uint64_t minimum_kib)
-{
-    uint64_t whole = target_kib - target_kib % BALLOON_PAGE_KIB;
-
-    return whole >= minimum_kib ? whole : target_kib;
-}
-
 /* Decides whether the target is told now, and books it if so. */
 static void
 tell(Pass *pass, size_t i)
@@ -182,8 +169,9 @@ tell(Pass *pass, size_t i)
         memory->told_kib = plan->target_kib;
         return;
     }
+    /* with a target between two sizes a guest would end above it, and with a host that is full above what is booked */
     if (plan->target_kib != work->held_kib && (pass->faults & FAULT_PART_PAGES) == 0)
-        plan->target_kib = whole_pages(plan->target_kib, MAX(guest->settings->minimum_kib, work->boot_to_kib));
+        plan->target_kib = pages_down(plan->target_kib);
     if (plan->target_kib == work->held_kib && guest->target_known)
         return;
     if (guest->target_pending || (memory->told && memory->told_kib == plan->target_kib &&

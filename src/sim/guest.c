@@ -6,7 +6,6 @@
 /* A guest can't be squeezed below this share of its need, and swaps at most so much a second. */
 #define SQUEEZE_PERCENT 35
 #define SWAP_KIB_PER_SEC (100 * KIB_PER_MIB)
-#define PAGE_KIB 4
 #define LIE_SECONDS 16
 
 /* A guest that boots and is held back without getting what it needs comes on in one of so many seconds. */
@@ -399,7 +398,7 @@ sim_guest_move(SimGuest *guest, uint64_t second)
     uint64_t slowness = (spec->behaviours & SIM_SLOW) != 0 ? 10 : 1;
     /* the balloon is made of whole pages, so with a target between two sizes the guest ends above it */
     uint64_t balloon = spec->maximum_kib - MIN(guest->target_kib, spec->maximum_kib);
-    uint64_t target = spec->maximum_kib - balloon / PAGE_KIB * PAGE_KIB;
+    uint64_t target = spec->maximum_kib - pages_down(balloon);
 
     if (!guest->running || guest->booting || guest->paused || guest->hanging || !has_driver(guest) ||
         (spec->behaviours & SIM_STUCK) != 0)

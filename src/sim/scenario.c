@@ -159,7 +159,7 @@ sim_scenario_set(SimScenario *scenario, const char *group, const char *key, cons
 uint64_t
 sim_guest_spec_startup(const SimGuestSpec *spec)
 {
-    return spec->startup_kib == SIM_UNSET ? spec->maximum_kib : spec->startup_kib;
+    return spec->startup_kib == SIM_UNSET ? spec->maximum_kib : pages_up(spec->startup_kib);
 }
 
 uint64_t

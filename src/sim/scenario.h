@@ -152,7 +152,7 @@ bool sim_scenario_set(SimScenario *scenario, const char *group, const char *key,
 /* The scenario as a simulation file that reads back to the same run. Caller frees. */
 char *sim_scenario_format(const SimScenario *scenario);
 
-/* startup and minimum with their defaults. */
+/* startup, rounded up to where the balloon ends, and minimum, with their defaults. */
 uint64_t sim_guest_spec_startup(const SimGuestSpec *spec);
 uint64_t sim_guest_spec_minimum(const SimGuestSpec *spec);
 

@@ -77,6 +77,8 @@ set_maximum(SimGuestSpec *guest, const char *value)
 
     if (wrong == NULL && guest->maximum_kib < KIB_PER_MIB)
         wrong = g_strdup("a guest needs a maximum of 1MiB or more");
+    if (wrong == NULL)
+        guest->maximum_kib = pages_up(guest->maximum_kib); /* as libvirt does */
     return wrong;
 }
 

@@ -10,7 +10,6 @@
 #define REST_SECONDS 120
 
 /* Balloons are told whole pages; a size in a file may be any. */
-#define PAGE_KIB 4
 
 /* However small the reserve is, a limit leaves so much. */
 #define LEAST_SLACK_KIB (32 * KIB_PER_MIB)
@@ -128,8 +127,7 @@ check_truth(const SimStep *step, size_t i)
     const SimGuest *guest = sim_world_guest(step->world, i);
     const GuestPlan *plan = step->samples[i].plan;
     uint64_t has = guest->has_kib;
-    /* told a size that is no whole number of pages, as settings may be, the balloon ends at the next larger one */
-    uint64_t slack = PAGE_KIB - 1;
+    uint64_t slack = 0;
 
     /* of one that ran before the daemon it is what QEMU holds that tells whether there is a driver */
     if ((guest->spec->behaviours & SIM_LYING) != 0 || plan->guest->adopted)

@@ -122,7 +122,7 @@ make_guest(Dice *dice, SimScenario *scenario, size_t index, size_t count)
     SimGuestSpec *guest = sim_scenario_add_guest(scenario, name);
     uint64_t share = scenario->memory_kib / count;
 
-    guest->maximum_kib = MAX(part(dice, share, 20, chance(dice, 30) ? 300 : 120), 16 * KIB_PER_MIB);
+    guest->maximum_kib = pages_up(MAX(part(dice, share, 20, chance(dice, 30) ? 300 : 120), 16 * KIB_PER_MIB));
     if (chance(dice, 90))
         guest->startup_kib = MIN(MAX(part(dice, guest->maximum_kib, 10, 90), 8 * KIB_PER_MIB), guest->maximum_kib);
     if (chance(dice, 90))
@@ -280,7 +280,7 @@ random_constant_scenario_new(uint64_t number, uint64_t seconds, uint64_t noise_k
         SimGuestSpec *guest = sim_scenario_add_guest(scenario, guest_name);
         SimLevel need = {0, 0};
 
-        guest->maximum_kib = MAX(part(&dice, scenario->memory_kib / count, 80, 250), 2 * KIB_PER_GIB);
+        guest->maximum_kib = pages_up(MAX(part(&dice, scenario->memory_kib / count, 80, 250), 2 * KIB_PER_GIB));
         guest->startup_kib = part(&dice, guest->maximum_kib, 20, 80);
         guest->minimum_kib = part(&dice, guest->startup_kib, 20, 100);
         guest->minimum_kib = MIN(guest->minimum_kib, guest->startup_kib);

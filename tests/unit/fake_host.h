@@ -15,7 +15,8 @@
 #define FAKE_DB_PID 1002
 #define FAKE_WEB_GROUP "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope/libvirt"
 #define FAKE_DB_GROUP "/machine.slice/machine-qemu\\x2d2\\x2ddb.scope/libvirt"
-#define FAKE_PAGING "/var/lib/dynmem/paging"
+#define FAKE_STATE "/var/lib/dynmem"
+#define FAKE_PAGING FAKE_STATE "/paging"
 #define FAKE_WEB_FILE FAKE_PAGING "/" FAKE_WEB ".dynmem-paging"
 #define FAKE_DB_FILE FAKE_PAGING "/" FAKE_DB ".dynmem-paging"
 
@@ -38,6 +39,7 @@ typedef struct FakeFaults {
     int allocate;
     long type;
     uint64_t free_kib;
+    bool whole_paths;  /* the daemon has no mount namespace of its own: /proc/swaps shows true paths also after it ended */
     unsigned crash_at; /* the process ends at this step; 0: never */
     unsigned steps;    /* so far */
 } FakeFaults;

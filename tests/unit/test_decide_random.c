@@ -93,8 +93,8 @@ change_guest(FakeGuest *fake, GuestSnapshot *guest, uint64_t now_usec, uint64_t 
     if (one_in(seed, 100)) {
         fake->settings.priority = (uint32_t)(next_random(seed) % 101);
         fake->settings.buffer_percent = (uint32_t)(next_random(seed) % 2001);
-        fake->settings.maximum_kib = 512 * MIB + next_random(seed) % (16 * GIB);
-        fake->settings.minimum_kib = 256 * MIB + next_random(seed) % (fake->settings.maximum_kib - 256 * MIB);
+        fake->settings.maximum_kib = pages_up(512 * MIB + next_random(seed) % (16 * GIB));
+        fake->settings.minimum_kib = pages_up(256 * MIB + next_random(seed) % (fake->settings.maximum_kib - 256 * MIB));
         fake->settings.startup_kib =
             clamp_u64(fake->settings.startup_kib, fake->settings.minimum_kib, fake->settings.maximum_kib);
         fake->settings.fixed_kib = one_in(seed, 5) ? GIB : 0;

@@ -273,6 +273,15 @@ a_bad_first_element_leaves_a_guest_unmanaged_that_was_so(void **state)
 }
 
 static void
+sizes_are_whole_pages_of_a_balloon(void **state)
+{
+    const GuestSettings *g = settings_of(*state, "minimum='1048577KiB' startup='1048583KiB'");
+
+    assert_int_equal(g->minimum_kib, GIB + 4);
+    assert_int_equal(g->startup_kib, GIB + 8);
+}
+
+static void
 last_good_settings_that_no_longer_fit_the_guest_are_not_used(void **state)
 {
     Fixture *f = *state;
@@ -449,8 +458,8 @@ memory_is_read_in_every_unit(void **state)
         {"<memory unit='KiB'> 2048\n</memory>", 2048},
         {"<memory unit='k'>2048</memory>", 2048},
         {"<memory unit='KB'>1024</memory>", 1000},
-        {"<memory unit='bytes'>1025</memory>", 2},
-        {"<memory unit='b'>1024</memory>", 1},
+        {"<memory unit='bytes'>4097</memory>", 8},
+        {"<memory unit='b'>1024</memory>", 4},
         {"<memory unit='M'>2</memory>", 2 * MIB},
         {"<memory unit='gib'>3</memory>", 3 * GIB},
         {"<memory unit='TiB'>1</memory>", 1024 * GIB},
@@ -597,6 +606,7 @@ main(void)
         test(a_bad_value_is_told_and_the_last_good_settings_stay),
         test(a_guest_that_was_never_good_counts_as_static_until_it_is),
         test(a_bad_first_element_leaves_a_guest_unmanaged_that_was_so),
+        test(sizes_are_whole_pages_of_a_balloon),
         test(last_good_settings_that_no_longer_fit_the_guest_are_not_used),
         test(a_startup_that_became_too_small_is_no_reason_to_drop_what_was_good),
         test(nothing_grows_with_the_number_of_updates),

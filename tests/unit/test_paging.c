@@ -235,9 +235,8 @@ paths_in_proc_swaps_are_read_as_they_are_meant(void **state)
 }
 
 static void
-a_file_is_found_though_nothing_is_remembered(void **state)
+find_forgotten_file(FakeHost *host)
 {
-    FakeHost *host = *state;
     const PagingRecord *record;
 
     fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
@@ -253,6 +252,19 @@ a_file_is_found_though_nothing_is_remembered(void **state)
     fake_host_end(host, FAKE_WEB);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
     assert_false(fake_host_exists(host, FAKE_WEB_FILE));
+}
+
+static void
+a_file_is_found_though_nothing_is_remembered(void **state)
+{
+    find_forgotten_file(*state);
+}
+
+static void
+a_file_is_found_by_its_whole_path_too(void **state)
+{
+    fake_faults.whole_paths = true;
+    find_forgotten_file(*state);
 }
 
 static void
@@ -319,6 +331,7 @@ main(void)
         TEST(a_swapoff_that_an_earlier_daemon_began_is_waited_for),
         TEST(paths_in_proc_swaps_are_read_as_they_are_meant),
         TEST(a_file_is_found_though_nothing_is_remembered),
+        TEST(a_file_is_found_by_its_whole_path_too),
         TEST(a_swap_file_of_somebody_else_is_not_taken_over),
         TEST(an_orderly_stop_leaves_a_file_that_is_on_with_its_limits),
     };
