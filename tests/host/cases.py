@@ -20,9 +20,12 @@ OVERDUE = "1f9d9fe5a0534045b633cb4d42976980"
 REFUSED = "2f16c12ba25c48c49c2b64141afabd53"
 
 STARTUP, MINIMUM, BUDGET = 512, 300, 1400
+SMALL = 16
 ROOMY = 4 * STARTUP + 100  # a budget in which all four fit
 # What a guest writes to in a restart before its balloon driver is there: more than it physically gets.
 TOUCH = 460
+# Of the paging file of a guest that does not come back, in seconds.
+DEADLINE = 180
 ERROR = 3
 
 
@@ -109,24 +112,24 @@ class Four(Scene):
             groups["SmartPaging"] = paging
         self.host.configure(**groups)
 
-    def wait_squeezed(self, seconds=600):
-        """Waits until all guests are back at what the budget lets them have, and steady."""
+    def wait_squeezed(self, seconds=300):
+        """Waits until all guests are back at their minimum, but for differences too small to move a balloon for."""
         def met():
             seen = self.host.listed()
-            sizes = [seen[guest.name]["assigned"] for guest in self.guests]
-            return all(seen[guest.name]["state"] == "active" for guest in self.guests) and sum(sizes) <= BUDGET * MIB
+            return all(seen[guest.name]["state"] == "active" and mib(seen[guest.name]["assigned"]) <= MINIMUM + SMALL
+                       for guest in self.guests)
 
-        wait_until("all guests are active within the budget", seconds, met, 2)
+        wait_until("all guests are active and squeezed", seconds, met, 2)
 
     def begin(self):
         self.mark = self.host.journal_mark()
 
-    def wait_file(self, *guests, seconds=600):
+    def wait_file(self, *guests, seconds=120):
         """Waits until each guest's paging file is on."""
         wait_until("the paging files of " + ", ".join(guest.name for guest in guests) + " are on", seconds,
                    lambda: all(any(guest.uuid in path for path in self.host.swaps()) for guest in guests), 1)
 
-    def wait_gone(self, seconds=900):
+    def wait_gone(self, seconds=300):
         """Waits until no paging file is on or left in a folder."""
         wait_until("all paging files are gone", seconds,
                    lambda: not self.host.swaps() and not self.host.paging_files(), 2)
@@ -215,7 +218,7 @@ class Four(Scene):
         for guest in self.guests:
             guest.next_boots(touch=TOUCH)
         self.host.reset(*self.guests)
-        boots = {guest.name: guest.wait_ready(600) for guest in self.guests}
+        boots = {guest.name: guest.wait_ready() for guest in self.guests}
         self.wait_gone()
         self.wait_squeezed()
         self.check_clean()
@@ -239,7 +242,7 @@ class Killed(Four):
         self.host.run("systemctl kill -s KILL dynmemd")
         wait_until("dynmemd is back", 60, lambda: self.host.run("systemctl is-active dynmemd", check=False).strip() ==
                    "active")
-        boots = {guest.name: guest.wait_ready(600) for guest in two}
+        boots = {guest.name: guest.wait_ready() for guest in two}
         self.wait_gone()
         self.wait_squeezed()
         self.check_clean()
@@ -253,17 +256,19 @@ class Missing(Four):
     def case_guest_that_never_comes_back(self):
         self.begin()
         guest = self.guests[0]
-        self.set_budget(BUDGET - 4, DeadlineSec="40s")
+        # long enough for it to use its file, which else is simply switched off, and too little for it to do without
+        self.set_budget(4 * MINIMUM + 100, DeadlineSec=f"{DEADLINE}s")
         guest.next_boots(touch=TOUCH, driver=False)
         self.host.reset(guest)
         self.wait_file(guest)
-        wait_until("it is told that the file is overdue", 200, lambda: self.host.records(self.mark, OVERDUE, guest), 3)
+        wait_until("it is told that the file is overdue", DEADLINE + 60,
+                   lambda: self.host.records(self.mark, OVERDUE, guest), 3)
         told = [bool(self.host.records(self.mark, message, guest)) for message in (HARDER, HARDEST)]
         check(told == [True, True], f"harder and hardest were told: {told}")
         check(self.host.run("virsh domstate g1").strip() == "running", "it was killed")
         guest.next_boots(touch=0)
         self.host.reset(guest)
-        took = guest.wait_ready(600)
+        took = guest.wait_ready()
         self.set_budget(BUDGET)
         self.wait_gone()
         self.wait_squeezed()
@@ -294,7 +299,7 @@ class Places(Four):
         check("tmpfs" in reasons[0], f"the reason is: {reasons[0]}")
         check("link" in reasons[1], f"the reason is: {reasons[1]}")
         check(not self.host.swaps(), "there is a paging file")
-        boots = {guest.name: guest.wait_ready(600) for guest in two}
+        boots = {guest.name: guest.wait_ready() for guest in two}
         check(self.host.run("cat /srv/precious").strip() == "precious", "a file of others was written to")
         self.host.run("rm -r /srv/elsewhere /srv/linked /srv/precious")
         self.wait_squeezed()
@@ -322,7 +327,7 @@ class HostReboot(Four):
         down = time.monotonic() - began - down
         for guest in self.guests:
             guest.began = began
-        boots = {guest.name: guest.wait_ready(900) - down for guest in self.guests}
+        boots = {guest.name: guest.wait_ready() - down for guest in self.guests}
         self.wait_gone()
         self.wait_squeezed()
         refused = re.search("[Rr]efused", self.host.run("journalctl -b -o cat --no-pager -u libvirtd"))

@@ -71,7 +71,7 @@ class Guest:
             features="<tcg><tb-cache unit='MiB'>32</tb-cache></tcg>")
         self.host.run(f"cat >/run/{self.name}.xml <<'END'\n{xml}END\nvirsh -q define /run/{self.name}.xml")
 
-    def wait_ready(self, seconds=900):
+    def wait_ready(self, seconds=500):
         """Waits until its last boot has come as far as its init. Returns the seconds from its start."""
         return self.host.machine.wait_console(self.name, "^ready", self.began, seconds) - self.began
 
@@ -95,7 +95,7 @@ class Host:
         self.guests[name] = guest
         return guest
 
-    def start(self, *guests, seconds=900):
+    def start(self, *guests, seconds=300):
         """Starts guests, all at once, and waits until they run (their kernels not)."""
         begun = []
         for guest in guests:
@@ -137,7 +137,7 @@ class Host:
 
         return wait_until(f"{guest.name} {what}", seconds, met, every)
 
-    def wait_active(self, *guests, seconds=600):
+    def wait_active(self, *guests, seconds=300):
         deadline = time.monotonic() + seconds
         for guest in guests:
             self.wait_listed(guest, "is active", max(1, deadline - time.monotonic()),
