@@ -349,7 +349,8 @@ def main():
         print("\n".join(f"{name}/{case}" for name in cases if name in names for case in cases[name]))
         return 0
     if arguments.only:
-        pattern = f"*{arguments.only}*"
+        # the name of a check is meant where it is one, not cases that have it in theirs
+        pattern = arguments.only if arguments.only in names else f"*{arguments.only}*"
         wanted = [name for name in names if fnmatch.fnmatch(name, pattern)]
         for name in cases:
             if name in names and name not in wanted and any(fnmatch.fnmatch(f"{name}/{case}", pattern)
