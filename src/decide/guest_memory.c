@@ -69,6 +69,7 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest)
         fresh.overhead = memory->overhead;
         fresh.limit = memory->limit;
         fresh.restart.before_kib = memory->committed_kib;
+        fresh.restart.before_limited = memory->restart.limited;
         fresh.restarting = true;
     }
     *memory = fresh;

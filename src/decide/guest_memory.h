@@ -20,6 +20,7 @@ typedef struct RestartMemory {
     bool limited;         /* booked at what is granted to it, because memory.high holds it there */
     uint64_t granted_kib; /* fixed memory not included */
     uint64_t before_kib;  /* what it was booked at before it was reset, fixed memory included; 0: not known */
+    bool before_limited;  /* and that was because of its limit, which is still in force */
     uint64_t garbage_kib; /* it is held back by what it held before: so much more than startup is needed */
     PagingMemory paging;
 } RestartMemory;

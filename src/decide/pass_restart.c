@@ -20,7 +20,6 @@
 /* A limit counts as holding a guest when it is no more than so many slacks above what is granted. */
 #define HOLDING_SLACKS 3
 #define ENFORCED_SLACKS 2
-/* Of a balloon (QEMU hw/virtio/virtio-balloon.c, BALLOON_PAGE_SIZE). */
 /* A guest that is held back in its boot is given more, by such a part of what it has, and at least by so much. */
 #define GARBAGE_PART 8
 #define GARBAGE_LEAST_KIB (32 * KIB_PER_MIB)
@@ -103,7 +102,7 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib, uint64_t *granted
         granted = saturating_sub(restart->before_kib, settings->fixed_kib);
         if (granted == 0 && enforced == UINT64_MAX)
             return false;
-        if (enforced != UINT64_MAX)
+        if (enforced != UINT64_MAX && !restart->before_limited)
             granted = MAX(granted, enforced);
     } else if (booked != NULL) {
         /* a cold start that was let in by force has its startup memory, booked or not */
@@ -144,7 +143,7 @@ pass_restart_begin(Pass *pass, size_t i, uint64_t overhead_kib)
         return;
     restart->limited = first_grant(pass, i, overhead_kib, &restart->granted_kib);
     /* its driver begins from the maximum, and until it is down from there the size tells nothing */
-    if (restart->limited && !guest->adopted && !guest->boot_resumed)
+    if (restart->limited && (!guest->adopted || paging_file(guest) != NULL) && !guest->boot_resumed)
         memory->restarting = true;
 }
 

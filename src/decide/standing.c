@@ -91,7 +91,8 @@ stands_without_driver(GuestMemory *memory, const GuestSnapshot *guest, bool obse
     uint64_t since = now_usec - MIN(guest->boot_usec, now_usec);
     uint64_t adopt_grace = MAX(ADOPT_GRACE_PERIODS * MAX(guest->period_usec, interval_usec), ADOPT_GRACE_USEC);
 
-    if (guest->adopted && !guest->boot_in_place) {
+    /* one with a paging file restarts, and what its balloon held before means nothing */
+    if (guest->adopted && !guest->boot_in_place && paging_file(guest) == NULL) {
         if (since < adopt_grace)
             stay_out(standing, adopting_state(guest, observe), BOOKING_ADOPTED, PLAN_RULE_ADOPTING);
         else if (memory->balloon_moved || balloon_holds(guest, overhead_kib))
@@ -103,7 +104,7 @@ stands_without_driver(GuestMemory *memory, const GuestSnapshot *guest, bool obse
         stay_out(standing, GUEST_STATE_STATIC, BOOKING_ADOPTED, PLAN_RULE_NO_STATISTICS);
     } else if (since >= BOOT_GRACE_USEC) {
         stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_NO_DRIVER);
-    } else if (guest->boot_in_place) {
+    } else if (guest->boot_in_place || guest->adopted) {
         stay_out(standing, GUEST_STATE_RESTARTING, BOOKING_MAXIMUM, PLAN_RULE_RESET);
     } else {
         stay_out(standing, GUEST_STATE_STARTING, BOOKING_MAXIMUM, PLAN_RULE_STARTING);

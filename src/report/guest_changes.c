@@ -8,13 +8,17 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* After a reset SeaBIOS may reset the machine once more, before anything has booted (src/resume.c, tryReboot). */
+#define REBOUND_USEC (10 * USEC_PER_SEC)
+
 /* What was told about one guest. */
 typedef struct GuestMemory {
     char uuid[37];
     uint64_t seen_tick;
     uint64_t sent_kib; /* the last target that was sent, and why */
     char *sent_reason;
-    uint32_t doubts; /* of the last tick */
+    uint32_t doubts;  /* of the last tick */
+    Lasting too_much; /* DOUBT_USABLE_ABOVE_TOTAL: after a reset the size of before may still be shown for a moment */
     Lasting warning;
 } GuestMemory;
 
@@ -114,6 +118,16 @@ compare_stuck(GPtrArray *list, const GuestPlan *before, const GuestPlan *now, ui
     }
 }
 
+static bool
+is_reset(const GuestPlan *before, const GuestSnapshot *guest)
+{
+    if (before == NULL || guest->boots == before->guest->boots || !guest->boot_in_place ||
+        guest->life == GUEST_LIFE_OFF)
+        return false;
+    return !before->guest->boot_in_place || before->guest->driver_up ||
+           guest->boot_usec - MIN(before->guest->boot_usec, guest->boot_usec) >= REBOUND_USEC;
+}
+
 /* A start that counts as a restart; a reset is told as such. */
 static bool
 is_restart(const GuestPlan *before, const GuestPlan *now, bool first_tick)
@@ -166,7 +180,7 @@ compare_special_states(GPtrArray *list, const GuestPlan *before, const GuestPlan
     }
     if (!rebooted)
         compare_stuck(list, before, now, now_usec);
-    if (rebooted && guest->boot_in_place && guest->life != GUEST_LIFE_OFF) {
+    if (is_reset(before, guest)) {
         g_autofree char *committed = units_format_size(now->committed_kib);
 
         change_list_add_guest(
@@ -228,7 +242,7 @@ compare_status(GPtrArray *list, GuestMemory *memory, const GuestPlan *now, const
 }
 
 static void
-compare_doubts(GPtrArray *list, GuestMemory *memory, const GuestPlan *now)
+compare_doubts(GPtrArray *list, GuestMemory *memory, const GuestPlan *now, uint64_t now_usec)
 {
     static const char *const texts[] = {
         "it says that more is usable than it has",
@@ -237,10 +251,15 @@ compare_doubts(GPtrArray *list, GuestMemory *memory, const GuestPlan *now)
         "it says that it has more memory than its QEMU gives it",
         "a figure is impossibly large",
     };
-    uint32_t fresh = now->guest->doubts & ~memory->doubts;
+    uint32_t doubts = now->guest->doubts & ~(uint32_t)DOUBT_USABLE_ABOVE_TOTAL;
+    uint32_t fresh;
     g_autoptr(GString) reason = NULL;
 
-    memory->doubts = now->guest->doubts;
+    lasting_update(&memory->too_much, (now->guest->doubts & DOUBT_USABLE_ABOVE_TOTAL) != 0, now_usec);
+    if (memory->too_much.told)
+        doubts |= DOUBT_USABLE_ABOVE_TOTAL;
+    fresh = doubts & ~memory->doubts;
+    memory->doubts = doubts;
     if (fresh == 0 || !now->guest->settings->managed)
         return;
     reason = g_string_new(NULL);
@@ -266,7 +285,7 @@ compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, 
     if (!told && !first_tick && now->guest->settings->managed)
         compare_state(list, before, now, report->plan);
     compare_status(list, memory, now, report->plan, report->now_usec);
-    compare_doubts(list, memory, now);
+    compare_doubts(list, memory, now, report->now_usec);
 }
 
 /* ---- targets ---- */

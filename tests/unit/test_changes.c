@@ -145,6 +145,31 @@ a_reset_is_told_and_its_new_state_not_twice(void **state)
 }
 
 static void
+a_reset_by_the_firmware_after_a_reset_is_not_told_again(void **state)
+{
+    Fixture *fixture = *state;
+    GuestSnapshot *guest = fake_tick_snapshot(fixture->tick, 0);
+
+    for (unsigned i = 0; i < 4; i++) {
+        bool told = i != 1;
+
+        guest->boots++;
+        guest->boot_in_place = true;
+        guest->boot_usec = fixture->tick->report.now_usec;
+        guest->driver_up = false;
+        hand_in(fixture);
+        if (told)
+            only(fixture, CHANGE_GUEST_RESET);
+        else
+            none(fixture);
+        /* the third comes too late to be the firmware's, the fourth after the driver was back */
+        hand_in_times(fixture, i == 1 ? 10 : 1);
+        guest->driver_up = i == 2;
+        hand_in(fixture);
+    }
+}
+
+static void
 coming_and_going_is_told_of_managed_guests(void **state)
 {
     Fixture *fixture = *state;
@@ -197,6 +222,14 @@ new_doubts_are_told_by_what_they_are(void **state)
     fake_tick_snapshot(fixture->tick, 0)->doubts |= DOUBT_ACTUAL_ABOVE_MAXIMUM;
     hand_in(fixture);
     assert_string_equal(only(fixture, CHANGE_STATISTICS_DOUBTED)->reason, "its balloon is larger than its maximum");
+    /* which is so for a moment after each reset */
+    fake_tick_snapshot(fixture->tick, 0)->doubts |= DOUBT_USABLE_ABOVE_TOTAL;
+    hand_in_times(fixture, 10);
+    none(fixture);
+    hand_in(fixture);
+    assert_string_equal(only(fixture, CHANGE_STATISTICS_DOUBTED)->reason, "it says that more is usable than it has");
+    hand_in_times(fixture, 20);
+    none(fixture);
 }
 
 static void
@@ -304,6 +337,7 @@ main(void)
         TEST(an_unresponsive_guest_is_told_and_told_back),
         TEST(a_managed_guest_that_cannot_be_is_told_with_the_reason),
         TEST(a_reset_is_told_and_its_new_state_not_twice),
+        TEST(a_reset_by_the_firmware_after_a_reset_is_not_told_again),
         TEST(coming_and_going_is_told_of_managed_guests),
         TEST(a_lack_is_told_once_it_lasted_and_so_is_its_end),
         TEST(new_doubts_are_told_by_what_they_are),

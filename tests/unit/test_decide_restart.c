@@ -315,6 +315,47 @@ guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum(void **state)
 }
 
 static void
+new_daemon_leaves_the_file_to_a_guest_that_still_boots(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+
+    restart_world_run(rw, 60);
+    restart_world_reset(rw, 0);
+    rw->qemu[0].wedged = true; /* it has touched nothing yet when the daemon goes, and for a while after */
+    restart_world_run(rw, 5);
+    assert_true(rw->qemu[0].has_file);
+    restart_world_new_daemon(rw);
+    restart_world_run(rw, 60);
+    assert_true(rw->qemu[0].has_file);
+    assert_int_equal(rw->world->plan.guests[0].state, GUEST_STATE_PAGING);
+    assert_int_equal(rw->world->plan.guests[0].rule, PLAN_RULE_PAGING);
+    rw->qemu[0].wedged = false;
+    restart_world_run(rw, 300);
+    expect_ended_well(rw, "new daemon");
+    restart_world_free(rw);
+    (void)state;
+}
+
+/* After a reset SeaBIOS resets once more. What QEMU costs is learnt anew meanwhile, and the limit does not say more by that. */
+static void
+second_reset_is_booked_as_the_first(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 200 * MIB);
+
+    restart_world_run(rw, 60);
+    restart_world_reset(rw, 0);
+    restart_world_run(rw, 3);
+    rw->qemu[0].high += 120 * MIB;
+    restart_world_reset(rw, 0);
+    restart_world_run(rw, 1);
+    assert_false(rw->world->plan.over_budget);
+    restart_world_run(rw, 300);
+    expect_ended_well(rw, "two resets");
+    restart_world_free(rw);
+    (void)state;
+}
+
+static void
 restored_guest_is_no_restart_and_is_not_told_startup(void **state)
 {
     RestartWorld *rw = restart_world_new(4, 0);
@@ -551,6 +592,8 @@ main(void)
         cmocka_unit_test(start_soon_after_a_stop_is_paged_and_a_cold_start_is_not),
         cmocka_unit_test(what_was_booked_for_a_start_is_what_its_guest_begins_with),
         cmocka_unit_test(guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum),
+        cmocka_unit_test(new_daemon_leaves_the_file_to_a_guest_that_still_boots),
+        cmocka_unit_test(second_reset_is_booked_as_the_first),
         cmocka_unit_test(restored_guest_is_no_restart_and_is_not_told_startup),
         cmocka_unit_test(whatever_happens_in_whatever_phase_it_ends_well),
         cmocka_unit_test(random_walks_end_well),
