@@ -92,6 +92,7 @@ compare_host(Changes *changes, const Plan *plan, uint64_t now_usec)
     if (lasting_update(&changes->over_budget, plan->over_budget, now_usec)) {
         g_autofree char *committed = units_format_size(plan->committed_kib);
         g_autofree char *budget = units_format_size(plan->budget_kib);
+        g_autofree char *beyond = units_format_size(saturating_sub(plan->committed_kib, plan->budget_kib));
         Change *change;
 
         change =
@@ -99,9 +100,10 @@ compare_host(Changes *changes, const Plan *plan, uint64_t now_usec)
                 ? change_list_add(
                       changes->list, CHANGE_OVER_BUDGET, "", "",
                       "other processes took memory, or a guest outgrew its booking",
-                      g_strdup_printf("The host is over its budget: guests are committed %s of %s; other processes "
-                                      "took memory, or a guest outgrew its booking. No target is raised until it fits.",
-                                      committed, budget))
+                      g_strdup_printf(
+                          "The host is over its budget by %s: guests are committed %s of %s; other "
+                          "processes took memory, or a guest outgrew its booking. No target is raised until it fits.",
+                          beyond, committed, budget))
                 : change_list_add(changes->list, CHANGE_WITHIN_BUDGET, "", "", "",
                                   g_strdup_printf("The host is within its budget again: guests are committed %s of %s.",
                                                   committed, budget));

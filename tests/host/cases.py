@@ -334,8 +334,7 @@ class HostReboot(Four):
         check(not refused, "a start was refused")
         self.mark = mark
         self.check_clean()
-        self.mark = self.host.run("journalctl -b -n +1 --show-cursor -o cat --no-pager -q | sed -n 's/^-- cursor: //p'"
-                                  ).strip()
+        self.mark = self.host.boot_mark()
         files = self.note_table("host reboot, autostart", self.guests, boots)
         check(down < 90, f"the host took {down:.0f} s to go down")
         return f"down in {down:.0f} s with a file on; all guests were up after {max(boots.values()):.0f} s; {files} files"

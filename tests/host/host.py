@@ -149,6 +149,10 @@ class Host:
         """For records()."""
         return self.run("journalctl --no-pager -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p'").strip()
 
+    def boot_mark(self):
+        """The same of the first record of this boot."""
+        return json.loads(self.run("journalctl --no-pager -b -q -o json --output-fields=MESSAGE | head -n 1"))["__CURSOR"]
+
     def records(self, mark, messages=None, guest=None):
         """What dynmemd told the journal since a mark: records as dictionaries, of these message ids, about one guest."""
         # Not chosen by journalctl: with a choice that the marked record is not part of, it leaves out the first one.
