@@ -8,7 +8,7 @@ import re
 import time
 
 from host import MIB, Host, mib, wait_until
-from machine import HostError
+from machine import HostError, StoppedError
 
 # Message ids of include/names.h.
 RESTARTED = "d3dd70409dfb4649b425ec47adbc1815 4784354b137e4568ad20be97a20749b9"  # by a reset, by a start
@@ -157,6 +157,8 @@ class Four(Scene):
 
         try:
             wait_until("all limits are as they were", 30, limits_are_back, 2)
+        except StoppedError:
+            raise
         except HostError as error:
             raise AssertionError("; ".join(problems)) from error
         for record in self.host.records(self.mark):
@@ -343,6 +345,8 @@ class HostReboot(Four):
         try:
             self.machine.sync(5)
             return self.host.run("cat /proc/sys/kernel/random/boot_id", 10).strip()
+        except StoppedError:
+            raise
         except HostError:
             return None
 

@@ -16,10 +16,20 @@ import time
 from image import die_with_parent
 
 MIB = 1 << 20
+# The agent is asked for a sign of life so often, and must have given one within so long: it is away while the host boots.
+BEAT_SECONDS = 10
+SILENT_SECONDS = 150
 
 
 class HostError(Exception):
     """Something the host VM itself needs did not work, or what was waited for did not come."""
+
+
+class StoppedError(HostError):
+    """
+    The host VM has come to a stop, whatever runs in it. QEMU's emulator may, rarely, go on with a piece of kernel code that
+    another processor has just patched (the breakpoint in its place is met for ever), which a snapshot mends.
+    """
 
 
 class ScriptError(HostError):
@@ -41,6 +51,8 @@ class Machine:
         self.lock = threading.Condition()
         self.done = {}      # of scripts: id -> (status, output)
         self.synced = None
+        self.heard = None   # when the agent said something last; None: nothing yet
+        self.sending = threading.Lock()
         self.lines = []     # of the guests' consoles: (time, guest, line)
         self.next_id = 0
 
@@ -75,6 +87,7 @@ class Machine:
                                             env=dict(os.environ, TMPDIR=os.path.abspath(self.directory)))
         self.port = self.connect("port.sock")
         threading.Thread(target=self.listen, daemon=True).start()
+        threading.Thread(target=self.beat, daemon=True).start()
         self.qmp = QemuMonitor(self.connect("qmp.sock"))
 
     def connect(self, name, seconds=20):
@@ -105,6 +118,14 @@ class Machine:
 
     # ---- the agent ----
 
+    def beat(self):
+        while self.process.poll() is None:
+            try:
+                self.send("sync beat")
+            except OSError:
+                return
+            time.sleep(BEAT_SECONDS)
+
     def listen(self):
         received = b""
         while True:
@@ -118,6 +139,7 @@ class Machine:
             *lines, received = received.split(b"\n")
             now = time.monotonic()
             with self.lock:
+                self.heard = now
                 for line in lines:
                     self.take(now, line.decode(errors="replace").split(" "))
                 self.lock.notify_all()
@@ -128,13 +150,14 @@ class Machine:
                 self.done[int(words[1])] = (int(words[2]), bytes.fromhex(words[3]).decode(errors="replace"))
             elif words[0] == "console":
                 self.lines.append((now, words[1], bytes.fromhex(words[2]).decode(errors="replace").strip()))
-            elif words[0] == "sync":
+            elif words[0] == "sync" and words[1] != "beat":
                 self.synced = words[1]
         except (IndexError, ValueError):
             pass  # the rest of a line that a reboot cut
 
     def send(self, line):
-        self.port.sendall(line.encode() + b"\n")
+        with self.sending:
+            self.port.sendall(line.encode() + b"\n")
 
     def wait(self, what, seconds, condition):
         """Waits until condition(), called with the lock held whenever something came, returns something true."""
@@ -149,6 +172,8 @@ class Machine:
                     raise HostError(f"waited {seconds} s in vain until {what}")
                 if self.process.poll() is not None:
                     raise HostError("the host VM has ended")
+                if self.heard is not None and time.monotonic() - self.heard > SILENT_SECONDS:
+                    raise StoppedError(f"the host VM has not answered for {SILENT_SECONDS} s; it was waited until {what}")
                 self.lock.wait(min(left, 5))
 
     def sync(self, seconds):
@@ -162,6 +187,8 @@ class Machine:
             try:
                 self.wait("its agent answers", min(5, seconds), lambda: self.synced == mark)
                 return
+            except StoppedError:
+                raise
             except HostError:
                 if time.monotonic() > deadline or self.process.poll() is not None:
                     raise
@@ -227,6 +254,7 @@ class Machine:
         with self.lock:
             self.done.clear()
             self.lines.clear()
+            self.heard = time.monotonic()
         self.sync(60)
 
 
