@@ -39,7 +39,7 @@ typedef struct FakeFaults {
     int allocate;
     long type;
     uint64_t free_kib;
-    bool whole_paths;  /* the daemon has no mount namespace of its own: /proc/swaps shows true paths also after it ended */
+    bool whole_paths;  /* the daemon has no mount namespace: /proc/swaps shows true paths also after it ended */
     unsigned crash_at; /* the process ends at this step; 0: never */
     unsigned steps;    /* so far */
 } FakeFaults;
