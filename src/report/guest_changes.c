@@ -118,11 +118,11 @@ compare_stuck(GPtrArray *list, const GuestPlan *before, const GuestPlan *now, ui
     }
 }
 
+/* Of a guest that booted since before. */
 static bool
 is_reset(const GuestPlan *before, const GuestSnapshot *guest)
 {
-    if (before == NULL || guest->boots == before->guest->boots || !guest->boot_in_place ||
-        guest->life == GUEST_LIFE_OFF)
+    if (!guest->boot_in_place || guest->life == GUEST_LIFE_OFF)
         return false;
     return !before->guest->boot_in_place || before->guest->driver_up ||
            guest->boot_usec - MIN(before->guest->boot_usec, guest->boot_usec) >= REBOUND_USEC;
@@ -180,7 +180,7 @@ compare_special_states(GPtrArray *list, const GuestPlan *before, const GuestPlan
     }
     if (!rebooted)
         compare_stuck(list, before, now, now_usec);
-    if (is_reset(before, guest)) {
+    if (rebooted && is_reset(before, guest)) {
         g_autofree char *committed = units_format_size(now->committed_kib);
 
         change_list_add_guest(
