@@ -174,8 +174,8 @@ class Four(Scene):
             line = [case, guest.name, "none", "", "", "", boots.get(guest.name)]
             if begun:
                 files += 1
-                line[2] = mib(int(begun[-1]["DYNMEM_SHORTFALL"]))
-                line[3] = mib(int(begun[-1]["DYNMEM_SIZE"]))
+                line[2] = mib(int(begun[0]["DYNMEM_SHORTFALL"]))  # later ones: taken over by another daemon
+                line[3] = mib(int(begun[0]["DYNMEM_SIZE"]))
             if ended:
                 line[4] = mib(int(ended[-1]["DYNMEM_PEAK"]))
                 since = restarted[0] if restarted else begun[0]
