@@ -39,6 +39,7 @@ typedef struct GuestMemory {
     LimitMemory limit;
     RestartMemory restart;
     bool begun;                /* a decision was made in this boot */
+    uint64_t begun_usec;       /* the first */
     uint64_t hindered_usec;    /* can't be squeezed, for a reason that may pass, since then; 0: it can */
     uint64_t committed_kib;    /* in the last tick, fixed memory included */
     bool restarting;           /* reset, and not seen near its target since */

@@ -32,10 +32,14 @@ memory_of(const Pass *pass, size_t i)
     return &pass->state->memories.guests[i];
 }
 
+/* How long its limit could be ordered in this boot, which may have begun before libvirt could be asked for it. */
 static uint64_t
-booted_for(const Pass *pass, const GuestSnapshot *guest)
+known_for(const Pass *pass, const GuestSnapshot *guest)
 {
-    return pass->now_usec - MIN(guest->boot_usec, pass->now_usec);
+    const GuestMemory *memory = memory_of(pass, (size_t)(guest - pass->snapshot->guests));
+    uint64_t since = MAX(guest->boot_usec, memory->begun ? memory->begun_usec : pass->now_usec);
+
+    return pass->now_usec - MIN(since, pass->now_usec);
 }
 
 /* Right after its start a guest's cgroup may not be found yet. */
@@ -43,7 +47,7 @@ static bool
 limit_is_usable(const Pass *pass, const GuestSnapshot *guest)
 {
     return guest->limits.usable || (pass->state->limits_work && guest->boots > 0 && !guest->adopted &&
-                                    booted_for(pass, guest) < LIMIT_GRACE_USEC);
+                                    known_for(pass, guest) < LIMIT_GRACE_USEC);
 }
 
 static bool
@@ -107,6 +111,8 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib, uint64_t *granted
     } else if (booked != NULL) {
         /* a cold start that was let in by force has its startup memory, booked or not */
         granted = restart->kind == RESTART_NONE ? MAX(booked->booked_kib, settings->startup_kib) : booked->booked_kib;
+        /* seen late it may hold more already */
+        granted = MAX(granted, MIN(saturating_sub(guest->resident_kib, overhead_kib), settings->startup_kib));
     } else if (guest->boot_resumed) {
         return false;
     } else if (restart->kind != RESTART_NONE) {
@@ -133,13 +139,15 @@ pass_restart_begin(Pass *pass, size_t i, uint64_t overhead_kib)
         pass->state->limits_work = true;
     work->slack_kib =
         guest_limit_slack(pass->state->reserve_kib, memory->committed_kib + overhead_kib, pass->state->booked_kib);
+    if (first)
+        memory->begun_usec = pass->now_usec;
     memory->begun = true;
     if (first)
         restart->kind = restart_of_guest(guest, pass->settings->restart_window_usec, pass->now_usec);
     /* its cgroup may be known a moment later than itself, and what an earlier daemon left later still */
     if (restart->limited || !can_be_limited(pass, guest) || (pass->faults & FAULT_NO_RESET_BOOKING) != 0)
         return;
-    if (!first && paging_file(guest) == NULL && (guest->driver_up || booted_for(pass, guest) >= LIMIT_GRACE_USEC))
+    if (!first && paging_file(guest) == NULL && (guest->driver_up || known_for(pass, guest) >= LIMIT_GRACE_USEC))
         return;
     restart->limited = first_grant(pass, i, overhead_kib, &restart->granted_kib);
     /* its driver begins from the maximum, and until it is down from there the size tells nothing */
@@ -159,7 +167,7 @@ limit_holds(const Pass *pass, size_t i, uint64_t overhead_kib)
     if (guest->limits.high_kib != LIMIT_NONE &&
         guest->limits.high_kib <= granted + overhead_kib + HOLDING_SLACKS * pass->state->work[i].slack_kib)
         return true;
-    return booted_for(pass, guest) < LIMIT_GRACE_USEC;
+    return known_for(pass, guest) < LIMIT_GRACE_USEC;
 }
 
 /* Its driver is not back: it has not reported, nor has the balloon moved. */
