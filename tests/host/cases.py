@@ -253,7 +253,7 @@ class Killed(Four):
 
 
 class Missing(Four):
-    """A guest that does not come back, while another one's folder can hold no paging file."""
+    """A guest that does not come back within its deadline."""
 
     def case_guest_that_never_comes_back(self):
         self.begin()
