@@ -372,6 +372,35 @@ second_reset_is_booked_as_the_first(void **state)
 }
 
 static void
+guest_that_is_seen_late_is_booked_at_what_it_holds(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    StartRequest request = {.name = (char *)"g0",
+                            .settings = rw->world->fake[0].settings,
+                            .restart = RESTART_SOON,
+                            .need_kib = 512 * MIB,
+                            .booked_kib = 280 * MIB};
+    const StartRequest *requests[] = {&request};
+
+    g_strlcpy(request.uuid, rw->world->fake[0].uuid, sizeof request.uuid);
+    restart_world_run(rw, 60);
+    restart_world_stop(rw, 0);
+    restart_world_run(rw, 20);
+    rw->world->snapshot.starts = requests;
+    rw->world->snapshot.start_count = 1;
+    restart_world_tick(rw);
+    assert_in_range(rw->world->plan.starts[0].booked_kib, 280 * MIB, 400 * MIB);
+    rw->world->snapshot.start_count = 0;
+    restart_world_start(rw, 0);
+    rw->world->guests[0].boot_usec -= 12 * SEC;
+    rw->qemu[0].touched = 450 * MIB;
+    restart_world_tick(rw);
+    assert_in_range(rw->world->plan.guests[0].committed_kib, 450 * MIB, 512 * MIB);
+    restart_world_free(rw);
+    (void)state;
+}
+
+static void
 restored_guest_is_no_restart_and_is_not_told_startup(void **state)
 {
     RestartWorld *rw = restart_world_new(4, 0);
@@ -608,6 +637,7 @@ main(void)
         cmocka_unit_test(start_soon_after_a_stop_is_paged_and_a_cold_start_is_not),
         cmocka_unit_test(what_was_booked_for_a_start_is_what_its_guest_begins_with),
         cmocka_unit_test(guest_that_is_seen_late_begins_with_that_too),
+        cmocka_unit_test(guest_that_is_seen_late_is_booked_at_what_it_holds),
         cmocka_unit_test(guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum),
         cmocka_unit_test(new_daemon_leaves_the_file_to_a_guest_that_still_boots),
         cmocka_unit_test(second_reset_is_booked_as_the_first),
