@@ -64,6 +64,9 @@ typedef struct GuestReport {
 
 typedef struct GuestRecord {
     char uuid[37];
+    /* Another number: another record, and nothing of the one with this uuid before holds for it (a transient guest that
+       was gone and is there again). Never 0. */
+    uint64_t serial;
     char *name;
     uint64_t definition_serial; /* another number whenever one of the two XMLs is another */
     char *live_xml;             /* NULL while off */
@@ -148,10 +151,30 @@ typedef struct GuestWorld {
 
 /* ---- the host ---- */
 
+/* A pool of huge pages of one size. */
+typedef struct HostPool {
+    uint64_t page_kib; /* 0: no such pool, nor any behind it */
+    uint64_t total_kib;
+    uint64_t free_kib;
+} HostPool;
+
+#define HOST_POOLS_MAX 4
+
+/* A NUMA node of the host. */
+typedef struct HostNode {
+    uint64_t total_kib; /* 0: there is no such node, or it has no memory */
+    uint64_t available_kib;
+} HostNode;
+
+#define HOST_NODES_MAX 64
+
 typedef struct HostFigures {
     uint64_t total_kib;     /* MemTotal */
-    uint64_t available_kib; /* MemAvailable */
+    uint64_t available_kib; /* MemAvailable, and what ZFS gives back (arc_kib) */
+    uint64_t arc_kib; /* of ZFS's cache above its own minimum: given back under pressure, not part of MemAvailable */
     uint64_t hugepages_kib; /* all huge page pools, used or not: outside of everything */
+    HostPool pools[HOST_POOLS_MAX];
+    HostNode nodes[HOST_NODES_MAX]; /* all zero on a host with one node */
     uint64_t swap_total_kib;
     uint64_t swap_free_kib;
     uint32_t pressure_some_centi; /* PSI memory "some" avg10, in hundredths of a percent */

@@ -76,6 +76,13 @@ typedef enum BalloonBar {
     BALLOON_BAD_MEMORY, /* <memory> is absent or senseless in the XML */
 } BalloonBar;
 
+/* What a guest's memory lies in. It says which figure of its cgroup is its memory. */
+typedef enum MemorySource {
+    MEMORY_ANONYMOUS,
+    MEMORY_SHARED, /* memfd or other shared memory: "shmem" in memory.stat */
+    MEMORY_FILE,   /* a file: "file" in memory.stat */
+} MemorySource;
+
 /*
  * One guest's settings, defaults applied: minimum <= startup <= maximum holds always. All three are whole pages, rounded up:
  * told another size, a balloon ends at the next larger one, and libvirt rounds <memory> up itself (src/qemu/qemu_domain.c,
@@ -87,7 +94,15 @@ typedef struct GuestSettings {
     uint64_t minimum_kib;
     uint64_t startup_kib;
     uint64_t maximum_kib; /* memory within the balloon's reach: <memory> less fixed_kib */
-    uint64_t fixed_kib;   /* memory devices outside the balloon's reach (virtio-mem), counted in full */
+    /* Memory devices outside the balloon's reach (virtio-mem): each the larger of what it was asked for and what it has
+       plugged. QEMU plugs no more than it was asked for (hw/virtio/virtio-mem.c, virtio_mem_plug_request). */
+    uint64_t fixed_kib;
+    uint64_t hugepages_kib;     /* part of maximum and fixed that lies in a huge page pool, not in ordinary memory */
+    uint64_t hugepage_size_kib; /* of that pool's pages; 0: none of it does */
+    uint64_t hard_limit_kib;    /* <memtune><hard_limit>: memory.max of its cgroup; 0: none */
+    uint64_t strict_nodes;      /* bit n: bound to the host's NUMA node n (<numatune> strict); 0: not bound */
+    MemorySource source;
+    bool immediate; /* QEMU touches all its memory before the guest runs (<allocation mode='immediate'/>) */
     uint32_t buffer_percent;
     uint32_t priority;
     bool smart_paging;

@@ -21,6 +21,7 @@ typedef enum GuestDoubt {
 
 typedef struct GuestSnapshot {
     const char *uuid;
+    uint64_t serial; /* of its record: another number, another guest of the same uuid */
     const char *name;
     const GuestSettings *settings;
 
@@ -60,6 +61,9 @@ typedef struct GuestSnapshot {
     uint64_t major_faults;     /* likewise */
     uint64_t report_span_usec; /* time between these two reports; 0: there was one only */
     uint32_t doubts;           /* GuestDoubt bits */
+    /* Memory that its QEMU gives it and its kernel does not see (a dimm that is not online): its own total and its balloon
+       together say so. It is not there to be squeezed, since all of it would be taken from what the guest does see. */
+    uint64_t unseen_kib;
 
     uint64_t resident_kib; /* what its QEMU holds of the host's memory, 0 where unknown */
 
