@@ -71,6 +71,8 @@ typedef struct GuestRecord {
     uint64_t definition_serial; /* another number whenever one of the two XMLs is another */
     char *live_xml;             /* NULL while off */
     char *inactive_xml;         /* NULL for a transient guest */
+    /* Of a guest that is off with its memory in a file of libvirt (managed save): what its next start brings. NULL: it boots. */
+    char *saved_xml;
     GuestLife life;
     bool migrating;     /* leaving or arriving: nothing may be changed */
     bool answering;     /* false: a call into its monitor is past its deadline */
