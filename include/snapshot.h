@@ -66,6 +66,8 @@ typedef struct GuestSnapshot {
     uint64_t unseen_kib;
 
     uint64_t resident_kib; /* what its QEMU holds of the host's memory, 0 where unknown */
+    /* What else its group holds and can't give back: shared memory that is not the guest's, as a disk image on tmpfs. */
+    uint64_t group_other_kib;
 
     GuestLimits limits;         /* of its cgroup; zero while off */
     const PagingRecord *paging; /* its paging file; NULL: none */
