@@ -282,7 +282,7 @@ settle_request(StartRequest *request, const StartAsk *ask, const GuestRecord *re
         return g_strdup("the guest is not known");
     if (!domain_xml_parse(xml, &domain, &error))
         return g_strdup(error->message);
-    startup = (StartupDefault){.known = domain.has_current, .kib = domain.current_kib};
+    startup = (StartupDefault){.known = domain.memory.has_current, .kib = domain.memory.current_kib};
     if (record != NULL)
         request->name = g_strdup(record->name);
     else
@@ -303,8 +303,8 @@ settle_request(StartRequest *request, const StartAsk *ask, const GuestRecord *re
     else if (ask->kind == START_BOOT)
         request->need_kib = request->settings.startup_kib + request->settings.fixed_kib;
     else
-        request->need_kib = (domain.has_current ? MIN(domain.current_kib, request->settings.maximum_kib)
-                                                : request->settings.maximum_kib) +
+        request->need_kib = (domain.memory.has_current ? MIN(domain.memory.current_kib, request->settings.maximum_kib)
+                                                       : request->settings.maximum_kib) +
                             request->settings.fixed_kib;
     request->forced = !request->settings.managed || !settings->admission_enabled;
     return NULL;
