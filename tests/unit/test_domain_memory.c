@@ -254,11 +254,14 @@ guest_that_can_outgrow_its_hard_limit_is_told_of_and_stays_in_force(void **state
     SAYS(f, false, "hard_limit", "8 GiB", "10 GiB");
     define(f, domain(7, limit, ""));
     assert_null(issue(f));
-    /* huge pages are not charged to it */
-    define(f,
-           domain(10,
-                  "<memoryBacking><hugepages/></memoryBacking><memtune><hard_limit unit='GiB'>1</hard_limit></memtune>",
-                  ""));
+    /* virtio-mem is charged to it, too */
+    define(f, domain(10, limit,
+                     "<memory model='virtio-mem'><target><size unit='GiB'>6</size><requested unit='GiB'>5</requested>"
+                     "</target></memory>"));
+    SAYS(f, false, "hard_limit", "8 GiB", "9 GiB");
+    define(f, domain(10, limit,
+                     "<memory model='virtio-mem'><target><size unit='GiB'>6</size><requested unit='GiB'>1</requested>"
+                     "</target></memory>"));
     assert_null(issue(f));
 }
 
