@@ -38,6 +38,9 @@ read_settings(const DomainXml *domain, StartKind kind, const GuestSettings *know
         if (!use_last_good(known, guest))
             guest->mode = GUEST_MODE_STATIC;
     }
+    /* its network gives it a host device, which its XML says only once it runs */
+    if (known != NULL && known->bar == BALLOON_VFIO && domain->on_network && guest->bar == BALLOON_USABLE)
+        guest->bar = BALLOON_VFIO;
     guest->element_gone =
         known != NULL && !domain->element.present && (known->element_gone || (known->managed && !guest->managed));
 }

@@ -216,8 +216,11 @@ take_device(Parser *parser, const char *name, const char *const *names, const ch
     } else if (at(parser, "/domain/devices/hostdev")) {
         take_hostdev(parser, names, values);
     } else if (at(parser, "/domain/devices/interface")) {
-        if (attribute_is("type", "hostdev", names, values))
+        domain->on_network = domain->on_network || attribute_is("type", "network", names, values);
+        if (attribute_is("type", "hostdev", names, values)) {
+            domain->hostdev_interface = true;
             bar_balloon(parser, BALLOON_VFIO);
+        }
         if (attribute_is("type", "vdpa", names, values))
             bar_balloon(parser, BALLOON_VDPA);
     } else if (at(parser, "/domain/devices/disk")) {

@@ -40,7 +40,9 @@ typedef struct DomainXml {
     bool autodeflate;
     uint32_t period_sec; /* <stats period=> */
     BalloonBar bar;      /* what pins or locks memory, huge pages left aside; BALLOON_USABLE where nothing does */
-    char *disk_file;     /* of the first disk that is a file; NULL: none */
+    bool on_network;     /* an interface of its is on a libvirt network, which may give it a host device once it runs */
+    bool hostdev_interface; /* an interface of its is a host device */
+    char *disk_file;        /* of the first disk that is a file; NULL: none */
 
     DomainElement element;
     GPtrArray *unknown; /* of char *: complaints of things in the element or beside it that nobody knows */

@@ -10,6 +10,9 @@
  * (<currentMemory>) and the period of the statistics. A transient guest has no inactive XML; what its live one
  * said when it was first seen, or at its last start, is kept.
  *
+ * An interface on a libvirt network that hands out host devices is "network" in the inactive XML and "hostdev" in the live
+ * one (libvirt src/conf/domain_conf.c, virDomainNetDefFormat): that its memory will be pinned is known of a guest that ran once.
+ *
  * What a bad element does: the attributes that were last good stay in force, with the startup that they were
  * good with. Where there were none, or where they no longer go with the guest's memory, the guest counts as
  * mode=static with no attributes: booked in full and left alone until the element is put right. Squeezing or
@@ -37,6 +40,7 @@ typedef struct Entry {
     uint32_t period_sec;
     bool configured_known; /* the two above were read */
     bool element_gone;     /* as in GuestSettings */
+    bool network_pins;     /* when it ran, its libvirt network had given it a host device */
     bool next_is_bare;     /* it runs with the element, and its definition for the next start has none */
     GuestIssue issue;      /* message is NULL: none */
 } Entry;
@@ -115,6 +119,7 @@ remember_configured(Entry *entry, const GuestRecord *record, const DomainXml *in
         from = in_force;
     } else if (domain_xml_parse(record->inactive_xml, &inactive, &error)) {
         from = &inactive;
+        entry->network_pins = in_force->hostdev_interface && !inactive.hostdev_interface && inactive.on_network;
         entry->next_is_bare = in_force->element.present && !inactive.element.present;
     } else {
         g_ptr_array_add(complaints, g_strdup_printf("configuration for the next start: %s", error->message));
@@ -153,6 +158,8 @@ work_out_settings(Entry *entry, DomainXml *domain, const Settings *settings, GPt
     }
     entry->settings.configured_period_sec = entry->period_sec;
     entry->settings.element_gone = entry->element_gone;
+    if (entry->network_pins && domain->on_network && entry->settings.bar == BALLOON_USABLE)
+        entry->settings.bar = BALLOON_VFIO;
 }
 
 static void

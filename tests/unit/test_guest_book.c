@@ -465,6 +465,28 @@ balloons_that_free_nothing_are_told_by_their_devices(void **state)
 }
 
 static void
+network_that_gives_host_devices_is_known_once_the_guest_ran(void **state)
+{
+    Fixture *f = *state;
+    static const char network[] = "<interface type='network'><source network='sriov'/></interface>";
+    static const char device[] = "<interface type='hostdev'/>";
+
+    define_off(&f->records[0], domain("", "", network));
+    assert_int_equal(update(f)->bar, BALLOON_USABLE); /* nobody can know */
+    define_running(&f->records[0], domain("", "", device), domain("", "", network));
+    assert_int_equal(update(f)->bar, BALLOON_VFIO);
+    f->records[0].life = GUEST_LIFE_OFF;
+    assert_int_equal(update(f)->bar, BALLOON_VFIO);
+    define_off(&f->records[0], domain("", "", "<interface type='bridge'/>"));
+    assert_int_equal(update(f)->bar, BALLOON_USABLE);
+    /* on a network of another kind the next time */
+    define_running(&f->records[0], domain("", "", network), domain("", "", network));
+    assert_int_equal(update(f)->bar, BALLOON_USABLE);
+    f->records[0].life = GUEST_LIFE_OFF;
+    assert_int_equal(update(f)->bar, BALLOON_USABLE);
+}
+
+static void
 memory_is_read_in_every_unit(void **state)
 {
     Fixture *f = *state;
@@ -632,6 +654,7 @@ main(void)
         test(one_bad_guest_does_not_touch_the_others),
         test(guests_that_come_and_go_keep_the_others_settings),
         test(balloons_that_free_nothing_are_told_by_their_devices),
+        test(network_that_gives_host_devices_is_known_once_the_guest_ran),
         test(memory_is_read_in_every_unit),
         test(memory_devices_are_in_reach_of_the_balloon_only_if_they_are_dimms),
         test(a_running_guest_is_judged_by_its_live_xml_and_started_by_its_inactive_one),

@@ -208,6 +208,21 @@ what_is_touched_before_it_runs_is_needed_at_once(void **state)
 }
 
 static void
+network_that_gave_it_a_host_device_gives_it_one_again(void **state)
+{
+    World *world = *state;
+    const GuestSettings known = {
+        .managed = true, .startup_kib = GIB, .maximum_kib = 8 * GIB, .bar = BALLOON_VFIO, .vcpus = 1};
+    g_autofree char *xml = domain(8, 1024, "", "", "<interface type='network'/>");
+    g_autofree char *bridged = domain(8, 1024, "", "", "<interface type='bridge'/>");
+
+    assert_int_equal(settle(world, &(StartAsk){.uuid = A, .xml = xml, .hook = true}, &world->record, &known)->need_kib,
+                     8 * GIB);
+    assert_int_equal(
+        settle(world, &(StartAsk){.uuid = A, .xml = bridged, .hook = true}, &world->record, &known)->need_kib, GIB);
+}
+
+static void
 virtio_mem_is_needed_as_far_as_it_is_asked_for(void **state)
 {
     World *world = *state;
@@ -289,6 +304,7 @@ main(void)
         TEST(element_that_is_gone_costs_all_memory_and_is_no_refusal),
         TEST(pool_memory_is_needed_of_the_pool_and_the_rest_in_full),
         TEST(what_is_touched_before_it_runs_is_needed_at_once),
+        TEST(network_that_gave_it_a_host_device_gives_it_one_again),
         TEST(virtio_mem_is_needed_as_far_as_it_is_asked_for),
         TEST(guest_is_started_with_what_it_needs_for_itself),
         TEST(managed_save_brings_what_is_in_its_file),
