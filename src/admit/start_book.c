@@ -412,7 +412,8 @@ settle_entry(StartBook *book, StartEntry *entry, const StartPlan *plan, uint64_t
     bool was_waiting = entry->request.waiting;
     uint64_t booked = entry->request.booked_kib;
 
-    entry->request.booked_kib = plan->booked_kib;
+    /* one that waits for more keeps what it has */
+    entry->request.booked_kib = plan->verdict == START_WAITS ? MAX(booked, plan->booked_kib) : plan->booked_kib;
     if (was_waiting && plan->verdict != START_WAITS)
         reason = start_plan_text(plan);
     if (was_waiting && plan->verdict == START_ADMITTED) {

@@ -381,6 +381,7 @@ what_brings_more_than_was_asked_for_waits_for_the_rest(void **state)
     settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
     world->now_usec += SECOND;
     assert_true(hook_asks(world, START_RESTORE, "1536", NULL, 1));
+    settle(world, START_WAITS, 0);
     look(world);
     assert_int_equal(world->count, 1);
     assert_true(world->requests[0]->waiting);
