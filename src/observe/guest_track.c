@@ -247,6 +247,7 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
         take_answer(track, record, settings, now_usec);
 
     guest->uuid = record->uuid;
+    guest->serial = record->serial;
     guest->name = record->name;
     guest->settings = settings;
     guest->life = record->life;

@@ -621,6 +621,26 @@ guests_that_come_and_go_keep_the_others_history(void **state)
     assert_int_equal(look(f)->report_serial, 1); /* known no more */
 }
 
+static void
+a_transient_guest_that_is_created_again_is_another_guest(void **state)
+{
+    Fixture *f = *state;
+    const GuestSnapshot *g;
+
+    f->record.serial = 7;
+    assert_int_equal(begin(f)->serial, 7);
+    assert_true(look(f)->driver_up);
+    /* destroyed and created between two looks: its counters begin anew, at the numbers they had */
+    f->record.serial = 8;
+    f->record.report = (GuestReport){0};
+    g = look(f);
+    assert_int_equal(g->serial, 8);
+    assert_false(g->driver_up);
+    assert_false(g->has_usable);
+    assert_int_equal(g->report_serial, 0);
+    assert_int_equal(look(f)->serial, 8);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -649,6 +669,7 @@ main(void)
         test(pressure_is_told_once),
         test(the_period_is_the_one_the_guest_was_asked_for),
         test(guests_that_come_and_go_keep_the_others_history),
+        test(a_transient_guest_that_is_created_again_is_another_guest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
