@@ -66,6 +66,8 @@ typedef struct GuestSnapshot {
     uint64_t unseen_kib;
 
     uint64_t resident_kib; /* what its QEMU holds of the host's memory, 0 where unknown */
+    uint64_t
+        group_other_kib; /* what its cgroup holds beside (GuestResident.other_kib): no balloon or limit gives it back */
 
     GuestLimits limits;         /* of its cgroup; zero while off */
     const PagingRecord *paging; /* its paging file; NULL: none */

@@ -188,11 +188,11 @@ read_figures(void *self, HostFigures *figures, GError **error)
 }
 
 static bool
-read_resident(void *self, const GuestRecord *guest, uint64_t *resident_kib)
+read_resident(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident)
 {
     HostFiles *files = self;
 
-    return resident_reader_read(files->resident, guest->pid, resident_kib);
+    return resident_reader_read(files->resident, guest->pid, settings, resident);
 }
 
 HostWorld

@@ -46,7 +46,7 @@ no_host(void *self, HostFigures *figures, GError **error)
 }
 
 static bool
-no_resident(void *self, const GuestRecord *guest, uint64_t *resident_kib)
+no_resident(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident)
 {
     return false;
 }

@@ -7,9 +7,6 @@
 #include "observe/host_files.h"
 #include "units.h"
 
-#include <dirent.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <unistd.h>
 
 typedef struct Fixture {
@@ -33,14 +30,6 @@ host(const char *name)
 
     f.world = host_files_world(f.files);
     return f;
-}
-
-static bool
-resident(Fixture *f, pid_t pid, uint64_t *kib)
-{
-    GuestRecord record = {.life = GUEST_LIFE_RUNNING, .pid = pid};
-
-    return f->world.resident(f->world.self, &record, kib);
 }
 
 static void
@@ -101,151 +90,11 @@ a_host_that_cannot_be_read_is_an_error_and_leaves_the_figures_alone(void **state
 {
     g_auto(Fixture) f = host("no-such-host");
     g_autoptr(GError) error = NULL;
-    uint64_t kib = 99;
 
     f.figures.total_kib = 5;
     assert_false(f.world.read(f.world.self, &f.figures, &error));
     assert_true(g_error_matches(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED));
     assert_int_equal(f.figures.total_kib, 5);
-    assert_false(resident(&f, 1, &kib));
-    assert_int_equal(kib, 99);
-}
-
-static void
-resident_memory_is_that_of_the_guests_own_cgroup(void **state)
-{
-    g_auto(Fixture) f = host("modern");
-    uint64_t kib = 0;
-
-    for (int i = 0; i < 3; i++) {
-        /* anonymous, shared and kernel memory of .../libvirt, the first group upwards that is not threaded */
-        assert_true(resident(&f, 4242, &kib));
-        assert_int_equal(kib, (UINT64_C(2151677952) + 8192 + 12910592) / 1024);
-    }
-}
-
-static void
-kernel_memory_is_summed_where_the_kernel_does_not(void **state)
-{
-    g_auto(Fixture) f = host("rhel9");
-    uint64_t kib = 0;
-
-    assert_true(resident(&f, 77, &kib));
-    assert_int_equal(kib, (UINT64_C(1073741824) + 1048576 + 294912 + 6123520 + 12096 + 4096 + 40960 + 2160912) / 1024);
-}
-
-static void
-a_group_that_others_share_is_not_taken_for_the_guests(void **state)
-{
-    g_auto(Fixture) f = host("modern");
-    uint64_t kib = 0;
-
-    assert_true(resident(&f, 4243, &kib)); /* of a user's session: from the process */
-    assert_int_equal(kib, 1048576 + 20480);
-    assert_true(resident(&f, 4244, &kib)); /* its group is gone */
-    assert_int_equal(kib, 524288);
-}
-
-static void
-on_cgroup_v1_resident_memory_is_that_of_the_process(void **state)
-{
-    g_auto(Fixture) old = host("old");
-    g_auto(Fixture) hybrid = host("hybrid");
-    uint64_t kib = 0;
-
-    assert_true(resident(&old, 900, &kib));
-    assert_int_equal(kib, 4194304 + 1024);
-    assert_true(resident(&hybrid, 55, &kib));
-    assert_int_equal(kib, 701);
-}
-
-static void
-a_process_that_is_not_there_or_has_ended_is_no_error_and_tells_nothing(void **state)
-{
-    g_auto(Fixture) f = host("hybrid");
-    uint64_t kib = 99;
-
-    assert_false(resident(&f, 0, &kib));
-    assert_false(resident(&f, 12345, &kib));
-    assert_false(resident(&f, 56, &kib)); /* ended, not waited for: it has no memory any more */
-    assert_int_equal(kib, 99);
-}
-
-static unsigned
-open_files(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count;
-}
-
-static void
-files_of_guests_that_are_gone_are_let_go(void **state)
-{
-    g_auto(Fixture) f = host("modern");
-    unsigned before;
-    uint64_t kib;
-
-    assert_true(f.world.read(f.world.self, &f.figures, NULL));
-    before = open_files();
-    assert_true(resident(&f, 4242, &kib));
-    assert_int_equal(open_files(), before + 1);
-    for (int i = 0; i < 100; i++) {
-        assert_true(f.world.read(f.world.self, &f.figures, NULL));
-        assert_true(resident(&f, 4242, &kib));
-    }
-    assert_int_equal(open_files(), before + 1);
-    for (int i = 0; i < 30; i++)
-        assert_true(f.world.read(f.world.self, &f.figures, NULL));
-    assert_int_equal(open_files(), before);
-}
-
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    return remove(path);
-}
-
-static int
-remove_work(void **state)
-{
-    nftw(TEST_WORK, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-    return 0;
-}
-
-static void
-put(const char *path, const char *text)
-{
-    g_autofree char *full = g_build_filename(TEST_WORK, path, NULL);
-    g_autofree char *directory = g_path_get_dirname(full);
-
-    g_mkdir_with_parents(directory, 0700);
-    assert_true(g_file_set_contents(full, text, -1, NULL));
-}
-
-static void
-a_guest_that_moves_to_a_group_of_its_own_is_found_there_later(void **state)
-{
-    g_auto(Fixture) f = {.files = host_files_new(TEST_WORK)};
-    uint64_t kib = 0;
-
-    f.world = host_files_world(f.files);
-    put("proc/meminfo", "MemTotal: 10 kB\nMemAvailable: 5 kB\n");
-    put("proc/5/status", "RssAnon:\t 100 kB\nRssShmem:\t 1 kB\n");
-    put("proc/5/cgroup", "0::/\n");
-    put("sys/fs/cgroup/qemu-1-a.libvirt-qemu/memory.stat", "anon 2048\nkernel 1024\nshmem 0\n");
-    assert_true(resident(&f, 5, &kib));
-    assert_int_equal(kib, 101);
-    put("proc/5/cgroup", "0::/qemu-1-a.libvirt-qemu\n");
-    for (int i = 0; i < 120; i++) {
-        assert_true(f.world.read(f.world.self, &f.figures, NULL));
-        assert_true(resident(&f, 5, &kib));
-    }
-    assert_int_equal(kib, 3);
 }
 
 static void
@@ -275,14 +124,15 @@ this_host_is_read(void **state)
     g_autoptr(HostFiles) files = host_files_new("");
     HostWorld world = host_files_world(files);
     GuestRecord self = {.life = GUEST_LIFE_RUNNING, .pid = getpid()};
+    GuestSettings settings = {.maximum_kib = KIB_PER_GIB};
+    GuestResident resident = {0};
     HostFigures figures;
-    uint64_t kib = 0;
     g_autoptr(GError) error = NULL;
 
     assert_true(world.read(world.self, &figures, NULL));
     assert_true(figures.total_kib > figures.available_kib);
-    assert_true(world.resident(world.self, &self, &kib));
-    assert_true(kib > 0 && kib < figures.total_kib);
+    assert_true(world.resident(world.self, &self, &settings, &resident));
+    assert_true(resident.memory_kib > 0 && resident.memory_kib < figures.total_kib);
     if (host_files_watch_pressure(files, not_pressed, NULL, &error))
         g_main_context_iteration(NULL, FALSE);
     else
@@ -298,14 +148,6 @@ main(void)
         cmocka_unit_test(huge_pages_of_all_sizes_are_counted_where_the_kernel_does_not_sum_them),
         cmocka_unit_test(figures_that_cannot_be_are_bounded),
         cmocka_unit_test(a_host_that_cannot_be_read_is_an_error_and_leaves_the_figures_alone),
-        cmocka_unit_test(resident_memory_is_that_of_the_guests_own_cgroup),
-        cmocka_unit_test(kernel_memory_is_summed_where_the_kernel_does_not),
-        cmocka_unit_test(a_group_that_others_share_is_not_taken_for_the_guests),
-        cmocka_unit_test(on_cgroup_v1_resident_memory_is_that_of_the_process),
-        cmocka_unit_test(a_process_that_is_not_there_or_has_ended_is_no_error_and_tells_nothing),
-        cmocka_unit_test(files_of_guests_that_are_gone_are_let_go),
-        cmocka_unit_test_setup_teardown(a_guest_that_moves_to_a_group_of_its_own_is_found_there_later, remove_work,
-                                        remove_work),
         cmocka_unit_test(a_recorded_pressure_file_is_not_watched),
         cmocka_unit_test(this_host_is_read),
     };

@@ -40,13 +40,13 @@ read_host(void *self, HostFigures *figures, GError **error)
 }
 
 static bool
-read_resident(void *self, const GuestRecord *guest, uint64_t *resident_kib)
+read_resident(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident)
 {
     Fixture *f = self;
 
     if (!f->resident_known)
         return false;
-    *resident_kib = 777;
+    *resident = (GuestResident){.memory_kib = 777, .other_kib = 55};
     return true;
 }
 
@@ -542,8 +542,10 @@ resident_memory_is_the_hosts_figure_or_else_the_reports(void **state)
 
     f->resident_known = true;
     assert_int_equal(begin(f)->resident_kib, 777);
+    assert_int_equal(look(f)->group_other_kib, 55);
     f->resident_known = false;
     assert_int_equal(look(f)->resident_kib, 4 * GIB);
+    assert_int_equal(look(f)->group_other_kib, 0);
     f->record.report.fields &= ~(uint32_t)REPORT_RESIDENT;
     assert_int_equal(look(f)->resident_kib, 0);
 }
