@@ -5,6 +5,7 @@
 
 #include "balloon_track.h"
 #include "snapshot.h"
+#include "unseen.h"
 
 /* Zeroed before its first use; holds nothing to free. */
 typedef struct GuestTrack {
@@ -32,6 +33,7 @@ typedef struct GuestTrack {
     uint64_t major_faults;
     bool counter_went_back;
     BalloonTrack balloon;
+    UnseenTrack unseen;
 } GuestTrack;
 
 /*
