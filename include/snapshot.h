@@ -60,7 +60,10 @@ typedef struct GuestSnapshot {
     uint64_t swapped_out_kib;  /* likewise */
     uint64_t major_faults;     /* likewise */
     uint64_t report_span_usec; /* time between these two reports; 0: there was one only */
-    uint32_t doubts;           /* GuestDoubt bits */
+    /* How often it reports: the shorter of the last two times between reports, while it ran. Longer than period_usec: somebody
+       else has asked it to report less often. 0: not known yet. */
+    uint64_t rhythm_usec;
+    uint32_t doubts; /* GuestDoubt bits */
     /* Memory that its QEMU gives it and its kernel does not see (a dimm that is not online): its own total and its balloon
        together say so. It is not there to be squeezed, since all of it would be taken from what the guest does see. It is
        part of actual_kib and of report_actual_kib, so a demand worked out of that has it in it. */

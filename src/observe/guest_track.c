@@ -128,6 +128,7 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     track->report_usec = 0;
     track->report_age_usec = 0;
     track->report_span_usec = 0;
+    track->ran_usec[0] = track->ran_usec[1] = 0;
     track->report = (GuestReport){0};
     track->report_actual_kib = 0;
     track->swapped_in_kib = 0;
@@ -146,6 +147,7 @@ static void
 readopt(GuestTrack *track, const GuestRecord *record)
 {
     track->readopted_usec = record->gap_usec;
+    track->ran_usec[0] = track->ran_usec[1] = 0;
     track->report = (GuestReport){0}; /* its counters may begin anew */
     track->baseline_known = false;
     track->driver_up = false;
@@ -209,6 +211,8 @@ take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *s
     track->major_faults =
         counter_delta(track, report, REPORT_MAJOR_FAULTS, track->report.major_faults, report->major_faults);
     track->report_span_usec = first ? 0 : MAX(saturating_sub(seen_usec, track->report_usec), 1);
+    track->ran_usec[1] = track->ran_usec[0];
+    track->ran_usec[0] = first ? 0 : track->report_age_usec;
     if (has(report, REPORT_ACTUAL) && figures.has_usable)
         take_sizes(track, size_now(report, settings), told_kib, settings, &figures);
     track->report = *report;
@@ -271,6 +275,7 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
     guest->unseen_kib = MIN(track->unseen.unseen_kib, guest->actual_kib);
     guest->report_usec = track->report_usec;
     guest->report_span_usec = track->report_span_usec;
+    guest->rhythm_usec = MIN(track->ran_usec[0], track->ran_usec[1]);
     guest->swapped_in_kib = MIN(track->swapped_in_kib, KIB_LIMIT);
     guest->swapped_out_kib = MIN(track->swapped_out_kib, KIB_LIMIT);
     guest->major_faults = track->major_faults;

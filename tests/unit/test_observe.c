@@ -603,6 +603,36 @@ the_period_is_the_one_the_guest_was_asked_for(void **state)
 }
 
 static void
+a_period_that_somebody_else_has_changed_shows_in_the_rhythm(void **state)
+{
+    Fixture *f = *state;
+    const GuestSnapshot *g = begin(f);
+    uint64_t reported = 501;
+
+    assert_int_equal(g->rhythm_usec, 0);
+    step(f, ++reported);
+    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
+    /* one report that comes late is no rhythm */
+    step(f, reported);
+    step(f, reported);
+    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
+    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
+    /* nor is a pause: no time passes in the guest */
+    f->record.life = GUEST_LIFE_PAUSED;
+    look(f);
+    f->now_usec += 60 * SEC;
+    look(f);
+    f->record.life = GUEST_LIFE_RUNNING;
+    look(f);
+    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
+    /* every five seconds now */
+    for (int i = 0; i < 10; i++)
+        g = step(f, reported + (uint64_t)(i + 1) / 5);
+    assert_int_equal(g->rhythm_usec, 5 * SEC);
+    assert_int_equal(g->period_usec, SEC);
+}
+
+static void
 guests_that_come_and_go_keep_the_others_history(void **state)
 {
     Fixture *f = *state;
@@ -670,6 +700,7 @@ main(void)
         test(figures_of_the_host_that_cannot_be_read_are_the_last_known_and_marked),
         test(pressure_is_told_once),
         test(the_period_is_the_one_the_guest_was_asked_for),
+        test(a_period_that_somebody_else_has_changed_shows_in_the_rhythm),
         test(guests_that_come_and_go_keep_the_others_history),
         test(a_transient_guest_that_is_created_again_is_another_guest),
     };
