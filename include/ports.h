@@ -184,15 +184,23 @@ typedef struct HostFigures {
     bool has_pressure;            /* false: no PSI in this kernel */
 } HostFigures;
 
+/* What a guest holds of the host's memory. */
+typedef struct GuestResident {
+    /* The guest's memory by where it lies (GuestSettings.source), QEMU's own and, where the cgroup tells, kernel memory. */
+    uint64_t memory_kib;
+    /* What else its cgroup holds and can't give back: shared memory of a guest whose own is not, as a disk image on tmpfs. */
+    uint64_t other_kib;
+} GuestResident;
+
 typedef struct HostWorld {
     void *self;
     /* Reads the host's figures. Returns false and sets error when they can't be had; *figures untouched. */
     bool (*read)(void *self, HostFigures *figures, GError **error);
     /*
-     * Memory of the host that the guest's QEMU holds, from its cgroup or its process: anonymous, shared and,
-     * where the cgroup tells, kernel memory. Returns false where neither tells; absent is no error.
+     * What a guest holds of the host's memory, from its cgroup or its process. Returns false where neither tells, *resident
+     * untouched; absent is no error.
      */
-    bool (*resident)(void *self, const GuestRecord *guest, uint64_t *resident_kib);
+    bool (*resident)(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident);
 } HostWorld;
 
 /* ---- limits and paging files ---- */

@@ -97,6 +97,7 @@ typedef struct GuestSettings {
     uint64_t minimum_kib;
     uint64_t startup_kib;
     uint64_t maximum_kib; /* memory within the balloon's reach: <memory> less fixed_kib */
+    uint64_t dimms_kib; /* dimms: part of maximum, which a guest sees once its kernel has brought it online. 0: none */
     /* Memory devices outside the balloon's reach (virtio-mem): each the larger of what it was asked for and what it has
        plugged. QEMU plugs no more than it was asked for (hw/virtio/virtio-mem.c, virtio_mem_plug_request). */
     uint64_t fixed_kib;
