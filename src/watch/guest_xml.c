@@ -8,7 +8,7 @@
 static const char *
 next_line(const char **text, size_t *length)
 {
-    static const char *const passing[] = {"<currentMemory", "<current ", "<stats period="};
+    static const char *const passing[] = {"<currentMemory", "<stats period="};
 
     while (**text != '\0') {
         const char *line = *text + strspn(*text, " \t");
@@ -45,35 +45,80 @@ guest_xml_is_same(const char *a, const char *b)
     }
 }
 
+typedef struct Found {
+    uint32_t period_sec;
+    uint64_t memory_kib;
+} Found;
+
+static bool
+is_at(GMarkupParseContext *context, const char *const *path, size_t count)
+{
+    const GSList *place = g_markup_parse_context_get_element_stack(context);
+
+    for (size_t i = 0; i < count; i++, place = place->next) {
+        if (place == NULL || strcmp(place->data, path[i]) != 0)
+            return false;
+    }
+    return place == NULL;
+}
+
 static void
 on_element(GMarkupParseContext *context, const char *element, const char **names, const char **values, void *data,
            GError **error)
 {
     static const char *const path[] = {"stats", "memballoon", "devices", "domain"};
-    const GSList *place = g_markup_parse_context_get_element_stack(context);
-    uint32_t *period = data;
+    Found *found = data;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(path); i++, place = place->next) {
-        if (place == NULL || strcmp(place->data, path[i]) != 0)
-            return;
-    }
-    for (; place == NULL && *names != NULL; names++, values++) {
+    if (!is_at(context, path, G_N_ELEMENTS(path)))
+        return;
+    for (; *names != NULL; names++, values++) {
         if (strcmp(*names, "period") == 0)
-            *period = (uint32_t)g_ascii_strtoull(*values, NULL, 10);
+            found->period_sec = (uint32_t)g_ascii_strtoull(*values, NULL, 10);
     }
+}
+
+static void
+on_text(GMarkupParseContext *context, const char *text, gsize length, void *data, GError **error)
+{
+    static const char *const path[] = {"memory", "domain"};
+    Found *found = data;
+    g_autofree char *number = NULL;
+
+    if (!is_at(context, path, G_N_ELEMENTS(path)))
+        return;
+    number = g_strndup(text, length);
+    found->memory_kib = g_ascii_strtoull(number, NULL, 10);
+}
+
+/* Damaged XML is reported where settings are read from it; here it says nothing from there on. */
+static Found
+find(const char *xml)
+{
+    static const GMarkupParser parser = {.start_element = on_element, .text = on_text};
+    g_autoptr(GMarkupParseContext) context = NULL;
+    Found found = {0};
+
+    if (xml == NULL)
+        return found;
+    context = g_markup_parse_context_new(&parser, G_MARKUP_TREAT_CDATA_AS_TEXT, &found, NULL);
+    (void)g_markup_parse_context_parse(context, xml, -1, NULL);
+    return found;
 }
 
 uint32_t
 guest_xml_period(const char *xml)
 {
-    static const GMarkupParser parser = {.start_element = on_element};
-    g_autoptr(GMarkupParseContext) context = NULL;
-    uint32_t period = 0;
+    return find(xml).period_sec;
+}
 
-    if (xml == NULL)
-        return 0;
-    context = g_markup_parse_context_new(&parser, G_MARKUP_TREAT_CDATA_AS_TEXT, &period, NULL);
-    /* Damaged XML is reported where settings are read from it; here it has no period. */
-    (void)g_markup_parse_context_parse(context, xml, -1, NULL);
-    return period;
+uint64_t
+guest_xml_memory_kib(const char *xml)
+{
+    return find(xml).memory_kib;
+}
+
+bool
+guest_xml_has_virtio_mem(const char *xml)
+{
+    return xml != NULL && strstr(xml, "<memory model='virtio-mem'") != NULL;
 }

@@ -8,9 +8,17 @@
 
 /*
  * Two live XMLs of one guest say the same, apart from what libvirt writes into it as it changes at run time:
- * balloon and virtio-mem sizes, the statistics period (which is ours) and whether the guest opened a channel.
+ * the balloon's size, the statistics period (which is ours) and whether the guest opened a channel. What a virtio-mem
+ * device is asked for and has plugged is a difference: it is memory of the guest.
  */
 bool guest_xml_is_same(const char *a, const char *b);
 
 /* Seconds in <memballoon><stats period=>; 0 where there is none, or xml is NULL. */
 uint32_t guest_xml_period(const char *xml);
+
+/* <memory>, which counts dimms too; 0 where there is none, or xml is NULL. libvirt always writes it in KiB
+   (domain_conf.c, virDomainDefFormatInternalSetRootName). */
+uint64_t guest_xml_memory_kib(const char *xml);
+
+/* The guest has a virtio-mem device: what it is asked for can change without an event. */
+bool guest_xml_has_virtio_mem(const char *xml);
