@@ -15,6 +15,8 @@
 struct Registry {
     Runs *runs;
     GHashTable *guests; /* uuid -> Guest */
+    GHashTable *strays; /* uuid -> KiB of the target whose call goes on while there is no guest */
+    uint64_t serials;   /* given out */
     ProcessSet *processes;
     GPtrArray *records; /* sorted; built when asked for */
     bool records_valid;
@@ -39,6 +41,7 @@ guest_free(void *data)
     g_free(guest->record.name);
     g_free(guest->record.live_xml);
     g_free(guest->record.inactive_xml);
+    g_free(guest->record.saved_xml);
     g_free(guest);
 }
 
@@ -49,6 +52,7 @@ registry_new(Runs *runs, void (*process_ended)(void *user_data, Guest *guest), v
 
     registry->runs = runs;
     registry->guests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_free);
+    registry->strays = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     registry->processes = process_set_new();
     registry->records = g_ptr_array_new();
     registry->process_ended = process_ended;
@@ -63,6 +67,7 @@ registry_free(Registry *registry)
         return;
     g_ptr_array_unref(registry->records);
     g_hash_table_unref(registry->guests);
+    g_hash_table_unref(registry->strays);
     process_set_free(registry->processes);
     g_free(registry);
 }
@@ -77,11 +82,13 @@ Guest *
 registry_add(Registry *registry, const char *uuid)
 {
     Guest *guest = registry_find(registry, uuid);
+    const uint64_t *stray_kib;
 
     if (guest != NULL)
         return guest;
     guest = g_new0(Guest, 1);
     g_strlcpy(guest->record.uuid, uuid, sizeof guest->record.uuid);
+    guest->record.serial = ++registry->serials;
     guest->record.life = GUEST_LIFE_OFF;
     guest->record.answering = true;
     guest->record.stop_usec = runs_stop_usec(registry->runs, uuid, now_usec());
@@ -89,6 +96,12 @@ registry_add(Registry *registry, const char *uuid)
     guest->registry = registry;
     guest->id = -1;
     guest->dead_id = -1;
+    stray_kib = g_hash_table_lookup(registry->strays, uuid);
+    if (stray_kib != NULL) {
+        target_book_inherit(&guest->target, *stray_kib);
+        guest_show_target(guest);
+        g_hash_table_remove(registry->strays, uuid);
+    }
     g_hash_table_insert(registry->guests, guest->record.uuid, guest);
     return guest;
 }
@@ -102,7 +115,18 @@ registry_remove(Registry *registry, Guest *guest, const GError *error)
         runs_note_off(registry->runs, guest->record.uuid, guest->record.name, now_usec());
     g_hash_table_steal(registry->guests, guest->record.uuid);
     target_book_restart(&guest->target, guest->record.uuid, error);
+    if (guest->target.sent.set) {
+        uint64_t sent_kib = saturating_add(guest->target.sent.kib, guest->target.sent_growth_kib);
+
+        g_hash_table_replace(registry->strays, g_strdup(guest->record.uuid), g_memdup2(&sent_kib, sizeof sent_kib));
+    }
     guest_free(guest);
+}
+
+void
+registry_end_stray_call(Registry *registry, const char *uuid)
+{
+    g_hash_table_remove(registry->strays, uuid);
 }
 
 void
@@ -190,8 +214,49 @@ guest_forget_process(Guest *guest, const char *why)
     guest->period_failures = 0;
     guest->period_retry_usec = 0;
     guest->job_doubt = false;
+    guest->job_denied = false;
+    guest->coming = false;
     target_book_restart(&guest->target, guest->record.uuid, error);
+    if (guest->stray_kib != 0 && now_usec() - guest->stray_usec < START_TWICE_USEC)
+        guest->target.kib = guest->stray_kib;
     guest_show_target(guest);
+}
+
+/*
+ * The guest of this uuid is another one than before: nothing of that one holds. Its boots are counted on, so that who only
+ * compares them sees a difference too.
+ */
+static void
+guest_become_another(Guest *guest)
+{
+    GuestRecord *record = &guest->record;
+
+    record->serial = ++guest->registry->serials;
+    record->definition_serial++;
+    record->report = (GuestReport){0};
+    record->ran_at_host_down = runs_ran_at_host_down(guest->registry->runs, record->uuid);
+    guest->period_wished = false;
+    guest->period_first_sec = 0;
+}
+
+/* What its next start brings is used up, or thrown away. */
+static void
+guest_forget_saved(Guest *guest)
+{
+    if (guest->record.saved_xml == NULL)
+        return;
+    g_clear_pointer(&guest->record.saved_xml, g_free);
+    guest->record.definition_serial++;
+}
+
+void
+guest_note_defined(Guest *guest)
+{
+    guest->changes++;
+    if (!guest->shown || guest->record.life != GUEST_LIFE_OFF)
+        return;
+    guest_forget_saved(guest);
+    guest_become_another(guest);
 }
 
 /* The first boot since the host went down is told as such as long as it lasts, a reset is another. */
@@ -207,6 +272,7 @@ guest_count_boot(Guest *guest, bool in_place, bool resumed)
     guest->stop_untold = false;
     if (in_place)
         record->ran_at_host_down = false;
+    guest_forget_saved(guest);
     runs_note_started(guest->registry->runs, record->uuid);
 }
 
@@ -214,15 +280,19 @@ void
 guest_note_start(Guest *guest, bool resumed)
 {
     bool expected = guest->boot_by_read && guest->record.life != GUEST_LIFE_OFF &&
-                    now_usec() - guest->record.boot_usec < START_TWICE_USEC;
+                    (guest->coming || now_usec() - guest->record.boot_usec < START_TWICE_USEC);
 
     guest->changes++;
     guest->boot_by_read = false;
+    guest->coming = false;
     if (expected) {
         guest->record.boot_resumed = resumed;
         return;
     }
     guest_forget_process(guest, "was started anew");
+    /* A guest without a definition ends with its run: this one is another. */
+    if (guest->shown && guest->record.inactive_xml == NULL)
+        guest_become_another(guest);
     guest_count_boot(guest, false, resumed);
     guest->record.life = GUEST_LIFE_RUNNING;
     guest->id = -1; /* not known until it is read */
@@ -292,6 +362,7 @@ guest_reading_clear(GuestReading *reading)
     g_clear_pointer(&reading->name, g_free);
     g_clear_pointer(&reading->live_xml, g_free);
     g_clear_pointer(&reading->inactive_xml, g_free);
+    g_clear_pointer(&reading->saved_xml, g_free);
 }
 
 /* The texts. A live XML that differs only in what changes by itself stays the one it was. */
@@ -309,8 +380,14 @@ guest_take_definition(Guest *guest, GuestReading *reading)
     if (record->live_xml == NULL || reading->live_xml == NULL
             ? record->live_xml != reading->live_xml
             : !guest_xml_is_same(record->live_xml, reading->live_xml)) {
+        if (record->live_xml != NULL && reading->live_xml != NULL) {
+            target_book_grow(&guest->target, guest_xml_memory_kib(record->live_xml),
+                             guest_xml_memory_kib(reading->live_xml));
+            guest_show_target(guest);
+        }
         g_free(record->live_xml);
         record->live_xml = g_steal_pointer(&reading->live_xml);
+        guest->has_size_ask = guest_xml_has_virtio_mem(record->live_xml);
         changed = true;
     }
     if (g_strcmp0(record->inactive_xml, reading->inactive_xml) != 0) {
@@ -318,9 +395,85 @@ guest_take_definition(Guest *guest, GuestReading *reading)
         record->inactive_xml = g_steal_pointer(&reading->inactive_xml);
         changed = true;
     }
+    if (g_strcmp0(record->saved_xml, reading->saved_xml) != 0) {
+        g_free(record->saved_xml);
+        record->saved_xml = g_steal_pointer(&reading->saved_xml);
+        changed = true;
+    }
     if (changed)
         record->definition_serial++;
     return changed;
+}
+
+/* The reading found a process that no event has told of yet. after_another: while the one before was taken to run. */
+static void
+guest_take_new_run(Guest *guest, const GuestReading *reading, bool after_another)
+{
+    GuestRecord *record = &guest->record;
+    /* While libvirt still starts it nothing says that it brings its memory, but the file that it would come from. */
+    bool resumed = reading->resumed || (reading->coming && record->saved_xml != NULL);
+
+    if (after_another)
+        guest_note_off(guest, STOP_UNTOLD);
+    guest_forget_process(guest, "was started anew");
+    if (guest->shown && (record->inactive_xml == NULL || reading->inactive_xml == NULL))
+        guest_become_another(guest);
+    guest_count_boot(guest, false, resumed);
+    if (reading->started_usec != 0 && !after_another)
+        record->boot_usec = reading->started_usec;
+    guest->boot_by_read = true;
+}
+
+/* Whether a job holds it. Its state shows a migration's last part only, and goes on to do so when a guest was restored and
+   stays paused (libvirt 9.0, qemu_saveimage.c, qemuSaveImageStartVM): what it does not say for certain must be asked. */
+static void
+guest_take_job(Guest *guest, const GuestReading *reading)
+{
+    bool says_so = reading->migrating && !guest->job_denied;
+
+    guest->job_denied = guest->job_denied && reading->migrating;
+    guest->job_doubt = (guest->record.migrating && !says_so) || (says_so && reading->life != GUEST_LIFE_RUNNING);
+    guest->record.migrating = guest->record.migrating || says_so;
+}
+
+/* Returns true when something changed that others want to know. */
+static bool
+guest_take_run(Guest *guest, const GuestReading *reading)
+{
+    GuestRecord *record = &guest->record;
+    GuestRecord before = *record;
+    uint32_t live_period_sec = guest_xml_period(reading->live_xml);
+    bool was_on = record->life != GUEST_LIFE_OFF;
+    bool another_run = was_on && ((guest->id >= 0 && guest->id != reading->id) ||
+                                  (record->pid != 0 && reading->pid != 0 && record->pid != reading->pid));
+
+    if (!guest->shown && !was_on && reading->started_usec == 0) {
+        record->boot_usec = now_usec(); /* it ran before it was seen */
+        runs_note_started(guest->registry->runs, record->uuid);
+    } else if (!was_on || another_run) {
+        guest_take_new_run(guest, reading, another_run);
+    } else if (guest->gap) {
+        record->gap_usec = now_usec();
+    }
+    /* An event told of this run, and not that the guest which had a definition had gone before. */
+    if (was_on && !another_run && guest->id < 0 && guest->shown && record->inactive_xml != NULL &&
+        reading->inactive_xml == NULL)
+        guest_become_another(guest);
+    record->life = reading->life;
+    if (reading->booted)
+        record->boot_resumed = false;
+    guest_take_job(guest, reading);
+    guest->coming = reading->coming;
+    guest->id = reading->id;
+    guest->dead_id = -1;
+    guest_set_pid(guest, reading->pid);
+    if (!guest->period_known)
+        guest->period_first_sec = live_period_sec;
+    guest->period_known = true;
+    guest->period_sec = live_period_sec;
+    return record->serial != before.serial || record->boots != before.boots || record->life != before.life ||
+           record->boot_resumed != before.boot_resumed || record->gap_usec != before.gap_usec ||
+           (record->migrating && !before.migrating);
 }
 
 bool
@@ -328,7 +481,6 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
 {
     GuestRecord *record = &guest->record;
     bool changed = !guest->shown;
-    uint32_t live_period_sec = guest_xml_period(reading->live_xml);
 
     /* libvirt has not noticed yet that this run is over. */
     if (reading->life != GUEST_LIFE_OFF && guest->dead_id >= 0 && reading->id == guest->dead_id) {
@@ -340,39 +492,7 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
         if (guest->shown || runs_is_running(guest->registry->runs, record->uuid))
             guest_note_off(guest, reading->stop);
     } else {
-        bool was_on = record->life != GUEST_LIFE_OFF;
-        bool another_run = was_on && ((guest->id >= 0 && guest->id != reading->id) ||
-                                      (record->pid != 0 && reading->pid != 0 && record->pid != reading->pid));
-
-        if (!guest->shown && !was_on && reading->started_usec == 0) {
-            record->boot_usec = now_usec(); /* it ran before it was seen */
-            runs_note_started(guest->registry->runs, record->uuid);
-        } else if (!was_on || another_run) {
-            if (another_run)
-                guest_note_off(guest, STOP_UNTOLD);
-            guest_forget_process(guest, "was started anew");
-            guest_count_boot(guest, false, reading->resumed);
-            if (reading->started_usec != 0 && !another_run)
-                record->boot_usec = reading->started_usec;
-            guest->boot_by_read = true;
-            changed = true;
-        } else if (guest->gap) {
-            record->gap_usec = now_usec();
-            changed = true;
-        }
-        if (record->life != reading->life || (reading->migrating && !record->migrating))
-            changed = true;
-        record->life = reading->life;
-        /* The state shows a migration's last part only. That one is over, or another job is, must be asked. */
-        guest->job_doubt = record->migrating && !reading->migrating;
-        record->migrating = record->migrating || reading->migrating;
-        guest->id = reading->id;
-        guest->dead_id = -1;
-        guest_set_pid(guest, reading->pid);
-        if (!guest->period_known)
-            guest->period_first_sec = live_period_sec;
-        guest->period_known = true;
-        guest->period_sec = live_period_sec;
+        changed = guest_take_run(guest, reading) || changed;
     }
     guest->gap = false;
     changed = guest_take_definition(guest, reading) || changed;
