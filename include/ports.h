@@ -218,7 +218,8 @@ typedef struct LimitWorld {
      * Sets memory.high of a guest; LIMIT_NONE puts back what was there before the first set. Lowering reclaims memory in the
      * writer (kernel mm/memcontrol.c, memory_high_write) and may take seconds: it is done elsewhere, done is called later on
      * the main loop's thread, once. While a write to a guest is under way only the newest value waits for it: the one that
-     * waited before ends with an error.
+     * waited before ends with an error. A raise waits for nothing: it overtakes the lowering of its own guest, which ends
+     * with DYNMEM_ERROR_REFUSED.
      */
     void (*set)(void *self, const GuestRecord *guest, uint64_t high_kib, GuestLimitDone done, void *user_data);
 } LimitWorld;
