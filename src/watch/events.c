@@ -103,12 +103,14 @@ on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detai
             set_life(guest, GUEST_LIFE_RUNNING, false);
         else
             guest_note_start(guest, is_resumed(detail));
-        /* Its memory only begins to arrive (qemu_migration.c, qemuMigrationDstPrepareActive). */
-        if (detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED)
-            set_life(guest, GUEST_LIFE_PAUSED, true);
+        /* Its memory only begins to arrive (qemu_migration.c, qemuMigrationDstPrepareActive), or is there, and another event
+           tells that it runs (qemu_saveimage.c, qemuSaveImageStartVM). */
+        if (detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED || detail == VIR_DOMAIN_EVENT_STARTED_RESTORED)
+            set_life(guest, GUEST_LIFE_PAUSED, detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED);
         break;
     case VIR_DOMAIN_EVENT_STOPPED:
         guest_note_off(guest, stop_kind(detail));
+        guest->reverting = detail == VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT;
         break;
     case VIR_DOMAIN_EVENT_SUSPENDED:
         set_life(guest, GUEST_LIFE_PAUSED,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest_xml.h"
 
+#include "units.h"
+
 #include <glib.h>
 #include <string.h>
 
@@ -48,6 +50,8 @@ guest_xml_is_same(const char *a, const char *b)
 typedef struct Found {
     uint32_t period_sec;
     uint64_t memory_kib;
+    uint64_t apart_kib; /* devices the balloon does not know of */
+    bool apart;         /* the device that is being read is one */
 } Found;
 
 static bool
@@ -66,28 +70,36 @@ static void
 on_element(GMarkupParseContext *context, const char *element, const char **names, const char **values, void *data,
            GError **error)
 {
-    static const char *const path[] = {"stats", "memballoon", "devices", "domain"};
+    static const char *const stats[] = {"stats", "memballoon", "devices", "domain"};
+    static const char *const device[] = {"memory", "devices", "domain"};
+    bool is_stats = is_at(context, stats, G_N_ELEMENTS(stats)),
+         is_device = is_at(context, device, G_N_ELEMENTS(device));
     Found *found = data;
 
-    if (!is_at(context, path, G_N_ELEMENTS(path)))
-        return;
     for (; *names != NULL; names++, values++) {
-        if (strcmp(*names, "period") == 0)
+        if (is_stats && strcmp(*names, "period") == 0)
             found->period_sec = (uint32_t)g_ascii_strtoull(*values, NULL, 10);
+        if (is_device && strcmp(*names, "model") == 0)
+            found->apart = strcmp(*values, "dimm") != 0;
     }
 }
 
 static void
 on_text(GMarkupParseContext *context, const char *text, gsize length, void *data, GError **error)
 {
-    static const char *const path[] = {"memory", "domain"};
+    static const char *const memory[] = {"memory", "domain"};
+    static const char *const size[] = {"size", "target", "memory", "devices", "domain"};
+    bool is_size = is_at(context, size, G_N_ELEMENTS(size));
     Found *found = data;
     g_autofree char *number = NULL;
 
-    if (!is_at(context, path, G_N_ELEMENTS(path)))
+    if (!is_size && !is_at(context, memory, G_N_ELEMENTS(memory)))
         return;
     number = g_strndup(text, length);
-    found->memory_kib = g_ascii_strtoull(number, NULL, 10);
+    if (!is_size)
+        found->memory_kib = g_ascii_strtoull(number, NULL, 10);
+    else if (found->apart)
+        found->apart_kib = saturating_add(found->apart_kib, g_ascii_strtoull(number, NULL, 10));
 }
 
 /* Damaged XML is reported where settings are read from it; here it says nothing from there on. */
@@ -112,9 +124,11 @@ guest_xml_period(const char *xml)
 }
 
 uint64_t
-guest_xml_memory_kib(const char *xml)
+guest_xml_balloon_base_kib(const char *xml)
 {
-    return find(xml).memory_kib;
+    Found found = find(xml);
+
+    return saturating_sub(found.memory_kib, found.apart_kib);
 }
 
 bool

@@ -16,9 +16,11 @@ bool guest_xml_is_same(const char *a, const char *b);
 /* Seconds in <memballoon><stats period=>; 0 where there is none, or xml is NULL. */
 uint32_t guest_xml_period(const char *xml);
 
-/* <memory>, which counts dimms too; 0 where there is none, or xml is NULL. libvirt always writes it in KiB
-   (domain_conf.c, virDomainDefFormatInternalSetRootName). */
-uint64_t guest_xml_memory_kib(const char *xml);
+/*
+ * What QEMU reckons the balloon's targets from: <memory> less the memory devices in it that are no dimms (QEMU 7.2,
+ * hw/virtio/virtio-balloon.c, get_current_ram_size). 0 where there is none, or xml is NULL. libvirt writes sizes in KiB.
+ */
+uint64_t guest_xml_balloon_base_kib(const char *xml);
 
 /* The guest has a virtio-mem device: what it is asked for can change without an event. */
 bool guest_xml_has_virtio_mem(const char *xml);

@@ -272,6 +272,7 @@ guest_count_boot(Guest *guest, bool in_place, bool resumed)
     guest->stop_untold = false;
     if (in_place)
         record->ran_at_host_down = false;
+    guest->reverting = false;
     guest_forget_saved(guest);
     runs_note_started(guest->registry->runs, record->uuid);
 }
@@ -381,8 +382,8 @@ guest_take_definition(Guest *guest, GuestReading *reading)
             ? record->live_xml != reading->live_xml
             : !guest_xml_is_same(record->live_xml, reading->live_xml)) {
         if (record->live_xml != NULL && reading->live_xml != NULL) {
-            target_book_grow(&guest->target, guest_xml_memory_kib(record->live_xml),
-                             guest_xml_memory_kib(reading->live_xml));
+            target_book_grow(&guest->target, guest_xml_balloon_base_kib(record->live_xml),
+                             guest_xml_balloon_base_kib(reading->live_xml));
             guest_show_target(guest);
         }
         g_free(record->live_xml);
@@ -410,8 +411,9 @@ static void
 guest_take_new_run(Guest *guest, const GuestReading *reading, bool after_another)
 {
     GuestRecord *record = &guest->record;
-    /* While libvirt still starts it nothing says that it brings its memory, but the file that it would come from. */
-    bool resumed = reading->resumed || (reading->coming && record->saved_xml != NULL);
+    /* While libvirt still starts it nothing says that it brings its memory, but the file that it would come from, or that it
+       was stopped for a snapshot's. */
+    bool resumed = reading->resumed || (reading->coming && (record->saved_xml != NULL || guest->reverting));
 
     if (after_another)
         guest_note_off(guest, STOP_UNTOLD);

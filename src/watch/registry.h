@@ -26,6 +26,7 @@ typedef struct Guest {
     uint64_t changes;  /* counts what events changed: a reading begun before the last is void */
     bool gap;          /* the connection was away since the last reading: events may have been missed */
     bool stop_untold;  /* it was seen to stop, but not yet how */
+    bool reverting;    /* it was stopped to be reverted to a snapshot, and has not been started since */
     ProcessWatch *process;
 
     /* inventory.c */

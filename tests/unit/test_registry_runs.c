@@ -282,6 +282,22 @@ long_restore_is_one_boot_and_resumed_from_its_first_moment(void **state)
     assert_int_equal(guest->record.boots, 2);
 }
 
+static void
+reverted_guest_is_resumed_while_its_memory_is_read(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    apply(guest, (Found){.id = 1, RUNNING, DEFINED});
+    guest_note_off(guest, STOP_KEPT);
+    guest->reverting = true;
+    apply(guest, (Found){.id = 2, PAUSED, DEFINED, .coming = true});
+    assert_true(guest->record.boot_resumed);
+    guest_note_off(guest, STOP_OVER);
+    apply(guest, (Found){.id = 3, PAUSED, DEFINED, .coming = true});
+    assert_false(guest->record.boot_resumed);
+}
+
 /* virsh start --force-boot throws the image away. */
 static void
 event_knows_better_than_the_file(void **state)
@@ -393,6 +409,7 @@ main(void)
         TEST(plugged_memory_moves_the_target),
         TEST(guest_started_paused_is_paused_and_has_booted),
         TEST(long_restore_is_one_boot_and_resumed_from_its_first_moment),
+        TEST(reverted_guest_is_resumed_while_its_memory_is_read),
         TEST(event_knows_better_than_the_file),
         TEST(state_that_says_booted_is_believed),
         TEST(saved_memory_is_known_until_the_start),

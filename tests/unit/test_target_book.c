@@ -279,9 +279,21 @@ live_xml_is_another_with_its_memory_devices_and_limits(void **state)
     assert_true(guest_xml_has_virtio_mem(xml));
     assert_false(guest_xml_has_virtio_mem("<domain><memory model='dimm'/></domain>"));
     assert_false(guest_xml_has_virtio_mem(NULL));
-    assert_int_equal(guest_xml_memory_kib(xml), 8388608); /* not that of the device */
-    assert_int_equal(guest_xml_memory_kib(NULL), 0);
-    assert_int_equal(guest_xml_memory_kib("<domain><devices><memory>7</memory></devices></domain>"), 0);
+}
+
+static void
+balloon_knows_of_dimms_and_of_no_other_devices(void **state)
+{
+    g_autofree char *xml = memory_xml(10, 2048, 0);
+
+    assert_int_equal(guest_xml_balloon_base_kib(xml), 4194304); /* of 8388608, the device's 4194304 included */
+    assert_int_equal(guest_xml_balloon_base_kib("<domain><memory unit='KiB'>768</memory><devices><memory model='dimm'>"
+                                                "<target><size unit='KiB'>256</size></target></memory>"
+                                                "<memory model='nvdimm'><target><size unit='KiB'>100</size></target>"
+                                                "</memory></devices></domain>"),
+                     668);
+    assert_int_equal(guest_xml_balloon_base_kib(NULL), 0);
+    assert_int_equal(guest_xml_balloon_base_kib("<domain><devices><memory>7</memory></devices></domain>"), 0);
 }
 
 static void
@@ -328,6 +340,7 @@ main(void)
         cmocka_unit_test_setup(unknown_fate_is_booked_until_a_later_call_is_taken, setup),
         cmocka_unit_test_setup(plugged_memory_raises_what_was_told, setup),
         cmocka_unit_test(live_xml_is_another_with_its_memory_devices_and_limits),
+        cmocka_unit_test(balloon_knows_of_dimms_and_of_no_other_devices),
         cmocka_unit_test(live_xml_is_the_same_but_for_what_changes_by_itself),
         cmocka_unit_test(period_is_that_of_the_balloon),
     };
