@@ -93,9 +93,10 @@ typedef struct GuestRecord {
     GuestReport report;
     /*
      * What its balloon was told. target_kib is the largest target that may be in force as far as was told here: the last
-     * one taken, and each that waits, is under way or has a fate that is not known, until a later one is known to be taken.
+     * one taken, and each that waits, is under way or has a fate that is not known, until a later one is known to be taken
+     * and libvirtd can't do the earlier one any more (half a minute).
      */
-    bool target_known;   /* the last call to end was taken, and nothing made that void since */
+    bool target_known; /* the last call to end was taken, nothing made that void since, and no earlier one can follow */
     bool target_pending; /* a target waits or is under way */
     /*
      * Nothing above target_kib can be in force. False: what the balloon was told before is not known (by an earlier daemon,

@@ -13,12 +13,6 @@
 
 static void pump(Watch *watch, Guest *guest);
 
-static uint64_t
-now_usec(void)
-{
-    return (uint64_t)g_get_monotonic_time();
-}
-
 /* Rounded up: a timer must not go off before its time. */
 static guint
 msec_of(uint64_t usec)
@@ -157,11 +151,8 @@ end_target(Guest *guest, const MonitorCall *call)
     /* Which of the two processes took it can't be told. */
     if (!same_process && fate == TARGET_TAKEN)
         fate = TARGET_UNCERTAIN;
-    /* The event that tells of the other process may still be on its way. */
-    if (!same_process && fate == TARGET_UNCERTAIN) {
-        guest->stray_kib = call->target_kib;
-        guest->stray_usec = now_usec();
-    }
+    if (fate == TARGET_UNCERTAIN)
+        guest_note_stray_target(guest, call->target_kib);
     target_book_end(&guest->target, record->uuid, fate, actual_kib, call->error);
     guest_show_target(guest);
 }

@@ -39,8 +39,8 @@ typedef struct Guest {
 
     /* guest_calls.c */
     TargetBook target;
-    uint64_t stray_kib;    /* a target whose call ended when its process was gone: another one may have got it */
-    uint64_t stray_usec;   /* when that was */
+    uint64_t stray_kib;    /* the largest target that may be taken though its call has ended */
+    uint64_t stray_usec;   /* when the last such call ended */
     bool asked;            /* the collection under way is not complete without its answer */
     bool call_is_question; /* its call under way asks for a report */
     uint64_t call_round;   /* collections begun when that call was handed in */
@@ -92,8 +92,10 @@ void guest_note_reset(Guest *guest);
 void guest_note_revert(Guest *guest);
 /* It is off. Told once more of the same run, the second tells only how it stopped. */
 void guest_note_off(Guest *guest, StopKind kind);
-/* Its target fields follow its book. */
+/* Its target fields follow its book, and what may still come. */
 void guest_show_target(Guest *guest);
+/* A call for a target has ended without it being known whether it was taken: it may be, for a while yet. */
+void guest_note_stray_target(Guest *guest, uint64_t target_kib);
 
 /* What a reading found. */
 typedef struct GuestReading {
