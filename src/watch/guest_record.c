@@ -148,11 +148,14 @@ guest_note_start(Guest *guest, bool resumed)
 
     guest->changes++;
     guest->boot_by_read = false;
-    guest->coming = false;
     if (expected) {
         guest->record.boot_resumed = resumed;
+        if (guest->coming)
+            guest->record.boot_usec = now_usec(); /* only now it can run */
+        guest->coming = false;
         return;
     }
+    guest->coming = false;
     guest_forget_process(guest, "was started anew");
     /* A guest without a definition ends with its run: this one is another. */
     if (guest->shown && guest->record.inactive_xml == NULL)

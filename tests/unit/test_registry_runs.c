@@ -288,6 +288,8 @@ long_restore_is_one_boot_and_resumed_from_its_first_moment(void **state)
     guest_note_start(guest, true);
     assert_int_equal(guest->record.boots, 1);
     assert_true(guest->record.boot_resumed);
+    guest_note_revert(guest); /* a revert tells so, and that it is one, in the same moment */
+    assert_int_equal(guest->record.boots, 1);
     guest_note_start(guest, false); /* this one is another */
     assert_int_equal(guest->record.boots, 2);
 }
