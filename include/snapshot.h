@@ -71,7 +71,7 @@ typedef struct GuestSnapshot {
 
     uint64_t resident_kib; /* what its QEMU holds of the host's memory, 0 where unknown */
     uint64_t
-        group_other_kib; /* what its cgroup holds beside (GuestResident.other_kib): no balloon or limit gives it back */
+        group_other_kib; /* what its group holds besides (GuestResident.other_kib): no balloon or limit gives it back */
 
     GuestLimits limits;         /* of its cgroup; zero while off */
     const PagingRecord *paging; /* its paging file; NULL: none */

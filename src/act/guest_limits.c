@@ -6,6 +6,7 @@
 #include "kernel/guest_group.h"
 #include "limit_files.h"
 #include "limit_slot.h"
+#include "limits_above.h"
 #include "units.h"
 
 #include <string.h>
@@ -49,6 +50,7 @@ struct Limits {
     GHashTable *kept;   /* groups whose limit outlives this daemon */
     GHashTable *theirs; /* groups whose limit was ours until somebody else set it */
     LimitWrites *writes;
+    LimitsAbove *above;
     unsigned open_files;
     uint64_t swept_usec;
     struct {
@@ -260,6 +262,8 @@ read_figures(Limits *limits, Guest *guest, uint64_t high_kib, GuestLimits *figur
     limit_files_kib(files, LIMIT_SWAP_CURRENT, &figures->swapped_kib, kept);
     limit_files_kib(files, LIMIT_SWAP_MAX, &figures->swap_max_kib, kept);
     limit_files_held_back(files, &figures->held_back, kept);
+    figures->max_kib = limit_files_max(files, kept);
+    limits_above_read(limits->above, files->group, now_usec(), kept, figures);
 }
 
 static void
@@ -353,6 +357,7 @@ limits_new(const ActSystem *system, Held *held)
     limits->handle = g_new0(Handle, 1);
     g_atomic_ref_count_init(&limits->handle->references);
     limits->handle->limits = limits;
+    limits->above = limits_above_new(system);
     limits->guests = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     limits->kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     limits->theirs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -379,6 +384,7 @@ limits_free(Limits *limits)
     }
     limit_writes_free(limits->writes);
     g_hash_table_unref(limits->guests);
+    limits_above_free(limits->above);
     g_hash_table_unref(limits->kept);
     g_hash_table_unref(limits->theirs);
     held_unref(limits->held);

@@ -298,6 +298,7 @@ sum_devices(const MemoryReading *reading, DomainMemory *memory, GArray *pools)
 
         switch (device->model) {
         case DEVICE_DIMM:
+            memory->dimms_kib = saturating_add(memory->dimms_kib, device->size_kib);
             add_to_pools(pools, device->size_kib, page);
             break;
         case DEVICE_VIRTIO_MEM:

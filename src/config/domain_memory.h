@@ -17,6 +17,7 @@ typedef struct DomainMemory {
     uint64_t current_kib;    /* <currentMemory> */
     uint64_t virtio_mem_kib; /* sizes of all virtio-mem devices; <memory> includes them */
     uint64_t plugged_kib;    /* of virtio-mem: each device the larger of <requested> and <current> */
+    uint64_t dimms_kib;      /* sizes of all dimms; <memory> includes them */
     uint64_t not_ram_kib;    /* sizes of nvdimm, virtio-pmem and SGX devices; <memory> includes them, too */
     uint64_t hugepages_kib;  /* these four as in GuestSettings */
     uint64_t hugepage_size_kib;

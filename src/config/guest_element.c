@@ -205,6 +205,7 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
     read.maximum_kib = pages_up(read.maximum_kib);
     read.startup_kib = pages_up(read.startup_kib);
     read.minimum_kib = pages_up(read.minimum_kib);
+    read.dimms_kib = MIN(memory->dimms_kib, read.maximum_kib);
     read.hugepages_kib = MIN(memory->hugepages_kib, saturating_add(read.maximum_kib, read.fixed_kib));
     if (complaints != NULL) {
         for (guint i = 0; i < domain->unknown->len; i++)
