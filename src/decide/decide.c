@@ -178,8 +178,8 @@ book_guest(Pass *pass, size_t i)
     overhead = overhead_learn(&memory->overhead, guest, pass->now_usec) +
                limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
                guest->group_other_kib;
-    if (guest->limits.max_kib != 0)
-        work->maximum_kib = clamp_u64(saturating_sub(guest->limits.max_kib, overhead + settings->fixed_kib),
+    if (memory_max(guest) != 0)
+        work->maximum_kib = clamp_u64(saturating_sub(memory_max(guest), overhead + settings->fixed_kib),
                                       work->minimum_kib, work->maximum_kib);
     work->slack_kib = limit_slack(pass->state->reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
                                   pass->state->booked_kib);
@@ -188,11 +188,12 @@ book_guest(Pass *pass, size_t i)
     pass_restart_open(pass, i, overhead);
     enforced = pass_restart_enforced(pass, i, overhead);
     work->held = enforced != UINT64_MAX;
+    work->let_go = is_let_go(memory, guest, work->target_kib, pass->observe);
     belief_look(&memory->belief, &memory->stuck, guest,
                 &(BeliefTerms){.target_kib = guest->target_known ? guest->target_kib : guest->actual_kib,
                                .granted_kib = entry->granted_kib,
                                .held = work->held,
-                               .let_go = is_let_go(memory, guest, work->target_kib, pass->observe),
+                               .let_go = work->let_go,
                                .let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed &&
                                          !broken(FAULT_SQUEEZE_FRAIL),
                                .starved = memory->demand.starved,

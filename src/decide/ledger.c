@@ -121,6 +121,12 @@ ledger_open(LedgerEntry *entry, uint64_t granted_kib)
     entry->start_kib = 0;
 }
 
+uint64_t
+memory_max(const GuestSnapshot *guest)
+{
+    return guest->limits.max_kib != 0 ? guest->limits.max_kib : guest->settings->hard_limit_kib;
+}
+
 /* What it holds of memory that is its own. */
 static uint64_t
 holds(const LedgerLook *look)
@@ -189,12 +195,17 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
                         : look->trust == LEDGER_TRUSTS_BROUGHT ? GROUND_BROUGHT
                                                                : GROUND_MAXIMUM;
         entry->booked_kib = MIN(entry->balloon_kib, may) + settings->fixed_kib;
-        if (entry->ground == GROUND_LIMIT)
+        if (entry->ground == GROUND_LIMIT) {
             entry->slack_kib = look->slack_kib;
+            /* a limit takes nothing back that can't be swapped out */
+            entry->booked_kib =
+                MAX(entry->booked_kib, MIN(saturating_sub(holds(look), look->slack_kib + look->slack_kib / 2),
+                                           entry->balloon_kib + settings->fixed_kib));
+        }
     }
     /* memory.max holds whatever else is believed */
-    if (guest->limits.max_kib != 0)
-        entry->booked_kib = MIN(entry->booked_kib, guest->limits.max_kib);
+    if (memory_max(guest) != 0)
+        entry->booked_kib = MIN(entry->booked_kib, memory_max(guest));
     entry->booked_kib = MIN(MAX(entry->booked_kib, entry->start_kib), KIB_LIMIT);
 }
 

@@ -89,6 +89,9 @@ ledger_start(const Ledger *ledger, size_t start)
     return &ledger->entries[ledger->of_start[start]];
 }
 
+/* memory.max of its own group, as read, or as its XML says (<hard_limit>); 0: none. */
+uint64_t memory_max(const GuestSnapshot *guest);
+
 /* The guest is off: nothing is booked for it but its start. */
 void ledger_close(LedgerEntry *entry);
 /* Its QEMU is seen for the first time, or it was reset: from now on it holds what it was granted, which is granted_kib. */

@@ -34,6 +34,7 @@ typedef struct Work {
     uint64_t minimum_kib;   /* book            all: its own, and what it can't see (unseen_kib)     */
     uint64_t maximum_kib;   /* book            all: its own, as far as memory.max lets it           */
     uint64_t slack_kib;     /* book            claim, limit: of its limit                           */
+    bool let_go;            /* book            claim, limit: gets its startup memory back, and is let go then */
     bool held;              /* book            claim, tell, limit: memory.high holds it at what it is granted */
     bool limited;           /* book            ... and that is all it has: it boots, or has a paging file     */
     Demand demand;          /* demand          claim, share                                         */
