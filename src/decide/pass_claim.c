@@ -182,7 +182,7 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
     admission_judge(request, claim, terms, plan);
     if (plan->verdict == START_ADMITTED) {
         /* whoever is let in has all that it starts with or brings, free or not; only a restart is held to what there is */
-        if (request->restart == RESTART_NONE)
+        if (request->waiting && request->restart == RESTART_NONE)
             plan->booked_kib = MAX(plan->booked_kib, claim->need_kib);
         if (request->waiting && !broken(FAULT_RESERVED_BARE)) {
             overhead = claim->overhead_kib;
