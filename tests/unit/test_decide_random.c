@@ -236,7 +236,8 @@ broken_promise_to_starts(const FakeWorld *world, uint64_t raises)
         /* a restart brings its QEMU's overhead, whoever is let in by force all of it */
         if (start->verdict == START_ADMITTED && (forced || request->restart != RESTART_NONE))
             beyond += request->restart == RESTART_NONE ? start->needed_kib : start->overhead_kib;
-        booked |= start->booked_kib > (request->waiting ? 0 : request->booked_kib) && !is_running(world, request->uuid);
+        booked |= start->booked_kib > (request->waiting ? 0 : request->booked_kib) &&
+                  !is_running(world, request->uuid) && !(forced && request->restart == RESTART_NONE);
         reserved += start->booked_kib;
         set_aside += start->verdict == START_ADMITTED ? 0 : start->needed_kib;
     }
