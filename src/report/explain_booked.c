@@ -30,8 +30,11 @@ say_ground(ExplainText *text)
     }
     switch (guest->ground) {
     case GROUND_LIMIT:
-        say(text, "It is booked at %s, because memory.high holds it there; its balloon would leave it %s.", booked,
-            size(text, guest->balloon_kib));
+        if (guest->balloon_kib + text->settings->fixed_kib > guest->committed_kib + SAME_KIB)
+            say(text, "It is booked at %s, because memory.high holds it there; its balloon would leave it %s.", booked,
+                size(text, guest->balloon_kib));
+        else
+            say(text, "It is booked at %s, because memory.high holds it there.", booked);
         break;
     case GROUND_BALLOON:
         say(text, "It is booked at %s, because its balloon leaves it no more%s.", booked,
