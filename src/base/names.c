@@ -139,7 +139,7 @@ static const struct {
     [PLAN_RULE_OBSERVE] = {"observe", "it is only observed"},
     [PLAN_RULE_STARTING] = {"starting", "it starts and its balloon driver is not up yet"},
     [PLAN_RULE_BROUGHT] = {"brought", "it came with its memory and its first report is awaited"},
-    [PLAN_RULE_LET_GO] = {"let-go", "it is no longer managed and gets its startup memory back first"},
+    [PLAN_RULE_LET_GO] = {"let-go", "it is to be ballooned no longer and gets its startup memory back first"},
     [PLAN_RULE_ADOPTING] = {"adopting", "it ran before the daemon and its first report is awaited"},
     [PLAN_RULE_RESET] = {"reset", "it was reset and its balloon driver is not up again yet"},
     [PLAN_RULE_STUCK] = {"stuck", "its balloon does not move"},

@@ -36,6 +36,7 @@ typedef struct Steady {
     uint32_t priority;
     uint64_t target_kib;
     uint64_t committed_kib;
+    LedgerGround ground;
     RestartKind restart;
     uint64_t limit_kib;
     char *limit_bar;
@@ -192,6 +193,7 @@ set_steady(BusGuestEntry *entry, const GuestPlan *guest, const char *issue)
     SET(target_kib, guest->target_kib, bus_guest_set_target(entry->skeleton, bytes_from_kib(guest->target_kib)));
     SET(committed_kib, guest->committed_kib,
         bus_guest_set_committed(entry->skeleton, bytes_from_kib(guest->committed_kib)));
+    SET(ground, guest->ground, bus_guest_set_ground(entry->skeleton, ledger_ground_name(guest->ground)));
 #undef SET
 
     changed = set_text(entry->skeleton, all, &steady->name, guest->guest->name, bus_guest_set_name) || changed;
@@ -275,13 +277,14 @@ bus_guests_update(BusGuests *guests, const TickReport *report)
     for (size_t i = 0; i < plan->guest_count; i++) {
         const GuestPlan *guest = &plan->guests[i];
         BusGuestEntry *entry = g_hash_table_lookup(guests->entries, guest->guest->uuid);
+        const GuestIssue *issue = issues ? tick_report_issue(report, guest->guest->uuid) : NULL;
 
         if (entry == NULL) {
             entry = entry_new(guest->guest->uuid);
             g_hash_table_insert(guests->entries, entry->uuid, entry);
         }
         entry->seen_tick = report->tick;
-        entry_update(guests, entry, guest, report, issues ? tick_report_issue(report, guest->guest->uuid) : NULL);
+        entry_update(guests, entry, guest, report, issue != NULL ? issue->message : NULL);
     }
 
     if (g_hash_table_size(guests->entries) > plan->guest_count) {

@@ -3,6 +3,7 @@
 
 #include "guest_changes.h"
 #include "held_tick.h"
+#include "ledger_changes.h"
 #include "limit_changes.h"
 #include "paging_changes.h"
 #include "start_changes.h"
@@ -16,7 +17,9 @@ struct Changes {
     StartChanges *starts;
     PagingChanges *paging;
     LimitChanges *limits;
-    GHashTable *issues; /* uuid -> message: settings that were told as rejected */
+    LedgerChanges *ledger;
+    GHashTable *issues; /* uuid -> GuestIssue: as it was told */
+    bool settled;       /* no guest that ran before the daemon is unknown any more */
     Lasting over_budget;
     Lasting minimums;
     WorldLink link;
@@ -24,6 +27,15 @@ struct Changes {
     bool link_told;
     uint64_t link_waiting_usec; /* first tick without a connection that was not told; 0: none */
 };
+
+static void
+issue_free(void *data)
+{
+    GuestIssue *issue = data;
+
+    g_free(issue->message);
+    g_free(issue);
+}
 
 Changes *
 changes_new(void)
@@ -35,7 +47,8 @@ changes_new(void)
     changes->starts = start_changes_new();
     changes->paging = paging_changes_new();
     changes->limits = limit_changes_new();
-    changes->issues = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    changes->ledger = ledger_changes_new();
+    changes->issues = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, issue_free);
     return changes;
 }
 
@@ -49,47 +62,88 @@ changes_free(Changes *changes)
     start_changes_free(changes->starts);
     paging_changes_free(changes->paging);
     limit_changes_free(changes->limits);
+    ledger_changes_free(changes->ledger);
     g_hash_table_unref(changes->issues);
     g_free(changes->link_text);
     g_free(changes);
+}
+
+/* Returns false where just that was told before. */
+static bool
+note_issue(Changes *changes, const GuestIssue *issue)
+{
+    const GuestIssue *told = g_hash_table_lookup(changes->issues, issue->uuid);
+    GuestIssue *copy;
+
+    if (told != NULL && told->rejected == issue->rejected && g_strcmp0(told->message, issue->message) == 0)
+        return false;
+    copy = g_new0(GuestIssue, 1);
+    g_strlcpy(copy->uuid, issue->uuid, sizeof copy->uuid);
+    copy->rejected = issue->rejected;
+    copy->message = g_strdup(issue->message);
+    g_hash_table_replace(changes->issues, copy->uuid, copy);
+    return true;
 }
 
 static void
 compare_issues(Changes *changes, const TickReport *now)
 {
     GHashTableIter iter;
-    void *uuid;
+    void *value;
 
     for (unsigned i = 0; now->issues != NULL && i < now->issues->len; i++) {
         const GuestIssue *issue = g_ptr_array_index(now->issues, i);
 
-        if (g_strcmp0(g_hash_table_lookup(changes->issues, issue->uuid), issue->message) == 0)
+        if (!note_issue(changes, issue))
             continue;
-        g_hash_table_replace(changes->issues, g_strdup(issue->uuid), g_strdup(issue->message));
         change_list_add(
-            changes->list, CHANGE_SETTINGS_REJECTED, issue->uuid, issue->name, issue->message,
-            g_strdup_printf("Settings of guest %s can't be used as they are: %s.", issue->name, issue->message));
+            changes->list, issue->rejected ? CHANGE_SETTINGS_REJECTED : CHANGE_SETTINGS_ADVICE, issue->uuid,
+            issue->name, issue->message,
+            g_strdup_printf("Settings of guest %s %s: %s.", issue->name,
+                            issue->rejected ? "can't be used as they are" : "are in force, and may not work out",
+                            issue->message));
     }
     if (g_hash_table_size(changes->issues) <= (now->issues != NULL ? now->issues->len : 0))
         return;
     g_hash_table_iter_init(&iter, changes->issues);
-    while (g_hash_table_iter_next(&iter, &uuid, NULL)) {
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const GuestIssue *told = value;
         const GuestPlan *guest;
 
-        if (tick_report_issue(now, uuid) != NULL)
+        if (tick_report_issue(now, told->uuid) != NULL)
             continue;
-        guest = plan_find(now->plan, uuid);
-        if (guest != NULL)
-            change_list_add(changes->list, CHANGE_SETTINGS_ACCEPTED, uuid, guest->guest->name, "",
+        guest = plan_find(now->plan, told->uuid);
+        if (guest != NULL && told->rejected)
+            change_list_add(changes->list, CHANGE_SETTINGS_ACCEPTED, told->uuid, guest->guest->name, "",
                             g_strdup_printf("Settings of guest %s are right again and in force.", guest->guest->name));
         g_hash_table_iter_remove(&iter);
     }
 }
 
-static void
-compare_host(Changes *changes, const Plan *plan, uint64_t now_usec)
+/*
+ * Until they have reported, guests that ran before the daemon are booked at all that they might have, which may well be
+ * more than there is: that is no news.
+ */
+static bool
+is_over_budget(Changes *changes, const TickReport *now)
 {
-    if (lasting_update(&changes->over_budget, plan->over_budget, now_usec)) {
+    const Plan *plan = now->plan;
+
+    for (size_t i = 0; !changes->settled && i < plan->guest_count; i++)
+        if (plan->guests[i].rule == PLAN_RULE_ADOPTING)
+            return false;
+    if (plan->guest_count > 0 && now->snapshot->host.link != WORLD_LINK_DOWN)
+        changes->settled = true;
+    return plan->over_budget;
+}
+
+static void
+compare_host(Changes *changes, const TickReport *now)
+{
+    const Plan *plan = now->plan;
+    uint64_t now_usec = now->now_usec;
+
+    if (lasting_update(&changes->over_budget, is_over_budget(changes, now), now_usec)) {
         g_autofree char *committed = units_format_size(plan->committed_kib);
         g_autofree char *budget = units_format_size(plan->budget_kib);
         g_autofree char *beyond = units_format_size(saturating_sub(plan->committed_kib, plan->budget_kib));
@@ -161,8 +215,9 @@ changes_compare(Changes *changes, const TickReport *before, const TickReport *no
     start_changes_compare(changes->starts, before == NULL, now, changes->list);
     guest_changes_compare(changes->guests, before, now, changes->list);
     limit_changes_compare(changes->limits, before, now, changes->list);
+    ledger_changes_compare(changes->ledger, before, now, changes->list);
     paging_changes_compare(changes->paging, now, changes->list);
-    compare_host(changes, now->plan, now->now_usec);
+    compare_host(changes, now);
     compare_link(changes, now->now_usec);
     return changes->list;
 }

@@ -41,7 +41,7 @@ add_guest(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
 {
     const GuestSnapshot *guest = plan->guest;
     const GuestSettings *settings = guest->settings;
-    const char *issue = tick_report_issue(report, guest->uuid);
+    const GuestIssue *issue = tick_report_issue(report, guest->uuid);
     g_autofree char *reason = reason_text(plan, report->plan);
 
     add_text(builder, "name", guest->name);
@@ -52,7 +52,7 @@ add_guest(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
     add_text(builder, "rule", plan_rule_name(plan->rule));
     add_bool(builder, "managed", settings->managed);
     add_text(builder, "mode", guest_mode_name(settings->mode));
-    add_text(builder, "issue", issue != NULL ? issue : "");
+    add_text(builder, "issue", issue != NULL ? issue->message : "");
     add_size(builder, "minimum", settings->minimum_kib);
     add_size(builder, "startup", settings->startup_kib);
     add_size(builder, "maximum", settings->maximum_kib);
@@ -61,6 +61,8 @@ add_guest(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
     add_size(builder, "assigned", plan->assigned_kib);
     add_size(builder, "target", plan->target_kib);
     add_size(builder, "committed", plan->committed_kib);
+    add_text(builder, "ground", ledger_ground_name(plan->ground));
+    add_size(builder, "balloon", plan->ground == GROUND_LIMIT ? plan->balloon_kib : 0);
     add_size(builder, "demand", plan->demand_kib);
     add_size(builder, "want", plan->want_kib);
     add_size(builder, "resident", guest->resident_kib);
@@ -196,6 +198,7 @@ add_host(JsonBuilder *builder, const TickReport *report)
     begin(builder, "host");
     add_size(builder, "total", host->figures.total_kib);
     add_size(builder, "available", host->figures.available_kib);
+    add_size(builder, "arc", host->figures.arc_kib);
     add_size(builder, "budget", plan->budget_kib);
     add_text(builder, "budgetLimit", budget_limit_name(plan->budget_limit));
     add_size(builder, "budgetByTotal", plan->budget_total_kib);

@@ -6,6 +6,7 @@
  */
 
 #include "explain.h"
+#include "explain_booked.h"
 #include "explain_starts.h"
 #include "explain_text.h"
 #include "explain_ways.h"
@@ -235,6 +236,8 @@ static void (*const ways[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_RETRY] = more_retry,
     [PLAN_RULE_MAKE_ROOM] = more_make_room,
     [PLAN_RULE_LIMIT] = enlarge_share,
+    [PLAN_RULE_LET_BE] = enlarge_share,
+    [PLAN_RULE_BOUND] = more_bound,
     [PLAN_RULE_OFF] = more_off,
     [PLAN_RULE_UNMANAGED] = more_unmanaged,
     [PLAN_RULE_STATIC] = more_static,
@@ -245,6 +248,8 @@ static void (*const ways[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_OBSERVE] = more_observe,
     [PLAN_RULE_STARTING] = more_starting,
     [PLAN_RULE_ADOPTING] = more_adopting,
+    [PLAN_RULE_BROUGHT] = more_adopting,
+    [PLAN_RULE_LET_GO] = more_let_go,
     [PLAN_RULE_RESET] = more_reset,
     [PLAN_RULE_STUCK] = more_stuck,
     [PLAN_RULE_UNRESPONSIVE] = more_unresponsive,

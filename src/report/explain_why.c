@@ -6,6 +6,7 @@
  */
 
 #include "explain.h"
+#include "explain_booked.h"
 #include "explain_starts.h"
 #include "explain_text.h"
 #include "givers.h"
@@ -14,31 +15,7 @@
 
 #include <inttypes.h>
 
-/* Differences below are not worth a word. */
-#define SAME_KIB (2 * KIB_PER_MIB)
-
-static bool
-same(uint64_t a, uint64_t b)
-{
-    return MAX(a, b) - MIN(a, b) < SAME_KIB;
-}
-
-/* ---- what it has and needs ---- */
-
-static void
-say_what_it_has(ExplainText *text)
-{
-    const GuestPlan *guest = text->guest;
-
-    if (guest->state == GUEST_STATE_OFF || guest->state == GUEST_STATE_RESERVED)
-        return;
-    if (guest->target_kib == 0 || guest->rule == PLAN_RULE_OBSERVE)
-        say(text, "It has %s.", size(text, guest->assigned_kib));
-    else if (same(guest->target_kib, guest->assigned_kib))
-        say(text, "It has %s, as its balloon was told.", size(text, guest->assigned_kib));
-    else
-        say(text, "It has %s, and its target is %s.", size(text, guest->assigned_kib), size(text, guest->target_kib));
-}
+/* ---- what it needs ---- */
 
 static void
 say_doubts(ExplainText *text)
@@ -441,6 +418,8 @@ static void (*const reasons[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_RETRY] = why_retry,
     [PLAN_RULE_MAKE_ROOM] = why_make_room,
     [PLAN_RULE_LIMIT] = why_limit,
+    [PLAN_RULE_LET_BE] = why_let_be,
+    [PLAN_RULE_BOUND] = why_bound,
     [PLAN_RULE_OFF] = why_off,
     [PLAN_RULE_UNMANAGED] = why_unmanaged,
     [PLAN_RULE_STATIC] = why_static,
@@ -451,6 +430,8 @@ static void (*const reasons[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_OBSERVE] = why_observe,
     [PLAN_RULE_STARTING] = why_starting,
     [PLAN_RULE_ADOPTING] = why_adopting,
+    [PLAN_RULE_BROUGHT] = why_brought,
+    [PLAN_RULE_LET_GO] = why_let_go,
     [PLAN_RULE_RESET] = why_reset,
     [PLAN_RULE_STUCK] = why_stuck,
     [PLAN_RULE_UNRESPONSIVE] = why_unresponsive,
@@ -483,7 +464,7 @@ say_host(ExplainText *text)
 GPtrArray *
 explain_why(const GuestPlan *guest, const TickReport *report)
 {
-    const char *issue = tick_report_issue(report, guest->guest->uuid);
+    const GuestIssue *issue = tick_report_issue(report, guest->guest->uuid);
     ExplainText text;
 
     explain_text_init(&text, guest, report);
@@ -494,7 +475,9 @@ explain_why(const GuestPlan *guest, const TickReport *report)
     if (guest->retry && guest->rule != PLAN_RULE_RETRY)
         say(&text, "It did not follow its target before and is on trial.");
     say_host(&text);
-    if (issue != NULL)
-        say(&text, "Its settings can't be used as they are: %s.", issue);
+    if (issue != NULL && issue->rejected)
+        say(&text, "Its settings can't be used as they are: %s.", issue->message);
+    else if (issue != NULL)
+        say(&text, "Its settings are in force, and may not work out: %s.", issue->message);
     return explain_text_finish(&text);
 }

@@ -208,6 +208,7 @@ held_tick_update(HeldTick *held, const TickReport *report)
 
         g_strlcpy(copy->uuid, issue->uuid, sizeof copy->uuid);
         copy->name = g_strdup(issue->name);
+        copy->rejected = issue->rejected;
         copy->message = g_strdup(issue->message);
         g_ptr_array_add(held->issues, copy);
     }
@@ -227,14 +228,14 @@ held_tick_report(const HeldTick *held)
     return held->filled ? &held->report : NULL;
 }
 
-const char *
+const GuestIssue *
 tick_report_issue(const TickReport *report, const char *uuid)
 {
     for (unsigned i = 0; report->issues != NULL && i < report->issues->len; i++) {
         const GuestIssue *issue = g_ptr_array_index(report->issues, i);
 
         if (strcmp(issue->uuid, uuid) == 0)
-            return issue->message;
+            return issue;
     }
     return NULL;
 }

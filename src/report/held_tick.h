@@ -23,8 +23,8 @@ void held_tick_update(HeldTick *held, const TickReport *report);
  */
 const TickReport *held_tick_report(const HeldTick *held);
 
-/* What is wrong with the settings of the guest with that uuid, or NULL. Owned by report. */
-const char *tick_report_issue(const TickReport *report, const char *uuid);
+/* What is to be said of the settings of the guest with that uuid, or NULL. Owned by report. */
+const GuestIssue *tick_report_issue(const TickReport *report, const char *uuid);
 
 /* The guest with that uuid in plan, whose guests are sorted by uuid, or NULL. */
 const GuestPlan *plan_find(const Plan *plan, const char *uuid);

@@ -94,15 +94,15 @@ compare_action(LimitChanges *changes, const LimitAction *action, const Plan *pla
 
 /* ---- held back ---- */
 
-/* While a guest restarts or has a paging file this is what the limit is for, and no news. */
+/* While a guest boots, empties its balloon or has a paging file this is what the limit is for, and no news of its own. */
 static bool
 is_held_back(const GuestPlan *before, const GuestPlan *now)
 {
     const GuestLimits *limits = &now->guest->limits;
 
     return before != NULL && limits->usable && limits->set && now->paging_phase == PAGING_PHASE_NONE &&
-           now->state != GUEST_STATE_RESTARTING && now->guest->boots == before->guest->boots &&
-           limits->held_back > before->guest->limits.held_back;
+           now->state != GUEST_STATE_RESTARTING && now->ground != GROUND_LIMIT &&
+           now->guest->boots == before->guest->boots && limits->held_back > before->guest->limits.held_back;
 }
 
 static void

@@ -63,6 +63,16 @@ limit_of(const GuestPlan *guest)
 }
 
 static uint64_t
+count_rejected(const GPtrArray *issues)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; issues != NULL && i < issues->len; i++)
+        count += ((const GuestIssue *)g_ptr_array_index(issues, i))->rejected;
+    return count;
+}
+
+static uint64_t
 count_waiting(const Plan *plan)
 {
     uint64_t waiting = 0;
@@ -116,7 +126,7 @@ HOST_VALUE(host_reserved, bytes_from_kib(report->plan->reserved_kib))
 HOST_VALUE(host_paging_files, report->snapshot->file_count)
 HOST_VALUE(host_paging_available, *paging_view_bar(report) == '\0')
 HOST_VALUE(host_waiting, count_waiting(report->plan))
-HOST_VALUE(host_rejected, report->issues != NULL ? report->issues->len : 0)
+HOST_VALUE(host_rejected, count_rejected(report->issues))
 /* clang-format on */
 
 static const GuestMetric guest_metrics[] = {

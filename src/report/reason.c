@@ -51,7 +51,13 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_RECENT:
         return g_strdup_printf("it would be %s", ideal);
     case PLAN_RULE_STARVED:
+    case PLAN_RULE_BOUND:
         return g_strdup_printf("it is to have %s", ideal);
+    case PLAN_RULE_LET_GO: {
+        g_autofree char *startup = units_format_size(settings->startup_kib);
+
+        return g_strdup_printf("it has %s of %s", assigned, startup);
+    }
     case PLAN_RULE_RETRY:
     case PLAN_RULE_STUCK:
         return g_strdup_printf("it was told %s and has %s", target, assigned);
@@ -61,8 +67,6 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_STARTING:
     case PLAN_RULE_ADOPTING:
     case PLAN_RULE_BROUGHT:
-    case PLAN_RULE_LET_GO:
-    case PLAN_RULE_BOUND:
     case PLAN_RULE_RESET:
     case PLAN_RULE_UNRESPONSIVE:
     case PLAN_RULE_FROZEN:

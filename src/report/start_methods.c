@@ -2,6 +2,7 @@
 #include "start_methods.h"
 
 #include "authorize.h"
+#include "error.h"
 #include "guest_search.h"
 #include "names.h"
 #include "rating_json.h"
@@ -29,7 +30,8 @@ typedef struct Waiting {
     StartMethods *methods; /* NULL: nobody is to be answered any more */
     GDBusMethodInvocation *invocation;
     char *uuid;
-    bool start; /* the guest is to be started once its memory is booked */
+    bool start;  /* the guest is to be started once its memory is booked */
+    bool *ended; /* set when the start has ended, while it is being handed over; NULL: it is not */
 } Waiting;
 
 static Waiting *
@@ -70,20 +72,44 @@ waiting_end(Waiting *waiting, bool granted, const char *reason)
 }
 
 static void
+note(const StartMethods *methods, const char *uuid, StartNote what)
+{
+    if (methods != NULL && methods->options.note_start != NULL)
+        methods->options.note_start(methods->options.user_data, uuid, what);
+}
+
+/*
+ * What becomes of what was booked for a start that libvirt was asked for and that ended in error. Where it is not known
+ * whether libvirt goes on, and where it was refused because another one is under way or has ended in a running guest, it
+ * stays until that is seen.
+ */
+static void
+settle_failed(const Waiting *waiting, const GError *error)
+{
+    if (!g_error_matches(error, DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED) &&
+        !g_error_matches(error, DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT) &&
+        !g_error_matches(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED))
+        note(waiting->methods, waiting->uuid, START_NOTE_STOPPED);
+}
+
+static void
 guest_started(void *data, const char *uuid, const GError *error)
 {
     Waiting *waiting = data;
     StartMethods *methods = waiting->methods;
     g_autofree char *text = NULL;
 
+    if (waiting->ended != NULL)
+        *waiting->ended = true;
     if (error == NULL) {
-        /* who asked may leave the bus before the guest is seen to run: its memory must stay booked until then */
-        if (methods != NULL && methods->options.note_start != NULL)
-            methods->options.note_start(methods->options.user_data, waiting->uuid, START_NOTE_STARTED);
+        note(methods, waiting->uuid, START_NOTE_STARTED);
         waiting_end(waiting, true, "it runs");
         return;
     }
-    if (methods != NULL && methods->options.release_start != NULL)
+    if (waiting->ended == NULL)
+        settle_failed(waiting, error);
+    else if (methods != NULL && methods->options.release_start != NULL)
+        /* libvirt was not asked; this leaves alone what it has begun for somebody else */
         methods->options.release_start(methods->options.user_data, waiting->uuid);
     text = g_strdup_printf("its memory was booked, but libvirt could not start it: %s", error->message);
     waiting_end(waiting, false, text);
@@ -95,11 +121,19 @@ answered(void *data, bool granted, const char *reason)
 {
     Waiting *waiting = data;
     StartMethods *methods = waiting->methods;
+    bool ended = false;
 
-    if (granted && waiting->start && methods != NULL)
-        methods->options.start_guest(methods->options.user_data, waiting->uuid, guest_started, waiting);
-    else
+    if (!granted || !waiting->start || methods == NULL) {
         waiting_end(waiting, granted, reason);
+        return;
+    }
+    waiting->ended = &ended;
+    methods->options.start_guest(methods->options.user_data, waiting->uuid, guest_started, waiting);
+    if (ended)
+        return;
+    waiting->ended = NULL;
+    /* who asked may leave the bus now, but libvirt goes on */
+    note(methods, waiting->uuid, START_NOTE_HANDED);
 }
 
 /* ---- who asked ---- */
@@ -251,7 +285,8 @@ may_release(GDBusMethodInvocation *invocation, const GError *refusal, void *data
         bus_manager_complete_release(methods->manager, invocation);
     else
         refuse(invocation,
-               "no start of this guest is waiting or booked; 'dm-ctl list' shows those that are as reserved");
+               "there is no start of this guest to take back: none waits and none is booked ('dm-ctl list' shows those "
+               "that are as reserved), or libvirt has begun it already, and 'virsh destroy' ends it");
 }
 
 static gboolean

@@ -6,6 +6,7 @@
  */
 
 #include "cmocka_all.h"
+#include "error.h"
 #include "fake_tick.h"
 #include "names.h"
 #include "report/report.h"
@@ -47,6 +48,7 @@ typedef struct Fixture {
     bool has_gone;
     GString *notes;
     unsigned started;
+    const GError *fails_at_once;
     GuestStartDone done;
     void *done_data;
     uint64_t rated_kib;
@@ -98,7 +100,10 @@ note_start(void *data, const char *uuid, StartNote note)
 {
     Fixture *fixture = data;
 
-    g_string_append_printf(fixture->notes, "%s %s;", uuid, note == START_NOTE_STARTED ? "started" : "stopped");
+    g_string_append_printf(fixture->notes, "%s %s;", uuid,
+                           note == START_NOTE_HANDED    ? "handed"
+                           : note == START_NOTE_STARTED ? "started"
+                                                        : "stopped");
 }
 
 static void
@@ -108,6 +113,10 @@ start_guest(void *data, const char *uuid, GuestStartDone done, void *done_data)
 
     assert_string_equal(uuid, WEB);
     fixture->started++;
+    if (fixture->fails_at_once != NULL) {
+        done(done_data, uuid, fixture->fails_at_once);
+        return;
+    }
     fixture->done = done;
     fixture->done_data = done_data;
 }
@@ -386,7 +395,7 @@ what_is_not_there_can_not_be_released(void **state)
     assert_int_equal(fixture->released, 1);
     fixture->nothing_to_release = true;
     begin_method(fixture->client, &reply, "Release", g_variant_new("(s)", "web"));
-    assert_error(&reply, DYNMEM_BUS_ERROR_REFUSED, "no start of this guest");
+    assert_error(&reply, DYNMEM_BUS_ERROR_REFUSED, "'virsh destroy' ends it");
     begin_method(fixture->client, &reply, "Release", g_variant_new("(s)", "wob"));
     assert_error(&reply, DYNMEM_BUS_ERROR_NO_SUCH_GUEST, "near are: web");
     begin_method(fixture->client, &reply, "Reserve", g_variant_new("(s)", STRANGER));
@@ -413,8 +422,8 @@ a_start_is_a_reservation_and_then_libvirts(void **state)
     assert_false(reply.done);
     fixture->done(fixture->done_data, WEB, NULL);
     assert_answer(&reply, true, "it runs");
-    assert_int_equal(fixture->released, 0);
-    assert_string_equal(fixture->notes->str, WEB " started;");
+    assert_string_equal(fixture->notes->str, WEB " handed;" WEB " started;");
+    g_string_truncate(fixture->notes, 0);
 
     begin_method(fixture->client, &reply, "Start", g_variant_new("(s)", "web"));
     let_settle(fixture);
@@ -428,6 +437,67 @@ a_start_is_a_reservation_and_then_libvirts(void **state)
     fixture->answer(fixture->answer_data, true, "there is room");
     fixture->done(fixture->done_data, WEB, error);
     assert_answer(&reply, false, "its memory was booked, but libvirt could not start it: no such disk");
+    assert_string_equal(fixture->notes->str, WEB " handed;" WEB " stopped;");
+    assert_int_equal(fixture->released, 0);
+}
+
+/* Called off by who asked while libvirt starts it: the guest comes nevertheless. */
+static void
+a_start_that_libvirt_has_is_libvirts_when_who_asked_leaves(void **state)
+{
+    Fixture *fixture = *state;
+    GDBusConnection *other = connect_client(fixture);
+    Reply reply;
+
+    begin_method(other, &reply, "Start", g_variant_new("(s)", "web"));
+    g_dbus_connection_flush_sync(other, NULL, NULL);
+    let_settle(fixture);
+    fixture->answer(fixture->answer_data, true, "there is room");
+    assert_string_equal(fixture->notes->str, WEB " handed;");
+    g_dbus_connection_close_sync(other, NULL, NULL);
+    g_object_unref(other);
+    turn_until(&reply.done);
+    reply_clear(&reply);
+    turn_until(&fixture->has_gone);
+    fixture->done(fixture->done_data, WEB, NULL);
+    assert_string_equal(fixture->notes->str, WEB " handed;" WEB " started;");
+    assert_int_equal(fixture->released, 0);
+}
+
+static void
+what_is_booked_stays_while_the_fate_of_a_start_is_not_known(void **state)
+{
+    static const DynmemError codes[] = {DYNMEM_ERROR_DISCONNECTED, DYNMEM_ERROR_TIMEOUT, DYNMEM_ERROR_REFUSED};
+    Fixture *fixture = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(codes); i++) {
+        g_autoptr(GError) error = g_error_new_literal(DYNMEM_ERROR, codes[i], "no answer");
+        Reply reply;
+
+        g_string_truncate(fixture->notes, 0);
+        begin_method(fixture->client, &reply, "Start", g_variant_new("(s)", "web"));
+        let_settle(fixture);
+        fixture->answer(fixture->answer_data, true, "there is room");
+        fixture->done(fixture->done_data, WEB, error);
+        assert_answer(&reply, false, "its memory was booked, but libvirt could not start it: no answer");
+        assert_string_equal(fixture->notes->str, WEB " handed;");
+        assert_int_equal(fixture->released, 0);
+    }
+}
+
+static void
+a_start_that_libvirt_was_not_asked_for_is_given_back(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED, "libvirt is away");
+    Reply reply;
+
+    fixture->fails_at_once = error;
+    begin_method(fixture->client, &reply, "Start", g_variant_new("(s)", "web"));
+    let_settle(fixture);
+    fixture->answer(fixture->answer_data, true, "there is room");
+    assert_answer(&reply, false, "its memory was booked, but libvirt could not start it: libvirt is away");
+    assert_int_equal(fixture->notes->len, 0);
     assert_int_equal(fixture->released, 1);
 }
 
@@ -580,6 +650,9 @@ main(void)
         cmocka_unit_test_setup_teardown(who_leaves_the_bus_is_told_of_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_there_can_not_be_released, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_start_is_a_reservation_and_then_libvirts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_start_that_libvirt_has_is_libvirts_when_who_asked_leaves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_booked_stays_while_the_fate_of_a_start_is_not_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_start_that_libvirt_was_not_asked_for_is_given_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_hook_asks_in_nobodys_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_hook_tells_is_noted_and_all_else_passes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dry_run_refuses_nothing, set_up, tear_down),

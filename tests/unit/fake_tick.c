@@ -202,8 +202,16 @@ fake_tick_reject(FakeTick *tick, size_t index, const char *message)
 
     g_strlcpy(issue->uuid, tick->uuids[index], sizeof issue->uuid);
     issue->name = g_strdup(tick->names[index]);
+    issue->rejected = true;
     issue->message = g_strdup(message);
     g_ptr_array_add(tick->issues, issue);
+}
+
+void
+fake_tick_advise(FakeTick *tick, size_t index, const char *message)
+{
+    fake_tick_reject(tick, index, message);
+    ((GuestIssue *)g_ptr_array_index(tick->issues, tick->issues->len - 1))->rejected = false;
 }
 
 StartPlan *

@@ -49,6 +49,8 @@ void fake_tick_remove(FakeTick *tick, size_t index);
 void fake_tick_act(FakeTick *tick, size_t index, uint64_t old_kib, uint64_t new_kib, ActionResult result,
                    const char *error);
 void fake_tick_reject(FakeTick *tick, size_t index, const char *message);
+/* Its settings are in force, and lead to something. */
+void fake_tick_advise(FakeTick *tick, size_t index, const char *message);
 
 /*
  * A start of that guest, which is taken to be off, asked for five seconds ago and answered within 25: it needs 2 GiB and

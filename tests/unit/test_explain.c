@@ -406,6 +406,62 @@ link_down(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettin
     tick->snapshot.host.link = WORLD_LINK_DOWN;
 }
 
+/* Squeezed to 2 GiB, and its share is 1.8: it is not taken. */
+static void
+let_be(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    guest->ground = GROUND_BALLOON;
+}
+
+/* 3 GiB of <hard_limit> leave it 2.8 GiB. */
+static void
+bound_by_its_own(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    fake_tick_limit(tick, 0)->max_kib = 3 * KIB_PER_GIB;
+    guest->demand_kib = guest->want_kib = guest->ideal_kib = 2867 * KIB_PER_MIB;
+}
+
+static void
+bound_by_group_and_nodes(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    GuestLimits *limits = fake_tick_limit(tick, 0);
+
+    limits->above_id = 7;
+    limits->above_kib = 10 * KIB_PER_GIB;
+    limits->above_charged_kib = 9 * KIB_PER_GIB;
+    settings->strict_nodes = 1;
+    guest->demand_kib = guest->want_kib = guest->ideal_kib = 2867 * KIB_PER_MIB;
+}
+
+/* Restored 4 s ago with 3 GiB. */
+static void
+brought(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    stand_out(tick, guest, GUEST_STATE_STARTING);
+    snapshot->boot_resumed = true;
+    snapshot->boot_usec = tick->report.now_usec - 4 * USEC_PER_SEC;
+    guest->committed_kib = 3 * KIB_PER_GIB;
+    guest->ground = GROUND_BROUGHT;
+}
+
+/* Its element was taken out while it has 1 GiB of its 2 GiB. */
+static void
+let_go(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    stand_out(tick, guest, GUEST_STATE_ACTIVE);
+    guest->assigned_kib = guest->target_kib = guest->committed_kib = KIB_PER_GIB;
+    settings->managed = false;
+    settings->element_gone = true;
+}
+
+static void
+let_go_static(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    let_go(tick, guest, snapshot, settings);
+    settings->managed = true;
+    settings->mode = GUEST_MODE_STATIC;
+}
+
 static const Case cases[] = {
     {PLAN_RULE_SATISFIED, NULL,
      "It has 2 GiB, as its balloon was told.|It needs 1.5 GiB; with its buffer of 20 percent|wants 1.8 GiB.|said that "
@@ -463,6 +519,14 @@ static const Case cases[] = {
     {PLAN_RULE_SETTLING, settling, "driver came up 3 s ago", "as soon as it needs more", "priority"},
     {PLAN_RULE_RETRY, NULL, "It did not follow its target before", "It must follow its target for a while", "priority"},
     {PLAN_RULE_LIMIT, settling, "It gave what it could", "as soon as it needs more", "priority"},
+    {PLAN_RULE_LET_BE, let_be, "reset again and again soon after it was squeezed|its share would be 1.8 GiB",
+     "as soon as it needs more", "priority"},
+    {PLAN_RULE_BOUND, bound_by_its_own,
+     "would want more than 2.8 GiB, and a limit above it leaves no more|control group may hold 3 GiB (memory.max",
+     "Raise its <hard_limit>, now 3 GiB", "priority|machine.slice|numatune|maximum"},
+    {PLAN_RULE_BOUND, bound_by_group_and_nodes,
+     "group above it may hold 10 GiB (memory.max), and holds 9 GiB|NUMA nodes",
+     "limit of the group above it, now 10 GiB|<numatune>", "priority|hard_limit|maximum"},
     {PLAN_RULE_OFF, off, "It is off and has no memory", "Start it; it needs 2 GiB to boot", "priority"},
     {PLAN_RULE_UNMANAGED, unmanaged, "no dynmem element in its metadata. Its memory is counted (4 GiB)",
      "urn:dynmem:domain:1|Manage=all|'virsh setmem', up to its maximum of 4 GiB", "priority"},
@@ -481,6 +545,13 @@ static const Case cases[] = {
     {PLAN_RULE_STARTING, starting, "It started 7 s ago|4 GiB are booked", "once its balloon driver has answered",
      "priority"},
     {PLAN_RULE_ADOPTING, adopting, "It ran before dynmemd did", "once its first report has come", "priority"},
+    {PLAN_RULE_BROUGHT, brought,
+     "It came with its memory 4 s ago|booked at 3 GiB, because it came with its memory and has not reported yet",
+     "once its first report has come", "priority"},
+    {PLAN_RULE_LET_GO, let_go,
+     "Its dynmem element is gone from its definition|less than its startup memory of 2 GiB|then it is let go",
+     "as soon as memory is seen to be free|namespace urn:dynmem:domain:1", "mode=|priority"},
+    {PLAN_RULE_LET_GO, let_go_static, "Its mode is static now", "mode='dynamic'", "namespace|priority"},
     {PLAN_RULE_RESET, reset, "It was reset 9 s ago|4 GiB are booked", "takes part in the sharing", "priority"},
     {PLAN_RULE_STUCK, stuck, "noticed 30 s ago|tried again in 45 s",
      "balloon must move again|raise its minimum, now 1 GiB", "priority"},
@@ -639,6 +710,89 @@ wrong_settings_and_doubts_are_said(void **state)
     assert_says(because, "What it reports can't be right");
 }
 
+/* On each ground web is booked at 2 GiB while its balloon would leave it 3.5. */
+static void
+what_it_is_booked_at_is_said_with_the_ground(void **state)
+{
+    static const struct {
+        LedgerGround ground;
+        const char *says;
+    } grounds[] = {
+        {GROUND_LIMIT, "booked at 2 GiB, because memory.high holds it there; its balloon would leave it 3.5 GiB."},
+        {GROUND_BALLOON, "booked at 2 GiB, because its balloon leaves it no more."},
+        {GROUND_BROUGHT, "booked at 2 GiB, because it came with its memory and has not reported yet"},
+        {GROUND_MAXIMUM, "booked at 2 GiB, because neither its balloon nor a limit is known to hold it to less."},
+        {GROUND_FULL, "booked at 2 GiB, all its memory"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(grounds); i++) {
+        g_autoptr(FakeTick) tick = arrange(&(Case){.rule = PLAN_RULE_SATISFIED});
+        g_autofree char *because = NULL;
+
+        tick->plans[0].ground = grounds[i].ground;
+        tick->plans[0].balloon_kib = 3584 * KIB_PER_MIB;
+        because = why(tick);
+        assert_says(because, grounds[i].says);
+        assert_silent(because, "target that may be in force");
+    }
+}
+
+static void
+a_ground_is_told_apart_further_where_it_is_another_thing(void **state)
+{
+    g_autoptr(FakeTick) tick = arrange(&(Case){.rule = PLAN_RULE_SATISFIED});
+    g_autofree char *raised = NULL;
+    g_autofree char *adopted = NULL;
+    g_autofree char *most = NULL;
+    g_autofree char *gone = NULL;
+
+    tick->plans[0].ground = GROUND_BALLOON;
+    tick->plans[0].committed_kib = 3 * KIB_PER_GIB;
+    raised = why(tick);
+    assert_says(raised, "booked at 3 GiB, because its balloon leaves it no more, at the largest target that may be in");
+    tick->plans[0].ground = GROUND_BROUGHT;
+    tick->snapshots[0].adopted = true;
+    adopted = why(tick);
+    assert_says(adopted, "because it ran before dynmemd did and has not reported yet");
+    fake_tick_limit(tick, 0)->max_kib = 3 * KIB_PER_GIB;
+    most = why(tick);
+    assert_says(most, "may hold no more (memory.max, its <hard_limit>)");
+    tick->plans[0].state = GUEST_STATE_OFF;
+    gone = why(tick);
+    assert_silent(gone, "booked");
+}
+
+static void
+what_no_balloon_reaches_is_said(void **state)
+{
+    g_autoptr(FakeTick) tick = arrange(&(Case){.rule = PLAN_RULE_SATISFIED});
+    g_autofree char *without = why(tick);
+    g_autofree char *because = NULL;
+
+    assert_silent(without, "virtio-mem");
+    assert_silent(without, "kernel does not see");
+    assert_silent(without, "that is not its memory");
+    tick->snapshots[0].unseen_kib = 256 * KIB_PER_MIB;
+    tick->snapshots[0].group_other_kib = 3 * KIB_PER_GIB;
+    fake_tick_settings(tick, 0)->fixed_kib = 512 * KIB_PER_MIB;
+    because = why(tick);
+    assert_says(because, "512 MiB of that are memory devices (virtio-mem)");
+    assert_says(because, "does not see 256 MiB of what it has (a dimm that is not online)");
+    assert_says(because, "holds 3 GiB that is not its memory (a disk image on tmpfs, say)");
+}
+
+static void
+advice_is_not_said_as_a_refusal(void **state)
+{
+    g_autoptr(FakeTick) tick = arrange(&(Case){.rule = PLAN_RULE_SATISFIED});
+    g_autofree char *because = NULL;
+
+    fake_tick_advise(tick, 0, "startup is 1 GiB, and it needs 2 GiB for itself");
+    because = why(tick);
+    assert_says(because, "in force, and may not work out: startup is 1 GiB");
+    assert_silent(because, "can't be used");
+}
+
 int
 main(void)
 {
@@ -649,6 +803,10 @@ main(void)
         cmocka_unit_test(each_kind_of_bar_has_its_way_out),
         cmocka_unit_test(the_largest_three_others_are_named),
         cmocka_unit_test(wrong_settings_and_doubts_are_said),
+        cmocka_unit_test(what_it_is_booked_at_is_said_with_the_ground),
+        cmocka_unit_test(a_ground_is_told_apart_further_where_it_is_another_thing),
+        cmocka_unit_test(what_no_balloon_reaches_is_said),
+        cmocka_unit_test(advice_is_not_said_as_a_refusal),
     };
 
     return cmocka_run_group_tests_name("explain", tests, NULL, NULL);

@@ -97,8 +97,10 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     case PLAN_RULE_LET_GO:
         return !settings->managed || settings->mode == GUEST_MODE_STATIC;
     case PLAN_RULE_LET_BE:
+        return guest->weight > 0 && snapshot->boot_in_place;
     case PLAN_RULE_BOUND:
-        return guest->weight > 0;
+        return guest->weight > 0 &&
+               (snapshot->limits.max_kib != 0 || snapshot->limits.above_id != 0 || settings->strict_nodes != 0);
     case PLAN_RULE_ADOPTING:
         return snapshot->adopted;
     case PLAN_RULE_RESET:
@@ -127,6 +129,34 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     return false;
 }
 
+/* The same of the ground on which it is booked. */
+static bool
+is_booked_as_said(const GuestPlan *guest)
+{
+    const GuestSnapshot *snapshot = guest->guest;
+    uint64_t fixed = snapshot->settings->fixed_kib;
+
+    if (snapshot->limits.max_kib != 0)
+        return guest->committed_kib <= snapshot->limits.max_kib;
+    switch (guest->ground) {
+    case GROUND_NONE:
+        return snapshot->life == GUEST_LIFE_OFF && guest->committed_kib == 0;
+    case GROUND_START:
+        return snapshot->life == GUEST_LIFE_OFF && guest->state == GUEST_STATE_RESERVED;
+    case GROUND_LIMIT:
+        return snapshot->limits.usable && guest->balloon_kib + fixed >= guest->committed_kib;
+    case GROUND_BALLOON:
+        return guest->committed_kib >= snapshot->actual_kib + fixed;
+    case GROUND_BROUGHT:
+        return snapshot->boot_resumed || snapshot->adopted;
+    case GROUND_MAXIMUM:
+        return guest->committed_kib >= snapshot->settings->maximum_kib + fixed;
+    case GROUND_FULL:
+        return guest->committed_kib + snapshot->settings->hugepages_kib >= snapshot->settings->maximum_kib;
+    }
+    return false;
+}
+
 static char *
 describe(const Run *run, const GuestPlan *guest, const TickReport *report, uint64_t second)
 {
@@ -135,8 +165,8 @@ describe(const Run *run, const GuestPlan *guest, const TickReport *report, uint6
 
     g_ptr_array_add(why, NULL);
     text = g_strjoinv("\n  ", (char **)why->pdata);
-    return g_strdup_printf("%s, second %" G_GUINT64_FORMAT ", guest %s, rule %s:\n  %s", run->file, second,
-                           guest->guest->name, plan_rule_name(guest->rule), text);
+    return g_strdup_printf("%s, second %" G_GUINT64_FORMAT ", guest %s, rule %s, ground %s:\n  %s", run->file, second,
+                           guest->guest->name, plan_rule_name(guest->rule), ledger_ground_name(guest->ground), text);
 }
 
 static bool
@@ -149,7 +179,7 @@ look(void *user_data, const SimStep *step)
         const GuestPlan *guest = &report->plan->guests[i];
 
         run->seen[guest->rule]++;
-        if (!is_as_said(guest, report)) {
+        if (!is_as_said(guest, report) || !is_booked_as_said(guest)) {
             run->wrong = describe(run, guest, report, step->second);
             return false;
         }
