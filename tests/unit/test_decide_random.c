@@ -258,6 +258,9 @@ least_booking(const GuestSnapshot *guest, const GuestPlan *plan)
 
     if (guest->life == GUEST_LIFE_OFF)
         return 0;
+    /* started paused it has not run yet, and can touch nothing */
+    if (guest->life != GUEST_LIFE_RUNNING && !guest->driver_up && !guest->boot_in_place && plan->ground == GROUND_LIMIT)
+        return 0;
     /* taken out of management a moment ago: its balloon is still where it was told to be */
     if (let_go)
         return MAX(guest->has_actual ? guest->actual_kib : 0, guest->target_kib);
