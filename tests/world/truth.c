@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What is true, held against what the ledger said in the last finished tick:
+ *
+ *   of each guest   what it is booked at covers what its QEMU could hold at worst;
+ *   of the host     all that could be held, and what others use, leave the reserve.
+ *
+ * What memory.high keeps a guest to may lie above its booking by the slack of its limit, which is a part of the reserve.
+ */
+
+#include "world.h"
+
+#include <string.h>
+
+/*
+ * The excuses: what happens in the world so that no ledger can know it in time. Each ends after a time in which the daemon
+ * could look: it is there and connected, and the guest answers.
+ */
+static const struct {
+    uint64_t usec;
+    bool settles; /* it begins when the balloon is where it was told to be */
+    const char *reason;
+} excuses[EXCUSE_COUNT] = {
+    [EXCUSE_UNASKED] = {5 * USEC_PER_SEC, false, "it started while nobody was there to be asked"},
+    [EXCUSE_MOVED] = {3 * USEC_PER_SEC, true,
+                      "somebody else told its balloon to give it more: that shows in its reports only"},
+    [EXCUSE_EMPTIES] = {3 * USEC_PER_SEC, true, "it takes back what it gave up, as a guest can at any time"},
+    [EXCUSE_RESET] = {2500 * USEC_PER_MSEC, false,
+                      "it was reset, or goes on after it, and no limit holds it to what it is booked at"},
+    [EXCUSE_UNHELD] = {2500 * USEC_PER_MSEC, false, "it was started paused, and runs now without a limit"},
+    [EXCUSE_PLUGGED] = {4 * USEC_PER_SEC, false, "its memory devices are larger: that shows when its XML is read"},
+    [EXCUSE_REVERTED] = {4 * USEC_PER_SEC, true,
+                         "a snapshot brings memory, and its hook looks like that of a guest that boots"},
+    [EXCUSE_ABSENT] = {4 * USEC_PER_SEC, false, "the daemon is new, and has not seen it yet"},
+    [EXCUSE_STRAY_CALL] = {3 * USEC_PER_SEC, true, "a call of a daemon that is gone has told it more"},
+};
+
+/* A kernel that has just begun to boot needs so long to touch what nothing keeps from it; by then its limit is there. */
+#define BOOT_USEC (8 * USEC_PER_SEC)
+/* A guest that is let in whatever room there is: so long until what others can give up has been taken from them. */
+#define FORCED_USEC (120 * USEC_PER_SEC)
+
+/* ---- what could be held ---- */
+
+/* The least that its balloon may leave in QEMU by what it was told, or is being told. */
+static uint64_t
+balloon_at_worst(const Seat *seat)
+{
+    const Machine *machine = seat->machine;
+    const World *world = seat->world;
+    uint64_t ram = machine_ram(machine);
+    uint64_t least = machine->foreign ? machine->balloon_kib : MIN(machine->balloon_kib, machine->asked_kib);
+
+    for (guint i = 0; i < world->calls->len; i++) {
+        const Call *call = g_ptr_array_index(world->calls, i);
+
+        if (call->seat == seat && call->kind == CALL_TARGET && call->undone && call->daemon == world->daemon)
+            least = MIN(least, ram - MIN(call->value, ram));
+    }
+    return least;
+}
+
+uint64_t
+truth_touchable(const Seat *seat, bool *bound_by_limit)
+{
+    const Machine *machine = seat->machine;
+    uint64_t touchable;
+    uint64_t limit = UINT64_MAX;
+
+    *bound_by_limit = false;
+    if (machine == NULL || machine->huge)
+        return 0;
+    if (machine->arriving || machine->loading)
+        touchable = machine->held_kib + machine->coming_kib;
+    else if (!machine->ran)
+        touchable = machine->held_kib;
+    else if (machine->driver)
+        touchable = machine_ram(machine) - balloon_at_worst(seat) + machine_device(machine);
+    else if (seat->world->now_usec - machine->booted_usec < BOOT_USEC && machine->high_kib == LIMIT_NONE)
+        touchable = machine->held_kib;
+    else
+        touchable = machine_ram(machine) + machine_device(machine);
+    if (machine->high_kib != LIMIT_NONE)
+        limit = saturating_sub(machine->high_kib, machine->overhead_kib);
+    if (limit < touchable) {
+        *bound_by_limit = true;
+        touchable = limit;
+    }
+    return MAX(touchable, machine->held_kib);
+}
+
+/* ---- what the ledger says ---- */
+
+uint64_t
+truth_booked(const Seat *seat)
+{
+    const Told *told = &seat->told;
+    uint64_t booked = told->planned ? told->committed_kib : 0;
+
+    if (told->starting && !(told->planned && told->off))
+        booked += told->start_kib;
+    return booked;
+}
+
+static uint64_t
+booked_overhead(const Seat *seat)
+{
+    const Told *told = &seat->told;
+    uint64_t overhead = told->planned && !told->off ? told->overhead_kib : 0;
+
+    return told->starting ? MAX(overhead, told->start_overhead_kib) : overhead;
+}
+
+/* What its limit may let in beyond, out of the reserve; a limit may stand half of its slack too high. */
+static uint64_t
+slack(const Seat *seat)
+{
+    const Told *told = &seat->told;
+    uint64_t whole;
+
+    if (!told->planned || told->limit_kib == LIMIT_NONE)
+        return 0;
+    whole = saturating_sub(told->limit_kib, told->committed_kib + told->overhead_kib);
+    return whole + whole / 2;
+}
+
+/* How much more it could hold than it is booked at. */
+static uint64_t
+beyond(const Seat *seat, bool *bound)
+{
+    uint64_t touchable = truth_touchable(seat, bound);
+    uint64_t booked = truth_booked(seat);
+
+    if (touchable <= booked || seat->machine == NULL)
+        return 0;
+    if (*bound)
+        return saturating_sub(touchable + seat->machine->overhead_kib, booked + booked_overhead(seat) + slack(seat));
+    return touchable - booked;
+}
+
+/* ---- excuses ---- */
+
+void
+truth_excuse(Seat *seat, Excuse excuse)
+{
+    if (excuses[excuse].usec < seat->excused_usec && seat->excuse != EXCUSE_NONE)
+        return;
+    seat->excuse = excuse;
+    seat->excused_usec = excuses[excuse].usec;
+}
+
+void
+truth_surprise(Seat *seat, Excuse excuse)
+{
+    bool bound;
+
+    if (beyond(seat, &bound) > 0 || excuses[excuse].settles)
+        truth_excuse(seat, excuse);
+}
+
+static void
+age_excuse(World *world, Seat *seat)
+{
+    const Machine *machine = seat->machine;
+    bool settled;
+
+    if (machine != NULL && machine->emptying)
+        truth_surprise(seat, EXCUSE_EMPTIES);
+    if (seat->excuse == EXCUSE_NONE || !daemon_knows(world, seat))
+        return;
+    settled = machine == NULL || !machine->driver || machine->paused || seat->kernel.driver == DRIVER_STUCK ||
+              (machine->balloon_kib == machine->asked_kib && !machine->emptying && machine->coming_kib == 0);
+    if (excuses[seat->excuse].settles && !settled)
+        return;
+    seat->excused_usec = saturating_sub(seat->excused_usec, WORLD_STEP_USEC);
+    if (seat->excused_usec == 0)
+        seat->excuse = EXCUSE_NONE;
+}
+
+void
+truth_step(World *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+
+        age_excuse(world, seat);
+        if (seat->forced_usec != 0 && world->now_usec - seat->forced_usec >= FORCED_USEC)
+            seat->forced_usec = 0;
+    }
+}
+
+/* ---- the checks ---- */
+
+static bool
+is_forced(const World *world, const Seat *seat)
+{
+    /* where no limit can be set nothing holds a guest that boots */
+    return seat->forced_usec != 0 || ((!world->options.limits || world->options.limits_flaky) &&
+                                      !seat->machine->driver && seat->machine->high_kib == LIMIT_NONE);
+}
+
+/* By how much other processes have grown since the ledger could have looked last. */
+static uint64_t
+recent_growth(const World *world)
+{
+    uint64_t least = world->other_kib;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(world->other_least_kib) && i < world->other_next; i++)
+        least = MIN(least, world->other_least_kib[i]);
+    return world->other_kib - least;
+}
+
+static void
+check_host(World *world)
+{
+    uint64_t room = saturating_sub(world->options.memory_kib, world->options.reserve_kib);
+    uint64_t sum = world->other_kib;
+    uint64_t allowed = world->debt_kib + recent_growth(world);
+    uint64_t over;
+
+    for (unsigned i = 0; i < world->count; i++) {
+        const Seat *seat = &world->seats[i];
+        const Machine *machine = seat->machine;
+        bool bound;
+        uint64_t could;
+
+        if (machine == NULL)
+            continue;
+        could = truth_touchable(seat, &bound) + machine->overhead_kib;
+        sum += could;
+        if (bound)
+            room += MIN(slack(seat), world->options.reserve_kib);
+        if (seat->excuse != EXCUSE_NONE)
+            allowed += beyond(seat, &bound);
+        if (is_forced(world, seat))
+            allowed += could;
+    }
+    over = saturating_sub(sum, room);
+    world->counts.tight += sum + FROM_MIB(64) > room;
+    if (!world->ticked)
+        world->debt_kib = over;
+    else if (over > allowed)
+        world_break(
+            world, NULL,
+            "the host is promised twice: guests and others could hold %.1f MiB of %.1f, %.1f more than is excused",
+            MIB(sum), MIB(room), MIB(over - allowed));
+    world->debt_kib = MIN(over, allowed);
+}
+
+void
+truth_check(World *world)
+{
+    if (world->broken != NULL)
+        return;
+    world->counts.checks++;
+    for (unsigned i = 0; world->ticked && i < world->count; i++) {
+        const Seat *seat = &world->seats[i];
+        bool bound;
+        uint64_t too_much = beyond(seat, &bound);
+
+        if (too_much == 0)
+            continue;
+        if (seat->excuse != EXCUSE_NONE) {
+            world->counts.excused++;
+            continue;
+        }
+        world_break(world, seat, "could hold %.1f MiB and is booked at %.1f%s: %.1f too little",
+                    MIB(truth_touchable(seat, &bound)), MIB(truth_booked(seat)), bound ? " under its limit" : "",
+                    MIB(too_much));
+    }
+    check_host(world);
+}
+
+/* ---- at rest ---- */
+
+static bool
+is_good(const World *world, const Seat *seat)
+{
+    return (seat->live.managed || world->manage_all) && seat->live.mode == GUEST_MODE_DYNAMIC && !seat->live.vfio &&
+           !seat->live.huge && seat->kernel.driver == DRIVER_GOOD && seat->machine->driver;
+}
+
+/* What a guest that behaves is to have at least, with the little air that keeps it from looking starved. */
+static uint64_t
+needs(const Seat *seat)
+{
+    uint64_t least = seat->live.minimum_kib != 0   ? seat->live.minimum_kib
+                     : seat->live.startup_kib != 0 ? seat->live.startup_kib
+                                                   : seat->live.current_kib;
+    uint64_t need = seat->machine->need_kib + seat->machine->need_kib / 8 + FROM_MIB(48);
+
+    return MIN(MAX(need, least), machine_ram(seat->machine));
+}
+
+static void
+check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
+{
+    const Machine *machine = seat->machine;
+    uint64_t startup = seat->live.startup_kib != 0 ? seat->live.startup_kib : seat->live.current_kib;
+
+    if (machine == NULL) {
+        if (seat->told.starting || seat->told.committed_kib != 0)
+            world_break(world, seat, "is off, and %.0f MiB are booked for it", MIB(truth_booked(seat)));
+        return;
+    }
+    if (all_fits && is_good(world, seat) && seat->told.state == GUEST_STATE_ACTIVE &&
+        machine_actual(machine) < percent_of(MIN(machine->need_kib, machine_ram(machine)), 97))
+        world_break(world, seat, "has %.0f MiB and needs %.0f, though all that is needed fits",
+                    MIB(machine_actual(machine)), MIB(machine->need_kib));
+    if (!(seat->live.managed || world->manage_all) || seat->live.mode != GUEST_MODE_DYNAMIC) {
+        if (machine->high_kib != LIMIT_NONE && machine->high_ours)
+            world_break(world, seat, "is not managed, and a limit is left on it");
+        if (seat->let_go && all_fits && machine->driver && seat->kernel.driver == DRIVER_GOOD &&
+            machine_actual(machine) + FROM_MIB(1) < MIN(startup, machine_ram(machine)))
+            world_break(world, seat, "was let go with %.0f MiB, and its startup memory is %.0f",
+                        MIB(machine_actual(machine)), MIB(startup));
+    }
+}
+
+void
+truth_check_rest(World *world)
+{
+    uint64_t sum = world->options.reserve_kib + world->other_kib + FROM_MIB(256) + world->options.memory_kib / 64;
+
+    world->counts.ends++;
+    for (unsigned i = 0; i < world->count; i++) {
+        const Seat *seat = &world->seats[i];
+        bool bound;
+
+        if (seat->machine == NULL)
+            continue;
+        sum += FROM_MIB(120) + seat->machine->overhead_kib +
+               (is_good(world, seat) ? needs(seat) : MAX(truth_touchable(seat, &bound), machine_ram(seat->machine)));
+    }
+    for (unsigned i = 0; i < world->count; i++)
+        check_seat_at_rest(world, &world->seats[i], sum <= world->options.memory_kib);
+    if (world->reserved_kib != 0)
+        world_break(world, NULL, "%.0f MiB are still reserved for starts", MIB(world->reserved_kib));
+}

@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A host with guests, in virtual time, that is as awkward as libvirt: calls take time, end late, or nobody knows how they
+ * ended; guests come, go and come back; the daemon learns of all that later than it happens. The real engine runs in it
+ * through include/ports.h and knows nothing but what those tables tell.
+ *
+ * What is true is the world's own: truth.c knows what each QEMU could hold at worst, from its balloon and its memory.high as
+ * they are in force here, and holds the plan of the last finished tick against it after every single event. It shares neither
+ * code nor formulas with src/decide.
+ *
+ *   machine.c   one QEMU: balloon, kernel, statistics, memory.high
+ *   domain.c    XML of a guest as libvirt gives it
+ *   virsh.c     what administrators and guests do: start, reset, save, migrate, plug, ...
+ *   start.c     how a start goes: hooks, admission, launch
+ *   watcher.c   what the daemon's watch knows of all that, and when: GuestRecords
+ *   calls.c     calls into QEMU: reports and targets
+ *   limits.c    memory.high being written
+ *   host.c      figures of the host
+ *   daemon.c    dynmemd: the engine, its ticks, its deaths
+ *   truth.c     the checks and the excuses
+ *   chance.c    random worlds
+ *   trace.c     what happened last, for people
+ */
+
+#include "engine.h"
+#include "outcome.h"
+#include "rng.h"
+#include "units.h"
+
+#define WORLD_STEP_USEC (100 * USEC_PER_MSEC)
+#define WORLD_SEATS_MAX 8
+/* Wall clock of second 0, and what CLOCK_MONOTONIC shows then. */
+#define WORLD_WALL_SEC UINT64_C(1700000000)
+#define WORLD_FIRST_USEC (1000 * USEC_PER_SEC)
+
+#define MIB(kib) ((double)(kib) / 1024.0)
+#define FROM_MIB(mib) ((uint64_t)(mib)*KIB_PER_MIB)
+
+typedef struct World World;
+typedef struct Seat Seat;
+
+/* ---- time (world.c) ---- */
+
+/* Something that happens later. number tells a machine, a record, a start: who has another one by then is not meant. */
+typedef void (*Deed)(World *world, Seat *seat, uint64_t number, void *data);
+
+typedef struct Event {
+    uint64_t usec;
+    uint64_t order; /* of two at the same time the one that was asked for first comes first */
+    Deed deed;
+    Seat *seat;
+    uint64_t number;
+    void *data; /* not owned */
+} Event;
+
+void world_after(World *world, uint64_t usec, Deed deed, Seat *seat, uint64_t number, void *data);
+
+/* ---- what is defined ---- */
+
+typedef struct Definition {
+    char name[24];
+    bool managed;
+    GuestMode mode;
+    uint64_t minimum_kib; /* 0: not given; so is startup */
+    uint64_t startup_kib;
+    uint64_t current_kib; /* <currentMemory> */
+    uint64_t base_kib;    /* memory without the devices below */
+    uint64_t dimm_kib;
+    uint64_t device_kib; /* a virtio-mem device's size; 0: there is none */
+    uint64_t device_requested_kib;
+    uint64_t hard_limit_kib; /* 0: none */
+    bool immediate;
+    bool vfio;
+    bool huge; /* all of it in huge pages, in a pool of their own */
+    unsigned priority;
+    unsigned buffer;
+} Definition;
+
+/* ---- one QEMU ---- */
+
+typedef enum DriverKind {
+    DRIVER_GOOD,
+    DRIVER_SLOW,  /* a tenth of the speed */
+    DRIVER_STUCK, /* its balloon does not move */
+    DRIVER_MUTE,  /* it balloons and sends no statistics but the first, empty ones */
+    DRIVER_NONE,
+} DriverKind;
+
+/* What runs in a guest. */
+typedef struct Kernel {
+    DriverKind driver;
+    uint64_t boot_usec;      /* from its start to its driver */
+    uint64_t boot_touch_kib; /* what it touches until then, if it is let: some zero all they have */
+    uint64_t inflate_kib;    /* each second */
+    uint64_t deflate_kib;
+    bool onlines; /* a dimm is brought online by itself */
+} Kernel;
+
+typedef struct Machine {
+    uint64_t number; /* of its process, never used again */
+    uint64_t base_kib;
+    uint64_t dimm_kib;
+    uint64_t unseen_kib; /* of the dimms: not online */
+    uint64_t device_kib;
+    uint64_t device_requested_kib;
+    uint64_t device_plugged_kib;
+    uint64_t overhead_kib; /* what QEMU itself costs */
+    bool vfio;
+    bool huge;
+
+    bool paused;
+    bool hung; /* SIGSTOP */
+    bool ran;  /* its processors have run, or it brought its memory */
+    bool arriving;
+    bool loading; /* reads its memory from a file, and does not run yet */
+    bool leaving;
+    uint64_t coming_kib; /* still to be read or received */
+
+    uint64_t asked_kib;   /* num_pages: how large its balloon is to be */
+    uint64_t shown_kib;   /* how large QEMU says that it is: void after a reset */
+    uint64_t balloon_kib; /* how large it is */
+    bool foreign; /* asked_kib comes from somebody else: nothing tells the daemon of it but the balloon's size */
+    bool driver;
+    bool emptying; /* the guest empties it by itself */
+    uint64_t booted_usec;
+    uint64_t driver_usec; /* when its driver comes up; UINT64_MAX: never, or it is up */
+
+    uint64_t need_kib;
+    uint64_t held_kib;  /* of the host's memory, without overhead */
+    uint64_t cache_kib; /* host page cache of its disks that is charged to it */
+    uint64_t held_back;
+    bool held_now;
+    uint64_t lacking_usec; /* what it sees is less than it can live with since then */
+
+    uint64_t period_sec;
+    uint64_t reported_usec;
+    GuestReport report; /* as it sent it last; last_update_sec 0: never */
+    uint64_t swapped_kib;
+
+    uint64_t high_kib; /* memory.high in force; LIMIT_NONE: none */
+    bool high_ours;
+} Machine;
+
+/* ---- what was asked of a QEMU and is not over ---- */
+
+typedef enum CallKind {
+    CALL_REPORT,
+    CALL_TARGET,
+    CALL_PERIOD,
+} CallKind;
+
+/* How it is to go; drawn when it is made. */
+typedef enum CallFate {
+    FATE_GOOD,
+    FATE_REFUSED, /* nothing is changed, and it says so */
+    FATE_UNKNOWN, /* it is done, or not; the answer is lost */
+} CallFate;
+
+typedef struct Call {
+    CallKind kind;
+    CallFate fate;
+    Seat *seat;
+    uint64_t daemon;  /* who made it: another one does not hear of its end */
+    uint64_t record;  /* serial of its record */
+    uint64_t machine; /* that ran when it was made; 0: none */
+    uint64_t boots;
+    uint64_t number;
+    uint64_t made_usec;
+    uint64_t reply_usec; /* from when it was done to its return */
+    uint64_t value;
+    bool undone; /* it may still be done by QEMU */
+    bool open;   /* it has not returned */
+    bool late;   /* whoever waited was told that it is late */
+    GuestTargetDone done;
+    void *user_data;
+    GuestReport report;
+} Call;
+
+/* ---- what is written to a cgroup ---- */
+
+typedef struct LimitWrite {
+    bool active;
+    uint64_t from_kib;
+    uint64_t to_kib;
+    uint64_t number;
+    GuestLimitDone done;
+    void *user_data;
+} LimitWrite;
+
+/* ---- excuses (truth.c) ---- */
+
+typedef enum Excuse {
+    EXCUSE_NONE,
+    EXCUSE_UNASKED,
+    EXCUSE_MOVED,
+    EXCUSE_EMPTIES,
+    EXCUSE_RESET,
+    EXCUSE_UNHELD,
+    EXCUSE_PLUGGED,
+    EXCUSE_REVERTED,
+    EXCUSE_ABSENT,
+    EXCUSE_STRAY_CALL,
+    EXCUSE_COUNT,
+} Excuse;
+
+/* ---- a guest ---- */
+
+/* How a start goes on. */
+typedef enum StartStage {
+    STARTING_NOT,
+    STARTING_ASKED, /* dm-ctl start: the daemon was asked, libvirt not yet */
+    STARTING_HOOK,  /* libvirt waits for its hook, with the guest locked */
+    STARTING_LAUNCH,
+    STARTING_LOAD,
+} StartStage;
+
+typedef enum StartHow {
+    START_HOW_COLD,
+    START_HOW_SAVED,    /* its managed save */
+    START_HOW_ARRIVES,  /* an incoming migration */
+    START_HOW_SNAPSHOT, /* reverted to one that was taken of it running, while it was off */
+} StartHow;
+
+typedef struct Start {
+    StartStage stage;
+    StartHow how;
+    uint64_t number;
+    bool paused;
+    bool ctl;      /* by dm-ctl start */
+    bool ctl_left; /* who ran dm-ctl start has pressed Ctrl-C */
+    bool refilter; /* the hook that waits is the one before prepare */
+    bool unasked;  /* nobody could be asked */
+    bool granted;
+    StartKind kind; /* of the hook that waits */
+    bool waits;     /* an answer is awaited */
+    uint64_t asked_usec;
+    char owner[16];      /* of dm-ctl on the bus */
+    Definition brought;  /* what it is started with */
+    uint64_t brings_kib; /* its balloon's size; 0: it boots */
+} Start;
+
+/* Memory in a file: a managed save, or a snapshot. */
+typedef struct Memory {
+    bool there;
+    Definition definition;
+    uint64_t held_kib;
+    uint64_t need_kib;
+    uint64_t balloon_kib;
+    uint64_t asked_kib;
+    bool driver;
+} Memory;
+
+/* What the last finished tick said of it. */
+typedef struct Told {
+    bool planned; /* it was in the plan */
+    bool off;
+    uint64_t committed_kib;
+    uint64_t overhead_kib;
+    uint64_t limit_kib;
+    uint64_t target_kib;
+    GuestState state;
+    PlanRule rule;
+    bool starting;
+    uint64_t start_kib;
+    uint64_t start_overhead_kib;
+} Told;
+
+/* What the daemon's watch knows. */
+typedef struct Known {
+    GuestRecord record;
+    bool exists; /* there is such a record */
+    bool shown;  /* ... and it was read once */
+    uint64_t changes;
+    uint64_t machine; /* of the process of its pid */
+    bool by_read;     /* its last start was concluded from a reading */
+    bool gap;
+    bool hook_waits;
+    uint64_t hook_started_usec;
+    bool reading;
+    bool read_again;
+    bool read_put_off;
+    uint64_t read_number;
+    /* what its balloon was told */
+    bool certain;
+    uint64_t told_kib; /* largest target that may be in force of those whose calls have ended */
+    bool wish_set;
+    uint64_t wish_kib;
+    GuestTargetDone wish_done;
+    void *wish_data;
+    Call *call; /* under way */
+    bool asked; /* the round waits for it */
+    bool report_wanted;
+    bool period_wished;
+    uint32_t period_sec;
+    uint64_t report_serial;
+} Known;
+
+struct Seat {
+    World *world;
+    unsigned index;
+    char uuid[37];
+    bool defined; /* libvirt knows it */
+    bool transient;
+    Definition definition; /* of its next start */
+    Definition live;       /* of its QEMU */
+    Kernel kernel;
+    Machine *machine;
+    Memory saved;
+    Memory snapshot;
+    Start start;
+    uint64_t stop_usec;  /* as the keep has it */
+    uint64_t event_usec; /* its events come in order: none before this */
+    uint64_t wish_need_kib;
+    uint64_t need_changes_usec;
+    Known known;
+    LimitWrite writing;
+    LimitWrite waiting;
+    Told told;
+    Excuse excuse;
+    uint64_t excused_usec; /* so long yet, of time in which the daemon could look */
+    uint64_t forced_usec;  /* it was let in whatever there was, then; 0: it was not */
+    bool let_go;           /* taken out of management while it ran */
+};
+
+/* ---- the world ---- */
+
+typedef struct WorldOptions {
+    uint64_t seed;
+    uint64_t memory_kib;
+    uint64_t reserve_kib;
+    bool limits;       /* cgroup v2 */
+    bool limits_flaky; /* now and then a write fails */
+    bool swap;         /* the host can swap out what is above a limit */
+    bool quiet_calls;  /* calls take 5 ms and never fail: for directed cases */
+    bool absent_allows;
+    bool admission;
+    uint64_t interval_usec;
+} WorldOptions;
+
+typedef struct WorldCounts {
+    uint64_t steps;
+    uint64_t ticks;
+    uint64_t checks;
+    uint64_t ends;
+    uint64_t starts;
+    uint64_t refused;
+    uint64_t targets;
+    uint64_t targets_unknown;
+    uint64_t resets;
+    uint64_t daemons;
+    uint64_t excused;
+    uint64_t tight; /* checks at which the host had less than 64 MiB left to promise */
+} WorldCounts;
+
+#define TRACE_LINES 60
+#define TRACE_WIDTH 200
+
+struct World {
+    WorldOptions options;
+    Rng rng;
+    uint64_t now_usec;
+    uint64_t order;
+    GArray *events; /* a heap of Event */
+    uint64_t numbers;
+
+    Seat seats[WORLD_SEATS_MAX];
+    unsigned count;
+    const GuestRecord *records[WORLD_SEATS_MAX];
+
+    /* host */
+    uint64_t other_kib; /* processes that are no guests */
+    uint64_t other_goal_kib;
+    uint64_t cache_kib; /* given back at once */
+    uint64_t arc_kib;
+    uint64_t other_least_kib[32]; /* least in each of the last steps */
+    unsigned other_next;
+    bool stalls; /* the kernel says that somebody waits for memory */
+
+    /* daemon */
+    Engine *engine;
+    Keep *keep;
+    uint64_t daemon; /* which one; 0: none is there */
+    uint64_t daemons;
+    bool daemon_dies;
+    bool manage_all;
+    WorldLink link;
+    bool libvirtd_away;
+    bool complete; /* all guests were read since the link is up */
+    uint64_t link_number;
+    uint64_t tick_number;
+    bool tick_soon;
+    bool answers_open; /* of a collection */
+    void (*collected)(void *user_data);
+    void *collected_data;
+    uint64_t round;
+    unsigned round_asked;
+    GPtrArray *calls;      /* of Call */
+    uint64_t reserved_kib; /* as the last plan has it */
+    uint64_t committed_kib;
+    uint64_t budget_kib;
+    bool ticked; /* this daemon has finished a tick with libvirt there */
+    bool pressed;
+
+    /* truth */
+    uint64_t debt_kib; /* promised beyond the host by what nobody could prevent */
+    char *broken;      /* the first thing that must not be */
+
+    WorldCounts counts;
+    char trace[TRACE_LINES][TRACE_WIDTH];
+    uint64_t trace_next;
+};
+
+World *world_new(const WorldOptions *options);
+void world_free(World *world);
+/* Adds a guest that is off and defined. */
+Seat *world_add(World *world, const Definition *definition, const Kernel *kernel);
+/* Puts guest into the world as one that has run for an hour with so much memory, before any daemon is there. */
+void world_place(World *world, Seat *seat, uint64_t actual_kib, uint64_t need_kib);
+/* The world goes on by so much, or until something is broken. Returns false then. */
+bool world_run(World *world, uint64_t usec);
+uint64_t world_number(World *world);
+double world_second(const World *world);
+
+/* ---- trace.c ---- */
+
+void trace(World *world, const Seat *seat, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* All that is kept, oldest first, and how the guests stand. */
+void trace_print(const World *world);
+/* Something must not be: the first is kept, with its time. */
+void world_break(World *world, const Seat *seat, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* ---- machine.c ---- */
+
+Machine *machine_new(World *world, const Definition *definition);
+uint64_t machine_ram(const Machine *machine);
+/* What QEMU says that the guest has. */
+uint64_t machine_actual(const Machine *machine);
+/* ... and what libvirt shows as <currentMemory>: where no driver is there what it was told. */
+uint64_t machine_current(const Machine *machine);
+uint64_t machine_device(const Machine *machine);
+/* QEMU takes a target. */
+void machine_take_target(Machine *machine, uint64_t target_kib, bool foreign);
+void machine_reset(World *world, Seat *seat);
+void machine_step(World *world, Seat *seat);
+/* All that it holds of the host's memory. */
+uint64_t machine_resident(const Machine *machine);
+/* Its answer to "how is your memory". */
+void machine_answer(const Machine *machine, GuestReport *report);
+void machine_keep(const Seat *seat, Memory *memory);
+void machine_bring(Machine *machine, const Memory *memory);
+
+/* ---- domain.c ---- */
+
+/* Free with g_free. current_kib: <currentMemory>. machine: NULL for what is not running. */
+char *domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib, const Machine *machine);
+
+/* ---- virsh.c: each does nothing where it makes no sense ---- */
+
+void virsh_destroy(World *world, Seat *seat, bool kept);
+void virsh_reset(World *world, Seat *seat);
+void virsh_suspend(World *world, Seat *seat);
+void virsh_resume(World *world, Seat *seat);
+void virsh_setmem(World *world, Seat *seat, uint64_t kib);
+void virsh_save(World *world, Seat *seat);
+void virsh_snapshot(World *world, Seat *seat);
+void virsh_revert(World *world, Seat *seat);
+void virsh_migrate(World *world, Seat *seat, uint64_t usec, bool cancelled);
+void virsh_plug(World *world, Seat *seat, uint64_t kib);
+void virsh_unplug(World *world, Seat *seat);
+void virsh_request(World *world, Seat *seat, uint64_t kib);
+/* Another definition: at once for the next start, and with live for the one that runs too. */
+void virsh_define(World *world, Seat *seat, const Definition *definition, bool live);
+void virsh_hang(World *world, Seat *seat, bool hung);
+void guest_empties(World *world, Seat *seat, bool emptying);
+void guest_unloads(World *world, Seat *seat);
+void world_restart_libvirtd(World *world, uint64_t usec);
+
+/* ---- start.c ---- */
+
+/* virsh start, or dm-ctl start with ctl. */
+void virsh_start(World *world, Seat *seat, StartHow how, bool paused, bool ctl);
+/* Who ran dm-ctl start presses Ctrl-C. */
+void ctl_leave(World *world, Seat *seat);
+/* The daemon died: hooks that wait ask the next one. */
+void starts_lose_daemon(World *world);
+/* The hook of a guest that ended. */
+void starts_note_stopped(World *world, Seat *seat);
+/* All that it brings is there. */
+void starts_arrived(World *world, Seat *seat);
+
+/* ---- watcher.c ---- */
+
+typedef enum VirEvent {
+    VIR_STARTED,
+    VIR_STARTED_RESUMED,
+    VIR_STOPPED,
+    VIR_STOPPED_KEPT,
+    VIR_SUSPENDED,
+    VIR_SUSPENDED_MIGRATED,
+    VIR_RESUMED,
+    VIR_REVERTED,
+    VIR_RESET,
+    VIR_CHANGED, /* defined, undefined, a device: a reading tells */
+} VirEvent;
+
+/* libvirt tells; the daemon hears of it in a while, if it is there and connected. */
+void watcher_tell(World *world, Seat *seat, VirEvent event);
+void watcher_connect(World *world);
+void watcher_disconnect(World *world);
+/* A new daemon knows nothing. */
+void watcher_forget(World *world);
+const GuestRecord *const *watcher_records(void *self, size_t *count);
+void watcher_note_hook(void *self, const char *uuid, HookMoment moment);
+Seat *world_seat(World *world, const char *uuid);
+
+/* ---- calls.c ---- */
+
+void calls_collect(void *self, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data);
+void calls_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
+void calls_set_period(void *self, const char *uuid, uint32_t seconds);
+void calls_pump(World *world, Seat *seat);
+/* Its process is gone: who waits for a target is told. */
+void calls_restart(World *world, Seat *seat, const char *why);
+void calls_leave_round(World *world, Seat *seat);
+void calls_disconnect(World *world);
+/* The daemon is gone: what it asked for may still be done, and nobody hears of it. */
+void calls_orphan(World *world);
+void calls_show(Seat *seat);
+/* A QEMU that hung goes on: what it was told meanwhile is done now. */
+void calls_wake(World *world, Seat *seat);
+void calls_reap(World *world);
+
+/* ---- limits.c ---- */
+
+LimitWorld limits_of(World *world);
+/* Its cgroup is gone. */
+void limits_gone(World *world, Seat *seat);
+void limits_orphan(World *world);
+
+/* ---- host.c ---- */
+
+HostWorld host_of(World *world);
+void host_step(World *world);
+void host_grow(World *world, uint64_t other_kib);
+
+/* ---- daemon.c ---- */
+
+void daemon_start(World *world);
+void daemon_kill(World *world);
+void daemon_tick_soon(World *world);
+void daemon_set_manage_all(World *world, bool all);
+bool daemon_knows(const World *world, const Seat *seat);
+
+/* ---- truth.c ---- */
+
+/* Most that its QEMU could hold of the host's memory, without overhead. *bound_by_limit: memory.high is what keeps it to that. */
+uint64_t truth_touchable(const Seat *seat, bool *bound_by_limit);
+/* What the ledger says that it may hold. */
+uint64_t truth_booked(const Seat *seat);
+/* Its booking may be too low for as long as the table says. */
+void truth_excuse(Seat *seat, Excuse excuse);
+/* Something happened to it that nobody told the daemon before: excuses it where that makes a difference. */
+void truth_surprise(Seat *seat, Excuse excuse);
+void truth_check(World *world);
+void truth_step(World *world);
+/* Nothing has happened for a while, and nothing shall have been left behind. */
+void truth_check_rest(World *world);
+
+/* ---- chance.c ---- */
+
+World *chance_world(uint64_t seed);
+void chance_step(World *world);
