@@ -118,45 +118,55 @@ draw_need(Rng *rng, const Machine *machine)
     return rng_hits(rng, 250) ? mib_between(rng, 60, ram) : mib_between(rng, 60, MAX(ram / 3, 61));
 }
 
+/* ---- one deed each ---- */
+
 static void
-redefine(World *world, Seat *seat)
+redefine_settings(World *world, Seat *seat)
 {
     Rng *rng = &world->rng;
     Definition definition = seat->definition;
 
-    switch (rng_between(rng, 0, 5)) {
-    case 0:
+    definition.minimum_kib = pages_up(rng_between(rng, FROM_MIB(128), definition.startup_kib));
+    definition.priority = (unsigned)rng_between(rng, 0, 100);
+    virsh_define(world, seat, &definition, true);
+}
+
+static void
+redefine_mode(World *world, Seat *seat)
+{
+    Rng *rng = &world->rng;
+    Definition definition = seat->definition;
+
+    if (rng_hits(rng, 300))
         definition.managed = !definition.managed;
-        break;
-    case 1:
+    else if (rng_hits(rng, 400))
         definition.mode = (GuestMode)rng_between(rng, GUEST_MODE_DYNAMIC, GUEST_MODE_STATIC);
-        break;
-    case 2:
+    else {
         definition.managed = true;
         definition.mode = GUEST_MODE_DYNAMIC;
-        break;
-    case 3: /* another memory, and a start in the same breath */
-        definition.base_kib = mib_between(rng, 512, MIN(world->options.memory_kib / KIB_PER_MIB, 8192));
-        definition.startup_kib = MIN(definition.startup_kib, definition.base_kib);
-        definition.startup_kib = definition.current_kib =
-            MAX(definition.startup_kib, pages_up(definition.base_kib / 4));
-        definition.minimum_kib = MIN(definition.minimum_kib, definition.startup_kib);
-        virsh_define(world, seat, &definition, false);
-        virsh_start(world, seat, START_HOW_COLD, false, false);
-        return;
-    default:
-        definition.minimum_kib = pages_up(rng_between(rng, FROM_MIB(128), definition.startup_kib));
-        definition.priority = (unsigned)rng_between(rng, 0, 100);
-        break;
     }
     virsh_define(world, seat, &definition, true);
+}
+
+/* Another memory, and a start in the same breath. */
+static void
+redefine_and_start(World *world, Seat *seat)
+{
+    Rng *rng = &world->rng;
+    Definition definition = seat->definition;
+
+    definition.base_kib = mib_between(rng, 512, MIN(world->options.memory_kib / KIB_PER_MIB, 8192));
+    definition.startup_kib = definition.current_kib = pages_up(definition.base_kib / rng_between(rng, 1, 5));
+    definition.minimum_kib = MIN(definition.minimum_kib, definition.startup_kib);
+    virsh_define(world, seat, &definition, false);
+    virsh_start(world, seat, START_HOW_COLD, false, false);
 }
 
 /* A transient guest goes, and one of the same uuid is there at once. */
 static void
 come_back(World *world, Seat *seat)
 {
-    if (!seat->transient || seat->machine == NULL)
+    if (!seat->transient || seat->machine == NULL || seat->start.stage != STARTING_NOT)
         return;
     virsh_destroy(world, seat, false);
     seat->defined = true;
@@ -164,153 +174,207 @@ come_back(World *world, Seat *seat)
 }
 
 static void
-happen_off(World *world, Seat *seat)
+destroy(World *world, Seat *seat)
 {
-    Rng *rng = &world->rng;
-
-    seat->defined = seat->defined || seat->transient;
-    switch (rng_between(rng, 0, 9)) {
-    case 0:
-    case 1:
-        virsh_start(world, seat, START_HOW_COLD, rng_hits(rng, 300), true);
-        if (rng_hits(rng, 200))
-            ctl_leave(world, seat);
-        break;
-    case 2:
-        virsh_start(world, seat, START_HOW_SNAPSHOT, false, false);
-        break;
-    case 3:
-        if (!seat->defined)
-            virsh_start(world, seat, START_HOW_ARRIVES, false, false);
-        break;
-    case 4:
-        redefine(world, seat);
-        break;
-    default:
-        virsh_start(world, seat, START_HOW_COLD, rng_hits(rng, 200), false);
-        break;
-    }
-    if (seat->start.stage == STARTING_NOT && seat->transient)
-        seat->defined = false;
+    virsh_destroy(world, seat, false);
 }
 
 static void
-happen_running(World *world, Seat *seat)
+destroy_and_start(World *world, Seat *seat)
 {
-    Rng *rng = &world->rng;
-    const Machine *machine = seat->machine;
+    if (seat->transient)
+        return;
+    virsh_destroy(world, seat, false);
+    virsh_start(world, seat, START_HOW_COLD, false, false);
+}
 
-    if (machine->paused && !machine->arriving && rng_hits(rng, 600)) {
-        virsh_resume(world, seat);
+static void
+set_memory(World *world, Seat *seat)
+{
+    uint64_t ram = machine_ram(seat->machine);
+
+    virsh_setmem(world, seat, pages_up(rng_between(&world->rng, ram / 4, ram)));
+}
+
+static void
+migrate(World *world, Seat *seat)
+{
+    virsh_migrate(world, seat, rng_between(&world->rng, 1, 20) * USEC_PER_SEC, rng_hits(&world->rng, 400));
+}
+
+static void
+plug(World *world, Seat *seat)
+{
+    virsh_plug(world, seat, FROM_MIB(rng_between(&world->rng, 1, 4) * 128));
+}
+
+static void
+request(World *world, Seat *seat)
+{
+    virsh_request(world, seat, rng_between(&world->rng, 0, 4) * seat->machine->device_kib / 4);
+}
+
+static void
+hang(World *world, Seat *seat)
+{
+    virsh_hang(world, seat, true);
+}
+
+static void
+empty(World *world, Seat *seat)
+{
+    guest_empties(world, seat, true);
+}
+
+static void
+start(World *world, Seat *seat)
+{
+    virsh_start(world, seat, START_HOW_COLD, false, false);
+}
+
+static void
+start_paused(World *world, Seat *seat)
+{
+    virsh_start(world, seat, START_HOW_COLD, true, false);
+}
+
+static void
+start_by_ctl(World *world, Seat *seat)
+{
+    virsh_start(world, seat, START_HOW_COLD, false, true);
+}
+
+static void
+start_and_leave(World *world, Seat *seat)
+{
+    if (seat->start.stage == STARTING_NOT)
+        virsh_start(world, seat, START_HOW_COLD, false, true);
+    else
+        ctl_leave(world, seat);
+}
+
+static void
+arrive(World *world, Seat *seat)
+{
+    if (!seat->defined)
+        virsh_start(world, seat, START_HOW_ARRIVES, false, false);
+}
+
+static void
+kill_daemon(World *world, Seat *none)
+{
+    daemon_kill(world);
+}
+
+static void
+restart_libvirtd(World *world, Seat *none)
+{
+    world_restart_libvirtd(world, rng_between(&world->rng, 300, 12000) * USEC_PER_MSEC);
+}
+
+static void
+grow_others(World *world, Seat *none)
+{
+    host_grow(world, mib_between(&world->rng, 100, world->options.memory_kib / KIB_PER_MIB / 5));
+}
+
+static void
+manage(World *world, Seat *none)
+{
+    daemon_set_manage_all(world, !world->manage_all);
+}
+
+static void
+tick(World *world, Seat *none)
+{
+    daemon_tick_soon(world);
+}
+
+/* ---- all of them ---- */
+
+typedef enum Where {
+    ON_HOST,
+    TO_OFF,     /* a guest that is off */
+    TO_RUNNING, /* done by libvirt */
+    BY_ITSELF,  /* a guest that runs needs nobody for it */
+} Where;
+
+static const struct {
+    const char *name; /* in WORLD_WITHOUT= */
+    Where where;
+    unsigned weight;
+    void (*deed)(World *world, Seat *seat);
+} deeds[] = {
+    {"kill", ON_HOST, 10, kill_daemon},
+    {"libvirtd", ON_HOST, 10, restart_libvirtd},
+    {"others", ON_HOST, 30, grow_others},
+    {"manage", ON_HOST, 2, manage},
+    {"tick", ON_HOST, 40, tick},
+
+    {"start", TO_OFF, 60, start},
+    {"paused", TO_OFF, 10, start_paused},
+    {"ctl", TO_OFF, 20, start_by_ctl},
+    {"leave", TO_OFF, 10, start_and_leave},
+    {"snapshot", TO_OFF, 20, virsh_revert},
+    {"migrate", TO_OFF, 60, arrive},
+    {"mode", TO_OFF, 10, redefine_mode},
+    {"redefine", TO_OFF, 10, redefine_and_start},
+
+    {"destroy", TO_RUNNING, 20, destroy},
+    {"restart", TO_RUNNING, 20, destroy_and_start},
+    {"transient", TO_RUNNING, 30, come_back},
+    {"reset", BY_ITSELF, 40, virsh_reset},
+    {"pause", TO_RUNNING, 15, virsh_suspend},
+    {"setmem", TO_RUNNING, 30, set_memory},
+    {"save", TO_RUNNING, 15, virsh_save},
+    {"snapshot", TO_RUNNING, 30, virsh_snapshot},
+    {"snapshot", TO_RUNNING, 20, virsh_revert},
+    {"migrate", TO_RUNNING, 30, migrate},
+    {"dimm", TO_RUNNING, 15, plug},
+    {"dimm", TO_RUNNING, 15, virsh_unplug},
+    {"virtio-mem", TO_RUNNING, 30, request},
+    {"settings", TO_RUNNING, 15, redefine_settings},
+    {"mode", TO_RUNNING, 15, redefine_mode},
+    {"hang", BY_ITSELF, 15, hang},
+    {"empties", BY_ITSELF, 25, empty},
+    {"unloads", BY_ITSELF, 10, guest_unloads},
+};
+
+/* Whether it is left out: WORLD_WITHOUT=kill,dimm,... */
+static bool
+is_without(const char *name)
+{
+    static char **names;
+
+    if (names == NULL)
+        names = g_strsplit(g_getenv("WORLD_WITHOUT") != NULL ? g_getenv("WORLD_WITHOUT") : "", ",", -1);
+    return g_strv_contains((const char *const *)names, name);
+}
+
+static void
+happen(World *world, Seat *seat, Where where, Where also)
+{
+    unsigned sum = 0;
+    uint64_t drawn;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(deeds); i++)
+        if (deeds[i].where == where || deeds[i].where == also)
+            sum += deeds[i].weight;
+    drawn = rng_between(&world->rng, 1, sum);
+    for (size_t i = 0; i < G_N_ELEMENTS(deeds); i++) {
+        if (deeds[i].where != where && deeds[i].where != also)
+            continue;
+        if (drawn > deeds[i].weight) {
+            drawn -= deeds[i].weight;
+            continue;
+        }
+        if (!is_without(deeds[i].name))
+            deeds[i].deed(world, seat);
         return;
     }
-    switch (rng_between(rng, 0, 27)) {
-    case 0:
-    case 1:
-        virsh_destroy(world, seat, false);
-        break;
-    case 2:
-        come_back(world, seat);
-        break;
-    case 3:
-    case 4:
-    case 5:
-        virsh_reset(world, seat);
-        break;
-    case 6:
-        virsh_suspend(world, seat);
-        break;
-    case 7:
-    case 8:
-        virsh_setmem(world, seat, pages_up(rng_between(rng, machine_ram(machine) / 4, machine_ram(machine))));
-        break;
-    case 9:
-        virsh_save(world, seat);
-        break;
-    case 10:
-    case 11:
-        virsh_snapshot(world, seat);
-        break;
-    case 12:
-        virsh_revert(world, seat);
-        break;
-    case 13:
-    case 14:
-        virsh_migrate(world, seat, rng_between(rng, 1, 20) * USEC_PER_SEC, rng_hits(rng, 400));
-        break;
-    case 15:
-        virsh_plug(world, seat, FROM_MIB(rng_between(rng, 1, 4) * 128));
-        break;
-    case 16:
-        virsh_unplug(world, seat);
-        break;
-    case 17:
-    case 18:
-        virsh_request(world, seat, rng_between(rng, 0, 4) * machine->device_kib / 4);
-        break;
-    case 19:
-    case 20:
-        redefine(world, seat);
-        break;
-    case 21:
-        virsh_hang(world, seat, true);
-        break;
-    case 22:
-    case 23:
-        guest_empties(world, seat, true);
-        break;
-    case 24:
-        guest_unloads(world, seat);
-        break;
-    default:
-        seat->wish_need_kib = draw_need(rng, machine);
-        break;
-    }
 }
 
-/* Those that need libvirtd wait until it is back. */
-static void
-happen_without_libvirtd(World *world, Seat *seat)
-{
-    switch (rng_between(&world->rng, 0, 2)) {
-    case 0:
-        virsh_reset(world, seat);
-        break;
-    case 1:
-        guest_empties(world, seat, true);
-        break;
-    default:
-        break;
-    }
-}
-
-static void
-happen_on_host(World *world)
-{
-    Rng *rng = &world->rng;
-
-    switch (rng_between(rng, 0, 9)) {
-    case 0:
-        daemon_kill(world);
-        break;
-    case 1:
-        world_restart_libvirtd(world, rng_between(rng, 300, 12000) * USEC_PER_MSEC);
-        break;
-    case 2:
-    case 3:
-    case 4:
-        host_grow(world, mib_between(rng, 100, world->options.memory_kib / KIB_PER_MIB / 5));
-        break;
-    case 5:
-        if (rng_hits(rng, 200))
-            daemon_set_manage_all(world, !world->manage_all);
-        break;
-    default:
-        daemon_tick_soon(world);
-        break;
-    }
-}
-
+/* What does not last. */
 static void
 end_moods(World *world, Seat *seat)
 {
@@ -321,6 +385,10 @@ end_moods(World *world, Seat *seat)
         virsh_hang(world, seat, false);
     if (machine->emptying && rng_hits(rng, 8))
         guest_empties(world, seat, false);
+    if (machine->paused && !machine->arriving && rng_hits(rng, 8))
+        virsh_resume(world, seat);
+    if (machine->arriving && rng_hits(rng, 2))
+        virsh_migrate(world, seat, USEC_PER_SEC, true);
     if (seat->need_changes_usec <= world->now_usec) {
         seat->need_changes_usec = world->now_usec + rng_between(rng, 3, 40) * USEC_PER_SEC;
         machine->need_kib = draw_need(rng, machine);
@@ -335,7 +403,7 @@ chance_step(World *world)
     if (world->engine == NULL && rng_hits(rng, 30))
         daemon_start(world);
     if (rng_hits(rng, 4))
-        happen_on_host(world);
+        happen(world, NULL, ON_HOST, ON_HOST);
     for (unsigned i = 0; i < world->count; i++) {
         Seat *seat = &world->seats[i];
 
@@ -343,12 +411,15 @@ chance_step(World *world)
             end_moods(world, seat);
         if (!rng_hits(rng, 4))
             continue;
-        if (world->libvirtd_away) {
-            if (seat->machine != NULL)
-                happen_without_libvirtd(world, seat);
-        } else if (seat->machine == NULL)
-            happen_off(world, seat);
-        else
-            happen_running(world, seat);
+        if (seat->machine != NULL) {
+            happen(world, seat, BY_ITSELF, world->libvirtd_away ? BY_ITSELF : TO_RUNNING);
+        } else if (!world->libvirtd_away) {
+            bool was_defined = seat->defined;
+
+            seat->defined = seat->defined || seat->transient;
+            happen(world, seat, TO_OFF, TO_OFF);
+            if (seat->transient && seat->start.stage == STARTING_NOT)
+                seat->defined = was_defined;
+        }
     }
 }

@@ -55,6 +55,7 @@ take_tick(void *self, const TickReport *report)
         told->start_kib = start->booked_kib;
         told->start_overhead_kib = start->overhead_kib;
     }
+    truth_take_plan(world);
 }
 
 static Settings *
@@ -68,6 +69,7 @@ make_settings(const World *world)
     settings->admission_allow_when_absent = world->options.absent_allows;
     settings->manage_all = world->manage_all;
     settings->paging_enabled = false;
+    settings->restart_window_usec = WORLD_RESTART_SEC * USEC_PER_SEC;
     return settings;
 }
 

@@ -12,6 +12,9 @@
 /* As of dm-ctl hook: a daemon that is away is looked for so long. */
 #define HOOK_PATIENCE_USEC (5 * USEC_PER_SEC)
 
+/* [SmartPaging] RestartWindowSec=, as daemon.c sets it. */
+#define RESTART_USEC (WORLD_RESTART_SEC * USEC_PER_SEC)
+
 static void ask_hook(World *world, Seat *seat, uint64_t number, void *data);
 static void go_on(World *world, Seat *seat, uint64_t number, void *data);
 
@@ -179,6 +182,7 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
 {
     Start *start = &seat->start;
     Machine *machine;
+    bool soon;
 
     if (start->number != number || start->stage != STARTING_LAUNCH)
         return;
@@ -192,15 +196,18 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
     seat->let_go = false;
     seat->excuse = EXCUSE_NONE;
     seat->excused_usec = 0;
-    seat->forced_usec = start->unasked || start->how == START_HOW_ARRIVES || !seat->live.managed ||
+    soon = start->how == START_HOW_COLD && seat->stop_usec != 0 && world->now_usec - seat->stop_usec < RESTART_USEC;
+    seat->forced_usec = start->unasked || soon || start->how == START_HOW_ARRIVES || !seat->live.managed ||
                                 !world->options.admission || seat->live.mode == GUEST_MODE_STATIC
                             ? world->now_usec
                             : 0;
     if (start->unasked)
         truth_excuse(seat, EXCUSE_UNASKED);
+    else if (soon)
+        truth_excuse(seat, EXCUSE_SOON);
     trace(world, seat, "QEMU %d is there%s", (int)machine->number,
           seat->forced_usec != 0 ? ", whatever room there is" : "");
-    seat->wish_need_kib = machine->need_kib = rng_between(&world->rng, FROM_MIB(60), machine->base_kib / 2);
+    machine->need_kib = rng_between(&world->rng, FROM_MIB(60), machine->base_kib / 2);
     if (seat->live.immediate)
         machine->held_kib = machine->base_kib;
     switch (start->how) {
@@ -223,8 +230,6 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
         watcher_tell(world, seat, VIR_SUSPENDED_MIGRATED);
         break;
     }
-    if (seat->wish_need_kib != machine->need_kib)
-        seat->wish_need_kib = machine->need_kib;
 }
 
 static void

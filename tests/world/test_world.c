@@ -95,7 +95,8 @@ main(int argc, char **argv)
             failures++;
             printf("seed %" PRIu64 ": %s\n  again: %s %" PRIu64 "\n", seed + worlds, world->broken, argv[0],
                    seed + worlds);
-            trace_print(world);
+            if (failures == 1)
+                trace_print(world);
         }
         add_counts(&sums, &world->counts);
         world_free(world);

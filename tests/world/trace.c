@@ -44,7 +44,6 @@ print_seat(const Seat *seat)
 {
     const Machine *machine = seat->machine;
     const Told *told = &seat->told;
-    bool bound;
 
     printf("  %-4s ", seat->definition.name);
     if (told->planned)
@@ -59,7 +58,7 @@ print_seat(const Seat *seat)
     }
     printf(
         "world: touchable %.0f of %.0f holds %.0f need %.0f balloon %.0f asked %.0f shown %.0f high %.0f%s%s%s%s%s%s%s",
-        MIB(truth_touchable(seat, &bound)), MIB(machine_ram(machine)), MIB(machine->held_kib), MIB(machine->need_kib),
+        MIB(truth_touchable(seat)), MIB(machine_ram(machine)), MIB(machine->held_kib), MIB(machine->need_kib),
         MIB(machine->balloon_kib), MIB(machine->asked_kib), MIB(machine->shown_kib),
         machine->high_kib == LIMIT_NONE ? -1.0 : MIB(machine->high_kib), machine->driver ? " driver" : "",
         machine->paused ? " paused" : "", machine->hung ? " hung" : "", machine->arriving ? " arriving" : "",

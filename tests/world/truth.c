@@ -23,6 +23,8 @@ static const struct {
     const char *reason;
 } excuses[EXCUSE_COUNT] = {
     [EXCUSE_UNASKED] = {5 * USEC_PER_SEC, false, "it started while nobody was there to be asked"},
+    [EXCUSE_SOON] = {3 * USEC_PER_SEC, false,
+                     "it was started soon after its stop, which is not refused though nothing is free"},
     [EXCUSE_MOVED] = {3 * USEC_PER_SEC, true,
                       "somebody else told its balloon to give it more: that shows in its reports only"},
     [EXCUSE_EMPTIES] = {3 * USEC_PER_SEC, true, "it takes back what it gave up, as a guest can at any time"},
@@ -62,13 +64,12 @@ balloon_at_worst(const Seat *seat)
 }
 
 uint64_t
-truth_touchable(const Seat *seat, bool *bound_by_limit)
+truth_touchable(const Seat *seat)
 {
     const Machine *machine = seat->machine;
     uint64_t touchable;
     uint64_t limit = UINT64_MAX;
 
-    *bound_by_limit = false;
     if (machine == NULL || machine->huge)
         return 0;
     if (machine->arriving || machine->loading)
@@ -83,11 +84,7 @@ truth_touchable(const Seat *seat, bool *bound_by_limit)
         touchable = machine_ram(machine) + machine_device(machine);
     if (machine->high_kib != LIMIT_NONE)
         limit = saturating_sub(machine->high_kib, machine->overhead_kib);
-    if (limit < touchable) {
-        *bound_by_limit = true;
-        touchable = limit;
-    }
-    return MAX(touchable, machine->held_kib);
+    return MAX(MIN(touchable, limit), machine->held_kib);
 }
 
 /* ---- what the ledger says ---- */
@@ -112,31 +109,53 @@ booked_overhead(const Seat *seat)
     return told->starting ? MAX(overhead, told->start_overhead_kib) : overhead;
 }
 
+/* Limits follow in steps. */
+#define SLACK_LEAST_KIB FROM_MIB(32)
+/* So long a limit that was right a moment ago may be in force, because the new one is being written. */
+#define SLACK_USEC (3 * USEC_PER_SEC)
+
+void
+truth_take_plan(World *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+        const Told *told = &seat->told;
+        uint64_t whole = 0;
+
+        if (world->link == WORLD_LINK_DOWN)
+            continue; /* nothing can be changed, so no limit is worked out */
+        if (told->planned && told->limit_kib != LIMIT_NONE)
+            whole = saturating_sub(told->limit_kib, told->committed_kib + told->overhead_kib);
+        if (whole < seat->slack_kib && world->now_usec - seat->slack_usec < SLACK_USEC)
+            continue;
+        seat->slack_kib = whole;
+        seat->slack_usec = world->now_usec;
+    }
+}
+
 /* What its limit may let in beyond, out of the reserve; a limit may stand half of its slack too high. */
 static uint64_t
 slack(const Seat *seat)
 {
-    const Told *told = &seat->told;
-    uint64_t whole;
-
-    if (!told->planned || told->limit_kib == LIMIT_NONE)
-        return 0;
-    whole = saturating_sub(told->limit_kib, told->committed_kib + told->overhead_kib);
-    return whole + whole / 2;
+    return MAX(seat->slack_kib + seat->slack_kib / 2, SLACK_LEAST_KIB);
 }
 
-/* How much more it could hold than it is booked at. */
+/* How much more it could hold than it is booked at, of which its limit's slack, held by memory.high, is *in_slack. */
 static uint64_t
-beyond(const Seat *seat, bool *bound)
+beyond(const Seat *seat, uint64_t *in_slack)
 {
-    uint64_t touchable = truth_touchable(seat, bound);
+    uint64_t touchable = truth_touchable(seat);
     uint64_t booked = truth_booked(seat);
+    uint64_t above = 0;
 
+    *in_slack = 0;
     if (touchable <= booked || seat->machine == NULL)
         return 0;
-    if (*bound)
-        return saturating_sub(touchable + seat->machine->overhead_kib, booked + booked_overhead(seat) + slack(seat));
-    return touchable - booked;
+    if (seat->machine->high_kib == LIMIT_NONE)
+        return touchable - booked;
+    above = saturating_sub(touchable + seat->machine->overhead_kib, booked + booked_overhead(seat));
+    *in_slack = MIN(above, slack(seat));
+    return above - *in_slack;
 }
 
 /* ---- excuses ---- */
@@ -153,9 +172,9 @@ truth_excuse(Seat *seat, Excuse excuse)
 void
 truth_surprise(Seat *seat, Excuse excuse)
 {
-    bool bound;
+    uint64_t in_slack;
 
-    if (beyond(seat, &bound) > 0 || excuses[excuse].settles)
+    if (beyond(seat, &in_slack) > 0 || excuses[excuse].settles)
         truth_excuse(seat, excuse);
 }
 
@@ -217,25 +236,26 @@ check_host(World *world)
     uint64_t room = saturating_sub(world->options.memory_kib, world->options.reserve_kib);
     uint64_t sum = world->other_kib;
     uint64_t allowed = world->debt_kib + recent_growth(world);
+    uint64_t slacks = 0;
     uint64_t over;
 
     for (unsigned i = 0; i < world->count; i++) {
         const Seat *seat = &world->seats[i];
         const Machine *machine = seat->machine;
-        bool bound;
-        uint64_t could;
+        uint64_t could, too_much, in_slack;
 
         if (machine == NULL)
             continue;
-        could = truth_touchable(seat, &bound) + machine->overhead_kib;
+        could = truth_touchable(seat) + machine->overhead_kib;
         sum += could;
-        if (bound)
-            room += MIN(slack(seat), world->options.reserve_kib);
+        too_much = beyond(seat, &in_slack);
+        slacks += in_slack;
         if (seat->excuse != EXCUSE_NONE)
-            allowed += beyond(seat, &bound);
+            allowed += too_much;
         if (is_forced(world, seat))
             allowed += could;
     }
+    room += MIN(slacks, world->options.reserve_kib);
     over = saturating_sub(sum, room);
     world->counts.tight += sum + FROM_MIB(64) > room;
     if (!world->ticked)
@@ -256,8 +276,8 @@ truth_check(World *world)
     world->counts.checks++;
     for (unsigned i = 0; world->ticked && i < world->count; i++) {
         const Seat *seat = &world->seats[i];
-        bool bound;
-        uint64_t too_much = beyond(seat, &bound);
+        uint64_t in_slack;
+        uint64_t too_much = beyond(seat, &in_slack);
 
         if (too_much == 0)
             continue;
@@ -266,8 +286,8 @@ truth_check(World *world)
             continue;
         }
         world_break(world, seat, "could hold %.1f MiB and is booked at %.1f%s: %.1f too little",
-                    MIB(truth_touchable(seat, &bound)), MIB(truth_booked(seat)), bound ? " under its limit" : "",
-                    MIB(too_much));
+                    MIB(truth_touchable(seat)), MIB(truth_booked(seat)),
+                    seat->machine->high_kib != LIMIT_NONE ? " and has a limit" : "", MIB(too_much));
     }
     check_host(world);
 }
@@ -326,12 +346,11 @@ truth_check_rest(World *world)
     world->counts.ends++;
     for (unsigned i = 0; i < world->count; i++) {
         const Seat *seat = &world->seats[i];
-        bool bound;
 
         if (seat->machine == NULL)
             continue;
         sum += FROM_MIB(120) + seat->machine->overhead_kib +
-               (is_good(world, seat) ? needs(seat) : MAX(truth_touchable(seat, &bound), machine_ram(seat->machine)));
+               (is_good(world, seat) ? needs(seat) : MAX(truth_touchable(seat), machine_ram(seat->machine)));
     }
     for (unsigned i = 0; i < world->count; i++)
         check_seat_at_rest(world, &world->seats[i], sum <= world->options.memory_kib);

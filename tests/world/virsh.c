@@ -143,7 +143,6 @@ virsh_revert(World *world, Seat *seat)
     machine->driver_usec =
         memory->driver || seat->kernel.driver == DRIVER_NONE ? UINT64_MAX : world->now_usec + seat->kernel.boot_usec;
     machine->paused = false;
-    seat->wish_need_kib = machine->need_kib;
     watcher_tell(world, seat, VIR_REVERTED);
     truth_surprise(seat, EXCUSE_REVERTED);
 }

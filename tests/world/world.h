@@ -35,6 +35,9 @@
 #define WORLD_WALL_SEC UINT64_C(1700000000)
 #define WORLD_FIRST_USEC (1000 * USEC_PER_SEC)
 
+/* A start so soon after a stop is a restart. */
+#define WORLD_RESTART_SEC UINT64_C(120)
+
 #define MIB(kib) ((double)(kib) / 1024.0)
 #define FROM_MIB(mib) ((uint64_t)(mib)*KIB_PER_MIB)
 
@@ -194,6 +197,7 @@ typedef struct LimitWrite {
 typedef enum Excuse {
     EXCUSE_NONE,
     EXCUSE_UNASKED,
+    EXCUSE_SOON,
     EXCUSE_MOVED,
     EXCUSE_EMPTIES,
     EXCUSE_RESET,
@@ -312,7 +316,6 @@ struct Seat {
     Start start;
     uint64_t stop_usec;  /* as the keep has it */
     uint64_t event_usec; /* its events come in order: none before this */
-    uint64_t wish_need_kib;
     uint64_t need_changes_usec;
     Known known;
     LimitWrite writing;
@@ -320,8 +323,10 @@ struct Seat {
     Told told;
     Excuse excuse;
     uint64_t excused_usec; /* so long yet, of time in which the daemon could look */
-    uint64_t forced_usec;  /* it was let in whatever there was, then; 0: it was not */
-    bool let_go;           /* taken out of management while it ran */
+    uint64_t slack_kib;    /* that its limit has, or had a moment ago */
+    uint64_t slack_usec;
+    uint64_t forced_usec; /* it was let in whatever there was, then; 0: it was not */
+    bool let_go;          /* taken out of management while it ran */
 };
 
 /* ---- the world ---- */
@@ -555,8 +560,8 @@ bool daemon_knows(const World *world, const Seat *seat);
 
 /* ---- truth.c ---- */
 
-/* Most that its QEMU could hold of the host's memory, without overhead. *bound_by_limit: memory.high is what keeps it to that. */
-uint64_t truth_touchable(const Seat *seat, bool *bound_by_limit);
+/* Most that its QEMU could hold of the host's memory, without overhead. */
+uint64_t truth_touchable(const Seat *seat);
 /* What the ledger says that it may hold. */
 uint64_t truth_booked(const Seat *seat);
 /* Its booking may be too low for as long as the table says. */
@@ -564,6 +569,8 @@ void truth_excuse(Seat *seat, Excuse excuse);
 /* Something happened to it that nobody told the daemon before: excuses it where that makes a difference. */
 void truth_surprise(Seat *seat, Excuse excuse);
 void truth_check(World *world);
+/* A tick is finished. */
+void truth_take_plan(World *world);
 void truth_step(World *world);
 /* Nothing has happened for a while, and nothing shall have been left behind. */
 void truth_check_rest(World *world);
