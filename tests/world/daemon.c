@@ -128,6 +128,9 @@ daemon_start(World *world)
     world->tick_number = world_number(world);
     world_after(world, world->options.interval_usec, tick_due, NULL, world->tick_number, NULL);
     world->link = WORLD_LINK_DOWN;
+    for (unsigned i = 0; i < world->count; i++)
+        if (world->seats[i].machine != NULL)
+            truth_excuse(&world->seats[i], EXCUSE_ABSENT);
     watcher_connect(world);
 }
 
@@ -161,6 +164,14 @@ daemon_set_manage_all(World *world, bool all)
 {
     trace(world, NULL, "Manage=%s", all ? "all" : "");
     world->manage_all = all;
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+
+        if (!all && seat->machine != NULL && !truth_is_ours(seat) && !seat->wild)
+            seat->let_go = true;
+        seat->let_go = seat->let_go && !truth_is_ours(seat);
+        seat->wild = seat->wild && truth_is_wild(seat);
+    }
     if (world->engine == NULL)
         return;
     engine_set_settings(world->engine, make_settings(world));

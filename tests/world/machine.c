@@ -82,6 +82,7 @@ boot(World *world, Seat *seat)
 {
     Machine *machine = seat->machine;
 
+    machine->cold = false;
     machine->driver = false;
     machine->emptying = false;
     machine->balloon_kib = 0;
@@ -307,6 +308,7 @@ machine_step(World *world, Seat *seat)
         if (world->now_usec < machine->driver_usec)
             return;
         machine->driver = true;
+        machine->cold = false;
         machine->driver_usec = UINT64_MAX;
         machine->balloon_kib = 0;
         machine->shown_kib = 0;

@@ -135,6 +135,7 @@ run(World *world, Seat *seat)
 
     machine->loading = false;
     machine->paused = start->paused;
+    machine->cold = !brings;
     machine->booted_usec = world->now_usec;
     machine->period_sec = 1;
     if (!brings && seat->kernel.driver != DRIVER_NONE)
@@ -197,11 +198,12 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
     seat->excuse = EXCUSE_NONE;
     seat->excused_usec = 0;
     soon = start->how == START_HOW_COLD && seat->stop_usec != 0 && world->now_usec - seat->stop_usec < RESTART_USEC;
-    seat->forced_usec = start->unasked || soon || start->how == START_HOW_ARRIVES || !seat->live.managed ||
-                                !world->options.admission || seat->live.mode == GUEST_MODE_STATIC
-                            ? world->now_usec
-                            : 0;
-    if (start->unasked)
+    seat->wild = truth_is_wild(seat);
+    seat->forced_usec =
+        start->unasked || soon || !truth_is_ours(seat) || start->how == START_HOW_ARRIVES || !world->options.admission
+            ? world->now_usec
+            : 0;
+    if (start->unasked || seat->wild || !world->options.admission)
         truth_excuse(seat, EXCUSE_UNASKED);
     else if (soon)
         truth_excuse(seat, EXCUSE_SOON);

@@ -22,7 +22,7 @@ static const struct {
     bool settles; /* it begins when the balloon is where it was told to be */
     const char *reason;
 } excuses[EXCUSE_COUNT] = {
-    [EXCUSE_UNASKED] = {5 * USEC_PER_SEC, false, "it started while nobody was there to be asked"},
+    [EXCUSE_UNASKED] = {5 * USEC_PER_SEC, false, "it started without being asked about, or is never refused"},
     [EXCUSE_SOON] = {3 * USEC_PER_SEC, false,
                      "it was started soon after its stop, which is not refused though nothing is free"},
     [EXCUSE_MOVED] = {3 * USEC_PER_SEC, true,
@@ -34,7 +34,7 @@ static const struct {
     [EXCUSE_PLUGGED] = {4 * USEC_PER_SEC, false, "its memory devices are larger: that shows when its XML is read"},
     [EXCUSE_REVERTED] = {4 * USEC_PER_SEC, true,
                          "a snapshot brings memory, and its hook looks like that of a guest that boots"},
-    [EXCUSE_ABSENT] = {4 * USEC_PER_SEC, false, "the daemon is new, and has not seen it yet"},
+    [EXCUSE_ABSENT] = {6 * USEC_PER_SEC, false, "the daemon is new, and has not seen it yet"},
     [EXCUSE_STRAY_CALL] = {3 * USEC_PER_SEC, true, "a call of a daemon that is gone has told it more"},
 };
 
@@ -63,6 +63,31 @@ balloon_at_worst(const Seat *seat)
     return least;
 }
 
+/* Of one without the element there is no mode in its XML. */
+static GuestMode
+mode_of(const Seat *seat)
+{
+    return seat->live.managed ? seat->live.mode : GUEST_MODE_DYNAMIC;
+}
+
+static bool
+is_managed(const Seat *seat)
+{
+    return seat->live.managed || seat->world->manage_all;
+}
+
+bool
+truth_is_ours(const Seat *seat)
+{
+    return is_managed(seat) && mode_of(seat) == GUEST_MODE_DYNAMIC && !seat->live.vfio;
+}
+
+bool
+truth_is_wild(const Seat *seat)
+{
+    return !is_managed(seat) || mode_of(seat) == GUEST_MODE_STATIC || seat->live.vfio;
+}
+
 uint64_t
 truth_touchable(const Seat *seat)
 {
@@ -76,9 +101,10 @@ truth_touchable(const Seat *seat)
         touchable = machine->held_kib + machine->coming_kib;
     else if (!machine->ran)
         touchable = machine->held_kib;
-    else if (machine->driver)
+    else if (machine->driver && !seat->wild)
         touchable = machine_ram(machine) - balloon_at_worst(seat) + machine_device(machine);
-    else if (seat->world->now_usec - machine->booted_usec < BOOT_USEC && machine->high_kib == LIMIT_NONE)
+    else if (machine->cold && machine->high_kib == LIMIT_NONE && !seat->wild &&
+             seat->world->now_usec - machine->booted_usec < BOOT_USEC)
         touchable = machine->held_kib;
     else
         touchable = machine_ram(machine) + machine_device(machine);
@@ -113,6 +139,8 @@ booked_overhead(const Seat *seat)
 #define SLACK_LEAST_KIB FROM_MIB(32)
 /* So long a limit that was right a moment ago may be in force, because the new one is being written. */
 #define SLACK_USEC (3 * USEC_PER_SEC)
+/* What a limit let in beyond a booking is booked when its guest is reset; until others have made room it is still slack. */
+#define LOW_USEC (8 * USEC_PER_SEC)
 
 void
 truth_take_plan(World *world)
@@ -130,6 +158,15 @@ truth_take_plan(World *world)
             continue;
         seat->slack_kib = whole;
         seat->slack_usec = world->now_usec;
+    }
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+        uint64_t booked = truth_booked(seat);
+
+        if (booked < seat->low_kib || world->now_usec - seat->low_usec >= LOW_USEC) {
+            seat->low_kib = booked;
+            seat->low_usec = world->now_usec;
+        }
     }
 }
 
@@ -230,11 +267,21 @@ recent_growth(const World *world)
     return world->other_kib - least;
 }
 
+/* What its limit lets in beyond what it was booked at a moment ago: out of the reserve. */
+static uint64_t
+from_reserve(const Seat *seat, uint64_t could_kib)
+{
+    uint64_t booked = MIN(truth_booked(seat), seat->low_kib) + booked_overhead(seat);
+
+    return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(saturating_sub(could_kib, booked), slack(seat));
+}
+
 static void
 check_host(World *world)
 {
     uint64_t room = saturating_sub(world->options.memory_kib, world->options.reserve_kib);
     uint64_t sum = world->other_kib;
+    uint64_t promised = world->other_kib; /* the same, and what is booked beyond what could be held now */
     uint64_t allowed = world->debt_kib + recent_growth(world);
     uint64_t slacks = 0;
     uint64_t over;
@@ -242,16 +289,16 @@ check_host(World *world)
     for (unsigned i = 0; i < world->count; i++) {
         const Seat *seat = &world->seats[i];
         const Machine *machine = seat->machine;
-        uint64_t could, too_much, in_slack;
+        uint64_t could, in_slack;
 
         if (machine == NULL)
             continue;
         could = truth_touchable(seat) + machine->overhead_kib;
         sum += could;
-        too_much = beyond(seat, &in_slack);
-        slacks += in_slack;
+        promised += MAX(could, truth_booked(seat) + machine->overhead_kib);
+        slacks += from_reserve(seat, could);
         if (seat->excuse != EXCUSE_NONE)
-            allowed += too_much;
+            allowed += beyond(seat, &in_slack);
         if (is_forced(world, seat))
             allowed += could;
     }
@@ -259,13 +306,14 @@ check_host(World *world)
     over = saturating_sub(sum, room);
     world->counts.tight += sum + FROM_MIB(64) > room;
     if (!world->ticked)
-        world->debt_kib = over;
+        allowed = UINT64_MAX;
     else if (over > allowed)
         world_break(
             world, NULL,
             "the host is promised twice: guests and others could hold %.1f MiB of %.1f, %.1f more than is excused",
             MIB(sum), MIB(room), MIB(over - allowed));
-    world->debt_kib = MIN(over, allowed);
+    /* while all that is promised does not fit, what could not be prevented is not forgotten */
+    world->debt_kib = MIN(saturating_sub(promised, room), allowed);
 }
 
 void
@@ -295,10 +343,9 @@ truth_check(World *world)
 /* ---- at rest ---- */
 
 static bool
-is_good(const World *world, const Seat *seat)
+is_good(const Seat *seat)
 {
-    return (seat->live.managed || world->manage_all) && seat->live.mode == GUEST_MODE_DYNAMIC && !seat->live.vfio &&
-           !seat->live.huge && seat->kernel.driver == DRIVER_GOOD && seat->machine->driver;
+    return truth_is_ours(seat) && !seat->live.huge && seat->kernel.driver == DRIVER_GOOD && seat->machine->driver;
 }
 
 /* What a guest that behaves is to have at least, with the little air that keeps it from looking starved. */
@@ -318,17 +365,19 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
 {
     const Machine *machine = seat->machine;
     uint64_t startup = seat->live.startup_kib != 0 ? seat->live.startup_kib : seat->live.current_kib;
+    uint64_t has;
 
     if (machine == NULL) {
         if (seat->told.starting || seat->told.committed_kib != 0)
             world_break(world, seat, "is off, and %.0f MiB are booked for it", MIB(truth_booked(seat)));
         return;
     }
-    if (all_fits && is_good(world, seat) && seat->told.state == GUEST_STATE_ACTIVE &&
-        machine_actual(machine) < percent_of(MIN(machine->need_kib, machine_ram(machine)), 97))
-        world_break(world, seat, "has %.0f MiB and needs %.0f, though all that is needed fits",
-                    MIB(machine_actual(machine)), MIB(machine->need_kib));
-    if (!(seat->live.managed || world->manage_all) || seat->live.mode != GUEST_MODE_DYNAMIC) {
+    has = machine_actual(machine) + machine->device_plugged_kib;
+    if (all_fits && is_good(seat) && seat->told.state == GUEST_STATE_ACTIVE &&
+        has < percent_of(MIN(machine->need_kib, machine_ram(machine) + machine->device_plugged_kib), 97))
+        world_break(world, seat, "has %.0f MiB and needs %.0f, though all that is needed fits", MIB(has),
+                    MIB(machine->need_kib));
+    if (!truth_is_ours(seat)) {
         if (machine->high_kib != LIMIT_NONE && machine->high_ours)
             world_break(world, seat, "is not managed, and a limit is left on it");
         if (seat->let_go && all_fits && machine->driver && seat->kernel.driver == DRIVER_GOOD &&
@@ -350,7 +399,7 @@ truth_check_rest(World *world)
         if (seat->machine == NULL)
             continue;
         sum += FROM_MIB(120) + seat->machine->overhead_kib +
-               (is_good(world, seat) ? needs(seat) : MAX(truth_touchable(seat), machine_ram(seat->machine)));
+               (is_good(seat) ? needs(seat) : MAX(truth_touchable(seat), machine_ram(seat->machine)));
     }
     for (unsigned i = 0; i < world->count; i++)
         check_seat_at_rest(world, &world->seats[i], sum <= world->options.memory_kib);

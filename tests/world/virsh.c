@@ -56,6 +56,10 @@ virsh_reset(World *world, Seat *seat)
     trace(world, seat, "is reset");
     world->counts.resets++;
     machine_reset(world, seat);
+    if (!truth_is_ours(seat)) {
+        seat->wild = truth_is_wild(seat);
+        seat->forced_usec = world->now_usec;
+    }
     watcher_tell(world, seat, VIR_RESET);
     truth_surprise(seat, EXCUSE_RESET);
 }
@@ -234,12 +238,6 @@ virsh_request(World *world, Seat *seat, uint64_t kib)
     truth_surprise(seat, EXCUSE_PLUGGED);
 }
 
-static bool
-is_ballooned(const Definition *definition, bool manage_all)
-{
-    return (definition->managed || manage_all) && definition->mode == GUEST_MODE_DYNAMIC;
-}
-
 void
 virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
 {
@@ -249,14 +247,16 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
           definition->managed ? "" : "no element, ", definition->mode, MIB(definition->base_kib),
           MIB(definition->minimum_kib), MIB(definition->startup_kib), live ? ", and live" : "");
     if (live && seat->machine != NULL && !is_locked(seat)) {
-        if (is_ballooned(&seat->live, world->manage_all) && !is_ballooned(definition, world->manage_all))
-            seat->let_go = true;
+        bool was_ours = truth_is_ours(seat);
+
         seat->live.managed = definition->managed;
         seat->live.mode = definition->mode;
         seat->live.minimum_kib = definition->minimum_kib;
         seat->live.startup_kib = definition->startup_kib;
         seat->live.priority = definition->priority;
         seat->live.buffer = definition->buffer;
+        seat->wild = seat->wild && truth_is_wild(seat);
+        seat->let_go = (seat->let_go || was_ours) && !truth_is_ours(seat);
     }
     seat->definition = *definition;
     watcher_tell(world, seat, VIR_CHANGED);

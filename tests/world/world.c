@@ -134,6 +134,7 @@ world_place(World *world, Seat *seat, uint64_t actual_kib, uint64_t need_kib)
 
     seat->machine = machine;
     seat->live = seat->definition;
+    seat->wild = truth_is_wild(seat);
     machine->need_kib = need_kib;
     machine->ran = true;
     machine_take_target(machine, actual_kib, false);

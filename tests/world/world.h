@@ -116,6 +116,7 @@ typedef struct Machine {
     bool paused;
     bool hung; /* SIGSTOP */
     bool ran;  /* its processors have run, or it brought its memory */
+    bool cold; /* its first kernel boots */
     bool arriving;
     bool loading; /* reads its memory from a file, and does not run yet */
     bool leaving;
@@ -325,6 +326,9 @@ struct Seat {
     uint64_t excused_usec; /* so long yet, of time in which the daemon could look */
     uint64_t slack_kib;    /* that its limit has, or had a moment ago */
     uint64_t slack_usec;
+    uint64_t low_kib; /* the least it was booked at a moment ago */
+    uint64_t low_usec;
+    bool wild; /* it was started or reset as one that nobody looks after: it may take all its memory at any time */
     uint64_t forced_usec; /* it was let in whatever there was, then; 0: it was not */
     bool let_go;          /* taken out of management while it ran */
 };
@@ -560,6 +564,10 @@ bool daemon_knows(const World *world, const Seat *seat);
 
 /* ---- truth.c ---- */
 
+/* The daemon is to balloon it. */
+bool truth_is_ours(const Seat *seat);
+/* Nobody looks after it: all its memory is its own. */
+bool truth_is_wild(const Seat *seat);
 /* Most that its QEMU could hold of the host's memory, without overhead. */
 uint64_t truth_touchable(const Seat *seat);
 /* What the ledger says that it may hold. */
