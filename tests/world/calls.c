@@ -186,7 +186,7 @@ make_call(World *world, Seat *seat, CallKind kind, uint64_t value)
         .open = true,
     };
     if (world->options.quiet_calls) {
-        there = call->reply_usec = 2500;
+        there = call->reply_usec = world->options.call_usec != 0 ? world->options.call_usec / 2 : 2500;
     } else {
         if (rng_hits(rng, 80))
             there = rng_between(rng, 20000, 400000);

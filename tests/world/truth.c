@@ -225,8 +225,9 @@ age_excuse(World *world, Seat *seat)
         truth_surprise(seat, EXCUSE_EMPTIES);
     if (seat->excuse == EXCUSE_NONE || !daemon_knows(world, seat))
         return;
-    settled = machine == NULL || !machine->driver || machine->paused || seat->kernel.driver == DRIVER_STUCK ||
-              (machine->balloon_kib == machine->asked_kib && !machine->emptying && machine->coming_kib == 0);
+    settled = machine == NULL || (machine->coming_kib == 0 &&
+                                  (!machine->driver || machine->paused || seat->kernel.driver == DRIVER_STUCK ||
+                                   (machine->balloon_kib == machine->asked_kib && !machine->emptying)));
     if (excuses[seat->excuse].settles && !settled)
         return;
     seat->excused_usec = saturating_sub(seat->excused_usec, WORLD_STEP_USEC);

@@ -339,10 +339,13 @@ typedef struct WorldOptions {
     uint64_t seed;
     uint64_t memory_kib;
     uint64_t reserve_kib;
-    bool limits;       /* cgroup v2 */
-    bool limits_flaky; /* now and then a write fails */
-    bool swap;         /* the host can swap out what is above a limit */
-    bool quiet_calls;  /* calls take 5 ms and never fail: for directed cases */
+    bool limits;          /* cgroup v2 */
+    bool limits_flaky;    /* now and then a write fails */
+    bool swap;            /* the host can swap out what is above a limit */
+    bool quiet_calls;     /* calls take 5 ms and never fail: for directed cases */
+    uint64_t call_usec;   /* with quiet_calls: so long instead */
+    uint64_t launch_usec; /* from the hook's answer to QEMU; 0: by chance */
+    bool no_hook;         /* libvirt has no hook: nobody is asked */
     bool absent_allows;
     bool admission;
     uint64_t interval_usec;
