@@ -295,7 +295,7 @@ transient_comes_back(void)
     for (unsigned i = 0; i < 2; i++) { /* the first time its boots are counted from 1 on, as they are the second time */
         run(world, SECONDS(20), NULL);
         virsh_destroy(world, t, false);
-        run(world, 18 * USEC_PER_MSEC, NULL);
+        world_run(world, 28 * USEC_PER_MSEC);
         t->definition = i == 0 ? t->definition : larger;
         t->defined = true;
         virsh_start(world, t, START_HOW_COLD, false, false);
