@@ -5,7 +5,6 @@
 #include "admit/start_book.h"
 #include "config/guest_book.h"
 #include "decide/decide.h"
-#include "decide/faults.h"
 #include "observe/observe.h"
 #include "units.h"
 
@@ -226,12 +225,6 @@ void
 engine_rate(const Engine *engine, uint64_t startup_kib, uint32_t priority, StartRating *rating)
 {
     decide_rate(engine->decide_state, &engine->plan, startup_kib, priority, rating);
-}
-
-void
-engine_break_rules(Engine *engine, uint64_t faults)
-{
-    decide_state_set_faults(engine->decide_state, faults);
 }
 
 uint64_t

@@ -48,8 +48,5 @@ void engine_note_start(Engine *engine, const char *uuid, StartNote note);
 /* How well a guest of that startup memory would fit now. Before the first tick all is 0. Clear with start_rating_clear. */
 void engine_rate(const Engine *engine, uint64_t startup_kib, uint32_t priority, StartRating *rating);
 
-/* Breaks the rules of decide/ whose bits are set (decide/faults.h). For tests only. */
-void engine_break_rules(Engine *engine, uint64_t faults);
-
 /* Ticks completed so far: feeds the watchdog. */
 uint64_t engine_ticks(const Engine *engine);

@@ -14,9 +14,9 @@ admission_overhead(const StartRequest *request)
 }
 
 static bool
-is_restart(const StartRequest *request, uint64_t faults)
+is_restart(const StartRequest *request)
 {
-    return request->restart != RESTART_NONE && (faults & FAULT_START_REFUSES_RESTART) == 0;
+    return request->restart != RESTART_NONE && !broken(FAULT_START_REFUSES_RESTART);
 }
 
 static bool
@@ -31,13 +31,13 @@ admission_claim(const StartRequest *request, const AdmissionTerms *terms, Claim 
     claim->uuid = request->uuid;
     claim->name = request->name;
     claim->need_kib = request->need_kib;
-    if (is_restart(request, terms->faults))
+    if (is_restart(request))
         claim->base_kib = MIN(request->settings.minimum_kib, request->need_kib);
     claim->priority = request->settings.priority;
     claim->asked_usec = request->asked_usec;
     if (request->waiting) {
         claim->overhead_kib = admission_overhead(request);
-        claim->whole = !is_restart(request, terms->faults) && !is_forced(request, terms);
+        claim->whole = !is_restart(request) && !is_forced(request, terms);
     } else {
         claim->booked_kib = MIN(request->booked_kib, request->need_kib);
     }
@@ -93,7 +93,7 @@ judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTe
 static bool
 is_hopeless(const StartPlan *plan, const Claim *claim, const AdmissionTerms *terms)
 {
-    return terms->valid && terms->certain && (terms->faults & FAULT_START_HOPES) == 0 &&
+    return terms->valid && terms->certain && !broken(FAULT_START_HOPES) &&
            plan->needed_kib > plan->free_kib + plan->reclaimable_kib + claim->ahead_kib + terms->tolerance_kib;
 }
 
@@ -103,11 +103,11 @@ judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTe
     uint64_t lacking = saturating_sub(plan->needed_kib, claim->took_kib + claim->room_kib);
     bool over = time_is_over(request, terms);
     bool forced = is_forced(request, terms);
-    bool restart = is_restart(request, terms->faults);
+    bool restart = is_restart(request);
 
     if (lacking == 0)
         return START_ADMITTED;
-    if ((terms->faults & FAULT_START_BEFORE_FREE) != 0 && plan->missing_kib == 0)
+    if (broken(FAULT_START_BEFORE_FREE) && plan->missing_kib == 0)
         return START_ADMITTED;
     if (over) {
         plan->timed_out = true;
@@ -145,8 +145,8 @@ admission_judge(const StartRequest *request, const Claim *claim, const Admission
     if (request->waiting)
         plan->verdict = judge_waiting(request, claim, terms, plan);
     if (plan->verdict == START_ADMITTED) {
-        plan->booked_kib = (terms->faults & FAULT_START_BEFORE_FREE) != 0 ? request->need_kib : claim->granted_kib;
-        if (is_restart(request, terms->faults))
+        plan->booked_kib = broken(FAULT_START_BEFORE_FREE) ? request->need_kib : claim->granted_kib;
+        if (is_restart(request))
             plan->shortfall_kib = request->need_kib - plan->booked_kib;
     }
     if (plan->missing_kib > 0)

@@ -18,7 +18,6 @@ typedef struct AdmissionTerms {
     const LedgerBudget *budget; /* what the host keeps from all guests */
     uint64_t tolerance_kib;     /* a start that lacks no more than this is not refused before its deadline */
     uint64_t now_usec;
-    uint64_t faults; /* bits of faults.h */
 } AdmissionTerms;
 
 /* What is booked besides for the QEMU of a start. */

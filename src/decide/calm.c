@@ -131,13 +131,13 @@ settle_alone(CalmGuest *guest, const CalmTerms *terms)
     follow_ideal(guest, terms->now_usec);
     guest->target_kib = guest->ideal_kib;
     guest->delay = PLAN_RULE_COUNT;
-    if (guest->ideal_kib == guest->held_kib || breaks_a_limit || (terms->faults & FAULT_NO_HYSTERESIS) != 0)
+    if (guest->ideal_kib == guest->held_kib || breaks_a_limit || broken(FAULT_NO_HYSTERESIS))
         guest->memory->surplus_usec = 0;
     else if (guest->ideal_kib > guest->held_kib)
         settle_raise(guest, terms);
     else
         settle_shrink(guest, terms);
-    if (guest->cap_kib != 0 && guest->target_kib > guest->cap_kib && (terms->faults & FAULT_CLAIM_PATIENT) == 0) {
+    if (guest->cap_kib != 0 && guest->target_kib > guest->cap_kib && !broken(FAULT_CLAIM_PATIENT)) {
         guest->target_kib = guest->cap_kib;
         guest->delay = PLAN_RULE_COUNT;
     }
@@ -171,7 +171,7 @@ fit_buffers(CalmGuest *guests, size_t count, uint64_t budget_kib, CalmScratch *s
                                              .maximum_kib = guests[i].target_kib,
                                              .weight = guests[i].weight};
     }
-    sharing_share(scratch->sharing, count, budget_kib, false, 0, scratch->entries, &result);
+    sharing_share(scratch->sharing, count, budget_kib, false, scratch->entries, &result);
     for (size_t i = 0; i < count; i++) {
         CalmGuest *guest = &guests[i];
 
@@ -200,7 +200,7 @@ take_surplus(CalmGuest *guests, size_t count, uint64_t missing_kib, uint64_t sur
         scratch->sharing[i] =
             (SharingGuest){.demand_kib = surplus, .want_kib = surplus, .maximum_kib = surplus, .weight = 1};
     }
-    sharing_share(scratch->sharing, count, left, false, 0, scratch->entries, &result);
+    sharing_share(scratch->sharing, count, left, false, scratch->entries, &result);
     for (size_t i = 0; i < count; i++) {
         CalmGuest *guest = &guests[i];
 
@@ -265,7 +265,7 @@ calm_settle(CalmGuest *guests, size_t count, const CalmTerms *terms, CalmScratch
     if (sum > terms->budget_kib)
         make_fit(guests, count, terms->budget_kib, scratch);
     for (size_t i = 0; i < count; i++) {
-        if (!guests[i].instant && (terms->faults & FAULT_SHRINK_AT_ONCE) == 0)
+        if (!guests[i].instant && !broken(FAULT_SHRINK_AT_ONCE))
             limit_step(&guests[i], terms->interval_usec);
     }
 }

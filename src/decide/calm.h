@@ -53,7 +53,6 @@ typedef struct CalmTerms {
     bool pressure;       /* the host suffers and wants every surplus now */
     uint64_t interval_usec;
     uint64_t now_usec;
-    uint64_t faults; /* bits of faults.h */
 } CalmTerms;
 
 /* Fills target and delay of all guests. */

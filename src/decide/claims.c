@@ -85,9 +85,9 @@ pile_up(Pile *pile, unsigned priority, uint64_t kib, uint64_t *in_time_kib)
 
 /* What comes free anyway costs nobody anything, so there priority does not matter. */
 static unsigned
-pile_priority(const ClaimGiver *giver, Part part, uint64_t faults)
+pile_priority(const ClaimGiver *giver, Part part)
 {
-    return part == PART_COMING || (faults & FAULT_CLAIM_NO_RANK) != 0 ? 0 : priority_of(giver->priority);
+    return part == PART_COMING || broken(FAULT_CLAIM_NO_RANK) ? 0 : priority_of(giver->priority);
 }
 
 static void
@@ -99,8 +99,7 @@ add_giver(Settling *settling, ClaimGiver *giver)
     giver->keep_kib = giver->booked_kib;
     settling->late_kib += gaps.late_kib;
     for (Part part = 0; part < PARTS; part++)
-        pile_up(&settling->piles[part], pile_priority(giver, part, settling->terms->faults), gaps.parts_kib[part],
-                &in_time);
+        pile_up(&settling->piles[part], pile_priority(giver, part), gaps.parts_kib[part], &in_time);
 }
 
 static uint64_t
@@ -132,18 +131,18 @@ take_from(Pile *pile, unsigned last_priority, uint64_t kib, uint64_t *in_time_ki
 
 /* Whose needs the claim may take: those up to this priority. */
 static unsigned
-reach_of(const Claim *claim, uint64_t faults)
+reach_of(const Claim *claim)
 {
-    if (claim->presses || (faults & FAULT_CLAIM_TAKES_NEED) != 0)
+    if (claim->presses || broken(FAULT_CLAIM_TAKES_NEED))
         return PRIORITIES - 1;
     return priority_of(claim->priority);
 }
 
 /* The rest of a pile may be taken from everybody. */
 static unsigned
-reach_into(const Claim *claim, Part part, uint64_t faults)
+reach_into(const Claim *claim, Part part)
 {
-    return part == PART_NEED ? reach_of(claim, faults) : PRIORITIES - 1;
+    return part == PART_NEED ? reach_of(claim) : PRIORITIES - 1;
 }
 
 /* What is owed is taken out of the piles, and the ordinary sharing sees to it: nobody is squeezed for it here. */
@@ -170,7 +169,7 @@ look_round(const Settling *settling, Claim *claim)
     claim->buffers_kib = settling->late_kib;
     claim->reclaimable_kib = settling->late_kib + claim->given_kib;
     for (Part part = 0; part < PARTS; part++) {
-        unsigned reach = reach_into(claim, part, settling->terms->faults);
+        unsigned reach = reach_into(claim, part);
 
         if (part != PART_NEED)
             claim->buffers_kib += sum_up(settling->piles[part].left_kib, reach);
@@ -183,13 +182,12 @@ look_round(const Settling *settling, Claim *claim)
 static void
 take_from_others(Settling *settling, Claim *claim, uint64_t kib)
 {
-    uint64_t faults = settling->terms->faults;
     uint64_t given = 0;
 
-    if ((faults & FAULT_CLAIM_NEED_FIRST) != 0)
-        given = take_from(&settling->piles[PART_NEED], reach_of(claim, faults), kib, &claim->in_time_kib);
+    if (broken(FAULT_CLAIM_NEED_FIRST))
+        given = take_from(&settling->piles[PART_NEED], reach_of(claim), kib, &claim->in_time_kib);
     for (Part part = 0; part < PARTS; part++)
-        given += take_from(&settling->piles[part], reach_into(claim, part, faults), kib - given, &claim->in_time_kib);
+        given += take_from(&settling->piles[part], reach_into(claim, part), kib - given, &claim->in_time_kib);
     settling->late_kib -= MIN(settling->late_kib, kib - given);
     claim->given_kib += given;
 }
@@ -224,21 +222,20 @@ begin_claim(Settling *settling, Claim *claim)
     claim->granted_kib = claim->booked_kib;
     claim->took_kib = claim->room_kib = claim->given_kib = claim->in_time_kib = claim->ahead_kib = 0;
     claim->blocker_count = 0;
-    if (claim->base_kib > 0 && (settling->terms->faults & FAULT_CLAIM_NO_BASE) == 0)
+    if (claim->base_kib > 0 && !broken(FAULT_CLAIM_NO_BASE))
         serve(settling, claim, MIN(claim->base_kib, claim->need_kib));
 }
 
 static void
 finish_claim(Settling *settling, Claim *claim)
 {
-    uint64_t faults = settling->terms->faults;
     uint64_t lacking = lacking_of(claim, claim->need_kib);
     uint64_t in_time;
 
     look_round(settling, claim);
     if (claim->whole && claim->free_kib + claim->reclaimable_kib + settling->terms->tolerance_kib < lacking)
         return;
-    if ((faults & FAULT_CLAIM_OVERTAKES) != 0 && claim->free_kib < lacking)
+    if (broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < lacking)
         return;
     in_time = claim->in_time_kib;
     serve(settling, claim, claim->need_kib);
@@ -254,35 +251,35 @@ typedef struct Level {
 } Level;
 
 static uint64_t
-given_above(const ClaimGiver *givers, size_t count, unsigned priority, Part part, uint64_t level_kib, uint64_t faults)
+given_above(const ClaimGiver *givers, size_t count, unsigned priority, Part part, uint64_t level_kib)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < count; i++)
-        if (pile_priority(&givers[i], part, faults) == priority)
+        if (pile_priority(&givers[i], part) == priority)
             sum += saturating_sub(gaps_of(&givers[i]).parts_kib[part], level_kib);
     return sum;
 }
 
 /* The level at which those of one priority give kib together. */
 static Level
-find_level(const ClaimGiver *givers, size_t count, unsigned priority, Part part, uint64_t kib, uint64_t faults)
+find_level(const ClaimGiver *givers, size_t count, unsigned priority, Part part, uint64_t kib)
 {
     uint64_t low = 0;
     uint64_t high = 0;
 
     for (size_t i = 0; i < count; i++)
-        if (pile_priority(&givers[i], part, faults) == priority)
+        if (pile_priority(&givers[i], part) == priority)
             high = MAX(high, gaps_of(&givers[i]).parts_kib[part]);
     while (low < high) {
         uint64_t level = low + (high - low + 1) / 2;
 
-        if (given_above(givers, count, priority, part, level, faults) >= kib)
+        if (given_above(givers, count, priority, part, level) >= kib)
             low = level;
         else
             high = level - 1;
     }
-    return (Level){.kib = low, .odd_kib = given_above(givers, count, priority, part, low, faults) - kib};
+    return (Level){.kib = low, .odd_kib = given_above(givers, count, priority, part, low) - kib};
 }
 
 /* Fills levels by priority. */
@@ -299,7 +296,7 @@ find_levels(const Settling *settling, const ClaimGiver *givers, size_t count, Pa
         else if (pile->left_kib[i] == 0)
             levels[i] = (Level){.kib = 0};
         else
-            levels[i] = find_level(givers, count, i, part, taken, settling->terms->faults);
+            levels[i] = find_level(givers, count, i, part, taken);
     }
 }
 
@@ -326,7 +323,7 @@ squeeze(const Settling *settling, ClaimGiver *givers, size_t count)
         Gaps gaps = gaps_of(&givers[i]);
 
         for (Part part = 0; part < PARTS; part++) {
-            unsigned priority = pile_priority(&givers[i], part, settling->terms->faults);
+            unsigned priority = pile_priority(&givers[i], part);
 
             givers[i].keep_kib -= give(&levels[part][priority], gaps.parts_kib[part]);
         }
@@ -364,10 +361,10 @@ claims_add_host(StartBlocker *blockers, unsigned *count, const LedgerBudget *bud
 }
 
 static void
-find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t count, uint64_t faults)
+find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t count)
 {
     Claim *claim = &claims[index];
-    unsigned reach = reach_of(claim, faults);
+    unsigned reach = reach_of(claim);
 
     claim->blocker_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -413,7 +410,7 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
     if (count == 0)
         return;
     pay_debt(&settling);
-    if ((terms->faults & FAULT_CLAIM_NO_ORDER) == 0)
+    if (!broken(FAULT_CLAIM_NO_ORDER))
         qsort(claims, count, sizeof *claims, compare_claims);
     for (size_t i = 0; i < count; i++)
         begin_claim(&settling, &claims[i]);
@@ -425,7 +422,7 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
         if (claim->whole)
             ahead += claim->took_kib + claim->given_kib;
         if (claim->start != SIZE_MAX && claim->free_kib + claim->reclaimable_kib < lacking_of(claim, claim->need_kib))
-            find_blockers(claims, i, givers, giver_count, terms->faults);
+            find_blockers(claims, i, givers, giver_count);
     }
     squeeze(&settling, givers, giver_count);
 }

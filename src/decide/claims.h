@@ -71,7 +71,6 @@ typedef struct ClaimTerms {
     uint64_t owed_kib;          /* committed beyond the budget: what others give up goes there first */
     uint64_t overhead_room_kib; /* memory besides, which only overheads may have (Budget= does not count them) */
     uint64_t tolerance_kib;     /* a whole claim that lacks no more than this still stands in line */
-    uint64_t faults;            /* bits of faults.h */
 } ClaimTerms;
 
 /* Enters somebody who is in the way where it belongs: those with most first, by name where they have as much. */

@@ -35,12 +35,6 @@ decide_state_free(DecideState *state)
 }
 
 void
-decide_state_set_faults(DecideState *state, uint64_t faults)
-{
-    state->faults = faults;
-}
-
-void
 plan_clear(Plan *plan)
 {
     g_free(plan->guests);
@@ -93,13 +87,13 @@ make_room(DecideState *state, size_t count, size_t start_count)
  * (qemu_process.c, qemuProcessSetupBalloon); its driver begins from the maximum.
  */
 static uint64_t
-held_target(const GuestMemory *memory, const GuestSnapshot *guest, bool observe, uint64_t faults)
+held_target(const GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 {
     if (memory->told && (observe || guest->target_pending))
         return memory->told_kib;
     if (guest->target_known)
         return guest->target_kib;
-    if (!guest->adopted && !guest->boot_in_place && (faults & FAULT_KEEP_MAXIMUM) == 0)
+    if (!guest->adopted && !guest->boot_in_place && !broken(FAULT_KEEP_MAXIMUM))
         return MIN(guest->has_actual ? guest->actual_kib : UINT64_MAX, guest->settings->startup_kib);
     return guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
 }
@@ -114,17 +108,16 @@ book_guests(Pass *pass)
         uint64_t overhead = 0;
 
         *work = (Work){.share_rule = PLAN_RULE_COUNT};
-        work->held_kib = held_target(memory, guest, pass->observe, pass->faults);
+        work->held_kib = held_target(memory, guest, pass->observe);
         if (guest->life != GUEST_LIFE_OFF)
-            overhead = ledger_learn_overhead(&memory->overhead, guest, pass->now_usec) +
-                       guest_limit_learn(&memory->limit, guest,
-                                         memory->restarting || memory->restart.limited || !guest->driver_up,
-                                         pass->now_usec, pass->faults);
+            overhead =
+                ledger_learn_overhead(&memory->overhead, guest, pass->now_usec) +
+                guest_limit_learn(&memory->limit, guest,
+                                  memory->restarting || memory->restart.limited || !guest->driver_up, pass->now_usec);
         pass_restart_begin(pass, i, overhead);
         standing_work_out(memory, guest, guest->target_known ? guest->target_kib : guest->actual_kib, pass->observe,
-                          overhead, pass->settings->interval_usec, pass->now_usec, pass->faults, &work->standing);
-        work->natural_kib =
-            ledger_committed(work->standing.booking, guest, overhead, memory->committed_kib, pass->faults);
+                          overhead, pass->settings->interval_usec, pass->now_usec, &work->standing);
+        work->natural_kib = ledger_committed(work->standing.booking, guest, overhead, memory->committed_kib);
         pass_restart_book(pass, i, overhead);
         ledger_add(&pass->sums, work->committed_kib, overhead, memory->overhead.resident_kib,
                    work->limited ? work->slack_kib : 0);
@@ -162,10 +155,9 @@ static void
 work_out_budget(Pass *pass)
 {
     ledger_work_out_budget(&pass->state->ledger, &pass->snapshot->host, pass->settings, &pass->sums, pass->now_usec,
-                           pass->faults, &pass->budget);
+                           &pass->budget);
     pass_show_budget(pass);
-    pass->plan->host_pressure =
-        pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->now_usec, pass->faults);
+    pass->plan->host_pressure = pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->now_usec);
 }
 
 /* What a guest must be left with now whatever its share: what it has while it must not be squeezed, or can't be. */
@@ -180,7 +172,7 @@ find_least(const Pass *pass, size_t i)
         work->least_kib = work->held_kib;
         work->least_rule = work->standing.rule;
         /* libvirt told it its startup memory before its driver was up: to go there is no squeeze */
-        if (work->least_rule == PLAN_RULE_SETTLING && !pass->adopting && (pass->faults & FAULT_KEEP_MAXIMUM) == 0)
+        if (work->least_rule == PLAN_RULE_SETTLING && !pass->adopting && !broken(FAULT_KEEP_MAXIMUM))
             work->least_kib = MIN(work->least_kib, guest->settings->startup_kib);
     } else if (pass->adopting) {
         work->least_kib = work->held_kib;
@@ -206,7 +198,7 @@ work_out_demands(Pass *pass)
 
         if (guest->settings->managed && guest->life != GUEST_LIFE_OFF)
             demand_work_out(&pass->state->memories.guests[i].demand, guest, pass->settings, pass->now_usec,
-                            pass->faults, &work->demand);
+                            &work->demand);
         if (work->demand.known) {
             plan->demand_kib = MIN(work->demand.demand_kib, guest->settings->maximum_kib);
             plan->want_kib =
@@ -238,7 +230,6 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
         .settings = settings,
         .plan = plan,
         .now_usec = snapshot->now_usec,
-        .faults = state->faults,
         .observe = dry || snapshot->host.link == WORLD_LINK_READ_ONLY,
         .link_down = snapshot->host.link == WORLD_LINK_DOWN,
     };

@@ -52,8 +52,7 @@ demand_floor(uint64_t maximum_kib)
 }
 
 static bool
-is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec,
-           uint64_t faults)
+is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec)
 {
     uint64_t span_msec = guest->report_span_usec / USEC_PER_MSEC;
     uint64_t much_kib = STARVED_SWAP_KIB_PER_SEC * span_msec / 1000;
@@ -64,8 +63,7 @@ is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usab
         return true;
     if (usable_kib >= guest->report_actual_kib / SHORT_PART || span_msec == 0)
         return false;
-    if (guest->swapped_in_kib >= much_kib && guest->swapped_out_kib >= much_kib &&
-        (faults & FAULT_SWAP_IS_FETCHING) == 0)
+    if (guest->swapped_in_kib >= much_kib && guest->swapped_out_kib >= much_kib && !broken(FAULT_SWAP_IS_FETCHING))
         return true;
     if (memory->grown_usec != 0 && now_usec - memory->grown_usec < FETCHING_USEC)
         return false;
@@ -73,7 +71,7 @@ is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usab
 }
 
 static void
-follow_noise(DemandMemory *memory, uint64_t measured_kib, uint64_t faults)
+follow_noise(DemandMemory *memory, uint64_t measured_kib)
 {
     uint64_t change = MAX(measured_kib, memory->measured_kib) - MIN(measured_kib, memory->measured_kib);
     uint64_t band;
@@ -90,7 +88,7 @@ follow_noise(DemandMemory *memory, uint64_t measured_kib, uint64_t faults)
         memory->noise_kib = (memory->noise_kib * (memory->noise_count - 1) + change) / memory->noise_count;
     }
     band = MIN(memory->noise_kib * NOISE_BAND, MAX(measured_kib / NOISE_MOST_PART, NOISE_MOST_KIB));
-    if ((faults & FAULT_NO_ENVELOPE) != 0)
+    if (broken(FAULT_NO_ENVELOPE))
         band = 0;
     if (measured_kib > memory->envelope_kib || memory->envelope_kib - measured_kib > band)
         memory->envelope_kib = measured_kib;
@@ -112,10 +110,9 @@ hold_peak(DemandMemory *memory, uint64_t now_usec, uint64_t since_usec)
  * peak of its noise; otherwise a large step more than it has.
  */
 static uint64_t
-starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib, uint64_t now_usec,
-               uint64_t faults)
+starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib, uint64_t now_usec)
 {
-    uint64_t recent = (faults & FAULT_NO_RECENT) != 0 ? 0 : recent_most(&memory->recent);
+    uint64_t recent = broken(FAULT_NO_RECENT) ? 0 : recent_most(&memory->recent);
     uint64_t step = MAX(actual_kib / 4, maximum_kib / 8);
 
     recent += recent / AIR_PART;
@@ -123,8 +120,7 @@ starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum
 }
 
 static void
-take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
-            uint64_t faults)
+take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec)
 {
     uint64_t actual = guest->report_actual_kib;
     uint64_t usable = MIN(guest->usable_kib, actual);
@@ -136,7 +132,7 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
      * A guest that claims more usable memory than it has is not squeezed on that word, nor may it gain by
      * it: it counts as one that needs all it has, which in a shortage is bounded by its share.
      */
-    if ((guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) != 0 && (faults & FAULT_TRUST_REPORTS) == 0)
+    if ((guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) != 0 && !broken(FAULT_TRUST_REPORTS))
         measured = MIN(actual, maximum);
     else
         measured = actual - usable;
@@ -150,22 +146,22 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
         memory->edge_usec = 0;
     else if (memory->edge_usec == 0)
         memory->edge_usec = now_usec;
-    follow_noise(memory, measured, faults);
+    follow_noise(memory, measured);
     starved = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 &&
-              is_starved(memory, guest, usable, now_usec, faults);
+              is_starved(memory, guest, usable, now_usec);
     if (starved && !memory->starved)
         memory->starving_usec = now_usec;
     memory->starved = starved;
     /* a starved guest shows what it has, not what it needs */
     recent_note(&memory->recent, starved ? 0 : memory->envelope_kib, RECENT_USEC, now_usec);
     memory->demand_kib = memory->envelope_kib + memory->envelope_kib / AIR_PART;
-    if (memory->starved && (faults & FAULT_NO_STARVED) == 0)
-        memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum, now_usec, faults));
+    if (memory->starved && !broken(FAULT_NO_STARVED))
+        memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum, now_usec));
     if (memory->starved) {
         memory->starved_usec = now_usec;
         memory->starved_kib = actual;
     } else if (memory->starved_usec != 0 && now_usec - memory->starved_usec < STILL_STARVED_USEC &&
-               (faults & FAULT_STARVED_ONCE) == 0) {
+               !broken(FAULT_STARVED_ONCE)) {
         memory->demand_kib = MAX(memory->demand_kib, MIN(memory->starved_kib, actual));
     }
     hold_peak(memory, now_usec, memory->valid ? memory->report_usec : now_usec);
@@ -177,12 +173,12 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
 
 void
 demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
-                uint64_t faults, Demand *demand)
+                Demand *demand)
 {
     uint64_t maximum = guest->settings->maximum_kib;
 
     if (guest->has_usable && guest->driver_up && (!memory->valid || memory->serial != guest->report_serial))
-        take_report(memory, guest, settings, now_usec, faults);
+        take_report(memory, guest, settings, now_usec);
 
     *demand = (Demand){.known = memory->valid};
     if (!memory->valid)

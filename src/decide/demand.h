@@ -55,4 +55,4 @@ uint64_t demand_floor(uint64_t maximum_kib);
 
 /* Works demand out for guest and remembers. faults: bits of faults.h, 0 in the product. */
 void demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
-                     uint64_t faults, Demand *demand);
+                     Demand *demand);

@@ -2,11 +2,25 @@
 #pragma once
 
 /*
- * Switches that break one rule each. The product never sets any: they exist so that the tests can
- * show that each rule is needed, by the test that fails without it.
+ * Switches that break one rule each, so that the tests can show that each rule is needed, by the test that fails without
+ * it. They exist in the tests' build of this folder only (DYNMEM_BREAK_RULES): in the product broken() is false.
  */
 
-#include "decide/decide.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef DYNMEM_BREAK_RULES
+
+/* Breaks the rules whose bits are set, and mends all others, until the next call. */
+void rules_break(uint64_t faults);
+bool rules_broken(uint64_t fault);
+#define broken(fault) rules_broken(fault)
+
+#else
+
+#define broken(fault) false
+
+#endif
 
 #define FAULT_NO_GATE (UINT64_C(1) << 0)              /* rule G: raises do not wait for free memory */
 #define FAULT_COUNT_TARGET_ONLY (UINT64_C(1) << 1)    /* committed is the target, not max(actual, target) */
@@ -61,6 +75,3 @@
 
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
 #define DECIDE_FAULTS_ALL ((FAULT_ADOPT_UNHELD << 1) - 1)
-
-/* Breaks the rules whose bits are set, from the next decide() on. For tests only. */
-void decide_state_set_faults(DecideState *state, uint64_t faults);

@@ -39,7 +39,7 @@ held_kib(const GuestSnapshot *guest)
 }
 
 uint64_t
-guest_limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec, uint64_t faults)
+guest_limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec)
 {
     const GuestLimits *limits = &guest->limits;
     uint64_t estimate = ledger_estimate_overhead(guest->settings);
@@ -53,7 +53,7 @@ guest_limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused,
     memory->counted = true;
     memory->held_back = limits->held_back;
     memory->held_now = grew && full && limits->high_kib != LIMIT_NONE;
-    if (!memory->held_now || excused || !limits->set || (faults & FAULT_LIMIT_NOT_LEARNT) != 0 ||
+    if (!memory->held_now || excused || !limits->set || broken(FAULT_LIMIT_NOT_LEARNT) ||
         now_usec - MIN(memory->learnt_usec, now_usec) < LEARN_USEC)
         return memory->extra_kib;
     memory->learnt_usec = now_usec;
@@ -76,9 +76,9 @@ tells(LimitMemory *memory, uint64_t limit_kib, uint64_t now_usec)
 
 /* The limit is above what it should be: whether it is time to lower it. */
 static bool
-may_fall(LimitMemory *memory, uint64_t excess_kib, const LimitCase *given, uint64_t now_usec, uint64_t faults)
+may_fall(LimitMemory *memory, uint64_t excess_kib, const LimitCase *given, uint64_t now_usec)
 {
-    if ((faults & FAULT_LIMIT_AT_ONCE) != 0)
+    if (broken(FAULT_LIMIT_AT_ONCE))
         return true;
     if (excess_kib <= given->slack_kib / 2 || given->waiting || given->guest->target_pending) {
         memory->above_usec = 0;
@@ -90,7 +90,7 @@ may_fall(LimitMemory *memory, uint64_t excess_kib, const LimitCase *given, uint6
 }
 
 LimitAnswer
-guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec, uint64_t faults)
+guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
 {
     const GuestLimits *limits = &given->guest->limits;
     uint64_t high = limits->set ? limits->high_kib : LIMIT_NONE;
@@ -113,7 +113,7 @@ guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_u
         return answer;
     }
     lowest = answer.limit_kib;
-    if (!given->held && (faults & FAULT_LIMIT_AT_ONCE) == 0)
+    if (!given->held && !broken(FAULT_LIMIT_AT_ONCE))
         lowest = MAX(lowest, held_kib(given->guest) + LIMIT_LEAST_SLACK_KIB);
     lowest = pages_up(lowest);
     if (high == LIMIT_NONE) {
@@ -123,7 +123,7 @@ guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_u
         }
         return answer;
     }
-    if (may_fall(memory, saturating_sub(high, lowest), given, now_usec, faults) && !limits->pending && lowest < high) {
+    if (may_fall(memory, saturating_sub(high, lowest), given, now_usec) && !limits->pending && lowest < high) {
         answer.limit_kib = lowest;
         answer.tell = tells(memory, lowest, now_usec);
     }

@@ -55,10 +55,9 @@ uint64_t guest_limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t a
  * Looks whether a guest is held back though it should not be, and returns what is to be counted as overhead besides. excused:
  * it boots under its limit or has a paging file, and is meant to be held back.
  */
-uint64_t guest_limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec,
-                           uint64_t faults);
+uint64_t guest_limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec);
 
-LimitAnswer guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec, uint64_t faults);
+LimitAnswer guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec);
 
 /* How much a guest that is limited to high_kib can have at most, beyond what its QEMU costs and its slack. */
 uint64_t guest_limit_enforced(uint64_t high_kib, uint64_t overhead_kib, uint64_t slack_kib);

@@ -95,8 +95,7 @@ ledger_learn_overhead(OverheadMemory *memory, const GuestSnapshot *guest, uint64
 }
 
 uint64_t
-ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib,
-                 uint64_t faults)
+ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib)
 {
     const GuestSettings *settings = guest->settings;
     uint64_t actual = guest->has_actual ? guest->actual_kib : settings->maximum_kib;
@@ -104,7 +103,7 @@ ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_
     uint64_t resident = saturating_sub(guest->resident_kib, overhead_kib);
     uint64_t committed = 0;
 
-    if ((faults & FAULT_COUNT_TARGET_ONLY) != 0 && guest->target_known)
+    if (broken(FAULT_COUNT_TARGET_ONLY) && guest->target_known)
         actual = target;
     switch (booking) {
     case BOOKING_NONE:
@@ -177,7 +176,7 @@ cap_budget(const Settings *settings, LedgerBudget *budget)
 
 void
 ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
-                       uint64_t now_usec, uint64_t faults, LedgerBudget *budget)
+                       uint64_t now_usec, LedgerBudget *budget)
 {
     const HostFigures *figures = &host->figures;
     uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);
@@ -191,7 +190,7 @@ ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Set
         settings->reserve_kib == SETTINGS_RESERVE_AUTO ? ledger_sliding_reserve(usable) : settings->reserve_kib;
 
     budget->other_kib = recent_note(&memory->other, other, OTHER_WINDOW_USEC, now_usec);
-    if ((faults & FAULT_NO_BUDGET_SMOOTHING) != 0)
+    if (broken(FAULT_NO_BUDGET_SMOOTHING))
         budget->other_kib = other;
     /* the same memory that is added to the others is taken off what is available */
     available = saturating_sub(available, budget->other_kib - other);
@@ -200,12 +199,12 @@ ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Set
     available += MIN(sums->slack_kib, budget->reserve_kib / 2);
     budget->available_kib = saturating_sub(sums->committed_kib + available,
                                            budget->reserve_kib + sums->untouched_kib + sums->unseen_kib - unseen);
-    if ((faults & FAULT_NO_AVAILABLE) != 0)
+    if (broken(FAULT_NO_AVAILABLE))
         budget->available_kib = budget->total_kib;
     measured = MIN(budget->total_kib, budget->available_kib);
     budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
 
-    if (!memory->valid || (faults & FAULT_NO_BUDGET_SMOOTHING) != 0)
+    if (!memory->valid || broken(FAULT_NO_BUDGET_SMOOTHING))
         memory->held_kib = measured;
     memory->valid = true;
     budget->budget_kib = hold_budget(memory, measured, usable, now_usec);

@@ -85,8 +85,7 @@ uint64_t ledger_estimate_overhead(const GuestSettings *settings);
 uint64_t ledger_learn_overhead(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec);
 
 /* What the guest may touch. previous_kib: what it was booked at in the last tick, 0 where there was none. */
-uint64_t ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib,
-                          uint64_t faults);
+uint64_t ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib);
 
 /*
  * Adds a guest to the sums, or a start that was admitted: of that no resident memory is known either, and it may have
@@ -113,7 +112,7 @@ void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib,
  * to be the guest's and not to be use by non-guest processes.
  */
 void ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings,
-                            const LedgerSums *sums, uint64_t now_usec, uint64_t faults, LedgerBudget *budget);
+                            const LedgerSums *sums, uint64_t now_usec, LedgerBudget *budget);
 
 /*
  * Books the overhead of a start that is admitted in this tick. It lowers the budget, and the held figure by as much, so

@@ -43,11 +43,11 @@ paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib)
 }
 
 PagingUrgency
-paging_urgency(const PagingRecord *file, uint64_t deadline_usec, uint64_t now_usec, uint64_t faults)
+paging_urgency(const PagingRecord *file, uint64_t deadline_usec, uint64_t now_usec)
 {
     uint64_t age = now_usec - MIN(file->since_usec, now_usec);
 
-    if ((faults & FAULT_NO_DEADLINES) != 0)
+    if (broken(FAULT_NO_DEADLINES))
         return PAGING_URGENCY_NONE;
     if (age >= deadline_usec)
         return PAGING_URGENCY_OVERDUE;
@@ -99,7 +99,7 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     }
     if (look->hangs)
         need.need_kib = MAX(need.need_kib, look->startup_kib);
-    switch (paging_urgency(file, look->deadline_usec, look->now_usec, look->faults)) {
+    switch (paging_urgency(file, look->deadline_usec, look->now_usec)) {
     case PAGING_URGENCY_OVERDUE:
     case PAGING_URGENCY_HARDEST:
         need.presses = true;
@@ -124,7 +124,7 @@ has_room(const PagingLook *look, uint64_t granted_kib)
     const GuestLimits *limits = &look->guest->limits;
     uint64_t back = paging_take_back(look->guest, look->overhead_kib);
 
-    if (paging_in_file(look->guest) == 0 || (look->faults & FAULT_END_UNBOOKED) != 0)
+    if (paging_in_file(look->guest) == 0 || broken(FAULT_END_UNBOOKED))
         return true;
     if (back > granted_kib || paging_in_file(look->guest) > look->available_kib)
         return false;
@@ -199,8 +199,7 @@ decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_
                                        .free_kib = free_kib,
                                        .in_time_kib = in_time_kib,
                                        .waited_usec = waited,
-                                       .patience_usec = CLAIM_PATIENCE_USEC},
-                         look->faults);
+                                       .patience_usec = CLAIM_PATIENCE_USEC});
     answer->shortfall_kib = ruling.shortfall_kib;
     switch (ruling.verdict) {
     case PAGING_WAIT:
@@ -244,7 +243,7 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, u
     }
 
     answer.deadline_usec = file->since_usec + look->deadline_usec;
-    answer.urgency = paging_urgency(file, look->deadline_usec, look->now_usec, look->faults);
+    answer.urgency = paging_urgency(file, look->deadline_usec, look->now_usec);
     if (look->booting)
         answer.shortfall_kib = saturating_sub(look->startup_kib, granted);
     switch (file->stage) {

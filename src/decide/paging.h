@@ -51,7 +51,6 @@ typedef struct PagingLook {
     uint64_t available_kib; /* of the host, at this moment */
     uint64_t deadline_usec; /* [SmartPaging] DeadlineSec= */
     uint64_t now_usec;
-    uint64_t faults;
 } PagingLook;
 
 /* What it claims before the others share. */
@@ -82,7 +81,7 @@ uint64_t paging_in_file(const GuestSnapshot *guest);
 uint64_t paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib);
 
 /* How old its file is, in parts of the time it may take. */
-PagingUrgency paging_urgency(const PagingRecord *file, uint64_t deadline_usec, uint64_t now_usec, uint64_t faults);
+PagingUrgency paging_urgency(const PagingRecord *file, uint64_t deadline_usec, uint64_t now_usec);
 
 /* Why a guest can't have a paging file, one clause; NULL: it can. host_bar: the same of the host. */
 const char *paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *host_bar);

@@ -38,5 +38,4 @@ typedef struct PagingRuling {
     uint64_t shortfall_kib; /* part of startup that is not there: to come from others, from a file, or missing */
 } PagingRuling;
 
-/* faults: DecideFault bits. */
-PagingRuling paging_rule(const PagingCase *given, uint64_t faults);
+PagingRuling paging_rule(const PagingCase *given);

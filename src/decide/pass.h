@@ -38,7 +38,6 @@ struct DecideState {
     GuestMemories memories;
     LedgerMemory ledger;
     PressureMemory pressure;
-    uint64_t faults;
     /* room to work in, one entry per guest, kept from tick to tick */
     size_t capacity;
     Work *work;
@@ -80,7 +79,6 @@ typedef struct Pass {
     const Settings *settings;
     Plan *plan;
     uint64_t now_usec;
-    uint64_t faults;
     bool observe; /* nothing is told to any guest */
     bool link_down;
     bool adopting;             /* a guest's first report is awaited: nobody is squeezed for what is not known of it */

@@ -138,15 +138,15 @@ collect_givers(Pass *pass)
 void
 pass_book_starts(Pass *pass)
 {
-    if ((pass->faults & FAULT_RESERVED_NOT_BOOKED) != 0)
+    if (broken(FAULT_RESERVED_NOT_BOOKED))
         return;
     for (size_t i = 0; i < pass->snapshot->start_count; i++) {
         const StartRequest *request = pass->snapshot->starts[i];
 
         if (request->waiting)
             continue;
-        ledger_add(&pass->sums, request->booked_kib,
-                   (pass->faults & FAULT_RESERVED_BARE) != 0 ? 0 : admission_overhead(request), 0, 0);
+        ledger_add(&pass->sums, request->booked_kib, broken(FAULT_RESERVED_BARE) ? 0 : admission_overhead(request), 0,
+                   0);
         pass->plan->reserved_kib += request->booked_kib;
     }
 }
@@ -201,12 +201,12 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
         pass->kept_kib += claim->took_kib;
     if (plan->verdict == START_WAITS)
         show_reserved(pass, plan);
-    if (plan->verdict != START_ADMITTED || (pass->faults & FAULT_RESERVED_NOT_BOOKED) != 0)
+    if (plan->verdict != START_ADMITTED || broken(FAULT_RESERVED_NOT_BOOKED))
         return;
     booked = plan->booked_kib - claim->booked_kib;
     pass->sums.committed_kib += booked;
     pass->plan->reserved_kib += booked;
-    if (request->waiting && (pass->faults & FAULT_RESERVED_BARE) == 0) {
+    if (request->waiting && !broken(FAULT_RESERVED_BARE)) {
         pass->sums.overhead_kib += plan->overhead_kib;
         ledger_book_overhead(&pass->state->ledger, pass->settings, plan->overhead_kib, &pass->budget);
     }
@@ -275,7 +275,6 @@ admission_terms(const Pass *pass)
         .budget = &pass->budget,
         .tolerance_kib = pass->budget.limit == BUDGET_BY_SETTING ? 0 : hair,
         .now_usec = pass->now_usec,
-        .faults = pass->faults,
     };
 }
 
@@ -290,7 +289,6 @@ claim_terms(const Pass *pass, uint64_t tolerance_kib)
         .owed_kib = saturating_sub(committed, pass->budget.budget_kib),
         .overhead_room_kib = valid ? pass->budget.overhead_room_kib : 0,
         .tolerance_kib = tolerance_kib,
-        .faults = pass->faults,
     };
 }
 

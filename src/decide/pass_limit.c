@@ -22,7 +22,7 @@ coming_back(const Pass *pass, size_t i)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
 
     if (!pass->state->work[i].booting || guest->paging == NULL || guest->paging->stage != PAGING_STAGE_EMPTYING ||
-        (pass->faults & FAULT_NO_ROOM_TO_RETURN) != 0)
+        broken(FAULT_NO_ROOM_TO_RETURN))
         return 0;
     return paging_in_file(guest);
 }
@@ -52,7 +52,7 @@ pass_limit(Pass *pass)
         if (work->limited && work->booting && guest->paging != NULL)
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
         given.committed_kib -= MIN(coming_back(pass, i), given.committed_kib);
-        answer = guest_limit_work_out(&pass->state->memories.guests[i].limit, &given, pass->now_usec, pass->faults);
+        answer = guest_limit_work_out(&pass->state->memories.guests[i].limit, &given, pass->now_usec);
         plan->limit_tell = answer.tell;
         plan->limit_kib = answer.limit_kib;
     }

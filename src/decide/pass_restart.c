@@ -98,7 +98,7 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib, uint64_t *granted
         granted = MAX(granted, guest->target_known ? guest->target_kib : 0);
         if (paging_file(guest) != NULL)
             granted = MIN(granted, enforced);
-        else if (enforced == UINT64_MAX || (pass->faults & FAULT_ADOPT_UNHELD) != 0)
+        else if (enforced == UINT64_MAX || broken(FAULT_ADOPT_UNHELD))
             return false;
         else /* it may be in the middle of its boot: what an earlier daemon's limit lets it have is what it has */
             granted = MAX(granted, enforced);
@@ -145,7 +145,7 @@ pass_restart_begin(Pass *pass, size_t i, uint64_t overhead_kib)
     if (first)
         restart->kind = restart_of_guest(guest, pass->settings->restart_window_usec, pass->now_usec);
     /* its cgroup may be known a moment later than itself, and what an earlier daemon left later still */
-    if (restart->limited || !can_be_limited(pass, guest) || (pass->faults & FAULT_NO_RESET_BOOKING) != 0)
+    if (restart->limited || !can_be_limited(pass, guest) || broken(FAULT_NO_RESET_BOOKING))
         return;
     if (!first && paging_file(guest) == NULL && (guest->driver_up || known_for(pass, guest) >= LIMIT_GRACE_USEC))
         return;
@@ -162,7 +162,7 @@ limit_holds(const Pass *pass, size_t i, uint64_t overhead_kib)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     uint64_t granted = memory_of(pass, i)->restart.granted_kib + guest->settings->fixed_kib;
 
-    if (paging_file(guest) != NULL || (pass->faults & FAULT_TRUST_NO_LIMIT) != 0)
+    if (paging_file(guest) != NULL || broken(FAULT_TRUST_NO_LIMIT))
         return true;
     if (guest->limits.high_kib != LIMIT_NONE &&
         guest->limits.high_kib <= granted + overhead_kib + HOLDING_SLACKS * pass->state->work[i].slack_kib)
@@ -266,7 +266,6 @@ look_at(const Pass *pass, size_t i)
                              : 0,
         .deadline_usec = pass->settings->paging_deadline_usec,
         .now_usec = pass->now_usec,
-        .faults = pass->faults,
     };
 }
 
@@ -368,7 +367,7 @@ boot_target(const Pass *pass, size_t i, bool with_file)
 
     if (settings->mode != GUEST_MODE_DYNAMIC || (guest->boot_resumed && !with_file))
         return 0;
-    if (!with_file && (!boots || (pass->faults & FAULT_RESTART_AT_TARGET) != 0))
+    if (!with_file && (!boots || broken(FAULT_RESTART_AT_TARGET)))
         return 0;
     if (with_file && (!guest->answering || guest->life != GUEST_LIFE_RUNNING || guest->migrating))
         return 0;
@@ -441,7 +440,7 @@ end_files(Pass *pass)
             i++;
         known = i < snapshot->guest_count && strcmp(snapshot->guests[i].uuid, file->uuid) == 0;
         plan->end_files[f] = false;
-        if (pass->observe || pass->link_down || (pass->faults & FAULT_FORGET_FILES) != 0 ||
+        if (pass->observe || pass->link_down || broken(FAULT_FORGET_FILES) ||
             (file->stage != PAGING_STAGE_MAKING && file->stage != PAGING_STAGE_ON))
             continue;
         plan->end_files[f] =

@@ -69,7 +69,7 @@ run_sharing(Pass *pass, uint64_t budget_kib, bool with_apart, SharingResult *res
             };
         }
         sharing_share(state->sharing, count, budget_kib, pass->settings->give_away && !pass->plan->host_pressure,
-                      pass->faults, state->scratch, result);
+                      state->scratch, result);
         for (size_t slot = 0; slot < count; slot++) {
             Work *work = &state->work[state->sharers[slot]];
 

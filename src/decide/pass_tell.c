@@ -35,8 +35,7 @@ settle(Pass *pass)
                        .shortage = pass->shortage,
                        .pressure = pass->plan->host_pressure,
                        .interval_usec = pass->settings->interval_usec,
-                       .now_usec = pass->now_usec,
-                       .faults = pass->faults};
+                       .now_usec = pass->now_usec};
 
     for (unsigned apart = 0; apart < 2; apart++) {
         for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
@@ -94,11 +93,11 @@ admit_raises(Pass *pass)
     size_t count = 0;
     SharingResult result;
 
-    if ((pass->faults & FAULT_CLAIM_OUTBID) == 0)
+    if (!broken(FAULT_CLAIM_OUTBID))
         free_kib = saturating_sub(free_kib, pass->kept_kib);
     if (!pass->snapshot->host.figures_valid)
         free_kib = 0;
-    if ((pass->faults & FAULT_NO_GATE) != 0)
+    if (broken(FAULT_NO_GATE))
         free_kib = KIB_LIMIT;
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestPlan *plan = &pass->plan->guests[i];
@@ -116,7 +115,7 @@ admit_raises(Pass *pass)
             .weight = plan->weight,
         };
     }
-    sharing_share(state->sharing, count, booked + free_kib, false, pass->faults, state->scratch, &result);
+    sharing_share(state->sharing, count, booked + free_kib, false, state->scratch, &result);
     for (size_t slot = 0; slot < count; slot++) {
         size_t i = state->sharers[slot];
         const SharingGuest *admitted = &state->sharing[slot];
@@ -170,7 +169,7 @@ tell(Pass *pass, size_t i)
         return;
     }
     /* with a target between two sizes a guest would end above it, and with a host that is full above what is booked */
-    if (plan->target_kib != work->held_kib && (pass->faults & FAULT_PART_PAGES) == 0)
+    if (plan->target_kib != work->held_kib && !broken(FAULT_PART_PAGES))
         plan->target_kib = pages_down(plan->target_kib);
     if (plan->target_kib == work->held_kib && guest->target_known)
         return;

@@ -14,13 +14,13 @@
 #define LOW_FOR_USEC (30 * USEC_PER_SEC)
 
 bool
-pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec, uint64_t faults)
+pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec)
 {
     const HostFigures *figures = &host->figures;
     bool high = figures->pressure_some_centi >= SOME_HIGH_CENTI || figures->pressure_full_centi >= FULL_HIGH_CENTI;
     bool low = figures->pressure_some_centi < SOME_LOW_CENTI && figures->pressure_full_centi < FULL_LOW_CENTI;
 
-    if (!figures->has_pressure || (faults & FAULT_NO_PRESSURE) != 0) {
+    if (!figures->has_pressure || broken(FAULT_NO_PRESSURE)) {
         *memory = (PressureMemory){.pressed = false};
         return false;
     }

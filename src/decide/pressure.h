@@ -16,4 +16,4 @@ typedef struct PressureMemory {
 } PressureMemory;
 
 /* Whether the host suffers now. faults: bits of faults.h. */
-bool pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec, uint64_t faults);
+bool pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec);

@@ -75,8 +75,7 @@ give(SharingGuest *guest, uint64_t kib, PlanStage stage)
 
 /* Gives left_kib, which does not suffice for all the gaps of this stage. */
 static void
-fill_partly(SharingGuest *guests, size_t count, uint64_t left_kib, PlanStage stage, uint64_t faults,
-            SharingScratch *entries)
+fill_partly(SharingGuest *guests, size_t count, uint64_t left_kib, PlanStage stage, SharingScratch *entries)
 {
     size_t gaps = 0;
     size_t first_short = 0;
@@ -114,15 +113,15 @@ fill_partly(SharingGuest *guests, size_t count, uint64_t left_kib, PlanStage sta
         remainder -= entry->gap_kib;
         give(&guests[entry->index], entry->gap_kib, stage);
     }
-    if ((faults & FAULT_FORGET_REMAINDERS) != 0)
+    if (broken(FAULT_FORGET_REMAINDERS))
         return;
     for (size_t i = first_short; i < gaps && remainder > 0; i++, remainder--)
         give(&guests[entries[i].index], 1, stage);
 }
 
 void
-sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give_away, uint64_t faults,
-              SharingScratch *scratch, SharingResult *result)
+sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give_away, SharingScratch *scratch,
+              SharingResult *result)
 {
     uint64_t left = budget_kib;
     uint64_t gaps;
@@ -134,9 +133,9 @@ sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give
         guest->maximum_kib = MAX(guest->maximum_kib, guest->minimum_kib);
         guest->demand_kib = clamp_u64(guest->demand_kib, guest->minimum_kib, guest->maximum_kib);
         guest->want_kib = clamp_u64(guest->want_kib, guest->demand_kib, guest->maximum_kib);
-        if ((faults & FAULT_BUFFER_FIRST) != 0)
+        if (broken(FAULT_BUFFER_FIRST))
             guest->demand_kib = guest->want_kib;
-        if ((faults & FAULT_NO_WEIGHTS) != 0 || guest->weight == 0)
+        if (broken(FAULT_NO_WEIGHTS) || guest->weight == 0)
             guest->weight = 1;
         guest->target_kib = guest->minimum_kib;
         guest->stage = PLAN_STAGE_MINIMUM;
@@ -163,7 +162,7 @@ sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give
         if (gaps > left) {
             if (stage != PLAN_STAGE_SURPLUS)
                 result->short_stage = stage;
-            fill_partly(guests, count, left, stage, faults, scratch);
+            fill_partly(guests, count, left, stage, scratch);
             left = 0;
             break;
         }

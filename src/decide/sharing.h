@@ -42,5 +42,5 @@ typedef struct SharingResult {
  * Shares budget_kib among guests, in their order where units are left over, so the same arrays give the
  * same targets. scratch has room for count entries. faults: bits of faults.h, 0 in the product.
  */
-void sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give_away, uint64_t faults,
-                   SharingScratch *scratch, SharingResult *result);
+void sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give_away, SharingScratch *scratch,
+                   SharingResult *result);

@@ -138,7 +138,7 @@ watch_balloon(GuestMemory *memory, const GuestSnapshot *guest)
 
 static void
 stands_with_balloon(GuestMemory *memory, const GuestSnapshot *guest, StuckVerdict verdict, bool observe,
-                    uint64_t now_usec, uint64_t faults, Standing *standing)
+                    uint64_t now_usec, Standing *standing)
 {
     bool observed = observe || guest->settings->mode == GUEST_MODE_OBSERVE;
 
@@ -159,11 +159,11 @@ stands_with_balloon(GuestMemory *memory, const GuestSnapshot *guest, StuckVerdic
     }
     if (verdict == STUCK_SLOW)
         standing->not_counted_on = true;
-    if (!guest->fresh && (faults & FAULT_NO_STALE_FREEZE) == 0) {
+    if (!guest->fresh && !broken(FAULT_NO_STALE_FREEZE)) {
         standing->not_squeezed = true;
         standing->rule = PLAN_RULE_STALE;
     } else if (now_usec - MIN(guest->driver_usec, now_usec) < SETTLE_USEC && !guest->adopted &&
-               (faults & FAULT_SQUEEZE_STARTING) == 0) {
+               !broken(FAULT_SQUEEZE_STARTING)) {
         standing->not_squeezed = true;
         standing->rule = PLAN_RULE_SETTLING;
     }
@@ -171,7 +171,7 @@ stands_with_balloon(GuestMemory *memory, const GuestSnapshot *guest, StuckVerdic
 
 void
 standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool observe,
-                  uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, uint64_t faults, Standing *standing)
+                  uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, Standing *standing)
 {
     bool observed = observe || guest->settings->mode == GUEST_MODE_OBSERVE;
     StuckVerdict verdict = STUCK_FOLLOWS;
@@ -190,7 +190,7 @@ standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t targ
         return;
     }
     watch_balloon(memory, guest);
-    if ((faults & FAULT_NO_RESET_BOOKING) != 0) {
+    if (broken(FAULT_NO_RESET_BOOKING)) {
         memory->restarting = false;
     } else if (!guest->driver_up) {
         stuck_suspend(&memory->stuck);
@@ -211,8 +211,7 @@ standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t targ
 
     /* whoever is not told anything can't fail to follow */
     if (!observed)
-        verdict =
-            stuck_judge(&memory->stuck, guest, target_kib, memory->demand.starved, overhead_kib, now_usec, faults);
+        verdict = stuck_judge(&memory->stuck, guest, target_kib, memory->demand.starved, overhead_kib, now_usec);
     if (memory->stuck.inhibited) {
         stay_out(standing, GUEST_STATE_STATIC, BOOKING_FULL, PLAN_RULE_INHIBITED);
         return;
@@ -243,5 +242,5 @@ standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t targ
         standing->drawn_back = true;
         return;
     }
-    stands_with_balloon(memory, guest, verdict, observe, now_usec, faults, standing);
+    stands_with_balloon(memory, guest, verdict, observe, now_usec, standing);
 }

@@ -31,5 +31,4 @@ typedef struct Standing {
  * guest; overhead_kib: what its QEMU costs; interval_usec: time between two ticks; faults: bits of faults.h.
  */
 void standing_work_out(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool observe,
-                       uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, uint64_t faults,
-                       Standing *standing);
+                       uint64_t overhead_kib, uint64_t interval_usec, uint64_t now_usec, Standing *standing);

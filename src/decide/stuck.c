@@ -34,9 +34,9 @@ stuck_tolerance(uint64_t actual_kib)
 }
 
 static uint64_t
-least_rate(uint64_t actual_kib, uint64_t faults)
+least_rate(uint64_t actual_kib)
 {
-    if ((faults & FAULT_ANY_PROGRESS) != 0)
+    if (broken(FAULT_ANY_PROGRESS))
         return 1;
     return MAX(MIN(percent_of(actual_kib, LEAST_RATE_PERCENT), LEAST_RATE_KIB), 1);
 }
@@ -46,15 +46,14 @@ least_rate(uint64_t actual_kib, uint64_t faults)
  * seconds, so that it does not matter which of the two figures is the older one, nor that the balloon still moves.
  */
 static void
-watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t now_usec,
-                uint64_t faults)
+watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t now_usec)
 {
     uint64_t resident = guest->resident_kib;
     uint64_t actual;
     uint64_t given;
     uint64_t freed;
 
-    if (resident == 0 || (faults & FAULT_NO_INHIBITED) != 0)
+    if (resident == 0 || broken(FAULT_NO_INHIBITED))
         return;
     actual = recent_note(&memory->size, guest->actual_kib, INHIBITED_WINDOW_USEC, now_usec);
     if (memory->from_actual_kib == 0 || actual >= memory->from_actual_kib) {
@@ -116,12 +115,12 @@ reached_limit(const GuestSnapshot *guest, uint64_t target_kib)
 }
 
 static void
-measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, uint64_t elapsed_usec, uint64_t faults)
+measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, uint64_t elapsed_usec)
 {
     uint64_t actual = guest->actual_kib;
     uint64_t before = MAX(memory->actual_kib, target_kib) - MIN(memory->actual_kib, target_kib);
     uint64_t now = MAX(actual, target_kib) - MIN(actual, target_kib);
-    uint64_t least = least_rate(actual, faults);
+    uint64_t least = least_rate(actual);
     uint64_t elapsed_msec = MAX(elapsed_usec / USEC_PER_MSEC, 1);
     uint64_t rate = saturating_sub(before, now) * 1000 / elapsed_msec;
     uint64_t smoothing_msec = RATE_SMOOTHING_USEC / USEC_PER_MSEC;
@@ -146,7 +145,7 @@ measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, ui
     }
     elapsed_msec = MIN(elapsed_msec, smoothing_msec);
     memory->rate_kib = (memory->rate_kib * (smoothing_msec - elapsed_msec) + rate * elapsed_msec) / smoothing_msec;
-    if ((faults & FAULT_ANY_PROGRESS) != 0 && rate > 0)
+    if (broken(FAULT_ANY_PROGRESS) && rate > 0)
         memory->rate_kib = MAX(memory->rate_kib, least);
     if (memory->rate_kib < least) {
         memory->bad_usec += elapsed_usec;
@@ -160,7 +159,7 @@ measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, ui
 
 StuckVerdict
 stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool starved, uint64_t overhead_kib,
-            uint64_t now_usec, uint64_t faults)
+            uint64_t now_usec)
 {
     uint64_t elapsed = MIN(now_usec - MIN(memory->checked_usec, now_usec), LONGEST_TICK_USEC);
 
@@ -169,13 +168,13 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
         memory->actual_kib = guest->actual_kib;
         elapsed = 0;
     }
-    watch_inhibited(memory, guest, overhead_kib, now_usec, faults);
+    watch_inhibited(memory, guest, overhead_kib, now_usec);
     if (elapsed > 0 && (memory->flagged_usec == 0 || memory->trial_usec != 0))
-        measure(memory, guest, target_kib, elapsed, faults);
+        measure(memory, guest, target_kib, elapsed);
     memory->checked_usec = now_usec;
     memory->actual_kib = guest->actual_kib;
 
-    if ((faults & FAULT_NO_STUCK) != 0)
+    if (broken(FAULT_NO_STUCK))
         return STUCK_FOLLOWS;
 
     if (memory->flagged_usec != 0 && memory->trial_usec == 0) {

@@ -56,7 +56,7 @@ uint64_t stuck_tolerance(uint64_t actual_kib);
  * starved whether its last report said so, overhead_kib what its QEMU costs. faults: bits of faults.h.
  */
 StuckVerdict stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool starved,
-                         uint64_t overhead_kib, uint64_t now_usec, uint64_t faults);
+                         uint64_t overhead_kib, uint64_t now_usec);
 
 /* Nothing can be said now (paused, not answering): the clocks stand still. */
 void stuck_suspend(StuckMemory *memory);

@@ -77,7 +77,6 @@ make_engine(Run *run, Keep *keep)
 
     ports.sink = (ReportSink){.self = run, .tick = ticked};
     engine = engine_new(&ports, settings_copy(run->scenario->settings), keep, false);
-    engine_break_rules(engine, run->scenario->faults);
     return engine;
 }
 

@@ -129,7 +129,6 @@ struct SimScenario {
     uint64_t settle_seconds; /* how long the engine has watched the guests before second 0 */
     uint64_t seconds;
     uint64_t seed;
-    uint64_t faults; /* rules to break (decide/faults.h); only tests do, no file can */
     Settings *settings;
     GPtrArray *given;  /* of SimSetting: what settings was made from */
     GPtrArray *guests; /* of SimGuestSpec, sorted by uuid as by place in the file */

@@ -422,7 +422,7 @@ scenario_load(const ScenarioCheck *check)
 
     if (scenario == NULL)
         g_error("%s", error->message);
-    scenario->faults = check->faults;
+    rules_break(check->faults);
     return scenario;
 }
 

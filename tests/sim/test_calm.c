@@ -39,7 +39,7 @@ look_at(uint64_t number, uint64_t faults, Tally *tally)
     unsigned changes;
     bool roomy;
 
-    scenario->faults = faults;
+    rules_break(faults);
     trace = trace_run(scenario);
     changes = trace_changes(trace, TRACE_ALL, SECONDS - LAST_MINUTES, SECONDS);
     roomy = trace_unmet(trace, TRACE_ALL, SECONDS - LAST_MINUTES, SECONDS) == 0;

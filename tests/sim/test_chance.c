@@ -88,7 +88,6 @@ reads_back(const SimScenario *scenario, uint64_t hash)
         printf("FAIL %s does not read back: %s\n%s", scenario->name, error->message, text);
         return false;
     }
-    again->faults = scenario->faults;
     seen = run(again);
     g_free(seen.broken);
     if (seen.hash != hash)
@@ -119,7 +118,7 @@ finds(uint64_t fault)
         g_autofree char *still = NULL;
         g_autoptr(SimScenario) again = NULL;
 
-        scenario->faults = fault;
+        rules_break(fault);
         broken = trial(scenario);
         if (broken == NULL) {
             sim_scenario_free(scenario);
@@ -131,7 +130,6 @@ finds(uint64_t fault)
         sim_scenario_free(scenario);
         if (again == NULL || again->guests->len > count)
             break;
-        again->faults = fault;
         still = trial(again);
         return still != NULL;
     }
@@ -152,11 +150,11 @@ main(int argc, char **argv)
     uint64_t seconds = 0;
     uint64_t number;
 
+    rules_break(faults == NULL ? 0 : strtoull(faults, NULL, 0));
     for (number = first; number - first < count && seconds < left; number++) {
         SimScenario *scenario = random_scenario_new(number);
         Look seen;
 
-        scenario->faults = faults == NULL ? 0 : strtoull(faults, NULL, 0);
         seen = run(scenario);
         seconds += seen.seconds;
         if (seen.broken != NULL) {

@@ -83,7 +83,7 @@ matters(size_t rule)
     g_autoptr(Trace) trace = NULL;
     g_autofree char *wrong = NULL;
 
-    scenario->faults |= rules[rule].fault;
+    rules_break(check->faults | rules[rule].fault);
     trace = trace_run(scenario);
     wrong = scenario_verdict(check, trace);
     if (*wrong == '\0') {

@@ -68,8 +68,7 @@ needed(const Bench *bench)
 static StartVerdict
 judge(Bench *bench, uint64_t free_kib, uint64_t beyond_kib)
 {
-    bench->claim_terms =
-        (ClaimTerms){.free_kib = free_kib, .tolerance_kib = bench->terms.tolerance_kib, .faults = bench->terms.faults};
+    bench->claim_terms = (ClaimTerms){.free_kib = free_kib, .tolerance_kib = bench->terms.tolerance_kib};
     bench->giver.least_kib = 300 * MIB;
     bench->giver.booked_kib = bench->giver.told_kib = 300 * MIB + beyond_kib;
     bench->claim = (Claim){.guest = SIZE_MAX};
@@ -123,7 +122,7 @@ verdict_of(Who who, Free memory, When when, Sure sure, uint64_t faults, StartPla
     bench.terms.now_usec += after[when];
     bench.terms.certain = sure == CERTAIN;
     bench.terms.valid = sure != INVALID;
-    bench.terms.faults = faults;
+    rules_break(faults);
     if (memory == SLOW)
         bench.giver.rate_kib = NEED / 80;
     if (sure == INVALID)
@@ -131,6 +130,7 @@ verdict_of(Who who, Free memory, When when, Sure sure, uint64_t faults, StartPla
     else
         free_kib = memory == FITS ? needed(&bench) : needed(&bench) / 2;
     verdict = judge(&bench, free_kib, beyond[memory]);
+    rules_break(0);
     *plan = bench.plan;
     plan->request = NULL;
     bench_clear(&bench);

@@ -20,7 +20,6 @@ typedef struct Fixture {
     LimitMemory memory;
     LimitCase given;
     uint64_t now_usec;
-    uint64_t faults;
 } Fixture;
 
 static void
@@ -45,7 +44,7 @@ tick(Fixture *f)
     LimitAnswer answer;
 
     f->now_usec += SEC;
-    answer = guest_limit_work_out(&f->memory, &f->given, f->now_usec, f->faults);
+    answer = guest_limit_work_out(&f->memory, &f->given, f->now_usec);
     if (answer.tell) {
         f->guest.limits.high_kib = answer.limit_kib;
         f->guest.limits.set = answer.limit_kib != LIMIT_NONE;
@@ -109,7 +108,7 @@ it_does_not_fall_below_what_the_guest_holds(uint64_t faults)
     Fixture f;
 
     fixture_init(&f, 2 * GIB);
-    f.faults = faults;
+    rules_break(faults);
     tick(&f);
     f.given.committed_kib = GIB; /* its balloon has taken it, and the kernel has not got it back */
     for (unsigned t = 0; t < 60; t++)
@@ -124,12 +123,13 @@ a_guest_held_back_within_its_booking_gets_more(uint64_t faults)
     uint64_t extra = 0;
 
     fixture_init(&f, GIB);
+    rules_break(faults);
     tick(&f);
     for (unsigned t = 0; t < 60; t++) {
         f.now_usec += SEC;
         f.guest.resident_kib = f.guest.limits.charged_kib = f.guest.limits.high_kib;
         f.guest.limits.held_back++;
-        extra = guest_limit_learn(&f.memory, &f.guest, false, f.now_usec, faults);
+        extra = guest_limit_learn(&f.memory, &f.guest, false, f.now_usec);
         f.given.overhead_kib = OVERHEAD + extra;
         tick(&f);
     }
@@ -145,6 +145,7 @@ each_rule_holds_and_is_needed(void **state)
     assert_false(it_does_not_fall_below_what_the_guest_holds(FAULT_LIMIT_AT_ONCE));
     assert_true(a_guest_held_back_within_its_booking_gets_more(0));
     assert_false(a_guest_held_back_within_its_booking_gets_more(FAULT_LIMIT_NOT_LEARNT));
+    rules_break(0);
     (void)state;
 }
 
@@ -160,11 +161,11 @@ reclaim_of_page_cache_and_a_boot_teach_nothing(void **state)
     for (unsigned t = 0; t < 10; t++) {
         f.now_usec += 5 * SEC;
         f.guest.limits.held_back += 100;
-        assert_int_equal(guest_limit_learn(&f.memory, &f.guest, false, f.now_usec, 0), 0);
+        assert_int_equal(guest_limit_learn(&f.memory, &f.guest, false, f.now_usec), 0);
     }
     f.guest.resident_kib = f.guest.limits.high_kib;
     f.guest.limits.held_back++;
-    assert_int_equal(guest_limit_learn(&f.memory, &f.guest, true, f.now_usec + 5 * SEC, 0), 0);
+    assert_int_equal(guest_limit_learn(&f.memory, &f.guest, true, f.now_usec + 5 * SEC), 0);
     assert_true(f.memory.held_now);
     (void)state;
 }

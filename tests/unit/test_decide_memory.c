@@ -97,7 +97,7 @@ pressed_after(PressureMemory *memory, uint32_t some_centi, bool event, uint64_t 
 
     for (unsigned i = 0; i < seconds; i++) {
         *now_usec += SEC;
-        pressed = pressure_judge(memory, &host, *now_usec, 0);
+        pressed = pressure_judge(memory, &host, *now_usec);
     }
     return pressed;
 }

@@ -129,7 +129,7 @@ targets_are_whole(uint64_t faults)
     FakeWorld *world = world_of(7, 3 * GIB, 5 * GIB);
     bool whole = true;
 
-    decide_state_set_faults(world->state, faults);
+    rules_break(faults);
     for (unsigned t = 0; t < 60; t++) {
         world->fake[0].need = 4 * GIB + t * 1001 % 4096;
         world_tick(world);

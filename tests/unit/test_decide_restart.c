@@ -85,7 +85,7 @@ unlimited_guest_is_booked_at_its_maximum(uint64_t faults)
     RestartWorld *rw = restart_world_new(2, 4 * GIB);
     bool holds;
 
-    decide_state_set_faults(rw->world->state, faults);
+    rules_break(faults);
     restart_world_run(rw, 60);
     restart_world_reset(rw, 0);
     for (unsigned t = 0; t < 20; t++) {
@@ -105,7 +105,7 @@ reset_guest_is_told_its_startup(uint64_t faults)
     RestartWorld *rw = restart_world_new(2, 0);
     bool holds;
 
-    decide_state_set_faults(rw->world->state, faults);
+    rules_break(faults);
     restart_world_run(rw, 60);
     restart_world_reset(rw, 0);
     restart_world_tick(rw);
@@ -120,7 +120,7 @@ file_of_a_guest_that_died_goes(uint64_t faults)
     RestartWorld *rw = restart_world_new(4, 0);
     bool holds;
 
-    decide_state_set_faults(rw->world->state, faults);
+    rules_break(faults);
     restart_world_run(rw, 60);
     restart_world_reset(rw, 0);
     restart_world_run(rw, 20);
@@ -141,7 +141,7 @@ file_goes_when_it_is_booked(uint64_t faults)
     RestartWorld *rw = restart_world_new(4, 0);
     bool holds;
 
-    decide_state_set_faults(rw->world->state, faults);
+    rules_break(faults);
     restart_world_run(rw, 60);
     restart_world_reset(rw, 0);
     /* its services need more than it physically has, so nothing of it can be ballooned away */
@@ -173,6 +173,7 @@ each_rule_holds_and_is_needed(void **state)
             fail_msg("%s", rules[i].name);
         if (rules[i].holds(rules[i].fault))
             fail_msg("%s, also without its rule", rules[i].name);
+        rules_break(0);
     }
     (void)state;
 }

@@ -71,7 +71,7 @@ fixture_new(FakeWorld *world, uint64_t faults)
 {
     Fixture *fixture = g_new0(Fixture, 1);
 
-    decide_state_set_faults(world->state, faults);
+    rules_break(faults);
     fixture->world = world;
     return fixture;
 }
@@ -204,8 +204,9 @@ who_is_squeezed_for_a_claim_shrinks_at_once(uint64_t faults)
     SharingGuest sharing[1];
     SharingScratch entries[1];
     CalmScratch scratch = {.sharing = sharing, .entries = entries};
-    const CalmTerms terms = {.budget_kib = UINT64_MAX, .interval_usec = SEC, .now_usec = 1000 * SEC, .faults = faults};
+    const CalmTerms terms = {.budget_kib = UINT64_MAX, .interval_usec = SEC, .now_usec = 1000 * SEC};
 
+    rules_break(faults);
     calm_settle(&guest, 1, &terms, &scratch);
     return guest.target_kib == 980 * MIB;
 }
@@ -650,11 +651,13 @@ rules_hold_and_can_be_broken(void **state)
 
     for (size_t i = 0; i < G_N_ELEMENTS(rules); i++) {
         bool holds = rules[i].holds(0);
-        bool broken = !rules[i].holds(rules[i].fault);
+        bool caught = !rules[i].holds(rules[i].fault);
 
-        if (!holds || !broken)
+        rules_break(0);
+
+        if (!holds || !caught)
             printf("# %s: %s\n", rules[i].name, holds ? "holds with the fault, too" : "does not hold");
-        good &= holds && broken;
+        good &= holds && caught;
     }
     assert_true(good);
 }

@@ -38,8 +38,8 @@ track_run(Track *track, unsigned seconds, uint64_t speed_kib, StuckVerdict until
 {
     for (unsigned i = 0; i < seconds; i++) {
         track->now_usec += SEC;
-        track->verdict = stuck_judge(&track->memory, &track->guest, track->target_kib, track->starved, 100 * MIB,
-                                     track->now_usec, 0);
+        track->verdict =
+            stuck_judge(&track->memory, &track->guest, track->target_kib, track->starved, 100 * MIB, track->now_usec);
         if (track->verdict == until)
             return i;
         if (track->guest.actual_kib > track->target_kib)
@@ -192,7 +192,7 @@ balloon_that_frees_nothing_is_found(void **state)
     for (unsigned i = 0; i < 20; i++) {
         track.now_usec += SEC;
         track.guest.resident_kib = 8 * GIB + 100 * MIB;
-        stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec, 0);
+        stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec);
     }
     assert_true(track.memory.inhibited);
 }
@@ -212,7 +212,7 @@ balloon_that_frees_what_it_takes_is_not_inhibited(void **state)
         track.now_usec += SEC;
         track.guest.actual_kib = i < 20 ? 8 * GIB : 4 * GIB;
         track.guest.resident_kib = 2 * GIB;
-        stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec, 0);
+        stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec);
     }
     assert_false(track.memory.inhibited);
 }

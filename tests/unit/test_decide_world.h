@@ -7,6 +7,7 @@
  */
 
 #include "cmocka_all.h"
+#include "decide/decide.h"
 #include "decide/faults.h"
 #include "units.h"
 

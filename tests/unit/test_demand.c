@@ -14,7 +14,6 @@ typedef struct Bench {
     Settings *settings;
     DemandMemory memory;
     uint64_t now_usec;
-    uint64_t faults;
     Demand demand;
 } Bench;
 
@@ -50,7 +49,7 @@ report(Bench *bench, uint64_t actual_kib, uint64_t usable_kib)
     bench->guest.report_span_usec = SEC;
     bench->guest.report_actual_kib = actual_kib;
     bench->guest.usable_kib = usable_kib;
-    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, bench->faults, &bench->demand);
+    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, &bench->demand);
 }
 
 /* Demand has a 32nd of air in it. */
@@ -66,11 +65,11 @@ nothing_is_known_before_the_first_report(void **state)
     Bench *bench = *state;
 
     bench->guest.has_usable = false;
-    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, 0, &bench->demand);
+    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, &bench->demand);
     assert_false(bench->demand.known);
     bench->guest.has_usable = true;
     bench->guest.driver_up = false;
-    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, 0, &bench->demand);
+    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, &bench->demand);
     assert_false(bench->demand.known);
 }
 
@@ -210,7 +209,7 @@ static bool
 is_starved_right_after_a_raise(Bench *bench, uint64_t faults)
 {
     bench->memory = (DemandMemory){.valid = false};
-    bench->faults = faults;
+    rules_break(faults);
     bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 50 * MIB;
     report(bench, 2 * GIB, 0);
     report(bench, 3 * GIB, 150 * MIB);
@@ -222,7 +221,7 @@ static bool
 keeps_its_demand_for_one_good_report(Bench *bench, uint64_t faults)
 {
     bench->memory = (DemandMemory){.valid = false};
-    bench->faults = faults;
+    rules_break(faults);
     bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 0;
     report(bench, 2 * GIB, 0);
     report(bench, 2 * GIB, 600 * MIB);
@@ -307,7 +306,7 @@ without_a_new_report_nothing_changes(void **state)
     demand = bench->demand.demand_kib;
     bench->guest.usable_kib = 4 * GIB;
     bench->now_usec += 100 * SEC;
-    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, 0, &bench->demand);
+    demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, &bench->demand);
     assert_int_equal(bench->demand.demand_kib, demand);
 }
 

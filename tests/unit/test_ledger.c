@@ -47,8 +47,7 @@ committed_follows_the_table(void **state)
                                .target_kib = cases[i].target,
                                .resident_kib = cases[i].resident};
 
-        assert_int_equal(ledger_committed(cases[i].booking, &guest, 100 * MIB, cases[i].previous, 0),
-                         cases[i].committed);
+        assert_int_equal(ledger_committed(cases[i].booking, &guest, 100 * MIB, cases[i].previous), cases[i].committed);
     }
 }
 
@@ -157,7 +156,7 @@ host_budget(Host *host, uint64_t seconds)
 {
     for (uint64_t i = 0; i < seconds; i++) {
         host->now_usec += SEC;
-        ledger_work_out_budget(&host->memory, &host->snapshot, host->settings, &host->sums, host->now_usec, 0,
+        ledger_work_out_budget(&host->memory, &host->snapshot, host->settings, &host->sums, host->now_usec,
                                &host->budget);
     }
     return host->budget.budget_kib;
