@@ -78,6 +78,8 @@ host_step(World *world)
     bool short_of = resident(world) + world->other_kib > world->options.memory_kib / 32 * 31;
 
     world->other_least_kib[world->other_next++ % G_N_ELEMENTS(world->other_least_kib)] = world->other_kib;
+    if (world->other_kib != world->other_goal_kib)
+        world->others_usec = world->now_usec;
     if (world->other_kib < world->other_goal_kib)
         world->other_kib += MIN(step, world->other_goal_kib - world->other_kib);
     else

@@ -203,6 +203,7 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
     seat->let_go = false;
     seat->excuse = EXCUSE_NONE;
     seat->excused_usec = 0;
+    seat->fair_kib = 0;
     soon = start->how == START_HOW_COLD && seat->stop_usec != 0 && world->now_usec - seat->stop_usec < RESTART_USEC;
     seat->wild = truth_is_wild(seat);
     seat->forced_usec =

@@ -15,7 +15,7 @@
 #define RUN_STEPS 6000
 #define REST_STEPS 1500
 #define DOWN_STEPS 300
-#define FAILURES_MAX 10
+#define FAILURES_MAX UINT64_C(10)
 
 static void
 settle(World *world)
@@ -47,14 +47,14 @@ run(World *world)
         if (!world_run(world, WORLD_STEP_USEC * 10))
             return false;
     }
-    truth_check_rest(world);
+    needs_check_rest(world);
     if (world->broken != NULL)
         return false;
     for (unsigned i = 0; i < world->count; i++)
         virsh_destroy(world, &world->seats[i], false);
     if (!world_run(world, WORLD_STEP_USEC * DOWN_STEPS))
         return false;
-    truth_check_rest(world);
+    needs_check_rest(world);
     if (world->committed_kib != 0)
         world_break(world, NULL, "all guests are off, and %.0f MiB are booked", MIB(world->committed_kib));
     return world->broken == NULL;
@@ -83,12 +83,13 @@ main(int argc, char **argv)
     uint64_t count = number_from(argc > 2 ? argv[2] : NULL, argc > 1 ? 1 : UINT64_MAX);
     uint64_t steps = argc > 1 ? UINT64_MAX : number_from(g_getenv("WORLD_STEPS"), 1000000);
     WorldCounts sums = {0};
+    uint64_t failures_most = number_from(g_getenv("WORLD_FAILURES"), FAILURES_MAX);
     unsigned failures = 0;
     uint64_t worlds = 0;
     gint64 began = g_get_monotonic_time();
     double seconds;
 
-    for (; worlds < count && sums.steps < steps && failures < FAILURES_MAX; worlds++) {
+    for (; worlds < count && sums.steps < steps && failures < failures_most; worlds++) {
         World *world = chance_world(seed + worlds);
 
         if (!run(world)) {
@@ -105,8 +106,8 @@ main(int argc, char **argv)
     printf("%" PRIu64 " worlds, %" PRIu64 " steps in %.1f s (%.0f a second), %u failed\n", worlds, sums.steps, seconds,
            (double)sums.steps / seconds, failures);
     printf("%" PRIu64 " ticks, %" PRIu64 " checks (%" PRIu64 " of a host nearly full, %" PRIu64
-           " bookings excused), %" PRIu64 " ends reached\n",
-           sums.ticks, sums.checks, sums.tight, sums.excused, sums.ends);
+           " bookings excused), %" PRIu64 " ends reached (all fits at %" PRIu64 ")\n",
+           sums.ticks, sums.checks, sums.tight, sums.excused, sums.ends, sums.ends_fit);
     printf("%" PRIu64 " starts, %" PRIu64 " refused, %" PRIu64 " resets, %" PRIu64 " targets (%" PRIu64
            " of unknown fate), %" PRIu64 " daemons\n",
            sums.starts, sums.refused, sums.resets, sums.targets, sums.targets_unknown, sums.daemons);

@@ -361,7 +361,7 @@ let_go(bool is_static)
     definition.mode = is_static ? GUEST_MODE_STATIC : GUEST_MODE_DYNAMIC;
     virsh_define(world, a, &definition, true);
     run(world, SECONDS(60), NULL);
-    truth_check_rest(world);
+    needs_check_rest(world);
     return world;
 }
 

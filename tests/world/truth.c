@@ -202,6 +202,8 @@ truth_excuse(Seat *seat, Excuse excuse)
 {
     if (excuses[excuse].usec < seat->excused_usec && seat->excuse != EXCUSE_NONE)
         return;
+    if (seat->fair_kib == 0)
+        seat->fair_kib = MAX(truth_booked(seat), PAGE_KIB);
     seat->excuse = excuse;
     seat->excused_usec = excuses[excuse].usec;
 }
@@ -231,8 +233,10 @@ age_excuse(World *world, Seat *seat)
     if (excuses[seat->excuse].settles && !settled)
         return;
     seat->excused_usec = saturating_sub(seat->excused_usec, WORLD_STEP_USEC);
-    if (seat->excused_usec == 0)
+    if (seat->excused_usec == 0) {
         seat->excuse = EXCUSE_NONE;
+        seat->fair_kib = 0;
+    }
 }
 
 void
@@ -339,71 +343,4 @@ truth_check(World *world)
                     seat->machine->high_kib != LIMIT_NONE ? " and has a limit" : "", MIB(too_much));
     }
     check_host(world);
-}
-
-/* ---- at rest ---- */
-
-static bool
-is_good(const Seat *seat)
-{
-    return truth_is_ours(seat) && !seat->live.huge && seat->kernel.driver == DRIVER_GOOD && seat->machine->driver;
-}
-
-/* What a guest that behaves is to have at least, with the little air that keeps it from looking starved. */
-static uint64_t
-needs(const Seat *seat)
-{
-    uint64_t least = seat->live.minimum_kib != 0   ? seat->live.minimum_kib
-                     : seat->live.startup_kib != 0 ? seat->live.startup_kib
-                                                   : seat->live.current_kib;
-    uint64_t need = seat->machine->need_kib + seat->machine->need_kib / 8 + FROM_MIB(48);
-
-    return MIN(MAX(need, least), machine_ram(seat->machine));
-}
-
-static void
-check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
-{
-    const Machine *machine = seat->machine;
-    uint64_t startup = seat->live.startup_kib != 0 ? seat->live.startup_kib : seat->live.current_kib;
-    uint64_t has;
-
-    if (machine == NULL) {
-        if (seat->told.starting || seat->told.committed_kib != 0)
-            world_break(world, seat, "is off, and %.0f MiB are booked for it", MIB(truth_booked(seat)));
-        return;
-    }
-    has = machine_actual(machine) + machine->device_plugged_kib;
-    if (all_fits && is_good(seat) && seat->told.state == GUEST_STATE_ACTIVE &&
-        has < percent_of(MIN(machine->need_kib, machine_ram(machine) + machine->device_plugged_kib), 97))
-        world_break(world, seat, "has %.0f MiB and needs %.0f, though all that is needed fits", MIB(has),
-                    MIB(machine->need_kib));
-    if (!truth_is_ours(seat)) {
-        if (machine->high_kib != LIMIT_NONE && machine->high_ours)
-            world_break(world, seat, "is not managed, and a limit is left on it");
-        if (seat->let_go && all_fits && machine->driver && seat->kernel.driver == DRIVER_GOOD &&
-            machine_actual(machine) + FROM_MIB(1) < MIN(startup, machine_ram(machine)))
-            world_break(world, seat, "was let go with %.0f MiB, and its startup memory is %.0f",
-                        MIB(machine_actual(machine)), MIB(startup));
-    }
-}
-
-void
-truth_check_rest(World *world)
-{
-    uint64_t sum = world->options.reserve_kib + world->other_kib + FROM_MIB(256) + world->options.memory_kib / 64;
-
-    world->counts.ends++;
-    for (unsigned i = 0; i < world->count; i++) {
-        const Seat *seat = &world->seats[i];
-
-        if (seat->machine == NULL)
-            continue;
-        sum += FROM_MIB(120) + seat->machine->overhead_kib +
-               (is_good(seat) ? needs(seat) : MAX(truth_touchable(seat), machine_ram(seat->machine)));
-    }
-    for (unsigned i = 0; i < world->count; i++)
-        check_seat_at_rest(world, &world->seats[i], sum <= world->options.memory_kib);
-    if (world->reserved_kib != 0)
-        world_break(world, NULL, "%.0f MiB are still reserved for starts", MIB(world->reserved_kib));
 }

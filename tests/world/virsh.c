@@ -31,6 +31,7 @@ end_machine(World *world, Seat *seat, bool kept)
     g_clear_pointer(&seat->machine, g_free);
     seat->excuse = EXCUSE_NONE;
     seat->excused_usec = 0;
+    seat->fair_kib = 0;
     if (seat->transient)
         seat->defined = false;
     starts_note_stopped(world, seat);

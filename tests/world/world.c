@@ -161,6 +161,7 @@ step(World *world)
     calls_reap(world);
     truth_step(world);
     truth_check(world);
+    needs_check(world);
 }
 
 bool

@@ -19,7 +19,8 @@
  *   limits.c    memory.high being written
  *   host.c      figures of the host
  *   daemon.c    dynmemd: the engine, its ticks, its deaths
- *   truth.c     the checks and the excuses
+ *   truth.c     what is booked covers what could be held, and its excuses
+ *   needs.c     what guests are owed, and that nothing is left behind
  *   chance.c    random worlds
  *   trace.c     what happened last, for people
  */
@@ -330,6 +331,8 @@ struct Seat {
     uint64_t low_usec;
     bool wild; /* it was started or reset as one that nobody looks after: it may take all its memory at any time */
     uint64_t forced_usec; /* it was let in whatever there was, then; 0: it was not */
+    uint64_t fair_kib;    /* what it was booked at when it began to take more than it was given; 0: it does not */
+    uint64_t lacks_usec;  /* it lacks what it needs since then, though all fits; 0: it does not */
     bool let_go;          /* taken out of management while it ran */
 };
 
@@ -356,6 +359,7 @@ typedef struct WorldCounts {
     uint64_t ticks;
     uint64_t checks;
     uint64_t ends;
+    uint64_t ends_fit; /* ... at which all that is needed did fit */
     uint64_t starts;
     uint64_t refused;
     uint64_t targets;
@@ -388,7 +392,8 @@ struct World {
     uint64_t arc_kib;
     uint64_t other_least_kib[32]; /* least in each of the last steps */
     unsigned other_next;
-    bool stalls; /* the kernel says that somebody waits for memory */
+    uint64_t others_usec; /* when that changed last */
+    bool stalls;          /* the kernel says that somebody waits for memory */
 
     /* daemon */
     Engine *engine;
@@ -583,8 +588,12 @@ void truth_check(World *world);
 /* A tick is finished. */
 void truth_take_plan(World *world);
 void truth_step(World *world);
+
+/* ---- needs.c ---- */
+
+void needs_check(World *world);
 /* Nothing has happened for a while, and nothing shall have been left behind. */
-void truth_check_rest(World *world);
+void needs_check_rest(World *world);
 
 /* ---- chance.c ---- */
 
