@@ -136,7 +136,7 @@ booked_overhead(const Seat *seat)
 }
 
 /* Limits follow in steps. */
-#define SLACK_LEAST_KIB FROM_MIB(32)
+#define SLACK_LEAST_KIB FROM_MIB(64)
 /* So long a limit that was right a moment ago may be in force, because the new one is being written. */
 #define SLACK_USEC (3 * USEC_PER_SEC)
 /* What a limit let in beyond a booking is booked when its guest is reset; until others have made room it is still slack. */
@@ -202,8 +202,10 @@ truth_excuse(Seat *seat, Excuse excuse)
 {
     if (excuses[excuse].usec < seat->excused_usec && seat->excuse != EXCUSE_NONE)
         return;
-    if (seat->fair_kib == 0)
+    if (seat->fair_kib == 0) {
         seat->fair_kib = MAX(truth_booked(seat), PAGE_KIB);
+        seat->calm_kib = truth_touchable(seat);
+    }
     seat->excuse = excuse;
     seat->excused_usec = excuses[excuse].usec;
 }
@@ -281,6 +283,18 @@ from_reserve(const Seat *seat, uint64_t could_kib)
     return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(saturating_sub(could_kib, booked), slack(seat));
 }
 
+/* What it takes of the host that nobody gave it: where no limit holds it all that it takes now. */
+static uint64_t
+excused(const Seat *seat)
+{
+    uint64_t in_slack;
+    uint64_t too_much = beyond(seat, &in_slack);
+
+    if (seat->machine->high_kib != LIMIT_NONE)
+        return too_much;
+    return MAX(too_much, saturating_sub(truth_touchable(seat), seat->calm_kib));
+}
+
 static void
 check_host(World *world)
 {
@@ -294,7 +308,7 @@ check_host(World *world)
     for (unsigned i = 0; i < world->count; i++) {
         const Seat *seat = &world->seats[i];
         const Machine *machine = seat->machine;
-        uint64_t could, in_slack;
+        uint64_t could;
 
         if (machine == NULL)
             continue;
@@ -303,7 +317,7 @@ check_host(World *world)
         promised += MAX(could, truth_booked(seat) + machine->overhead_kib);
         slacks += from_reserve(seat, could);
         if (seat->excuse != EXCUSE_NONE)
-            allowed += beyond(seat, &in_slack);
+            allowed += excused(seat);
         if (is_forced(world, seat))
             allowed += could;
     }

@@ -332,6 +332,7 @@ struct Seat {
     bool wild; /* it was started or reset as one that nobody looks after: it may take all its memory at any time */
     uint64_t forced_usec; /* it was let in whatever there was, then; 0: it was not */
     uint64_t fair_kib;    /* what it was booked at when it began to take more than it was given; 0: it does not */
+    uint64_t calm_kib;    /* what it could hold then */
     uint64_t lacks_usec;  /* it lacks what it needs since then, though all fits; 0: it does not */
     bool let_go;          /* taken out of management while it ran */
 };
