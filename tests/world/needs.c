@@ -7,8 +7,9 @@
 
 #include "world.h"
 
-/* A need that is met late is met. */
-#define LACKS_USEC (15 * USEC_PER_SEC)
+/* A need that is met late is met: so long nothing may come of it. */
+#define LACKS_USEC (25 * USEC_PER_SEC)
+#define GROWTH_KIB FROM_MIB(4)
 /* What others used a moment ago counts so long. */
 #define OTHERS_USEC (40 * USEC_PER_SEC)
 
@@ -96,9 +97,10 @@ needs_check(World *world)
             seat->lacks_usec = 0;
             continue;
         }
-        if (seat->lacks_usec == 0)
+        if (seat->lacks_usec == 0 || machine_actual(seat->machine) >= seat->lacks_kib + GROWTH_KIB) {
             seat->lacks_usec = world->now_usec;
-        else if (world->now_usec - seat->lacks_usec >= LACKS_USEC)
+            seat->lacks_kib = machine_actual(seat->machine);
+        } else if (world->now_usec - seat->lacks_usec >= LACKS_USEC)
             world_break(world, seat, "has %.0f MiB and needs %.0f for %.0f seconds, though all that is needed fits",
                         MIB(machine_actual(seat->machine)), MIB(seat->machine->need_kib),
                         (double)LACKS_USEC / (double)USEC_PER_SEC);

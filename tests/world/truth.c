@@ -138,7 +138,7 @@ booked_overhead(const Seat *seat)
 /* Limits follow in steps. */
 #define SLACK_LEAST_KIB FROM_MIB(64)
 /* So long a limit that was right a moment ago may be in force, because the new one is being written. */
-#define SLACK_USEC (3 * USEC_PER_SEC)
+#define SLACK_USEC (30 * USEC_PER_SEC)
 /* What a limit let in beyond a booking is booked when its guest is reset; until others have made room it is still slack. */
 #define LOW_USEC (8 * USEC_PER_SEC)
 
@@ -163,7 +163,7 @@ truth_take_plan(World *world)
         Seat *seat = &world->seats[i];
         uint64_t booked = truth_booked(seat);
 
-        if (booked < seat->low_kib || world->now_usec - seat->low_usec >= LOW_USEC) {
+        if (booked <= seat->low_kib || world->now_usec - seat->low_usec >= LOW_USEC) {
             seat->low_kib = booked;
             seat->low_usec = world->now_usec;
         }
@@ -278,7 +278,7 @@ recent_growth(const World *world)
 static uint64_t
 from_reserve(const Seat *seat, uint64_t could_kib)
 {
-    uint64_t booked = MIN(truth_booked(seat), seat->low_kib) + booked_overhead(seat);
+    uint64_t booked = MIN(truth_booked(seat), seat->low_kib) + seat->machine->overhead_kib;
 
     return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(saturating_sub(could_kib, booked), slack(seat));
 }

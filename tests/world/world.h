@@ -334,6 +334,7 @@ struct Seat {
     uint64_t fair_kib;    /* what it was booked at when it began to take more than it was given; 0: it does not */
     uint64_t calm_kib;    /* what it could hold then */
     uint64_t lacks_usec;  /* it lacks what it needs since then, though all fits; 0: it does not */
+    uint64_t lacks_kib;   /* what it had then */
     bool let_go;          /* taken out of management while it ran */
 };
 
