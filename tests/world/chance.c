@@ -63,6 +63,7 @@ chance_world(uint64_t seed)
         .memory_kib = mib_between(&rng, 3072, 20480),
         .limits = rng_hits(&rng, 850),
         .limits_flaky = rng_hits(&rng, 150),
+        .paging = rng_hits(&rng, 600),
         .swap = rng_hits(&rng, 400),
         .absent_allows = rng_hits(&rng, 800),
         .admission = rng_hits(&rng, 920),

@@ -68,7 +68,8 @@ make_settings(const World *world)
     settings->admission_enabled = world->options.admission;
     settings->admission_allow_when_absent = world->options.absent_allows;
     settings->manage_all = world->manage_all;
-    settings->paging_enabled = false;
+    settings->paging_enabled = world->options.paging;
+    settings->paging_deadline_usec = WORLD_PAGING_SEC * USEC_PER_SEC;
     settings->restart_window_usec = WORLD_RESTART_SEC * USEC_PER_SEC;
     return settings;
 }
@@ -120,6 +121,8 @@ daemon_start(World *world)
         return;
     if (world->options.limits)
         ports.limits = limits_of(world);
+    if (world->options.limits && world->options.paging)
+        ports.paging = paging_of(world);
     world->daemon = ++world->daemons;
     world->counts.daemons++;
     world->ticked = false;
@@ -151,6 +154,7 @@ daemon_kill(World *world)
     world->daemon_dies = true;
     calls_orphan(world);
     limits_orphan(world);
+    paging_orphan(world);
     engine_free(engine);
     world->daemon_dies = false;
     watcher_forget(world);

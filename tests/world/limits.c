@@ -106,6 +106,9 @@ limit_read(void *self, const GuestRecord *record, GuestLimits *figures)
     if (seat->waiting.active)
         figures->high_kib = MAX(figures->high_kib, seat->waiting.to_kib);
     figures->charged_kib = machine_resident(machine) + machine->cache_kib;
+    figures->swapped_kib = machine->paged_kib;
+    if (seat->file.there && seat->file.machine == machine->number)
+        figures->swap_max_kib = machine->swap_max_kib;
     figures->max_kib = seat->live.hard_limit_kib;
     figures->held_back = machine->held_back;
 }

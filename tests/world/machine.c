@@ -12,6 +12,7 @@
 #define CACHE_KIB_PER_STEP FROM_MIB(4)
 #define TOUCH_KIB_PER_STEP FROM_MIB(60)
 #define SWAP_OUT_KIB_PER_STEP FROM_MIB(20)
+#define PAGE_OUT_KIB_PER_STEP FROM_MIB(12)
 #define BOOT_CALM_USEC (4 * USEC_PER_SEC)
 #define BOOT_TOUCH_KIB_PER_STEP FROM_MIB(20)
 /* What no balloon can take: it stalls there. Where it is told to take more than the guest sees, nothing stalls it. */
@@ -119,10 +120,21 @@ hold(World *world, Machine *machine, uint64_t growth_kib)
     if (machine->high_kib != LIMIT_NONE)
         room = saturating_sub(machine->high_kib, machine_resident(machine));
     if (growth_kib > room) {
-        machine->held_now = true;
+        uint64_t out = MIN(growth_kib - room, saturating_sub(machine->swap_max_kib, machine->paged_kib));
+
+        out = MIN(out, PAGE_OUT_KIB_PER_STEP);
+        machine->paged_kib += out;
+        machine->held_now = out < growth_kib - room;
         machine->held_back += world->now_usec / WORLD_STEP_USEC % 3 == 0;
     }
     machine->held_kib += MIN(growth_kib, room);
+}
+
+/* What it has touched, and holds or has in its file. */
+static uint64_t
+touched(const Machine *machine)
+{
+    return machine->held_kib + machine->paged_kib;
 }
 
 static void
@@ -132,16 +144,16 @@ touch_in_boot(World *world, Seat *seat)
     uint64_t since = world->now_usec - machine->booted_usec;
     uint64_t calm = MIN(seat->kernel.boot_touch_kib, FROM_MIB(120));
     uint64_t ram = machine_ram(machine);
-    uint64_t before = machine->held_kib;
+    uint64_t before = touched(machine);
 
     if (since < BOOT_CALM_USEC) {
-        hold(world, machine, MIN(saturating_sub(calm, machine->held_kib), FROM_MIB(6)));
+        hold(world, machine, MIN(saturating_sub(calm, touched(machine)), FROM_MIB(6)));
         return;
     }
-    if (machine->held_kib < MIN(seat->kernel.boot_touch_kib, ram))
-        hold(world, machine, MIN(BOOT_TOUCH_KIB_PER_STEP, ram - MIN(machine->held_kib, ram)));
+    if (touched(machine) < MIN(seat->kernel.boot_touch_kib, ram))
+        hold(world, machine, MIN(BOOT_TOUCH_KIB_PER_STEP, ram - MIN(touched(machine), ram)));
     /* a throttled kernel crawls */
-    if (machine->held_now && machine->held_kib == before && machine->driver_usec != UINT64_MAX)
+    if (machine->held_now && touched(machine) == before && machine->driver_usec != UINT64_MAX)
         machine->driver_usec += WORLD_STEP_USEC / 2;
 }
 
@@ -152,10 +164,10 @@ touch(World *world, Seat *seat)
     uint64_t sees = visible(machine);
     uint64_t used = MIN(machine->need_kib, sees);
 
-    if (machine->held_kib < used)
-        hold(world, machine, MIN(used - machine->held_kib, TOUCH_KIB_PER_STEP));
-    else if (machine->held_kib < sees - sees / 16)
-        hold(world, machine, MIN(CACHE_KIB_PER_STEP, sees - sees / 16 - machine->held_kib));
+    if (touched(machine) < used)
+        hold(world, machine, MIN(used - touched(machine), TOUCH_KIB_PER_STEP));
+    else if (touched(machine) < sees - sees / 16)
+        hold(world, machine, MIN(CACHE_KIB_PER_STEP, sees - sees / 16 - touched(machine)));
     if (machine->need_kib > sees)
         machine->swapped_kib += MIN(machine->need_kib - sees, FROM_MIB(5));
 }
@@ -167,7 +179,7 @@ report(World *world, Seat *seat)
     uint64_t sees = visible(machine);
     uint64_t used = MIN(machine->need_kib, sees);
     bool mute = seat->kernel.driver == DRIVER_MUTE;
-    uint64_t cache = MIN(saturating_sub(machine->held_kib, used), sees - used);
+    uint64_t cache = MIN(saturating_sub(touched(machine), used), sees - used);
 
     machine->reported_usec = world->now_usec;
     machine->report = (GuestReport){
@@ -183,6 +195,17 @@ report(World *world, Seat *seat)
         .major_faults = machine->swapped_kib / PAGE_KIB,
         .last_update_sec = WORLD_WALL_SEC + world->now_usec / USEC_PER_SEC,
     };
+}
+
+/* The balloon leaves it so much: what it took is discarded, in the paging file first. */
+static void
+give_back(Machine *machine, uint64_t left_kib)
+{
+    uint64_t above = saturating_sub(touched(machine), left_kib);
+    uint64_t paged = MIN(above, machine->paged_kib);
+
+    machine->paged_kib -= paged;
+    machine->held_kib -= above - paged;
 }
 
 static void
@@ -214,8 +237,7 @@ move_balloon(World *world, Seat *seat)
     }
     machine->shown_kib = machine->balloon_kib;
     if (!machine->vfio)
-        machine->held_kib =
-            MIN(machine->held_kib, machine_ram(machine) - machine->balloon_kib + machine_device(machine));
+        give_back(machine, machine_ram(machine) - machine->balloon_kib + machine_device(machine));
 }
 
 /* Whether it dies of what its balloon takes. */
@@ -268,10 +290,16 @@ swap_out(World *world, Machine *machine)
 {
     uint64_t above;
 
-    if (machine->high_kib == LIMIT_NONE || !world->options.swap)
+    if (machine->high_kib == LIMIT_NONE)
         return;
-    above = saturating_sub(machine_resident(machine), machine->high_kib);
-    machine->held_kib -= MIN(MIN(above, SWAP_OUT_KIB_PER_STEP), machine->held_kib);
+    above = MIN(saturating_sub(machine_resident(machine), machine->high_kib), machine->held_kib);
+    if (machine->swap_max_kib > 0) {
+        above = MIN(MIN(above, PAGE_OUT_KIB_PER_STEP), saturating_sub(machine->swap_max_kib, machine->paged_kib));
+        machine->paged_kib += above;
+        machine->held_kib -= above;
+    } else if (world->options.swap) {
+        machine->held_kib -= MIN(above, SWAP_OUT_KIB_PER_STEP);
+    }
 }
 
 static void

@@ -46,7 +46,7 @@ fair_share(const Seat *seat)
 
     if (machine->arriving || machine->loading || (machine->paused && !machine->ran))
         return MAX(truth_touchable(seat), startup_of(seat));
-    if (!truth_is_ours(seat))
+    if (!truth_is_ours(seat) || seat->kernel.driver != DRIVER_GOOD)
         return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
     if (seat->fair_kib != 0 && held) /* it takes what nobody gave it, and its limit holds it */
         return MAX(seat->fair_kib, MAX(needs(seat), startup_of(seat))) + machine->dimm_kib;
@@ -114,6 +114,8 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
 {
     const Machine *machine = seat->machine;
 
+    if (seat->file.there && all_fits)
+        world_break(world, seat, "has a paging file of %.0f MiB though all fits", MIB(seat->file.record.size_kib));
     if (machine == NULL) {
         if (seat->told.starting || seat->told.committed_kib != 0)
             world_break(world, seat, "is off, and %.0f MiB are booked for it", MIB(truth_booked(seat)));

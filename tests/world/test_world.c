@@ -109,7 +109,7 @@ main(int argc, char **argv)
            " bookings excused), %" PRIu64 " ends reached (all fits at %" PRIu64 ")\n",
            sums.ticks, sums.checks, sums.tight, sums.excused, sums.ends, sums.ends_fit);
     printf("%" PRIu64 " starts, %" PRIu64 " refused, %" PRIu64 " resets, %" PRIu64 " targets (%" PRIu64
-           " of unknown fate), %" PRIu64 " daemons\n",
-           sums.starts, sums.refused, sums.resets, sums.targets, sums.targets_unknown, sums.daemons);
+           " of unknown fate), %" PRIu64 " paging files, %" PRIu64 " daemons\n",
+           sums.starts, sums.refused, sums.resets, sums.targets, sums.targets_unknown, sums.files, sums.daemons);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -94,6 +94,7 @@ truth_touchable(const Seat *seat)
     const Machine *machine = seat->machine;
     uint64_t touchable;
     uint64_t limit = UINT64_MAX;
+    uint64_t holds;
 
     if (machine == NULL || machine->huge)
         return 0;
@@ -110,7 +111,9 @@ truth_touchable(const Seat *seat)
         touchable = machine_ram(machine) + machine_device(machine);
     if (machine->high_kib != LIMIT_NONE)
         limit = saturating_sub(machine->high_kib, machine->overhead_kib);
-    return MAX(MIN(touchable, limit), machine->held_kib);
+    /* what is in a file that is emptied comes back, whatever its limit is */
+    holds = machine->held_kib + (seat->file.record.stage == PAGING_STAGE_EMPTYING ? machine->paged_kib : 0);
+    return MAX(MIN(touchable, limit), holds);
 }
 
 /* ---- what the ledger says ---- */

@@ -92,6 +92,7 @@ world_free(World *world)
     daemon_kill(world);
     for (unsigned i = 0; i < world->count; i++) {
         g_free(world->seats[i].machine);
+        paging_clear(&world->seats[i].file);
         g_free(world->seats[i].known.record.name);
         g_free(world->seats[i].known.record.live_xml);
         g_free(world->seats[i].known.record.inactive_xml);
@@ -155,6 +156,7 @@ step(World *world)
 {
     world->counts.steps++;
     host_step(world);
+    paging_step(world);
     for (unsigned i = 0; i < world->count; i++)
         if (world->seats[i].machine != NULL)
             machine_step(world, &world->seats[i]);

@@ -17,6 +17,7 @@
  *   watcher.c   what the daemon's watch knows of all that, and when: GuestRecords
  *   calls.c     calls into QEMU: reports and targets
  *   limits.c    memory.high being written
+ *   paging.c    paging files
  *   host.c      figures of the host
  *   daemon.c    dynmemd: the engine, its ticks, its deaths
  *   truth.c     what is booked covers what could be held, and its excuses
@@ -38,6 +39,8 @@
 
 /* A start so soon after a stop is a restart. */
 #define WORLD_RESTART_SEC UINT64_C(120)
+/* A paging file is to be gone after so long. */
+#define WORLD_PAGING_SEC UINT64_C(200)
 
 #define MIB(kib) ((double)(kib) / 1024.0)
 #define FROM_MIB(mib) ((uint64_t)(mib)*KIB_PER_MIB)
@@ -144,7 +147,9 @@ typedef struct Machine {
     GuestReport report; /* as it sent it last; last_update_sec 0: never */
     uint64_t swapped_kib;
 
-    uint64_t high_kib; /* memory.high in force; LIMIT_NONE: none */
+    uint64_t paged_kib;    /* of its memory, in its paging file */
+    uint64_t swap_max_kib; /* how much of it may be */
+    uint64_t high_kib;     /* memory.high in force; LIMIT_NONE: none */
     bool high_ours;
 } Machine;
 
@@ -193,6 +198,16 @@ typedef struct LimitWrite {
     GuestLimitDone done;
     void *user_data;
 } LimitWrite;
+
+typedef struct PagingFile {
+    bool there;
+    bool shown; /* as gone or failed: it goes then */
+    bool end_wanted;
+    uint64_t number;
+    uint64_t machine; /* that has it: another one of the same guest has no part in it */
+    uint64_t high_kib;
+    PagingRecord record;
+} PagingFile;
 
 /* ---- excuses (truth.c) ---- */
 
@@ -322,6 +337,7 @@ struct Seat {
     Known known;
     LimitWrite writing;
     LimitWrite waiting;
+    PagingFile file;
     Told told;
     Excuse excuse;
     uint64_t excused_usec; /* so long yet, of time in which the daemon could look */
@@ -346,6 +362,7 @@ typedef struct WorldOptions {
     uint64_t reserve_kib;
     bool limits;          /* cgroup v2 */
     bool limits_flaky;    /* now and then a write fails */
+    bool paging;          /* guests may have paging files */
     bool swap;            /* the host can swap out what is above a limit */
     bool quiet_calls;     /* calls take 5 ms and never fail: for directed cases */
     uint64_t call_usec;   /* with quiet_calls: so long instead */
@@ -367,6 +384,7 @@ typedef struct WorldCounts {
     uint64_t targets;
     uint64_t targets_unknown;
     uint64_t resets;
+    uint64_t files; /* paging files */
     uint64_t daemons;
     uint64_t excused;
     uint64_t tight; /* checks at which the host had less than 64 MiB left to promise */
@@ -386,6 +404,7 @@ struct World {
     Seat seats[WORLD_SEATS_MAX];
     unsigned count;
     const GuestRecord *records[WORLD_SEATS_MAX];
+    const PagingRecord *files[WORLD_SEATS_MAX];
 
     /* host */
     uint64_t other_kib; /* processes that are no guests */
@@ -557,6 +576,14 @@ LimitWorld limits_of(World *world);
 /* Its cgroup is gone. */
 void limits_gone(World *world, Seat *seat);
 void limits_orphan(World *world);
+
+/* ---- paging.c ---- */
+
+PagingWorld paging_of(World *world);
+void paging_step(World *world);
+void paging_clear(PagingFile *file);
+/* The next daemon finds what there is. */
+void paging_orphan(World *world);
 
 /* ---- host.c ---- */
 
