@@ -132,7 +132,7 @@ daemon_start(World *world)
     world_after(world, world->options.interval_usec, tick_due, NULL, world->tick_number, NULL);
     world->link = WORLD_LINK_DOWN;
     for (unsigned i = 0; i < world->count; i++)
-        if (world->seats[i].machine != NULL)
+        if (world->seats[i].machine != NULL && (!world->seats[i].machine->driver || world->seats[i].machine->foreign))
             truth_excuse(&world->seats[i], EXCUSE_ABSENT);
     watcher_connect(world);
 }

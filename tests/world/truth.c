@@ -327,7 +327,7 @@ check_host(World *world)
     room += MIN(slacks, world->options.reserve_kib);
     over = saturating_sub(sum, room);
     world->counts.tight += sum + FROM_MIB(64) > room;
-    if (!world->ticked)
+    if (!world->ticked || !world->judged)
         allowed = UINT64_MAX;
     else if (over > allowed)
         world_break(
@@ -336,6 +336,7 @@ check_host(World *world)
             MIB(sum), MIB(room), MIB(over - allowed));
     /* while all that is promised does not fit, what could not be prevented is not forgotten */
     world->debt_kib = MIN(saturating_sub(promised, room), allowed);
+    world->judged = world->ticked;
 }
 
 void

@@ -13,6 +13,8 @@
 #define START_TWICE_USEC (10 * USEC_PER_SEC)
 #define RESET_TWICE_USEC (300 * USEC_PER_MSEC)
 
+#define LOCKED_USEC (10 * USEC_PER_MSEC)
+
 static void read_later(World *world, Seat *seat);
 
 /* ---- records ---- */
@@ -298,7 +300,7 @@ apply(World *world, Seat *seat)
     Known *known = &seat->known;
     GuestRecord *record = &known->record;
     const Machine *machine = seat->machine;
-    bool runs = machine != NULL && !(seat->start.stage == STARTING_LAUNCH);
+    bool runs = machine != NULL;
     bool was_on = record->life != GUEST_LIFE_OFF;
 
     if (!runs) {
@@ -354,6 +356,11 @@ read_due(World *world, Seat *seat, uint64_t number, void *data)
 
     if (!known->exists || known->read_number != number)
         return;
+    if (seat->start.stage == STARTING_HOOK || seat->start.stage == STARTING_LAUNCH) {
+        /* libvirt has it locked: the call waits */
+        world_after(world, LOCKED_USEC, read_due, seat, number, data);
+        return;
+    }
     known->reading = false;
     if (known->hook_waits) {
         known->read_put_off = true;

@@ -440,6 +440,7 @@ struct World {
     uint64_t budget_kib;
     bool ticked; /* this daemon has finished a tick with libvirt there */
     bool pressed;
+    bool judged; /* what it found is known: from then on it is to blame for what comes */
 
     /* truth */
     uint64_t debt_kib; /* promised beyond the host by what nobody could prevent */
