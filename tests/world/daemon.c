@@ -126,6 +126,7 @@ daemon_start(World *world)
     world->daemon = ++world->daemons;
     world->counts.daemons++;
     world->ticked = false;
+    world->judged = false;
     trace(world, NULL, "dynmemd %d is started", (int)world->daemon);
     world->engine = engine_new(&ports, make_settings(world), world->keep, false);
     world->tick_number = world_number(world);
@@ -149,6 +150,7 @@ daemon_kill(World *world)
     world->daemon = 0;
     world->tick_soon = false;
     world->ticked = false;
+    world->judged = false;
     world->collected = NULL;
     world->answers_open = false;
     world->daemon_dies = true;
@@ -187,5 +189,6 @@ daemon_knows(const World *world, const Seat *seat)
 {
     return world->engine != NULL && world->ticked && world->link != WORLD_LINK_DOWN && world->complete &&
            seat->known.shown && !seat->known.hook_waits &&
-           (seat->machine == NULL || (!seat->machine->hung && seat->known.record.answering));
+           (seat->machine == NULL ||
+            (!seat->machine->hung && seat->known.record.answering && seat->known.machine == seat->machine->number));
 }

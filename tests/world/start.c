@@ -30,7 +30,10 @@ end_start(World *world, Seat *seat, const char *how)
     trace(world, seat, "its start %s", how);
     seat->start.stage = STARTING_NOT;
     seat->start.waits = false;
-    if (!seat->defined && seat->machine == NULL)
+    if (seat->machine != NULL)
+        return;
+    seat->defined = seat->defined && !seat->transient;
+    if (!seat->defined)
         watcher_tell(world, seat, VIR_CHANGED);
 }
 
@@ -151,6 +154,9 @@ run(World *world, Seat *seat)
         engine_note_start(world->engine, seat->uuid, START_NOTE_STARTED);
         daemon_tick_soon(world);
     }
+    /* its balloon goes on to where it was going when its memory was kept */
+    if (brings)
+        truth_excuse(seat, EXCUSE_MOVED);
     watcher_tell(world, seat, brings ? VIR_STARTED_RESUMED : VIR_STARTED);
     if (start->paused)
         watcher_tell(world, seat, VIR_SUSPENDED);
@@ -167,8 +173,9 @@ starts_arrived(World *world, Seat *seat)
         return;
     }
     machine->arriving = false;
-    machine_bring(machine, &seat->saved);
-    seat->saved.there = false;
+    machine_bring(machine, &seat->abroad);
+    seat->abroad.there = false;
+    truth_excuse(seat, EXCUSE_MOVED);
     machine->paused = false;
     machine->period_sec = 1;
     trace(world, seat, "has arrived");
@@ -233,7 +240,7 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
         break;
     case START_HOW_ARRIVES:
         machine->arriving = true;
-        machine->coming_kib = MAX(seat->saved.held_kib, PAGE_KIB);
+        machine->coming_kib = MAX(seat->abroad.held_kib, PAGE_KIB);
         end_start(world, seat, "goes on as memory arrives");
         watcher_tell(world, seat, VIR_STARTED_RESUMED);
         watcher_tell(world, seat, VIR_SUSPENDED_MIGRATED);
@@ -322,7 +329,7 @@ virsh_start(World *world, Seat *seat, StartHow how, bool paused, bool ctl)
         return;
     if (how == START_HOW_COLD && seat->saved.there)
         how = START_HOW_SAVED;
-    memory = how == START_HOW_SNAPSHOT ? &seat->snapshot : &seat->saved;
+    memory = how == START_HOW_SNAPSHOT ? &seat->snapshot : how == START_HOW_ARRIVES ? &seat->abroad : &seat->saved;
     if (how != START_HOW_COLD && !memory->there)
         return;
     if (ctl && (world->engine == NULL || !seat->known.shown))

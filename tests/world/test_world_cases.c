@@ -188,13 +188,13 @@ arrives(bool cancelled)
     Seat *m = add(world, define("m", 512, 1024, 6144));
 
     m->defined = false;
-    m->saved = (Memory){.there = true,
-                        .definition = m->definition,
-                        .held_kib = FROM_MIB(2000),
-                        .need_kib = FROM_MIB(1500),
-                        .balloon_kib = FROM_MIB(4096),
-                        .asked_kib = FROM_MIB(4096),
-                        .driver = true};
+    m->abroad = (Memory){.there = true,
+                         .definition = m->definition,
+                         .held_kib = FROM_MIB(2000),
+                         .need_kib = FROM_MIB(1500),
+                         .balloon_kib = FROM_MIB(4096),
+                         .asked_kib = FROM_MIB(4096),
+                         .driver = true};
     daemon_start(world);
     run(world, SECONDS(20), NULL);
     virsh_start(world, m, START_HOW_ARRIVES, false, false);

@@ -324,10 +324,10 @@ check_host(World *world)
         if (is_forced(world, seat))
             allowed += could;
     }
-    room += MIN(slacks, world->options.reserve_kib);
+    allowed += MIN(slacks, world->options.reserve_kib);
     over = saturating_sub(sum, room);
     world->counts.tight += sum + FROM_MIB(64) > room;
-    if (!world->ticked || !world->judged)
+    if (!world->judged)
         allowed = UINT64_MAX;
     else if (over > allowed)
         world_break(

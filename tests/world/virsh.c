@@ -172,7 +172,7 @@ migration_ends(World *world, Seat *seat, uint64_t number, void *data)
         watcher_tell(world, seat, VIR_CHANGED);
         return;
     }
-    machine_keep(seat, &seat->saved); /* for when it comes back */
+    machine_keep(seat, &seat->abroad); /* for when it comes back */
     end_machine(world, seat, true);
     seat->defined = false;
     watcher_tell(world, seat, VIR_CHANGED);

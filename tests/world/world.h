@@ -330,6 +330,7 @@ struct Seat {
     Machine *machine;
     Memory saved;
     Memory snapshot;
+    Memory abroad; /* with which it runs on another host */
     Start start;
     uint64_t stop_usec;  /* as the keep has it */
     uint64_t event_usec; /* its events come in order: none before this */
