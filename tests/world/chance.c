@@ -33,6 +33,11 @@ draw_definition(Rng *rng, Definition *definition, unsigned index, uint64_t memor
     definition->current_kib = definition->startup_kib;
     if (rng_hits(rng, 100))
         definition->minimum_kib = 0;
+    if (rng_hits(rng, 40))
+        definition->immediate = true;
+    if (rng_hits(rng, 40))
+        definition->hard_limit_kib =
+            pages_up(MAX(definition->base_kib / 4 * 3, definition->startup_kib) + FROM_MIB(160));
     if (rng_hits(rng, 150)) {
         definition->device_kib = FROM_MIB(rng_between(rng, 1, 4) * 512);
         definition->device_requested_kib = rng_hits(rng, 500) ? 0 : definition->device_kib / 2;
@@ -317,6 +322,8 @@ static const struct {
     {"paused", TO_OFF, 10, start_paused},
     {"ctl", TO_OFF, 20, start_by_ctl},
     {"leave", TO_OFF, 10, start_and_leave},
+    {"reserve", TO_OFF, 10, ctl_reserve},
+    {"rename", TO_OFF, 8, virsh_rename},
     {"snapshot", TO_OFF, 20, virsh_revert},
     {"migrate", TO_OFF, 60, arrive},
     {"mode", TO_OFF, 10, redefine_mode},

@@ -70,6 +70,9 @@ domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib
         g_string_append_printf(
             xml, "  <memtune>\n    <hard_limit unit='KiB'>%" G_GUINT64_FORMAT "</hard_limit>\n  </memtune>\n",
             definition->hard_limit_kib);
+    if (definition->strict_node != 0)
+        g_string_append_printf(xml, "  <numatune>\n    <memory mode='strict' nodeset='%u'/>\n  </numatune>\n",
+                               definition->strict_node - 1);
     if (definition->immediate || definition->huge)
         g_string_append_printf(
             xml, "  <memoryBacking>\n%s%s  </memoryBacking>\n",

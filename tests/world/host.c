@@ -6,27 +6,36 @@
 
 #define CENTI_STALLED 3000
 
-static uint64_t
-resident(const World *world)
+uint64_t
+world_resident(const World *world, unsigned node)
 {
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < world->count; i++) {
         const Machine *machine = world->seats[i].machine;
 
-        if (machine != NULL && !machine->huge)
-            sum += machine_resident(machine);
-        else if (machine != NULL)
-            sum += machine->overhead_kib;
+        if (machine != NULL && (node == 0 || machine->node == node))
+            sum += machine->huge ? machine->overhead_kib : machine_resident(machine);
     }
     return sum;
+}
+
+static void
+read_nodes(const World *world, HostFigures *figures)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t total = world->options.memory_kib / 2;
+        uint64_t used = world->other_kib / 2 + world_resident(world, i + 1);
+
+        figures->nodes[i] = (HostNode){.total_kib = total, .available_kib = saturating_sub(total, used)};
+    }
 }
 
 static bool
 host_read(void *self, HostFigures *figures, GError **error)
 {
     World *world = self;
-    uint64_t used = resident(world) + world->other_kib;
+    uint64_t used = world_resident(world, 0) + world->other_kib;
     uint64_t available = saturating_sub(world->options.memory_kib, used);
 
     *figures = (HostFigures){
@@ -35,6 +44,8 @@ host_read(void *self, HostFigures *figures, GError **error)
         .arc_kib = MIN(world->arc_kib, available),
         .has_pressure = true,
     };
+    if (world->options.nodes)
+        read_nodes(world, figures);
     if (world->options.swap) {
         figures->swap_total_kib = FROM_MIB(4096);
         figures->swap_free_kib = FROM_MIB(4096);
@@ -75,7 +86,7 @@ host_step(World *world)
 {
     uint64_t step = FROM_MIB(40);
     bool held = false;
-    bool short_of = resident(world) + world->other_kib > world->options.memory_kib / 32 * 31;
+    bool short_of = world_resident(world, 0) + world->other_kib > world->options.memory_kib / 32 * 31;
 
     world->other_least_kib[world->other_next++ % G_N_ELEMENTS(world->other_least_kib)] = world->other_kib;
     if (world->other_kib != world->other_goal_kib)

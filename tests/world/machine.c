@@ -33,6 +33,8 @@ machine_new(World *world, const Definition *definition)
     machine->overhead_kib = FROM_MIB(rng_between(&world->rng, 24, 44)) + definition->base_kib / 1024;
     machine->vfio = definition->vfio;
     machine->huge = definition->huge;
+    machine->hard_limit_kib = definition->hard_limit_kib;
+    machine->node = definition->strict_node;
     machine->driver_usec = UINT64_MAX;
     machine->high_kib = LIMIT_NONE;
     return machine;
@@ -65,7 +67,7 @@ machine_device(const Machine *machine)
 uint64_t
 machine_resident(const Machine *machine)
 {
-    return machine->held_kib + machine->overhead_kib;
+    return machine->held_kib + machine->image_kib + machine->overhead_kib;
 }
 
 void
@@ -240,14 +242,18 @@ move_balloon(World *world, Seat *seat)
         give_back(machine, machine_ram(machine) - machine->balloon_kib + machine_device(machine));
 }
 
-/* Whether it dies of what its balloon takes. */
+/* Whether it dies: of what its balloon takes, or of its hard limit. */
 static void
 live(World *world, Seat *seat)
 {
     Machine *machine = seat->machine;
+    bool killed = machine->hard_limit_kib != 0 && machine_resident(machine) > machine->hard_limit_kib;
     bool lacks = machine->unseen_kib > 0 && machine->balloon_kib > 0 &&
                  visible(machine) < percent_of(machine->need_kib, SQUEEZE_PERCENT);
 
+    if (killed && !machine->foreign && !machine->emptying)
+        world_break(world, seat, "is killed by its hard limit of %.0f MiB, ballooned to %.0f",
+                    MIB(machine->hard_limit_kib), MIB(machine_actual(machine)));
     if (!lacks) {
         machine->lacking_usec = 0;
         return;

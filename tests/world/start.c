@@ -349,6 +349,23 @@ virsh_start(World *world, Seat *seat, StartHow how, bool paused, bool ctl)
         begin(world, seat);
 }
 
+static void
+ignore_answer(void *user_data, bool granted, const char *reason)
+{
+}
+
+void
+ctl_reserve(World *world, Seat *seat)
+{
+    StartAsk ask = {.uuid = seat->uuid, .kind = START_BOOT, .owner = ":1.7"};
+
+    if (world->engine == NULL || seat->machine != NULL || seat->start.stage != STARTING_NOT || !seat->known.shown)
+        return;
+    trace(world, seat, "its memory is reserved, and nobody starts it");
+    if (engine_ask_start(world->engine, &ask, ignore_answer, seat))
+        engine_tick_now(world->engine);
+}
+
 void
 ctl_leave(World *world, Seat *seat)
 {

@@ -264,6 +264,17 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
 }
 
 void
+virsh_rename(World *world, Seat *seat)
+{
+    if (seat->machine != NULL || !seat->defined || seat->transient || is_locked(seat))
+        return;
+    seat->definition.name[1] = seat->definition.name[1] == 'x' ? '\0' : 'x';
+    seat->definition.name[2] = '\0';
+    trace(world, seat, "is renamed to %s", seat->definition.name);
+    watcher_tell(world, seat, VIR_CHANGED);
+}
+
+void
 virsh_hang(World *world, Seat *seat, bool hung)
 {
     if (!runs(seat) || seat->machine->hung == hung)

@@ -458,6 +458,8 @@ watcher_connect(World *world)
 {
     uint64_t delay = world->options.quiet_calls ? 50000 : rng_between(&world->rng, 20000, 400000);
 
+    if (world->options.connect_usec != 0)
+        delay = world->options.connect_usec;
     world->link_number = world_number(world);
     world->complete = false;
     world_after(world, delay, list_guests, NULL, world->link_number, NULL);
