@@ -302,16 +302,21 @@ World *
 case_lowered_late(void)
 {
     World *world = case_world(16384, 1024);
-    Seat *a = case_add_running(world, case_define("a", 512, 1024, 8192), 2000, 1700);
+    Seat *a = case_add_running(world, case_define("a", 512, 1024, 12288), 2000, 1700);
 
-    world->options.call_usec = 400 * USEC_PER_MSEC;
+    a->kernel.deflate_kib = FROM_MIB(400);
+    world->options.limits = false;
     daemon_start(world);
-    for (unsigned i = 0; i < 1200 && case_run(world, WORLD_STEP_USEC, NULL); i++) {
-        a->machine->need_kib = FROM_MIB(i / 17 % 2 == 0 ? 1200 : 3500);
-        if (i % 4 == 0)
-            daemon_tick_soon(world);
-        if (i % 23 == 0)
-            host_grow(world, FROM_MIB(i / 23 % 2 == 0 ? 9500 : 100));
+    for (unsigned i = 0; i < 40; i++) {
+        a->machine->need_kib = FROM_MIB(1200);
+        world->other_kib = world->other_goal_kib = FROM_MIB(100);
+        case_run(world, SECONDS(40), NULL);
+        world->options.call_usec = (300 + i * 10) * USEC_PER_MSEC;
+        a->machine->need_kib = FROM_MIB(9000);
+        case_run(world, (1000 + i * 100) * USEC_PER_MSEC, NULL);
+        world->other_kib = world->other_goal_kib = FROM_MIB(9000);
+        case_run(world, SECONDS(5), NULL);
+        world->options.call_usec = 0;
     }
     return world;
 }
