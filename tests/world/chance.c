@@ -35,13 +35,13 @@ draw_definition(Rng *rng, Definition *definition, unsigned index, uint64_t memor
         definition->minimum_kib = 0;
     if (rng_hits(rng, 40))
         definition->immediate = true;
-    if (rng_hits(rng, 40))
-        definition->hard_limit_kib =
-            pages_up(MAX(definition->base_kib / 4 * 3, definition->startup_kib) + FROM_MIB(160));
     if (rng_hits(rng, 150)) {
         definition->device_kib = FROM_MIB(rng_between(rng, 1, 4) * 512);
         definition->device_requested_kib = rng_hits(rng, 500) ? 0 : definition->device_kib / 2;
     }
+    if (rng_hits(rng, 40))
+        definition->hard_limit_kib = pages_up(MAX(definition->base_kib / 4 * 3, definition->startup_kib) +
+                                              definition->device_kib + FROM_MIB(160));
 }
 
 static void
@@ -89,7 +89,7 @@ chance_world(uint64_t seed)
         Definition definition;
         Kernel kernel;
         Seat *seat;
-        uint64_t full;
+        uint64_t full, actual;
 
         draw_definition(&rng, &definition, i, options.memory_kib);
         draw_kernel(&rng, &kernel, &definition);
@@ -105,11 +105,10 @@ chance_world(uint64_t seed)
             continue;
         }
         left -= full;
-        world_place(world, seat,
-                    full == definition.startup_kib + definition.device_requested_kib + FROM_MIB(120)
-                        ? definition.startup_kib
-                        : definition.base_kib,
-                    mib_between(&rng, 60, definition.startup_kib / KIB_PER_MIB));
+        actual = kernel.driver == DRIVER_GOOD && truth_is_ours(seat) ? definition.startup_kib : definition.base_kib;
+        if (definition.hard_limit_kib != 0)
+            actual = MIN(actual, definition.hard_limit_kib - definition.device_kib - FROM_MIB(80));
+        world_place(world, seat, actual, mib_between(&rng, 60, definition.startup_kib / KIB_PER_MIB));
     }
     daemon_start(world);
     return world;

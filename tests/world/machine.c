@@ -247,7 +247,9 @@ static void
 live(World *world, Seat *seat)
 {
     Machine *machine = seat->machine;
-    bool killed = machine->hard_limit_kib != 0 && machine_resident(machine) > machine->hard_limit_kib;
+    uint64_t told = machine_ram(machine) - machine->asked_kib + machine_device(machine) + machine->overhead_kib;
+    bool killed = machine->hard_limit_kib != 0 && machine_resident(machine) > machine->hard_limit_kib &&
+                  told > machine->hard_limit_kib;
     bool lacks = machine->unseen_kib > 0 && machine->balloon_kib > 0 &&
                  visible(machine) < percent_of(machine->need_kib, SQUEEZE_PERCENT);
 

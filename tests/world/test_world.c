@@ -2,9 +2,11 @@
 
 /*
  * Random worlds: test_world [SEED [COUNT]]. WORLD_STEPS= is how many steps of 100 ms all of them take together (a million);
- * with SEED and no COUNT that world alone is run, and told in full. WORLD_BREAK= names a behaviour to be put back.
+ * with SEED and no COUNT that world alone is run, and told in full. WORLD_BREAK= puts a behaviour back: the number of its bit in decide/faults.h.
+ * WORLD_WITHOUT= leaves deeds of chance.c out, WORLD_FAILURES= is after how many failures to stop (10).
  */
 
+#include "decide/faults.h"
 #include "world.h"
 
 #include <inttypes.h>
@@ -86,9 +88,12 @@ main(int argc, char **argv)
     uint64_t failures_most = number_from(g_getenv("WORLD_FAILURES"), FAILURES_MAX);
     unsigned failures = 0;
     uint64_t worlds = 0;
+    const char *fault = g_getenv("WORLD_BREAK");
     gint64 began = g_get_monotonic_time();
     double seconds;
 
+    if (fault != NULL)
+        rules_break(UINT64_C(1) << number_from(fault, 0));
     for (; worlds < count && sums.steps < steps && failures < failures_most; worlds++) {
         World *world = chance_world(seed + worlds);
 

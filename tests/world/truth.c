@@ -31,6 +31,9 @@ static const struct {
     [EXCUSE_RESET] = {2500 * USEC_PER_MSEC, false,
                       "it was reset, or goes on after it, and no limit holds it to what it is booked at"},
     [EXCUSE_UNHELD] = {2500 * USEC_PER_MSEC, false, "it was started paused, and runs now without a limit"},
+    [EXCUSE_MISSED] =
+        {12 * USEC_PER_SEC, false,
+         "it was reset while nobody could hear of it, and no limit holds it: that its reports stay away tells"},
     [EXCUSE_PLUGGED] = {4 * USEC_PER_SEC, false, "its memory devices are larger: that shows when its XML is read"},
     [EXCUSE_REVERTED] = {4 * USEC_PER_SEC, true,
                          "a snapshot brings memory, and its hook looks like that of a guest that boots"},

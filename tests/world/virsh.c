@@ -52,6 +52,8 @@ virsh_destroy(World *world, Seat *seat, bool kept)
 void
 virsh_reset(World *world, Seat *seat)
 {
+    bool missed;
+
     if (!moves(seat))
         return;
     trace(world, seat, "is reset");
@@ -62,7 +64,8 @@ virsh_reset(World *world, Seat *seat)
         seat->forced_usec = world->now_usec;
     }
     watcher_tell(world, seat, VIR_RESET);
-    truth_surprise(seat, EXCUSE_RESET);
+    missed = (world->link == WORLD_LINK_DOWN || world->engine == NULL) && seat->machine->high_kib == LIMIT_NONE;
+    truth_surprise(seat, missed ? EXCUSE_MISSED : EXCUSE_RESET);
 }
 
 void
