@@ -17,7 +17,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestTable, guest_table_free)
 
 /*
  * Makes the table belong to records, which are sorted by uuid: entries of guests that are gone are cleared and
- * dropped, those of new guests are zeroed. Returns whether anybody came or went. Entries keep their address.
+ * dropped, those of new guests are zeroed. A record with another serial is another guest, whatever its uuid. Returns
+ * whether anybody came or went. Entries keep their address.
  */
 bool guest_table_match(GuestTable *table, const GuestRecord *const *records, size_t count);
 

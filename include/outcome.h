@@ -41,6 +41,7 @@ typedef struct Outcome {
 typedef struct GuestIssue {
     char uuid[37];
     char *name;
+    bool rejected; /* a part of them can't be used; false: all are in force, and the message says what they lead to */
     char *message; /* one line: attributes, values, why, what is expected, and what is in force until then */
 } GuestIssue;
 

@@ -68,6 +68,8 @@ typedef enum PlanRule {
     PLAN_RULE_RETRY,        /* was stuck, is tried again */
     PLAN_RULE_MAKE_ROOM,    /* squeezed so that another guest can start or restart */
     PLAN_RULE_LIMIT,        /* it stopped shrinking with nothing left to give: not squeezed further for a while */
+    PLAN_RULE_LET_BE,       /* it was reset again and again soon after it was squeezed: not squeezed for a while */
+    PLAN_RULE_BOUND,        /* a limit above it (memory.max, a NUMA node) leaves no more */
     /* out of the sharing */
     PLAN_RULE_OFF,
     PLAN_RULE_UNMANAGED,     /* no metadata element */
@@ -79,6 +81,8 @@ typedef enum PlanRule {
     PLAN_RULE_OBSERVE,       /* mode=observe, dry run or read-only connection */
     PLAN_RULE_STARTING,      /* its driver is not up yet */
     PLAN_RULE_ADOPTING,      /* it ran before the daemon: its first report is awaited */
+    PLAN_RULE_BROUGHT,       /* it came with its memory (restored, migrated here): its first report is awaited */
+    PLAN_RULE_LET_GO,        /* it is no longer managed: it gets its startup memory back first */
     PLAN_RULE_RESET,         /* reset: its driver is not up again yet */
     PLAN_RULE_STUCK,         /* its balloon does not move */
     PLAN_RULE_UNRESPONSIVE,  /* its QEMU does not answer */
@@ -97,6 +101,20 @@ const char *plan_rule_name(PlanRule rule);
 const char *plan_rule_text(PlanRule rule);
 /* Why a balloon is of no use, for people: "a host device is assigned through VFIO". */
 const char *balloon_bar_text(BalloonBar bar);
+
+/* On what ground it is believed what a guest may hold of the host's memory. */
+typedef enum LedgerGround {
+    GROUND_NONE,    /* off, and no start of it is booked */
+    GROUND_START,   /* its start was admitted, and its QEMU is not seen yet: what it starts with, or brings */
+    GROUND_LIMIT,   /* memory.high is in force, below what its balloon leaves it: what it was granted */
+    GROUND_BALLOON, /* its balloon is believed: the largest of its size and of the targets that may be in force */
+    GROUND_BROUGHT, /* it came with its memory: the larger of what was booked for that and of what it holds */
+    GROUND_MAXIMUM, /* nothing holds it */
+    GROUND_FULL,    /* it can't be ballooned, or is not to be: all its memory, or what it holds if that is more */
+} LedgerGround;
+
+/* "none", "start", "limit", "balloon", "brought", "maximum", "full". Never NULL. */
+const char *ledger_ground_name(LedgerGround ground);
 
 /* How far a restart on a full host has come. */
 typedef enum PagingPhase {
@@ -140,6 +158,9 @@ typedef struct GuestPlan {
     uint64_t floor_kib;     /* below it a guest of this size can't live; part of demand */
     uint64_t assigned_kib;  /* actual, or what it must be taken to have where that is void */
     uint64_t committed_kib; /* after this plan is told; without overhead. In state reserved: booked for its start */
+    LedgerGround ground;    /* of that */
+    uint64_t balloon_kib;   /* GROUND_LIMIT: what its balloon would leave it, beyond that */
+    bool moved;             /* its balloon was at its target and is not any more, though nothing was told */
     uint64_t overhead_kib;
     uint32_t pressure_percent; /* want in percent of assigned */
     uint32_t weight;           /* 0: not in the sharing */

@@ -68,15 +68,16 @@ typedef struct GuestRecord {
        was gone and is there again). Never 0. */
     uint64_t serial;
     char *name;
-    uint64_t definition_serial; /* another number whenever one of the two XMLs is another */
+    uint64_t definition_serial; /* another number whenever one of the three XMLs is another */
     char *live_xml;             /* NULL while off */
     char *inactive_xml;         /* NULL for a transient guest */
-    /* Of a guest that is off with its memory in a file of libvirt (managed save): what its next start brings. NULL: it boots. */
+    /* Of a guest that is off with its memory in a file of libvirt (managed save): what its next start brings. NULL: it boots.
+       Of a file that is removed without a start libvirt tells nothing: seen within seconds, by looking again. */
     char *saved_xml;
     GuestLife life;
     bool migrating;     /* leaving or arriving: nothing may be changed */
     bool answering;     /* false: a call into its monitor is past its deadline */
-    uint64_t boots;     /* starts and resets seen; 0: it ran before the daemon saw it */
+    uint64_t boots;     /* starts and resets seen; 0: it ran before the daemon saw it. It may go on across serials */
     uint64_t boot_usec; /* time of the last of them, or when it was first seen running */
     bool boot_in_place; /* the last of them was a reset: balloon and statistics are void */
     bool boot_resumed;  /* the last of them brought its memory with it: restored, migrated here, or a snapshot's */
@@ -90,10 +91,19 @@ typedef struct GuestRecord {
     uint64_t gap_usec;
     pid_t pid; /* of its QEMU; 0: not known */
     GuestReport report;
-    /* What its balloon was told. While a call is under way, or its fate is not known, target_kib is the
-       larger of the old and the new one: the one that must be booked. */
-    bool target_known;
-    bool target_pending;
+    /*
+     * What its balloon was told. target_kib is the largest target that may be in force as far as was told here: the last
+     * one taken, and each that waits, is under way or has a fate that is not known, until a later one is known to be taken
+     * and libvirtd can't do the earlier one any more (half a minute).
+     */
+    bool target_known; /* the last call to end was taken, nothing made that void since, and no earlier one can follow */
+    bool target_pending; /* a target waits or is under way */
+    /*
+     * Nothing above target_kib can be in force. False: what the balloon was told before is not known (by an earlier daemon,
+     * by the snapshot or file its memory came from, by libvirt at its start), and no call has been taken since. Then
+     * target_kib is the larger of the balloon's size when last reported, where it was, and of what was told here; 0: nothing.
+     */
+    bool target_bounded;
     uint64_t target_kib;
 } GuestRecord;
 
@@ -140,8 +150,8 @@ typedef struct GuestWorld {
      */
     void (*set_target)(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
     /* How often the guest's driver shall report, in seconds; 0: never. Repeated by itself after each start
-       of the guest until something else is asked for, forgotten with the record. Failures are tried again, and
-       told in debug. */
+       of the guest, and where somebody else changed it, until something else is asked for; forgotten with the record's
+       serial. Failures are tried again, and told in debug. */
     void (*set_period)(void *self, const char *uuid, uint32_t seconds);
     /*
      * Starts a guest that is off (virDomainCreate). done is called once; the call takes as long as libvirt's hooks do.
@@ -184,15 +194,23 @@ typedef struct HostFigures {
     bool has_pressure;            /* false: no PSI in this kernel */
 } HostFigures;
 
+/* What a guest holds of the host's memory. */
+typedef struct GuestResident {
+    /* The guest's memory by where it lies (GuestSettings.source), QEMU's own and, where the cgroup tells, kernel memory. */
+    uint64_t memory_kib;
+    /* What else its cgroup holds and can't give back: shared memory of a guest whose own is not, as a disk image on tmpfs. */
+    uint64_t other_kib;
+} GuestResident;
+
 typedef struct HostWorld {
     void *self;
     /* Reads the host's figures. Returns false and sets error when they can't be had; *figures untouched. */
     bool (*read)(void *self, HostFigures *figures, GError **error);
     /*
-     * Memory of the host that the guest's QEMU holds, from its cgroup or its process: anonymous, shared and,
-     * where the cgroup tells, kernel memory. Returns false where neither tells; absent is no error.
+     * What a guest holds of the host's memory, from its cgroup or its process. Returns false where neither tells, *resident
+     * untouched; absent is no error.
      */
-    bool (*resident)(void *self, const GuestRecord *guest, uint64_t *resident_kib);
+    bool (*resident)(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident);
 } HostWorld;
 
 /* ---- limits and paging files ---- */
@@ -209,7 +227,8 @@ typedef struct LimitWorld {
      * Sets memory.high of a guest; LIMIT_NONE puts back what was there before the first set. Lowering reclaims memory in the
      * writer (kernel mm/memcontrol.c, memory_high_write) and may take seconds: it is done elsewhere, done is called later on
      * the main loop's thread, once. While a write to a guest is under way only the newest value waits for it: the one that
-     * waited before ends with an error.
+     * waited before ends with an error. A raise waits for nothing: it overtakes the lowering of its own guest, which ends
+     * with DYNMEM_ERROR_REFUSED.
      */
     void (*set)(void *self, const GuestRecord *guest, uint64_t high_kib, GuestLimitDone done, void *user_data);
 } LimitWorld;

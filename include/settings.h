@@ -90,19 +90,27 @@ typedef enum MemorySource {
  */
 typedef struct GuestSettings {
     bool managed; /* has the metadata element, or Manage=all */
+    /* It had the metadata element since it was first seen, and its definition has none any more: somebody has taken it out,
+       or a tool has lost it. */
+    bool element_gone;
     GuestMode mode;
     uint64_t minimum_kib;
     uint64_t startup_kib;
     uint64_t maximum_kib; /* memory within the balloon's reach: <memory> less fixed_kib */
+    uint64_t dimms_kib; /* dimms: part of maximum, which a guest sees once its kernel has brought it online. 0: none */
     /* Memory devices outside the balloon's reach (virtio-mem): each the larger of what it was asked for and what it has
        plugged. QEMU plugs no more than it was asked for (hw/virtio/virtio-mem.c, virtio_mem_plug_request). */
     uint64_t fixed_kib;
-    uint64_t hugepages_kib;     /* part of maximum and fixed that lies in a huge page pool, not in ordinary memory */
-    uint64_t hugepage_size_kib; /* of that pool's pages; 0: none of it does */
-    uint64_t hard_limit_kib;    /* <memtune><hard_limit>: memory.max of its cgroup; 0: none */
-    uint64_t strict_nodes;      /* bit n: bound to the host's NUMA node n (<numatune> strict); 0: not bound */
-    MemorySource source;
-    bool immediate; /* QEMU touches all its memory before the guest runs (<allocation mode='immediate'/>) */
+    uint64_t hugepages_kib; /* part of maximum and fixed that lies in a huge page pool, not in ordinary memory */
+    /* Of that pool's pages, where it takes of several of the larger part's; where its XML names none, 2 MiB, the default of
+       x86. 0: none of it does. */
+    uint64_t hugepage_size_kib;
+    uint64_t hard_limit_kib; /* <memtune><hard_limit>: memory.max of its cgroup; 0: none */
+    /* Bit n: all its ordinary memory comes from these NUMA nodes of the host (<numatune> strict or restrictive). 0: not
+       bound, or not wholly. */
+    uint64_t strict_nodes;
+    MemorySource source; /* of its ordinary memory */
+    bool immediate;      /* QEMU touches all its memory before the guest runs (<allocation mode='immediate'/>) */
     uint32_t buffer_percent;
     uint32_t priority;
     bool smart_paging;
@@ -117,6 +125,15 @@ typedef struct GuestSettings {
 
 /* Whether its reports are needed, so that its driver is asked to send them every interval. */
 bool guest_settings_need_reports(const GuestSettings *settings);
+
+/* The most ordinary memory that it may ever have: all of maximum and fixed that lies in no huge page pool. */
+uint64_t guest_settings_full_kib(const GuestSettings *settings);
+
+/*
+ * What a guest with maximum_kib needs for its kernel and the structures that it keeps of its memory, whatever its statistics
+ * and its settings say.
+ */
+uint64_t guest_floor_kib(uint64_t maximum_kib);
 
 /* A deep copy; *copy must be clear before. */
 void guest_settings_copy(const GuestSettings *settings, GuestSettings *copy);

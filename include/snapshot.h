@@ -60,12 +60,18 @@ typedef struct GuestSnapshot {
     uint64_t swapped_out_kib;  /* likewise */
     uint64_t major_faults;     /* likewise */
     uint64_t report_span_usec; /* time between these two reports; 0: there was one only */
-    uint32_t doubts;           /* GuestDoubt bits */
+    /* How often it reports: the shorter of the last two times between reports, while it ran. Longer than period_usec: somebody
+       else has asked it to report less often. 0: not known yet. */
+    uint64_t rhythm_usec;
+    uint32_t doubts; /* GuestDoubt bits */
     /* Memory that its QEMU gives it and its kernel does not see (a dimm that is not online): its own total and its balloon
-       together say so. It is not there to be squeezed, since all of it would be taken from what the guest does see. */
+       together say so. It is not there to be squeezed, since all of it would be taken from what the guest does see. It is
+       part of actual_kib and of report_actual_kib, so a demand worked out of that has it in it. */
     uint64_t unseen_kib;
 
     uint64_t resident_kib; /* what its QEMU holds of the host's memory, 0 where unknown */
+    uint64_t
+        group_other_kib; /* what its group holds besides (GuestResident.other_kib): no balloon or limit gives it back */
 
     GuestLimits limits;         /* of its cgroup; zero while off */
     const PagingRecord *paging; /* its paging file; NULL: none */

@@ -43,13 +43,21 @@ typedef struct StartRequest {
     GuestSettings settings;
     StartKind kind;
     RestartKind restart;
-    uint64_t need_kib; /* without overhead. START_BOOT: startup, or all its memory where it can't be ballooned or is
-                               not managed; otherwise what it comes with */
-    bool forced;       /* never refused (not managed, admission is off): room is made as far as it goes */
+    /*
+     * Ordinary memory, without overhead. START_BOOT: startup, and not less than the guest needs for itself (guest_floor_kib);
+     * otherwise what it comes with. All that it may have where it can't be ballooned, is not managed, or is touched before
+     * it runs.
+     */
+    uint64_t need_kib;
+    uint64_t pool_kib;      /* what it needs of a huge page pool besides */
+    uint64_t pool_page_kib; /* of that pool's pages; 0: it needs none */
+    bool forced;            /* never refused (not managed, admission is off): room is made as far as it goes */
     uint64_t asked_usec;
     uint64_t deadline_usec; /* it is answered by then, one way or the other */
-    bool waiting;           /* an answer is awaited; false: it was admitted, and is booked until it is seen running */
-    uint64_t booked_kib;    /* booked for it so far, without overhead */
+    /* An answer is awaited; false: it was admitted, and is booked until it is seen running. One that was admitted waits again
+       when what starts turns out to need more: booked_kib stays booked meanwhile. */
+    bool waiting;
+    uint64_t booked_kib; /* booked for it so far, without overhead */
 } StartRequest;
 
 typedef enum StartVerdict {
@@ -152,8 +160,9 @@ typedef struct StartAsk {
 /* reason: one line for people, never NULL, valid for the call. Called once, maybe before the asking returns. */
 typedef void (*StartAnswer)(void *user_data, bool granted, const char *reason);
 
-/* What else libvirt's hook tells of a guest. */
+/* What else is heard of a guest's start: from libvirt's hook, and from who called libvirt. */
 typedef enum StartNote {
+    START_NOTE_HANDED,  /* the daemon calls libvirt to start it (virDomainCreate), which goes on whoever goes away */
     START_NOTE_STARTED, /* its processors run, or are about to */
     START_NOTE_STOPPED, /* it is gone, or its start has failed */
 } StartNote;

@@ -11,9 +11,17 @@ struct Actuator {
     PagingWorld paging;
     bool dry;
     Outcome ended;         /* what ended since the last execute */
-    GHashTable *reporting; /* uuid -> period in seconds that was asked for */
-    GPtrArray *calls;      /* Call under way; they outlive the actuator if it goes first */
+    GHashTable *reporting; /* uuid -> Reporting of the guests whose period was asked for */
+    uint64_t executions;
+    GPtrArray *calls; /* Call under way; they outlive the actuator if it goes first */
 };
+
+/* A guest whose statistics were switched on. */
+typedef struct Reporting {
+    uint64_t serial; /* of its record: with another one the world has forgotten what was asked for */
+    uint32_t period_sec;
+    uint64_t seen; /* the execution that saw it last */
+} Reporting;
 
 /* One set_target or limit call under way. */
 typedef struct Call {
@@ -60,7 +68,7 @@ actuator_new(const Ports *ports, bool dry)
     actuator->paging = ports->paging;
     actuator->dry = dry;
     outcome_prepare(&actuator->ended);
-    actuator->reporting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    actuator->reporting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     actuator->calls = g_ptr_array_new();
     return actuator;
 }
@@ -174,33 +182,39 @@ keep_reporting(Actuator *actuator, const GuestSnapshot *guest, uint32_t period_s
 {
     const GuestSettings *settings = guest->settings;
     bool wanted = guest_settings_need_reports(settings);
-    uint32_t asked = GPOINTER_TO_UINT(g_hash_table_lookup(actuator->reporting, guest->uuid));
+    Reporting *asked = g_hash_table_lookup(actuator->reporting, guest->uuid);
 
-    if (wanted && asked != period_sec) {
-        g_hash_table_insert(actuator->reporting, g_strdup(guest->uuid), GUINT_TO_POINTER(period_sec));
-        actuator->guests.set_period(actuator->guests.self, guest->uuid, period_sec);
-    } else if (!wanted && asked != 0) {
+    if (!wanted && asked != NULL) {
         g_hash_table_remove(actuator->reporting, guest->uuid);
         actuator->guests.set_period(actuator->guests.self, guest->uuid, settings->configured_period_sec);
     }
+    if (!wanted)
+        return;
+    if (asked == NULL) {
+        asked = g_new0(Reporting, 1);
+        g_hash_table_insert(actuator->reporting, g_strdup(guest->uuid), asked);
+    }
+    asked->seen = actuator->executions;
+    if (asked->period_sec == period_sec && asked->serial == guest->serial)
+        return;
+    asked->serial = guest->serial;
+    asked->period_sec = period_sec;
+    actuator->guests.set_period(actuator->guests.self, guest->uuid, period_sec);
 }
 
-/* Guests that are gone need no memory here, or the table would grow with every guest there ever was. */
+/* A guest that is gone must be asked anew when it is back, also where nobody saw that its record was another. */
 static void
-forget_the_gone(Actuator *actuator, const Plan *plan)
+keep_all_reporting(Actuator *actuator, const Plan *plan, uint32_t period_sec)
 {
-    g_autoptr(GHashTable) there = NULL;
     GHashTableIter iter;
-    gpointer uuid;
+    gpointer value;
 
-    if (g_hash_table_size(actuator->reporting) <= plan->guest_count)
-        return;
-    there = g_hash_table_new(g_str_hash, g_str_equal);
+    actuator->executions++;
     for (size_t i = 0; i < plan->guest_count; i++)
-        g_hash_table_add(there, (gpointer)plan->guests[i].guest->uuid);
+        keep_reporting(actuator, plan->guests[i].guest, period_sec);
     g_hash_table_iter_init(&iter, actuator->reporting);
-    while (g_hash_table_iter_next(&iter, &uuid, NULL))
-        if (!g_hash_table_contains(there, uuid))
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((const Reporting *)value)->seen != actuator->executions)
             g_hash_table_iter_remove(&iter);
 }
 
@@ -295,10 +309,7 @@ actuator_execute(Actuator *actuator, const Plan *plan, const Settings *settings,
     if (actuator->dry)
         return;
 
-    for (size_t i = 0; i < plan->guest_count; i++)
-        keep_reporting(actuator, plan->guests[i].guest, period_sec);
-    forget_the_gone(actuator, plan);
-
+    keep_all_reporting(actuator, plan, period_sec);
     if (actuator->limits.set != NULL)
         set_limits(actuator, plan, true, outcome);
     for (size_t i = 0; i < plan->guest_count; i++)

@@ -5,13 +5,12 @@
 #include "error.h"
 #include "kernel/guest_group.h"
 #include "limit_files.h"
-#include "limit_write.h"
+#include "limit_slot.h"
+#include "limits_above.h"
 #include "units.h"
 
 #include <string.h>
 
-/* More writes than this at once are not begun: each may hold a thread for seconds. */
-#define THREADS_MAX 16
 /* Where a guest lives is looked up so often; while it has no group so far, more often: it may be just starting. */
 #define LOOKUP_USEC (60 * USEC_PER_SEC)
 #define LOOKUP_MISSING_USEC (2 * USEC_PER_SEC)
@@ -21,7 +20,6 @@
 #define BAR_FOREIGN                                                                                                    \
     "memory.high of its control group was set by somebody else; virsh memtune --soft-limit -1 takes that away"
 
-#define NEWER_LIMIT "a newer limit has taken its place"
 #define DAEMON_ENDS "dynmemd is about to end"
 
 /* What threads and the main loop share: it outlives the one that goes first. */
@@ -29,17 +27,6 @@ typedef struct Handle {
     gatomicrefcount references;
     Limits *limits; /* main thread only; NULL: gone */
 } Handle;
-
-/* One value to be written, by a thread. */
-typedef struct Job {
-    Handle *handle;
-    LimitWrite write;
-    char uuid[37];
-    pid_t pid;
-    GuestLimitDone done; /* NULL: told already */
-    void *user_data;
-    GError *error;
-} Job;
 
 typedef struct Guest {
     pid_t pid;
@@ -51,8 +38,7 @@ typedef struct Guest {
     bool known;        /* whether memory.high is ours has been looked up */
     bool ours;         /* memory.high is what was written here: high_kib */
     uint64_t high_kib; /* last written */
-    Job *job;          /* under way */
-    Job *next;         /* waits for it */
+    LimitSlot slot;
 } Guest;
 
 struct Limits {
@@ -63,9 +49,9 @@ struct Limits {
     GHashTable *guests; /* pid -> Guest */
     GHashTable *kept;   /* groups whose limit outlives this daemon */
     GHashTable *theirs; /* groups whose limit was ours until somebody else set it */
-    GThreadPool *pool;
+    LimitWrites *writes;
+    LimitsAbove *above;
     unsigned open_files;
-    unsigned running;
     uint64_t swept_usec;
     struct {
         bool active;
@@ -87,16 +73,6 @@ handle_unref(Handle *handle)
 {
     if (g_atomic_ref_count_dec(&handle->references))
         g_free(handle);
-}
-
-static void
-job_free(Job *job)
-{
-    handle_unref(job->handle);
-    held_unref(job->write.held);
-    g_free(job->write.file);
-    g_clear_error(&job->error);
-    g_free(job);
 }
 
 /* ---- guests ---- */
@@ -157,7 +133,7 @@ sweep(Limits *limits)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Guest *guest = value;
 
-        if (now - guest->read_usec < FORGET_USEC || guest->job != NULL)
+        if (now - guest->read_usec < FORGET_USEC || !limit_slot_is_idle(&guest->slot))
             continue;
         let_go(limits, guest);
         g_hash_table_iter_remove(&iter);
@@ -251,7 +227,7 @@ judge_high(Limits *limits, Guest *guest, uint64_t high_kib)
 {
     g_autofree char *file = NULL;
 
-    if (guest->job != NULL)
+    if (!limit_slot_is_idle(&guest->slot))
         return NULL;
     if (high_kib == LIMIT_NONE) {
         guest->known = true;
@@ -279,19 +255,15 @@ read_figures(Limits *limits, Guest *guest, uint64_t high_kib, GuestLimits *figur
     LimitFiles *files = &guest->files;
     unsigned *kept = &limits->open_files;
 
-    figures->pending = guest->job != NULL;
-    figures->high_kib = high_kib;
-    if (guest->job != NULL) {
-        const Job *last = guest->next != NULL ? guest->next : guest->job;
-
-        figures->high_kib = MAX(guest->job->write.from_kib, MAX(high_kib, last->write.to_kib));
-    }
-    figures->set = figures->usable && (guest->ours || guest->job != NULL);
+    limit_slot_show(&guest->slot, high_kib, figures);
+    figures->set = figures->usable && (guest->ours || !limit_slot_is_idle(&guest->slot));
     figures->swap_max_kib = LIMIT_NONE;
     limit_files_kib(files, LIMIT_CURRENT, &figures->charged_kib, kept);
     limit_files_kib(files, LIMIT_SWAP_CURRENT, &figures->swapped_kib, kept);
     limit_files_kib(files, LIMIT_SWAP_MAX, &figures->swap_max_kib, kept);
     limit_files_held_back(files, &figures->held_back, kept);
+    figures->max_kib = limit_files_max(files, kept);
+    limits_above_read(limits->above, files->group, now_usec(), kept, figures);
 }
 
 static void
@@ -307,6 +279,8 @@ world_read(void *self, const GuestRecord *record, GuestLimits *figures)
         return;
     guest = find_guest(limits, record);
     guest->read_usec = now_usec();
+    if (!limits->stop.active)
+        limit_slot_look(&guest->slot);
     figures->bar = guest->files.bar;
     if (guest->files.group == NULL) {
         if (limits->host_bar == NULL &&
@@ -328,84 +302,19 @@ world_read(void *self, const GuestRecord *record, GuestLimits *figures)
 
 /* ---- writing ---- */
 
-static gboolean job_ended(gpointer data);
-
-static void
-run_job(gpointer data, gpointer unused)
-{
-    Job *job = data;
-
-    limit_write_run(&job->write, &job->error);
-    g_idle_add(job_ended, job);
-}
-
-/* Nobody is told twice. */
-static void
-tell_end(Job *job, const GError *error)
-{
-    GuestLimitDone done = job->done;
-
-    job->done = NULL;
-    if (done != NULL)
-        done(job->user_data, job->uuid, job->write.to_kib, error);
-}
-
-static void
-drop_waiting(Guest *guest, const char *why)
-{
-    Job *waiting = g_steal_pointer(&guest->next);
-    g_autoptr(GError) error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, why);
-
-    if (waiting == NULL)
-        return;
-    tell_end(waiting, error);
-    job_free(waiting);
-}
-
-static void
-begin_job(Limits *limits, Guest *guest, Job *job)
-{
-    job->write.from_kib = LIMIT_NONE;
-    group_file_kib(limits->system, job->write.file, &job->write.from_kib);
-    guest->job = job;
-    if (guest->files.group != NULL)
-        g_hash_table_remove(limits->theirs, guest->files.group);
-    limits->running++;
-    g_thread_pool_push(limits->pool, job, NULL); /* an error still queues it */
-}
-
 static void release_all(Limits *limits);
 
-static gboolean
-job_ended(gpointer data)
+static void
+write_ended(void *user_data, LimitSlot *slot, uint64_t high_kib)
 {
-    Job *job = data;
-    Limits *limits = job->handle->limits;
-    Guest *guest;
-    uint64_t high_kib;
+    Limits *limits = user_data;
+    Guest *guest = (Guest *)((char *)slot - G_STRUCT_OFFSET(Guest, slot));
 
-    if (limits == NULL) {
-        job_free(job);
-        return G_SOURCE_REMOVE;
-    }
-    limits->running--;
-    guest = g_hash_table_lookup(limits->guests, GINT_TO_POINTER(job->pid));
-    g_assert(guest != NULL && guest->job == job);
-    guest->job = NULL;
-    /* an error may leave any of its steps */
-    high_kib = job->write.to_kib;
-    if (job->error != NULL)
-        group_file_kib(limits->system, job->write.file, &high_kib);
     guest->ours = high_kib != LIMIT_NONE;
     guest->high_kib = group_value_round(limits->system, high_kib);
     guest->known = true;
-    if (guest->next != NULL)
-        begin_job(limits, guest, g_steal_pointer(&guest->next));
-    tell_end(job, job->error);
-    job_free(job);
-    if (limits->stop.active && limits->running == 0)
+    if (limits->stop.active && limit_writes_running(limits->writes) == 0)
         release_all(limits);
-    return G_SOURCE_REMOVE;
 }
 
 static void
@@ -413,7 +322,7 @@ world_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
 {
     Limits *limits = self;
     Guest *guest = find_guest(limits, record);
-    Job *job;
+    g_autofree char *file = NULL;
 
     if (guest->files.group == NULL || limits->stop.active) {
         g_autoptr(GError) error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
@@ -424,24 +333,9 @@ world_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
         done(user_data, record->uuid, high_kib, error);
         return;
     }
-    job = g_new0(Job, 1);
-    job->handle = limits->handle;
-    g_atomic_ref_count_inc(&limits->handle->references);
-    job->write.system = limits->system;
-    job->write.held = held_ref(limits->held);
-    job->write.file = limit_files_high(&guest->files);
-    job->write.to_kib = high_kib;
-    g_strlcpy(job->uuid, record->uuid, sizeof job->uuid);
-    job->pid = record->pid;
-    job->done = done;
-    job->user_data = user_data;
-    if (guest->job == NULL) {
-        begin_job(limits, guest, job);
-        return;
-    }
-    g_atomic_int_set(&guest->job->write.superseded, 1);
-    drop_waiting(guest, NEWER_LIMIT);
-    guest->next = job;
+    g_hash_table_remove(limits->theirs, guest->files.group);
+    file = limit_files_high(&guest->files);
+    limit_slot_set(limits->writes, &guest->slot, file, record->uuid, high_kib, done, user_data);
 }
 
 LimitWorld
@@ -451,15 +345,6 @@ limits_world(Limits *limits)
 }
 
 /* ---- beginning and end ---- */
-
-/* Raises go first: they are done at once, and somebody waits for memory. */
-static int
-raises_first(const void *a, const void *b, void *unused)
-{
-    const Job *first = a, *second = b;
-
-    return (first->write.to_kib < first->write.from_kib) - (second->write.to_kib < second->write.from_kib);
-}
 
 Limits *
 limits_new(const ActSystem *system, Held *held)
@@ -472,11 +357,11 @@ limits_new(const ActSystem *system, Held *held)
     limits->handle = g_new0(Handle, 1);
     g_atomic_ref_count_init(&limits->handle->references);
     limits->handle->limits = limits;
+    limits->above = limits_above_new(system);
     limits->guests = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     limits->kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     limits->theirs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    limits->pool = g_thread_pool_new(run_job, NULL, THREADS_MAX, FALSE, NULL);
-    g_thread_pool_set_sort_function(limits->pool, raises_first, NULL);
+    limits->writes = limit_writes_new(system, held, write_ended, limits);
     return limits;
 }
 
@@ -494,17 +379,12 @@ limits_free(Limits *limits)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Guest *guest = value;
 
-        if (guest->job != NULL) {
-            g_autoptr(GError) error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, DAEMON_ENDS);
-
-            g_atomic_int_set(&guest->job->write.superseded, 1);
-            tell_end(guest->job, error);
-        }
-        drop_waiting(guest, DAEMON_ENDS);
+        limit_slot_abandon(&guest->slot, DAEMON_ENDS);
         let_go(limits, guest);
     }
-    g_thread_pool_free(limits->pool, FALSE, FALSE);
+    limit_writes_free(limits->writes);
     g_hash_table_unref(limits->guests);
+    limits_above_free(limits->above);
     g_hash_table_unref(limits->kept);
     g_hash_table_unref(limits->theirs);
     held_unref(limits->held);
@@ -571,12 +451,9 @@ limits_stop(Limits *limits, uint64_t deadline_usec, void (*done)(void *user_data
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Guest *guest = value;
 
-        if (guest->job == NULL ||
-            (guest->files.group != NULL && g_hash_table_contains(limits->kept, guest->files.group)))
-            continue;
-        g_atomic_int_set(&guest->job->write.superseded, 1);
-        drop_waiting(guest, DAEMON_ENDS);
+        if (guest->files.group == NULL || !g_hash_table_contains(limits->kept, guest->files.group))
+            limit_slot_stop(&guest->slot, DAEMON_ENDS);
     }
-    if (limits->running == 0)
+    if (limit_writes_running(limits->writes) == 0)
         release_all(limits);
 }

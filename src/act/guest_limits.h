@@ -6,7 +6,7 @@
  * the guest, which is its own and delegated, and never in the scope above it: systemd writes that anew at each
  * daemon-reload (systemd src/core/unit-serialize.c, unit_invalidate_cgroup). Never memory.max, which kills.
  *
- * Main thread only; writes are made by threads of a pool.
+ * Main thread only; values are written by threads (limit_slot.h).
  */
 
 #include "held.h"

@@ -12,8 +12,8 @@
 /* The part of the files this process may have open. */
 #define KEPT_PART 4
 
-static const char *const names[LIMIT_FILES] = {"memory.high", "memory.current", "memory.swap.current",
-                                               "memory.swap.max", "memory.events"};
+static const char *const names[LIMIT_FILES] = {"memory.high",     "memory.current", "memory.swap.current",
+                                               "memory.swap.max", "memory.events",  "memory.max"};
 
 void
 limit_files_init(LimitFiles *files)
@@ -66,19 +66,25 @@ limit_files_find(LimitFiles *files, const ActSystem *system, pid_t pid, unsigned
     files->group = g_steal_pointer(&group);
 }
 
+bool
+limit_file_read(const char *path, int *fd, char *buffer, size_t size, unsigned *kept)
+{
+    bool was_open = *fd >= 0;
+    gssize length = proc_file_read(path, fd, buffer, size);
+
+    if (was_open && *fd < 0)
+        --*kept;
+    else if (!was_open && *fd >= 0)
+        ++*kept;
+    if (!was_open && *kept > kept_limit())
+        close_file(fd, kept);
+    return length >= 0;
+}
+
 static bool
 read_text(LimitFiles *files, unsigned file, char *buffer, size_t size, unsigned *kept)
 {
-    bool was_open = files->fds[file] >= 0;
-    gssize length = proc_file_read(files->paths[file], &files->fds[file], buffer, size);
-
-    if (was_open && files->fds[file] < 0)
-        --*kept;
-    else if (!was_open && files->fds[file] >= 0)
-        ++*kept;
-    if (!was_open && *kept > kept_limit())
-        close_file(&files->fds[file], kept);
-    return length >= 0;
+    return limit_file_read(files->paths[file], &files->fds[file], buffer, size, kept);
 }
 
 bool
@@ -104,6 +110,15 @@ limit_files_held_back(LimitFiles *files, uint64_t *times, unsigned *kept)
     char buffer[1024];
 
     return read_text(files, LIMIT_EVENTS, buffer, sizeof buffer, kept) && proc_file_find(buffer, "high ", times);
+}
+
+uint64_t
+limit_files_max(LimitFiles *files, unsigned *kept)
+{
+    uint64_t kib = LIMIT_NONE;
+
+    limit_files_kib(files, LIMIT_MAX, &kib, kept);
+    return kib == LIMIT_NONE ? 0 : kib;
 }
 
 char *

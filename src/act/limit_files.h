@@ -15,6 +15,7 @@ enum {
     LIMIT_SWAP_CURRENT,
     LIMIT_SWAP_MAX,
     LIMIT_EVENTS,
+    LIMIT_MAX,
     LIMIT_FILES
 };
 
@@ -26,19 +27,25 @@ typedef struct LimitFiles {
 } LimitFiles;
 
 void limit_files_init(LimitFiles *files);
-/* Closes and forgets all. kept: see limit_files_kib. */
+/* Closes and forgets all. kept: see limit_file_read. */
 void limit_files_clear(LimitFiles *files, unsigned *kept);
 
 /* Finds the group of a process; nothing is closed where it is still the same. */
 void limit_files_find(LimitFiles *files, const ActSystem *system, pid_t pid, unsigned *kept);
 
 /*
- * One number; "max" is LIMIT_NONE. Returns false where it can't be read. *kept counts the files open of all guests; beyond a
- * limit they are closed after each read.
+ * Reads such a file as proc_file_read does. *kept counts the files open of all guests; beyond a limit they are closed after
+ * each read.
  */
+bool limit_file_read(const char *path, int *fd, char *buffer, size_t size, unsigned *kept);
+
+/* One number; "max" is LIMIT_NONE. Returns false where it can't be read. */
 bool limit_files_kib(LimitFiles *files, unsigned file, uint64_t *kib, unsigned *kept);
 /* Times the guest was held back at memory.high. */
 bool limit_files_held_back(LimitFiles *files, uint64_t *times, unsigned *kept);
+
+/* memory.max, as in GuestLimits. */
+uint64_t limit_files_max(LimitFiles *files, unsigned *kept);
 
 /* memory.high as group_file_read takes it. Caller frees. */
 char *limit_files_high(const LimitFiles *files);

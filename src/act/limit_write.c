@@ -47,7 +47,7 @@ limit_write_run(const LimitWrite *write, GError **error)
 {
     const char *file = write->file;
 
-    if (write->to_kib == LIMIT_NONE)
+    if (write->to_kib == LIMIT_NONE && !write->stay_claimed)
         return held_release(write->held, &file, 1, error);
     if (!held_claim(write->held, file, error))
         return false;

@@ -14,8 +14,9 @@ typedef struct LimitWrite {
     Held *held;
     char *file; /* memory.high */
     uint64_t from_kib;
-    uint64_t to_kib; /* LIMIT_NONE: what was there before the first write */
-    int superseded;  /* atomic: end at the next step */
+    uint64_t to_kib;   /* LIMIT_NONE: what was there before the first write */
+    bool stay_claimed; /* with LIMIT_NONE: no limit is written, and the file stays ours */
+    int superseded;    /* atomic: end at the next step */
 } LimitWrite;
 
 /* Returns false with error; then it may be at any step. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "start_book.h"
 
-#include "config/guest_element.h"
+#include "start_entry.h"
+#include "start_need.h"
 #include "units.h"
 
 #include <string.h>
@@ -10,75 +11,39 @@
 #define ADMITTED_USEC (60 * USEC_PER_SEC)
 /* One that libvirt has begun: it tells of the end, and on a slow host takes minutes to get there. */
 #define BEGUN_USEC (300 * USEC_PER_SEC)
-
-typedef struct Asker {
-    StartAnswer answer;
-    void *user_data;
-    bool hook;
-} Asker;
-
-typedef struct Entry {
-    StartRequest request;
-    GArray *askers; /* of Asker, who wait */
-    char *owner;    /* NULL: nobody */
-    bool boots_known;
-    uint64_t boots;         /* of the guest when it was asked for: another number is the start */
-    bool begun;             /* libvirt has asked for it, in its hook */
-    bool started;           /* libvirt says that it has started it */
-    uint64_t admitted_usec; /* or when it was last heard of */
-} Entry;
+/* ... and as long as it takes to read from a slow disk, or network, what it brings. */
+#define LOADED_KIB_PER_SEC (30 * KIB_PER_MIB)
 
 struct StartBook {
     Keep *keep;
     GuestWorld guests;
     bool linked;         /* the guests have been known, once */
-    GPtrArray *entries;  /* of Entry, sorted by uuid */
+    GPtrArray *entries;  /* of StartEntry, sorted by uuid */
     GPtrArray *requests; /* of StartRequest, as handed out */
-    GPtrArray *gone; /* of Entry, no longer in the book: what was handed out stays valid until the next handing out */
+    GPtrArray
+        *gone; /* of StartEntry, no longer in the book: what was handed out stays valid until the next handing out */
 };
-
-static void
-entry_free(gpointer data)
-{
-    Entry *entry = data;
-
-    g_array_unref(entry->askers);
-    guest_settings_clear(&entry->request.settings);
-    g_free(entry->request.name);
-    g_free(entry->owner);
-    g_free(entry);
-}
-
-static Entry *
-entry_new(const char *uuid)
-{
-    Entry *entry = g_new0(Entry, 1);
-
-    g_strlcpy(entry->request.uuid, uuid, sizeof entry->request.uuid);
-    entry->askers = g_array_new(FALSE, TRUE, sizeof(Asker));
-    return entry;
-}
 
 static int
 compare_entries(gconstpointer a, gconstpointer b)
 {
-    const Entry *const *first = a, *const *second = b;
+    const StartEntry *const *first = a, *const *second = b;
 
     return strcmp((*first)->request.uuid, (*second)->request.uuid);
 }
 
 static void
-add_entry(StartBook *book, Entry *entry)
+add_entry(StartBook *book, StartEntry *entry)
 {
     g_ptr_array_add(book->entries, entry);
     g_ptr_array_sort(book->entries, compare_entries);
 }
 
-static Entry *
+static StartEntry *
 find_entry(StartBook *book, const char *uuid)
 {
     for (guint i = 0; i < book->entries->len; i++) {
-        Entry *entry = g_ptr_array_index(book->entries, i);
+        StartEntry *entry = g_ptr_array_index(book->entries, i);
 
         if (strcmp(entry->request.uuid, uuid) == 0)
             return entry;
@@ -93,68 +58,15 @@ note_hook(StartBook *book, const char *uuid, HookMoment moment)
         book->guests.note_hook(book->guests.self, uuid, moment);
 }
 
-/* ---- what outlives the daemon ---- */
-
-enum {
-    KEPT_KIND,
-    KEPT_RESTART,
-    KEPT_FORCED,
-    KEPT_NEED,
-    KEPT_BOOKED,
-    KEPT_MAXIMUM,
-    KEPT_VCPUS,
-    KEPT_PRIORITY,
-    KEPT_STARTED,
-    KEPT_NUMBERS,
-};
-
 static void
-keep_entry(StartBook *book, const Entry *entry)
+keep_entry(StartBook *book, const StartEntry *entry)
 {
-    const StartRequest *request = &entry->request;
     g_autofree char *text = NULL;
 
-    if (request->waiting)
-        return; /* who asks asks again */
-    text = g_strdup_printf("%d %d %d %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %u %u %d %s",
-                           request->kind, request->restart, request->forced, request->need_kib, request->booked_kib,
-                           request->settings.maximum_kib, request->settings.vcpus, request->settings.priority,
-                           entry->started, request->name);
-    keep_set(book->keep, KEEP_STARTS, request->uuid, text);
-}
-
-static Entry *
-read_kept(const char *uuid, const char *text, uint64_t now_usec)
-{
-    g_auto(GStrv) parts = g_strsplit(text, " ", KEPT_NUMBERS + 1);
-    uint64_t numbers[KEPT_NUMBERS];
-    Entry *entry;
-
-    if (g_strv_length(parts) != KEPT_NUMBERS + 1 || strlen(uuid) != sizeof entry->request.uuid - 1)
-        return NULL;
-    for (unsigned i = 0; i < KEPT_NUMBERS; i++)
-        if (!g_ascii_string_to_unsigned(parts[i], 10, 0, KIB_LIMIT, &numbers[i], NULL))
-            return NULL;
-    if (numbers[KEPT_KIND] > START_MIGRATION || numbers[KEPT_RESTART] > RESTART_HOST)
-        return NULL;
-    entry = entry_new(uuid);
-    entry->request.name = g_strdup(parts[KEPT_NUMBERS]);
-    entry->request.kind = (StartKind)numbers[KEPT_KIND];
-    entry->request.restart = (RestartKind)numbers[KEPT_RESTART];
-    entry->request.forced = numbers[KEPT_FORCED] != 0;
-    entry->request.need_kib = numbers[KEPT_NEED];
-    entry->request.booked_kib = numbers[KEPT_BOOKED];
-    entry->request.settings = (GuestSettings){
-        .managed = true,
-        .minimum_kib = MIN(numbers[KEPT_NEED], numbers[KEPT_MAXIMUM]),
-        .startup_kib = MIN(numbers[KEPT_NEED], numbers[KEPT_MAXIMUM]),
-        .maximum_kib = numbers[KEPT_MAXIMUM],
-        .priority = (uint32_t)MIN(numbers[KEPT_PRIORITY], 100),
-        .vcpus = (uint32_t)CLAMP(numbers[KEPT_VCPUS], 1, 4096),
-    };
-    entry->request.asked_usec = entry->request.deadline_usec = entry->admitted_usec = now_usec;
-    entry->started = numbers[KEPT_STARTED] != 0;
-    return entry;
+    if (entry->request.waiting)
+        return; /* who asks asks again; what was booked before is kept as it was */
+    text = start_entry_text(entry);
+    keep_set(book->keep, KEEP_STARTS, entry->request.uuid, text);
 }
 
 /* Starts of an earlier boot of the host are none any more. */
@@ -168,14 +80,14 @@ load_kept(StartBook *book)
     uuids = keep_keys(book->keep, KEEP_STARTS);
     for (size_t i = 0; uuids[i] != NULL; i++) {
         g_autofree char *text = keep_get(book->keep, KEEP_STARTS, uuids[i]);
-        Entry *entry = read_kept(uuids[i], text != NULL ? text : "", 0);
+        StartEntry *entry = start_entry_read(uuids[i], text != NULL ? text : "");
 
         if (entry == NULL) {
             keep_set(book->keep, KEEP_STARTS, uuids[i], NULL);
             continue;
         }
         add_entry(book, entry);
-        if (entry->started)
+        if (entry->stage == START_STAGE_STARTED)
             note_hook(book, uuids[i], HOOK_STARTED);
     }
 }
@@ -187,9 +99,9 @@ start_book_new(Keep *keep, const GuestWorld *guests)
 
     book->keep = keep;
     book->guests = *guests;
-    book->entries = g_ptr_array_new_with_free_func(entry_free);
+    book->entries = g_ptr_array_new_with_free_func(start_entry_free);
     book->requests = g_ptr_array_new();
-    book->gone = g_ptr_array_new_with_free_func(entry_free);
+    book->gone = g_ptr_array_new_with_free_func(start_entry_free);
     load_kept(book);
     return book;
 }
@@ -201,7 +113,7 @@ static void
 answer_all(GArray *askers, bool granted, const char *reason)
 {
     for (guint i = 0; i < askers->len; i++) {
-        const Asker *asker = &g_array_index(askers, Asker, i);
+        const StartAsker *asker = &g_array_index(askers, StartAsker, i);
 
         asker->answer(asker->user_data, granted, reason);
     }
@@ -212,24 +124,24 @@ static bool
 has_hook(const GArray *askers)
 {
     for (guint i = 0; i < askers->len; i++)
-        if (g_array_index(askers, Asker, i).hook)
+        if (g_array_index(askers, StartAsker, i).hook)
             return true;
     return false;
 }
 
 static GArray *
-take_askers(StartBook *book, Entry *entry)
+take_askers(StartBook *book, StartEntry *entry)
 {
     GArray *askers = entry->askers;
 
     if (has_hook(askers))
         note_hook(book, entry->request.uuid, HOOK_ANSWERED);
-    entry->askers = g_array_new(FALSE, TRUE, sizeof(Asker));
+    entry->askers = g_array_new(FALSE, TRUE, sizeof(StartAsker));
     return askers;
 }
 
 static guint
-index_of(const StartBook *book, const Entry *entry)
+index_of(const StartBook *book, const StartEntry *entry)
 {
     guint index = 0;
 
@@ -239,7 +151,7 @@ index_of(const StartBook *book, const Entry *entry)
 }
 
 static void
-remove_entry(StartBook *book, Entry *entry, const char *why)
+remove_entry(StartBook *book, StartEntry *entry, const char *why)
 {
     GArray *askers = take_askers(book, entry);
 
@@ -264,116 +176,116 @@ start_book_free(StartBook *book)
 
 /* ---- asking ---- */
 
-/* The settings that libvirt's XML of a start means; known where there is no XML. Returns why not, or NULL. */
-static char *
-settle_request(StartRequest *request, const StartAsk *ask, const GuestRecord *record, const GuestSettings *known,
-               const Settings *settings)
+static void
+note_record(StartEntry *entry, const GuestRecord *record)
 {
-    g_auto(DomainXml) domain = {0};
-    g_autoptr(GError) error = NULL;
-    const DomainElement bare = {.present = false};
-    StartupDefault startup;
-    bool ballooned;
-    const char *xml = ask->xml;
-
-    if (xml == NULL && record != NULL)
-        xml = record->inactive_xml != NULL ? record->inactive_xml : record->live_xml;
-    if (xml == NULL)
-        return g_strdup("the guest is not known");
-    if (!domain_xml_parse(xml, &domain, &error))
-        return g_strdup(error->message);
-    startup = (StartupDefault){.known = domain.has_current, .kib = domain.current_kib};
-    if (record != NULL)
-        request->name = g_strdup(record->name);
-    else
-        request->name = g_strdup(domain.name != NULL ? domain.name : ask->uuid);
-    /* a bad element is reported with the guest; what was last good is in force */
-    if (known != NULL && ask->kind == START_BOOT)
-        guest_settings_copy(known, &request->settings);
-    else if (!guest_element_resolve(&domain, &domain.element, startup, settings, &request->settings, NULL)) {
-        guest_element_resolve(&domain, &bare, startup, settings, &request->settings, NULL);
-        request->settings.mode = GUEST_MODE_STATIC;
-    }
-    ballooned = request->settings.managed && request->settings.mode != GUEST_MODE_STATIC &&
-                request->settings.bar == BALLOON_USABLE;
-    if (request->settings.bar == BALLOON_HUGEPAGES)
-        request->need_kib = 0; /* its pool is outside of every figure */
-    else if (!ballooned)
-        request->need_kib = request->settings.maximum_kib + request->settings.fixed_kib;
-    else if (ask->kind == START_BOOT)
-        request->need_kib = request->settings.startup_kib + request->settings.fixed_kib;
-    else
-        request->need_kib = (domain.has_current ? MIN(domain.current_kib, request->settings.maximum_kib)
-                                                : request->settings.maximum_kib) +
-                            request->settings.fixed_kib;
-    request->forced = !request->settings.managed || !settings->admission_enabled;
-    return NULL;
-}
-
-static RestartKind
-kind_of_restart(StartBook *book, const StartAsk *ask, const GuestRecord *record, const Settings *settings,
-                uint64_t now_usec)
-{
-    g_autofree char *ran = NULL;
-
-    if (ask->kind != START_BOOT)
-        return RESTART_NONE;
-    if (record != NULL)
-        return restart_kind(false, false, record->ran_at_host_down, record->stop_usec, now_usec,
-                            settings->restart_window_usec);
-    ran = keep_get(book->keep, KEEP_RAN_BEFORE, ask->uuid);
-    return ran != NULL ? RESTART_HOST : RESTART_NONE;
+    entry->record_known = record != NULL;
+    entry->serial = record != NULL ? record->serial : 0;
+    entry->boots = record != NULL ? record->boots : 0;
 }
 
 static void
-add_asker(StartBook *book, Entry *entry, const StartAsk *ask, StartAnswer answer, void *user_data)
+wait_for_answer(StartEntry *entry, const Settings *settings, uint64_t now_usec)
 {
-    const Asker asker = {.answer = answer, .user_data = user_data, .hook = ask->hook};
+    entry->request.waiting = true;
+    entry->request.asked_usec = now_usec;
+    entry->request.deadline_usec = now_usec + settings->admission_timeout_usec;
+}
+
+static void
+add_asker(StartBook *book, StartEntry *entry, const StartAsk *ask, StartAnswer answer, void *user_data)
+{
+    const StartAsker asker = {.answer = answer, .user_data = user_data, .hook = ask->hook};
     bool waits = has_hook(entry->askers);
 
     g_array_append_val(entry->askers, asker);
-    entry->begun = entry->begun || ask->hook;
     if (ask->hook && !waits)
         note_hook(book, entry->request.uuid, HOOK_WAITS);
+}
+
+/* libvirt has asked for it, and goes on once it is answered. */
+static void
+note_begin(StartEntry *entry, const StartAsk *ask)
+{
+    if (!ask->hook)
+        return;
+    entry->stage = MAX(entry->stage, START_STAGE_BEGUN);
+    entry->brings = entry->brings || ask->kind != START_BOOT;
+}
+
+/*
+ * Somebody asks for a start that is in the book. What is asked for now is what starts: it may be another XML than the one
+ * before, or bring its memory. More than what was asked for before must be found first; what is booked stays booked meanwhile.
+ * Where it can't be read, what was asked for before holds.
+ */
+static void
+settle_anew(StartBook *book, StartEntry *entry, const StartAsk *ask, const GuestRecord *record,
+            const GuestSettings *known, const Settings *settings, uint64_t now_usec)
+{
+    StartRequest *request = &entry->request;
+    StartEntry *former = start_entry_new(request->uuid);
+    StartRequest fresh = {.booked_kib = 0};
+    StartAsk what = *ask;
+    g_autofree char *why = NULL;
+
+    if (entry->brings && ask->kind == START_BOOT)
+        what.kind = request->kind; /* libvirt says "prepare" after "restore" and "migrate", too */
+    why = start_need_settle(&what, record, known, settings, book->keep, now_usec, &fresh);
+    former->request = why == NULL ? *request : fresh;
+    g_ptr_array_add(book->gone, former); /* its name and settings were handed out */
+    if (why != NULL)
+        return;
+    if (fresh.kind == request->kind)
+        fresh.restart = request->restart;
+    fresh.asked_usec = request->asked_usec;
+    fresh.deadline_usec = request->deadline_usec;
+    fresh.waiting = request->waiting;
+    fresh.booked_kib = request->booked_kib;
+    *request = fresh;
+    if (!request->waiting && (request->need_kib > MAX(former->request.need_kib, request->booked_kib) ||
+                              request->pool_kib > former->request.pool_kib))
+        wait_for_answer(entry, settings, now_usec);
 }
 
 bool
 start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, const GuestSettings *known,
                const Settings *settings, uint64_t now_usec, StartAnswer answer, void *user_data)
 {
-    Entry *entry = find_entry(book, ask->uuid);
+    StartEntry *entry = find_entry(book, ask->uuid);
     g_autofree char *why = NULL;
 
-    if (entry != NULL && !entry->request.waiting) {
+    if (entry != NULL) {
+        /* of a start that libvirt has begun it alone knows what starts */
+        if (ask->hook || entry->stage == START_STAGE_ASKED) {
+            settle_anew(book, entry, ask, record, known, settings, now_usec);
+            note_record(entry, record);
+        }
+        note_begin(entry, ask);
+        if (entry->request.waiting) {
+            add_asker(book, entry, ask, answer, user_data);
+            return true;
+        }
         entry->admitted_usec = now_usec;
-        entry->begun = entry->begun || ask->hook;
+        keep_entry(book, entry);
         answer(user_data, true, "its memory is booked already");
         return false;
-    }
-    if (entry != NULL) {
-        add_asker(book, entry, ask, answer, user_data);
-        return true;
     }
     if (record != NULL && record->life != GUEST_LIFE_OFF && !ask->hook) {
         answer(user_data, false, "it runs already");
         return false;
     }
-    entry = entry_new(ask->uuid);
-    why = settle_request(&entry->request, ask, record, known, settings);
+    entry = start_entry_new(ask->uuid);
+    why = start_need_settle(ask, record, known, settings, book->keep, now_usec, &entry->request);
     if (why != NULL) {
-        entry_free(entry);
+        start_entry_free(entry);
         answer(user_data, false, why);
         return false;
     }
-    entry->request.kind = ask->kind;
-    entry->request.restart = kind_of_restart(book, ask, record, settings, now_usec);
-    entry->request.asked_usec = now_usec;
-    entry->request.deadline_usec = now_usec + settings->admission_timeout_usec;
-    entry->request.waiting = true;
     entry->owner = g_strdup(ask->owner);
-    entry->boots_known = record != NULL;
-    entry->boots = record != NULL ? record->boots : 0;
+    note_record(entry, record);
+    wait_for_answer(entry, settings, now_usec);
     add_entry(book, entry);
+    note_begin(entry, ask);
     add_asker(book, entry, ask, answer, user_data);
     return true;
 }
@@ -381,9 +293,9 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
 bool
 start_book_release(StartBook *book, const char *uuid, const char *why)
 {
-    Entry *entry = find_entry(book, uuid);
+    StartEntry *entry = find_entry(book, uuid);
 
-    if (entry == NULL)
+    if (entry == NULL || (!entry->request.waiting && entry->stage != START_STAGE_ASKED))
         return false;
     remove_entry(book, entry, why);
     return true;
@@ -393,9 +305,9 @@ void
 start_book_drop_owner(StartBook *book, const char *owner)
 {
     for (guint i = book->entries->len; i-- > 0;) {
-        Entry *entry = g_ptr_array_index(book->entries, i);
+        StartEntry *entry = g_ptr_array_index(book->entries, i);
 
-        if (g_strcmp0(entry->owner, owner) == 0 && !entry->started)
+        if (g_strcmp0(entry->owner, owner) == 0 && entry->stage == START_STAGE_ASKED)
             remove_entry(book, entry, "who asked for the start is gone");
     }
 }
@@ -403,7 +315,7 @@ start_book_drop_owner(StartBook *book, const char *owner)
 void
 start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_usec)
 {
-    Entry *entry = find_entry(book, uuid);
+    StartEntry *entry = find_entry(book, uuid);
 
     if (note == START_NOTE_STOPPED) {
         note_hook(book, uuid, HOOK_STOPPED);
@@ -411,10 +323,11 @@ start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_
             remove_entry(book, entry, "its start has ended");
         return;
     }
-    note_hook(book, uuid, HOOK_STARTED);
+    if (note == START_NOTE_STARTED)
+        note_hook(book, uuid, HOOK_STARTED);
     if (entry == NULL)
         return;
-    entry->started = true;
+    entry->stage = MAX(entry->stage, note == START_NOTE_STARTED ? START_STAGE_STARTED : START_STAGE_BEGUN);
     entry->admitted_usec = now_usec;
     keep_entry(book, entry);
 }
@@ -422,13 +335,14 @@ start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_
 /* ---- before and after decide() ---- */
 
 static bool
-is_seen_running(const Entry *entry, const GuestRecord *const *records, size_t count)
+is_seen_running(const StartEntry *entry, const GuestRecord *const *records, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const GuestRecord *record = records[i];
 
         if (strcmp(record->uuid, entry->request.uuid) == 0)
-            return record->life != GUEST_LIFE_OFF && !(entry->boots_known && entry->boots == record->boots);
+            return record->life != GUEST_LIFE_OFF &&
+                   !(entry->record_known && entry->serial == record->serial && entry->boots == record->boots);
     }
     return false;
 }
@@ -449,28 +363,39 @@ is_too_early(const StartBook *book, const StartRequest *request, uint64_t now_us
     return running[0] != NULL;
 }
 
+/* How long an admitted start that is not heard of keeps its memory. */
+static uint64_t
+patience_of(const StartEntry *entry)
+{
+    if (entry->stage == START_STAGE_ASKED)
+        return ADMITTED_USEC;
+    if (entry->request.kind == START_BOOT)
+        return BEGUN_USEC;
+    return BEGUN_USEC + entry->request.need_kib / LOADED_KIB_PER_SEC * USEC_PER_SEC;
+}
+
 const StartRequest *const *
 start_book_requests(StartBook *book, const GuestRecord *const *records, size_t count, WorldLink link, uint64_t now_usec,
                     size_t *start_count)
 {
     for (guint i = book->entries->len; i-- > 0;) {
-        Entry *entry = g_ptr_array_index(book->entries, i);
+        StartEntry *entry = g_ptr_array_index(book->entries, i);
         uint64_t patience_usec;
 
         if (entry->admitted_usec == 0)
             entry->admitted_usec = now_usec; /* it was kept */
-        patience_usec = entry->begun || entry->started ? BEGUN_USEC : ADMITTED_USEC;
+        patience_usec = patience_of(entry);
         if (link != WORLD_LINK_DOWN && is_seen_running(entry, records, count))
             remove_entry(book, entry, "it runs already");
         else if (!entry->request.waiting && now_usec - entry->admitted_usec >= patience_usec &&
-                 !(entry->started && link == WORLD_LINK_DOWN))
+                 !(entry->stage == START_STAGE_STARTED && link == WORLD_LINK_DOWN))
             remove_entry(book, entry, "it was not started in time");
     }
     g_ptr_array_set_size(book->requests, 0);
     g_ptr_array_set_size(book->gone, 0);
     book->linked = book->linked || link != WORLD_LINK_DOWN;
     for (guint i = 0; i < book->entries->len; i++) {
-        StartRequest *request = &((Entry *)g_ptr_array_index(book->entries, i))->request;
+        StartRequest *request = &((StartEntry *)g_ptr_array_index(book->entries, i))->request;
 
         if (!is_too_early(book, request, now_usec))
             g_ptr_array_add(book->requests, request);
@@ -481,13 +406,14 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
 
 /* Takes over what was decided of one request. */
 static void
-settle_entry(StartBook *book, Entry *entry, const StartPlan *plan, uint64_t now_usec)
+settle_entry(StartBook *book, StartEntry *entry, const StartPlan *plan, uint64_t now_usec)
 {
     g_autofree char *reason = NULL;
     bool was_waiting = entry->request.waiting;
     uint64_t booked = entry->request.booked_kib;
 
-    entry->request.booked_kib = plan->booked_kib;
+    /* one that waits for more keeps what it has */
+    entry->request.booked_kib = plan->verdict == START_WAITS ? MAX(booked, plan->booked_kib) : plan->booked_kib;
     if (was_waiting && plan->verdict != START_WAITS)
         reason = start_plan_text(plan);
     if (was_waiting && plan->verdict == START_ADMITTED) {
@@ -510,10 +436,10 @@ start_book_settle(StartBook *book, const Plan *plan, uint64_t now_usec)
 {
     /* An answer may change the book; each entry is looked for anew. */
     for (size_t i = 0; i < plan->start_count; i++) {
-        Entry *entry = NULL;
+        StartEntry *entry = NULL;
 
         for (guint j = 0; j < book->entries->len && entry == NULL; j++) {
-            Entry *candidate = g_ptr_array_index(book->entries, j);
+            StartEntry *candidate = g_ptr_array_index(book->entries, j);
 
             if (&candidate->request == plan->starts[i].request)
                 entry = candidate;

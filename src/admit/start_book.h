@@ -5,7 +5,9 @@
  * The starts that were asked for: by libvirt's hook, by dm-ctl start, by anybody on the bus. A request is in the book from
  * the asking until its guest is seen running, its asker is gone, it is released or refused, or its time is over; decide/
  * books memory for it meanwhile. Kept across a restart of the daemon. One request a guest, keyed by uuid: who asks again
- * for the same guest gets the same answer.
+ * for the same guest gets the same answer, unless what starts now needs more than what was asked for before.
+ *
+ * A start that libvirt has begun (its hook has asked, or the daemon has called it) goes on, whoever goes away: only libvirt ends it.
  */
 
 #include "keep/keep.h"
@@ -27,9 +29,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(StartBook, start_book_free)
 bool start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, const GuestSettings *known,
                     const Settings *settings, uint64_t now_usec, StartAnswer answer, void *user_data);
 
-/* Takes a request back. Returns false where there is none. */
+/*
+ * Takes a request back, and refuses those who wait for it. Returns false where there is none, or none that can be taken back:
+ * it was admitted and libvirt has begun it.
+ */
 bool start_book_release(StartBook *book, const char *uuid, const char *why);
-/* All requests of an owner who has gone, but of guests whose start is already under way. */
+/* Takes back all requests of an owner who has gone, but those that libvirt has begun. */
 void start_book_drop_owner(StartBook *book, const char *owner);
 void start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_usec);
 

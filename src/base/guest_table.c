@@ -5,6 +5,7 @@
 
 typedef struct Row {
     char uuid[37];
+    uint64_t serial;
     void *entry; /* owned */
 } Row;
 
@@ -44,13 +45,19 @@ guest_table_free(GuestTable *table)
     g_free(table);
 }
 
+static bool
+is_of(const Row *row, const GuestRecord *record)
+{
+    return strcmp(row->uuid, record->uuid) == 0 && row->serial == record->serial;
+}
+
 bool
 guest_table_match(GuestTable *table, const GuestRecord *const *records, size_t count)
 {
     Row *rows;
     size_t same = 0, next = 0;
 
-    while (same < count && same < table->count && strcmp(table->rows[same].uuid, records[same]->uuid) == 0)
+    while (same < count && same < table->count && is_of(&table->rows[same], records[same]))
         same++;
     if (same == count && same == table->count)
         return false;
@@ -58,9 +65,10 @@ guest_table_match(GuestTable *table, const GuestRecord *const *records, size_t c
     rows = g_new0(Row, count);
     for (size_t i = 0; i < count; i++) {
         memcpy(rows[i].uuid, records[i]->uuid, sizeof rows[i].uuid);
+        rows[i].serial = records[i]->serial;
         while (next < table->count && strcmp(table->rows[next].uuid, rows[i].uuid) < 0)
             drop(table, table->rows[next++].entry);
-        if (next < table->count && strcmp(table->rows[next].uuid, rows[i].uuid) == 0)
+        if (next < table->count && is_of(&table->rows[next], records[i]))
             rows[i].entry = table->rows[next++].entry;
         else
             rows[i].entry = g_malloc0(table->entry_size);

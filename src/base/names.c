@@ -126,6 +126,8 @@ static const struct {
     [PLAN_RULE_SETTLING] = {"settling", "its driver came up a moment ago, so it is not squeezed yet"},
     [PLAN_RULE_RETRY] = {"retry", "it did not follow its target and is tried again"},
     [PLAN_RULE_MAKE_ROOM] = {"make-room", "it is squeezed so that another guest can start or restart"},
+    [PLAN_RULE_LET_BE] = {"let-be", "it was reset again and again after it was squeezed, and is let be for a while"},
+    [PLAN_RULE_BOUND] = {"bound", "a limit above it leaves no more"},
     [PLAN_RULE_LIMIT] = {"limit", "it gave what it could and can't be squeezed further for now"},
     [PLAN_RULE_OFF] = {"off", "it is off"},
     [PLAN_RULE_UNMANAGED] = {"unmanaged", "it has no dynmem element in its metadata"},
@@ -136,6 +138,8 @@ static const struct {
     [PLAN_RULE_NO_STATISTICS] = {"no-statistics", "its balloon works but sends no statistics"},
     [PLAN_RULE_OBSERVE] = {"observe", "it is only observed"},
     [PLAN_RULE_STARTING] = {"starting", "it starts and its balloon driver is not up yet"},
+    [PLAN_RULE_BROUGHT] = {"brought", "it came with its memory and its first report is awaited"},
+    [PLAN_RULE_LET_GO] = {"let-go", "it is no longer managed and gets its startup memory back first"},
     [PLAN_RULE_ADOPTING] = {"adopting", "it ran before the daemon and its first report is awaited"},
     [PLAN_RULE_RESET] = {"reset", "it was reset and its balloon driver is not up again yet"},
     [PLAN_RULE_STUCK] = {"stuck", "its balloon does not move"},
@@ -176,6 +180,18 @@ balloon_bar_text(BalloonBar bar)
     };
 
     return texts[bar];
+}
+
+const char *
+ledger_ground_name(LedgerGround ground)
+{
+    static const char *const names[] = {
+        [GROUND_NONE] = "none",       [GROUND_START] = "start",     [GROUND_LIMIT] = "limit",
+        [GROUND_BALLOON] = "balloon", [GROUND_BROUGHT] = "brought", [GROUND_MAXIMUM] = "maximum",
+        [GROUND_FULL] = "full",
+    };
+
+    return names[ground];
 }
 
 const char *

@@ -50,6 +50,23 @@ guest_settings_need_reports(const GuestSettings *settings)
     return settings->managed && settings->mode != GUEST_MODE_STATIC && settings->bar == BALLOON_USABLE;
 }
 
+uint64_t
+guest_settings_full_kib(const GuestSettings *settings)
+{
+    return saturating_sub(saturating_add(settings->maximum_kib, settings->fixed_kib), settings->hugepages_kib);
+}
+
+uint64_t
+guest_floor_kib(uint64_t maximum_kib)
+{
+    /* 32 MiB and a part that gets smaller with size; what remains is 1/64, the kernel's page structures */
+    uint64_t first = MIN(maximum_kib, KIB_PER_GIB);
+    uint64_t second = MIN(saturating_sub(maximum_kib, KIB_PER_GIB), 7 * KIB_PER_GIB);
+    uint64_t rest = saturating_sub(maximum_kib, 8 * KIB_PER_GIB);
+
+    return MIN(32 * KIB_PER_MIB + first / 16 + second / 32 + rest / 64, maximum_kib);
+}
+
 void
 guest_settings_copy(const GuestSettings *settings, GuestSettings *copy)
 {

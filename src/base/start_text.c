@@ -57,11 +57,14 @@ static void
 add_smaller_startup(GString *help, const StartPlan *plan)
 {
     const StartRequest *request = plan->request;
+    const GuestSettings *guest = &request->settings;
     uint64_t lacking = MAX(plan->missing_kib, plan->timed_out ? saturating_sub(plan->needed_kib, plan->free_kib) : 0);
-    uint64_t startup = saturating_sub(request->need_kib, lacking + request->settings.fixed_kib) / KIB_PER_MIB;
+    uint64_t startup = saturating_sub(request->need_kib, lacking + guest->fixed_kib) / KIB_PER_MIB;
+    uint64_t least = MAX(guest->minimum_kib, guest_floor_kib(guest->maximum_kib));
 
-    if (request->kind == START_BOOT && lacking > 0 && startup * KIB_PER_MIB >= request->settings.minimum_kib &&
-        startup > 0)
+    if (request->kind != START_BOOT || !guest_settings_need_reports(guest) || guest->immediate)
+        return; /* its startup memory is not what it needs */
+    if (lacking > 0 && startup > 0 && startup * KIB_PER_MIB >= least)
         add_help(help, "a startup of at most %" G_GUINT64_FORMAT " MiB", startup);
 }
 

@@ -3,8 +3,8 @@
 /*
  * GMarkup knows nothing of namespaces, so they are resolved here: each xmlns attribute is kept with the depth
  * of its element, and the name of an element is looked up by its prefix, innermost first. The place in
- * the document is kept as a path, "/domain/devices/disk"; a part in dynmem's namespace is marked with {d}, one in any
- * other with {x}, so that libvirt's own <memory> is never mistaken for somebody else's.
+ * the document is kept as a path, "/domain/devices/disk"; a part in dynmem's namespace is marked with {d}, one in that of
+ * QEMU's own options with {q}, one in any other with {x}, so that libvirt's own <memory> is never mistaken for somebody else's.
  */
 
 #include "domain_xml.h"
@@ -12,7 +12,6 @@
 #include "error.h"
 #include "names.h"
 #include "nearest.h"
-#include "units.h"
 #include "value.h"
 
 #include <string.h>
@@ -21,6 +20,8 @@
 #define DEPTH_LIMIT 128
 /* The texts that are of interest are numbers and names. */
 #define TEXT_LIMIT 1024
+/* Of <qemu:commandline>. */
+#define QEMU_URI "http://libvirt.org/schemas/domain/qemu/1.0"
 /* More unknown names help nobody. */
 #define UNKNOWN_LIMIT 8
 
@@ -36,7 +37,7 @@ const char *const element_attribute_names[ELEMENT_ATTRIBUTE_COUNT] = {
 
 typedef struct Namespace {
     char *prefix; /* "" is the default one */
-    char mark;    /* 'd': dynmem's, 'x': another, 0: none */
+    char mark;    /* 'd': dynmem's, 'q': that of QEMU's own options, 'x': another, 0: none */
     size_t depth;
 } Namespace;
 
@@ -49,7 +50,8 @@ typedef struct Parser {
     char unit[16];      /* its unit attribute */
     bool is_domain;
     bool file_disk;        /* inside a <disk> that is a file and no CD or floppy */
-    char memory_model[16]; /* of the memory device we are in */
+    char option[16];       /* the one of QEMU that the next argument belongs to */
+    MemoryReading *memory; /* what is said of memory, anywhere */
 } Parser;
 
 static void
@@ -58,36 +60,31 @@ namespace_clear(void *data)
     g_free(((Namespace *)data)->prefix);
 }
 
-static const char *
-attribute(const char *name, const char *const *names, const char *const *values)
-{
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (g_str_equal(names[i], name))
-            return values[i];
-    }
-    return NULL;
-}
-
 static bool
 attribute_is(const char *name, const char *value, const char *const *names, const char *const *values)
 {
-    return g_strcmp0(attribute(name, names, values), value) == 0;
+    return g_strcmp0(value_attribute(name, names, values), value) == 0;
 }
 
 static void
 declare_namespaces(Parser *parser, const char *const *names, const char *const *values)
 {
     for (size_t i = 0; names[i] != NULL; i++) {
-        Namespace namespace = {.depth = parser->lengths->len};
+        Namespace space = {.depth = parser->lengths->len};
 
         if (g_str_equal(names[i], "xmlns"))
-        namespace.prefix = g_strdup("");
-        else if (g_str_has_prefix(names[i], "xmlns:")) namespace.prefix = g_strdup(names[i] + strlen("xmlns:"));
-        else continue;
+            space.prefix = g_strdup("");
+        else if (g_str_has_prefix(names[i], "xmlns:"))
+            space.prefix = g_strdup(names[i] + strlen("xmlns:"));
+        else
+            continue;
         if (g_str_equal(values[i], DYNMEM_METADATA_URI))
-        namespace.mark = 'd';
-        else namespace.mark = *values[i] == '\0' ? 0 : 'x';
-        g_array_append_val(parser->namespaces, namespace);
+            space.mark = 'd';
+        else if (g_str_equal(values[i], QEMU_URI))
+            space.mark = 'q';
+        else
+            space.mark = *values[i] == '\0' ? 0 : 'x';
+        g_array_append_val(parser->namespaces, space);
     }
 }
 
@@ -96,10 +93,10 @@ static char
 resolve_prefix(const Parser *parser, const char *prefix, size_t length)
 {
     for (size_t i = parser->namespaces->len; i-- > 0;) {
-        const Namespace *namespace = &g_array_index(parser->namespaces, Namespace, i);
+        const Namespace *space = &g_array_index(parser->namespaces, Namespace, i);
 
-        if (strlen(namespace->prefix) == length && strncmp(namespace->prefix, prefix, length) == 0)
-            return namespace->mark;
+        if (strlen(space->prefix) == length && strncmp(space->prefix, prefix, length) == 0)
+            return space->mark;
     }
     return length == 0 ? 0 : 'x'; /* a prefix nobody declared is not ours */
 }
@@ -186,7 +183,7 @@ take_hostdev(Parser *parser, const char *const *names, const char *const *values
 static void
 take_disk(Parser *parser, const char *const *names, const char *const *values)
 {
-    const char *device = attribute("device", names, values);
+    const char *device = value_attribute("device", names, values);
 
     parser->file_disk = attribute_is("type", "file", names, values) && (device == NULL || g_str_equal(device, "disk"));
     if (attribute_is("type", "nvme", names, values))
@@ -198,7 +195,7 @@ take_disk(Parser *parser, const char *const *names, const char *const *values)
 static void
 take_balloon(Parser *parser, const char *const *names, const char *const *values)
 {
-    const char *model = attribute("model", names, values);
+    const char *model = value_attribute("model", names, values);
 
     parser->domain->has_balloon = model != NULL && !g_str_equal(model, "none");
     parser->domain->autodeflate = attribute_is("autodeflate", "on", names, values);
@@ -212,21 +209,24 @@ take_device(Parser *parser, const char *name, const char *const *names, const ch
     if (at(parser, "/domain/devices/memballoon")) {
         take_balloon(parser, names, values);
     } else if (at(parser, "/domain/devices/memballoon/stats")) {
-        const char *period = attribute("period", names, values);
+        const char *period = value_attribute("period", names, values);
 
         if (period != NULL)
             value_parse_number(period, INT32_MAX, false, &domain->period_sec, NULL);
     } else if (at(parser, "/domain/devices/hostdev")) {
         take_hostdev(parser, names, values);
     } else if (at(parser, "/domain/devices/interface")) {
-        if (attribute_is("type", "hostdev", names, values))
+        domain->on_network = domain->on_network || attribute_is("type", "network", names, values);
+        if (attribute_is("type", "hostdev", names, values)) {
+            domain->hostdev_interface = true;
             bar_balloon(parser, BALLOON_VFIO);
+        }
         if (attribute_is("type", "vdpa", names, values))
             bar_balloon(parser, BALLOON_VDPA);
     } else if (at(parser, "/domain/devices/disk")) {
         take_disk(parser, names, values);
     } else if (at(parser, "/domain/devices/disk/source")) {
-        const char *file = attribute("file", names, values);
+        const char *file = value_attribute("file", names, values);
 
         if (parser->file_disk && domain->disk_file == NULL && file != NULL)
             domain->disk_file = g_strdup(file);
@@ -235,11 +235,44 @@ take_device(Parser *parser, const char *name, const char *const *names, const ch
         /* the image below, or the one it is being copied to, is on such a disk */
         if (attribute_is("type", "nvme", names, values))
             bar_balloon(parser, BALLOON_NVME);
-    } else if (at(parser, "/domain/devices/memory")) {
-        const char *model = attribute("model", names, values);
-
-        g_strlcpy(parser->memory_model, model != NULL ? model : "", sizeof parser->memory_model);
     }
+}
+
+/*
+ * QEMU's own arguments, which libvirt hands over as they are. Only what pins or touches the guest's memory is of interest.
+ * A device is written "vfio-pci,host=...", "driver=vfio-pci,..." or as JSON.
+ */
+static void
+take_argument(Parser *parser, const char *value)
+{
+    static const struct {
+        const char *option;
+        const char *part; /* of its value */
+        BalloonBar bar;
+    } bars[] = {
+        {"-device", "vfio-", BALLOON_VFIO},      {"-device", "vhost-vdpa", BALLOON_VDPA},
+        {"-netdev", "vhost-vdpa", BALLOON_VDPA}, {"-blockdev", "vhost-vdpa", BALLOON_VDPA},
+        {"-drive", "nvme://", BALLOON_NVME},     {"-blockdev", "driver=nvme", BALLOON_NVME},
+        {"-blockdev", "\"nvme\"", BALLOON_NVME}, {"-overcommit", "mem-lock=", BALLOON_LOCKED},
+        {"-object", "sev-", BALLOON_SEV},
+    };
+    const char *option = parser->option;
+
+    if (g_str_has_prefix(option, "--"))
+        option++;
+    for (size_t i = 0; i < G_N_ELEMENTS(bars); i++) {
+        const char *found = strcmp(option, bars[i].option) == 0 ? strstr(value, bars[i].part) : NULL;
+
+        if (found == NULL || (found > value && strchr("=\" ,:", found[-1]) == NULL))
+            continue;
+        if (g_str_has_prefix(found, "vfio-ccw") || g_str_has_prefix(found, "vfio-ap") ||
+            g_str_has_prefix(found, "mem-lock=off"))
+            continue;
+        bar_balloon(parser, bars[i].bar);
+    }
+    if (g_str_has_suffix(value, "-mem-prealloc"))
+        memory_reading_set_immediate(parser->memory);
+    g_strlcpy(parser->option, value, sizeof parser->option);
 }
 
 static void
@@ -252,7 +285,7 @@ start_element(GMarkupParseContext *context, const char *name, const char **names
     const char *const *const_names = (const char *const *)names;
     const char *const *const_values = (const char *const *)values;
     size_t length = parser->path->len;
-    const char *unit = attribute("unit", const_names, const_values);
+    const char *unit = value_attribute("unit", const_names, const_values);
     char mark;
 
     if (parser->lengths->len >= DEPTH_LIMIT) {
@@ -269,15 +302,18 @@ start_element(GMarkupParseContext *context, const char *name, const char **names
     g_string_truncate(parser->text, 0);
     g_strlcpy(parser->unit, unit != NULL ? unit : "", sizeof parser->unit);
 
+    memory_reading_begin(parser->memory, parser->path->str, const_names, const_values);
     if (parser->lengths->len == 1) {
         parser->is_domain = at(parser, "/domain");
         parser->domain->emulated = attribute_is("type", "qemu", const_names, const_values);
     } else if (g_str_has_prefix(parser->path->str, "/domain/devices/")) {
         take_device(parser, local, const_names, const_values);
-    } else if (at(parser, "/domain/memoryBacking/hugepages")) {
-        bar_balloon(parser, BALLOON_HUGEPAGES);
     } else if (at(parser, "/domain/memoryBacking/locked")) {
         bar_balloon(parser, BALLOON_LOCKED);
+    } else if (at(parser, "/domain/{q}commandline/{q}arg")) {
+        const char *value = value_attribute("value", const_names, const_values);
+
+        take_argument(parser, value != NULL ? value : "");
     } else if (at(parser, "/domain/launchSecurity")) {
         bar_balloon(parser, BALLOON_SEV);
     } else if (at(parser, "/domain/metadata/{d}memory")) {
@@ -301,65 +337,12 @@ take_text(GMarkupParseContext *context, const char *text, size_t length, void *u
         g_string_assign(parser->text, "x"); /* no number */
 }
 
-/*
- * Memory as libvirt writes it: a number, its unit in an attribute, KiB where there is none; KB and the like are
- * powers of 1000; rounded up (libvirt src/conf/domain_conf.c, virDomainParseMemory).
- */
-static bool
-read_memory(const Parser *parser, uint64_t *kib)
-{
-    static const char powers[] = "kmgtpe";
-    const char *unit = *parser->unit != '\0' ? parser->unit : "KiB";
-    g_autofree char *text = g_strstrip(g_strdup(parser->text->str));
-    uint64_t number, scale = 1, bytes;
-    const char *power;
-
-    if (!g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, &number, NULL))
-        return false;
-    if (g_ascii_strcasecmp(unit, "b") != 0 && g_ascii_strcasecmp(unit, "byte") != 0 &&
-        g_ascii_strcasecmp(unit, "bytes") != 0) {
-        uint64_t base;
-
-        power = strchr(powers, g_ascii_tolower(unit[0]));
-        if (power == NULL)
-            return false;
-        if (unit[1] == '\0' || g_ascii_strcasecmp(unit + 1, "ib") == 0)
-            base = 1024;
-        else if (g_ascii_strcasecmp(unit + 1, "b") == 0)
-            base = 1000;
-        else
-            return false;
-        for (ptrdiff_t i = 0; i <= power - powers; i++)
-            scale *= base;
-    }
-    if (number > bytes_from_kib(KIB_LIMIT) / scale)
-        return false;
-    bytes = number * scale;
-    *kib = bytes / 1024 + (bytes % 1024 != 0 ? 1 : 0);
-    return true;
-}
-
-static void
-take_memory_device(Parser *parser)
-{
-    DomainXml *domain = parser->domain;
-    uint64_t kib;
-
-    if (!read_memory(parser, &kib))
-        return;
-    if (g_str_equal(parser->memory_model, "virtio-mem"))
-        domain->virtio_mem_kib = saturating_add(domain->virtio_mem_kib, kib);
-    else if (!g_str_equal(parser->memory_model, "dimm"))
-        domain->not_ram_kib = saturating_add(domain->not_ram_kib, kib);
-}
-
 static void
 end_element(GMarkupParseContext *context, const char *name, void *user_data, GError **error)
 {
     Parser *parser = user_data;
     DomainXml *domain = parser->domain;
     size_t depth = parser->lengths->len;
-    uint64_t kib;
 
     if (at(parser, "/domain/name")) {
         g_free(domain->name);
@@ -367,17 +350,10 @@ end_element(GMarkupParseContext *context, const char *name, void *user_data, GEr
     } else if (at(parser, "/domain/uuid")) {
         g_free(domain->uuid);
         domain->uuid = g_strdup(g_strstrip(parser->text->str));
-    } else if (at(parser, "/domain/memory")) {
-        domain->has_memory = read_memory(parser, &domain->memory_kib) && domain->memory_kib > 0;
-    } else if (at(parser, "/domain/currentMemory")) {
-        domain->has_current = read_memory(parser, &domain->current_kib);
     } else if (at(parser, "/domain/vcpu")) {
         value_parse_number(g_strstrip(parser->text->str), UINT16_MAX, false, &domain->vcpus, NULL);
-    } else if (at(parser, "/domain/devices/memory/target/size")) {
-        take_memory_device(parser);
-    } else if (at(parser, "/domain/devices/memory/source/pagesize")) {
-        if (g_str_equal(parser->memory_model, "dimm") && read_memory(parser, &kib) && kib > 4)
-            bar_balloon(parser, BALLOON_HUGEPAGES);
+    } else {
+        memory_reading_end(parser->memory, parser->path->str, parser->text->str, parser->unit);
     }
     g_string_truncate(parser->path, g_array_index(parser->lengths, size_t, depth - 1));
     g_array_set_size(parser->lengths, depth - 1);
@@ -398,6 +374,7 @@ domain_xml_parse(const char *xml, DomainXml *domain, GError **error)
     GError *why = NULL;
     bool ok;
 
+    parser.memory = memory_reading_new();
     parser.path = g_string_new(NULL);
     parser.text = g_string_new(NULL);
     parser.lengths = g_array_new(FALSE, FALSE, sizeof(size_t));
@@ -411,6 +388,7 @@ domain_xml_parse(const char *xml, DomainXml *domain, GError **error)
         g_set_error(&why, G_MARKUP_ERROR, G_MARKUP_ERROR_PARSE, "the document is no <domain>");
     }
     if (ok) {
+        memory_reading_sum(parser.memory, &read.memory);
         *domain = read;
     } else {
         g_autofree char *shown = value_shown(why->message);
@@ -419,6 +397,7 @@ domain_xml_parse(const char *xml, DomainXml *domain, GError **error)
         g_error_free(why);
         domain_xml_clear(&read);
     }
+    memory_reading_free(parser.memory);
     g_string_free(parser.path, TRUE);
     g_string_free(parser.text, TRUE);
     g_array_unref(parser.lengths);

@@ -6,7 +6,7 @@
  * attributes of <dynmem:memory>, not yet judged (guest_element.h does that).
  */
 
-#include "settings.h"
+#include "domain_memory.h"
 
 #include <stddef.h>
 
@@ -31,21 +31,18 @@ typedef struct DomainElement {
 } DomainElement;
 
 typedef struct DomainXml {
-    char *name;      /* NULL: not said */
-    char *uuid;      /* as it stands there; NULL: not said */
-    bool emulated;   /* type='qemu': no hardware virtualisation, QEMU keeps the translated code */
-    bool has_memory; /* <memory> is there and makes sense */
-    uint64_t memory_kib;
-    bool has_current;
-    uint64_t current_kib;    /* <currentMemory> */
-    uint64_t virtio_mem_kib; /* sizes of all virtio-mem devices; <memory> includes them */
-    uint64_t not_ram_kib;    /* sizes of nvdimm, virtio-pmem and SGX devices; <memory> includes them, too */
-    uint32_t vcpus;          /* 0: not said */
+    char *name;    /* NULL: not said */
+    char *uuid;    /* as it stands there; NULL: not said */
+    bool emulated; /* type='qemu': no hardware virtualisation, QEMU keeps the translated code */
+    DomainMemory memory;
+    uint32_t vcpus; /* 0: not said */
     bool has_balloon;
     bool autodeflate;
     uint32_t period_sec; /* <stats period=> */
-    BalloonBar bar;      /* what pins or locks memory; BALLOON_USABLE where nothing does */
-    char *disk_file;     /* of the first disk that is a file; NULL: none */
+    BalloonBar bar;      /* what pins or locks memory, huge pages left aside; BALLOON_USABLE where nothing does */
+    bool on_network;     /* an interface of its is on a libvirt network, which may give it a host device once it runs */
+    bool hostdev_interface; /* an interface of its is a host device */
+    char *disk_file;        /* of the first disk that is a file; NULL: none */
 
     DomainElement element;
     GPtrArray *unknown; /* of char *: complaints of things in the element or beside it that nobody knows */

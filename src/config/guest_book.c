@@ -10,6 +10,9 @@
  * (<currentMemory>) and the period of the statistics. A transient guest has no inactive XML; what its live one
  * said when it was first seen, or at its last start, is kept.
  *
+ * An interface on a libvirt network that hands out host devices is "network" in the inactive XML and "hostdev" in the live
+ * one (libvirt src/conf/domain_conf.c, virDomainNetDefFormat): that its memory will be pinned is known of a guest that ran once.
+ *
  * What a bad element does: the attributes that were last good stay in force, with the startup that they were
  * good with. Where there were none, or where they no longer go with the guest's memory, the guest counts as
  * mode=static with no attributes: booked in full and left alone until the element is put right. Squeezing or
@@ -22,7 +25,8 @@
 #include "guest_table.h"
 
 typedef struct Entry {
-    bool known; /* the serials below are of an update */
+    bool known;      /* the serials below are of an update */
+    uint64_t serial; /* of the record: what is known here is of that one only */
     uint64_t definition_serial;
     uint64_t settings_serial;
     bool off;
@@ -35,6 +39,9 @@ typedef struct Entry {
     StartupDefault startup;
     uint32_t period_sec;
     bool configured_known; /* the two above were read */
+    bool element_gone;     /* as in GuestSettings */
+    bool network_pins;     /* when it ran, its libvirt network had given it a host device */
+    bool next_is_bare;     /* it runs with the element, and its definition for the next start has none */
     GuestIssue issue;      /* message is NULL: none */
 } Entry;
 
@@ -82,7 +89,7 @@ guest_book_free(GuestBook *book)
 
 /* All that is wrong is one issue: it is put right in one place, and told once. */
 static void
-note_issue(Entry *entry, const GuestRecord *record, GPtrArray *complaints)
+note_issue(Entry *entry, const GuestRecord *record, bool rejected, GPtrArray *complaints)
 {
     g_clear_pointer(&entry->issue.name, g_free);
     g_clear_pointer(&entry->issue.message, g_free);
@@ -90,6 +97,7 @@ note_issue(Entry *entry, const GuestRecord *record, GPtrArray *complaints)
         return;
     g_strlcpy(entry->issue.uuid, record->uuid, sizeof entry->issue.uuid);
     entry->issue.name = g_strdup(record->name);
+    entry->issue.rejected = rejected;
     g_ptr_array_add(complaints, NULL);
     entry->issue.message = g_strjoinv("; ", (char **)complaints->pdata);
 }
@@ -103,6 +111,7 @@ remember_configured(Entry *entry, const GuestRecord *record, const DomainXml *in
     g_autoptr(GError) error = NULL;
     const DomainXml *from = NULL;
 
+    entry->next_is_bare = false;
     if (record->inactive_xml == NULL) {
         if (started || !entry->configured_known)
             from = in_force;
@@ -110,13 +119,15 @@ remember_configured(Entry *entry, const GuestRecord *record, const DomainXml *in
         from = in_force;
     } else if (domain_xml_parse(record->inactive_xml, &inactive, &error)) {
         from = &inactive;
+        entry->network_pins = in_force->hostdev_interface && !inactive.hostdev_interface && inactive.on_network;
+        entry->next_is_bare = in_force->element.present && !inactive.element.present;
     } else {
         g_ptr_array_add(complaints, g_strdup_printf("configuration for the next start: %s", error->message));
     }
     if (from == NULL)
         return;
-    entry->startup.known = from->has_current;
-    entry->startup.kib = from->current_kib;
+    entry->startup.known = from->memory.has_current;
+    entry->startup.kib = from->memory.current_kib;
     entry->period_sec = from->period_sec;
     entry->configured_known = true;
 }
@@ -126,9 +137,10 @@ work_out_settings(Entry *entry, DomainXml *domain, const Settings *settings, GPt
 {
     const DomainElement bare = {.present = true};
 
-    if (!domain->has_memory)
+    if (!domain->memory.has_total)
         g_ptr_array_add(complaints, g_strdup("<memory> is absent or makes no sense; expected the guest's memory"));
     guest_settings_clear(&entry->settings);
+    entry->element_gone = !domain->element.present && (entry->element_gone || (entry->has_good && entry->good.present));
     if (guest_element_resolve(domain, &domain->element, entry->startup, settings, &entry->settings, complaints)) {
         domain_element_clear(&entry->good);
         entry->good = domain->element;
@@ -145,12 +157,16 @@ work_out_settings(Entry *entry, DomainXml *domain, const Settings *settings, GPt
         g_ptr_array_add(complaints, g_strdup("until that is put right the guest counts as static"));
     }
     entry->settings.configured_period_sec = entry->period_sec;
+    entry->settings.element_gone = entry->element_gone;
+    if (entry->network_pins && domain->on_network && entry->settings.bar == BALLOON_USABLE)
+        entry->settings.bar = BALLOON_VFIO;
 }
 
 static void
 entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, GPtrArray *complaints)
 {
     bool started = record->boots != entry->boots && !record->boot_in_place;
+    bool rejected;
     const char *xml = record->live_xml;
     g_auto(DomainXml) domain = {0};
     g_autoptr(GError) error = NULL;
@@ -173,7 +189,13 @@ entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, 
         entry->settings.bar = BALLOON_BAD_MEMORY;
         entry->settings.vcpus = 1;
     }
-    note_issue(entry, record, complaints);
+    rejected = complaints->len > 0;
+    guest_element_advise(&entry->settings, complaints);
+    if (entry->next_is_bare && !settings->manage_all)
+        g_ptr_array_add(complaints,
+                        g_strdup("its definition for the next start has no <dynmem:memory> in its metadata: "
+                                 "started from that it is not managed, and booked with all its memory"));
+    note_issue(entry, record, rejected, complaints);
 }
 
 const GuestSettings *const *
@@ -186,6 +208,11 @@ guest_book_update(GuestBook *book, const Settings *settings, uint64_t settings_s
         Entry *entry = guest_table_get(book->entries, i);
         const GuestRecord *record = records[i];
 
+        if (entry->serial != record->serial) {
+            entry_clear(entry);
+            *entry = (Entry){.serial = record->serial};
+            changed = true; /* what was handed out of the old one is void */
+        }
         if (entry->known && entry->definition_serial == record->definition_serial &&
             entry->settings_serial == settings_serial && entry->off == (record->life == GUEST_LIFE_OFF) &&
             entry->boots == record->boots)

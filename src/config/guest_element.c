@@ -159,16 +159,24 @@ bool
 guest_element_resolve(const DomainXml *domain, const DomainElement *element, StartupDefault startup,
                       const Settings *settings, GuestSettings *guest, GPtrArray *complaints)
 {
+    const DomainMemory *memory = &domain->memory;
     Reading reading = {.element = element, .complaints = complaints, .good = true};
     bool minimum_given = false, startup_given = false;
     g_auto(GuestSettings) read = {
         .managed = element->present || settings->manage_all,
         .mode = GUEST_MODE_DYNAMIC,
-        .fixed_kib = domain->virtio_mem_kib,
+        .fixed_kib = MIN(memory->plugged_kib, KIB_LIMIT),
+        .hugepage_size_kib = memory->hugepage_size_kib,
+        .hard_limit_kib = memory->hard_limit_kib,
+        .strict_nodes = memory->strict_nodes,
+        .source = memory->source,
+        .immediate = memory->immediate,
         .buffer_percent = settings->buffer_percent,
         .priority = settings->priority,
         .smart_paging = true,
-        .bar = domain->has_balloon ? domain->bar : BALLOON_NO_DEVICE,
+        .bar = !domain->has_balloon        ? BALLOON_NO_DEVICE
+               : memory->hugepages_kib > 0 ? BALLOON_HUGEPAGES
+                                           : domain->bar,
         .autodeflate = domain->autodeflate,
         .emulated = domain->emulated,
         .vcpus = MAX(domain->vcpus, 1),
@@ -176,9 +184,9 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
         .current_period_sec = domain->period_sec,
     };
 
-    if (domain->has_memory)
+    if (memory->has_total)
         read.maximum_kib =
-            saturating_sub(domain->memory_kib, saturating_add(domain->virtio_mem_kib, domain->not_ram_kib));
+            saturating_sub(memory->total_kib, saturating_add(memory->virtio_mem_kib, memory->not_ram_kib));
     if (read.maximum_kib == 0)
         read.bar = BALLOON_BAD_MEMORY;
     read.startup_kib = startup.known ? MIN(startup.kib, read.maximum_kib) : read.maximum_kib;
@@ -197,6 +205,8 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
     read.maximum_kib = pages_up(read.maximum_kib);
     read.startup_kib = pages_up(read.startup_kib);
     read.minimum_kib = pages_up(read.minimum_kib);
+    read.dimms_kib = MIN(memory->dimms_kib, read.maximum_kib);
+    read.hugepages_kib = MIN(memory->hugepages_kib, saturating_add(read.maximum_kib, read.fixed_kib));
     if (complaints != NULL) {
         for (guint i = 0; i < domain->unknown->len; i++)
             g_ptr_array_add(complaints, g_strdup(g_ptr_array_index(domain->unknown, i)));
@@ -206,4 +216,45 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
     *guest = read;
     read = (GuestSettings){0};
     return true;
+}
+
+static void G_GNUC_PRINTF(2, 3) advise(GPtrArray *complaints, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_ptr_array_add(complaints, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+void
+guest_element_advise(const GuestSettings *guest, GPtrArray *complaints)
+{
+    uint64_t floor = guest_floor_kib(guest->maximum_kib);
+    uint64_t full = guest_settings_full_kib(guest);
+    g_autofree char *floor_text = units_format_size(floor);
+    g_autofree char *maximum = units_format_size(guest->maximum_kib);
+    g_autofree char *startup = units_format_size(guest->startup_kib);
+    g_autofree char *minimum = units_format_size(guest->minimum_kib);
+    g_autofree char *limit = units_format_size(guest->hard_limit_kib);
+    g_autofree char *full_text = units_format_size(full);
+
+    if (!guest_settings_need_reports(guest))
+        return;
+    if (guest->startup_kib < floor)
+        advise(complaints,
+               "startup is %s, and a guest of %s needs about %s for itself, most of it to keep track of its memory: it "
+               "is started with that, and would be slow with less; expected a startup of at least %s, or a smaller "
+               "<memory>",
+               startup, maximum, floor_text, floor_text);
+    else if (guest->minimum_kib < floor)
+        advise(complaints,
+               "minimum is %s, and a guest of %s needs about %s for itself, most of it to keep track of its memory: "
+               "squeezed below that it may fail; expected a minimum of at least %s, or a smaller <memory>",
+               minimum, maximum, floor_text, floor_text);
+    if (guest->hard_limit_kib != 0 && guest->hard_limit_kib <= full)
+        advise(complaints,
+               "<hard_limit> is %s, and the guest may have %s: at that limit the kernel kills it, so it is given no "
+               "more than the limit less what its QEMU needs; expected a limit well above its memory, or none",
+               limit, full_text);
 }

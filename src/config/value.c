@@ -183,3 +183,91 @@ value_parse_path(const char *text, char **path, GError **error)
     *path = g_string_free(clean, FALSE);
     return true;
 }
+
+bool
+value_parse_memory(const char *text, const char *unit, uint64_t *kib)
+{
+    static const char powers[] = "kmgtpe";
+    g_autofree char *digits = g_strstrip(g_strdup(text));
+    uint64_t number, scale = 1, bytes;
+
+    if (!g_ascii_string_to_unsigned(digits, 10, 0, UINT64_MAX, &number, NULL))
+        return false;
+    if (*unit == '\0')
+        unit = "KiB";
+    if (g_ascii_strcasecmp(unit, "b") != 0 && g_ascii_strcasecmp(unit, "byte") != 0 &&
+        g_ascii_strcasecmp(unit, "bytes") != 0) {
+        const char *power = strchr(powers, g_ascii_tolower(unit[0]));
+        uint64_t base;
+
+        if (power == NULL)
+            return false;
+        if (unit[1] == '\0' || g_ascii_strcasecmp(unit + 1, "ib") == 0)
+            base = 1024;
+        else if (g_ascii_strcasecmp(unit + 1, "b") == 0)
+            base = 1000;
+        else
+            return false;
+        for (ptrdiff_t i = 0; i <= power - powers; i++)
+            scale *= base;
+    }
+    if (number > bytes_from_kib(KIB_LIMIT) / scale)
+        return false;
+    bytes = number * scale;
+    *kib = bytes / 1024 + (bytes % 1024 != 0 ? 1 : 0);
+    return true;
+}
+
+/* The node at *text, which is moved behind it. Returns false where there is none, or it is above 63. */
+static bool
+take_node(const char **text, unsigned *node)
+{
+    const char *start = *text;
+
+    *node = 0;
+    for (; g_ascii_isdigit(**text) && *node < 64; (*text)++)
+        *node = *node * 10 + (unsigned)(**text - '0');
+    return *text > start && *node < 64;
+}
+
+bool
+value_parse_nodes(const char *text, uint64_t *nodes)
+{
+    uint64_t read = 0;
+
+    for (;;) {
+        bool without;
+        unsigned first, last;
+
+        text += strspn(text, " \t\n");
+        without = *text == '^';
+        text += without;
+        if (!take_node(&text, &first))
+            return false;
+        last = first;
+        if (*text == '-') {
+            text++;
+            if (without || !take_node(&text, &last) || last < first)
+                return false;
+        }
+        for (unsigned node = first; node <= last; node++)
+            read = without ? read & ~(UINT64_C(1) << node) : read | UINT64_C(1) << node;
+        text += strspn(text, " \t\n");
+        if (*text == '\0')
+            break;
+        if (*text++ != ',')
+            return false;
+    }
+    *nodes = read;
+    return true;
+}
+
+const char *
+value_attribute(const char *name, const char *const *names, const char *const *values)
+{
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (strcmp(names[i], name) == 0)
+            return values[i];
+    }
+    return NULL;
+}

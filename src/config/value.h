@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Reads the values of dynmemd.conf and of the metadata element, all but sizes (units.h). Each returns
- * false and sets error (DYNMEM_ERROR_INVALID: what was read, what is expected) for anything else; *value is
+ * Reads the values of dynmemd.conf and of the domain XML, all but sizes of dynmem's own (units.h). Those with an error return
+ * false and set it (DYNMEM_ERROR_INVALID: what was read, what is expected) for anything else; *value is
  * then untouched. Blanks around a value are for the caller to remove.
  */
 
@@ -25,6 +25,21 @@ bool value_parse_span(const char *text, uint64_t *usec, GError **error);
 
 /* An absolute path without "." and ".." parts; doubled and trailing slashes are dropped. Caller frees. */
 bool value_parse_path(const char *text, char **path, GError **error);
+
+/*
+ * Memory as libvirt writes it: a number, its unit ("" is KiB; KB and the like are powers of 1000), rounded up (libvirt
+ * src/conf/domain_conf.c, virDomainParseMemory). Returns false where it is none, or beyond KIB_LIMIT; *kib is then untouched.
+ */
+bool value_parse_memory(const char *text, const char *unit, uint64_t *kib);
+
+/*
+ * Nodes as libvirt writes them, "0-1,3,^2": bit n for node n. Returns false where it is none, or names a node above 63; *nodes
+ * is then untouched.
+ */
+bool value_parse_nodes(const char *text, uint64_t *nodes);
+
+/* The value of an XML attribute, NULL where it is not given. Both lists end with NULL. */
+const char *value_attribute(const char *name, const char *const *names, const char *const *values);
 
 /* text shortened and without control characters, for messages. Caller frees. */
 char *value_shown(const char *text);

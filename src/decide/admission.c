@@ -10,7 +10,7 @@
 uint64_t
 admission_overhead(const StartRequest *request)
 {
-    return ledger_estimate_overhead(&request->settings);
+    return overhead_estimate(&request->settings);
 }
 
 static bool
@@ -37,7 +37,7 @@ admission_claim(const StartRequest *request, const AdmissionTerms *terms, Claim 
     claim->asked_usec = request->asked_usec;
     if (request->waiting) {
         claim->overhead_kib = admission_overhead(request);
-        claim->whole = !is_restart(request) && !is_forced(request, terms);
+        claim->all_or_nothing = !is_restart(request) && !is_forced(request, terms);
     } else {
         claim->booked_kib = MIN(request->booked_kib, request->need_kib);
     }
@@ -100,7 +100,8 @@ is_hopeless(const StartPlan *plan, const Claim *claim, const AdmissionTerms *ter
 static StartVerdict
 judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan)
 {
-    uint64_t lacking = saturating_sub(plan->needed_kib, claim->took_kib + claim->room_kib);
+    uint64_t lacking = saturating_sub(saturating_sub(claim->need_kib, claim->booked_kib) + claim->overhead_kib,
+                                      claim->took_kib + claim->room_kib);
     bool over = time_is_over(request, terms);
     bool forced = is_forced(request, terms);
     bool restart = is_restart(request);
@@ -122,7 +123,7 @@ judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTe
 }
 
 static void
-name_blockers(const Claim *claim, const LedgerBudget *budget, StartPlan *plan)
+name_blockers(const Claim *claim, const Budget *budget, StartPlan *plan)
 {
     plan->blocker_count = claim->blocker_count;
     for (unsigned i = 0; i < claim->blocker_count; i++)
@@ -135,12 +136,11 @@ admission_judge(const StartRequest *request, const Claim *claim, const Admission
 {
     *plan = (StartPlan){.request = request, .overhead_kib = admission_overhead(request)};
     plan->needed_kib = request->need_kib + plan->overhead_kib;
-    plan->free_kib = claim->free_kib;
+    /* what is booked for it is as good as free to it */
+    plan->free_kib = claim->free_kib + claim->booked_kib + (plan->overhead_kib - claim->overhead_kib);
     plan->reclaimable_kib = claim->reclaimable_kib;
-    if (!request->waiting) {
-        plan->free_kib += claim->booked_kib + plan->overhead_kib;
+    if (!request->waiting)
         plan->verdict = START_ADMITTED;
-    }
     plan->missing_kib = saturating_sub(plan->needed_kib, plan->free_kib + plan->reclaimable_kib);
     if (request->waiting)
         plan->verdict = judge_waiting(request, claim, terms, plan);

@@ -6,17 +6,17 @@
  * the line of claims found for it; a start is admitted when its memory is seen free, never when it is only promised.
  */
 
+#include "decide/budget.h"
 #include "decide/claims.h"
-#include "decide/ledger.h"
 
 typedef struct AdmissionTerms {
     const Settings *settings;
-    const char *paging_bar;     /* why no paging file can be had on this host; NULL: it can */
-    bool valid;                 /* the host's figures are those of now */
-    bool certain;               /* ... and what can't be had now can't be had in a moment either */
-    bool observe;               /* nothing is told to any guest, so nothing is refused either */
-    const LedgerBudget *budget; /* what the host keeps from all guests */
-    uint64_t tolerance_kib;     /* a start that lacks no more than this is not refused before its deadline */
+    const char *paging_bar; /* why no paging file can be had on this host; NULL: it can */
+    bool valid;             /* the host's figures are those of now */
+    bool certain;           /* ... and what can't be had now can't be had in a moment either */
+    bool observe;           /* nothing is told to any guest, so nothing is refused either */
+    const Budget *budget;   /* what the host keeps from all guests */
+    uint64_t tolerance_kib; /* a start that lacks no more than this is not refused before its deadline */
     uint64_t now_usec;
 } AdmissionTerms;
 

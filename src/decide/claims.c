@@ -233,7 +233,7 @@ finish_claim(Settling *settling, Claim *claim)
     uint64_t in_time;
 
     look_round(settling, claim);
-    if (claim->whole && claim->free_kib + claim->reclaimable_kib + settling->terms->tolerance_kib < lacking)
+    if (claim->all_or_nothing && claim->free_kib + claim->reclaimable_kib + settling->terms->tolerance_kib < lacking)
         return;
     if (broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < lacking)
         return;
@@ -352,7 +352,7 @@ claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, ui
 
 /* Where Budget= is the limit, it is that which keeps memory from the guests; otherwise the host itself does. */
 void
-claims_add_host(StartBlocker *blockers, unsigned *count, const LedgerBudget *budget)
+claims_add_host(StartBlocker *blockers, unsigned *count, const Budget *budget)
 {
     if (budget->limit == BUDGET_BY_SETTING)
         claims_add_blocker(blockers, count, "", budget->overhead_room_kib, START_BLOCK_BUDGET);
@@ -390,8 +390,8 @@ compare_claims(const void *a, const void *b)
 {
     const Claim *first = a, *second = b;
 
-    if (first->first != second->first)
-        return first->first ? -1 : 1;
+    if (first->overdue != second->overdue)
+        return first->overdue ? -1 : 1;
     if (first->priority != second->priority)
         return first->priority > second->priority ? -1 : 1;
     if (first->asked_usec != second->asked_usec)
@@ -419,7 +419,7 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
 
         claim->ahead_kib = ahead;
         finish_claim(&settling, claim);
-        if (claim->whole)
+        if (claim->all_or_nothing)
             ahead += claim->took_kib + claim->given_kib;
         if (claim->start != SIZE_MAX && claim->free_kib + claim->reclaimable_kib < lacking_of(claim, claim->need_kib))
             find_blockers(claims, i, givers, giver_count);

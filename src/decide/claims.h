@@ -30,14 +30,14 @@ typedef struct Claim {
     uint64_t booked_kib;   /* part of need that is booked (and counted in committed) already */
     uint64_t overhead_kib; /* to be booked besides, once; 0 where it is booked already */
     uint32_t priority;
-    bool first;   /* stands before all that are not, whatever the priority */
-    bool presses; /* everybody may be squeezed to the minimum for it, whatever the priority */
-    bool whole;   /* a part of it is of no use: it takes nothing where it can't have all */
+    bool overdue;        /* its paging file is past half its deadline: served before every other claim */
+    bool presses;        /* everybody may be squeezed to the minimum for it, whatever the priority */
+    bool all_or_nothing; /* a start needs all of need_kib; a restart is helped by any part */
     uint64_t asked_usec;
 
     /* filled by claims_settle */
     uint64_t free_kib;        /* free memory when its turn came, as far as it may have it */
-    uint64_t took_kib;        /* of free memory: kept for it, and from all behind it; overhead included */
+    uint64_t took_kib;        /* free memory set aside for this claim, overhead included; later claims do not see it */
     uint64_t room_kib;        /* of its overhead: what went into the room that only overheads may have */
     uint64_t granted_kib;     /* of need: free memory covers it, overhead too; booked_kib included */
     uint64_t given_kib;       /* what others are to give up for it */
@@ -77,7 +77,7 @@ typedef struct ClaimTerms {
 void claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, uint64_t kept_kib, int rule);
 
 /* Enters the host itself. */
-void claims_add_host(StartBlocker *blockers, unsigned *count, const LedgerBudget *budget);
+void claims_add_host(StartBlocker *blockers, unsigned *count, const Budget *budget);
 
 /*
  * Serves the claims (sorts them), and works out how far the givers are to be squeezed. Depends on the order of neither

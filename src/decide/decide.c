@@ -22,6 +22,7 @@ decide_state_free(DecideState *state)
     if (state == NULL)
         return;
     guest_memories_clear(&state->memories);
+    ledger_clear(&state->ledger);
     g_free(state->work);
     g_free(state->sharing);
     g_free(state->scratch);
@@ -30,7 +31,6 @@ decide_state_free(DecideState *state)
     g_free(state->givers);
     g_free(state->rate_guests);
     g_free(state->claims);
-    g_clear_pointer(&state->booked_starts, g_array_unref);
     g_free(state);
 }
 
@@ -87,15 +87,117 @@ make_room(DecideState *state, size_t count, size_t start_count)
  * (qemu_process.c, qemuProcessSetupBalloon); its driver begins from the maximum.
  */
 static uint64_t
-held_target(const GuestMemory *memory, const GuestSnapshot *guest, bool observe)
+target_in_force(const GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 {
     if (memory->told && (observe || guest->target_pending))
         return memory->told_kib;
     if (guest->target_known)
         return guest->target_kib;
-    if (!guest->adopted && !guest->boot_in_place && !broken(FAULT_KEEP_MAXIMUM))
+    if (!guest->adopted && !guest->boot_in_place && !guest->boot_resumed && !broken(FAULT_KEEP_MAXIMUM))
         return MIN(guest->has_actual ? guest->actual_kib : UINT64_MAX, guest->settings->startup_kib);
     return guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
+}
+
+/* Taken out of management while it has less than its startup memory: that is given back before it is let go. */
+static bool
+is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool observe)
+{
+    const GuestSettings *settings = guest->settings;
+
+    if (settings->managed && settings->mode != GUEST_MODE_STATIC) {
+        memory->let_go = false;
+        return false;
+    }
+    if (memory->let_go || !memory->told || observe || settings->bar != BALLOON_USABLE || broken(FAULT_DROP_SQUEEZED))
+        return false;
+    memory->let_go = guest->target_known && !guest->target_pending && target_kib >= settings->startup_kib;
+    return !memory->let_go;
+}
+
+/*
+ * Whether somebody else moved its balloon: it had come to its target, and is not there any more. One that was told a
+ * moment ago is on its way.
+ */
+static bool
+was_moved(GuestMemory *memory, const GuestSnapshot *guest, const Work *work)
+{
+    uint64_t off = MAX(guest->actual_kib, work->target_kib) - MIN(guest->actual_kib, work->target_kib);
+    bool moved;
+
+    if (work->standing.trust != LEDGER_TRUSTS_BALLOON || guest->target_pending || !guest->target_known || !memory->told)
+        return false;
+    moved = memory->arrived && off > stuck_tolerance(guest->actual_kib);
+    memory->arrived = off <= stuck_tolerance(guest->actual_kib);
+    return moved;
+}
+
+/* It is meant to be held back at its limit: it boots, or its balloon gives it more than it was granted. */
+static bool
+is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEntry *entry)
+{
+    return memory->belief.state != BELIEF_GOOD || paging_file(guest) != NULL ||
+           guest->actual_kib > entry->granted_kib + stuck_tolerance(entry->granted_kib);
+}
+
+static void
+book_guest(Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const GuestSettings *settings = guest->settings;
+    GuestMemory *memory = memory_of(pass, i);
+    Work *work = &pass->state->work[i];
+    LedgerEntry *entry = ledger_guest(&pass->state->ledger, i);
+    uint64_t overhead, enforced;
+
+    *work = (Work){.entry = entry, .share_rule = PLAN_RULE_COUNT};
+    work->minimum_kib = MIN(settings->minimum_kib + guest->unseen_kib, settings->maximum_kib);
+    work->maximum_kib = settings->maximum_kib;
+    work->target_kib = target_in_force(memory, guest, pass->observe);
+    if (guest->life == GUEST_LIFE_OFF) {
+        ledger_close(entry);
+        belief_look(&memory->belief, &memory->stuck, guest, &(BeliefTerms){.now_usec = pass->now_usec},
+                    &work->standing);
+        return;
+    }
+    overhead = overhead_learn(&memory->overhead, guest, pass->now_usec) +
+               limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
+               guest->group_other_kib;
+    if (guest->limits.max_kib != 0)
+        work->maximum_kib = clamp_u64(saturating_sub(guest->limits.max_kib, overhead + settings->fixed_kib),
+                                      work->minimum_kib, work->maximum_kib);
+    work->slack_kib = limit_slack(pass->state->reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
+                                  pass->state->booked_kib);
+    if (guest->limits.usable)
+        pass->state->limits_work = true;
+    pass_restart_open(pass, i, overhead);
+    enforced = pass_restart_enforced(pass, i, overhead);
+    work->held = enforced != UINT64_MAX;
+    belief_look(&memory->belief, &memory->stuck, guest,
+                &(BeliefTerms){.target_kib = guest->target_known ? guest->target_kib : guest->actual_kib,
+                               .granted_kib = entry->granted_kib,
+                               .held = work->held,
+                               .let_go = is_let_go(memory, guest, work->target_kib, pass->observe),
+                               .let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed &&
+                                         !broken(FAULT_SQUEEZE_FRAIL),
+                               .starved = memory->demand.starved,
+                               .reported = memory->demand.valid,
+                               .observe = pass->observe,
+                               .overhead_kib = overhead,
+                               .interval_usec = pass->settings->interval_usec,
+                               .now_usec = pass->now_usec},
+                &work->standing);
+    work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL) &&
+                    work->standing.trust != LEDGER_TRUSTS_FULL;
+    ledger_book(entry, &(LedgerLook){.guest = guest,
+                                     .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
+                                     .overhead_kib = overhead,
+                                     .resident_kib = memory->overhead.resident_kib,
+                                     .slack_kib = work->slack_kib,
+                                     .enforced_kib = enforced,
+                                     .unheld = !memory->limit.in_force && paging_file(guest) == NULL});
+    memory->limit.in_force |= guest->limits.set && guest->limits.high_kib != LIMIT_NONE;
+    pass_restart_stand(pass, i);
+    pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING;
 }
 
 static void
@@ -103,35 +205,14 @@ book_guests(Pass *pass)
 {
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        GuestMemory *memory = &pass->state->memories.guests[i];
         Work *work = &pass->state->work[i];
-        uint64_t overhead = 0;
 
-        *work = (Work){.share_rule = PLAN_RULE_COUNT};
-        work->held_kib = held_target(memory, guest, pass->observe);
-        if (guest->life != GUEST_LIFE_OFF)
-            overhead =
-                ledger_learn_overhead(&memory->overhead, guest, pass->now_usec) +
-                guest_limit_learn(&memory->limit, guest,
-                                  memory->restarting || memory->restart.limited || !guest->driver_up, pass->now_usec);
-        pass_restart_begin(pass, i, overhead);
-        standing_work_out(memory, guest, guest->target_known ? guest->target_kib : guest->actual_kib, pass->observe,
-                          overhead, pass->settings->interval_usec, pass->now_usec, &work->standing);
-        work->natural_kib = ledger_committed(work->standing.booking, guest, overhead, memory->committed_kib);
-        pass_restart_book(pass, i, overhead);
-        ledger_add(&pass->sums, work->committed_kib, overhead, memory->overhead.resident_kib,
-                   work->limited ? work->slack_kib : 0);
-        if (work->standing.rule == PLAN_RULE_ADOPTING) {
-            pass->adopting = true;
-            pass->adopted_risk_kib +=
-                saturating_sub(guest->settings->maximum_kib + guest->settings->fixed_kib, work->committed_kib);
-        }
+        book_guest(pass, i);
         pass->plan->guests[i] = (GuestPlan){
             .guest = guest,
             .state = work->standing.state,
             .rule = work->standing.rule,
-            .overhead_kib = overhead,
-            .committed_kib = work->committed_kib,
+            .moved = guest->life != GUEST_LIFE_OFF && was_moved(memory_of(pass, i), guest, work),
         };
     }
 }
@@ -140,7 +221,7 @@ void
 pass_show_budget(Pass *pass)
 {
     Plan *plan = pass->plan;
-    const LedgerBudget *budget = &pass->budget;
+    const Budget *budget = &pass->budget;
 
     plan->budget_kib = budget->budget_kib;
     plan->budget_limit = budget->limit;
@@ -148,14 +229,15 @@ pass_show_budget(Pass *pass)
     plan->budget_available_kib = budget->available_kib;
     plan->reserve_kib = budget->reserve_kib;
     plan->other_kib = budget->other_kib;
-    plan->overhead_kib = pass->sums.overhead_kib;
+    plan->overhead_kib = ledger_sums(&pass->state->ledger).overhead_kib;
 }
 
 static void
 work_out_budget(Pass *pass)
 {
-    ledger_work_out_budget(&pass->state->ledger, &pass->snapshot->host, pass->settings, &pass->sums, pass->now_usec,
-                           &pass->budget);
+    const LedgerSums sums = ledger_sums(&pass->state->ledger);
+
+    budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums, pass->now_usec, &pass->budget);
     pass_show_budget(pass);
     pass->plan->host_pressure = pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->now_usec);
 }
@@ -169,56 +251,55 @@ find_least(const Pass *pass, size_t i)
     uint64_t limit = stuck_lower_limit(&pass->state->memories.guests[i].stuck, pass->now_usec);
 
     if (work->standing.not_squeezed) {
-        work->least_kib = work->held_kib;
+        work->least_kib = work->target_kib;
         work->least_rule = work->standing.rule;
         /* libvirt told it its startup memory before its driver was up: to go there is no squeeze */
         if (work->least_rule == PLAN_RULE_SETTLING && !pass->adopting && !broken(FAULT_KEEP_MAXIMUM))
             work->least_kib = MIN(work->least_kib, guest->settings->startup_kib);
     } else if (pass->adopting) {
-        work->least_kib = work->held_kib;
+        work->least_kib = work->target_kib;
         work->least_rule = PLAN_RULE_WAIT_SURPLUS;
     }
     if (limit > work->least_kib) {
         work->least_kib = limit;
         work->least_rule = PLAN_RULE_LIMIT;
     }
-    work->least_kib = MIN(work->least_kib, guest->settings->maximum_kib);
+    work->least_kib = MIN(work->least_kib, work->maximum_kib);
 }
 
 static void
 work_out_demands(Pass *pass)
 {
-    uint64_t out = pass->plan->reserved_kib;
-    uint64_t apart = 0;
-
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
         GuestPlan *plan = &pass->plan->guests[i];
         Work *work = &pass->state->work[i];
 
         if (guest->settings->managed && guest->life != GUEST_LIFE_OFF)
-            demand_work_out(&pass->state->memories.guests[i].demand, guest, pass->settings, pass->now_usec,
-                            &work->demand);
+            demand_work_out(&memory_of(pass, i)->demand, guest, pass->settings, pass->now_usec, &work->demand);
         if (work->demand.known) {
-            plan->demand_kib = MIN(work->demand.demand_kib, guest->settings->maximum_kib);
-            plan->want_kib =
-                clamp_u64(work->demand.want_kib, guest->settings->minimum_kib, guest->settings->maximum_kib);
+            plan->demand_kib = MIN(work->demand.demand_kib, work->maximum_kib);
+            plan->want_kib = clamp_u64(work->demand.want_kib, work->minimum_kib, work->maximum_kib);
             plan->floor_kib = work->demand.floor_kib;
             plan->starved = work->demand.starved;
         }
-        if (is_counted_on(work)) {
-            out += guest->settings->fixed_kib;
-        } else {
-            out += work->committed_kib;
-            if (is_apart(work)) {
-                pass->any_apart = true;
-                apart += work->committed_kib - MIN(guest->settings->fixed_kib, work->committed_kib);
-            }
-        }
         find_least(pass, i);
     }
-    pass->share_kib = saturating_sub(pass->plan->budget_kib, out);
-    pass->apart_kib = saturating_sub(pass->plan->budget_kib + apart, out);
+}
+
+uint64_t
+pass_shared(const Pass *pass)
+{
+    uint64_t others = ledger_booked(&pass->state->ledger) + pass->given_kib;
+
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+        const Work *work = &pass->state->work[i];
+
+        if (is_counted_on(work))
+            others -=
+                work->entry->booked_kib - MIN(pass->snapshot->guests[i].settings->fixed_kib, work->entry->booked_kib);
+    }
+    return saturating_sub(pass->budget.budget_kib, others);
 }
 
 void
@@ -237,6 +318,7 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     make_plan_room(snapshot, plan);
     make_room(state, snapshot->guest_count, snapshot->start_count);
     guest_memories_sync(&state->memories, snapshot);
+    ledger_match(&state->ledger, snapshot);
     state->claim_count = 0;
 
     book_guests(&pass);
@@ -249,5 +331,6 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     pass_share(&pass);
     pass_tell(&pass);
     pass_limit(&pass);
-    pass_restart_finish(&pass);
+    state->reserve_kib = plan->reserve_kib;
+    state->booked_kib = plan->committed_kib + plan->overhead_kib;
 }

@@ -40,17 +40,6 @@
 
 #define PEAK_HALF_LIFE_USEC (60 * USEC_PER_SEC)
 
-uint64_t
-demand_floor(uint64_t maximum_kib)
-{
-    /* 32 MiB and a part that gets smaller with size; what remains is 1/64, the kernel's page structures */
-    uint64_t first = MIN(maximum_kib, KIB_PER_GIB);
-    uint64_t second = MIN(saturating_sub(maximum_kib, KIB_PER_GIB), 7 * KIB_PER_GIB);
-    uint64_t rest = saturating_sub(maximum_kib, 8 * KIB_PER_GIB);
-
-    return MIN(32 * KIB_PER_MIB + first / 16 + second / 32 + rest / 64, maximum_kib);
-}
-
 static bool
 is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec)
 {
@@ -183,7 +172,7 @@ demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings
     *demand = (Demand){.known = memory->valid};
     if (!memory->valid)
         return;
-    demand->floor_kib = demand_floor(maximum);
+    demand->floor_kib = guest_floor_kib(maximum);
     demand->demand_kib = MIN(MAX(memory->demand_kib, demand->floor_kib), KIB_LIMIT);
     demand->want_kib = MAX(demand->demand_kib + percent_of(demand->demand_kib, guest->settings->buffer_percent),
                            memory->peak_kib + memory->peak_kib / AIR_PART);

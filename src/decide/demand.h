@@ -47,12 +47,6 @@ typedef struct Demand {
     bool starved;
 } Demand;
 
-/*
- * What a guest with maximum_kib needs for its kernel and the structures it keeps of its memory, whatever
- * its statistics say.
- */
-uint64_t demand_floor(uint64_t maximum_kib);
-
 /* Works demand out for guest and remembers. faults: bits of faults.h, 0 in the product. */
 void demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
                      Demand *demand);

@@ -72,6 +72,10 @@ bool rules_broken(uint64_t fault);
 #define FAULT_CLAIM_NO_BASE (UINT64_C(1) << 47)     /* a restart of low priority may get nothing at all */
 #define FAULT_NO_ROOM_TO_RETURN (UINT64_C(1) << 48) /* a limit leaves no room for what comes back from a file */
 #define FAULT_ADOPT_UNHELD (UINT64_C(1) << 49) /* a limit that an earlier daemon left follows what its guest holds */
+#define FAULT_TARGET_UNDER_WAY (UINT64_C(1) << 50) /* a target that is under way is not booked before it is known */
+#define FAULT_FOLLOW_BALLOON (UINT64_C(1) << 51)   /* a balloon that grows by itself is booked, and its limit follows */
+#define FAULT_DROP_SQUEEZED (UINT64_C(1) << 52)    /* who is no longer managed stays at what it was squeezed to */
+#define FAULT_SQUEEZE_FRAIL (UINT64_C(1) << 53)    /* a guest that dies of being squeezed is squeezed again */
 
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
-#define DECIDE_FAULTS_ALL ((FAULT_ADOPT_UNHELD << 1) - 1)
+#define DECIDE_FAULTS_ALL ((FAULT_SQUEEZE_FRAIL << 1) - 1)

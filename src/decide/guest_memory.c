@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "decide/guest_memory.h"
 
+#include "units.h"
+
 #include <string.h>
 
 static void
@@ -56,22 +58,48 @@ merge(GuestMemories *memories, const Snapshot *snapshot)
     memories->count = snapshot->guest_count;
 }
 
+/* A guest that dies so soon after it was squeezed, so often, is let be for so long, and longer each time. */
+#define FRAIL_SOON_USEC (60 * USEC_PER_SEC)
+#define FRAIL_RESETS 2
+#define FRAIL_REST_USEC (600 * USEC_PER_SEC)
+#define FRAIL_DOUBLINGS 4
+/* After so long without, it is as any other. */
+#define FRAIL_FORGET_USEC (6 * 3600 * USEC_PER_SEC)
+
+static FrailMemory
+note_reset(const GuestMemory *memory, uint64_t now_usec)
+{
+    FrailMemory frail = memory->frail;
+
+    if (now_usec - frail.reset_usec >= FRAIL_FORGET_USEC)
+        frail.resets = 0;
+    if (memory->shrunk_usec == 0 || now_usec - memory->shrunk_usec >= FRAIL_SOON_USEC)
+        return frail;
+    frail.resets++;
+    frail.reset_usec = now_usec;
+    if (frail.resets >= FRAIL_RESETS)
+        frail.until_usec = now_usec + (FRAIL_REST_USEC << MIN(frail.resets - FRAIL_RESETS, FRAIL_DOUBLINGS));
+    return frail;
+}
+
 /* Balloon, statistics and the judgement of both belong to one boot; what QEMU costs and its limit survive a reset. */
 static void
-begin_boot(GuestMemory *memory, const GuestSnapshot *guest)
+begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 {
-    GuestMemory fresh = {.seen = true, .boots = guest->boots, .boot_usec = guest->boot_usec};
+    GuestMemory fresh = {.seen = true, .begins = true, .serial = guest->serial, .boots = guest->boots};
 
     memcpy(fresh.uuid, memory->uuid, sizeof fresh.uuid);
     g_strlcpy(fresh.name, guest->name, sizeof fresh.name); /* only a guest that is off can be renamed */
     fresh.running = guest->life != GUEST_LIFE_OFF;
-    if (guest->boot_in_place && fresh.running) {
+    if (guest->boot_in_place && fresh.running && memory->running && memory->serial == guest->serial) {
         fresh.overhead = memory->overhead;
         fresh.limit = memory->limit;
-        fresh.restart.before_kib = memory->committed_kib;
-        fresh.restart.before_limited = memory->restart.limited;
-        fresh.restarting = true;
+        fresh.frail = note_reset(memory, now_usec);
+        fresh.told = memory->told;
+        fresh.told_kib = memory->told_kib;
+        fresh.told_usec = memory->told_usec;
     }
+    belief_begin(&fresh.belief, guest, now_usec);
     *memory = fresh;
 }
 
@@ -84,8 +112,10 @@ guest_memories_sync(GuestMemories *memories, const Snapshot *snapshot)
         const GuestSnapshot *guest = &snapshot->guests[i];
         GuestMemory *memory = &memories->guests[i];
 
-        if (!memory->seen || memory->boots != guest->boots || memory->running != (guest->life != GUEST_LIFE_OFF))
-            begin_boot(memory, guest);
+        memory->begins = false;
+        if (!memory->seen || memory->serial != guest->serial || memory->boots != guest->boots ||
+            memory->running != (guest->life != GUEST_LIFE_OFF))
+            begin_boot(memory, guest, snapshot->now_usec);
     }
 }
 

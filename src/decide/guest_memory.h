@@ -7,49 +7,48 @@
  * that is gone is forgotten.
  */
 
+#include "decide/belief.h"
 #include "decide/calm.h"
 #include "decide/demand.h"
-#include "decide/guest_limit.h"
-#include "decide/ledger.h"
+#include "decide/limit.h"
 #include "decide/paging.h"
-#include "decide/stuck.h"
 
-/* Of a boot under a limit. */
-typedef struct RestartMemory {
-    RestartKind kind;     /* what this boot is, until it has settled */
-    bool limited;         /* booked at what is granted to it, because memory.high holds it there */
-    uint64_t granted_kib; /* fixed memory not included */
-    uint64_t before_kib;  /* what it was booked at before it was reset, fixed memory included; 0: not known */
-    bool before_limited;  /* and that was because of its limit, which is still in force */
-    uint64_t garbage_kib; /* it is held back by what it held before: so much more than startup is needed */
-    PagingMemory paging;
-} RestartMemory;
+/* A guest that is reset again and again soon after it was squeezed is let be. */
+typedef struct FrailMemory {
+    unsigned resets;     /* soon after it was squeezed, one after the other */
+    uint64_t reset_usec; /* the last of them */
+    uint64_t until_usec; /* it is not squeezed before then */
+} FrailMemory;
 
 typedef struct GuestMemory {
     char uuid[37];
-    char name[64]; /* cut where it is longer */
-    bool seen;     /* boots and running are of an earlier tick */
+    char name[64];   /* cut where it is longer */
+    uint64_t serial; /* of its record */
+    bool seen;       /* boots and running are of an earlier tick */
     bool running;
     uint64_t boots;
-    uint64_t boot_usec;
+    bool begins; /* this tick is the first of a boot */
+
+    BeliefMemory belief;
     DemandMemory demand;
     OverheadMemory overhead;
     StuckMemory stuck;
     CalmMemory calm;
     LimitMemory limit;
-    RestartMemory restart;
-    bool begun;                /* a decision was made in this boot */
-    uint64_t begun_usec;       /* the first */
-    uint64_t hindered_usec;    /* can't be squeezed, for a reason that may pass, since then; 0: it can */
-    uint64_t committed_kib;    /* in the last tick, fixed memory included */
-    bool restarting;           /* reset, and not seen near its target since */
-    bool fresh_once;           /* a fresh report came in this boot */
-    uint64_t fresh_usec;       /* the last time statistics were fresh */
-    uint64_t first_actual_kib; /* of this boot; another value later: its balloon moves */
-    bool balloon_moved;
-    bool told; /* told_kib was told in an earlier tick */
+    PagingMemory paging;
+    FrailMemory frail;
+
+    RestartKind restart;    /* what this boot is, until it has settled */
+    uint64_t before_kib;    /* what it was granted when it was reset; 0: it was not */
+    uint64_t garbage_kib;   /* it is held back by what it held before: so much more than startup is needed */
+    uint64_t hindered_usec; /* can't be squeezed, for a reason that may pass, since then; 0: it can */
+
+    bool told; /* told_kib was told in an earlier tick of this run */
     uint64_t told_kib;
     uint64_t told_usec;
+    uint64_t shrunk_usec; /* it was last told less than it had; 0: not in this run */
+    bool arrived;         /* its balloon has come to its target since that was told */
+    bool let_go;          /* no longer managed, and it has its startup memory back */
 } GuestMemory;
 
 typedef struct GuestMemories {

@@ -4,221 +4,266 @@
 #include "decide/faults.h"
 #include "units.h"
 
-/* How long actual must have been steady before resident memory is compared with it. */
-#define STEADY_USEC (5 * USEC_PER_SEC)
-#define STEADY_TOLERANCE_KIB (4 * KIB_PER_MIB)
-#define OVERHEAD_RISE_USEC (4 * USEC_PER_SEC)
-#define OVERHEAD_FALL_USEC (120 * USEC_PER_SEC)
-#define OVERHEAD_LEAST_KIB (8 * KIB_PER_MIB)
-/* Code that QEMU has translated: its buffer is far larger (tcg/region.c), and filled as the guest runs more of its own. */
-#define EMULATED_KIB (128 * KIB_PER_MIB)
-#define EMULATED_PART 64
+#include <string.h>
 
-#define OTHER_WINDOW_USEC (20 * USEC_PER_SEC)
-#define BUDGET_RISE_USEC (10 * USEC_PER_SEC)
+/* ---- who has an entry ---- */
 
-uint64_t
-ledger_sliding_reserve(uint64_t total_kib)
+static void
+make_room(Ledger *ledger, size_t guests, size_t starts)
 {
-    uint64_t first = MIN(total_kib, 4 * KIB_PER_GIB);
-    uint64_t second = MIN(saturating_sub(total_kib, 4 * KIB_PER_GIB), 8 * KIB_PER_GIB);
-    uint64_t third = MIN(saturating_sub(total_kib, 12 * KIB_PER_GIB), 16 * KIB_PER_GIB);
-    uint64_t rest = saturating_sub(total_kib, 28 * KIB_PER_GIB);
-    uint64_t reserve = percent_of(first, 6) + percent_of(second, 4) + percent_of(third, 2) + percent_of(rest, 1);
-
-    return MAX(reserve, 128 * KIB_PER_MIB);
+    if (guests + starts > ledger->capacity || ledger->entries == NULL) {
+        ledger->capacity = MAX(MAX(guests + starts, ledger->capacity * 2), 16);
+        ledger->entries = g_renew(LedgerEntry, ledger->entries, ledger->capacity);
+        g_free(ledger->spare);
+        ledger->spare = g_new(LedgerEntry, ledger->capacity);
+    }
+    if (guests > ledger->guest_capacity) {
+        ledger->guest_capacity = MAX(guests, ledger->guest_capacity * 2);
+        ledger->of_guest = g_renew(uint32_t, ledger->of_guest, ledger->guest_capacity);
+    }
+    if (starts > ledger->start_capacity) {
+        ledger->start_capacity = MAX(starts, ledger->start_capacity * 2);
+        ledger->of_start = g_renew(uint32_t, ledger->of_start, ledger->start_capacity);
+    }
 }
 
-uint64_t
-ledger_estimate_overhead(const GuestSettings *settings)
+/* No starts, and the guests of the last tick: entry i is guest i's still. */
+static bool
+is_unchanged(const Ledger *ledger, const Snapshot *snapshot)
 {
-    uint64_t memory = settings->maximum_kib + settings->fixed_kib;
-    uint64_t code = settings->emulated ? EMULATED_KIB + memory / EMULATED_PART : 0;
-
-    return memory / 512 + 8 * KIB_PER_MIB * MAX(settings->vcpus, 1) + 48 * KIB_PER_MIB + code;
+    if (snapshot->start_count > 0 || ledger->had_starts || ledger->count != snapshot->guest_count)
+        return false;
+    for (size_t i = 0; i < ledger->count; i++)
+        if (strcmp(ledger->entries[i].uuid, snapshot->guests[i].uuid) != 0)
+            return false;
+    return true;
 }
 
-/* value moved towards goal by elapsed / span of the distance; at least to goal's side, whole KiB. */
+/* A walk over three sorted lists: the entries there are, the guests, the starts. */
+static void
+merge(Ledger *ledger, const Snapshot *snapshot)
+{
+    size_t old = 0, guest = 0, start = 0, count = 0;
+
+    while (guest < snapshot->guest_count || start < snapshot->start_count) {
+        const char *guest_uuid = guest < snapshot->guest_count ? snapshot->guests[guest].uuid : NULL;
+        const char *start_uuid = start < snapshot->start_count ? snapshot->starts[start]->uuid : NULL;
+        int order = guest_uuid == NULL ? 1 : start_uuid == NULL ? -1 : strcmp(guest_uuid, start_uuid);
+        const char *uuid = order <= 0 ? guest_uuid : start_uuid;
+        LedgerEntry *entry = &ledger->spare[count];
+
+        while (old < ledger->count && strcmp(ledger->entries[old].uuid, uuid) < 0)
+            old++;
+        if (old < ledger->count && strcmp(ledger->entries[old].uuid, uuid) == 0) {
+            *entry = ledger->entries[old++];
+        } else {
+            *entry = (LedgerEntry){.ground = GROUND_NONE};
+            g_strlcpy(entry->uuid, uuid, sizeof entry->uuid);
+        }
+        entry->asked = order >= 0;
+        if (order > 0)
+            ledger_close(entry);
+        if (order <= 0)
+            ledger->of_guest[guest++] = (uint32_t)count;
+        if (order >= 0)
+            ledger->of_start[start++] = (uint32_t)count;
+        count++;
+    }
+    LedgerEntry *merged = ledger->spare;
+
+    ledger->spare = ledger->entries;
+    ledger->entries = merged;
+    ledger->count = count;
+}
+
+void
+ledger_match(Ledger *ledger, const Snapshot *snapshot)
+{
+    make_room(ledger, snapshot->guest_count, snapshot->start_count);
+    if (!is_unchanged(ledger, snapshot))
+        merge(ledger, snapshot);
+    else
+        for (size_t i = 0; i < ledger->count; i++)
+            ledger->of_guest[i] = (uint32_t)i;
+    ledger->had_starts = snapshot->start_count > 0;
+}
+
+void
+ledger_clear(Ledger *ledger)
+{
+    g_free(ledger->entries);
+    g_free(ledger->spare);
+    g_free(ledger->of_guest);
+    g_free(ledger->of_start);
+    *ledger = (Ledger){.count = 0};
+}
+
+/* ---- what is booked ---- */
+
+void
+ledger_close(LedgerEntry *entry)
+{
+    if (!entry->asked)
+        entry->start_kib = 0;
+    entry->open = false;
+    entry->granted_kib = entry->balloon_kib = entry->resident_kib = entry->slack_kib = 0;
+    entry->booked_kib = entry->start_kib;
+    if (entry->start_kib == 0)
+        entry->overhead_kib = 0;
+    entry->ground = entry->start_kib != 0 ? GROUND_START : GROUND_NONE;
+}
+
+void
+ledger_open(LedgerEntry *entry, uint64_t granted_kib)
+{
+    entry->open = true;
+    entry->granted_kib = granted_kib;
+    entry->start_kib = 0;
+}
+
+/* What it holds of memory that is its own. */
 static uint64_t
-approach(uint64_t value, uint64_t goal, uint64_t elapsed_usec, uint64_t span_usec)
+holds(const LedgerLook *look)
 {
-    uint64_t distance = value > goal ? value - goal : goal - value;
-    uint64_t moved;
-
-    if (elapsed_usec >= span_usec)
-        return goal;
-    moved = distance / 1000 * (elapsed_usec / USEC_PER_MSEC) / (span_usec / USEC_PER_SEC) +
-            distance % 1000 * (elapsed_usec / USEC_PER_MSEC) / (span_usec / USEC_PER_MSEC);
-    moved = MIN(moved + 1, distance);
-    return value > goal ? value - moved : value + moved;
+    return saturating_sub(look->guest->resident_kib, look->overhead_kib);
 }
 
-uint64_t
-ledger_learn_overhead(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
+/* What its balloon leaves it at most, however its limit stands. */
+static uint64_t
+balloon_of(const LedgerEntry *entry, const LedgerLook *look)
 {
-    uint64_t estimate = ledger_estimate_overhead(guest->settings);
-    uint64_t elapsed = now_usec - MIN(memory->updated_usec, now_usec);
-    uint64_t beyond;
-    uint64_t goal;
-
-    if (!memory->valid) {
-        *memory = (OverheadMemory){.valid = true, .overhead_kib = estimate, .steady_usec = now_usec};
-        elapsed = 0;
-    }
-    memory->updated_usec = now_usec;
-    if (guest->resident_kib != 0)
-        memory->resident_kib = MIN(guest->resident_kib, KIB_LIMIT);
-
-    if (!guest->has_actual || !guest->driver_up || guest->resident_kib == 0 || guest->settings->fixed_kib != 0 ||
-        MAX(guest->actual_kib, memory->steady_kib) - MIN(guest->actual_kib, memory->steady_kib) >
-            STEADY_TOLERANCE_KIB) {
-        memory->steady_usec = now_usec;
-        memory->steady_kib = guest->actual_kib;
-        return memory->overhead_kib;
-    }
-    if (now_usec - memory->steady_usec < STEADY_USEC)
-        return memory->overhead_kib;
-
-    /* Bounded: what is far beyond is a balloon that frees nothing, and not the cost of running QEMU. */
-    beyond = MIN(saturating_sub(memory->resident_kib, guest->actual_kib), 4 * estimate);
-    if (beyond > memory->overhead_kib) {
-        memory->overhead_kib = approach(memory->overhead_kib, beyond, elapsed, OVERHEAD_RISE_USEC);
-    } else if (guest->has_unused) {
-        /* What is not unused has been touched, and so is not overhead. */
-        uint64_t touched = saturating_sub(guest->actual_kib, MIN(guest->unused_kib, guest->actual_kib));
-
-        goal = MAX(saturating_sub(memory->resident_kib, touched), OVERHEAD_LEAST_KIB);
-        if (goal < memory->overhead_kib)
-            memory->overhead_kib = approach(memory->overhead_kib, goal, elapsed, OVERHEAD_FALL_USEC);
-    }
-    return memory->overhead_kib;
-}
-
-uint64_t
-ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib)
-{
-    const GuestSettings *settings = guest->settings;
-    uint64_t actual = guest->has_actual ? guest->actual_kib : settings->maximum_kib;
-    uint64_t target = guest->target_known ? guest->target_kib : 0;
-    uint64_t resident = saturating_sub(guest->resident_kib, overhead_kib);
-    uint64_t committed = 0;
+    const GuestSnapshot *guest = look->guest;
+    uint64_t actual = guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
+    uint64_t told = guest->target_kib;
 
     if (broken(FAULT_COUNT_TARGET_ONLY) && guest->target_known)
-        actual = target;
-    switch (booking) {
-    case BOOKING_NONE:
-    case BOOKING_POOL:
-        return 0;
-    case BOOKING_BALLOON:
-        committed = MAX(actual, target) + settings->fixed_kib;
-        break;
-    case BOOKING_ADOPTED:
-        committed = MAX(MAX(actual, target) + settings->fixed_kib, resident);
-        break;
-    case BOOKING_MAXIMUM:
-        committed = MAX(settings->maximum_kib, MAX(actual, target)) + settings->fixed_kib;
-        break;
-    case BOOKING_FULL:
+        actual = told;
+    if (broken(FAULT_TARGET_UNDER_WAY) && !guest->target_known)
+        told = 0;
+    switch (look->trust) {
+    case LEDGER_TRUSTS_BALLOON:
+        return MAX(actual, told);
+    case LEDGER_TRUSTS_BROUGHT:
+        /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
+        return MAX(MAX(entry->granted_kib, told),
+                   MAX(guest->migrating || !guest->has_actual ? 0 : actual, holds(look)));
+    case LEDGER_TRUSTS_NOTHING:
+    case LEDGER_TRUSTS_FULL:
     default:
-        committed = MAX(MAX(settings->maximum_kib, MAX(actual, target)) + settings->fixed_kib, resident);
-        break;
-    case BOOKING_FROZEN:
-        committed = MAX(previous_kib, MAX(actual, target) + settings->fixed_kib);
-        break;
+        return MAX(guest->settings->maximum_kib, MAX(actual, told));
     }
-    return MIN(committed, KIB_LIMIT);
 }
 
 void
-ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib, uint64_t slack_kib)
+ledger_book(LedgerEntry *entry, const LedgerLook *look)
 {
-    sums->slack_kib += MIN(saturating_sub(resident_kib, committed_kib + overhead_kib), slack_kib);
-    sums->committed_kib += committed_kib;
-    sums->overhead_kib += overhead_kib;
-    sums->resident_kib += resident_kib;
-    if (resident_kib == 0)
-        sums->unseen_kib += committed_kib + overhead_kib;
-    else
-        sums->untouched_kib += saturating_sub(committed_kib + overhead_kib, resident_kib);
-}
+    const GuestSnapshot *guest = look->guest;
+    const GuestSettings *settings = guest->settings;
+    bool held = look->enforced_kib != UINT64_MAX;
+    uint64_t may;
 
-/* Keeps measured_kib still: never above it, and below it only by what noise needs. */
-static uint64_t
-hold_budget(LedgerMemory *memory, uint64_t measured_kib, uint64_t total_kib, uint64_t now_usec)
-{
-    uint64_t margin = MIN(total_kib / 512, 256 * KIB_PER_MIB);
-
-    if (measured_kib < memory->held_kib) {
-        memory->held_kib = saturating_sub(measured_kib, margin);
-        memory->above_usec = 0;
-    } else if (measured_kib - memory->held_kib <= 2 * margin) {
-        memory->above_usec = 0;
-    } else if (memory->above_usec == 0) {
-        memory->above_usec = now_usec;
-    } else if (now_usec - memory->above_usec >= BUDGET_RISE_USEC) {
-        memory->held_kib = measured_kib - margin;
-        memory->above_usec = 0;
+    if (!entry->asked)
+        entry->start_kib = 0;
+    entry->overhead_kib = look->overhead_kib;
+    entry->fixed_kib = settings->fixed_kib;
+    entry->resident_kib = look->resident_kib;
+    entry->slack_kib = 0;
+    entry->balloon_kib = balloon_of(entry, look);
+    if (look->trust == LEDGER_TRUSTS_FULL) {
+        entry->granted_kib = entry->balloon_kib;
+        entry->booked_kib =
+            MAX(saturating_sub(entry->balloon_kib + settings->fixed_kib, settings->hugepages_kib), holds(look));
+        entry->ground = GROUND_FULL;
+    } else {
+        /* what is granted follows the balloon down; up only where nothing holds it, or with what it brings */
+        if (look->trust == LEDGER_TRUSTS_BALLOON && held && !broken(FAULT_FOLLOW_BALLOON))
+            entry->granted_kib = MIN(entry->balloon_kib, MAX(entry->granted_kib, guest->target_kib));
+        else if (look->trust != LEDGER_TRUSTS_NOTHING || !held)
+            entry->granted_kib = entry->balloon_kib;
+        if (look->unheld)
+            entry->granted_kib = MAX(entry->granted_kib, MIN(holds(look), entry->balloon_kib));
+        may = held ? MAX(entry->granted_kib, look->enforced_kib) : UINT64_MAX;
+        entry->ground = entry->balloon_kib > may               ? GROUND_LIMIT
+                        : look->trust == LEDGER_TRUSTS_BALLOON ? GROUND_BALLOON
+                        : look->trust == LEDGER_TRUSTS_BROUGHT ? GROUND_BROUGHT
+                                                               : GROUND_MAXIMUM;
+        entry->booked_kib = MIN(entry->balloon_kib, may) + settings->fixed_kib;
+        if (entry->ground == GROUND_LIMIT)
+            entry->slack_kib = look->slack_kib;
     }
-    return memory->held_kib;
+    /* memory.max holds whatever else is believed */
+    if (guest->limits.max_kib != 0)
+        entry->booked_kib = MIN(entry->booked_kib, guest->limits.max_kib);
+    entry->booked_kib = MIN(MAX(entry->booked_kib, entry->start_kib), KIB_LIMIT);
 }
 
-/* Budget=, where it is the smallest figure. */
-static void
-cap_budget(const Settings *settings, LedgerBudget *budget)
+void
+ledger_grant(LedgerEntry *entry, uint64_t kib)
 {
-    budget->overhead_room_kib = 0;
-    if (settings->budget_kib == SETTINGS_BUDGET_NONE || settings->budget_kib > budget->budget_kib)
+    entry->granted_kib += kib;
+    entry->booked_kib = MAX(entry->booked_kib, entry->granted_kib + entry->fixed_kib);
+}
+
+void
+ledger_tell(LedgerEntry *entry, uint64_t target_kib)
+{
+    entry->balloon_kib = MAX(entry->balloon_kib, target_kib);
+    entry->granted_kib = MAX(entry->granted_kib, target_kib);
+    entry->booked_kib = MAX(entry->booked_kib, target_kib + entry->fixed_kib);
+}
+
+void
+ledger_reserve(LedgerEntry *entry, uint64_t kib, uint64_t overhead_kib)
+{
+    entry->start_kib = kib;
+    if (entry->open) {
+        entry->booked_kib = MAX(entry->booked_kib, kib);
         return;
-    budget->overhead_room_kib = budget->budget_kib - settings->budget_kib;
-    budget->budget_kib = settings->budget_kib;
-    budget->limit = BUDGET_BY_SETTING;
+    }
+    entry->overhead_kib = overhead_kib;
+    entry->booked_kib = kib;
+    entry->ground = GROUND_START;
 }
 
-void
-ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
-                       uint64_t now_usec, LedgerBudget *budget)
+/* ---- sums ---- */
+
+uint64_t
+ledger_booked(const Ledger *ledger)
 {
-    const HostFigures *figures = &host->figures;
-    uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);
-    uint64_t available = MIN(figures->available_kib, usable);
-    uint64_t used = saturating_sub(usable, saturating_add(available, sums->resident_kib));
-    uint64_t unseen = MIN(sums->unseen_kib, saturating_sub(used, recent_most(&memory->other)));
-    uint64_t other = used - unseen;
-    uint64_t measured;
+    uint64_t sum = 0;
 
-    budget->reserve_kib =
-        settings->reserve_kib == SETTINGS_RESERVE_AUTO ? ledger_sliding_reserve(usable) : settings->reserve_kib;
-
-    budget->other_kib = recent_note(&memory->other, other, OTHER_WINDOW_USEC, now_usec);
-    if (broken(FAULT_NO_BUDGET_SMOOTHING))
-        budget->other_kib = other;
-    /* the same memory that is added to the others is taken off what is available */
-    available = saturating_sub(available, budget->other_kib - other);
-
-    budget->total_kib = saturating_sub(usable, budget->reserve_kib + budget->other_kib + sums->overhead_kib);
-    available += MIN(sums->slack_kib, budget->reserve_kib / 2);
-    budget->available_kib = saturating_sub(sums->committed_kib + available,
-                                           budget->reserve_kib + sums->untouched_kib + sums->unseen_kib - unseen);
-    if (broken(FAULT_NO_AVAILABLE))
-        budget->available_kib = budget->total_kib;
-    measured = MIN(budget->total_kib, budget->available_kib);
-    budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
-
-    if (!memory->valid || broken(FAULT_NO_BUDGET_SMOOTHING))
-        memory->held_kib = measured;
-    memory->valid = true;
-    budget->budget_kib = hold_budget(memory, measured, usable, now_usec);
-    cap_budget(settings, budget);
+    for (size_t i = 0; i < ledger->count; i++)
+        sum += ledger->entries[i].booked_kib;
+    return sum;
 }
 
-void
-ledger_book_overhead(LedgerMemory *memory, const Settings *settings, uint64_t overhead_kib, LedgerBudget *budget)
+uint64_t
+ledger_reserved(const Ledger *ledger)
 {
-    memory->held_kib = saturating_sub(memory->held_kib, overhead_kib);
-    budget->total_kib = saturating_sub(budget->total_kib, overhead_kib);
-    budget->available_kib = saturating_sub(budget->available_kib, overhead_kib);
-    budget->budget_kib = memory->held_kib;
-    if (budget->limit == BUDGET_BY_SETTING)
-        budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
-    cap_budget(settings, budget);
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < ledger->count; i++)
+        sum += ledger->entries[i].start_kib;
+    return sum;
+}
+
+LedgerSums
+ledger_sums(const Ledger *ledger)
+{
+    LedgerSums sums = {.committed_kib = 0};
+
+    for (size_t i = 0; i < ledger->count; i++) {
+        const LedgerEntry *entry = &ledger->entries[i];
+        uint64_t all = entry->booked_kib + entry->overhead_kib;
+
+        sums.committed_kib += entry->booked_kib;
+        sums.overhead_kib += entry->overhead_kib;
+        sums.resident_kib += entry->resident_kib;
+        sums.slack_kib += MIN(saturating_sub(entry->resident_kib, all), entry->slack_kib);
+        if (entry->resident_kib == 0)
+            sums.unseen_kib += all;
+        else
+            sums.untouched_kib += saturating_sub(all, entry->resident_kib);
+    }
+    return sums;
 }

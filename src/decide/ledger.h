@@ -2,120 +2,106 @@
 #pragma once
 
 /*
- * The ledger: what each guest may touch at this moment (committed), what it costs besides (overhead), and
- * what all of them may be committed together (the budget), so that the host is never promised twice.
+ * The ledger: one entry a guest, from the moment its start is asked for until its QEMU is seen gone. An entry says what the
+ * guest may hold of the host's memory (booked) and on what ground that is believed (LedgerGround). The functions below change
+ * entries, and nobody else does.
  *
- * Two rules rest on it. Rule G: a target is raised only while the sum of all committed plus the raise
- * fits the budget. Rule S: lowering a target is always allowed, because committed is the larger of actual
- * and target and can't rise by it. Memory is thus freed first and given after it is seen to be free.
+ * A guest may hold what its balloon leaves it, as far as the balloon is believed (belief.h): the larger of its size and of
+ * every target that may be in force. And it may hold what memory.high lets it have, where a limit is seen in force. It is
+ * booked at the smaller of the two. What it was *granted* is where the two meet: targets that were told, what was booked for
+ * its start, what it had when it was taken over; a limit is kept at that (limit.h). So a balloon that grows by itself, or
+ * that means nothing after a reset, is held back at what was granted, and costs nobody else anything.
  *
- * What is worked out here is what a guest may touch by its balloon alone. While it boots under a limit (memory.high) it is
- * booked at what the limit enforces instead: see pass_restart.c.
+ * Rule G: an entry is raised only while the sum of all entries plus the raise fits the budget (budget.h). Rule S: lowering a
+ * target is always allowed, since what is granted follows the balloon down and never before it. Together: memory is freed
+ * first and given after it is seen to be free. Sums are worked out from the entries whenever they are asked for.
  */
 
-#include "decide/recent.h"
-#include "plan.h"
+#include "decide/budget.h"
 
-/* On what grounds a guest's committed memory is worked out. */
-typedef enum Booking {
-    BOOKING_NONE,    /* off */
-    BOOKING_BALLOON, /* its balloon answers: max(actual, target) */
-    BOOKING_ADOPTED, /* its balloon is believed for now: max(actual, target, resident) */
-    BOOKING_MAXIMUM, /* nothing holds it back: maximum */
-    BOOKING_FULL,    /* can't be ballooned: max(full memory, resident) */
-    BOOKING_POOL,    /* lives in a huge page pool, which is outside the budget: nothing but its overhead */
-    BOOKING_FROZEN,  /* what it had */
-} Booking;
+/* Sizes without what memory devices hold (fixed_kib), but for booked_kib and start_kib. */
+typedef struct LedgerEntry {
+    char uuid[37];
+    LedgerGround ground;
+    bool asked;            /* a start of it stands in the snapshot */
+    bool open;             /* its QEMU is seen, and granted_kib is of this run */
+    uint64_t granted_kib;  /* what it was given to hold */
+    uint64_t balloon_kib;  /* what its balloon leaves it at most; its maximum where that is not believed */
+    uint64_t booked_kib;   /* what it may hold; all of it, but for overhead */
+    uint64_t overhead_kib; /* what its QEMU costs besides */
+    uint64_t fixed_kib;    /* part of booked_kib: its memory devices */
+    uint64_t start_kib;    /* part of booked_kib: for a start that has not been seen to end in a running guest */
+    uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */
+    uint64_t slack_kib;    /* what it may hold besides out of the reserve, because its limit leaves it so much */
+} LedgerEntry;
 
-typedef struct OverheadMemory {
-    bool valid;
+/* Zero: empty. */
+typedef struct Ledger {
+    LedgerEntry *entries; /* sorted by uuid */
+    LedgerEntry *spare;   /* of the same capacity */
+    size_t count;
+    size_t capacity;
+    bool had_starts;    /* in the snapshot of the last tick */
+    uint32_t *of_guest; /* the entry of guest i of the snapshot */
+    uint32_t *of_start; /* the entry of start i of the snapshot */
+    size_t guest_capacity;
+    size_t start_capacity;
+} Ledger;
+
+/* What is seen of a running guest. */
+typedef enum LedgerTrust {
+    LEDGER_TRUSTS_NOTHING, /* its balloon means nothing now */
+    LEDGER_TRUSTS_BROUGHT, /* it came with its memory and its balloon, of which there is no report yet */
+    LEDGER_TRUSTS_BALLOON, /* its balloon is where it says */
+    LEDGER_TRUSTS_FULL,    /* not to be ballooned: it has all its memory */
+} LedgerTrust;
+
+typedef struct LedgerLook {
+    const GuestSnapshot *guest;
+    LedgerTrust trust;
     uint64_t overhead_kib;
-    uint64_t resident_kib; /* the last that was known */
-    uint64_t steady_usec;  /* actual has been what it is since then */
-    uint64_t steady_kib;
-    uint64_t updated_usec;
-} OverheadMemory;
-
-/* Zero: nothing yet. */
-typedef struct LedgerMemory {
-    bool valid;
-    RecentMost other;    /* what non-guest processes use */
-    uint64_t held_kib;   /* the measured budget in force, see ledger_work_out_budget */
-    uint64_t above_usec; /* the measured budget has been clearly above it since then; 0: it is not */
-} LedgerMemory;
-
-/* Sums over the guests, what ledger_work_out_budget needs of them. */
-typedef struct LedgerSums {
-    uint64_t committed_kib;
-    uint64_t overhead_kib;
-    uint64_t resident_kib;
-    uint64_t untouched_kib; /* committed and overhead that are not resident yet */
-    uint64_t slack_kib;     /* resident beyond committed and overhead, within the slack of their limits */
-    uint64_t unseen_kib;    /* committed and overhead of guests whose resident memory is not known */
-} LedgerSums;
-
-typedef struct LedgerBudget {
-    uint64_t budget_kib; /* net of overheads, as the next two */
-    uint64_t total_kib;
-    uint64_t available_kib;
-    uint64_t reserve_kib;
-    uint64_t other_kib;
-    uint64_t overhead_room_kib; /* Budget= does not count overheads: so much of them fits besides; 0 without Budget= */
-    BudgetLimit limit;
-} LedgerBudget;
+    uint64_t resident_kib; /* as in LedgerEntry */
+    uint64_t slack_kib;
+    /* What memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
+       granted; UINT64_MAX: nothing holds it. */
+    uint64_t enforced_kib;
+    bool unheld; /* no limit was in force before now in this run: what it holds by now nothing kept it from */
+} LedgerLook;
 
 /*
- * What is kept for the host when Reserve= is not set: 6 % of the first 4 GiB, 4 % up to 12 GiB, 2 % up to
- * 28 GiB, 1 % beyond; at least 128 MiB. A large host does not need as large a part.
+ * One entry for each guest and each start of snapshot: those that are new are empty, those of others are gone. A start that
+ * was admitted in an earlier life of the daemon is booked as it says.
  */
-uint64_t ledger_sliding_reserve(uint64_t total_kib);
+void ledger_match(Ledger *ledger, const Snapshot *snapshot);
+void ledger_clear(Ledger *ledger);
 
-/*
- * Overhead of a guest before anything is learnt: page tables of its memory (1/512), 8 MiB for each virtual
- * processor (stacks and device queues), 48 MiB for QEMU itself. Without hardware virtualisation 128 MiB and 1/64 of its
- * memory more, for the code it translates.
- */
-uint64_t ledger_estimate_overhead(const GuestSettings *settings);
+static inline LedgerEntry *
+ledger_guest(const Ledger *ledger, size_t guest)
+{
+    return &ledger->entries[ledger->of_guest[guest]];
+}
 
-/*
- * Overhead as learnt: what is resident beyond the balloon, while that has been steady. It rises within
- * seconds and falls within minutes, and only as far as the guest can be shown to have touched its memory.
- * Also remembers the resident memory, since a figure may be missing in a tick.
- */
-uint64_t ledger_learn_overhead(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec);
+static inline LedgerEntry *
+ledger_start(const Ledger *ledger, size_t start)
+{
+    return &ledger->entries[ledger->of_start[start]];
+}
 
-/* What the guest may touch. previous_kib: what it was booked at in the last tick, 0 where there was none. */
-uint64_t ledger_committed(Booking booking, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t previous_kib);
+/* The guest is off: nothing is booked for it but its start. */
+void ledger_close(LedgerEntry *entry);
+/* Its QEMU is seen for the first time, or it was reset: from now on it holds what it was granted, which is granted_kib. */
+void ledger_open(LedgerEntry *entry, uint64_t granted_kib);
+/* Books a running guest anew, by what is seen of it now. */
+void ledger_book(LedgerEntry *entry, const LedgerLook *look);
+/* It is given kib more than it was granted; it may hold it from now on. Rule G is the caller's. */
+void ledger_grant(LedgerEntry *entry, uint64_t kib);
+/* Its balloon is told a target now. Rule G is the caller's. */
+void ledger_tell(LedgerEntry *entry, uint64_t target_kib);
+/* Booked for a start, all of it, with what its QEMU costs besides. 0: none (any more). */
+void ledger_reserve(LedgerEntry *entry, uint64_t kib, uint64_t overhead_kib);
 
-/*
- * Adds a guest to the sums, or a start that was admitted: of that no resident memory is known either, and it may have
- * begun to touch what is booked for it before it is seen running. resident_kib: 0 where it is not known. slack_kib: how
- * much it may hold beyond committed and overhead, out of the reserve; 0 where no limit keeps it to that.
- */
-void ledger_add(LedgerSums *sums, uint64_t committed_kib, uint64_t overhead_kib, uint64_t resident_kib,
-                uint64_t slack_kib);
-
-/*
- * The budget: the smallest of two measured figures and of Budget=.
- *
- * (a) MemTotal less huge page pools, reserve, non-guest processes and overheads;
- * (b) committed plus MemAvailable less reserve, less what is committed but not yet touched.
- *
- * Targets must not move with every page that the host reads from a disk. So what non-guest processes use rises at
- * once and falls half a minute later, and the smaller figure is held: when it sinks below the held one, that sinks at
- * once and a little further; it rises again when there has been clearly more for some time.
- *
- * The slack of guests' limits is a part of the reserve (guest_limit.h): what they hold of it, up to half of the reserve,
- * is taken from there and not from the budget.
- *
- * Where a guest's resident memory is not known (it was started a moment ago), what is used by nobody else is taken
- * to be the guest's and not to be use by non-guest processes.
- */
-void ledger_work_out_budget(LedgerMemory *memory, const HostSnapshot *host, const Settings *settings,
-                            const LedgerSums *sums, uint64_t now_usec, LedgerBudget *budget);
-
-/*
- * Books the overhead of a start that is admitted in this tick. It lowers the budget, and the held figure by as much, so
- * that the next measurement, which is lower too, is no news.
- */
-void ledger_book_overhead(LedgerMemory *memory, const Settings *settings, uint64_t overhead_kib, LedgerBudget *budget);
+/* All that is booked, and for starts. */
+uint64_t ledger_booked(const Ledger *ledger);
+uint64_t ledger_reserved(const Ledger *ledger);
+/* The sums that the budget is worked out from. */
+LedgerSums ledger_sums(const Ledger *ledger);

@@ -3,7 +3,7 @@
 
 #include "decide/claims.h"
 #include "decide/faults.h"
-#include "decide/guest_limit.h"
+#include "decide/limit.h"
 #include "units.h"
 
 /* A file that was asked for and does not show is asked for again after this time. */
@@ -103,16 +103,16 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     case PAGING_URGENCY_OVERDUE:
     case PAGING_URGENCY_HARDEST:
         need.presses = true;
-        need.first = true;
+        need.overdue = true;
         break;
     case PAGING_URGENCY_HARDER:
-        need.first = true;
+        need.overdue = true;
         break;
     case PAGING_URGENCY_NONE:
     default:
         break;
     }
-    if (back > look->granted_kib && (!look->booting || look->hangs || need.first))
+    if (back > look->granted_kib && (!look->booting || look->hangs || need.overdue))
         need.need_kib = MAX(need.need_kib, back);
     return need;
 }

@@ -56,7 +56,7 @@ typedef struct PagingLook {
 /* What it claims before the others share. */
 typedef struct PagingNeed {
     uint64_t need_kib; /* at least what it is granted */
-    bool first;        /* goes before all others */
+    bool overdue;      /* its file is past half its deadline: goes before all others */
     bool presses;      /* all others may be squeezed to their minimum for it */
 } PagingNeed;
 

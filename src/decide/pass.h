@@ -2,8 +2,19 @@
 #pragma once
 
 /*
- * The inside of one call of decide(): what its steps hand on to one another. decide.c books the guests and
- * works out budget and demands, pass_share.c shares, pass_tell.c makes of the shares what is told.
+ * The inside of one call of decide(): what its steps hand on to one another, in the order in which they run.
+ *
+ *   book    decide.c        how each guest stands and what it is booked at; the budget
+ *   demand  decide.c        what each needs, and what it must be left with
+ *   claim   pass_restart.c  the claims of those that boot under a limit, or are let go
+ *           pass_claim.c    the claims of starts; serves them all
+ *           pass_restart.c  what restarts, paging files and balloons of guests that boot come to
+ *   share   pass_share.c    ideal targets
+ *   tell    pass_tell.c     the targets that are told now
+ *   limit   limit.c         memory.high
+ *
+ * What is booked stands in the ledger's entries alone (ledger.h); each step that gives memory away raises them there, so the
+ * next one finds less that is free.
  */
 
 #include "decide/claims.h"
@@ -11,33 +22,40 @@
 #include "decide/guest_memory.h"
 #include "decide/pressure.h"
 #include "decide/sharing.h"
-#include "decide/standing.h"
 #include "units.h"
 
-/* What is worked out for one guest in one tick besides its plan. */
+/* One guest in one tick, besides its plan. */
 typedef struct Work {
-    Standing standing;
-    Demand demand;
-    uint64_t held_kib;
-    uint64_t committed_kib; /* now; with fixed memory */
-    uint64_t least_kib;     /* not to be taken below this now, for a reason of the moment; 0: no such reason */
-    PlanRule least_rule;    /* that reason */
-    bool at_least;          /* its share would be less than that, so it gets just that */
-    uint64_t cap_kib;       /* more than that it must not keep, since a claim needs the memory; 0: none does */
-    uint32_t claim;         /* place of its claim in the line, from 1; 0: it has none */
-    PlanRule share_rule;
-    bool limited;         /* memory.high holds it at committed_kib, whatever its balloon is told */
-    bool booting;         /* its driver is not back, or its balloon not where it was told to go */
-    uint64_t natural_kib; /* what it would be booked at without a limit; with fixed memory */
-    uint64_t slack_kib;   /* of its limit */
-    uint64_t boot_to_kib; /* out of the sharing because it boots, and this is what its balloon is to be told; 0: none */
-    PagingNeed paging_need;
+    /*                        written by      read by                                             */
+    LedgerEntry *entry;     /* book            all                                                 */
+    Standing standing;      /* book            all                                                 */
+    uint64_t target_kib;    /* book            claim, share, tell: in force, as far as is known     */
+    uint64_t minimum_kib;   /* book            all: its own, and what it can't see (unseen_kib)     */
+    uint64_t maximum_kib;   /* book            all: its own, as far as memory.max lets it           */
+    uint64_t slack_kib;     /* book            claim, limit: of its limit                           */
+    bool held;              /* book            claim, tell, limit: memory.high holds it at what it is granted */
+    bool limited;           /* book            ... and that is all it has: it boots, or has a paging file     */
+    Demand demand;          /* demand          claim, share                                         */
+    uint64_t least_kib;     /* demand          claim, share: not to be taken below this now; 0: no such reason */
+    PlanRule least_rule;    /* demand          claim, share: that reason                            */
+    uint32_t claim;         /* claim           claim: place of its claim in the line, from 1; 0: it has none  */
+    PagingNeed paging_need; /* claim           claim                                                */
+    uint64_t cap_kib;       /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
+    uint64_t boot_to_kib;   /* claim           tell: told though it does not share; 0: nothing      */
+    bool at_least;          /* share           share: its share would be less than least_kib        */
+    PlanRule share_rule;    /* share           tell                                                 */
 } Work;
 
 struct DecideState {
     GuestMemories memories;
-    LedgerMemory ledger;
+    Ledger ledger;
+    BudgetMemory budget;
     PressureMemory pressure;
+    uint64_t reserve_kib; /* of the last tick, as the next two */
+    uint64_t booked_kib;  /* all guests, with overheads */
+    bool limits_work;     /* some guest was seen whose limit can be set */
+    bool pressed;         /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
+    uint64_t link_usec;   /* the link has been up since then; 0: it is not */
     /* room to work in, one entry per guest, kept from tick to tick */
     size_t capacity;
     Work *work;
@@ -56,23 +74,11 @@ struct DecideState {
     size_t rate_givers;
     uint32_t *rate_guests; /* giver i is guest rate_guests[i] */
     ClaimTerms rate_terms;
-    LedgerBudget rate_budget;
+    Budget rate_budget;
     uint32_t rate_buffer_percent;
-    /* of the last tick */
-    uint64_t reserve_kib;
-    uint64_t booked_kib;   /* all guests, with overheads */
-    GArray *booked_starts; /* of BookedStart, sorted by uuid */
-    bool limits_work;      /* some guest was seen whose limit can be set */
-    uint64_t link_usec;    /* the link has been up since then; 0: it is not */
 };
 
-/* What was booked for a start, for when its guest is seen running. */
-typedef struct BookedStart {
-    char uuid[37];
-    uint64_t booked_kib;
-} BookedStart;
-
-/* The inputs and what the steps hand on to one another. */
+/* The inputs, and what holds for all guests. */
 typedef struct Pass {
     DecideState *state;
     const Snapshot *snapshot;
@@ -81,20 +87,19 @@ typedef struct Pass {
     uint64_t now_usec;
     bool observe; /* nothing is told to any guest */
     bool link_down;
-    bool adopting;             /* a guest's first report is awaited: nobody is squeezed for what is not known of it */
-    uint64_t adopted_risk_kib; /* what guests that are adopted might have beyond their booking */
-    LedgerSums sums;
-    LedgerBudget budget;
-    bool any_apart;         /* somebody gets a target without being counted on */
-    bool shortage;          /* somebody does not have all the want */
-    uint64_t share_kib;     /* what the guests in the sharing may have */
-    uint64_t apart_kib;     /* ... if those apart were in it as well */
-    bool hindered;          /* somebody can't be squeezed, for a reason that came up a moment ago and may pass */
-    uint64_t kept_kib;      /* free memory that is kept for claims and not booked for them yet */
-    uint64_t absent_kib;    /* booked for starts of guests that are not in the snapshot, or run */
-    uint64_t spare_kib;     /* of what is shared: beyond what those that share need; for who boots and is held back */
-    uint64_t read_back_kib; /* in files that are ordered to be ended in this pass */
+    bool adopting;      /* book: a guest's first report is awaited: nobody is squeezed for what is not known of it */
+    Budget budget;      /* book; claim takes the overheads of starts from it */
+    bool hindered;      /* claim: somebody can't be squeezed, for a reason that came up a moment ago and may pass */
+    uint64_t given_kib; /* claim: what those that share are to give up for claims */
+    uint64_t share_kib; /* share: what the guests in the sharing may have */
+    bool shortage;      /* share: somebody does not have all the want */
 } Pass;
+
+static inline GuestMemory *
+memory_of(const Pass *pass, size_t i)
+{
+    return &pass->state->memories.guests[i];
+}
 
 /* Gets a target, and what it has is not part of what is shared. */
 static inline bool
@@ -110,8 +115,17 @@ is_counted_on(const Work *work)
     return work->standing.part == PART_SHARES && !work->standing.not_counted_on;
 }
 
-/* Before the budget is worked out: books the starts that were admitted in earlier ticks. */
-void pass_book_starts(Pass *pass);
+/* What nobody is booked at, now: rule G. */
+static inline uint64_t
+pass_free(const Pass *pass)
+{
+    return pass->snapshot->host.figures_valid
+               ? saturating_sub(pass->budget.budget_kib, ledger_booked(&pass->state->ledger))
+               : 0;
+}
+
+/* What the guests in the sharing may have: the budget without all others, and without what claims are to get. */
+uint64_t pass_shared(const Pass *pass);
 
 /* Writes the budget into the plan. */
 void pass_show_budget(Pass *pass);
@@ -127,23 +141,25 @@ Claim *pass_add_claim(Pass *pass, size_t guest, size_t start);
 const Claim *pass_claim_of(const Pass *pass, size_t guest);
 
 /*
- * Boots under a limit (pass_restart.c). Begins one where guest i was started or reset; before its standing is worked out.
- * overhead_kib: what its QEMU costs.
+ * Guests that boot (pass_restart.c). pass_restart_open: a run begins, or is seen for the first time: what it is granted.
+ * pass_restart_enforced: what its limit lets it have, as in LedgerLook.
  */
-void pass_restart_begin(Pass *pass, size_t i, uint64_t overhead_kib);
-/* From its standing and natural_kib to its booking. */
-void pass_restart_book(Pass *pass, size_t i, uint64_t overhead_kib);
+void pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib);
+uint64_t pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib);
+/* While it boots under a limit, and while it has a file, it is out of the sharing, whatever else is the matter with it. */
+void pass_restart_stand(const Pass *pass, size_t i);
 /* Adds the claims of those that lack memory. */
 void pass_restart_claim(Pass *pass);
 /* After the claims are settled: takes what was granted, decides on paging files and on what balloons are told. */
 void pass_restart_decide(Pass *pass);
-/* After targets are told: remembers the starts that are booked. */
-void pass_restart_finish(Pass *pass);
 
-/* What each guest's limit should be (pass_limit.c), after targets are told. */
-void pass_limit(Pass *pass);
+/*
+ * Before the budget: what was booked for starts that were admitted stands in their entries; what was set aside for one that
+ * waits is looked for anew, in the order of the line.
+ */
+void pass_book_starts(Pass *pass);
 
-/* Settles the claims: books what is granted, and takes from what is shared what others are to give up. */
+/* Settles the claims: books what is granted, and notes what others are to give up. */
 void pass_claim(Pass *pass);
 
 /* Shares the budget: ideal target, stage and rule of every guest that gets a target. */
@@ -151,3 +167,6 @@ void pass_share(Pass *pass);
 
 /* From ideal targets to what is told and shown. */
 void pass_tell(Pass *pass);
+
+/* What each guest's limit should be (limit.c), after targets are told. */
+void pass_limit(Pass *pass);

@@ -58,30 +58,31 @@ giver_of(const Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const GuestSettings *settings = guest->settings;
-    const GuestMemory *memory = &pass->state->memories.guests[i];
     const Work *work = &pass->state->work[i];
+    uint64_t booked = work->entry->booked_kib;
     ClaimGiver giver = {.uuid = guest->uuid, .name = guest->name, .priority = settings->priority};
 
-    if (work->claim != 0) {
-        keeps_all(&giver, work->committed_kib, PLAN_RULE_RESTART);
+    if (work->entry->asked) {
+        keeps_all(&giver, booked, START_BLOCK_AHEAD);
+    } else if (work->claim != 0) {
+        keeps_all(&giver, booked, PLAN_RULE_RESTART);
     } else if (work->standing.rule == PLAN_RULE_STARTING || work->standing.rule == PLAN_RULE_RESET) {
         /* what it is booked at beyond its startup memory comes free when its driver is up */
-        keeps_all(&giver, work->committed_kib, work->standing.rule);
-        giver.least_kib = giver.demand_kib = MIN(settings->startup_kib + settings->fixed_kib, work->committed_kib);
+        keeps_all(&giver, booked, work->standing.rule);
+        giver.least_kib = giver.demand_kib = MIN(settings->startup_kib + settings->fixed_kib, booked);
         giver.late = true;
     } else if (pass->observe || pass->link_down || work->standing.part == PART_OBSERVED) {
-        keeps_all(&giver, work->committed_kib, pass->link_down ? PLAN_RULE_LINK_DOWN : PLAN_RULE_OBSERVE);
+        keeps_all(&giver, booked, pass->link_down ? PLAN_RULE_LINK_DOWN : PLAN_RULE_OBSERVE);
     } else if (!is_counted_on(work)) {
-        keeps_all(&giver, work->committed_kib,
-                  work->standing.rule != PLAN_RULE_COUNT ? work->standing.rule : PLAN_RULE_STUCK);
+        keeps_all(&giver, booked, work->standing.rule != PLAN_RULE_COUNT ? work->standing.rule : PLAN_RULE_STUCK);
     } else {
-        giver.booked_kib = saturating_sub(work->committed_kib, settings->fixed_kib);
-        giver.told_kib = MIN(work->held_kib, giver.booked_kib);
-        giver.least_kib = MAX(settings->minimum_kib, work->least_kib);
+        giver.booked_kib = saturating_sub(booked, settings->fixed_kib);
+        giver.told_kib = MIN(work->target_kib, giver.booked_kib);
+        giver.least_kib = MAX(work->minimum_kib, work->least_kib);
         giver.demand_kib = pass->plan->guests[i].demand_kib;
         giver.want_kib = pass->plan->guests[i].want_kib;
-        giver.rate_kib = memory->stuck.rate_kib;
-        giver.kept_rule = work->least_kib > settings->minimum_kib ? work->least_rule : PLAN_RULE_AT_MINIMUM;
+        giver.rate_kib = memory_of(pass, i)->stuck.rate_kib;
+        giver.kept_rule = work->least_kib > work->minimum_kib ? work->least_rule : PLAN_RULE_AT_MINIMUM;
     }
     return giver;
 }
@@ -135,22 +136,6 @@ collect_givers(Pass *pass)
 
 /* ---- starts ---- */
 
-void
-pass_book_starts(Pass *pass)
-{
-    if (broken(FAULT_RESERVED_NOT_BOOKED))
-        return;
-    for (size_t i = 0; i < pass->snapshot->start_count; i++) {
-        const StartRequest *request = pass->snapshot->starts[i];
-
-        if (request->waiting)
-            continue;
-        ledger_add(&pass->sums, request->booked_kib, broken(FAULT_RESERVED_BARE) ? 0 : admission_overhead(request), 0,
-                   0);
-        pass->plan->reserved_kib += request->booked_kib;
-    }
-}
-
 /* The index of the guest that is to start, if it is known and off; both are sorted by uuid. */
 static size_t
 find_off_guest(const Snapshot *snapshot, const char *uuid)
@@ -172,20 +157,18 @@ find_off_guest(const Snapshot *snapshot, const char *uuid)
     return SIZE_MAX;
 }
 
-/* That it is about to start, and what is booked for that, shows at a guest where it is off, and is counted once. */
+/* That it is about to start shows at a guest where it is off. */
 static void
 show_reserved(Pass *pass, const StartPlan *start)
 {
     size_t i = find_off_guest(pass->snapshot, start->request->uuid);
 
-    if (i == SIZE_MAX) {
-        pass->absent_kib += start->booked_kib;
+    if (i == SIZE_MAX)
         return;
-    }
     pass->plan->guests[i].state = GUEST_STATE_RESERVED;
     pass->plan->guests[i].rule = PLAN_RULE_RESERVED;
-    pass->plan->guests[i].committed_kib = start->booked_kib;
-    pass->plan->guests[i].overhead_kib = start->overhead_kib;
+    if (start->verdict == START_WAITS)
+        pass->plan->guests[i].overhead_kib = start->overhead_kib;
 }
 
 static void
@@ -193,39 +176,40 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
 {
     const StartRequest *request = pass->snapshot->starts[claim->start];
     StartPlan *plan = &pass->plan->starts[claim->start];
-    uint64_t booked;
+    LedgerEntry *entry = ledger_start(&pass->state->ledger, claim->start);
+    uint64_t overhead = entry->overhead_kib;
 
     admission_judge(request, claim, terms, plan);
-    /* what is kept for one that is refused goes to who stands behind it, in the next tick */
-    if (plan->verdict != START_ADMITTED)
-        pass->kept_kib += claim->took_kib;
-    if (plan->verdict == START_WAITS)
-        show_reserved(pass, plan);
-    if (plan->verdict != START_ADMITTED || broken(FAULT_RESERVED_NOT_BOOKED))
-        return;
-    booked = plan->booked_kib - claim->booked_kib;
-    pass->sums.committed_kib += booked;
-    pass->plan->reserved_kib += booked;
-    if (request->waiting && !broken(FAULT_RESERVED_BARE)) {
-        pass->sums.overhead_kib += plan->overhead_kib;
-        ledger_book_overhead(&pass->state->ledger, pass->settings, plan->overhead_kib, &pass->budget);
+    if (plan->verdict == START_ADMITTED) {
+        if (request->waiting && !broken(FAULT_RESERVED_BARE)) {
+            overhead = claim->overhead_kib;
+            budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
+        }
+        if (!broken(FAULT_RESERVED_NOT_BOOKED))
+            ledger_reserve(entry, plan->booked_kib, overhead);
+    } else if (!broken(FAULT_CLAIM_OUTBID)) {
+        /* set aside until it is answered; what is set aside for one that is refused goes to who stands behind it, in the
+           next tick */
+        ledger_reserve(entry, claim->booked_kib + claim->took_kib, 0);
     }
     show_reserved(pass, plan);
 }
 
-/* ---- settling ---- */
-
-/* What is granted to a guest is booked. */
-static void
-book_grant(Pass *pass, const Claim *claim)
+void
+pass_book_starts(Pass *pass)
 {
-    uint64_t granted = claim->granted_kib - claim->booked_kib;
+    for (size_t i = 0; i < pass->snapshot->start_count; i++) {
+        const StartRequest *request = pass->snapshot->starts[i];
+        LedgerEntry *entry = ledger_start(&pass->state->ledger, i);
 
-    pass->kept_kib += saturating_sub(claim->took_kib, granted);
-    pass->sums.committed_kib += granted;
-    pass->state->work[claim->guest].committed_kib += granted;
-    pass->plan->guests[claim->guest].committed_kib += granted;
+        if (request->waiting || broken(FAULT_RESERVED_NOT_BOOKED))
+            ledger_reserve(entry, 0, 0);
+        else
+            ledger_reserve(entry, request->booked_kib, broken(FAULT_RESERVED_BARE) ? 0 : admission_overhead(request));
+    }
 }
+
+/* ---- settling ---- */
 
 /* What the next starts would find, for decide_rate. */
 static void
@@ -243,12 +227,9 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
     state->rate_budget = pass->budget;
     state->rate_buffer_percent = pass->settings->buffer_percent;
     state->rate_terms = *terms;
-    state->rate_terms.free_kib =
-        saturating_sub(pass->budget.budget_kib, pass->sums.committed_kib + pass->adopted_risk_kib + pass->kept_kib);
-    state->rate_terms.owed_kib = saturating_sub(pass->sums.committed_kib, pass->budget.budget_kib);
+    state->rate_terms.free_kib = pass_free(pass);
+    state->rate_terms.owed_kib = saturating_sub(ledger_booked(&state->ledger), pass->budget.budget_kib);
     state->rate_terms.overhead_room_kib = pass->budget.overhead_room_kib;
-    if (!pass->snapshot->host.figures_valid)
-        state->rate_terms.free_kib = 0;
 }
 
 /*
@@ -281,32 +262,27 @@ admission_terms(const Pass *pass)
 static ClaimTerms
 claim_terms(const Pass *pass, uint64_t tolerance_kib)
 {
-    bool valid = pass->snapshot->host.figures_valid;
-    uint64_t committed = pass->sums.committed_kib;
-
     return (ClaimTerms){
-        .free_kib = valid ? saturating_sub(pass->budget.budget_kib, committed + pass->adopted_risk_kib) : 0,
-        .owed_kib = saturating_sub(committed, pass->budget.budget_kib),
-        .overhead_room_kib = valid ? pass->budget.overhead_room_kib : 0,
+        .free_kib = pass_free(pass),
+        .owed_kib = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib),
+        .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
         .tolerance_kib = tolerance_kib,
     };
 }
 
-/* What is kept for a claim or given up for it is not shared; what is granted is booked. */
+/* What is set aside or granted is booked; what others are to give up is not shared. */
 static void
 take_claim(Pass *pass, size_t place, const AdmissionTerms *admission)
 {
     const Claim *claim = &pass->state->claims[place];
-    uint64_t taken = claim->took_kib + claim->given_kib;
 
-    pass->share_kib = saturating_sub(pass->share_kib, taken);
-    pass->apart_kib = saturating_sub(pass->apart_kib, taken);
+    pass->given_kib += claim->given_kib;
     if (claim->guest == SIZE_MAX) {
         judge_start(pass, claim, admission);
         return;
     }
     pass->state->work[claim->guest].claim = (uint32_t)(place + 1);
-    book_grant(pass, claim);
+    ledger_grant(pass->state->work[claim->guest].entry, claim->granted_kib - claim->booked_kib);
 }
 
 static void
@@ -317,6 +293,20 @@ cap_givers(Pass *pass)
     for (size_t i = 0; i < state->rate_givers; i++)
         if (state->givers[i].keep_kib < state->givers[i].booked_kib)
             state->work[state->rate_guests[i]].cap_kib = MAX(state->givers[i].keep_kib, 1);
+}
+
+/* What a guest still holds of the run before comes free for the next one. */
+static void
+claim_start(Pass *pass, size_t start, const AdmissionTerms *terms)
+{
+    const LedgerEntry *entry = ledger_start(&pass->state->ledger, start);
+    Claim *claim = pass_add_claim(pass, SIZE_MAX, start);
+
+    admission_claim(pass->snapshot->starts[start], terms, claim);
+    if (!entry->open)
+        return;
+    claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, entry->booked_kib));
+    claim->overhead_kib = 0;
 }
 
 void
@@ -330,7 +320,7 @@ pass_claim(Pass *pass)
     admission = admission_terms(pass);
     terms = claim_terms(pass, admission.tolerance_kib);
     for (size_t i = 0; i < pass->snapshot->start_count; i++)
-        admission_claim(pass->snapshot->starts[i], &admission, pass_add_claim(pass, SIZE_MAX, i));
+        claim_start(pass, i, &admission);
     claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms);
     for (size_t i = 0; i < state->claim_count; i++)
         take_claim(pass, i, &admission);

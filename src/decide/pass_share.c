@@ -27,10 +27,10 @@ share_rule(const Pass *pass, size_t i, const SharingGuest *shared)
                                                                                      : PLAN_RULE_SHORTAGE;
     if (shared->stage == PLAN_STAGE_SURPLUS)
         return PLAN_RULE_SURPLUS;
-    if (work->demand.want_kib < settings->minimum_kib)
+    if (work->demand.want_kib < work->minimum_kib)
         return PLAN_RULE_AT_MINIMUM;
-    if (shared->target_kib >= settings->maximum_kib && work->demand.want_kib > settings->maximum_kib)
-        return PLAN_RULE_AT_MAXIMUM;
+    if (shared->target_kib >= work->maximum_kib && work->demand.want_kib > work->maximum_kib)
+        return work->maximum_kib < settings->maximum_kib ? PLAN_RULE_BOUND : PLAN_RULE_AT_MAXIMUM;
     return work->demand.starved ? PLAN_RULE_STARVED : PLAN_RULE_SATISFIED;
 }
 
@@ -61,10 +61,10 @@ run_sharing(Pass *pass, uint64_t budget_kib, bool with_apart, SharingResult *res
                 continue;
             state->sharers[count] = (uint32_t)i;
             state->sharing[count++] = (SharingGuest){
-                .minimum_kib = settings->minimum_kib,
+                .minimum_kib = work->minimum_kib,
                 .demand_kib = plan->demand_kib,
                 .want_kib = pass->plan->host_pressure ? plan->demand_kib : plan->want_kib,
-                .maximum_kib = work->cap_kib != 0 ? MIN(settings->maximum_kib, work->cap_kib) : settings->maximum_kib,
+                .maximum_kib = work->cap_kib != 0 ? MIN(work->maximum_kib, work->cap_kib) : work->maximum_kib,
                 .weight = MIN(settings->priority, 100) + 1,
             };
         }
@@ -131,17 +131,23 @@ pass_share(Pass *pass)
     Plan *plan = pass->plan;
     SharingResult result;
     uint64_t assigned = 0;
+    uint64_t apart = 0;
+    bool any_apart = false;
     size_t count;
 
-    plan->sharing_kib = pass->share_kib;
+    pass->share_kib = plan->sharing_kib = pass_shared(pass);
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestSettings *settings = pass->snapshot->guests[i].settings;
+        const Work *work = &pass->state->work[i];
         const GuestPlan *guest = &plan->guests[i];
 
-        if (!is_counted_on(&pass->state->work[i]))
+        if (is_apart(work)) {
+            any_apart = true;
+            apart += saturating_sub(work->entry->booked_kib, guest->guest->settings->fixed_kib);
+        }
+        if (!is_counted_on(work))
             continue;
-        plan->minimums_kib += settings->minimum_kib;
-        plan->demands_kib += MAX(guest->demand_kib, settings->minimum_kib);
+        plan->minimums_kib += work->minimum_kib;
+        plan->demands_kib += MAX(guest->demand_kib, work->minimum_kib);
         plan->wants_kib += guest->want_kib;
         assigned += guest->guest->actual_kib;
     }
@@ -151,8 +157,8 @@ pass_share(Pass *pass)
     count = run_sharing(pass, pass->share_kib, false, &result);
     pass->shortage = result.short_stage != PLAN_STAGE_NONE;
     take_shares(pass, count, false);
-    if (pass->any_apart) {
-        count = run_sharing(pass, pass->apart_kib, true, &result);
+    if (any_apart) {
+        count = run_sharing(pass, pass->share_kib + apart, true, &result);
         take_shares(pass, count, true);
     }
 }

@@ -48,12 +48,12 @@ settle(Pass *pass)
             state->sharers[count] = (uint32_t)i;
             state->calm[count++] = (CalmGuest){
                 .memory = &state->memories.guests[i].calm,
-                .held_kib = work->held_kib,
+                .held_kib = work->target_kib,
                 .actual_kib = guest->actual_kib,
                 .ideal_kib = plan->ideal_kib,
-                .need_kib = MIN(MAX(plan->demand_kib, guest->settings->minimum_kib), plan->ideal_kib),
-                .minimum_kib = guest->settings->minimum_kib,
-                .maximum_kib = guest->settings->maximum_kib,
+                .need_kib = MIN(MAX(plan->demand_kib, work->minimum_kib), plan->ideal_kib),
+                .minimum_kib = work->minimum_kib,
+                .maximum_kib = work->maximum_kib,
                 .cap_kib = work->cap_kib,
                 .weight = plan->weight,
                 .rate_kib = state->memories.guests[i].stuck.rate_kib,
@@ -88,20 +88,16 @@ static void
 admit_raises(Pass *pass)
 {
     DecideState *state = pass->state;
-    uint64_t free_kib = saturating_sub(pass->plan->budget_kib, pass->sums.committed_kib + pass->adopted_risk_kib);
+    uint64_t free_kib = pass_free(pass);
     uint64_t booked = 0;
     size_t count = 0;
     SharingResult result;
 
-    if (!broken(FAULT_CLAIM_OUTBID))
-        free_kib = saturating_sub(free_kib, pass->kept_kib);
-    if (!pass->snapshot->host.figures_valid)
-        free_kib = 0;
     if (broken(FAULT_NO_GATE))
         free_kib = KIB_LIMIT;
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestPlan *plan = &pass->plan->guests[i];
-        uint64_t committed = saturating_sub(state->work[i].committed_kib, plan->guest->settings->fixed_kib);
+        uint64_t committed = saturating_sub(state->work[i].entry->booked_kib, plan->guest->settings->fixed_kib);
 
         if (state->work[i].standing.part != PART_SHARES || plan->target_kib <= committed)
             continue;
@@ -109,7 +105,7 @@ admit_raises(Pass *pass)
         state->sharers[count] = (uint32_t)i;
         state->sharing[count++] = (SharingGuest){
             .minimum_kib = committed,
-            .demand_kib = MIN(MAX(plan->demand_kib, plan->guest->settings->minimum_kib), plan->target_kib),
+            .demand_kib = MIN(MAX(plan->demand_kib, state->work[i].minimum_kib), plan->target_kib),
             .want_kib = plan->target_kib,
             .maximum_kib = plan->target_kib,
             .weight = plan->weight,
@@ -120,7 +116,7 @@ admit_raises(Pass *pass)
         size_t i = state->sharers[slot];
         const SharingGuest *admitted = &state->sharing[slot];
         GuestPlan *plan = &pass->plan->guests[i];
-        uint64_t held = state->work[i].held_kib;
+        uint64_t held = state->work[i].target_kib;
         uint64_t least = MIN(LEAST_PART_KIB, held / LEAST_PART);
 
         if (admitted->target_kib >= plan->target_kib)
@@ -140,11 +136,11 @@ draw_back(Pass *pass, size_t i)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const Work *work = &pass->state->work[i];
     GuestPlan *plan = &pass->plan->guests[i];
-    uint64_t target = clamp_u64(guest->actual_kib, guest->settings->minimum_kib, guest->settings->maximum_kib);
-    uint64_t off = MAX(target, work->held_kib) - MIN(target, work->held_kib);
+    uint64_t target = clamp_u64(guest->actual_kib, work->minimum_kib, work->maximum_kib);
+    uint64_t off = MAX(target, work->target_kib) - MIN(target, work->target_kib);
 
-    plan->target_kib = work->held_kib;
-    if (off > stuck_tolerance(guest->actual_kib) && target + guest->settings->fixed_kib <= work->committed_kib)
+    plan->target_kib = work->target_kib;
+    if (off > stuck_tolerance(guest->actual_kib) && target + guest->settings->fixed_kib <= work->entry->booked_kib)
         plan->target_kib = target;
 }
 
@@ -158,7 +154,7 @@ tell(Pass *pass, size_t i)
     GuestPlan *plan = &pass->plan->guests[i];
 
     if (pass->link_down) {
-        plan->target_kib = work->held_kib;
+        plan->target_kib = work->target_kib;
         plan->rule = PLAN_RULE_LINK_DOWN;
         return;
     }
@@ -169,18 +165,21 @@ tell(Pass *pass, size_t i)
         return;
     }
     /* with a target between two sizes a guest would end above it, and with a host that is full above what is booked */
-    if (plan->target_kib != work->held_kib && !broken(FAULT_PART_PAGES))
+    if (plan->target_kib != work->target_kib && !broken(FAULT_PART_PAGES))
         plan->target_kib = pages_down(plan->target_kib);
-    if (plan->target_kib == work->held_kib && guest->target_known)
+    if (plan->target_kib == work->target_kib && guest->target_known && !plan->moved)
         return;
     if (guest->target_pending || (memory->told && memory->told_kib == plan->target_kib &&
                                   pass->now_usec - memory->told_usec < TELL_AGAIN_USEC)) {
-        plan->target_kib = work->held_kib;
+        plan->target_kib = work->target_kib;
         return;
     }
     plan->tell = true;
     if (!work->limited)
-        plan->committed_kib = MAX(work->committed_kib, plan->target_kib + guest->settings->fixed_kib);
+        ledger_tell(work->entry, plan->target_kib);
+    if (plan->target_kib < guest->actual_kib)
+        memory->shrunk_usec = pass->now_usec;
+    memory->arrived = false;
     memory->told = true;
     memory->told_kib = plan->target_kib;
     memory->told_usec = pass->now_usec;
@@ -203,7 +202,6 @@ finish(Pass *pass)
 {
     Plan *plan = pass->plan;
 
-    plan->committed_kib = pass->absent_kib;
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
         GuestMemory *memory = &pass->state->memories.guests[i];
@@ -225,9 +223,14 @@ finish(Pass *pass)
             if (!pass->link_down)
                 guest_plan->rule = rule;
         } else if (guest->life != GUEST_LIFE_OFF && guest_plan->state != GUEST_STATE_STATIC) {
-            guest_plan->target_kib = work->held_kib; /* it keeps what it was told, or what it has */
+            guest_plan->target_kib = work->target_kib; /* it keeps what it was told, or what it has */
         }
-        if (work->standing.booking == BOOKING_MAXIMUM)
+        guest_plan->ground = work->entry->ground;
+        guest_plan->balloon_kib = work->entry->balloon_kib;
+        guest_plan->committed_kib = work->entry->booked_kib;
+        if (guest_plan->state != GUEST_STATE_RESERVED || guest_plan->overhead_kib == 0)
+            guest_plan->overhead_kib = work->entry->overhead_kib;
+        if (guest->life != GUEST_LIFE_OFF && work->standing.is_void)
             guest_plan->assigned_kib = work->limited ? guest_plan->granted_kib : guest->settings->maximum_kib;
         else if (guest->life != GUEST_LIFE_OFF)
             guest_plan->assigned_kib = guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
@@ -237,9 +240,9 @@ finish(Pass *pass)
         guest_plan->status = status_of(guest_plan);
         guest_plan->flagged_usec = memory->stuck.flagged_usec;
         guest_plan->retry_usec = memory->stuck.flagged_usec != 0 ? memory->stuck.retry_usec : 0;
-        memory->committed_kib = guest_plan->committed_kib;
-        plan->committed_kib += guest_plan->committed_kib;
     }
+    plan->reserved_kib = ledger_reserved(&pass->state->ledger);
+    plan->committed_kib = ledger_booked(&pass->state->ledger);
     plan->free_kib = saturating_sub(plan->budget_kib, plan->committed_kib);
     plan->over_budget = plan->committed_kib > plan->budget_kib;
 }

@@ -64,7 +64,7 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
                    .guest = SIZE_MAX,
                    .start = 0,
                    .need_kib = startup_kib,
-                   .overhead_kib = ledger_estimate_overhead(&settings),
+                   .overhead_kib = overhead_estimate(&settings),
                    .priority = priority};
     ClaimTerms terms = state->rate_terms;
     g_autofree ClaimGiver *givers = NULL;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static gssize
-read_open(int fd, char *buffer, size_t size)
+read_open(int fd, char *buffer, size_t size, bool records)
 {
     size_t length = 0;
 
@@ -21,16 +21,16 @@ read_open(int fd, char *buffer, size_t size)
         if (got == 0)
             break;
         length += (size_t)got;
-        /* such a file is one record, which the kernel hands out whole where it fits; no second read to see its end */
-        if (length == (size_t)got && length + 1 < size && buffer[length - 1] == '\n')
+        /* most such files are one record, which the kernel hands out whole where it fits; no second read to see its end */
+        if (!records && length == (size_t)got && length + 1 < size && buffer[length - 1] == '\n')
             break;
     }
     buffer[length] = '\0';
     return (gssize)length;
 }
 
-gssize
-proc_file_read(const char *path, int *fd, char *buffer, size_t size)
+static gssize
+read_file(const char *path, int *fd, char *buffer, size_t size, bool records)
 {
     for (;;) {
         bool opened = *fd < 0;
@@ -41,7 +41,7 @@ proc_file_read(const char *path, int *fd, char *buffer, size_t size)
             *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (*fd < 0)
             return -1;
-        length = read_open(*fd, buffer, size);
+        length = read_open(*fd, buffer, size, records);
         if (length >= 0)
             return length;
         why = errno;
@@ -51,6 +51,18 @@ proc_file_read(const char *path, int *fd, char *buffer, size_t size)
         if (opened)
             return -1;
     }
+}
+
+gssize
+proc_file_read(const char *path, int *fd, char *buffer, size_t size)
+{
+    return read_file(path, fd, buffer, size, false);
+}
+
+gssize
+proc_file_read_records(const char *path, int *fd, char *buffer, size_t size)
+{
+    return read_file(path, fd, buffer, size, true);
 }
 
 const char *

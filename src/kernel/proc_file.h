@@ -15,6 +15,9 @@
  */
 gssize proc_file_read(const char *path, int *fd, char *buffer, size_t size);
 
+/* The same, where the kernel hands the file out in several records (seq_file): reads on until there are no more. */
+gssize proc_file_read_records(const char *path, int *fd, char *buffer, size_t size);
+
 /* Reads digits into *value and returns what follows them; NULL where there are none or they are too many. */
 const char *proc_file_number(const char *text, uint64_t *value);
 

@@ -21,6 +21,8 @@
  * Which of the two a guest does is learnt by comparing two moments at which the balloon was still at different
  * sizes. Until then a total that moves is believed, one that does not is not.
  *
+ * Memory that is plugged moves size and total without the balloon; which of them, unseen.c finds out.
+ *
  * Every estimate is kept within what is certain, so a guest that lies about its total gains nothing, and errors
  * do not add up.
  */
@@ -57,6 +59,12 @@ void
 balloon_track_answer(BalloonTrack *track, uint64_t size_kib)
 {
     track->last_kib = size_kib;
+}
+
+void
+balloon_track_plug(BalloonTrack *track)
+{
+    track->anchor_known = false;
 }
 
 static void
@@ -115,7 +123,8 @@ balloon_track_report(BalloonTrack *track, uint64_t size_kib, const uint64_t *tot
     uint64_t high = size_kib < track->last_kib ? track->last_kib : size_kib;
     uint64_t size = size_kib;
 
-    if (high - low > STILL_KIB)
+    track->still = high - low <= STILL_KIB;
+    if (!track->still)
         size = clamp_u64(estimate(track, high, total_kib, usable_kib, constant), low, high);
     else if (total_kib != NULL)
         learn(track, size_kib, *total_kib);

@@ -21,6 +21,7 @@ typedef struct BalloonTrack {
     uint64_t anchor_size_kib, anchor_total_kib; /* the last such moment */
     bool first_total_known;
     uint64_t first_total_kib; /* of the first report */
+    bool still;               /* at the last report: the size then is exact */
     bool need_known;
     int64_t need_kib; /* size less usable at the report before */
 } BalloonTrack;
@@ -30,6 +31,12 @@ void balloon_track_reset(BalloonTrack *track, uint64_t size_kib);
 
 /* An answer, after what else it brought was used: the size now. */
 void balloon_track_answer(BalloonTrack *track, uint64_t size_kib);
+
+/*
+ * Memory was plugged or pulled, or the guest's kernel has brought it online: its total moved, or did not, for another reason
+ * than its balloon.
+ */
+void balloon_track_plug(BalloonTrack *track);
 
 /*
  * An answer with a new report: returns the size at the time of that report. total_kib is NULL where the guest

@@ -56,6 +56,16 @@ bounded_actual(const GuestReport *report, const GuestSettings *settings, uint32_
     return MIN(report->actual_kib, limit);
 }
 
+/*
+ * The same, for what is worked out of several answers: QEMU counts a dimm before the XML tells of it. Only a size that can't
+ * be is the guest's claim.
+ */
+static uint64_t
+size_now(const GuestReport *report, const GuestSettings *settings)
+{
+    return report->actual_kib > KIB_LIMIT ? balloon_limit(settings) : report->actual_kib;
+}
+
 /* One of the guest's figures, bounded. Returns false where it is absent or impossible. */
 static bool
 bounded_figure(const GuestReport *report, GuestReportField field, uint64_t value, uint64_t ceiling, GuestDoubt doubt,
@@ -118,6 +128,7 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     track->report_usec = 0;
     track->report_age_usec = 0;
     track->report_span_usec = 0;
+    track->ran_usec[0] = track->ran_usec[1] = 0;
     track->report = (GuestReport){0};
     track->report_actual_kib = 0;
     track->swapped_in_kib = 0;
@@ -125,6 +136,7 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     track->major_faults = 0;
     track->counter_went_back = false;
     balloon_track_reset(&track->balloon, settings->maximum_kib);
+    unseen_reset(&track->unseen, new_process || !track->running);
 }
 
 /*
@@ -135,13 +147,56 @@ static void
 readopt(GuestTrack *track, const GuestRecord *record)
 {
     track->readopted_usec = record->gap_usec;
+    track->ran_usec[0] = track->ran_usec[1] = 0;
     track->report = (GuestReport){0}; /* its counters may begin anew */
     track->baseline_known = false;
     track->driver_up = false;
 }
 
+/* Whether its total is known not to follow its balloon. */
+static bool
+is_constant(const GuestTrack *track, const GuestSettings *settings)
+{
+    return settings->autodeflate || track->balloon.accounting == BALLOON_ACCOUNTING_CONSTANT;
+}
+
+/* The size of an answer that brought no report. */
 static void
-take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *settings, uint64_t now_usec)
+take_size(GuestTrack *track, uint64_t size_kib, uint64_t told_kib, const GuestSettings *settings)
+{
+    uint64_t plugged_kib = 0;
+
+    if (track->driver_up && !is_constant(track, settings))
+        plugged_kib = unseen_note_size(&track->unseen, track->balloon.last_kib, size_kib, told_kib, NULL);
+    if (plugged_kib == 0)
+        return;
+    balloon_track_plug(&track->balloon);
+    /* the report is from before; what it needs is the same beside what was plugged */
+    track->report_actual_kib = saturating_add(track->report_actual_kib, plugged_kib);
+}
+
+/* The size of an answer with a report. */
+static void
+take_sizes(GuestTrack *track, uint64_t size_kib, uint64_t told_kib, const GuestSettings *settings,
+           const GuestSnapshot *figures)
+{
+    const uint64_t *total_kib = figures->has_total ? &figures->total_kib : NULL;
+
+    if (total_kib != NULL && !is_constant(track, settings) &&
+        unseen_note_size(&track->unseen, track->balloon.last_kib, size_kib, told_kib, total_kib) > 0) {
+        balloon_track_plug(&track->balloon);
+        balloon_track_answer(&track->balloon, size_kib);
+    }
+    track->report_actual_kib =
+        balloon_track_report(&track->balloon, size_kib, total_kib, figures->usable_kib, settings->autodeflate);
+    if (total_kib != NULL && unseen_judge(&track->unseen, settings, track->report_actual_kib, *total_kib,
+                                          track->balloon.still, is_constant(track, settings)))
+        balloon_track_plug(&track->balloon);
+}
+
+static void
+take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *settings, uint64_t told_kib,
+            uint64_t now_usec)
 {
     uint64_t seen_usec = MIN(report->answered_usec, now_usec);
     bool first = !track->driver_up;
@@ -156,10 +211,10 @@ take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *s
     track->major_faults =
         counter_delta(track, report, REPORT_MAJOR_FAULTS, track->report.major_faults, report->major_faults);
     track->report_span_usec = first ? 0 : MAX(saturating_sub(seen_usec, track->report_usec), 1);
+    track->ran_usec[1] = track->ran_usec[0];
+    track->ran_usec[0] = first ? 0 : track->report_age_usec;
     if (has(report, REPORT_ACTUAL) && figures.has_usable)
-        track->report_actual_kib = balloon_track_report(&track->balloon, bounded_actual(report, settings, NULL),
-                                                        figures.has_total ? &figures.total_kib : NULL,
-                                                        figures.usable_kib, settings->autodeflate);
+        take_sizes(track, size_now(report, settings), told_kib, settings, &figures);
     track->report = *report;
     track->report_serial++;
     track->report_usec = seen_usec;
@@ -183,11 +238,13 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
         track->baseline_known = true;
         track->last_update_sec = last_update;
     } else if (last_update != 0 && last_update != track->last_update_sec) {
-        take_report(track, report, settings, now_usec);
+        take_report(track, report, settings, record->target_kib, now_usec);
+    } else if (has(report, REPORT_ACTUAL)) {
+        take_size(track, size_now(report, settings), record->target_kib, settings);
     }
     /* after a reset the size is that of before until the driver has set it */
     if (has(report, REPORT_ACTUAL) && (track->driver_up || !record->boot_in_place))
-        balloon_track_answer(&track->balloon, bounded_actual(report, settings, NULL));
+        balloon_track_answer(&track->balloon, size_now(report, settings));
 }
 
 static void
@@ -215,8 +272,10 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
     } else {
         guest->usable_kib = 0;
     }
+    guest->unseen_kib = MIN(track->unseen.unseen_kib, guest->actual_kib);
     guest->report_usec = track->report_usec;
     guest->report_span_usec = track->report_span_usec;
+    guest->rhythm_usec = MIN(track->ran_usec[0], track->ran_usec[1]);
     guest->swapped_in_kib = MIN(track->swapped_in_kib, KIB_LIMIT);
     guest->swapped_out_kib = MIN(track->swapped_out_kib, KIB_LIMIT);
     guest->major_faults = track->major_faults;
@@ -239,6 +298,8 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
         track->report_age_usec = saturating_add(track->report_age_usec, saturating_sub(now_usec, track->looked_usec));
     if (running && track->driver_up && record->gap_usec > track->gap_usec)
         readopt(track, record);
+    if (running && unseen_note_settings(&track->unseen, settings))
+        balloon_track_plug(&track->balloon);
     track->gap_usec = record->gap_usec;
     track->running = running;
     track->in_motion = in_motion;
@@ -247,6 +308,7 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
         take_answer(track, record, settings, now_usec);
 
     guest->uuid = record->uuid;
+    guest->serial = record->serial;
     guest->name = record->name;
     guest->settings = settings;
     guest->life = record->life;

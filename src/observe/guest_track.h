@@ -5,6 +5,7 @@
 
 #include "balloon_track.h"
 #include "snapshot.h"
+#include "unseen.h"
 
 /* Zeroed before its first use; holds nothing to free. */
 typedef struct GuestTrack {
@@ -25,13 +26,15 @@ typedef struct GuestTrack {
     uint64_t report_usec;
     uint64_t report_age_usec; /* time it ran since */
     uint64_t report_span_usec;
-    GuestReport report; /* of that report, as it came */
+    uint64_t ran_usec[2]; /* how long it ran between the last reports, and those before them; 0: not known */
+    GuestReport report;   /* of that report, as it came */
     uint64_t report_actual_kib;
     uint64_t swapped_in_kib;
     uint64_t swapped_out_kib;
     uint64_t major_faults;
     bool counter_went_back;
     BalloonTrack balloon;
+    UnseenTrack unseen;
 } GuestTrack;
 
 /*

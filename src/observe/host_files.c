@@ -2,6 +2,9 @@
 #include "host_files.h"
 
 #include "error.h"
+#include "host_arc.h"
+#include "host_nodes.h"
+#include "host_pools.h"
 #include "kernel/proc_file.h"
 #include "resident.h"
 #include "units.h"
@@ -22,12 +25,14 @@
 #define PRESSURE_WINDOW_USEC (2 * USEC_PER_SEC)
 
 struct HostFiles {
-    char *root;
     char *meminfo_path;
     int meminfo_fd;
     char *pressure_path;
     int pressure_fd;
     bool no_pressure; /* it could not be opened: this kernel has none */
+    HostArc *arc;
+    HostPools *pools;
+    HostNodes *nodes;
     ResidentReader *resident;
 
     int trigger_fd;
@@ -42,12 +47,14 @@ host_files_new(const char *root)
 {
     HostFiles *files = g_new0(HostFiles, 1);
 
-    files->root = g_strdup(root);
     files->meminfo_path = g_strconcat(root, "/proc/meminfo", NULL);
     files->meminfo_fd = -1;
     files->pressure_path = g_strconcat(root, "/proc/pressure/memory", NULL);
     files->pressure_fd = -1;
     files->trigger_fd = -1;
+    files->arc = host_arc_new(root);
+    files->pools = host_pools_new(root);
+    files->nodes = host_nodes_new(root);
     files->resident = resident_reader_new(root);
     return files;
 }
@@ -77,51 +84,13 @@ host_files_free(HostFiles *files)
     stop_watching(files);
     close_if_open(&files->meminfo_fd);
     close_if_open(&files->pressure_fd);
+    host_arc_free(files->arc);
+    host_pools_free(files->pools);
+    host_nodes_free(files->nodes);
     resident_reader_free(files->resident);
     g_free(files->meminfo_path);
     g_free(files->pressure_path);
-    g_free(files->root);
     g_free(files);
-}
-
-/* All pools of all page sizes, by the folder that has one entry a size. */
-static uint64_t
-sum_hugepage_pools(const HostFiles *files)
-{
-    g_autofree char *directory = g_strconcat(files->root, "/sys/kernel/mm/hugepages", NULL);
-    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
-    const char *name;
-    uint64_t sum = 0;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_build_filename(directory, name, "nr_hugepages", NULL);
-        char text[64];
-        uint64_t page_kib, pages;
-        int fd = -1;
-
-        if (!g_str_has_prefix(name, "hugepages-") || proc_file_number(name + strlen("hugepages-"), &page_kib) == NULL)
-            continue;
-        if (proc_file_read(path, &fd, text, sizeof text) >= 0 && proc_file_number(text, &pages) != NULL &&
-            page_kib <= KIB_LIMIT && pages <= KIB_LIMIT / MAX(page_kib, 1))
-            sum = saturating_add(sum, pages * page_kib);
-        close_if_open(&fd);
-    }
-    return sum;
-}
-
-/* Kernels from 4.19 on have the sum of all sizes in meminfo; before, meminfo knows the default size only. */
-static uint64_t
-read_hugepages(const HostFiles *files, const char *meminfo)
-{
-    uint64_t sum, pages, page_kib;
-
-    if (proc_file_find(meminfo, "Hugetlb:", &sum))
-        return sum;
-    sum = sum_hugepage_pools(files);
-    if (sum == 0 && proc_file_find(meminfo, "HugePages_Total:", &pages) &&
-        proc_file_find(meminfo, "Hugepagesize:", &page_kib) && pages <= KIB_LIMIT / MAX(page_kib, 1))
-        sum = pages * page_kib;
-    return sum;
 }
 
 /* avg10 of the line that begins with kind, "0.15" as 15; false where it is not there. */
@@ -178,7 +147,11 @@ read_figures(void *self, HostFigures *figures, GError **error)
         return false;
     }
     read.available_kib = MIN(read.available_kib, read.total_kib);
-    read.hugepages_kib = MIN(read_hugepages(files, text), read.total_kib);
+    host_nodes_read(files->nodes, read.available_kib, &read);
+    read.arc_kib = MIN(host_arc_read(files->arc), read.total_kib - read.available_kib);
+    read.available_kib += read.arc_kib;
+    host_pools_read(files->pools, text, &read);
+    read.hugepages_kib = MIN(read.hugepages_kib, read.total_kib);
     if (proc_file_find(text, "SwapTotal:", &read.swap_total_kib) &&
         proc_file_find(text, "SwapFree:", &read.swap_free_kib))
         read.swap_free_kib = MIN(read.swap_free_kib, read.swap_total_kib);
@@ -188,11 +161,11 @@ read_figures(void *self, HostFigures *figures, GError **error)
 }
 
 static bool
-read_resident(void *self, const GuestRecord *guest, uint64_t *resident_kib)
+read_resident(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident)
 {
     HostFiles *files = self;
 
-    return resident_reader_read(files->resident, guest->pid, resident_kib);
+    return resident_reader_read(files->resident, guest->pid, settings, resident);
 }
 
 HostWorld

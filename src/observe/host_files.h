@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The host's figures from /proc and the cgroup tree, below a root prefix so that tests feed recorded
+ * The host's figures from /proc, /sys and the cgroup tree, below a root prefix so that tests feed recorded
  * files. Fills the HostWorld of the daemon.
  */
 

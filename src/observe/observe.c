@@ -62,18 +62,18 @@ observe_host(Observer *observer, const HostWorld *host, WorldLink link, HostSnap
     observer->pressure = false;
 }
 
-static uint64_t
-resident(const HostWorld *host, const GuestRecord *record)
+static void
+observe_resident(const HostWorld *host, const GuestRecord *record, const GuestSettings *settings, GuestSnapshot *guest)
 {
-    uint64_t kib;
+    GuestResident resident = {0};
 
-    if (host->resident(host->self, record, &kib))
-        return kib;
     /* an answer of an earlier QEMU tells nothing about this one */
-    if ((record->report.fields & REPORT_RESIDENT) == 0 || record->report.resident_kib > KIB_LIMIT ||
-        (record->report.asked_usec < record->boot_usec && !record->boot_in_place))
-        return 0;
-    return record->report.resident_kib;
+    if (!host->resident(host->self, record, settings, &resident) && (record->report.fields & REPORT_RESIDENT) != 0 &&
+        record->report.resident_kib <= KIB_LIMIT &&
+        (record->report.asked_usec >= record->boot_usec || record->boot_in_place))
+        resident.memory_kib = record->report.resident_kib;
+    guest->resident_kib = resident.memory_kib;
+    guest->group_other_kib = resident.other_kib;
 }
 
 static void
@@ -122,7 +122,7 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
                          period_usec(settings[i], interval_usec), now_usec, &snapshot->guests[i]);
         if (records[i]->life == GUEST_LIFE_OFF)
             continue;
-        snapshot->guests[i].resident_kib = resident(&ports->host, records[i]);
+        observe_resident(&ports->host, records[i], settings[i], &snapshot->guests[i]);
         if (ports->limits.read != NULL)
             ports->limits.read(ports->limits.self, records[i], &snapshot->guests[i].limits);
     }

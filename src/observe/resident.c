@@ -3,10 +3,11 @@
 /*
  * The memory of a guest's QEMU, from the best source there is:
  *
- * - memory.stat of the guest's own cgroup (v2): anonymous, shared (memfd) and kernel memory (page tables and
- *   the like), and no page cache of its disks (kernel/guest_group.h finds it).
- * - else RssAnon and RssShmem of /proc/PID/status, which leave out QEMU's program file; page tables are missing
- *   there.
+ * - memory.stat of the guest's own cgroup (v2): anonymous and kernel memory (page tables and the like), and, of a
+ *   guest whose memory lies there, shared memory or files; page cache of its disks is not told from the latter
+ *   (kernel/guest_group.h finds the group).
+ * - else the same of RssAnon, RssShmem and RssFile of /proc/PID/status; page tables are missing there, and RssFile has
+ *   QEMU's program in it.
  *
  * Cost: one pread of a file that is kept open per guest and tick, some 10 microseconds; where a process lives
  * is looked up when it is first asked for and again every LOOKUP_TICKS. A kept file belongs to its process or
@@ -127,42 +128,73 @@ find_source(ResidentReader *reader, Process *process)
     process->found_tick = reader->tick;
 }
 
-/* In bytes; kernel memory was one figure only from Linux 5.18 on. */
+/* Where a process or a group has its memory, in KiB. */
+typedef struct Parts {
+    uint64_t anon_kib;
+    uint64_t file_kib; /* of files, without shared memory */
+    uint64_t shmem_kib;
+    uint64_t kernel_kib;
+} Parts;
+
+/* In bytes; kernel memory was one figure only from Linux 5.18 on. "file" has shared memory in it (NR_FILE_PAGES). */
 static bool
-sum_memory_stat(const char *text, uint64_t *kib)
+read_memory_stat(const char *text, Parts *parts)
 {
-    static const char *const parts[] = {"kernel_stack ", "pagetables ", "sec_pagetables ", "percpu ", "sock ",
+    static const char *const names[] = {"kernel_stack ", "pagetables ", "sec_pagetables ", "percpu ", "sock ",
                                         "vmalloc ",      "slab "};
-    uint64_t anon, shmem, kernel = 0, part;
+    uint64_t anon, file = 0, shmem, kernel = 0, part;
 
     if (!proc_file_find(text, "anon ", &anon) || !proc_file_find(text, "shmem ", &shmem))
         return false;
+    proc_file_find(text, "file ", &file);
     if (!proc_file_find(text, "kernel ", &kernel)) {
-        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
-            if (proc_file_find(text, parts[i], &part))
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+            if (proc_file_find(text, names[i], &part))
                 kernel = saturating_add(kernel, part);
         }
     }
-    *kib = kib_from_bytes(saturating_add(saturating_add(anon, shmem), kernel));
+    *parts = (Parts){.anon_kib = kib_from_bytes(anon),
+                     .file_kib = kib_from_bytes(saturating_sub(file, shmem)),
+                     .shmem_kib = kib_from_bytes(shmem),
+                     .kernel_kib = kib_from_bytes(kernel)};
     return true;
 }
 
 /* In KiB. A process that has ended and was not waited for has no such lines. */
 static bool
-sum_status(const char *text, uint64_t *kib)
+read_status(const char *text, Parts *parts)
 {
-    uint64_t anon, shmem;
+    *parts = (Parts){0};
+    proc_file_find(text, "RssFile:", &parts->file_kib);
+    return proc_file_find(text, "RssAnon:", &parts->anon_kib) && proc_file_find(text, "RssShmem:", &parts->shmem_kib);
+}
 
-    if (!proc_file_find(text, "RssAnon:", &anon) || !proc_file_find(text, "RssShmem:", &shmem))
-        return false;
-    *kib = saturating_add(anon, shmem);
-    return true;
+/*
+ * Which of it is the guest's memory. Shared memory and files hold more than that (an image on tmpfs, the page cache of
+ * disks), but of these the guest's own memory is no more than all that its QEMU gives it.
+ */
+static void
+take_parts(const Parts *parts, const GuestSettings *settings, GuestResident *resident)
+{
+    uint64_t most = saturating_add(settings->maximum_kib, settings->fixed_kib), backed = 0, other = parts->shmem_kib;
+
+    if (settings->bar == BALLOON_BAD_MEMORY)
+        most = KIB_LIMIT;
+    if (settings->source != MEMORY_ANONYMOUS) { /* its file may lie on tmpfs, and is shared memory then */
+        backed = MIN(parts->shmem_kib, most);
+        other -= backed;
+    }
+    if (settings->source == MEMORY_FILE)
+        backed = MIN(saturating_add(backed, parts->file_kib), most);
+    resident->memory_kib = saturating_add(saturating_add(parts->anon_kib, parts->kernel_kib), backed);
+    resident->other_kib = other;
 }
 
 static bool
-read_source(ResidentReader *reader, Process *process, uint64_t *kib)
+read_source(ResidentReader *reader, Process *process, const GuestSettings *settings, GuestResident *resident)
 {
     char buffer[8192];
+    Parts parts;
     bool was_open = process->fd >= 0;
     gssize length = proc_file_read(process->path, &process->fd, buffer, sizeof buffer);
 
@@ -174,13 +206,14 @@ read_source(ResidentReader *reader, Process *process, uint64_t *kib)
         close(process->fd);
         process->fd = -1;
     }
-    if (length < 0)
+    if (length < 0 || !(process->is_cgroup ? read_memory_stat(buffer, &parts) : read_status(buffer, &parts)))
         return false;
-    return process->is_cgroup ? sum_memory_stat(buffer, kib) : sum_status(buffer, kib);
+    take_parts(&parts, settings, resident);
+    return true;
 }
 
 bool
-resident_reader_read(ResidentReader *reader, pid_t pid, uint64_t *resident_kib)
+resident_reader_read(ResidentReader *reader, pid_t pid, const GuestSettings *settings, GuestResident *resident)
 {
     Process *process;
 
@@ -195,8 +228,8 @@ resident_reader_read(ResidentReader *reader, pid_t pid, uint64_t *resident_kib)
     }
     process->asked_tick = reader->tick;
     if (process->path != NULL && reader->tick - process->found_tick < LOOKUP_TICKS &&
-        read_source(reader, process, resident_kib))
+        read_source(reader, process, settings, resident))
         return true;
     find_source(reader, process);
-    return read_source(reader, process, resident_kib);
+    return read_source(reader, process, settings, resident);
 }

@@ -11,8 +11,8 @@ typedef struct ResidentReader ResidentReader;
 ResidentReader *resident_reader_new(const char *root);
 void resident_reader_free(ResidentReader *reader);
 
-/* As HostWorld.resident. */
-bool resident_reader_read(ResidentReader *reader, pid_t pid, uint64_t *resident_kib);
+/* As HostWorld.resident, of the QEMU with this pid. */
+bool resident_reader_read(ResidentReader *reader, pid_t pid, const GuestSettings *settings, GuestResident *resident);
 
 /* Once a tick: lets go of processes that were not asked for any more. */
 void resident_reader_tick(ResidentReader *reader);

@@ -42,6 +42,7 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_STALE:
     case PLAN_RULE_SETTLING:
     case PLAN_RULE_LIMIT:
+    case PLAN_RULE_LET_BE:
     case PLAN_RULE_MAKE_ROOM:
         return g_strdup_printf("it has %s", assigned);
     case PLAN_RULE_STEP:
@@ -59,6 +60,9 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_NO_DRIVER:
     case PLAN_RULE_STARTING:
     case PLAN_RULE_ADOPTING:
+    case PLAN_RULE_BROUGHT:
+    case PLAN_RULE_LET_GO:
+    case PLAN_RULE_BOUND:
     case PLAN_RULE_RESET:
     case PLAN_RULE_UNRESPONSIVE:
     case PLAN_RULE_FROZEN:

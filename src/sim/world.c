@@ -441,14 +441,14 @@ host_read(void *self, HostFigures *figures, GError **error)
 }
 
 static bool
-host_resident(void *self, const GuestRecord *guest, uint64_t *resident_kib)
+host_resident(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident)
 {
     SimWorld *world = self;
     const SimSeat *seat = sim_world_seat(world, guest->uuid);
 
     if (seat == NULL || !seat->guest.running)
         return false;
-    *resident_kib = sim_guest_resident(&seat->guest);
+    *resident = (GuestResident){.memory_kib = sim_guest_resident(&seat->guest)};
     return true;
 }
 

@@ -53,6 +53,7 @@ set_life(Guest *guest, GuestLife life, bool migrating)
     if (guest->record.life == GUEST_LIFE_OFF)
         return;
     guest->record.life = life;
+    guest->job_denied = guest->job_denied && !migrating;
     if (migrating)
         guest->record.migrating = true;
     else
@@ -91,14 +92,25 @@ on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detai
         return 0;
     watch = hooks->handle->watch;
     switch (event) {
+    case VIR_DOMAIN_EVENT_DEFINED:
+        if (detail == VIR_DOMAIN_EVENT_DEFINED_ADDED)
+            guest_note_defined(guest);
+        else
+            guest->changes++;
+        break;
     case VIR_DOMAIN_EVENT_STARTED:
         if (detail == VIR_DOMAIN_EVENT_STARTED_WAKEUP)
             set_life(guest, GUEST_LIFE_RUNNING, false);
         else
             guest_note_start(guest, is_resumed(detail));
+        /* Its memory only begins to arrive (qemu_migration.c, qemuMigrationDstPrepareActive), or is there, and another event
+           tells that it runs (qemu_saveimage.c, qemuSaveImageStartVM). */
+        if (detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED || detail == VIR_DOMAIN_EVENT_STARTED_RESTORED)
+            set_life(guest, GUEST_LIFE_PAUSED, detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED);
         break;
     case VIR_DOMAIN_EVENT_STOPPED:
         guest_note_off(guest, stop_kind(detail));
+        guest->reverting = detail == VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT;
         break;
     case VIR_DOMAIN_EVENT_SUSPENDED:
         set_life(guest, GUEST_LIFE_PAUSED,
@@ -120,7 +132,7 @@ on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detai
         set_life(guest, GUEST_LIFE_PAUSED, false);
         break;
     default:
-        /* Defined, undefined, shutting down: the reading tells. */
+        /* Undefined, shutting down: the reading tells. */
         guest->changes++;
         break;
     }
@@ -179,10 +191,11 @@ on_balloon_change(virConnectPtr connection, virDomainPtr domain, unsigned long l
         inventory_read_guest(hooks->handle->watch, guest);
 }
 
+/* A virtio-mem device has plugged or unplugged something: what it has stands in the live XML. */
 static void
 on_memory_device(virConnectPtr connection, virDomainPtr domain, const char *alias, unsigned long long size, void *data)
 {
-    on_balloon_change(connection, domain, size, data);
+    reread(data, domain);
 }
 
 /* An outgoing migration, save or dump has begun another pass over the memory (QEMU's MIGRATION_PASS; libvirt
@@ -196,6 +209,7 @@ on_migration_iteration(virConnectPtr connection, virDomainPtr domain, int iterat
     if (guest == NULL || guest->record.migrating || guest->record.life == GUEST_LIFE_OFF)
         return;
     guest->record.migrating = true;
+    guest->job_denied = false;
     watch_note_change(hooks->handle->watch);
 }
 

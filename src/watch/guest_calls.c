@@ -2,25 +2,16 @@
 #include "guest_calls.h"
 
 #include "error.h"
+#include "guest_period.h"
 #include "inventory.h"
 #include "link.h"
 #include "monitor_call.h"
 #include "units.h"
 
-#define PERIOD_RETRY_USEC (5 * USEC_PER_SEC)
-#define PERIOD_RETRY_MAX_USEC (300 * USEC_PER_SEC)
-
 /* Of a guest that libvirt has locked until its hook is answered. */
 #define STARTING_TEXT "libvirt is about to start the guest"
 
 static void pump(Watch *watch, Guest *guest);
-static void stop_check(Watch *watch);
-
-static uint64_t
-now_usec(void)
-{
-    return (uint64_t)g_get_monotonic_time();
-}
 
 /* Rounded up: a timer must not go off before its time. */
 static guint
@@ -128,6 +119,8 @@ take_job(Watch *watch, Guest *guest, const MonitorCall *call)
     if (call->job == MONITOR_JOB_UNKNOWN)
         return;
     guest->job_doubt = false;
+    if (migrating || guest->record.migrating)
+        guest->job_denied = !migrating;
     if (guest->record.migrating != migrating) {
         guest->record.migrating = migrating;
         watch_note_change(watch);
@@ -135,7 +128,7 @@ take_job(Watch *watch, Guest *guest, const MonitorCall *call)
 }
 
 static void
-end_report(Watch *watch, Guest *guest, const MonitorCall *call)
+end_report(Guest *guest, const MonitorCall *call)
 {
     if (call->error != NULL) {
         g_debug("%s", call->error->message);
@@ -144,37 +137,24 @@ end_report(Watch *watch, Guest *guest, const MonitorCall *call)
     if (call->boots != guest->record.boots || guest->record.life == GUEST_LIFE_OFF)
         return;
     monitor_call_read_report(call, &guest->record.report);
+    guest_show_target(guest); /* the balloon's size is part of it while no target is known */
 }
 
 static void
-end_target(Watch *watch, Guest *guest, const MonitorCall *call)
+end_target(Guest *guest, const MonitorCall *call)
 {
     const GuestRecord *record = &guest->record;
+    bool same_process = call->serial == record->serial && call->runs == guest->runs;
     uint64_t actual_kib = (record->report.fields & REPORT_ACTUAL) != 0 ? record->report.actual_kib : 0;
     TargetFate fate = call->error == NULL ? TARGET_TAKEN : call->certain ? TARGET_NOT_TAKEN : TARGET_UNCERTAIN;
 
     /* Which of the two processes took it can't be told. */
-    if (call->runs != guest->runs && fate == TARGET_TAKEN)
+    if (!same_process && fate == TARGET_TAKEN)
         fate = TARGET_UNCERTAIN;
+    if (fate == TARGET_UNCERTAIN)
+        guest_note_stray_target(guest, call->target_kib);
     target_book_end(&guest->target, record->uuid, fate, actual_kib, call->error);
     guest_show_target(guest);
-}
-
-static void
-end_period(Watch *watch, Guest *guest, const MonitorCall *call)
-{
-    if (call->runs != guest->runs)
-        return;
-    if (call->error == NULL) {
-        guest->period_failures = 0;
-        guest->period_known = true;
-        guest->period_sec = call->period_sec;
-        return;
-    }
-    g_debug("%s", call->error->message);
-    guest->period_retry_usec =
-        now_usec() + MIN(PERIOD_RETRY_USEC << MIN(guest->period_failures, 10u), PERIOD_RETRY_MAX_USEC);
-    guest->period_failures++;
 }
 
 static void
@@ -192,7 +172,7 @@ on_call_late(void *user_data, const char *uuid)
     guest_show_target(guest);
     round_leave(watch, guest);
     watch_note_change(watch);
-    stop_check(watch);
+    guest_period_check_stop(watch);
 }
 
 static void
@@ -203,7 +183,8 @@ on_call_done(void *user_data, const char *uuid, void *data, CallEnd end)
     Guest *guest = registry_find(watch->registry, uuid);
 
     if (guest == NULL) {
-        stop_check(watch);
+        registry_end_stray_call(watch->registry, uuid);
+        guest_period_check_stop(watch);
         return;
     }
     if (!guest->record.answering) {
@@ -221,24 +202,29 @@ on_call_done(void *user_data, const char *uuid, void *data, CallEnd end)
             call->error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED, "libvirt is away");
         }
     }
-    take_job(watch, guest, call);
+    /* What was asked of the guest that had this uuid before tells nothing of this one, but for its target. */
+    if (call->serial == guest->record.serial)
+        take_job(watch, guest, call);
     switch (call->kind) {
     case MONITOR_CALL_REPORT:
-        end_report(watch, guest, call);
+        if (call->serial == guest->record.serial)
+            end_report(guest, call);
         round_leave(watch, guest);
         break;
     case MONITOR_CALL_TARGET:
-        end_target(watch, guest, call);
+        end_target(guest, call);
         break;
     case MONITOR_CALL_PERIOD:
-        end_period(watch, guest, call);
+        guest_period_end_call(guest, call);
+        break;
+    case MONITOR_CALL_JOB:
         break;
     }
     /* Its end has not been heard of yet, or never will be. */
     if (call->not_running && guest->record.life != GUEST_LIFE_OFF)
         inventory_read_guest(watch, guest);
     guest_calls_settle(watch, guest);
-    stop_check(watch);
+    guest_period_check_stop(watch);
 }
 
 static void
@@ -254,21 +240,14 @@ submit(Watch *watch, Guest *guest, MonitorCall *call)
         .user_data = watch,
     };
 
+    call->serial = guest->record.serial;
     call->boots = guest->record.boots;
     call->runs = guest->runs;
     guest->call_is_question = call->kind == MONITOR_CALL_REPORT;
     guest->call_round = watch->rounds;
     call->ask_job = guest->record.migrating || guest->job_doubt || call->kind == MONITOR_CALL_TARGET;
+    guest->job_doubt = false;
     call_pool_submit(watch->monitor, guest->record.uuid, &spec);
-}
-
-static bool
-period_is_due(const Watch *watch, const Guest *guest)
-{
-    return guest->period_wished && guest->period_known && guest->period_sec != guest->period_wish_sec &&
-           guest->record.life == GUEST_LIFE_RUNNING && !guest->record.migrating &&
-           link_state(watch->link) == WORLD_LINK_READ_WRITE && now_usec() >= guest->period_retry_usec &&
-           !hook_notes_waits(watch->hooks, guest->record.uuid);
 }
 
 static void
@@ -283,12 +262,15 @@ pump(Watch *watch, Guest *guest)
     if (target_book_send(&guest->target, &target_kib)) {
         call = monitor_call_new(MONITOR_CALL_TARGET, guest->record.uuid, guest->record.name);
         call->target_kib = target_kib;
-    } else if (period_is_due(watch, guest)) {
+    } else if (guest_period_is_due(watch, guest)) {
         call = monitor_call_new(MONITOR_CALL_PERIOD, guest->record.uuid, guest->record.name);
         call->period_sec = guest->period_wish_sec;
     } else if (guest->report_wanted) {
         guest->report_wanted = false;
         call = monitor_call_new(MONITOR_CALL_REPORT, guest->record.uuid, guest->record.name);
+    } else if (guest->job_doubt && guest->record.life != GUEST_LIFE_RUNNING) {
+        /* One that runs is asked with its next report. */
+        call = monitor_call_new(MONITOR_CALL_JOB, guest->record.uuid, guest->record.name);
     } else {
         return;
     }
@@ -355,7 +337,7 @@ guest_calls_disconnect(Watch *watch)
 {
     registry_foreach(watch->registry, disconnect, watch);
     round_end(watch);
-    stop_check(watch);
+    guest_period_check_stop(watch);
 }
 
 /* ---- wishes ---- */
@@ -387,100 +369,4 @@ guest_calls_set_target(Watch *watch, const char *uuid, uint64_t target_kib, Gues
     target_book_wish(&guest->target, uuid, target_kib, done, user_data);
     guest_show_target(guest);
     pump(watch, guest);
-}
-
-void
-guest_calls_set_period(Watch *watch, const char *uuid, uint32_t seconds)
-{
-    Guest *guest = registry_find(watch->registry, uuid);
-
-    if (guest == NULL || watch->stop.active)
-        return;
-    if (!guest->period_wished || guest->period_wish_sec != seconds)
-        guest->period_retry_usec = 0;
-    guest->period_wished = true;
-    guest->period_wish_sec = seconds;
-    pump(watch, guest);
-}
-
-/* ---- stop ---- */
-
-static gboolean
-on_stopped(void *data)
-{
-    WatchHandle *handle = data;
-
-    if (handle->watch != NULL)
-        handle->watch->stop.done(handle->watch->stop.user_data);
-    watch_handle_unref(handle);
-    return G_SOURCE_REMOVE;
-}
-
-static void
-stop_end(Watch *watch)
-{
-    if (watch->stop.ended)
-        return;
-    watch->stop.ended = true;
-    g_clear_handle_id(&watch->stop.timer, g_source_remove);
-    watch_post(on_stopped, watch_handle_ref(watch->handle));
-}
-
-typedef struct Due {
-    Watch *watch;
-    unsigned count;
-} Due;
-
-static void
-count_due(Guest *guest, void *data)
-{
-    Due *due = data;
-
-    if (period_is_due(due->watch, guest) && !call_pool_is_late(due->watch->monitor, guest->record.uuid))
-        due->count++;
-}
-
-static void
-stop_check(Watch *watch)
-{
-    Due due = {.watch = watch};
-
-    if (!watch->stop.active || watch->stop.ended)
-        return;
-    if (guest_calls_possible(watch))
-        registry_foreach(watch->registry, count_due, &due);
-    if (due.count == 0)
-        stop_end(watch);
-}
-
-static gboolean
-on_stop_timer(void *data)
-{
-    Watch *watch = data;
-
-    watch->stop.timer = 0;
-    stop_end(watch);
-    return G_SOURCE_REMOVE;
-}
-
-/* To what its definition says; a transient guest has none but what it was started with. */
-static void
-restore_period(Guest *guest, void *data)
-{
-    Watch *watch = data;
-
-    if (!guest->period_wished)
-        return;
-    guest->period_wish_sec =
-        guest->record.inactive_xml != NULL ? guest_xml_period(guest->record.inactive_xml) : guest->period_first_sec;
-    guest->period_retry_usec = 0;
-    pump(watch, guest);
-}
-
-void
-guest_calls_restore_periods(Watch *watch, uint64_t deadline_usec)
-{
-    watch->stop.timer = g_timeout_add(msec_of(deadline_usec), on_stop_timer, watch);
-    registry_foreach(watch->registry, restore_period, watch);
-    stop_check(watch);
 }

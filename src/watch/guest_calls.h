@@ -5,7 +5,7 @@
  * The calls that enter a guest's monitor: how is your memory, take this target, report so often. They can hang
  * with the guest and can't be cancelled (qemu_monitor.c, qemuMonitorSend waits without a timeout). A guest has at
  * most one; what else is wanted of it waits in its Guest, the newest target first, then the period, then the
- * question for a report.
+ * question for a report, then whether a job holds it.
  */
 
 #include "watch_private.h"
@@ -13,7 +13,6 @@
 /* GuestWorld's, with their contracts. */
 void guest_calls_collect(Watch *watch, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data);
 void guest_calls_set_target(Watch *watch, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
-void guest_calls_set_period(Watch *watch, const char *uuid, uint32_t seconds);
 
 /* Calls may be made now: the connection is up and the inventory complete. */
 bool guest_calls_possible(const Watch *watch);
@@ -27,6 +26,3 @@ void guest_calls_follow_hooks(Watch *watch);
 void guest_calls_forget(Watch *watch, Guest *guest);
 /* The connection is gone: whoever waits is told. */
 void guest_calls_disconnect(Watch *watch);
-
-/* Puts the periods back that were changed, then calls watch->stop.done, at the latest at deadline_usec. */
-void guest_calls_restore_periods(Watch *watch, uint64_t deadline_usec);

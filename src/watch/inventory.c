@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "guest_calls.h"
+#include "guest_read.h"
 #include "link.h"
 #include "units.h"
 #include "virt.h"
@@ -16,6 +17,10 @@
 #define READ_WAIT_USEC (60 * USEC_PER_SEC)
 #define LIST_DEADLINE_USEC (3 * USEC_PER_SEC)
 #define RETRY_MAX_SEC 30
+/* What changes without an event is looked for so often where it matters soon, and at each turn for one guest in so many of
+   the others: all of them in five minutes. */
+#define LOOK_SEC 10
+#define LOOK_TURNS 30
 
 /* ---- one guest ---- */
 
@@ -39,101 +44,44 @@ read_call_free(void *data)
     g_free(call);
 }
 
-/* A libvirtd that was started after the end doesn't know (virdomainobjlist.c, virDomainObjListLoadConfig). */
-static StopKind
-stop_kind(int reason)
-{
-    switch (reason) {
-    case VIR_DOMAIN_SHUTOFF_UNKNOWN:
-        return STOP_UNTOLD;
-    case VIR_DOMAIN_SHUTOFF_MIGRATED:
-    case VIR_DOMAIN_SHUTOFF_SAVED:
-    case VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT:
-        return STOP_KEPT;
-    default:
-        return STOP_OVER;
-    }
-}
-
-static void
-take_state(GuestReading *reading, int state, int reason)
-{
-    switch (state) {
-    case VIR_DOMAIN_SHUTOFF:
-        reading->life = GUEST_LIFE_OFF;
-        reading->stop = stop_kind(reason);
-        break;
-    case VIR_DOMAIN_PAUSED:
-        reading->life = GUEST_LIFE_PAUSED;
-        reading->migrating = reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_POSTCOPY ||
-                             reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED;
-        break;
-    case VIR_DOMAIN_PMSUSPENDED:
-        reading->life = GUEST_LIFE_SUSPENDED;
-        break;
-    case VIR_DOMAIN_CRASHED:
-        /* With its QEMU kept for a look at it, or without. */
-        reading->life = reading->id >= 0 ? GUEST_LIFE_PAUSED : GUEST_LIFE_OFF;
-        break;
-    default:
-        /* Running, blocked, shutting down: it has memory, and its driver may answer. */
-        reading->life = GUEST_LIFE_RUNNING;
-        reading->migrating = state == VIR_DOMAIN_RUNNING &&
-                             (reason == VIR_DOMAIN_RUNNING_POSTCOPY || reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED);
-        reading->resumed = state == VIR_DOMAIN_RUNNING &&
-                           (reason == VIR_DOMAIN_RUNNING_MIGRATED || reason == VIR_DOMAIN_RUNNING_RESTORED ||
-                            reason == VIR_DOMAIN_RUNNING_FROM_SNAPSHOT);
-        break;
-    }
-}
-
-static bool
-read_domain(VirtLane *lane, ReadCall *call)
-{
-    GuestReading *reading = &call->reading;
-    g_autoptr(virDomain) domain = virt_lane_domain(lane, reading->uuid, true, &call->error);
-    int state = VIR_DOMAIN_NOSTATE, reason = 0, persistent;
-
-    if (domain == NULL)
-        return false;
-    reading->name = g_strdup(virDomainGetName(domain));
-    reading->id = (int)virDomainGetID(domain);
-    if (virDomainGetState(domain, &state, &reason, 0) < 0 || (persistent = virDomainIsPersistent(domain)) < 0)
-        goto failed;
-    take_state(reading, state, reason);
-    if (reading->life != GUEST_LIFE_OFF) {
-        char *text = virDomainGetXMLDesc(domain, 0);
-
-        if (text == NULL)
-            goto failed;
-        reading->live_xml = g_strdup(text);
-        free(text);
-        reading->pid = process_read_pid(call->pid_directory, reading->name);
-    }
-    if (persistent > 0) {
-        char *text = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
-
-        if (text == NULL)
-            goto failed;
-        reading->inactive_xml = g_strdup(text);
-        free(text);
-    }
-    return true;
-
-failed:
-    virt_take_error(&call->error, "can't read the guest %s", reading->name);
-    return false;
-}
-
 static bool
 run_read(void *lane, void *data)
 {
     ReadCall *call = data;
 
-    if (read_domain(lane, call))
+    if (guest_read(lane, call->pid_directory, &call->reading, &call->error))
         return true;
     virt_lane_forget(lane, call->reading.uuid);
     return virt_lane_is_alive(lane);
+}
+
+/*
+ * Of some things libvirt sends no event: a managed save image that is removed, memory that a virtio-mem device is asked for,
+ * a definition's part that is changed for the next start only (virsh setmem --config), a statistics period, the end of an
+ * incoming migration whose guest stays paused, a start that fails (qemu_driver.c and qemu_process.c, where no event is
+ * queued).
+ */
+static void
+look_again(Guest *guest, void *data)
+{
+    Watch *watch = data;
+    const GuestRecord *record = &guest->record;
+    bool matters = guest->has_size_ask || guest->coming || record->saved_xml != NULL ||
+                   (record->migrating && record->life != GUEST_LIFE_RUNNING);
+
+    if (guest->shown && (matters || (watch->inventory.looked + record->serial) % LOOK_TURNS == 0) &&
+        !call_pool_is_busy(watch->reads, record->uuid))
+        inventory_read_guest(watch, guest);
+}
+
+static gboolean
+on_look(void *data)
+{
+    Watch *watch = data;
+
+    watch->inventory.looked++;
+    registry_foreach(watch->registry, look_again, watch);
+    return G_SOURCE_CONTINUE;
 }
 
 static void
@@ -143,6 +91,7 @@ set_complete(Watch *watch)
         return;
     watch->inventory.complete = true;
     watch->inventory.known = true;
+    watch->inventory.look = g_timeout_add_seconds(LOOK_SEC, on_look, watch);
     g_debug("the inventory is complete");
     watch_note_change(watch);
     guest_calls_settle_all(watch);
@@ -462,6 +411,7 @@ inventory_stop(Watch *watch)
     Inventory *inventory = &watch->inventory;
 
     g_clear_handle_id(&inventory->retry, g_source_remove);
+    g_clear_handle_id(&inventory->look, g_source_remove);
     *inventory = (Inventory){.known = inventory->known};
     registry_foreach(watch->registry, note_gap, NULL);
 }

@@ -37,8 +37,12 @@ ask_job(virDomainPtr domain)
     int type = VIR_DOMAIN_JOB_NONE, count = 0, operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
 
     if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0) {
-        /* On the receiving side of a migration this is all there is to be had. */
-        if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID && virDomainIsActive(domain) == 1)
+        int code = virGetLastErrorCode();
+
+        /* On the receiving side of a migration this is all there is to be had (qemu_driver.c,
+           qemuDomainGetJobStatsInternal; which of the two depends on libvirt's version). */
+        if ((code == VIR_ERR_OPERATION_INVALID || code == VIR_ERR_OPERATION_UNSUPPORTED) &&
+            virDomainIsActive(domain) == 1)
             return MONITOR_JOB_HOLDS;
         return MONITOR_JOB_UNKNOWN;
     }
@@ -67,6 +71,8 @@ make_call(virDomainPtr domain, MonitorCall *call)
         if (virDomainSetMemoryStatsPeriod(domain, (int)MIN(call->period_sec, G_MAXINT), VIR_DOMAIN_AFFECT_LIVE) < 0)
             return virt_take_error(&call->error, "the guest %s can't be told how often to report", call->name);
         break;
+    case MONITOR_CALL_JOB:
+        break;
     }
     return VIR_ERR_OK;
 }
@@ -85,6 +91,8 @@ monitor_call_run(void *lane, void *data)
     }
     if (call->ask_job)
         call->job = ask_job(domain);
+    if (call->kind == MONITOR_CALL_JOB)
+        return virt_lane_is_alive(lane);
     if (call->job == MONITOR_JOB_HOLDS && call->kind != MONITOR_CALL_REPORT) {
         call->certain = true;
         call->error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,

@@ -11,6 +11,7 @@ typedef enum MonitorCallKind {
     MONITOR_CALL_REPORT,
     MONITOR_CALL_TARGET,
     MONITOR_CALL_PERIOD,
+    MONITOR_CALL_JOB, /* only whether one holds it */
 } MonitorCallKind;
 
 typedef enum MonitorJob {
@@ -23,7 +24,8 @@ typedef struct MonitorCall {
     MonitorCallKind kind;
     char uuid[37];
     char *name;
-    uint64_t boots; /* the guest's when the call was handed in */
+    uint64_t serial; /* the guest's when the call was handed in, as boots and runs */
+    uint64_t boots;
     uint64_t runs;
     bool ask_job;
     uint64_t target_kib;

@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "registry.h"
+#include "registry_private.h"
 
-#include "error.h"
 #include "units.h"
 
 #include <string.h>
-
-/* One reset can be told twice within milliseconds (virsh reset). */
-#define RESET_TWICE_USEC (300 * USEC_PER_MSEC)
-/* A start that was concluded from a reading is the one whose event comes within this time; and a revert to a snapshot
-   the one whose start came so long before. */
-#define START_TWICE_USEC (10 * USEC_PER_SEC)
-
-struct Registry {
-    Runs *runs;
-    GHashTable *guests; /* uuid -> Guest */
-    ProcessSet *processes;
-    GPtrArray *records; /* sorted; built when asked for */
-    bool records_valid;
-    void (*process_ended)(void *user_data, Guest *guest);
-    void *user_data;
-};
 
 static uint64_t
 now_usec(void)
@@ -39,6 +22,7 @@ guest_free(void *data)
     g_free(guest->record.name);
     g_free(guest->record.live_xml);
     g_free(guest->record.inactive_xml);
+    g_free(guest->record.saved_xml);
     g_free(guest);
 }
 
@@ -49,6 +33,7 @@ registry_new(Runs *runs, void (*process_ended)(void *user_data, Guest *guest), v
 
     registry->runs = runs;
     registry->guests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_free);
+    registry->strays = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     registry->processes = process_set_new();
     registry->records = g_ptr_array_new();
     registry->process_ended = process_ended;
@@ -63,6 +48,7 @@ registry_free(Registry *registry)
         return;
     g_ptr_array_unref(registry->records);
     g_hash_table_unref(registry->guests);
+    g_hash_table_unref(registry->strays);
     process_set_free(registry->processes);
     g_free(registry);
 }
@@ -77,11 +63,13 @@ Guest *
 registry_add(Registry *registry, const char *uuid)
 {
     Guest *guest = registry_find(registry, uuid);
+    const uint64_t *stray_kib;
 
     if (guest != NULL)
         return guest;
     guest = g_new0(Guest, 1);
     g_strlcpy(guest->record.uuid, uuid, sizeof guest->record.uuid);
+    guest->record.serial = ++registry->serials;
     guest->record.life = GUEST_LIFE_OFF;
     guest->record.answering = true;
     guest->record.stop_usec = runs_stop_usec(registry->runs, uuid, now_usec());
@@ -89,6 +77,12 @@ registry_add(Registry *registry, const char *uuid)
     guest->registry = registry;
     guest->id = -1;
     guest->dead_id = -1;
+    stray_kib = g_hash_table_lookup(registry->strays, uuid);
+    if (stray_kib != NULL) {
+        target_book_inherit(&guest->target, *stray_kib);
+        guest_show_target(guest);
+        g_hash_table_remove(registry->strays, uuid);
+    }
     g_hash_table_insert(registry->guests, guest->record.uuid, guest);
     return guest;
 }
@@ -102,7 +96,18 @@ registry_remove(Registry *registry, Guest *guest, const GError *error)
         runs_note_off(registry->runs, guest->record.uuid, guest->record.name, now_usec());
     g_hash_table_steal(registry->guests, guest->record.uuid);
     target_book_restart(&guest->target, guest->record.uuid, error);
+    if (guest->target.sent.set) {
+        uint64_t sent_kib = saturating_add(guest->target.sent.kib, guest->target.sent_growth_kib);
+
+        g_hash_table_replace(registry->strays, g_strdup(guest->record.uuid), g_memdup2(&sent_kib, sizeof sent_kib));
+    }
     guest_free(guest);
+}
+
+void
+registry_end_stray_call(Registry *registry, const char *uuid)
+{
+    g_hash_table_remove(registry->strays, uuid);
 }
 
 void
@@ -142,245 +147,4 @@ registry_records(Registry *registry, size_t *count)
     }
     *count = registry->records->len;
     return (const GuestRecord *const *)registry->records->pdata;
-}
-
-/* ---- transitions ---- */
-
-static void
-on_process_ended(void *data)
-{
-    Guest *guest = data;
-    int id = guest->id;
-
-    g_clear_pointer(&guest->process, process_watch_free);
-    guest_note_off(guest, STOP_UNTOLD);
-    guest->dead_id = id;
-    guest->registry->process_ended(guest->registry->user_data, guest);
-}
-
-static void
-guest_set_pid(Guest *guest, pid_t pid)
-{
-    if (pid == guest->record.pid)
-        return;
-    g_clear_pointer(&guest->process, process_watch_free);
-    guest->record.pid = pid;
-    if (pid > 0)
-        guest->process = process_watch_new(guest->registry->processes, pid, on_process_ended, guest);
-}
-
-void
-guest_show_target(Guest *guest)
-{
-    target_book_show(&guest->target, &guest->record);
-}
-
-/* Nothing that was learnt from the old process holds any more. */
-static void
-guest_forget_process(Guest *guest, const char *why)
-{
-    g_autoptr(GError) error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "the guest %s", why);
-
-    guest->runs++;
-    guest_set_pid(guest, 0);
-    guest->record.migrating = false;
-    guest->record.report.fields = 0;
-    guest->record.gap_usec = 0;
-    guest->period_known = false;
-    guest->period_failures = 0;
-    guest->period_retry_usec = 0;
-    guest->job_doubt = false;
-    target_book_restart(&guest->target, guest->record.uuid, error);
-    guest_show_target(guest);
-}
-
-/* The first boot since the host went down is told as such as long as it lasts, a reset is another. */
-static void
-guest_count_boot(Guest *guest, bool in_place, bool resumed)
-{
-    GuestRecord *record = &guest->record;
-
-    record->boots++;
-    record->boot_usec = now_usec();
-    record->boot_in_place = in_place;
-    record->boot_resumed = resumed;
-    guest->stop_untold = false;
-    if (in_place)
-        record->ran_at_host_down = false;
-    runs_note_started(guest->registry->runs, record->uuid);
-}
-
-void
-guest_note_start(Guest *guest, bool resumed)
-{
-    bool expected = guest->boot_by_read && guest->record.life != GUEST_LIFE_OFF &&
-                    now_usec() - guest->record.boot_usec < START_TWICE_USEC;
-
-    guest->changes++;
-    guest->boot_by_read = false;
-    if (expected) {
-        guest->record.boot_resumed = resumed;
-        return;
-    }
-    guest_forget_process(guest, "was started anew");
-    guest_count_boot(guest, false, resumed);
-    guest->record.life = GUEST_LIFE_RUNNING;
-    guest->id = -1; /* not known until it is read */
-    guest->dead_id = -1;
-}
-
-void
-guest_note_reset(Guest *guest)
-{
-    if (guest->record.boot_in_place && now_usec() - guest->record.boot_usec < RESET_TWICE_USEC)
-        return;
-    guest_count_boot(guest, true, false);
-}
-
-/* The balloon's target is part of what a snapshot brings (virtio-balloon.c, vmstate_virtio_balloon_device). */
-void
-guest_note_revert(Guest *guest)
-{
-    g_autoptr(GError) error = NULL;
-
-    guest->changes++;
-    if (guest->record.boot_resumed && now_usec() - guest->record.boot_usec < START_TWICE_USEC)
-        return;
-    error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "the guest was reverted to a snapshot");
-    guest->record.report.fields = 0;
-    guest->record.gap_usec = 0;
-    target_book_restart(&guest->target, guest->record.uuid, error);
-    guest_show_target(guest);
-    guest_count_boot(guest, false, true);
-}
-
-/* What is kept of its last run. A stop that is not told in time counts as one after which a start is a restart. */
-static void
-guest_settle_stop(Guest *guest, StopKind kind)
-{
-    if (kind == STOP_KEPT)
-        guest->record.stop_usec = 0;
-    guest->stop_untold = kind == STOP_UNTOLD;
-    runs_note_off(guest->registry->runs, guest->record.uuid, guest->record.name, guest->record.stop_usec);
-}
-
-void
-guest_note_off(Guest *guest, StopKind kind)
-{
-    guest->changes++;
-    guest->boot_by_read = false;
-    if (guest->record.life == GUEST_LIFE_OFF && guest->shown) {
-        if (guest->stop_untold && kind != STOP_UNTOLD)
-            guest_settle_stop(guest, kind);
-        return;
-    }
-    guest_forget_process(guest, "was switched off");
-    guest->record.life = GUEST_LIFE_OFF;
-    guest->record.ran_at_host_down = false;
-    guest->record.stop_usec = now_usec();
-    guest_settle_stop(guest, kind);
-    guest->id = -1;
-    if (guest->record.live_xml != NULL) {
-        g_clear_pointer(&guest->record.live_xml, g_free);
-        guest->record.definition_serial++;
-    }
-}
-
-void
-guest_reading_clear(GuestReading *reading)
-{
-    g_clear_pointer(&reading->name, g_free);
-    g_clear_pointer(&reading->live_xml, g_free);
-    g_clear_pointer(&reading->inactive_xml, g_free);
-}
-
-/* The texts. A live XML that differs only in what changes by itself stays the one it was. */
-static bool
-guest_take_definition(Guest *guest, GuestReading *reading)
-{
-    GuestRecord *record = &guest->record;
-    bool changed = false;
-
-    if (g_strcmp0(record->name, reading->name) != 0) {
-        g_free(record->name);
-        record->name = g_steal_pointer(&reading->name);
-        changed = true;
-    }
-    if (record->live_xml == NULL || reading->live_xml == NULL
-            ? record->live_xml != reading->live_xml
-            : !guest_xml_is_same(record->live_xml, reading->live_xml)) {
-        g_free(record->live_xml);
-        record->live_xml = g_steal_pointer(&reading->live_xml);
-        changed = true;
-    }
-    if (g_strcmp0(record->inactive_xml, reading->inactive_xml) != 0) {
-        g_free(record->inactive_xml);
-        record->inactive_xml = g_steal_pointer(&reading->inactive_xml);
-        changed = true;
-    }
-    if (changed)
-        record->definition_serial++;
-    return changed;
-}
-
-bool
-guest_apply_reading(Guest *guest, GuestReading *reading)
-{
-    GuestRecord *record = &guest->record;
-    bool changed = !guest->shown;
-    uint32_t live_period_sec = guest_xml_period(reading->live_xml);
-
-    /* libvirt has not noticed yet that this run is over. */
-    if (reading->life != GUEST_LIFE_OFF && guest->dead_id >= 0 && reading->id == guest->dead_id) {
-        reading->life = GUEST_LIFE_OFF;
-        g_clear_pointer(&reading->live_xml, g_free);
-    }
-    if (reading->life == GUEST_LIFE_OFF) {
-        changed = changed || record->life != GUEST_LIFE_OFF;
-        if (guest->shown || runs_is_running(guest->registry->runs, record->uuid))
-            guest_note_off(guest, reading->stop);
-    } else {
-        bool was_on = record->life != GUEST_LIFE_OFF;
-        bool another_run = was_on && ((guest->id >= 0 && guest->id != reading->id) ||
-                                      (record->pid != 0 && reading->pid != 0 && record->pid != reading->pid));
-
-        if (!guest->shown && !was_on && reading->started_usec == 0) {
-            record->boot_usec = now_usec(); /* it ran before it was seen */
-            runs_note_started(guest->registry->runs, record->uuid);
-        } else if (!was_on || another_run) {
-            if (another_run)
-                guest_note_off(guest, STOP_UNTOLD);
-            guest_forget_process(guest, "was started anew");
-            guest_count_boot(guest, false, reading->resumed);
-            if (reading->started_usec != 0 && !another_run)
-                record->boot_usec = reading->started_usec;
-            guest->boot_by_read = true;
-            changed = true;
-        } else if (guest->gap) {
-            record->gap_usec = now_usec();
-            changed = true;
-        }
-        if (record->life != reading->life || (reading->migrating && !record->migrating))
-            changed = true;
-        record->life = reading->life;
-        /* The state shows a migration's last part only. That one is over, or another job is, must be asked. */
-        guest->job_doubt = record->migrating && !reading->migrating;
-        record->migrating = record->migrating || reading->migrating;
-        guest->id = reading->id;
-        guest->dead_id = -1;
-        guest_set_pid(guest, reading->pid);
-        if (!guest->period_known)
-            guest->period_first_sec = live_period_sec;
-        guest->period_known = true;
-        guest->period_sec = live_period_sec;
-    }
-    guest->gap = false;
-    changed = guest_take_definition(guest, reading) || changed;
-    if (record->life != GUEST_LIFE_OFF)
-        runs_note_running(guest->registry->runs, record->uuid, record->name);
-    if (!guest->shown) {
-        guest->shown = true;
-        guest->registry->records_valid = false;
-    }
-    return changed;
 }

@@ -21,10 +21,12 @@ typedef struct Guest {
     int id;            /* libvirt's, of this run; -1: off */
     int dead_id;       /* the run whose QEMU has been seen to end, which libvirt doesn't know yet; -1: none */
     bool boot_by_read; /* the last boot was concluded from a reading; its event may still come */
+    bool coming;       /* that reading found it being started: its event may come much later */
     uint64_t runs;     /* counts its processes */
     uint64_t changes;  /* counts what events changed: a reading begun before the last is void */
     bool gap;          /* the connection was away since the last reading: events may have been missed */
     bool stop_untold;  /* it was seen to stop, but not yet how */
+    bool reverting;    /* it was stopped to be reverted to a snapshot, and has not been started since */
     ProcessWatch *process;
 
     /* inventory.c */
@@ -32,10 +34,13 @@ typedef struct Guest {
     bool read_put_off; /* until its hook has been answered */
     bool awaited;      /* the resync under way is not complete without it */
     unsigned read_failures;
-    guint read_retry; /* source */
+    guint read_retry;  /* source */
+    bool has_size_ask; /* a virtio-mem device: what it is asked for can change without an event */
 
     /* guest_calls.c */
     TargetBook target;
+    uint64_t stray_kib;    /* the largest target that may be taken though its call has ended */
+    uint64_t stray_usec;   /* when the last such call ended */
     bool asked;            /* the collection under way is not complete without its answer */
     bool call_is_question; /* its call under way asks for a report */
     uint64_t call_round;   /* collections begun when that call was handed in */
@@ -48,6 +53,7 @@ typedef struct Guest {
     unsigned period_failures;
     uint64_t period_retry_usec; /* not before */
     bool job_doubt;             /* a job may hold it: ask before anything else */
+    bool job_denied;            /* asked: no job holds it, though its state speaks of a migration */
 } Guest;
 
 /* runs is borrowed. process_ended: the guest's QEMU was seen to end. */
@@ -58,8 +64,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
 Guest *registry_find(Registry *registry, const char *uuid);
 /* Finds it, or adds it: not shown, off, nothing known but its uuid. */
 Guest *registry_add(Registry *registry, const char *uuid);
-/* Frees guest. Those who wait for a target of it are told error. */
+/* Frees guest. Those who wait for a target of it are told error. A call that is under way is remembered: a guest of this
+   uuid that is added before it ends may get its target. */
 void registry_remove(Registry *registry, Guest *guest, const GError *error);
+/* The call for a target has ended of which there is no guest any more. */
+void registry_end_stray_call(Registry *registry, const char *uuid);
 /* Calls each for every guest, shown or not; it may remove the guest it is called for. */
 void registry_foreach(Registry *registry, void (*each)(Guest *guest, void *user_data), void *user_data);
 
@@ -73,6 +82,8 @@ typedef enum StopKind {
     STOP_KEPT,   /* its memory lives on, or is another's: saved, migrated away, reverted to a snapshot */
 } StopKind;
 
+/* It was defined, not redefined: where it was off, it is another guest of the same uuid. */
+void guest_note_defined(Guest *guest);
 /* It started: another process, nothing known of balloon and statistics. resumed: it brought its memory with it. */
 void guest_note_start(Guest *guest, bool resumed);
 /* It was reset: the same process, its balloon keeps its target. */
@@ -81,8 +92,10 @@ void guest_note_reset(Guest *guest);
 void guest_note_revert(Guest *guest);
 /* It is off. Told once more of the same run, the second tells only how it stopped. */
 void guest_note_off(Guest *guest, StopKind kind);
-/* Its target fields follow its book. */
+/* Its target fields follow its book, and what may still come. */
 void guest_show_target(Guest *guest);
+/* A call for a target has ended without it being known whether it was taken: it may be, for a while yet. */
+void guest_note_stray_target(Guest *guest, uint64_t target_kib);
 
 /* What a reading found. */
 typedef struct GuestReading {
@@ -91,12 +104,15 @@ typedef struct GuestReading {
     int id; /* -1: off */
     GuestLife life;
     bool migrating;        /* its state says so; without it nothing is said */
+    bool coming;           /* its process is there, and libvirt still starts it */
     bool resumed;          /* this run began with memory that it brought */
+    bool booted;           /* it did not, for certain */
     StopKind stop;         /* of the last run, while off */
     uint64_t started_usec; /* when a hook told of this run, 0: none did */
     pid_t pid;
     char *live_xml;     /* NULL: off */
     char *inactive_xml; /* NULL: transient */
+    char *saved_xml;    /* NULL: it boots at its next start, or runs */
 } GuestReading;
 
 void guest_reading_clear(GuestReading *reading);

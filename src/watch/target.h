@@ -18,8 +18,11 @@ typedef struct TargetWish {
 
 typedef struct TargetBook {
     bool known;   /* kib is the target, for certain */
+    bool bounded; /* also while not known: no target above kib can be in force, but for sent */
     uint64_t kib; /* not known: the least to be booked, 0 where nothing was told */
     TargetWish sent;
+    bool sent_moved; /* the guest's memory was another before sent ended: which of both it was told of is not known */
+    uint64_t sent_growth_kib; /* what that may have added to sent */
     TargetWish next;
 } TargetBook;
 
@@ -46,6 +49,15 @@ void target_book_end(TargetBook *book, const char *uuid, TargetFate fate, uint64
  * under way stays open: it may yet reach the new process.
  */
 void target_book_restart(TargetBook *book, const char *uuid, const GError *error);
+
+/*
+ * Memory was plugged into the guest, or taken out. QEMU keeps what its balloon is to take, not what is to be left
+ * (hw/virtio/virtio-balloon.c, virtio_balloon_to_target), so the targets in force have grown, or shrunk, by as much.
+ */
+void target_book_grow(TargetBook *book, uint64_t before_kib, uint64_t after_kib);
+
+/* A call that was under way when its guest's book was given up: it may reach the guest this book is of. */
+void target_book_inherit(TargetBook *book, uint64_t sent_kib);
 
 /* Fills the target fields of record. */
 void target_book_show(const TargetBook *book, GuestRecord *record);

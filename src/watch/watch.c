@@ -2,6 +2,7 @@
 #include "watch.h"
 
 #include "guest_calls.h"
+#include "guest_period.h"
 #include "guest_start.h"
 #include "inventory.h"
 #include "link.h"
@@ -197,7 +198,7 @@ watch_stop(Watch *watch, uint64_t deadline_usec, void (*done)(void *user_data), 
     g_clear_handle_id(&watch->changed_source, g_source_remove);
     runs_note_end(watch->runs, (uint64_t)g_get_monotonic_time());
     guest_start_stop(watch);
-    guest_calls_restore_periods(watch, deadline_usec);
+    guest_period_restore_all(watch, deadline_usec);
 }
 
 void
@@ -211,6 +212,7 @@ watch_free(Watch *watch)
     g_clear_handle_id(&watch->round.timer, g_source_remove);
     g_clear_handle_id(&watch->stop.timer, g_source_remove);
     g_clear_handle_id(&watch->inventory.retry, g_source_remove);
+    g_clear_handle_id(&watch->inventory.look, g_source_remove);
     g_clear_handle_id(&watch->hooks_source, g_source_remove);
     link_free(watch->link);
     call_pool_free(watch->monitor);
@@ -260,7 +262,7 @@ world_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetD
 static void
 world_set_period(void *self, const char *uuid, uint32_t seconds)
 {
-    guest_calls_set_period(self, uuid, seconds);
+    guest_period_set(self, uuid, seconds);
 }
 
 static void

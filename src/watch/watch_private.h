@@ -24,6 +24,8 @@ typedef struct Inventory {
     bool listed;      /* the listing is done, the guests in it are being read */
     unsigned awaited; /* guests of the listing that have not been read yet */
     guint retry;      /* source */
+    guint look;       /* source: for what changes without an event */
+    uint64_t looked;  /* times */
 } Inventory;
 
 /* A collection of reports. */

@@ -100,6 +100,57 @@ transient_guest_goes_with_its_end(void **state)
     wait_until(fixture, is_unknown, UUID_A);
 }
 
+static uint64_t waited_record;
+
+static bool
+is_another_that_runs(Fixture *fixture, const char *uuid)
+{
+    return is_running(fixture, uuid) && find(fixture, uuid)->serial != waited_record;
+}
+
+/* Its end and its next start are told at once: nobody could have seen it gone. */
+static void
+transient_guest_that_is_created_again_is_another(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *xml = guest_xml("a", UUID_A, "");
+    g_autoptr(virDomain) a = NULL;
+    g_autoptr(virDomain) again = NULL;
+
+    start(fixture);
+    a = virDomainCreateXML(fixture->connection, xml, 0);
+    wait_until(fixture, is_running, UUID_A);
+    waited_record = find(fixture, UUID_A)->serial;
+    assert_true(waited_record != 0);
+    fixture->world.set_target(fixture->world.self, UUID_A, 300 * KIB_PER_MIB, on_target, fixture);
+    wait_until(fixture, is_target_done, NULL);
+    assert_int_equal(virDomainDestroy(a), 0);
+    again = virDomainCreateXML(fixture->connection, xml, 0);
+    assert_non_null(again);
+    wait_until(fixture, is_another_that_runs, UUID_A);
+    assert_true(find(fixture, UUID_A)->boots > 0);
+    assert_false(find(fixture, UUID_A)->target_known);
+    assert_int_equal(find(fixture, UUID_A)->report.serial, 0);
+}
+
+static void
+guest_that_is_started_again_is_the_same(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
+    uint64_t serial;
+
+    start(fixture);
+    serial = find(fixture, UUID_A)->serial;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(virDomainCreate(a), 0);
+        wait_until(fixture, is_running, UUID_A);
+        assert_int_equal(virDomainDestroy(a), 0);
+        wait_until(fixture, is_off, UUID_A);
+    }
+    assert_int_equal(find(fixture, UUID_A)->serial, serial);
+}
+
 static uint64_t waited_serial;
 
 static bool
@@ -190,10 +241,12 @@ target_is_obeyed(void **state)
     fixture->world.set_target(fixture->world.self, UUID_A, 300 * KIB_PER_MIB, on_target, fixture);
     assert_true(find(fixture, UUID_A)->target_pending);
     assert_int_equal(find(fixture, UUID_A)->target_kib, 300 * KIB_PER_MIB);
+    assert_false(find(fixture, UUID_A)->target_bounded); /* not even its size has been asked */
     wait_until(fixture, is_target_done, NULL);
     assert_int_equal(fixture->targets_failed, 0);
     assert_false(find(fixture, UUID_A)->target_pending);
     assert_true(find(fixture, UUID_A)->target_known);
+    assert_true(find(fixture, UUID_A)->target_bounded);
     assert_int_equal(virDomainGetInfo(a, &info), 0);
     assert_int_equal(info.memory, 300 * KIB_PER_MIB);
 }
@@ -296,6 +349,8 @@ main(void)
         cmocka_unit_test_setup_teardown(guest_that_ran_before_has_no_boot, setup, teardown),
         cmocka_unit_test_setup_teardown(life_follows_events, setup, teardown),
         cmocka_unit_test_setup_teardown(transient_guest_goes_with_its_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(transient_guest_that_is_created_again_is_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(guest_that_is_started_again_is_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(definition_serial_follows_the_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(definition_serial_ignores_the_balloon, setup, teardown),
         cmocka_unit_test_setup_teardown(reports_arrive, setup, teardown),

@@ -70,6 +70,44 @@ restored_guest_is_resumed_and_its_saving_no_stop(void **state)
     assert_false(find(fixture, UUID_A)->boot_in_place);
 }
 
+/* This driver keeps saved guests, and can't tell what they were saved with. */
+static void
+saved_guest_of_which_no_more_is_told_is_off(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
+
+    start(fixture);
+    assert_int_equal(virDomainCreate(a), 0);
+    wait_until(fixture, is_running, UUID_A);
+    assert_int_equal(virDomainManagedSave(a, 0), 0);
+    wait_until(fixture, has_no_stop, UUID_A);
+    assert_int_equal(virDomainHasManagedSaveImage(a, 0), 1);
+    run_loop_for(QUIET_USEC);
+    assert_null(find(fixture, UUID_A)->saved_xml);
+    assert_non_null(find(fixture, UUID_A)->inactive_xml);
+    assert_int_equal(virDomainManagedSaveRemove(a, 0), 0);
+}
+
+static void
+guest_started_paused_has_booted_and_is_paused(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
+
+    start(fixture);
+    assert_int_equal(virDomainCreate(a), 0);
+    assert_int_equal(virDomainSuspend(a), 0); /* this driver can't do both in one */
+    wait_until(fixture, is_paused, UUID_A);
+    run_loop_for(QUIET_USEC);
+    assert_int_equal(find(fixture, UUID_A)->life, GUEST_LIFE_PAUSED);
+    assert_int_equal(find(fixture, UUID_A)->boots, 1);
+    assert_false(find(fixture, UUID_A)->boot_resumed);
+    assert_int_equal(virDomainResume(a), 0);
+    wait_until(fixture, is_running, UUID_A);
+    assert_int_equal(find(fixture, UUID_A)->boots, 1);
+}
+
 static void
 reverted_guest_is_resumed(void **state)
 {
@@ -323,6 +361,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(boot_is_not_resumed_and_its_end_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(restored_guest_is_resumed_and_its_saving_no_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(saved_guest_of_which_no_more_is_told_is_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(guest_started_paused_has_booted_and_is_paused, setup, teardown),
         cmocka_unit_test_setup_teardown(reverted_guest_is_resumed, setup, teardown),
         cmocka_unit_test_setup_teardown(stop_is_known_to_the_next_daemon, setup, teardown),
         cmocka_unit_test_setup_teardown(guest_that_ran_at_host_down_is_told_until_its_second_start, setup, teardown),

@@ -15,6 +15,11 @@ check(const GuestBook *book, const GuestSettings *guest)
     g_assert_cmpuint(guest->minimum_kib, <=, guest->startup_kib);
     g_assert_cmpuint(guest->startup_kib, <=, guest->maximum_kib);
     g_assert_cmpuint(guest->maximum_kib, <=, KIB_LIMIT);
+    g_assert_cmpuint(guest->fixed_kib, <=, KIB_LIMIT);
+    g_assert_cmpuint(guest->hugepages_kib, <=, guest->maximum_kib + guest->fixed_kib);
+    g_assert_cmpuint(guest_settings_full_kib(guest), ==, guest->maximum_kib + guest->fixed_kib - guest->hugepages_kib);
+    g_assert_true((guest->hugepages_kib != 0) <= (guest->hugepage_size_kib != 0));
+    g_assert_cmpuint(guest->hard_limit_kib, <=, KIB_LIMIT);
     g_assert_cmpuint(guest->buffer_percent, <=, 2000);
     g_assert_cmpuint(guest->priority, <=, 100);
     g_assert_cmpuint(guest->vcpus, >=, 1);

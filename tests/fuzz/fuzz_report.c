@@ -46,7 +46,7 @@ no_host(void *self, HostFigures *figures, GError **error)
 }
 
 static bool
-no_resident(void *self, const GuestRecord *guest, uint64_t *resident_kib)
+no_resident(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident)
 {
     return false;
 }
@@ -59,6 +59,7 @@ check(const GuestSnapshot *guest, uint64_t now_usec)
     g_assert_cmpuint(guest->actual_kib, <=, maximum);
     g_assert_cmpuint(guest->report_actual_kib, <=, maximum);
     g_assert_cmpuint(guest->total_kib, <=, all);
+    g_assert_cmpuint(guest->unseen_kib, <=, guest->actual_kib);
     g_assert_cmpuint(guest->usable_kib, <=, guest->report_actual_kib + guest->settings->fixed_kib);
     g_assert_cmpuint(guest->unused_kib, <=, all);
     g_assert_cmpuint(guest->cache_kib, <=, all);
@@ -87,6 +88,10 @@ step(Input *input, GuestRecord *record, uint64_t now_usec)
     }
     if ((what & 0x0f) == 2)
         record->gap_usec = now_usec;
+    if ((what & 0x0f) == 3) {
+        record->target_known = take_byte(input) % 2;
+        record->target_kib = take_amount(input);
+    }
     if ((what & 0x10) != 0)
         return; /* no answer */
     record->report.serial++;
@@ -125,6 +130,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (input.size > 0) {
         now_usec += (take_byte(&input) + UINT64_C(1)) * 10 * USEC_PER_MSEC;
         step(&input, &record, now_usec);
+        if (record.report.serial % 8 == 0) { /* a dimm is plugged or pulled */
+            guest.dimms_kib = take_byte(&input) % 4 * KIB_PER_GIB;
+            guest.maximum_kib = 8 * KIB_PER_GIB + guest.dimms_kib;
+        }
         observer_observe(observer, records, settings, 1, WORLD_LINK_READ_WRITE, &ports, USEC_PER_SEC, now_usec,
                          &snapshot);
         check(&snapshot.guests[0], now_usec);

@@ -104,7 +104,7 @@ check_booking(const GuestPlan *plan)
                    ? NULL
                    : g_strdup("committed though it is off and not about to start");
     /* where statistics are missing it is the balloon, seen to move, that says there is a driver */
-    if (guest->boots > 0 && !guest->driver_up && plan->rule != PLAN_RULE_NO_STATISTICS)
+    if (guest->boots > 0 && !guest->driver_up && !guest->boot_resumed && plan->rule != PLAN_RULE_NO_STATISTICS)
         least = MAX(least, guest->settings->maximum_kib);
     else if (guest->has_actual && (guest->doubts & DOUBT_ACTUAL_ABOVE_MAXIMUM) == 0)
         least = MAX(least, guest->actual_kib);

@@ -160,8 +160,9 @@ check_file(const RestartInvariants *invariants, const SimStep *step, const SimSa
 static char *
 check_held(const SimSample *sample, const SimGuest *guest, GuestPast *past)
 {
-    bool held = guest->running && guest->held && (guest->spec->behaviours & SIM_INHIBITED) == 0 && !guest->booting &&
-                !guest->paused && !guest->hanging && sample->file == NULL && sample->plan->state == GUEST_STATE_ACTIVE;
+    bool held = guest->running && guest->held && (guest->spec->behaviours & (SIM_INHIBITED | SIM_LYING)) == 0 &&
+                !guest->booting && !guest->paused && !guest->hanging && sample->file == NULL &&
+                sample->plan->state == GUEST_STATE_ACTIVE && sample->plan->ground != GROUND_LIMIT;
 
     past->held_seconds = held ? past->held_seconds + 1 : 0;
     if (past->held_seconds <= HELD_SECONDS)
@@ -179,9 +180,6 @@ check_limit(const SimStep *step, const SimSample *sample)
         return NULL;
     if (!step->tick->settings->memory_high && sample->file == NULL && plan->restart == RESTART_NONE)
         return g_strdup("is limited though MemoryHigh=no");
-    if (plan->limit_kib < plan->committed_kib && sample->file == NULL)
-        return g_strdup_printf("is limited to %.1f MiB and booked at %.1f MiB", MIB(plan->limit_kib),
-                               MIB(plan->committed_kib));
     return NULL;
 }
 

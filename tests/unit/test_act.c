@@ -222,6 +222,31 @@ statistics_are_switched_on_for_managed_guests_and_put_back_after(void **state)
     outcome_clear(&outcome);
 }
 
+/* The other three are not managed, and there all the time. */
+static void
+statistics_are_switched_on_again_for_a_guest_that_was_gone(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    Outcome outcome = {0};
+
+    fake->settings[3].managed = true;
+    fake->settings[3].mode = GUEST_MODE_DYNAMIC;
+    fake->guests[3].serial = 4;
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    assert_string_equal(fake->told->str, "d@2 ");
+    fake->plan.guest_count = 3;
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    fake->plan.guest_count = 4;
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    assert_string_equal(fake->told->str, "d@2 d@2 ");
+    fake->guests[3].serial = 5; /* gone and back between two ticks */
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    assert_string_equal(fake->told->str, "d@2 d@2 d@2 ");
+    outcome_clear(&outcome);
+}
+
 static void
 a_call_that_ends_after_the_actuator_is_gone_harms_nobody(void **state)
 {
@@ -329,6 +354,7 @@ main(void)
         cmocka_unit_test_setup_teardown(files_are_made_in_the_guests_directory_or_the_hosts_and_ended_before, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_world_without_limits_and_files_is_asked_for_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(statistics_are_switched_on_again_for_a_guest_that_was_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_that_ends_after_the_actuator_is_gone_harms_nobody, setup, teardown),
     };
 

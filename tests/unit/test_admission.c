@@ -18,7 +18,7 @@
 typedef struct Bench {
     Settings *settings;
     StartRequest request;
-    LedgerBudget budget;
+    Budget budget;
     AdmissionTerms terms;
     ClaimGiver giver;
     ClaimTerms claim_terms;
@@ -46,7 +46,7 @@ bench_init(Bench *bench)
         .deadline_usec = ASKED + 30 * SEC,
         .waiting = true,
     };
-    bench->budget = (LedgerBudget){.reserve_kib = 600 * MIB, .other_kib = 400 * MIB, .limit = BUDGET_BY_TOTAL};
+    bench->budget = (Budget){.reserve_kib = 600 * MIB, .other_kib = 400 * MIB, .limit = BUDGET_BY_TOTAL};
     bench->terms = (AdmissionTerms){
         .settings = bench->settings, .valid = true, .certain = true, .budget = &bench->budget, .now_usec = ASKED};
     bench->giver = (ClaimGiver){.uuid = "g", .name = "db", .priority = 50, .kept_rule = PLAN_RULE_AT_MINIMUM};

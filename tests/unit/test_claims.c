@@ -140,7 +140,7 @@ who_is_first_stands_before_any_priority(void **state)
     Case test = {.terms = {.free_kib = 800 * MIB}};
 
     add_claim(&test, 800 * MIB, 100);
-    add_claim(&test, 800 * MIB, 0)->first = true;
+    add_claim(&test, 800 * MIB, 0)->overdue = true;
     settle(&test);
     assert_int_equal(claim_of(&test, 1)->granted_kib, 800 * MIB);
 }
@@ -151,8 +151,8 @@ what_cannot_be_had_whole_takes_nothing(void **state)
 {
     Case test = {.terms = {.free_kib = 500 * MIB}};
 
-    add_claim(&test, 2000 * MIB, 90)->whole = true;
-    add_claim(&test, 400 * MIB, 10)->whole = true;
+    add_claim(&test, 2000 * MIB, 90)->all_or_nothing = true;
+    add_claim(&test, 400 * MIB, 10)->all_or_nothing = true;
     settle(&test);
     assert_int_equal(claim_of(&test, 0)->took_kib, 0);
     assert_int_equal(claim_of(&test, 1)->granted_kib, 400 * MIB);
@@ -336,7 +336,7 @@ what_is_owed_is_not_reclaimable(void **state)
 {
     Case test = {.terms = {.owed_kib = 500 * MIB}};
 
-    add_claim(&test, 800 * MIB, 50)->whole = true;
+    add_claim(&test, 800 * MIB, 50)->all_or_nothing = true;
     add_giver(&test, 1000 * MIB, 100 * MIB, 100 * MIB, 50);
     settle(&test);
     assert_int_equal(test.claims[0].reclaimable_kib, 400 * MIB);
@@ -390,9 +390,9 @@ make_random(Case *test, uint64_t *seed)
         claim->booked_kib = next_random(seed) % 3 == 0 ? claim->need_kib / 2 : 0;
         claim->overhead_kib = claim->booked_kib == 0 ? next_random(seed) % (80 * MIB) : 0;
         claim->presses = next_random(seed) % 8 == 0;
-        claim->first = next_random(seed) % 8 == 0;
-        claim->whole = claim->booked_kib == 0 && next_random(seed) % 2 == 0;
-        claim->base_kib = claim->whole || next_random(seed) % 3 > 0 ? 0 : claim->need_kib / 3;
+        claim->overdue = next_random(seed) % 8 == 0;
+        claim->all_or_nothing = claim->booked_kib == 0 && next_random(seed) % 2 == 0;
+        claim->base_kib = claim->all_or_nothing || next_random(seed) % 3 > 0 ? 0 : claim->need_kib / 3;
         claim->asked_usec = next_random(seed) % 3;
     }
     for (size_t i = 0; i < givers; i++) {
@@ -439,9 +439,9 @@ broken_property(const Case *test)
             return "nobody is given more than there is";
         if (waits && claim->took_kib > claim->base_kib + claim->overhead_kib)
             return "nobody gets what one before waits for";
-        if (got < lacking && !(claim->whole && got == 0))
+        if (got < lacking && !(claim->all_or_nothing && got == 0))
             waits = true;
-        if (claim->whole && got + claim->given_kib < lacking && got > 0 &&
+        if (claim->all_or_nothing && got + claim->given_kib < lacking && got > 0 &&
             claim->free_kib + claim->reclaimable_kib < lacking)
             return "what can't be had whole takes nothing";
     }

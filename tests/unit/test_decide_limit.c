@@ -3,9 +3,9 @@
 /* What memory.high should be: slack, when it rises and falls, what is learnt, when it goes. */
 
 #include "cmocka_all.h"
+#include "decide/budget.h"
 #include "decide/faults.h"
-#include "decide/guest_limit.h"
-#include "decide/ledger.h"
+#include "decide/limit.h"
 #include "units.h"
 
 #define MIB KIB_PER_MIB
@@ -44,7 +44,7 @@ tick(Fixture *f)
     LimitAnswer answer;
 
     f->now_usec += SEC;
-    answer = guest_limit_work_out(&f->memory, &f->given, f->now_usec);
+    answer = limit_work_out(&f->memory, &f->given, f->now_usec);
     if (answer.tell) {
         f->guest.limits.high_kib = answer.limit_kib;
         f->guest.limits.set = answer.limit_kib != LIMIT_NONE;
@@ -65,7 +65,7 @@ slack_is_a_part_of_the_reserve(void **state)
                 all += (1 + i % 7) * 700 * MIB;
             for (uint64_t i = 0; i < count; i++) {
                 uint64_t booked = (1 + i % 7) * 700 * MIB;
-                uint64_t slack = guest_limit_slack(reserves[r], booked, all);
+                uint64_t slack = limit_slack(reserves[r], booked, all);
 
                 assert_true(slack >= LIMIT_LEAST_SLACK_KIB);
                 assert_true(slack <= MAX(booked / 8, LIMIT_LEAST_SLACK_KIB));
@@ -74,7 +74,7 @@ slack_is_a_part_of_the_reserve(void **state)
             assert_true(sum <= reserves[r] / 2 + least);
         }
     }
-    assert_int_equal(guest_limit_slack(GIB, 0, 0), LIMIT_LEAST_SLACK_KIB);
+    assert_int_equal(limit_slack(GIB, 0, 0), LIMIT_LEAST_SLACK_KIB);
     (void)state;
 }
 
@@ -129,12 +129,12 @@ a_guest_held_back_within_its_booking_gets_more(uint64_t faults)
         f.now_usec += SEC;
         f.guest.resident_kib = f.guest.limits.charged_kib = f.guest.limits.high_kib;
         f.guest.limits.held_back++;
-        extra = guest_limit_learn(&f.memory, &f.guest, false, f.now_usec);
+        extra = limit_learn(&f.memory, &f.guest, false, f.now_usec);
         f.given.overhead_kib = OVERHEAD + extra;
         tick(&f);
     }
     /* bounded: one that never has enough does not get the host */
-    assert_true(extra <= 2 * ledger_estimate_overhead(&f.settings) + 64 * MIB);
+    assert_true(extra <= 2 * overhead_estimate(&f.settings) + 64 * MIB);
     return extra > 64 * MIB && f.guest.limits.high_kib == GIB + OVERHEAD + extra + SLACK;
 }
 
@@ -161,11 +161,11 @@ reclaim_of_page_cache_and_a_boot_teach_nothing(void **state)
     for (unsigned t = 0; t < 10; t++) {
         f.now_usec += 5 * SEC;
         f.guest.limits.held_back += 100;
-        assert_int_equal(guest_limit_learn(&f.memory, &f.guest, false, f.now_usec), 0);
+        assert_int_equal(limit_learn(&f.memory, &f.guest, false, f.now_usec), 0);
     }
     f.guest.resident_kib = f.guest.limits.high_kib;
     f.guest.limits.held_back++;
-    assert_int_equal(guest_limit_learn(&f.memory, &f.guest, true, f.now_usec + 5 * SEC), 0);
+    assert_int_equal(limit_learn(&f.memory, &f.guest, true, f.now_usec + 5 * SEC), 0);
     assert_true(f.memory.held_now);
     (void)state;
 }

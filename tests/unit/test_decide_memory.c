@@ -81,11 +81,11 @@ another_boot_is_another_guest_but_for_what_its_qemu_costs(void **state)
     reg.guests[0].boot_in_place = true;
     guest_memories_sync(&memories, &reg.snapshot);
     assert_false(memory->demand.valid || memory->stuck.inhibited);
-    assert_true(memory->overhead.valid && memory->restarting);
+    assert_true(memory->overhead.valid && memory->belief.state == BELIEF_BOOTING);
 
     reg.guests[0].life = GUEST_LIFE_OFF;
     guest_memories_sync(&memories, &reg.snapshot);
-    assert_false(memory->overhead.valid || memory->restarting);
+    assert_false(memory->overhead.valid || memory->belief.state != BELIEF_OFF);
     guest_memories_clear(&memories);
 }
 

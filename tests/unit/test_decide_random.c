@@ -182,14 +182,23 @@ take_verdicts(const FakeWorld *world, Starts *starts)
     }
 }
 
-/* What is booked for starts whose guests are not in the table, or not off. */
+/* What is booked for starts whose guests are not in the table; a guest that is there has one booking for all. */
 static uint64_t
 booked_apart(const FakeWorld *world, const StartPlan *start)
 {
     for (size_t i = 0; i < world->count; i++)
-        if (strcmp(world->guests[i].uuid, start->request->uuid) == 0 && world->guests[i].life == GUEST_LIFE_OFF)
-            return world->plan.guests[i].committed_kib == start->booked_kib ? 0 : UINT64_MAX / 2;
+        if (strcmp(world->guests[i].uuid, start->request->uuid) == 0)
+            return world->plan.guests[i].committed_kib >= start->booked_kib ? 0 : UINT64_MAX / 2;
     return start->booked_kib;
+}
+
+static bool
+is_running(const FakeWorld *world, const char *uuid)
+{
+    for (size_t i = 0; i < world->count; i++)
+        if (strcmp(world->guests[i].uuid, uuid) == 0)
+            return world->guests[i].life != GUEST_LIFE_OFF;
+    return false;
 }
 
 /* NULL, or the promise that the answers to starts break. */
@@ -198,6 +207,7 @@ broken_promise_to_starts(const FakeWorld *world, uint64_t raises)
 {
     const Plan *plan = &world->plan;
     uint64_t reserved = 0;
+    uint64_t set_aside = 0;
     uint64_t beyond = 0; /* overheads of starts that are never refused */
     bool booked = false;
 
@@ -225,10 +235,11 @@ broken_promise_to_starts(const FakeWorld *world, uint64_t raises)
             return "nobody is raised into what a start waits for";
         if (request->waiting && start->verdict == START_ADMITTED && (forced || request->restart != RESTART_NONE))
             beyond += start->overhead_kib;
-        booked |= start->booked_kib > (request->waiting ? 0 : request->booked_kib);
+        booked |= start->booked_kib > (request->waiting ? 0 : request->booked_kib) && !is_running(world, request->uuid);
         reserved += start->booked_kib;
+        set_aside += start->verdict == START_ADMITTED ? 0 : start->needed_kib;
     }
-    if (reserved != plan->reserved_kib)
+    if (plan->reserved_kib < reserved || plan->reserved_kib > reserved + set_aside)
         return "what is reserved adds up";
     if (booked && plan->committed_kib > plan->budget_kib + beyond)
         return "what is booked for a start fits the budget";
@@ -237,19 +248,24 @@ broken_promise_to_starts(const FakeWorld *world, uint64_t raises)
 
 /* The least that a guest has to be booked at, from its snapshot alone. */
 static uint64_t
-least_booking(const GuestSnapshot *guest)
+least_booking(const GuestSnapshot *guest, const GuestPlan *plan)
 {
     const GuestSettings *settings = guest->settings;
+    bool let_go = settings->bar == BALLOON_USABLE && (!settings->managed || settings->mode == GUEST_MODE_STATIC) &&
+                  plan->ground == GROUND_BALLOON && guest->driver_up;
 
     if (guest->life == GUEST_LIFE_OFF)
         return 0;
+    /* taken out of management a moment ago: its balloon is still where it was told to be */
+    if (let_go)
+        return MAX(guest->has_actual ? guest->actual_kib : 0, guest->target_kib);
     if (settings->bar == BALLOON_HUGEPAGES &&
         (!settings->managed || settings->mode == GUEST_MODE_STATIC || settings->bar != BALLOON_USABLE))
         return 0;
     if (!settings->managed || settings->mode == GUEST_MODE_STATIC || settings->bar != BALLOON_USABLE ||
         (!guest->driver_up && !guest->adopted))
         return settings->maximum_kib + settings->fixed_kib;
-    return MAX(guest->has_actual ? guest->actual_kib : 0, guest->target_known ? guest->target_kib : 0);
+    return MAX(guest->has_actual ? guest->actual_kib : 0, guest->target_kib);
 }
 
 /* What its balloon is told is for later: now it is void. */
@@ -260,12 +276,22 @@ booting(const GuestPlan *plan)
            plan->rule == PLAN_RULE_PAGING_LEAVE || plan->rule == PLAN_RULE_STARTING;
 }
 
+static bool
+is_asked_for(const FakeWorld *world, const char *uuid)
+{
+    for (size_t i = 0; i < world->snapshot.start_count; i++)
+        if (strcmp(world->snapshot.starts[i]->uuid, uuid) == 0)
+            return true;
+    return false;
+}
+
 /* NULL, or the promise that plan breaks. */
 static const char *
 broken_promise(const FakeWorld *world)
 {
     const Plan *plan = &world->plan;
     uint64_t committed = 0;
+    uint64_t set_aside = 0;
     uint64_t raises = 0;
 
     if (plan->guest_count != world->count)
@@ -273,7 +299,7 @@ broken_promise(const FakeWorld *world)
     for (size_t i = 0; i < world->count; i++) {
         const GuestPlan *guest = &plan->guests[i];
         const GuestSnapshot *seen = &world->guests[i];
-        uint64_t least = MIN(least_booking(seen), KIB_LIMIT);
+        uint64_t least = MIN(least_booking(seen, guest), KIB_LIMIT);
         uint64_t held = seen->target_known ? seen->target_kib : seen->actual_kib;
 
         committed += guest->committed_kib;
@@ -293,9 +319,12 @@ broken_promise(const FakeWorld *world)
             return "nothing is told in a dry run or without a connection that may write";
         if (seen->life != GUEST_LIFE_RUNNING || seen->migrating || !seen->answering || seen->target_pending)
             return "nothing is told to a guest that can't listen";
-        if (!seen->settings->managed || seen->settings->mode != GUEST_MODE_DYNAMIC ||
-            seen->settings->bar != BALLOON_USABLE || (!seen->driver_up && !booting(guest)))
-            return "nothing is told to a guest that is not ours to move";
+        if (seen->settings->bar != BALLOON_USABLE || (!seen->driver_up && !booting(guest)))
+            return "nothing is told to a guest that can't follow";
+        if ((!seen->settings->managed || seen->settings->mode != GUEST_MODE_DYNAMIC) &&
+            ((seen->target_known && guest->target_kib < seen->target_kib) ||
+             guest->target_kib > seen->settings->startup_kib))
+            return "a guest that is not ours to move is only given its startup memory back";
         if (booting(guest))
             continue;
         if (!seen->fresh && seen->target_known && seen->target_kib <= seen->settings->maximum_kib &&
@@ -303,13 +332,18 @@ broken_promise(const FakeWorld *world)
             return "a stale guest is not shrunk";
         if (guest->target_kib + seen->settings->fixed_kib > guest->committed_kib)
             return "a raise is booked before it is told";
-        raises += saturating_sub(guest->target_kib, MAX(seen->actual_kib, seen->target_known ? seen->target_kib : 0));
+        /* what is booked for its next start is its own as well, while it still runs; one that is let go has a claim */
+        if (!is_asked_for(world, seen->uuid) && seen->has_actual && guest->rule != PLAN_RULE_LET_GO)
+            raises += saturating_sub(guest->target_kib, MAX(seen->actual_kib, seen->target_kib));
     }
-    for (size_t i = 0; i < plan->start_count; i++)
+    for (size_t i = 0; i < plan->start_count; i++) {
         committed += booked_apart(world, &plan->starts[i]);
-    if (plan->committed_kib != committed)
+        /* what is set aside for one that waits is not shown in its answer */
+        set_aside += plan->starts[i].verdict == START_ADMITTED ? 0 : plan->starts[i].needed_kib;
+    }
+    if (plan->committed_kib < committed || plan->committed_kib > committed + set_aside)
         return "the ledger adds up";
-    if (raises > 0 && committed > plan->budget_kib)
+    if (raises > 0 && plan->committed_kib > plan->budget_kib)
         return "a raise fits the budget: rule G";
     if (raises > 0 && !world->snapshot.host.figures_valid)
         return "nothing is raised on figures that are not valid";

@@ -459,7 +459,7 @@ noise_of_the_host_does_not_make_a_start_flicker(void **state)
             tick(fixture, 1);
         }
         world->fake[2].settings.startup_kib = world->plan.free_kib + 2 * GIB + (uint64_t)(40 + hair) * MIB - 40 * MIB -
-                                              ledger_estimate_overhead(&world->fake[2].settings);
+                                              overhead_estimate(&world->fake[2].settings);
         world->fake[2].settings.minimum_kib = GIB;
         ask(fixture, 2, 10);
         for (unsigned i = 1; i < 60; i++) {

@@ -343,11 +343,11 @@ no_guest_needs_less_than_its_floor(void **state)
     Bench *bench = *state;
 
     report(bench, 8 * GIB, 8 * GIB);
-    assert_int_equal(bench->demand.demand_kib, demand_floor(8 * GIB));
+    assert_int_equal(bench->demand.demand_kib, guest_floor_kib(8 * GIB));
     assert_int_equal(bench->demand.floor_kib, (32 + 64 + 224) * MIB);
     for (uint64_t maximum = 0; maximum < 4096 * GIB; maximum = maximum * 2 + MIB) {
-        assert_true(demand_floor(maximum) <= maximum);
-        assert_true(demand_floor(maximum) >= maximum / 64);
+        assert_true(guest_floor_kib(maximum) <= maximum);
+        assert_true(guest_floor_kib(maximum) >= maximum / 64);
     }
 }
 

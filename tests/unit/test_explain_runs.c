@@ -92,6 +92,13 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
                report->snapshot->host.link == WORLD_LINK_READ_ONLY;
     case PLAN_RULE_STARTING:
         return (!snapshot->driver_up || guest->granted_kib > 0) && guest->committed_kib >= settings->startup_kib;
+    case PLAN_RULE_BROUGHT:
+        return snapshot->boot_resumed;
+    case PLAN_RULE_LET_GO:
+        return !settings->managed || settings->mode == GUEST_MODE_STATIC;
+    case PLAN_RULE_LET_BE:
+    case PLAN_RULE_BOUND:
+        return guest->weight > 0;
     case PLAN_RULE_ADOPTING:
         return snapshot->adopted;
     case PLAN_RULE_RESET:

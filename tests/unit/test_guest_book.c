@@ -401,6 +401,10 @@ guests_that_come_and_go_keep_the_others_settings(void **state)
     assert_int_equal(issue_count(f), 0);
 }
 
+#define QEMU(option, value)                                                                                            \
+    "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='" option                        \
+    "'/><q:arg value='" value "'/></q:commandline>"
+
 static void
 balloons_that_free_nothing_are_told_by_their_devices(void **state)
 {
@@ -427,6 +431,20 @@ balloons_that_free_nothing_are_told_by_their_devices(void **state)
         {"<memoryBacking><hugepages/></memoryBacking>", "", BALLOON_HUGEPAGES},
         {"<memoryBacking><locked/></memoryBacking>", "", BALLOON_LOCKED},
         {"<memoryBacking><nosharepages/><source type='memfd'/></memoryBacking>", "", BALLOON_USABLE},
+        /* by QEMU's own options, in each of the forms that it reads */
+        {QEMU("-device", "vfio-pci,host=01:00.0"), "", BALLOON_VFIO},
+        {QEMU("--device", "vfio-pci-nohotplug,host=01:00.0"), "", BALLOON_VFIO},
+        {QEMU("-device", "driver=vfio-pci,host=01:00.0"), "", BALLOON_VFIO},
+        {QEMU("-device", "{&quot;driver&quot;:&quot;vfio-pci&quot;,&quot;id&quot;:&quot;x&quot;}"), "", BALLOON_VFIO},
+        {QEMU("-device", "vfio-ccw,devno=1"), "", BALLOON_USABLE},
+        {QEMU("-device", "virtio-rng-pci"), "", BALLOON_USABLE},
+        {QEMU("-name", "vfio-pci"), "", BALLOON_USABLE},
+        {QEMU("-netdev", "vhost-vdpa,id=v0,vhostdev=/dev/vhost-vdpa-0"), "", BALLOON_VDPA},
+        {QEMU("-drive", "file=nvme://0000:01:00.0/1,if=none"), "", BALLOON_NVME},
+        {QEMU("-overcommit", "mem-lock=on"), "", BALLOON_LOCKED},
+        {QEMU("-overcommit", "mem-lock=off"), "", BALLOON_USABLE},
+        {"<q:commandline xmlns:q='urn:q'><q:arg value='-device'/><q:arg value='vfio-pci'/></q:commandline>", "",
+         BALLOON_USABLE},
         {"<q:hugepages xmlns:q='urn:q'/><metadata><memoryBacking><hugepages/></memoryBacking></metadata>", "",
          BALLOON_USABLE},
     };
@@ -444,6 +462,28 @@ balloons_that_free_nothing_are_told_by_their_devices(void **state)
                                         "autodeflate='on'/></devices></domain>"));
     assert_int_equal(update(f)->bar, BALLOON_USABLE);
     assert_true(update(f)->autodeflate);
+}
+
+static void
+network_that_gives_host_devices_is_known_once_the_guest_ran(void **state)
+{
+    Fixture *f = *state;
+    static const char network[] = "<interface type='network'><source network='sriov'/></interface>";
+    static const char device[] = "<interface type='hostdev'/>";
+
+    define_off(&f->records[0], domain("", "", network));
+    assert_int_equal(update(f)->bar, BALLOON_USABLE); /* nobody can know */
+    define_running(&f->records[0], domain("", "", device), domain("", "", network));
+    assert_int_equal(update(f)->bar, BALLOON_VFIO);
+    f->records[0].life = GUEST_LIFE_OFF;
+    assert_int_equal(update(f)->bar, BALLOON_VFIO);
+    define_off(&f->records[0], domain("", "", "<interface type='bridge'/>"));
+    assert_int_equal(update(f)->bar, BALLOON_USABLE);
+    /* on a network of another kind the next time */
+    define_running(&f->records[0], domain("", "", network), domain("", "", network));
+    assert_int_equal(update(f)->bar, BALLOON_USABLE);
+    f->records[0].life = GUEST_LIFE_OFF;
+    assert_int_equal(update(f)->bar, BALLOON_USABLE);
 }
 
 static void
@@ -511,7 +551,7 @@ memory_devices_are_in_reach_of_the_balloon_only_if_they_are_dimms(void **state)
                         "<memballoon model='virtio'/></devices></domain>"));
     g = update(f);
     assert_int_equal(g->maximum_kib, 5 * GIB);
-    assert_int_equal(g->fixed_kib, 3 * GIB);
+    assert_int_equal(g->fixed_kib, 1 * GIB); /* what was asked for of its 3 */
     assert_int_equal(g->startup_kib, 5 * GIB);
 }
 
@@ -614,6 +654,7 @@ main(void)
         test(one_bad_guest_does_not_touch_the_others),
         test(guests_that_come_and_go_keep_the_others_settings),
         test(balloons_that_free_nothing_are_told_by_their_devices),
+        test(network_that_gives_host_devices_is_known_once_the_guest_ran),
         test(memory_is_read_in_every_unit),
         test(memory_devices_are_in_reach_of_the_balloon_only_if_they_are_dimms),
         test(a_running_guest_is_judged_by_its_live_xml_and_started_by_its_inactive_one),

@@ -128,6 +128,27 @@ figures_are_those_of_the_guests_own_group(void **state)
 }
 
 static void
+what_bounds_a_guest_beside_is_told(void **state)
+{
+    Fixture *f = *state;
+    GuestLimits limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
+
+    assert_int_equal(limits.max_kib, 0);
+    assert_int_equal(limits.above_id, 0);
+    fake_host_write(f->host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.max", "2147483648\n");
+    fake_host_write(f->host, "/sys/fs/cgroup/machine.slice/memory.max", "8589934592\n");
+    fake_host_write(f->host, "/sys/fs/cgroup/machine.slice/memory.current", "5368709120\n");
+    fake_host_write(f->host, "/sys/fs/cgroup/machine.slice/memory.stat", "inactive_file 1073741824\nactive_file 0\n");
+    fake_host_kill(f->host);
+    fake_host_start(f->host);
+    limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
+    assert_int_equal(limits.max_kib, 2 * KIB_PER_GIB);
+    assert_true(limits.above_id != 0);
+    assert_int_equal(limits.above_kib, 8 * KIB_PER_GIB);
+    assert_int_equal(limits.above_charged_kib, 4 * KIB_PER_GIB);
+}
+
+static void
 a_guest_without_a_group_of_its_own_says_why(void **state)
 {
     Fixture *f = *state;
@@ -359,6 +380,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(figures_are_those_of_the_guests_own_group),
+        TEST(what_bounds_a_guest_beside_is_told),
         TEST(a_guest_without_a_group_of_its_own_says_why),
         TEST(a_host_with_old_control_groups_says_so),
         TEST(a_limit_of_somebody_else_is_not_touched),

@@ -11,55 +11,168 @@
 static const GuestSettings plain = {.managed = true, .minimum_kib = GIB, .maximum_kib = 8 * GIB, .vcpus = 2};
 static const GuestSettings with_device = {
     .managed = true, .minimum_kib = GIB, .maximum_kib = 8 * GIB, .fixed_kib = 2 * GIB, .vcpus = 2};
+static const GuestSettings half_in_pool = {
+    .managed = true, .minimum_kib = GIB, .maximum_kib = 8 * GIB, .hugepages_kib = 4 * GIB, .vcpus = 2};
+
+/* ---- what is booked, and on what ground ---- */
+
+#define NOTHING_HOLDS UINT64_MAX
+
+/* One guest that was granted so much and is looked at once. */
+static LedgerEntry
+booked(LedgerTrust trust, const GuestSettings *settings, uint64_t granted, uint64_t actual, uint64_t target,
+       uint64_t resident, uint64_t enforced)
+{
+    GuestSnapshot guest = {
+        .settings = settings, .has_actual = true, .actual_kib = actual, .target_kib = target, .resident_kib = resident};
+    LedgerEntry entry = {.ground = GROUND_NONE};
+
+    ledger_open(&entry, granted);
+    ledger_book(&entry, &(LedgerLook){.guest = &guest,
+                                      .trust = trust,
+                                      .overhead_kib = 100 * MIB,
+                                      .resident_kib = resident,
+                                      .slack_kib = 32 * MIB,
+                                      .enforced_kib = enforced});
+    return entry;
+}
 
 static void
-committed_follows_the_table(void **state)
+entry_is_booked_at_what_its_guest_may_hold(void **state)
 {
     static const struct {
-        Booking booking;
+        const char *what;
+        LedgerTrust trust;
         const GuestSettings *settings;
-        uint64_t actual;
-        uint64_t target;
-        uint64_t resident;
-        uint64_t previous;
-        uint64_t committed;
+        uint64_t granted, actual, target, resident, enforced;
+        LedgerGround ground;
+        uint64_t booked;
     } cases[] = {
-        {BOOKING_NONE, &plain, 3 * GIB, 3 * GIB, 3 * GIB, 0, 0},
-        {BOOKING_BALLOON, &plain, 3 * GIB, 2 * GIB, 9 * GIB, 0, 3 * GIB},
-        {BOOKING_BALLOON, &plain, 3 * GIB, 4 * GIB, 0, 0, 4 * GIB},
-        {BOOKING_BALLOON, &with_device, 3 * GIB, 4 * GIB, 0, 0, 6 * GIB},
-        {BOOKING_ADOPTED, &plain, 3 * GIB, 2 * GIB, 5 * GIB + 100 * MIB, 0, 5 * GIB},
-        {BOOKING_ADOPTED, &plain, 3 * GIB, 2 * GIB, GIB, 0, 3 * GIB},
-        {BOOKING_MAXIMUM, &plain, 3 * GIB, 2 * GIB, 0, 0, 8 * GIB},
-        {BOOKING_MAXIMUM, &with_device, 3 * GIB, 2 * GIB, 0, 0, 10 * GIB},
-        {BOOKING_FULL, &plain, 3 * GIB, 2 * GIB, 0, 0, 8 * GIB},
-        {BOOKING_FULL, &plain, 3 * GIB, 2 * GIB, 9 * GIB + 100 * MIB, 0, 9 * GIB},
-        {BOOKING_POOL, &plain, 8 * GIB, 8 * GIB, 100 * MIB, 0, 0},
-        {BOOKING_FROZEN, &plain, 3 * GIB, 2 * GIB, 0, 5 * GIB, 5 * GIB},
-        {BOOKING_FROZEN, &plain, 3 * GIB, 4 * GIB, 0, 0, 4 * GIB},
+        {"its size, where that is more than its target", LEDGER_TRUSTS_BALLOON, &plain, 3 * GIB, 3 * GIB, 2 * GIB, 0,
+         NOTHING_HOLDS, GROUND_BALLOON, 3 * GIB},
+        {"a target that may be in force, known or not", LEDGER_TRUSTS_BALLOON, &plain, 3 * GIB, 3 * GIB, 4 * GIB, 0,
+         NOTHING_HOLDS, GROUND_BALLOON, 4 * GIB},
+        {"its memory devices besides", LEDGER_TRUSTS_BALLOON, &with_device, 3 * GIB, 3 * GIB, 4 * GIB, 0, NOTHING_HOLDS,
+         GROUND_BALLOON, 6 * GIB},
+        {"a balloon that grew by itself, seen where nothing holds it", LEDGER_TRUSTS_BALLOON, &plain, 3 * GIB, 7 * GIB,
+         3 * GIB, 0, NOTHING_HOLDS, GROUND_BALLOON, 7 * GIB},
+        {"... and held back by its limit", LEDGER_TRUSTS_BALLOON, &plain, 3 * GIB, 7 * GIB, 3 * GIB, 0, 3 * GIB,
+         GROUND_LIMIT, 3 * GIB},
+        {"... which may stand higher than what was granted", LEDGER_TRUSTS_BALLOON, &plain, 3 * GIB, 7 * GIB, 3 * GIB,
+         0, 5 * GIB, GROUND_LIMIT, 5 * GIB},
+        {"all of it while nothing is known of its balloon", LEDGER_TRUSTS_NOTHING, &plain, GIB, 3 * GIB, 2 * GIB, 0,
+         NOTHING_HOLDS, GROUND_MAXIMUM, 8 * GIB},
+        {"what it was granted while its limit holds it", LEDGER_TRUSTS_NOTHING, &plain, GIB, 3 * GIB, 2 * GIB, 0, 0,
+         GROUND_LIMIT, GIB},
+        {"what was booked for what it brings", LEDGER_TRUSTS_BROUGHT, &plain, 5 * GIB, 2 * GIB, 0, GIB, NOTHING_HOLDS,
+         GROUND_BROUGHT, 5 * GIB},
+        {"... or what it holds", LEDGER_TRUSTS_BROUGHT, &plain, GIB, 2 * GIB, 0, 6 * GIB + 100 * MIB, NOTHING_HOLDS,
+         GROUND_BROUGHT, 6 * GIB},
+        {"all of it where it can't be ballooned", LEDGER_TRUSTS_FULL, &plain, 3 * GIB, 3 * GIB, 2 * GIB, 0,
+         NOTHING_HOLDS, GROUND_FULL, 8 * GIB},
+        {"... or what it holds if that is more", LEDGER_TRUSTS_FULL, &plain, 3 * GIB, 3 * GIB, 2 * GIB,
+         9 * GIB + 100 * MIB, NOTHING_HOLDS, GROUND_FULL, 9 * GIB},
+        {"no more ordinary memory than is not in its pool", LEDGER_TRUSTS_FULL, &half_in_pool, 8 * GIB, 8 * GIB, 0, 0,
+         NOTHING_HOLDS, GROUND_FULL, 4 * GIB},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        GuestSnapshot guest = {.settings = cases[i].settings,
-                               .has_actual = true,
-                               .actual_kib = cases[i].actual,
-                               .target_known = true,
-                               .target_kib = cases[i].target,
-                               .resident_kib = cases[i].resident};
+        LedgerEntry entry = booked(cases[i].trust, cases[i].settings, cases[i].granted, cases[i].actual,
+                                   cases[i].target, cases[i].resident, cases[i].enforced);
 
-        assert_int_equal(ledger_committed(cases[i].booking, &guest, 100 * MIB, cases[i].previous), cases[i].committed);
+        if (entry.booked_kib != cases[i].booked || entry.ground != cases[i].ground)
+            fail_msg("%s: %u MiB, %s", cases[i].what, (unsigned)(entry.booked_kib / MIB),
+                     ledger_ground_name(entry.ground));
     }
+}
+
+/* Rule S: what is granted follows a balloon that was told to shrink, as it is seen, and never before it. */
+static void
+entry_falls_with_the_balloon_and_not_before(void **state)
+{
+    GuestSnapshot guest = {.settings = &plain, .has_actual = true, .actual_kib = 4 * GIB, .target_kib = 2 * GIB};
+    LedgerLook look = {.guest = &guest, .trust = LEDGER_TRUSTS_BALLOON, .enforced_kib = 4 * GIB};
+    LedgerEntry entry = {.ground = GROUND_NONE};
+
+    ledger_open(&entry, 4 * GIB);
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, 4 * GIB);
+    guest.actual_kib = 3 * GIB;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, 3 * GIB);
+    guest.actual_kib = 2 * GIB;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, 2 * GIB);
+    /* with the limit still higher a balloon that grows again may have what that lets it have, and it comes down with it */
+    guest.actual_kib = 6 * GIB;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, 4 * GIB);
+    assert_int_equal(entry.granted_kib, 2 * GIB);
+    look.enforced_kib = 2 * GIB;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, 2 * GIB);
+}
+
+/* <hard_limit> is memory.max: the kernel lets nobody have more, whatever else is believed. */
+static void
+memory_max_bounds_every_ground(void **state)
+{
+    GuestSnapshot guest = {
+        .settings = &plain, .has_actual = true, .actual_kib = 7 * GIB, .limits = {.max_kib = 3 * GIB}};
+    LedgerEntry entry = {.ground = GROUND_NONE};
+
+    for (LedgerTrust trust = LEDGER_TRUSTS_NOTHING; trust <= LEDGER_TRUSTS_FULL; trust++) {
+        ledger_open(&entry, 7 * GIB);
+        ledger_book(&entry, &(LedgerLook){.guest = &guest, .trust = trust, .enforced_kib = UINT64_MAX});
+        assert_int_equal(entry.booked_kib, 3 * GIB);
+    }
+}
+
+static void
+one_entry_a_guest_from_its_start_to_its_end(void **state)
+{
+    static const char uuid[] = "00000000-0000-0000-0000-000000000001";
+    StartRequest request = {.need_kib = 2 * GIB};
+    const StartRequest *starts[] = {&request};
+    GuestSnapshot guest = {.uuid = uuid, .settings = &plain, .has_actual = true, .actual_kib = 8 * GIB};
+    Snapshot asked = {.starts = starts, .start_count = 1};
+    Snapshot both = {.guests = &guest, .guest_count = 1, .starts = starts, .start_count = 1};
+    Snapshot runs = {.guests = &guest, .guest_count = 1};
+    Snapshot nobody = {.guest_count = 0};
+    Ledger ledger = {.count = 0};
+
+    g_strlcpy(request.uuid, uuid, sizeof request.uuid);
+    ledger_match(&ledger, &asked);
+    ledger_reserve(ledger_start(&ledger, 0), 2 * GIB, 100 * MIB);
+    assert_int_equal(ledger_booked(&ledger), 2 * GIB);
+    assert_int_equal(ledger_sums(&ledger).overhead_kib, 100 * MIB);
+    /* it is known by now, and still asked for: one and the same */
+    ledger_match(&ledger, &both);
+    assert_int_equal(ledger.count, 1);
+    assert_ptr_equal(ledger_guest(&ledger, 0), ledger_start(&ledger, 0));
+    assert_int_equal(ledger_reserved(&ledger), 2 * GIB);
+    ledger_match(&ledger, &runs);
+    ledger_open(ledger_guest(&ledger, 0), ledger_guest(&ledger, 0)->start_kib);
+    ledger_book(ledger_guest(&ledger, 0),
+                &(LedgerLook){.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = 0});
+    assert_int_equal(ledger_booked(&ledger), 2 * GIB);
+    assert_int_equal(ledger_reserved(&ledger), 0);
+    ledger_close(ledger_guest(&ledger, 0));
+    assert_int_equal(ledger_booked(&ledger), 0);
+    ledger_match(&ledger, &nobody);
+    assert_int_equal(ledger.count, 0);
+    ledger_clear(&ledger);
 }
 
 static void
 reserve_slides_with_the_size_of_the_host(void **state)
 {
-    assert_int_equal(ledger_sliding_reserve(GIB), 128 * MIB);
-    assert_int_equal(ledger_sliding_reserve(4 * GIB) / MIB, 245);
-    assert_int_equal(ledger_sliding_reserve(28 * GIB) / MIB, 901);
-    assert_int_equal(ledger_sliding_reserve(1024 * GIB) / MIB, 901 + 10199);
+    assert_int_equal(budget_sliding_reserve(GIB), 128 * MIB);
+    assert_int_equal(budget_sliding_reserve(4 * GIB) / MIB, 245);
+    assert_int_equal(budget_sliding_reserve(28 * GIB) / MIB, 901);
+    assert_int_equal(budget_sliding_reserve(1024 * GIB) / MIB, 901 + 10199);
     for (uint64_t total = GIB; total < 4096 * GIB; total += 7 * GIB)
-        assert_true(ledger_sliding_reserve(total + GIB) >= ledger_sliding_reserve(total));
+        assert_true(budget_sliding_reserve(total + GIB) >= budget_sliding_reserve(total));
 }
 
 static uint64_t
@@ -69,7 +182,7 @@ learn_for(OverheadMemory *memory, GuestSnapshot *guest, uint64_t *now_usec, unsi
 
     for (unsigned i = 0; i < seconds; i++) {
         *now_usec += SEC;
-        overhead = ledger_learn_overhead(memory, guest, *now_usec);
+        overhead = overhead_learn(memory, guest, *now_usec);
     }
     return overhead;
 }
@@ -85,7 +198,7 @@ overhead_is_learnt_up_fast_and_down_slowly(void **state)
                            .resident_kib = GIB,
                            .has_unused = true,
                            .unused_kib = GIB};
-    uint64_t estimate = ledger_estimate_overhead(&plain);
+    uint64_t estimate = overhead_estimate(&plain);
     uint64_t now_usec = 100 * SEC;
     uint64_t overhead;
 
@@ -115,7 +228,7 @@ untouched_memory_teaches_nothing_of_overhead(void **state)
                            .unused_kib = 3 * GIB + 500 * MIB};
     uint64_t now_usec = 100 * SEC;
 
-    assert_int_equal(learn_for(&memory, &guest, &now_usec, 600), ledger_estimate_overhead(&plain));
+    assert_int_equal(learn_for(&memory, &guest, &now_usec, 600), overhead_estimate(&plain));
 }
 
 static void
@@ -130,15 +243,15 @@ moving_balloon_teaches_nothing_of_overhead(void **state)
         guest.actual_kib -= 100 * MIB;
         learn_for(&memory, &guest, &now_usec, 1);
     }
-    assert_int_equal(memory.overhead_kib, ledger_estimate_overhead(&plain));
+    assert_int_equal(memory.overhead_kib, overhead_estimate(&plain));
 }
 
 typedef struct Host {
-    LedgerMemory memory;
+    BudgetMemory memory;
     HostSnapshot snapshot;
     Settings *settings;
     LedgerSums sums;
-    LedgerBudget budget;
+    Budget budget;
     uint64_t now_usec;
 } Host;
 
@@ -156,8 +269,7 @@ host_budget(Host *host, uint64_t seconds)
 {
     for (uint64_t i = 0; i < seconds; i++) {
         host->now_usec += SEC;
-        ledger_work_out_budget(&host->memory, &host->snapshot, host->settings, &host->sums, host->now_usec,
-                               &host->budget);
+        budget_work_out(&host->memory, &host->snapshot, host->settings, &host->sums, host->now_usec, &host->budget);
     }
     return host->budget.budget_kib;
 }
@@ -170,7 +282,8 @@ budget_is_what_the_host_has_less_what_others_use(void **state)
     host_init(&host, 32 * GIB, 20 * GIB, 2 * GIB);
     host.snapshot.figures.hugepages_kib = 4 * GIB;
     /* 28 GiB, of which 20 are available and 5 with guests: 3 are used by others */
-    ledger_add(&host.sums, 6 * GIB, GIB, 5 * GIB, 0);
+    host.sums =
+        (LedgerSums){.committed_kib = 6 * GIB, .overhead_kib = GIB, .resident_kib = 5 * GIB, .untouched_kib = 2 * GIB};
     assert_int_equal(host_budget(&host, 1), (28 - 2 - 3 - 1) * GIB);
     assert_int_equal(host.budget.other_kib, 3 * GIB);
     assert_int_equal(host.budget.limit, BUDGET_BY_TOTAL);
@@ -185,7 +298,7 @@ memory_that_is_held_beyond_the_booking_is_not_given_again(void **state)
     Host host;
 
     host_init(&host, 32 * GIB, 22 * GIB, 2 * GIB);
-    ledger_add(&host.sums, 4 * GIB, 0, 10 * GIB, 0);
+    host.sums = (LedgerSums){.committed_kib = 4 * GIB, .resident_kib = 10 * GIB};
     assert_int_equal(host_budget(&host, 1), 24 * GIB);
     assert_int_equal(host.budget.limit, BUDGET_BY_AVAILABLE);
     settings_free(host.settings);
@@ -251,12 +364,13 @@ memory_that_no_guest_is_seen_to_hold_is_a_guests_before_it_is_the_hosts(void **s
     Host host;
 
     host_init(&host, 32 * GIB, 24 * GIB, 2 * GIB);
-    ledger_add(&host.sums, 6 * GIB, 0, 6 * GIB, 0);
+    host.sums = (LedgerSums){.committed_kib = 6 * GIB, .resident_kib = 6 * GIB};
     assert_int_equal(host_budget(&host, 1), 28 * GIB);
     assert_int_equal(host.budget.other_kib, 2 * GIB);
     /* another starts and has touched 4 GiB before its QEMU is known */
     host.snapshot.figures.available_kib = 20 * GIB;
-    ledger_add(&host.sums, 8 * GIB, 0, 0, 0);
+    host.sums.committed_kib += 8 * GIB;
+    host.sums.unseen_kib = 8 * GIB;
     assert_int_equal(host_budget(&host, 1), 28 * GIB);
     assert_int_equal(host.budget.other_kib, 2 * GIB);
     settings_free(host.settings);
@@ -277,7 +391,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(committed_follows_the_table),
+        cmocka_unit_test(entry_is_booked_at_what_its_guest_may_hold),
+        cmocka_unit_test(entry_falls_with_the_balloon_and_not_before),
+        cmocka_unit_test(memory_max_bounds_every_ground),
+        cmocka_unit_test(one_entry_a_guest_from_its_start_to_its_end),
         cmocka_unit_test(reserve_slides_with_the_size_of_the_host),
         cmocka_unit_test(overhead_is_learnt_up_fast_and_down_slowly),
         cmocka_unit_test(untouched_memory_teaches_nothing_of_overhead),

@@ -40,13 +40,13 @@ read_host(void *self, HostFigures *figures, GError **error)
 }
 
 static bool
-read_resident(void *self, const GuestRecord *guest, uint64_t *resident_kib)
+read_resident(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident)
 {
     Fixture *f = self;
 
     if (!f->resident_known)
         return false;
-    *resident_kib = 777;
+    *resident = (GuestResident){.memory_kib = 777, .other_kib = 55};
     return true;
 }
 
@@ -542,8 +542,10 @@ resident_memory_is_the_hosts_figure_or_else_the_reports(void **state)
 
     f->resident_known = true;
     assert_int_equal(begin(f)->resident_kib, 777);
+    assert_int_equal(look(f)->group_other_kib, 55);
     f->resident_known = false;
     assert_int_equal(look(f)->resident_kib, 4 * GIB);
+    assert_int_equal(look(f)->group_other_kib, 0);
     f->record.report.fields &= ~(uint32_t)REPORT_RESIDENT;
     assert_int_equal(look(f)->resident_kib, 0);
 }
@@ -601,6 +603,36 @@ the_period_is_the_one_the_guest_was_asked_for(void **state)
 }
 
 static void
+a_period_that_somebody_else_has_changed_shows_in_the_rhythm(void **state)
+{
+    Fixture *f = *state;
+    const GuestSnapshot *g = begin(f);
+    uint64_t reported = 501;
+
+    assert_int_equal(g->rhythm_usec, 0);
+    step(f, ++reported);
+    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
+    /* one report that comes late is no rhythm */
+    step(f, reported);
+    step(f, reported);
+    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
+    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
+    /* nor is a pause: no time passes in the guest */
+    f->record.life = GUEST_LIFE_PAUSED;
+    look(f);
+    f->now_usec += 60 * SEC;
+    look(f);
+    f->record.life = GUEST_LIFE_RUNNING;
+    look(f);
+    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
+    /* every five seconds now */
+    for (int i = 0; i < 10; i++)
+        g = step(f, reported + (uint64_t)(i + 1) / 5);
+    assert_int_equal(g->rhythm_usec, 5 * SEC);
+    assert_int_equal(g->period_usec, SEC);
+}
+
+static void
 guests_that_come_and_go_keep_the_others_history(void **state)
 {
     Fixture *f = *state;
@@ -619,6 +651,26 @@ guests_that_come_and_go_keep_the_others_history(void **state)
     observer_observe(f->observer, NULL, NULL, 0, f->link, &ports, f->interval_usec, f->now_usec, &f->snapshot);
     assert_int_equal(f->snapshot.guest_count, 0);
     assert_int_equal(look(f)->report_serial, 1); /* known no more */
+}
+
+static void
+a_transient_guest_that_is_created_again_is_another_guest(void **state)
+{
+    Fixture *f = *state;
+    const GuestSnapshot *g;
+
+    f->record.serial = 7;
+    assert_int_equal(begin(f)->serial, 7);
+    assert_true(look(f)->driver_up);
+    /* destroyed and created between two looks: its counters begin anew, at the numbers they had */
+    f->record.serial = 8;
+    f->record.report = (GuestReport){0};
+    g = look(f);
+    assert_int_equal(g->serial, 8);
+    assert_false(g->driver_up);
+    assert_false(g->has_usable);
+    assert_int_equal(g->report_serial, 0);
+    assert_int_equal(look(f)->serial, 8);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -648,7 +700,9 @@ main(void)
         test(figures_of_the_host_that_cannot_be_read_are_the_last_known_and_marked),
         test(pressure_is_told_once),
         test(the_period_is_the_one_the_guest_was_asked_for),
+        test(a_period_that_somebody_else_has_changed_shows_in_the_rhythm),
         test(guests_that_come_and_go_keep_the_others_history),
+        test(a_transient_guest_that_is_created_again_is_another_guest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ overhead_of(uint64_t startup_kib)
 {
     const GuestSettings settings = {.maximum_kib = startup_kib, .vcpus = 1};
 
-    return ledger_estimate_overhead(&settings);
+    return overhead_estimate(&settings);
 }
 
 /* What would be needed to fill the host's free memory and so much of what others have. */

@@ -63,7 +63,7 @@ restart_world_new(size_t count, uint64_t spare)
 
         fake->settings.startup_kib = 512 * MIB;
         fake->settings.smart_paging = true;
-        rw->qemu[i].overhead = ledger_estimate_overhead(&fake->settings);
+        rw->qemu[i].overhead = overhead_estimate(&fake->settings);
         rw->qemu[i].touched = 300 * MIB;
         rw->qemu[i].most = 600 * MIB;
         rw->qemu[i].high = LIMIT_NONE;
@@ -136,7 +136,8 @@ check_orders(RestartWorld *rw, size_t i)
     if (silent && (plan->tell || plan->limit_tell || plan->paging_order != PAGING_ORDER_NONE))
         BREAKS(rw, "%s: something is done though nothing may be", guest->name);
     /* what comes back from a file has its place within the limit */
-    if (plan->limit_tell && saturating_add(plan->limit_kib, qemu->swapped) < plan->committed_kib + plan->overhead_kib)
+    if (plan->limit_tell && plan->ground != GROUND_LIMIT && plan->ground != GROUND_MAXIMUM &&
+        saturating_add(plan->limit_kib, qemu->swapped) < plan->committed_kib + plan->overhead_kib)
         BREAKS(rw, "%s: limited to less than it is booked at", guest->name);
     if (plan->paging_order == PAGING_ORDER_MAKE) {
         if (!qemu->booting || plan->restart == RESTART_NONE || qemu->has_file || guest->life != GUEST_LIFE_RUNNING)
@@ -154,9 +155,10 @@ check_orders(RestartWorld *rw, size_t i)
     }
     if (paging_file(guest) != NULL && guest->life != GUEST_LIFE_OFF && plan->paging_phase == PAGING_PHASE_NONE)
         BREAKS(rw, "%s: it has a file and is in no phase", guest->name);
-    /* of an adopted guest it is what an earlier daemon's limit lets it have */
-    if (plan->granted_kib > qemu->granted_before && qemu->granted_before > 0 && world->plan.over_budget &&
-        !guest->adopted)
+    /* of an adopted guest it is what an earlier daemon's limit lets it have; and what it has taken before it could be limited
+       it has */
+    if (plan->granted_kib > MAX(qemu->granted_before, saturating_sub(qemu_resident(qemu), plan->overhead_kib)) &&
+        qemu->granted_before > 0 && world->plan.over_budget && !guest->adopted)
         BREAKS(rw, "%s: it is granted more than there is", guest->name);
 }
 

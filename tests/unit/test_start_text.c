@@ -58,6 +58,31 @@ refusal_says_what_is_lacking_who_is_in_the_way_and_what_would_help(void **state)
                 "help: a startup of at most 412 MiB, or a priority not below that of db");
 }
 
+static bool
+advises_a_smaller_startup(const StartRequest *request)
+{
+    StartPlan plan = plan_of(request, START_REFUSED);
+    g_autofree char *text = start_plan_text(&plan);
+
+    return strstr(text, "a startup of at most") != NULL;
+}
+
+static void
+smaller_startup_is_advised_only_where_it_would_help(void **state)
+{
+    StartRequest request = request_of();
+
+    assert_true(advises_a_smaller_startup(&request));
+    request.settings.maximum_kib = 128 * GIB; /* it needs 2 GiB for itself */
+    assert_false(advises_a_smaller_startup(&request));
+    request = request_of();
+    request.settings.immediate = true;
+    assert_false(advises_a_smaller_startup(&request));
+    request = request_of();
+    request.settings.bar = BALLOON_VFIO;
+    assert_false(advises_a_smaller_startup(&request));
+}
+
 static void
 start_that_came_too_late_is_told_so(void **state)
 {
@@ -133,6 +158,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusal_says_what_is_lacking_who_is_in_the_way_and_what_would_help),
+        cmocka_unit_test(smaller_startup_is_advised_only_where_it_would_help),
         cmocka_unit_test(start_that_came_too_late_is_told_so),
         cmocka_unit_test(every_blocker_has_its_clause_and_every_refusal_its_help),
         cmocka_unit_test(admission_says_what_is_booked),

@@ -166,6 +166,136 @@ new_process_knows_nothing_of_the_old_target(void **state)
     assert_int_equal(done, 1);
 }
 
+/* What the balloon was told before is not known: nothing bounds it but a target that was taken. */
+static void
+only_a_target_that_was_taken_bounds_what_may_be_in_force(void **state)
+{
+    TargetBook book = {0};
+    g_autoptr(GError) error = some_error();
+    uint64_t kib;
+
+    assert_false(show(&book, 700).target_bounded);
+    target_book_wish(&book, UUID, 300, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    assert_false(show(&book, 700).target_bounded);
+    target_book_end(&book, UUID, TARGET_UNCERTAIN, 700, error);
+    assert_false(show(&book, 700).target_bounded);
+    assert_int_equal(show(&book, 700).target_kib, 700);
+    target_book_wish(&book, UUID, 400, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_end(&book, UUID, TARGET_NOT_TAKEN, 700, error);
+    assert_false(show(&book, 700).target_bounded);
+    target_book_wish(&book, UUID, 400, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_end(&book, UUID, TARGET_TAKEN, 700, NULL);
+    assert_true(show(&book, 700).target_bounded);
+    target_book_restart(&book, UUID, error);
+    assert_false(show(&book, 700).target_bounded);
+}
+
+/* libvirtd was killed with a call under way: QEMU may have heard it. */
+static void
+unknown_fate_is_booked_until_a_later_call_is_taken(void **state)
+{
+    TargetBook book = {.known = true, .kib = 500};
+    g_autoptr(GError) error = some_error();
+    uint64_t kib;
+
+    target_book_wish(&book, UUID, 800, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_wish(&book, UUID, 600, on_done, NULL);
+    target_book_give_up(&book, UUID, error); /* the connection is gone */
+    target_book_end(&book, UUID, TARGET_UNCERTAIN, 0, error);
+    assert_int_equal(show(&book, 0).target_kib, 800);
+    assert_true(show(&book, 0).target_bounded);
+    assert_false(show(&book, 0).target_known);
+    target_book_wish(&book, UUID, 300, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_end(&book, UUID, TARGET_NOT_TAKEN, 0, error);
+    assert_int_equal(show(&book, 0).target_kib, 800);
+    target_book_wish(&book, UUID, 300, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    assert_int_equal(show(&book, 0).target_kib, 800);
+    target_book_end(&book, UUID, TARGET_TAKEN, 0, NULL);
+    assert_int_equal(show(&book, 0).target_kib, 300);
+    assert_true(show(&book, 0).target_known);
+}
+
+/* A balloon told to leave 138 of 512 takes 374, and goes on to do so when there are 768. */
+static void
+plugged_memory_raises_what_was_told(void **state)
+{
+    TargetBook book = {.known = true, .kib = 138};
+    uint64_t kib;
+
+    target_book_grow(&book, 512, 768);
+    assert_int_equal(show(&book, 0).target_kib, 394);
+    assert_false(show(&book, 0).target_known);
+    assert_true(show(&book, 0).target_bounded);
+
+    book = (TargetBook){.known = true, .kib = 200};
+    target_book_wish(&book, UUID, 138, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_grow(&book, 512, 768);
+    assert_int_equal(show(&book, 0).target_kib, 456);
+    target_book_end(&book, UUID, TARGET_TAKEN, 0, NULL); /* before, or after? */
+    assert_int_equal(show(&book, 0).target_kib, 394);
+    assert_false(show(&book, 0).target_known);
+    target_book_wish(&book, UUID, 138, on_done, NULL);
+    assert_true(target_book_send(&book, &kib));
+    target_book_end(&book, UUID, TARGET_TAKEN, 0, NULL);
+    assert_int_equal(show(&book, 0).target_kib, 138);
+    assert_true(show(&book, 0).target_known);
+
+    target_book_grow(&book, 768, 512); /* pulled out: less is left, and must be told anew */
+    assert_int_equal(show(&book, 0).target_kib, 138);
+    assert_false(show(&book, 0).target_known);
+    target_book_grow(&book, 0, UINT64_MAX);
+    assert_true(show(&book, 0).target_kib == UINT64_MAX);
+}
+
+static char *
+memory_xml(unsigned hard_limit_kib, unsigned requested_kib, unsigned current_kib)
+{
+    return g_strdup_printf("<domain type='kvm' id='1'>\n  <memory unit='KiB'>8388608</memory>\n"
+                           "  <currentMemory unit='KiB'>%u</currentMemory>\n  <memtune>\n"
+                           "    <hard_limit unit='KiB'>%u</hard_limit>\n  </memtune>\n  <devices>\n"
+                           "    <memory model='virtio-mem'>\n      <target>\n        <size unit='KiB'>4194304</size>\n"
+                           "        <requested unit='KiB'>%u</requested>\n        <current unit='KiB'>%u</current>\n"
+                           "      </target>\n    </memory>\n  </devices>\n</domain>\n",
+                           current_kib + 1, hard_limit_kib, requested_kib, current_kib);
+}
+
+static void
+live_xml_is_another_with_its_memory_devices_and_limits(void **state)
+{
+    g_autofree char *xml = memory_xml(10, 2048, 0), *same = memory_xml(10, 2048, 0), *limit = memory_xml(11, 2048, 0),
+                    *asked = memory_xml(10, 4096, 0), *plugged = memory_xml(10, 2048, 2048);
+
+    assert_true(guest_xml_is_same(xml, same));
+    assert_false(guest_xml_is_same(xml, limit));
+    assert_false(guest_xml_is_same(xml, asked));
+    assert_false(guest_xml_is_same(xml, plugged));
+    assert_true(guest_xml_has_virtio_mem(xml));
+    assert_false(guest_xml_has_virtio_mem("<domain><memory model='dimm'/></domain>"));
+    assert_false(guest_xml_has_virtio_mem(NULL));
+}
+
+static void
+balloon_knows_of_dimms_and_of_no_other_devices(void **state)
+{
+    g_autofree char *xml = memory_xml(10, 2048, 0);
+
+    assert_int_equal(guest_xml_balloon_base_kib(xml), 4194304); /* of 8388608, the device's 4194304 included */
+    assert_int_equal(guest_xml_balloon_base_kib("<domain><memory unit='KiB'>768</memory><devices><memory model='dimm'>"
+                                                "<target><size unit='KiB'>256</size></target></memory>"
+                                                "<memory model='nvdimm'><target><size unit='KiB'>100</size></target>"
+                                                "</memory></devices></domain>"),
+                     668);
+    assert_int_equal(guest_xml_balloon_base_kib(NULL), 0);
+    assert_int_equal(guest_xml_balloon_base_kib("<domain><devices><memory>7</memory></devices></domain>"), 0);
+}
+
 static void
 live_xml_is_the_same_but_for_what_changes_by_itself(void **state)
 {
@@ -206,6 +336,11 @@ main(void)
         cmocka_unit_test_setup(newest_wish_replaces_the_one_that_waits, setup),
         cmocka_unit_test_setup(late_call_is_told_once_and_stays_booked, setup),
         cmocka_unit_test_setup(new_process_knows_nothing_of_the_old_target, setup),
+        cmocka_unit_test_setup(only_a_target_that_was_taken_bounds_what_may_be_in_force, setup),
+        cmocka_unit_test_setup(unknown_fate_is_booked_until_a_later_call_is_taken, setup),
+        cmocka_unit_test_setup(plugged_memory_raises_what_was_told, setup),
+        cmocka_unit_test(live_xml_is_another_with_its_memory_devices_and_limits),
+        cmocka_unit_test(balloon_knows_of_dimms_and_of_no_other_devices),
         cmocka_unit_test(live_xml_is_the_same_but_for_what_changes_by_itself),
         cmocka_unit_test(period_is_that_of_the_balloon),
     };

@@ -22,7 +22,8 @@
 
 /* Zero: nothing yet. */
 typedef struct LimitMemory {
-    bool counted; /* held_back is of an earlier tick */
+    bool in_force; /* a limit was seen in force in this run */
+    bool counted;  /* held_back is of an earlier tick */
     uint64_t held_back;
     bool held_now;      /* it was held back since the last tick, and for want of its own memory */
     uint64_t extra_kib; /* learnt: what its QEMU costs beyond its overhead */
@@ -49,15 +50,15 @@ typedef struct LimitAnswer {
 } LimitAnswer;
 
 /* booked_kib: committed and overhead of a guest; all_kib: of all guests. */
-uint64_t guest_limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib);
+uint64_t limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib);
 
 /*
  * Looks whether a guest is held back though it should not be, and returns what is to be counted as overhead besides. excused:
  * it boots under its limit or has a paging file, and is meant to be held back.
  */
-uint64_t guest_limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec);
+uint64_t limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec);
 
-LimitAnswer guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec);
+LimitAnswer limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec);
 
 /* How much a guest that is limited to high_kib can have at most, beyond what its QEMU costs and its slack. */
-uint64_t guest_limit_enforced(uint64_t high_kib, uint64_t overhead_kib, uint64_t slack_kib);
+uint64_t limit_enforced(uint64_t high_kib, uint64_t overhead_kib, uint64_t slack_kib);

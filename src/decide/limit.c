@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "decide/guest_limit.h"
+#include "decide/limit.h"
 
 #include "decide/faults.h"
-#include "decide/ledger.h"
+#include "decide/pass.h"
 #include "units.h"
 
 /* The booking has been lower for so long: the limit follows. */
@@ -17,7 +17,7 @@
 #define SLACK_PART 8
 
 uint64_t
-guest_limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib)
+limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib)
 {
     uint64_t part = MIN(booked_kib / (all_kib / 1024 + 1), 1024);
     uint64_t share = reserve_kib / 2 / 1024 * part;
@@ -26,7 +26,7 @@ guest_limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib)
 }
 
 uint64_t
-guest_limit_enforced(uint64_t high_kib, uint64_t overhead_kib, uint64_t slack_kib)
+limit_enforced(uint64_t high_kib, uint64_t overhead_kib, uint64_t slack_kib)
 {
     return high_kib == LIMIT_NONE ? UINT64_MAX : saturating_sub(high_kib, overhead_kib + slack_kib);
 }
@@ -39,10 +39,10 @@ held_kib(const GuestSnapshot *guest)
 }
 
 uint64_t
-guest_limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec)
+limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec)
 {
     const GuestLimits *limits = &guest->limits;
-    uint64_t estimate = ledger_estimate_overhead(guest->settings);
+    uint64_t estimate = overhead_estimate(guest->settings);
     bool grew = memory->counted && limits->held_back > memory->held_back;
     /* reclaim of page cache counts as being held back, too */
     bool full = held_kib(guest) + LIMIT_LEAST_SLACK_KIB >= limits->high_kib;
@@ -80,7 +80,7 @@ may_fall(LimitMemory *memory, uint64_t excess_kib, const LimitCase *given, uint6
 {
     if (broken(FAULT_LIMIT_AT_ONCE))
         return true;
-    if (excess_kib <= given->slack_kib / 2 || given->waiting || given->guest->target_pending) {
+    if (excess_kib <= given->slack_kib / (given->held ? 8 : 2) || given->waiting || given->guest->target_pending) {
         memory->above_usec = 0;
         return false;
     }
@@ -90,7 +90,7 @@ may_fall(LimitMemory *memory, uint64_t excess_kib, const LimitCase *given, uint6
 }
 
 LimitAnswer
-guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
+limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
 {
     const GuestLimits *limits = &given->guest->limits;
     uint64_t high = limits->set ? limits->high_kib : LIMIT_NONE;
@@ -128,4 +128,64 @@ guest_limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_u
         answer.tell = tells(memory, lowest, now_usec);
     }
     return answer;
+}
+
+/* ---- all guests ---- */
+
+/* Managed, dynamic and running, with a balloon that frees what it takes: the others have what they have. */
+static bool
+wants_limit(const Pass *pass, const GuestSnapshot *guest)
+{
+    const GuestSettings *settings = guest->settings;
+
+    return pass->settings->memory_high && settings->managed && settings->mode == GUEST_MODE_DYNAMIC &&
+           settings->bar == BALLOON_USABLE;
+}
+
+/*
+ * A guest whose file is being emptied was reset again: what it touches now must leave room for what comes back, which
+ * the kernel lets in whatever the limit is.
+ */
+static uint64_t
+coming_back(const Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+
+    if (!pass->state->work[i].standing.booting || guest->paging == NULL ||
+        guest->paging->stage != PAGING_STAGE_EMPTYING || broken(FAULT_NO_ROOM_TO_RETURN))
+        return 0;
+    return paging_in_file(guest);
+}
+
+void
+pass_limit(Pass *pass)
+{
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+        const GuestSnapshot *guest = &pass->snapshot->guests[i];
+        const Work *work = &pass->state->work[i];
+        GuestPlan *plan = &pass->plan->guests[i];
+        LimitCase given = {
+            .guest = guest,
+            .wanted = wants_limit(pass, guest) || work->limited || plan->rule == PLAN_RULE_LET_GO,
+            .held = work->limited,
+            /* one that was started paused is limited before it runs; the others are let be until more is known of them */
+            .waiting = plan->rule == PLAN_RULE_ADOPTING || guest->migrating ||
+                       (guest->life != GUEST_LIFE_RUNNING && !work->standing.is_void),
+            .committed_kib = work->entry->granted_kib + guest->settings->fixed_kib,
+            .overhead_kib = work->entry->overhead_kib,
+            .slack_kib = work->slack_kib,
+        };
+        LimitAnswer answer;
+
+        plan->limit_kib = LIMIT_NONE;
+        if (pass->observe || pass->link_down || guest->life == GUEST_LIFE_OFF)
+            continue;
+        /* what is in a file may come back at any time: no more than the least that errors need */
+        if (work->limited && work->standing.booting && guest->paging != NULL)
+            given.slack_kib = LIMIT_LEAST_SLACK_KIB;
+        given.committed_kib -= MIN(coming_back(pass, i), given.committed_kib);
+        answer = limit_work_out(&pass->state->memories.guests[i].limit, &given, pass->now_usec);
+        plan->limit_tell = answer.tell;
+        plan->limit_kib = answer.limit_kib;
+    }
 }

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Every group has an entry that knows the one above it, so that a guest costs one look-up a tick. A group without a limit
+ * costs one pread a second, one with a limit three.
+ */
+
+#include "limits_above.h"
+
+#include "kernel/guest_group.h"
+#include "kernel/proc_file.h"
+#include "limit_files.h"
+#include "units.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* A little less than the interval of ticks, so that each of them finds a new reading. */
+#define FRESH_USEC (900 * USEC_PER_MSEC)
+#define FORGET_USEC (60 * USEC_PER_SEC)
+
+enum {
+    MAX_FILE,
+    CURRENT_FILE,
+    STAT_FILE,
+    FILES
+};
+
+static const char *const names[FILES] = {"memory.max", "memory.current", "memory.stat"};
+
+typedef struct Group Group;
+
+struct Group {
+    Group *parent; /* NULL: that is the root of the tree, which has no limit */
+    char *name;    /* as in LimitFiles */
+    char *paths[FILES];
+    int fds[FILES];
+    uint64_t asked_usec;
+    uint64_t read_usec; /* 0: not yet */
+    uint64_t id;        /* 0: it has no limit */
+    uint64_t limit_kib;
+    uint64_t charged_kib;
+};
+
+struct LimitsAbove {
+    const ActSystem *system;
+    GHashTable *groups; /* name -> Group */
+    uint64_t swept_usec;
+};
+
+static void
+group_close(Group *group, unsigned *kept)
+{
+    for (unsigned i = 0; i < FILES; i++) {
+        if (group->fds[i] < 0)
+            continue;
+        close(group->fds[i]);
+        group->fds[i] = -1;
+        --*kept;
+    }
+}
+
+static void
+group_free(void *data)
+{
+    Group *group = data;
+    unsigned kept = FILES;
+
+    group_close(group, &kept);
+    for (unsigned i = 0; i < FILES; i++)
+        g_free(group->paths[i]);
+    g_free(group->name);
+    g_free(group);
+}
+
+LimitsAbove *
+limits_above_new(const ActSystem *system)
+{
+    LimitsAbove *above = g_new0(LimitsAbove, 1);
+
+    above->system = system;
+    above->groups = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, group_free);
+    return above;
+}
+
+void
+limits_above_free(LimitsAbove *above)
+{
+    if (above == NULL)
+        return;
+    g_hash_table_unref(above->groups);
+    g_free(above);
+}
+
+static Group *
+find_group(LimitsAbove *above, const char *name)
+{
+    Group *group = g_hash_table_lookup(above->groups, name);
+    g_autofree char *parent = NULL;
+
+    if (group != NULL)
+        return group;
+    group = g_new0(Group, 1);
+    group->name = g_strdup(name);
+    for (unsigned i = 0; i < FILES; i++) {
+        group->paths[i] = g_strconcat(above->system->root, GUEST_GROUP_MOUNT, name, "/", names[i], NULL);
+        group->fds[i] = -1;
+    }
+    g_hash_table_insert(above->groups, group->name, group);
+    parent = g_path_get_dirname(name);
+    if (strlen(parent) > 1)
+        group->parent = find_group(above, parent);
+    return group;
+}
+
+/* A group is asked for whenever one below it is, so it is not forgotten before that. */
+static void
+sweep(LimitsAbove *above, uint64_t now_usec, unsigned *kept)
+{
+    GHashTableIter iter;
+    void *value;
+
+    if (saturating_sub(now_usec, above->swept_usec) < FORGET_USEC)
+        return;
+    above->swept_usec = now_usec;
+    g_hash_table_iter_init(&iter, above->groups);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Group *group = value;
+
+        if (saturating_sub(now_usec, group->asked_usec) < FORGET_USEC)
+            continue;
+        group_close(group, kept);
+        g_hash_table_iter_remove(&iter);
+    }
+}
+
+/* Page cache is given back before the limit is felt; shared memory, which is in "file", is not. */
+static uint64_t
+find_cache(const char *stat)
+{
+    uint64_t inactive = 0, active = 0;
+
+    proc_file_find(stat, "inactive_file ", &inactive);
+    proc_file_find(stat, "active_file ", &active);
+    return kib_from_bytes(saturating_add(inactive, active));
+}
+
+static bool
+read_limit(Group *group, unsigned *kept)
+{
+    char text[8192];
+    uint64_t bytes;
+
+    if (!limit_file_read(group->paths[MAX_FILE], &group->fds[MAX_FILE], text, sizeof text, kept) ||
+        proc_file_number(text, &bytes) == NULL)
+        return false;
+    group->limit_kib = kib_from_bytes(bytes);
+    if (!limit_file_read(group->paths[CURRENT_FILE], &group->fds[CURRENT_FILE], text, sizeof text, kept) ||
+        proc_file_number(text, &bytes) == NULL)
+        return false;
+    group->charged_kib = kib_from_bytes(bytes);
+    if (limit_file_read(group->paths[STAT_FILE], &group->fds[STAT_FILE], text, sizeof text, kept))
+        group->charged_kib = saturating_sub(group->charged_kib, find_cache(text));
+    return true;
+}
+
+static void
+refresh(LimitsAbove *above, Group *group, uint64_t now_usec, unsigned *kept)
+{
+    if (group->read_usec != 0 && now_usec - group->read_usec < FRESH_USEC)
+        return;
+    group->read_usec = now_usec;
+    group->id = 0;
+    if (read_limit(group, kept)) {
+        g_autofree char *file = g_strconcat(group->name, "/", names[MAX_FILE], NULL);
+
+        group->id = group_file_inode(above->system, file);
+    }
+}
+
+void
+limits_above_read(LimitsAbove *above, const char *group, uint64_t now_usec, unsigned *kept, GuestLimits *figures)
+{
+    Group *own = find_group(above, group);
+    uint64_t least = UINT64_MAX;
+
+    own->asked_usec = now_usec;
+    figures->above_id = 0;
+    figures->above_kib = 0;
+    figures->above_charged_kib = 0;
+    for (Group *other = own->parent; other != NULL; other = other->parent) {
+        other->asked_usec = now_usec;
+        refresh(above, other, now_usec, kept);
+        if (other->id == 0 || saturating_sub(other->limit_kib, other->charged_kib) >= least)
+            continue;
+        least = saturating_sub(other->limit_kib, other->charged_kib);
+        figures->above_id = other->id;
+        figures->above_kib = other->limit_kib;
+        figures->above_charged_kib = other->charged_kib;
+    }
+    sweep(above, now_usec, kept);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * memory.max of the control groups that guests' groups lie in: machine.slice, partitions, a guest's scope. Guests of one
+ * slice have one reading of it. Main thread only.
+ */
+
+#include "paging.h"
+#include "system.h"
+
+typedef struct LimitsAbove LimitsAbove;
+
+LimitsAbove *limits_above_new(const ActSystem *system);
+void limits_above_free(LimitsAbove *above);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LimitsAbove, limits_above_free)
+
+/*
+ * Fills above_id, above_kib and above_charged_kib of figures for the guest with this group (as in LimitFiles); all 0 where
+ * no group above it has a limit. A group is read again when its reading is about a second old. *kept counts the files open,
+ * see limit_file_read.
+ */
+void limits_above_read(LimitsAbove *above, const char *group, uint64_t now_usec, unsigned *kept, GuestLimits *figures);

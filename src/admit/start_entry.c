@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "start_entry.h"
+
+#include "units.h"
+
+#include <string.h>
+
+StartEntry *
+start_entry_new(const char *uuid)
+{
+    StartEntry *entry = g_new0(StartEntry, 1);
+
+    g_strlcpy(entry->request.uuid, uuid, sizeof entry->request.uuid);
+    entry->askers = g_array_new(FALSE, TRUE, sizeof(StartAsker));
+    return entry;
+}
+
+void
+start_entry_free(void *data)
+{
+    StartEntry *entry = data;
+
+    g_array_unref(entry->askers);
+    guest_settings_clear(&entry->request.settings);
+    g_free(entry->request.name);
+    g_free(entry->owner);
+    g_free(entry);
+}
+
+enum {
+    KEPT_KIND,
+    KEPT_RESTART,
+    KEPT_FORCED,
+    KEPT_NEED,
+    KEPT_BOOKED,
+    KEPT_MAXIMUM,
+    KEPT_VCPUS,
+    KEPT_PRIORITY,
+    KEPT_STAGE,
+    KEPT_BRINGS,
+    KEPT_POOL,
+    KEPT_POOL_PAGE,
+    KEPT_NUMBERS,
+};
+
+char *
+start_entry_text(const StartEntry *entry)
+{
+    const StartRequest *request = &entry->request;
+    const uint64_t numbers[KEPT_NUMBERS] = {
+        [KEPT_KIND] = request->kind,
+        [KEPT_RESTART] = request->restart,
+        [KEPT_FORCED] = request->forced,
+        [KEPT_NEED] = request->need_kib,
+        [KEPT_BOOKED] = request->booked_kib,
+        [KEPT_MAXIMUM] = request->settings.maximum_kib,
+        [KEPT_VCPUS] = request->settings.vcpus,
+        [KEPT_PRIORITY] = request->settings.priority,
+        [KEPT_STAGE] = entry->stage,
+        [KEPT_BRINGS] = entry->brings,
+        [KEPT_POOL] = request->pool_kib,
+        [KEPT_POOL_PAGE] = request->pool_page_kib,
+    };
+    GString *text = g_string_new(NULL);
+
+    for (size_t i = 0; i < KEPT_NUMBERS; i++)
+        g_string_append_printf(text, "%" G_GUINT64_FORMAT " ", numbers[i]);
+    g_string_append(text, request->name);
+    return g_string_free(text, FALSE);
+}
+
+StartEntry *
+start_entry_read(const char *uuid, const char *text)
+{
+    g_auto(GStrv) parts = g_strsplit(text, " ", KEPT_NUMBERS + 1);
+    uint64_t numbers[KEPT_NUMBERS];
+    StartEntry *entry;
+
+    if (g_strv_length(parts) != KEPT_NUMBERS + 1 || strlen(uuid) != sizeof entry->request.uuid - 1)
+        return NULL;
+    for (size_t i = 0; i < KEPT_NUMBERS; i++)
+        if (!g_ascii_string_to_unsigned(parts[i], 10, 0, KIB_LIMIT, &numbers[i], NULL))
+            return NULL;
+    if (numbers[KEPT_KIND] > START_MIGRATION || numbers[KEPT_RESTART] > RESTART_HOST ||
+        numbers[KEPT_STAGE] > START_STAGE_STARTED)
+        return NULL;
+    entry = start_entry_new(uuid);
+    entry->stage = (StartStage)numbers[KEPT_STAGE];
+    entry->brings = numbers[KEPT_BRINGS] != 0;
+    entry->request.name = g_strdup(parts[KEPT_NUMBERS]);
+    entry->request.kind = (StartKind)numbers[KEPT_KIND];
+    entry->request.restart = (RestartKind)numbers[KEPT_RESTART];
+    entry->request.forced = numbers[KEPT_FORCED] != 0;
+    entry->request.need_kib = numbers[KEPT_NEED];
+    entry->request.booked_kib = numbers[KEPT_BOOKED];
+    entry->request.pool_kib = numbers[KEPT_POOL];
+    entry->request.pool_page_kib = numbers[KEPT_POOL_PAGE];
+    entry->request.settings = (GuestSettings){
+        .managed = true,
+        .minimum_kib = MIN(numbers[KEPT_NEED], numbers[KEPT_MAXIMUM]),
+        .startup_kib = MIN(numbers[KEPT_NEED], numbers[KEPT_MAXIMUM]),
+        .maximum_kib = numbers[KEPT_MAXIMUM],
+        .priority = (uint32_t)MIN(numbers[KEPT_PRIORITY], 100),
+        .vcpus = (uint32_t)CLAMP(numbers[KEPT_VCPUS], 1, 4096),
+    };
+    return entry;
+}

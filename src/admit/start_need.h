@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a start needs, by the XML of what starts. */
+
+#include "keep/keep.h"
+#include "ports.h"
+#include "starts.h"
+
+/*
+ * Fills in what of request follows from what starts: name, settings, kind, restart, what it needs, whether it is forced.
+ *
+ * What starts is what libvirt hands over (ask->xml); where nobody has handed over anything yet, the file that a managed save
+ * has left, and else the definition. Its memory, devices and limits count, whatever was known before: it may have been defined
+ * anew a moment ago. Only where its metadata element is bad the last good one counts, which known (may be NULL) has.
+ * Returns why it can't be read, caller frees; NULL: it can. request must be clear before, and is untouched on failure.
+ */
+char *start_need_settle(const StartAsk *ask, const GuestRecord *record, const GuestSettings *known,
+                        const Settings *settings, Keep *keep, uint64_t now_usec, StartRequest *request);

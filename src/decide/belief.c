@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/belief.h"
+
+#include "decide/faults.h"
+#include "decide/paging.h"
+#include "units.h"
+
+/* A driver that has not answered after so long a boot will not: the guest counts as static until it does. */
+#define BOOT_GRACE_USEC (300 * USEC_PER_SEC)
+/* A balloon that moves has a driver; when no statistics have come with it by then, none will. */
+#define MUTE_GRACE_USEC (60 * USEC_PER_SEC)
+/* A guest that ran before the daemon has this long for its first fresh report, in periods and at least. */
+#define ADOPT_GRACE_PERIODS 4
+#define ADOPT_GRACE_USEC (10 * USEC_PER_SEC)
+/* Since the driver is up: time for services to start before the guest is squeezed. */
+#define SETTLE_USEC (10 * USEC_PER_SEC)
+/*
+ * After a reset the driver's first word comes before its balloon has begun to move, and the size QEMU tells
+ * is still the one from before (hw/virtio/virtio-balloon.c keeps it). So the size is believed a little later, when
+ * it is near the target; and in any case after a while.
+ */
+#define RESET_SETTLE_USEC (4 * USEC_PER_SEC)
+#define RESET_GIVE_UP_USEC (60 * USEC_PER_SEC)
+/* Statistics that have not come for so long do not count as stale any more but as missing. */
+#define NO_STATISTICS_USEC (300 * USEC_PER_SEC)
+
+/* ---- the state machine ---- */
+
+void
+belief_begin(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
+{
+    memory->seen_usec = now_usec;
+    if (guest->life == GUEST_LIFE_OFF)
+        memory->state = BELIEF_OFF;
+    else if (guest->adopted && !guest->boot_in_place)
+        memory->state = BELIEF_ADOPTED;
+    else if (guest->boot_resumed)
+        memory->state = BELIEF_BROUGHT;
+    else
+        memory->state = BELIEF_BOOTING;
+}
+
+static uint64_t
+since(uint64_t then_usec, uint64_t now_usec)
+{
+    return now_usec - MIN(then_usec, now_usec);
+}
+
+static void
+count_time(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
+{
+    bool runs = guest->life == GUEST_LIFE_RUNNING && !guest->migrating;
+    bool first = memory->seen_usec == now_usec && !guest->adopted;
+    uint64_t from = first ? MAX(guest->boot_usec, 1) : memory->looked_usec;
+
+    if (runs && from != 0)
+        memory->ran_usec += since(from, now_usec);
+    memory->looked_usec = runs ? now_usec : 0;
+}
+
+static void
+watch_balloon(BeliefMemory *memory, const GuestSnapshot *guest)
+{
+    if (!guest->has_actual)
+        return;
+    if (memory->first_actual_kib == 0)
+        memory->first_actual_kib = guest->actual_kib;
+    else if (guest->actual_kib != memory->first_actual_kib)
+        memory->moved = true;
+}
+
+/*
+ * A balloon larger than nothing was inflated by some driver, and as long as QEMU holds no more than the size it
+ * tells, that driver holds it still. A reset without a driver after it would show in resident memory, which is booked.
+ */
+static bool
+balloon_holds(const GuestSnapshot *guest, uint64_t overhead_kib)
+{
+    return guest->has_actual && guest->actual_kib < guest->settings->maximum_kib && guest->resident_kib != 0 &&
+           guest->resident_kib <= guest->actual_kib + overhead_kib + stuck_tolerance(guest->actual_kib);
+}
+
+/* Its driver is back; has its balloon come to where it was told to go, so that its size can be believed? */
+static bool
+has_returned(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
+{
+    uint64_t up = since(guest->driver_usec, terms->now_usec);
+    uint64_t size = MAX(guest->actual_kib, terms->target_kib);
+    uint64_t off = size - MIN(guest->actual_kib, terms->target_kib);
+
+    /* a new QEMU's size is true from its beginning: all its memory, until its driver takes of it */
+    if (!terms->held && !guest->boot_in_place && !guest->adopted)
+        return true;
+    if (up < RESET_SETTLE_USEC)
+        return false;
+    /* where its limit holds it, it is within what it was granted, and the rest of the way is as any other */
+    if (terms->held)
+        return (memory->moved && size < terms->granted_kib + PAGE_KIB) ||
+               (off <= stuck_tolerance(guest->actual_kib) && size < terms->granted_kib + PAGE_KIB) ||
+               up >= RESET_GIVE_UP_USEC;
+    return off <= stuck_tolerance(guest->actual_kib) || up >= RESET_GIVE_UP_USEC;
+}
+
+static BeliefState
+next_state(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
+{
+    uint64_t grace = MAX(ADOPT_GRACE_PERIODS * MAX(guest->period_usec, terms->interval_usec), ADOPT_GRACE_USEC);
+    bool holds = memory->moved || balloon_holds(guest, terms->overhead_kib);
+
+    switch (memory->state) {
+    case BELIEF_BOOTING:
+        if (guest->driver_up)
+            return BELIEF_RETURNING;
+        if (memory->moved && memory->ran_usec >= MUTE_GRACE_USEC)
+            return BELIEF_MUTE;
+        return memory->ran_usec >= BOOT_GRACE_USEC ? BELIEF_ABSENT : BELIEF_BOOTING;
+    case BELIEF_RETURNING:
+        return has_returned(memory, guest, terms) ? BELIEF_GOOD : BELIEF_RETURNING;
+    case BELIEF_BROUGHT:
+        if (guest->driver_up)
+            return BELIEF_GOOD;
+        return memory->ran_usec >= BOOT_GRACE_USEC ? (holds ? BELIEF_MUTE : BELIEF_ABSENT) : BELIEF_BROUGHT;
+    case BELIEF_ADOPTED:
+        /* one with a paging file restarts, and what its balloon held before means nothing */
+        if (paging_file(guest) != NULL)
+            return guest->driver_up ? BELIEF_RETURNING : BELIEF_BOOTING;
+        if (guest->driver_up)
+            return BELIEF_GOOD;
+        return memory->ran_usec >= grace && since(guest->boot_usec, terms->now_usec) >= grace
+                   ? (holds ? BELIEF_MUTE : BELIEF_ABSENT)
+                   : BELIEF_ADOPTED;
+    case BELIEF_MUTE:
+        return guest->driver_up ? BELIEF_GOOD : BELIEF_MUTE;
+    case BELIEF_ABSENT:
+        if (guest->driver_up)
+            return BELIEF_RETURNING;
+        return memory->moved ? BELIEF_MUTE : BELIEF_ABSENT;
+    case BELIEF_GOOD:
+    case BELIEF_OFF:
+    default:
+        return memory->state;
+    }
+}
+
+/* ---- how it stands ---- */
+
+static void
+stay_out(Standing *standing, GuestState state, LedgerTrust trust, PlanRule rule)
+{
+    standing->state = state;
+    standing->trust = trust;
+    standing->part = PART_OUT;
+    standing->rule = rule;
+}
+
+/* Settings that leave nothing to decide. Returns whether there was one. */
+static bool
+stands_by_settings(const GuestSnapshot *guest, const BeliefTerms *terms, Standing *standing)
+{
+    const GuestSettings *settings = guest->settings;
+    PlanRule rule = !settings->managed                    ? PLAN_RULE_UNMANAGED
+                    : settings->mode == GUEST_MODE_STATIC ? PLAN_RULE_STATIC
+                    : settings->bar != BALLOON_USABLE     ? PLAN_RULE_BAR
+                                                          : PLAN_RULE_COUNT;
+
+    if (guest->life == GUEST_LIFE_OFF)
+        stay_out(standing, GUEST_STATE_OFF, LEDGER_TRUSTS_NOTHING, PLAN_RULE_OFF);
+    else if (rule == PLAN_RULE_COUNT || terms->let_go)
+        return false;
+    else
+        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_FULL, rule);
+    return true;
+}
+
+static LedgerTrust
+trust_of(const BeliefMemory *memory)
+{
+    switch (memory->state) {
+    case BELIEF_GOOD:
+    case BELIEF_MUTE:
+        return LEDGER_TRUSTS_BALLOON;
+    case BELIEF_BROUGHT:
+        return LEDGER_TRUSTS_BROUGHT;
+    case BELIEF_ABSENT:
+    case BELIEF_OFF:
+    case BELIEF_BOOTING:
+    case BELIEF_RETURNING:
+    case BELIEF_ADOPTED:
+    default:
+        return LEDGER_TRUSTS_NOTHING;
+    }
+}
+
+static bool
+is_observed(const GuestSnapshot *guest, const BeliefTerms *terms)
+{
+    return terms->observe || guest->settings->mode == GUEST_MODE_OBSERVE;
+}
+
+static void
+stands_frozen(const BeliefMemory *memory, const GuestSnapshot *guest, Standing *standing)
+{
+    if (guest->migrating)
+        stay_out(standing, GUEST_STATE_MIGRATING, trust_of(memory), PLAN_RULE_FROZEN);
+    else if (guest->life != GUEST_LIFE_RUNNING)
+        stay_out(standing, GUEST_STATE_SUSPENDED, trust_of(memory), PLAN_RULE_FROZEN);
+    else
+        stay_out(standing, GUEST_STATE_UNRESPONSIVE, trust_of(memory), PLAN_RULE_UNRESPONSIVE);
+}
+
+/* Its balloon is not believed yet, or will not be. */
+static void
+stands_in_doubt(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms, Standing *standing)
+{
+    GuestState waiting = is_observed(guest, terms) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
+    bool reset = guest->boot_in_place || guest->adopted;
+
+    switch (memory->state) {
+    case BELIEF_ADOPTED:
+        stay_out(standing, waiting, LEDGER_TRUSTS_NOTHING, PLAN_RULE_ADOPTING);
+        return;
+    case BELIEF_BROUGHT:
+        stay_out(standing, GUEST_STATE_STARTING, LEDGER_TRUSTS_BROUGHT, PLAN_RULE_BROUGHT);
+        return;
+    case BELIEF_MUTE:
+        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_BALLOON, PLAN_RULE_NO_STATISTICS);
+        return;
+    case BELIEF_ABSENT:
+        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_NOTHING,
+                 guest->driver_known ? PLAN_RULE_NO_STATISTICS : PLAN_RULE_NO_DRIVER);
+        standing->booting = standing->hangs = standing->is_void = true;
+        return;
+    case BELIEF_BOOTING:
+    case BELIEF_RETURNING:
+    case BELIEF_GOOD:
+    case BELIEF_OFF:
+    default:
+        break;
+    }
+    stay_out(standing, reset ? GUEST_STATE_RESTARTING : GUEST_STATE_STARTING, LEDGER_TRUSTS_NOTHING,
+             reset ? PLAN_RULE_RESET : PLAN_RULE_STARTING);
+    standing->booting = memory->state == BELIEF_BOOTING && !memory->moved;
+    standing->is_void = true;
+}
+
+static void
+stands_with_balloon(const GuestSnapshot *guest, StuckVerdict verdict, const BeliefTerms *terms, Standing *standing)
+{
+    bool observed = is_observed(guest, terms);
+
+    standing->state = observed ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
+    /* A guest that others may move at any time can be anything up to its full memory; one that nobody moves
+       because all of the daemon only looks on is shown as it would stand. */
+    standing->trust = observed && !terms->observe ? LEDGER_TRUSTS_FULL : LEDGER_TRUSTS_BALLOON;
+    standing->part = observed && !terms->observe ? PART_OBSERVED : PART_SHARES;
+    standing->rule = observed ? PLAN_RULE_OBSERVE : PLAN_RULE_COUNT;
+    if (observed)
+        return;
+    if (verdict == STUCK_TRIAL) {
+        standing->state = GUEST_STATE_STUCK;
+        standing->retry = true;
+        standing->not_counted_on = true;
+        standing->rule = PLAN_RULE_RETRY;
+    }
+    if (verdict == STUCK_SLOW)
+        standing->not_counted_on = true;
+    if (!guest->fresh && !broken(FAULT_NO_STALE_FREEZE)) {
+        standing->not_squeezed = true;
+        standing->rule = PLAN_RULE_STALE;
+    } else if (since(guest->driver_usec, terms->now_usec) < SETTLE_USEC && !guest->adopted &&
+               !broken(FAULT_SQUEEZE_STARTING)) {
+        standing->not_squeezed = true;
+        standing->rule = PLAN_RULE_SETTLING;
+    } else if (terms->let_be) {
+        standing->not_squeezed = true;
+        standing->rule = PLAN_RULE_LET_BE;
+    }
+}
+
+/* Its balloon is believed. Does it tell what the guest needs? Returns whether it stands by that. */
+static bool
+stands_by_statistics(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms,
+                     Standing *standing)
+{
+    bool waits = guest->adopted && since(guest->boot_usec, terms->now_usec) < ADOPT_GRACE_USEC;
+    bool missing = memory->fresh_usec != 0
+                       ? since(memory->fresh_usec, terms->now_usec) >= NO_STATISTICS_USEC
+                       : (!terms->reported && !guest->has_usable) || (guest->adopted && !guest->fresh);
+
+    if (guest->has_actual && !missing)
+        return false;
+    if (!guest->has_actual)
+        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_FULL, PLAN_RULE_NO_STATISTICS);
+    else if (waits && memory->fresh_usec == 0)
+        stay_out(standing, is_observed(guest, terms) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BROUGHT,
+                 PLAN_RULE_ADOPTING);
+    else
+        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_BALLOON, PLAN_RULE_NO_STATISTICS);
+    return true;
+}
+
+void
+belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest, const BeliefTerms *terms,
+            Standing *standing)
+{
+    StuckVerdict verdict = STUCK_FOLLOWS;
+
+    *standing = (Standing){.rule = PLAN_RULE_COUNT};
+    if (guest->fresh && guest->has_usable)
+        memory->fresh_usec = terms->now_usec;
+    count_time(memory, guest, terms->now_usec);
+    if (stands_by_settings(guest, terms, standing))
+        return;
+    if (memory->state == BELIEF_GOOD && !guest->driver_up)
+        memory->state = BELIEF_ADOPTED; /* libvirt was away: a reset may have been missed */
+    watch_balloon(memory, guest);
+    if (broken(FAULT_NO_RESET_BOOKING))
+        memory->state = BELIEF_GOOD;
+    /* a state may be passed through */
+    for (unsigned i = 0; i < 2; i++)
+        memory->state = next_state(memory, guest, terms);
+    if (guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) {
+        stuck_suspend(stuck);
+        stands_frozen(memory, guest, standing);
+        standing->booting = memory->state == BELIEF_BOOTING && !memory->moved;
+        standing->is_void = trust_of(memory) == LEDGER_TRUSTS_NOTHING;
+        return;
+    }
+    if (memory->state != BELIEF_GOOD) {
+        if (memory->state != BELIEF_RETURNING)
+            stuck_suspend(stuck);
+        stands_in_doubt(memory, guest, terms, standing);
+        return;
+    }
+    if (terms->let_go) {
+        stay_out(standing, GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BALLOON, PLAN_RULE_LET_GO);
+        return;
+    }
+    /* whoever is not told anything can't fail to follow */
+    if (guest->has_actual && !is_observed(guest, terms))
+        verdict = stuck_judge(stuck, guest, terms->target_kib, terms->starved, terms->overhead_kib, terms->now_usec);
+    if (stuck->inhibited) {
+        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_FULL, PLAN_RULE_INHIBITED);
+        return;
+    }
+    if (stands_by_statistics(memory, guest, terms, standing))
+        return;
+    if (verdict == STUCK_STUCK) {
+        stay_out(standing, GUEST_STATE_STUCK, LEDGER_TRUSTS_BALLOON, PLAN_RULE_STUCK);
+        standing->drawn_back = true;
+        return;
+    }
+    stands_with_balloon(guest, verdict, terms, standing);
+}

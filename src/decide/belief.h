@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Is a guest's balloon to be believed, and so: how does the guest stand in this tick? One small state machine a guest says
+ * the first; the second follows from it, from the settings and from how the balloon moves (stuck.h).
+ *
+ *   off -> BOOTING ----> RETURNING -> GOOD          started or reset: its balloon means nothing until its driver is back
+ *     |       \  \---------------------^            (and until it has come down from the maximum, where nothing holds it)
+ *     |        \---> MUTE, ABSENT                   its balloon moves and tells nothing; no driver has answered
+ *     |---> BROUGHT ----> GOOD, MUTE                came with its memory and its balloon: restored, migrated here, reverted
+ *     `---> ADOPTED ----> GOOD, MUTE, ABSENT        ran before the daemon saw it, or libvirt was away meanwhile
+ *
+ * A reset leads back to BOOTING from everywhere, a report to GOOD from everywhere but BOOTING. Time counts while the guest
+ * runs only: one that was started paused boots when it is resumed.
+ */
+
+#include "decide/ledger.h"
+#include "decide/stuck.h"
+
+typedef enum BeliefState {
+    BELIEF_OFF,
+    BELIEF_BOOTING,
+    BELIEF_RETURNING,
+    BELIEF_BROUGHT,
+    BELIEF_ADOPTED,
+    BELIEF_GOOD,
+    BELIEF_MUTE,
+    BELIEF_ABSENT,
+} BeliefState;
+
+/* Of one boot. Zero: off. */
+typedef struct BeliefMemory {
+    BeliefState state;
+    uint64_t seen_usec;        /* the first look in this boot */
+    uint64_t ran_usec;         /* how long it has run since, pauses left out */
+    uint64_t looked_usec;      /* the last look while it ran; 0: it did not run then */
+    uint64_t first_actual_kib; /* another size later: its balloon moves */
+    bool moved;
+    uint64_t fresh_usec; /* the last time its statistics were fresh; 0: never in this boot */
+} BeliefMemory;
+
+typedef enum StandingPart {
+    PART_OUT,      /* booked and left alone */
+    PART_SHARES,   /* gets a target */
+    PART_OBSERVED, /* a target is worked out for it, and not told */
+} StandingPart;
+
+/* How a guest stands in this tick. */
+typedef struct Standing {
+    GuestState state;
+    StandingPart part;
+    LedgerTrust trust;
+    PlanRule rule;       /* why it is out; while it shares: PLAN_RULE_COUNT, or why it is not squeezed */
+    bool booting;        /* its driver is not back, and its balloon has not moved */
+    bool is_void;        /* its balloon is not known to be where it was told to go */
+    bool hangs;          /* its driver has not come in all the time that a boot may take */
+    bool not_squeezed;   /* shares, and is not to be shrunk now */
+    bool not_counted_on; /* shares, and what it has yet to give is not counted on */
+    bool retry;          /* shares as a trial */
+    bool drawn_back;     /* out because it is stuck: its target is to be what it has */
+} Standing;
+
+/* What the guest's standing depends on besides its snapshot. */
+typedef struct BeliefTerms {
+    uint64_t target_kib;  /* in force */
+    uint64_t granted_kib; /* its entry's */
+    bool held;            /* memory.high holds it at that */
+    bool let_go;          /* it is no longer to be managed, and has less than its startup memory */
+    bool let_be;          /* it was reset again and again after it was squeezed */
+    bool starved;         /* its last report said so */
+    bool reported;        /* its demand is known */
+    bool observe;         /* nothing is told to any guest */
+    uint64_t overhead_kib;
+    uint64_t interval_usec; /* between two ticks */
+    uint64_t now_usec;
+} BeliefTerms;
+
+/* A guest that was started, reset or first seen is looked at anew: memory is to be zero before. */
+void belief_begin(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec);
+
+/* Works out how guest stands, and remembers. stuck: the memory of how its balloon moves. */
+void belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest, const BeliefTerms *terms,
+                 Standing *standing);

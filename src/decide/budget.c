@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/budget.h"
+
+#include "decide/faults.h"
+#include "units.h"
+
+/* How long actual must have been steady before resident memory is compared with it. */
+#define STEADY_USEC (5 * USEC_PER_SEC)
+#define STEADY_TOLERANCE_KIB (4 * KIB_PER_MIB)
+#define OVERHEAD_RISE_USEC (4 * USEC_PER_SEC)
+#define OVERHEAD_FALL_USEC (120 * USEC_PER_SEC)
+#define OVERHEAD_LEAST_KIB (8 * KIB_PER_MIB)
+/* Code that QEMU has translated: its buffer is far larger (tcg/region.c), and filled as the guest runs more of its own. */
+#define EMULATED_KIB (128 * KIB_PER_MIB)
+#define EMULATED_PART 64
+
+#define OTHER_WINDOW_USEC (20 * USEC_PER_SEC)
+#define BUDGET_RISE_USEC (10 * USEC_PER_SEC)
+
+uint64_t
+budget_sliding_reserve(uint64_t total_kib)
+{
+    uint64_t first = MIN(total_kib, 4 * KIB_PER_GIB);
+    uint64_t second = MIN(saturating_sub(total_kib, 4 * KIB_PER_GIB), 8 * KIB_PER_GIB);
+    uint64_t third = MIN(saturating_sub(total_kib, 12 * KIB_PER_GIB), 16 * KIB_PER_GIB);
+    uint64_t rest = saturating_sub(total_kib, 28 * KIB_PER_GIB);
+    uint64_t reserve = percent_of(first, 6) + percent_of(second, 4) + percent_of(third, 2) + percent_of(rest, 1);
+
+    return MAX(reserve, 128 * KIB_PER_MIB);
+}
+
+uint64_t
+overhead_estimate(const GuestSettings *settings)
+{
+    uint64_t memory = settings->maximum_kib + settings->fixed_kib;
+    uint64_t code = settings->emulated ? EMULATED_KIB + memory / EMULATED_PART : 0;
+
+    return memory / 512 + 8 * KIB_PER_MIB * MAX(settings->vcpus, 1) + 48 * KIB_PER_MIB + code;
+}
+
+/* value moved towards goal by elapsed / span of the distance; at least to goal's side, whole KiB. */
+static uint64_t
+approach(uint64_t value, uint64_t goal, uint64_t elapsed_usec, uint64_t span_usec)
+{
+    uint64_t distance = value > goal ? value - goal : goal - value;
+    uint64_t moved;
+
+    if (elapsed_usec >= span_usec)
+        return goal;
+    moved = distance / 1000 * (elapsed_usec / USEC_PER_MSEC) / (span_usec / USEC_PER_SEC) +
+            distance % 1000 * (elapsed_usec / USEC_PER_MSEC) / (span_usec / USEC_PER_MSEC);
+    moved = MIN(moved + 1, distance);
+    return value > goal ? value - moved : value + moved;
+}
+
+uint64_t
+overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
+{
+    uint64_t estimate = overhead_estimate(guest->settings);
+    uint64_t elapsed = now_usec - MIN(memory->updated_usec, now_usec);
+    uint64_t beyond;
+    uint64_t goal;
+
+    if (!memory->valid) {
+        *memory = (OverheadMemory){.valid = true, .overhead_kib = estimate, .steady_usec = now_usec};
+        elapsed = 0;
+    }
+    memory->updated_usec = now_usec;
+    if (guest->resident_kib != 0)
+        memory->resident_kib = MIN(guest->resident_kib, KIB_LIMIT);
+
+    if (!guest->has_actual || !guest->driver_up || guest->resident_kib == 0 || guest->settings->fixed_kib != 0 ||
+        MAX(guest->actual_kib, memory->steady_kib) - MIN(guest->actual_kib, memory->steady_kib) >
+            STEADY_TOLERANCE_KIB) {
+        memory->steady_usec = now_usec;
+        memory->steady_kib = guest->actual_kib;
+        return memory->overhead_kib;
+    }
+    if (now_usec - memory->steady_usec < STEADY_USEC)
+        return memory->overhead_kib;
+
+    /* Bounded: what is far beyond is a balloon that frees nothing, and not the cost of running QEMU. */
+    beyond = MIN(saturating_sub(memory->resident_kib, guest->actual_kib), 4 * estimate);
+    if (beyond > memory->overhead_kib) {
+        memory->overhead_kib = approach(memory->overhead_kib, beyond, elapsed, OVERHEAD_RISE_USEC);
+    } else if (guest->has_unused) {
+        /* What is not unused has been touched, and so is not overhead. */
+        uint64_t touched = saturating_sub(guest->actual_kib, MIN(guest->unused_kib, guest->actual_kib));
+
+        goal = MAX(saturating_sub(memory->resident_kib, touched), OVERHEAD_LEAST_KIB);
+        if (goal < memory->overhead_kib)
+            memory->overhead_kib = approach(memory->overhead_kib, goal, elapsed, OVERHEAD_FALL_USEC);
+    }
+    return memory->overhead_kib;
+}
+
+/* Keeps measured_kib still: never above it, and below it only by what noise needs. */
+static uint64_t
+smooth_budget(BudgetMemory *memory, uint64_t measured_kib, uint64_t total_kib, uint64_t now_usec)
+{
+    uint64_t margin = MIN(total_kib / 512, 256 * KIB_PER_MIB);
+
+    if (measured_kib < memory->smoothed_kib) {
+        memory->smoothed_kib = saturating_sub(measured_kib, margin);
+        memory->above_usec = 0;
+    } else if (measured_kib - memory->smoothed_kib <= 2 * margin) {
+        memory->above_usec = 0;
+    } else if (memory->above_usec == 0) {
+        memory->above_usec = now_usec;
+    } else if (now_usec - memory->above_usec >= BUDGET_RISE_USEC) {
+        memory->smoothed_kib = measured_kib - margin;
+        memory->above_usec = 0;
+    }
+    return memory->smoothed_kib;
+}
+
+/* Budget=, where it is the smallest figure. */
+static void
+cap_budget(const Settings *settings, Budget *budget)
+{
+    budget->overhead_room_kib = 0;
+    if (settings->budget_kib == SETTINGS_BUDGET_NONE || settings->budget_kib > budget->budget_kib)
+        return;
+    budget->overhead_room_kib = budget->budget_kib - settings->budget_kib;
+    budget->budget_kib = settings->budget_kib;
+    budget->limit = BUDGET_BY_SETTING;
+}
+
+void
+budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
+                uint64_t now_usec, Budget *budget)
+{
+    const HostFigures *figures = &host->figures;
+    uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);
+    uint64_t available = MIN(figures->available_kib, usable);
+    uint64_t used = saturating_sub(usable, saturating_add(available, sums->resident_kib));
+    uint64_t unseen = MIN(sums->unseen_kib, saturating_sub(used, recent_most(&memory->other)));
+    uint64_t other = used - unseen;
+    uint64_t measured;
+
+    budget->reserve_kib =
+        settings->reserve_kib == SETTINGS_RESERVE_AUTO ? budget_sliding_reserve(usable) : settings->reserve_kib;
+
+    budget->other_kib = recent_note(&memory->other, other, OTHER_WINDOW_USEC, now_usec);
+    if (broken(FAULT_NO_BUDGET_SMOOTHING))
+        budget->other_kib = other;
+    /* the same memory that is added to the others is taken off what is available */
+    available = saturating_sub(available, budget->other_kib - other);
+
+    budget->total_kib = saturating_sub(usable, budget->reserve_kib + budget->other_kib + sums->overhead_kib);
+    available += MIN(sums->slack_kib, budget->reserve_kib / 2);
+    budget->available_kib = saturating_sub(sums->committed_kib + available,
+                                           budget->reserve_kib + sums->untouched_kib + sums->unseen_kib - unseen);
+    if (broken(FAULT_NO_AVAILABLE))
+        budget->available_kib = budget->total_kib;
+    measured = MIN(budget->total_kib, budget->available_kib);
+    budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
+
+    if (!memory->valid || broken(FAULT_NO_BUDGET_SMOOTHING))
+        memory->smoothed_kib = measured;
+    memory->valid = true;
+    budget->budget_kib = smooth_budget(memory, measured, usable, now_usec);
+    cap_budget(settings, budget);
+}
+
+void
+budget_book_overhead(BudgetMemory *memory, const Settings *settings, uint64_t overhead_kib, Budget *budget)
+{
+    memory->smoothed_kib = saturating_sub(memory->smoothed_kib, overhead_kib);
+    budget->total_kib = saturating_sub(budget->total_kib, overhead_kib);
+    budget->available_kib = saturating_sub(budget->available_kib, overhead_kib);
+    budget->budget_kib = memory->smoothed_kib;
+    if (budget->limit == BUDGET_BY_SETTING)
+        budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
+    cap_budget(settings, budget);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * QEMU counts a plugged dimm in the balloon's size at once (hw/virtio/virtio-balloon.c, get_current_ram_size). The guest's
+ * kernel may never bring it online, as Debian's does not by itself. A balloon that is told a size takes the difference to
+ * all of that memory from what the guest does see, and a guest can be asked for more than it has.
+ *
+ * What is unseen is by how much the total lies lower than it did at best in this boot: the gap, what the kernel keeps for
+ * itself, does not grow while it runs (page structures of memory that comes online are not taken out of the total). A gap
+ * that is wider than at best is never learnt. Where something was plugged before the first report, the gap is not taken
+ * for more than what a small kernel keeps: the error is memory that is left to the guest.
+ *
+ * Nobody has more unseen than was plugged, whatever its total says: its dimms by its XML, what its maximum has grown by,
+ * and, since libvirt tells of a new dimm after QEMU counts it, what its size has grown by without its balloon. The last is
+ * believed until the next report tells.
+ */
+
+#include "unseen.h"
+
+#include "units.h"
+
+/*
+ * Memory comes online in blocks of 128 MiB or more (kernel Documentation/admin-guide/mm/memory-hotplug.rst). Less than half
+ * of one is no memory that was plugged, but noise or a gap that was guessed.
+ */
+#define LEAST_KIB (64 * KIB_PER_MIB)
+/* Totals change a little by themselves. */
+#define NOISE_KIB (8 * KIB_PER_MIB)
+
+/* A question asked after the XML told of a dimm is answered with it; one that was under way may be answered without. */
+#define ANNOUNCED_ANSWERS 2
+
+/*
+ * What a kernel keeps for itself at least: a page structure of 64 bytes for each page, and itself. A Linux 6.1 guest of
+ * 1 GiB keeps 52 MiB, one of 256 MiB 40 to 60.
+ */
+#define OWN_PART 64
+#define OWN_KIB (32 * KIB_PER_MIB)
+
+void
+unseen_reset(UnseenTrack *track, bool new_process)
+{
+    if (new_process) {
+        *track = (UnseenTrack){0};
+        return;
+    }
+    /* what is plugged stays, and the gap, as most guests boot the kernel they had before; until its driver reports all of
+       its memory is void */
+    track->jumped_kib = 0;
+    track->total_known = false;
+    track->unseen_kib = 0;
+}
+
+/* No more than this can be unseen. */
+static uint64_t
+all_plugged(const UnseenTrack *track, const GuestSettings *settings)
+{
+    return MAX(MAX(track->plugged_kib, settings->dimms_kib), track->jumped_kib);
+}
+
+bool
+unseen_note_settings(UnseenTrack *track, const GuestSettings *settings)
+{
+    uint64_t before = track->maximum_kib, now = settings->maximum_kib;
+    bool changed = before != 0 && (before != now || track->fixed_kib != settings->fixed_kib);
+
+    track->maximum_kib = now;
+    track->fixed_kib = settings->fixed_kib;
+    if (!changed)
+        return false;
+    track->plugged_kib =
+        saturating_sub(saturating_add(track->plugged_kib, saturating_sub(now, before)), saturating_sub(before, now));
+    track->announced_kib =
+        now > before ? saturating_sub(saturating_add(track->announced_kib, now - before), track->jumped_kib) : 0;
+    track->announced_answers = ANNOUNCED_ANSWERS;
+    /* that was why the size grew, or it is not there any more */
+    track->jumped_kib = saturating_sub(track->jumped_kib, MAX(now, before) - MIN(now, before));
+    track->unseen_kib = MIN(track->unseen_kib, all_plugged(track, settings));
+    return true;
+}
+
+static bool
+is_unchanged(const UnseenTrack *track, uint64_t total_kib)
+{
+    uint64_t before = track->total_kib;
+
+    return track->total_known && MAX(before, total_kib) - MIN(before, total_kib) <= NOISE_KIB;
+}
+
+uint64_t
+unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib,
+                 const uint64_t *total_kib)
+{
+    uint64_t jump = saturating_sub(now_kib, MAX(before_kib, saturating_sub(told_kib, track->announced_kib)));
+
+    if (track->announced_answers > 0)
+        track->announced_answers--;
+    if (track->announced_answers == 0)
+        track->announced_kib = 0;
+    if (jump < LEAST_KIB || (total_kib != NULL && !is_unchanged(track, *total_kib)))
+        return 0;
+    track->jumped_kib = saturating_add(track->jumped_kib, jump);
+    if (total_kib == NULL) /* the last report is from before */
+        track->unseen_kib = saturating_add(track->unseen_kib, jump);
+    return jump;
+}
+
+/* What its kernel keeps; gap is that of now. */
+static int64_t
+learn(UnseenGap *known, int64_t gap, bool plugged, uint64_t maximum_kib)
+{
+    if (!known->known) {
+        int64_t own = (int64_t)(maximum_kib / OWN_PART + OWN_KIB);
+
+        known->least_kib = plugged ? MIN(gap, own) : gap;
+    } else {
+        /* seen twice: a balloon that was elsewhere between two answers shows a gap that never was */
+        known->least_kib = MIN(known->least_kib, MAX(gap, known->last_kib));
+    }
+    known->known = true;
+    known->last_kib = gap;
+    return known->least_kib;
+}
+
+bool
+unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_kib, uint64_t total_kib, bool still,
+             bool constant)
+{
+    uint64_t plugged = all_plugged(track, settings), before = track->unseen_kib;
+    UnseenGap *known = constant ? &track->maximum_gap : &track->size_gap;
+    uint64_t all = saturating_add(constant ? settings->maximum_kib : size_kib, settings->fixed_kib);
+    int64_t gap = (int64_t)MIN(all, KIB_LIMIT) - (int64_t)total_kib, least;
+
+    track->total_known = true;
+    track->total_kib = total_kib;
+    least = still ? learn(known, gap, plugged > 0, settings->maximum_kib) : known->least_kib;
+    track->unseen_kib = known->known && gap > least ? MIN((uint64_t)(gap - least), plugged) : 0;
+    if (track->unseen_kib < LEAST_KIB) {
+        track->unseen_kib = 0;
+        track->jumped_kib = 0;
+    }
+    return MAX(before, track->unseen_kib) - MIN(before, track->unseen_kib) >= LEAST_KIB;
+}

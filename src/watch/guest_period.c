@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest_period.h"
+
+#include "guest_calls.h"
+#include "link.h"
+#include "units.h"
+
+#define RETRY_USEC (5 * USEC_PER_SEC)
+#define RETRY_MAX_USEC (300 * USEC_PER_SEC)
+
+static uint64_t
+now_usec(void)
+{
+    return (uint64_t)g_get_monotonic_time();
+}
+
+bool
+guest_period_is_due(const Watch *watch, const Guest *guest)
+{
+    return guest->period_wished && guest->period_known && guest->period_sec != guest->period_wish_sec &&
+           guest->record.life == GUEST_LIFE_RUNNING && !guest->record.migrating &&
+           link_state(watch->link) == WORLD_LINK_READ_WRITE && now_usec() >= guest->period_retry_usec &&
+           !hook_notes_waits(watch->hooks, guest->record.uuid);
+}
+
+void
+guest_period_end_call(Guest *guest, const MonitorCall *call)
+{
+    if (call->serial != guest->record.serial || call->runs != guest->runs)
+        return;
+    if (call->error == NULL) {
+        guest->period_failures = 0;
+        guest->period_known = true;
+        guest->period_sec = call->period_sec;
+        return;
+    }
+    g_debug("%s", call->error->message);
+    guest->period_retry_usec = now_usec() + MIN(RETRY_USEC << MIN(guest->period_failures, 10u), RETRY_MAX_USEC);
+    guest->period_failures++;
+}
+
+void
+guest_period_set(Watch *watch, const char *uuid, uint32_t seconds)
+{
+    Guest *guest = registry_find(watch->registry, uuid);
+
+    if (guest == NULL || watch->stop.active)
+        return;
+    if (!guest->period_wished || guest->period_wish_sec != seconds)
+        guest->period_retry_usec = 0;
+    guest->period_wished = true;
+    guest->period_wish_sec = seconds;
+    guest_calls_settle(watch, guest);
+}
+
+/* ---- stop ---- */
+
+static gboolean
+on_stopped(void *data)
+{
+    WatchHandle *handle = data;
+
+    if (handle->watch != NULL)
+        handle->watch->stop.done(handle->watch->stop.user_data);
+    watch_handle_unref(handle);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+stop_end(Watch *watch)
+{
+    if (watch->stop.ended)
+        return;
+    watch->stop.ended = true;
+    g_clear_handle_id(&watch->stop.timer, g_source_remove);
+    watch_post(on_stopped, watch_handle_ref(watch->handle));
+}
+
+typedef struct Due {
+    Watch *watch;
+    unsigned count;
+} Due;
+
+static void
+count_due(Guest *guest, void *data)
+{
+    Due *due = data;
+
+    if (guest_period_is_due(due->watch, guest) && !call_pool_is_late(due->watch->monitor, guest->record.uuid))
+        due->count++;
+}
+
+void
+guest_period_check_stop(Watch *watch)
+{
+    Due due = {.watch = watch};
+
+    if (!watch->stop.active || watch->stop.ended)
+        return;
+    if (guest_calls_possible(watch))
+        registry_foreach(watch->registry, count_due, &due);
+    if (due.count == 0)
+        stop_end(watch);
+}
+
+static gboolean
+on_stop_timer(void *data)
+{
+    Watch *watch = data;
+
+    watch->stop.timer = 0;
+    stop_end(watch);
+    return G_SOURCE_REMOVE;
+}
+
+/* To what its definition says; a transient guest has none but what it was started with. */
+static void
+restore_period(Guest *guest, void *data)
+{
+    Watch *watch = data;
+
+    if (!guest->period_wished)
+        return;
+    guest->period_wish_sec =
+        guest->record.inactive_xml != NULL ? guest_xml_period(guest->record.inactive_xml) : guest->period_first_sec;
+    guest->period_retry_usec = 0;
+    guest_calls_settle(watch, guest);
+}
+
+void
+guest_period_restore_all(Watch *watch, uint64_t deadline_usec)
+{
+    watch->stop.timer = g_timeout_add((guint)MIN(deadline_usec / USEC_PER_MSEC + 1, G_MAXINT), on_stop_timer, watch);
+    registry_foreach(watch->registry, restore_period, watch);
+    guest_period_check_stop(watch);
+}

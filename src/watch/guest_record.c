@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "error.h"
+#include "registry_private.h"
+#include "units.h"
+
+/* One reset can be told twice within milliseconds (virsh reset). */
+#define RESET_TWICE_USEC (300 * USEC_PER_MSEC)
+/* A start that was concluded from a reading is the one whose event comes within this time; and a revert to a snapshot
+   the one whose start came so long before. */
+#define START_TWICE_USEC (10 * USEC_PER_SEC)
+
+/*
+ * libvirtd goes on with a call whose client is gone: it may wait so long for the guest (virdomainjob.c, VIR_JOB_WAIT_TIME), and
+ * those that wait are not served in order. The same call may also reach the process after the one it was meant for.
+ */
+#define STRAY_USEC (35 * USEC_PER_SEC)
+
+static uint64_t
+now_usec(void)
+{
+    return (uint64_t)g_get_monotonic_time();
+}
+
+static void
+on_process_ended(void *data)
+{
+    Guest *guest = data;
+    int id = guest->id;
+
+    g_clear_pointer(&guest->process, process_watch_free);
+    guest_note_off(guest, STOP_UNTOLD);
+    guest->dead_id = id;
+    guest->registry->process_ended(guest->registry->user_data, guest);
+}
+
+static void
+guest_set_pid(Guest *guest, pid_t pid)
+{
+    if (pid == guest->record.pid)
+        return;
+    g_clear_pointer(&guest->process, process_watch_free);
+    guest->record.pid = pid;
+    if (pid > 0)
+        guest->process = process_watch_new(guest->registry->processes, pid, on_process_ended, guest);
+}
+
+void
+guest_show_target(Guest *guest)
+{
+    target_book_show(&guest->target, &guest->record);
+    if (guest->stray_kib == 0 || now_usec() - guest->stray_usec >= STRAY_USEC)
+        return;
+    guest->record.target_known = false;
+    guest->record.target_kib = MAX(guest->record.target_kib, guest->stray_kib);
+}
+
+void
+guest_note_stray_target(Guest *guest, uint64_t target_kib)
+{
+    bool old = now_usec() - guest->stray_usec >= STRAY_USEC;
+
+    guest->stray_kib = MAX(old ? 0 : guest->stray_kib, target_kib);
+    guest->stray_usec = now_usec();
+    guest_show_target(guest);
+}
+
+/* Nothing that was learnt from the old process holds any more. */
+static void
+guest_forget_process(Guest *guest, const char *why)
+{
+    g_autoptr(GError) error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "the guest %s", why);
+
+    guest->runs++;
+    guest_set_pid(guest, 0);
+    guest->record.migrating = false;
+    guest->record.report.fields = 0;
+    guest->record.gap_usec = 0;
+    guest->period_known = false;
+    guest->period_failures = 0;
+    guest->period_retry_usec = 0;
+    guest->job_doubt = false;
+    guest->job_denied = false;
+    guest->coming = false;
+    target_book_restart(&guest->target, guest->record.uuid, error);
+    guest_show_target(guest);
+}
+
+/*
+ * The guest of this uuid is another one than before: nothing of that one holds. Its boots are counted on, so that who only
+ * compares them sees a difference too.
+ */
+static void
+guest_become_another(Guest *guest)
+{
+    GuestRecord *record = &guest->record;
+
+    record->serial = ++guest->registry->serials;
+    record->definition_serial++;
+    record->report = (GuestReport){0};
+    record->ran_at_host_down = runs_ran_at_host_down(guest->registry->runs, record->uuid);
+    guest->period_wished = false;
+    guest->period_first_sec = 0;
+}
+
+/* What its next start brings is used up, or thrown away. */
+static void
+guest_forget_saved(Guest *guest)
+{
+    if (guest->record.saved_xml == NULL)
+        return;
+    g_clear_pointer(&guest->record.saved_xml, g_free);
+    guest->record.definition_serial++;
+}
+
+void
+guest_note_defined(Guest *guest)
+{
+    guest->changes++;
+    if (!guest->shown || guest->record.life != GUEST_LIFE_OFF)
+        return;
+    guest_forget_saved(guest);
+    guest_become_another(guest);
+}
+
+/* The first boot since the host went down is told as such as long as it lasts, a reset is another. */
+static void
+guest_count_boot(Guest *guest, bool in_place, bool resumed)
+{
+    GuestRecord *record = &guest->record;
+
+    record->boots++;
+    record->boot_usec = now_usec();
+    record->boot_in_place = in_place;
+    record->boot_resumed = resumed;
+    guest->stop_untold = false;
+    if (in_place)
+        record->ran_at_host_down = false;
+    guest->reverting = false;
+    guest_forget_saved(guest);
+    runs_note_started(guest->registry->runs, record->uuid);
+}
+
+void
+guest_note_start(Guest *guest, bool resumed)
+{
+    bool expected = guest->boot_by_read && guest->record.life != GUEST_LIFE_OFF &&
+                    (guest->coming || now_usec() - guest->record.boot_usec < START_TWICE_USEC);
+
+    guest->changes++;
+    guest->boot_by_read = false;
+    if (expected) {
+        guest->record.boot_resumed = resumed;
+        if (guest->coming)
+            guest->record.boot_usec = now_usec(); /* only now it can run */
+        guest->coming = false;
+        return;
+    }
+    guest->coming = false;
+    guest_forget_process(guest, "was started anew");
+    /* A guest without a definition ends with its run: this one is another. */
+    if (guest->shown && guest->record.inactive_xml == NULL)
+        guest_become_another(guest);
+    guest_count_boot(guest, false, resumed);
+    guest->record.life = GUEST_LIFE_RUNNING;
+    guest->id = -1; /* not known until it is read */
+    guest->dead_id = -1;
+}
+
+void
+guest_note_reset(Guest *guest)
+{
+    if (guest->record.boot_in_place && now_usec() - guest->record.boot_usec < RESET_TWICE_USEC)
+        return;
+    guest_count_boot(guest, true, false);
+}
+
+/* The balloon's target is part of what a snapshot brings (virtio-balloon.c, vmstate_virtio_balloon_device). */
+void
+guest_note_revert(Guest *guest)
+{
+    g_autoptr(GError) error = NULL;
+
+    guest->changes++;
+    if (guest->record.boot_resumed && now_usec() - guest->record.boot_usec < START_TWICE_USEC)
+        return;
+    error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "the guest was reverted to a snapshot");
+    guest->record.report.fields = 0;
+    guest->record.gap_usec = 0;
+    target_book_restart(&guest->target, guest->record.uuid, error);
+    guest_show_target(guest);
+    guest_count_boot(guest, false, true);
+}
+
+/* What is kept of its last run. A stop that is not told in time counts as one after which a start is a restart. */
+static void
+guest_settle_stop(Guest *guest, StopKind kind)
+{
+    if (kind == STOP_KEPT)
+        guest->record.stop_usec = 0;
+    guest->stop_untold = kind == STOP_UNTOLD;
+    runs_note_off(guest->registry->runs, guest->record.uuid, guest->record.name, guest->record.stop_usec);
+}
+
+void
+guest_note_off(Guest *guest, StopKind kind)
+{
+    guest->changes++;
+    guest->boot_by_read = false;
+    if (guest->record.life == GUEST_LIFE_OFF && guest->shown) {
+        if (guest->stop_untold && kind != STOP_UNTOLD)
+            guest_settle_stop(guest, kind);
+        return;
+    }
+    guest_forget_process(guest, "was switched off");
+    guest->record.life = GUEST_LIFE_OFF;
+    guest->record.ran_at_host_down = false;
+    guest->record.stop_usec = now_usec();
+    guest_settle_stop(guest, kind);
+    guest->id = -1;
+    if (guest->record.live_xml != NULL) {
+        g_clear_pointer(&guest->record.live_xml, g_free);
+        guest->record.definition_serial++;
+    }
+}
+
+void
+guest_reading_clear(GuestReading *reading)
+{
+    g_clear_pointer(&reading->name, g_free);
+    g_clear_pointer(&reading->live_xml, g_free);
+    g_clear_pointer(&reading->inactive_xml, g_free);
+    g_clear_pointer(&reading->saved_xml, g_free);
+}
+
+/* The texts. A live XML that differs only in what changes by itself stays the one it was. */
+static bool
+guest_take_definition(Guest *guest, GuestReading *reading)
+{
+    GuestRecord *record = &guest->record;
+    bool changed = false;
+
+    if (g_strcmp0(record->name, reading->name) != 0) {
+        g_free(record->name);
+        record->name = g_steal_pointer(&reading->name);
+        changed = true;
+    }
+    if (record->live_xml == NULL || reading->live_xml == NULL
+            ? record->live_xml != reading->live_xml
+            : !guest_xml_is_same(record->live_xml, reading->live_xml)) {
+        if (record->live_xml != NULL && reading->live_xml != NULL) {
+            target_book_grow(&guest->target, guest_xml_balloon_base_kib(record->live_xml),
+                             guest_xml_balloon_base_kib(reading->live_xml));
+        }
+        g_free(record->live_xml);
+        record->live_xml = g_steal_pointer(&reading->live_xml);
+        guest->has_size_ask = guest_xml_has_virtio_mem(record->live_xml);
+        changed = true;
+    }
+    if (g_strcmp0(record->inactive_xml, reading->inactive_xml) != 0) {
+        g_free(record->inactive_xml);
+        record->inactive_xml = g_steal_pointer(&reading->inactive_xml);
+        changed = true;
+    }
+    if (g_strcmp0(record->saved_xml, reading->saved_xml) != 0) {
+        g_free(record->saved_xml);
+        record->saved_xml = g_steal_pointer(&reading->saved_xml);
+        changed = true;
+    }
+    if (changed)
+        record->definition_serial++;
+    return changed;
+}
+
+/* The reading found a process that no event has told of yet. after_another: while the one before was taken to run. */
+static void
+guest_take_new_run(Guest *guest, const GuestReading *reading, bool after_another)
+{
+    GuestRecord *record = &guest->record;
+    /* While libvirt still starts it nothing says that it brings its memory, but the file that it would come from, or that it
+       was stopped for a snapshot's. */
+    bool resumed = reading->resumed || (reading->coming && (record->saved_xml != NULL || guest->reverting));
+
+    if (after_another)
+        guest_note_off(guest, STOP_UNTOLD);
+    guest_forget_process(guest, "was started anew");
+    if (guest->shown && (record->inactive_xml == NULL || reading->inactive_xml == NULL))
+        guest_become_another(guest);
+    guest_count_boot(guest, false, resumed);
+    if (reading->started_usec != 0 && !after_another)
+        record->boot_usec = reading->started_usec;
+    guest->boot_by_read = true;
+}
+
+/* Whether a job holds it. Its state shows a migration's last part only, and goes on to do so when a guest was restored and
+   stays paused (libvirt 9.0, qemu_saveimage.c, qemuSaveImageStartVM): what it does not say for certain must be asked. */
+static void
+guest_take_job(Guest *guest, const GuestReading *reading)
+{
+    bool says_so = reading->migrating && !guest->job_denied;
+
+    guest->job_denied = guest->job_denied && reading->migrating;
+    guest->job_doubt = (guest->record.migrating && !says_so) || (says_so && reading->life != GUEST_LIFE_RUNNING);
+    guest->record.migrating = guest->record.migrating || says_so;
+}
+
+/* Returns true when something changed that others want to know. */
+static bool
+guest_take_run(Guest *guest, const GuestReading *reading)
+{
+    GuestRecord *record = &guest->record;
+    GuestRecord before = *record;
+    uint32_t live_period_sec = guest_xml_period(reading->live_xml);
+    bool was_on = record->life != GUEST_LIFE_OFF;
+    bool another_run = was_on && ((guest->id >= 0 && guest->id != reading->id) ||
+                                  (record->pid != 0 && reading->pid != 0 && record->pid != reading->pid));
+
+    if (!guest->shown && !was_on && reading->started_usec == 0) {
+        record->boot_usec = now_usec(); /* it ran before it was seen */
+        runs_note_started(guest->registry->runs, record->uuid);
+    } else if (!was_on || another_run) {
+        guest_take_new_run(guest, reading, another_run);
+    } else if (guest->gap) {
+        record->gap_usec = now_usec();
+    }
+    /* An event told of this run, and not that the guest which had a definition had gone before. */
+    if (was_on && !another_run && guest->id < 0 && guest->shown && record->inactive_xml != NULL &&
+        reading->inactive_xml == NULL)
+        guest_become_another(guest);
+    record->life = reading->life;
+    if (reading->booted)
+        record->boot_resumed = false;
+    guest_take_job(guest, reading);
+    guest->coming = reading->coming;
+    guest->id = reading->id;
+    guest->dead_id = -1;
+    guest_set_pid(guest, reading->pid);
+    if (!guest->period_known)
+        guest->period_first_sec = live_period_sec;
+    guest->period_known = true;
+    guest->period_sec = live_period_sec;
+    return record->serial != before.serial || record->boots != before.boots || record->life != before.life ||
+           record->boot_resumed != before.boot_resumed || record->gap_usec != before.gap_usec ||
+           (record->migrating && !before.migrating);
+}
+
+bool
+guest_apply_reading(Guest *guest, GuestReading *reading)
+{
+    GuestRecord *record = &guest->record;
+    bool changed = !guest->shown;
+
+    /* libvirt has not noticed yet that this run is over. */
+    if (reading->life != GUEST_LIFE_OFF && guest->dead_id >= 0 && reading->id == guest->dead_id) {
+        reading->life = GUEST_LIFE_OFF;
+        g_clear_pointer(&reading->live_xml, g_free);
+    }
+    if (reading->life == GUEST_LIFE_OFF) {
+        changed = changed || record->life != GUEST_LIFE_OFF;
+        if (guest->shown || runs_is_running(guest->registry->runs, record->uuid))
+            guest_note_off(guest, reading->stop);
+    } else {
+        changed = guest_take_run(guest, reading) || changed;
+    }
+    guest->gap = false;
+    changed = guest_take_definition(guest, reading) || changed;
+    guest_show_target(guest); /* time may have passed */
+    if (record->life != GUEST_LIFE_OFF)
+        runs_note_running(guest->registry->runs, record->uuid, record->name);
+    if (!guest->shown) {
+        guest->shown = true;
+        guest->registry->records_valid = false;
+    }
+    return changed;
+}
