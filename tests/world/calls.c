@@ -10,6 +10,8 @@
 #include "world.h"
 
 #define CALL_DEADLINE_USEC (2 * USEC_PER_SEC)
+/* So long libvirtd may wait for another job before it does what somebody asked who is not listening any more. */
+#define DOUBT_USEC (30 * USEC_PER_SEC)
 
 static void call_arrives(World *world, Seat *seat, uint64_t number, void *data);
 static void call_returns(World *world, Seat *seat, uint64_t number, void *data);
@@ -46,14 +48,17 @@ calls_show(Seat *seat)
     GuestRecord *record = &known->record;
     bool sent = known->call != NULL && known->call->kind == CALL_TARGET;
 
-    record->target_known = known->certain;
+    if (known->certain && seat->world->now_usec - known->doubt_usec >= DOUBT_USEC)
+        known->doubt_kib = 0;
+    record->target_known = known->certain && known->doubt_kib == 0;
     record->target_pending = sent || known->wish_set;
-    record->target_kib = known->told_kib;
+    record->target_bounded = known->bounded;
+    record->target_kib = MAX(known->told_kib, known->doubt_kib);
     if (sent)
         record->target_kib = MAX(record->target_kib, known->call->value);
     if (known->wish_set)
         record->target_kib = MAX(record->target_kib, known->wish_kib);
-    if (record->target_pending && !known->certain && (record->report.fields & REPORT_ACTUAL) != 0)
+    if (!known->bounded && (record->report.fields & REPORT_ACTUAL) != 0)
         record->target_kib = MAX(record->target_kib, record->report.actual_kib);
 }
 
@@ -264,12 +269,30 @@ perform(World *world, Call *call)
     } else if (call->kind == CALL_PERIOD) {
         machine->period_sec = call->value;
         machine->reported_usec = 0; /* QEMU asks the guest at once */
-    } else if (call->fate != FATE_UNKNOWN || call->value % 8 != 0) {
+    } else {
         machine_take_target(machine, call->value, call->daemon != world->daemon);
         if (call->daemon != world->daemon) {
             trace(world, call->seat, "a daemon that is gone told it %.0f MiB", MIB(call->value));
             truth_excuse(call->seat, EXCUSE_STRAY_CALL);
         }
+    }
+}
+
+/* The answer will be lost: it is done now, or never, or in a while. */
+static void
+lose(World *world, Call *call)
+{
+    switch (rng_between(&world->rng, 0, 2)) {
+    case 0:
+        perform(world, call);
+        break;
+    case 1:
+        call->undone = false;
+        break;
+    default:
+        world_after(world, call->reply_usec + rng_between(&world->rng, 1, DOUBT_USEC / 2), call_arrives, call->seat,
+                    call->number, NULL);
+        break;
     }
 }
 
@@ -282,11 +305,15 @@ call_arrives(World *world, Seat *seat, uint64_t number, void *data)
     if (call == NULL || !call->undone)
         return;
     changes = call->kind == CALL_TARGET;
+    if (!call->open)
+        trace(world, seat, "a call that was lost arrives");
     if (seat->machine == NULL || call->fate == FATE_REFUSED || (changes && seat->machine->leaving)) {
         call->undone = false;
         call->fate = FATE_REFUSED;
     } else if (seat->machine->hung) {
         return; /* until it goes on */
+    } else if (call->fate == FATE_UNKNOWN && changes && call->open) {
+        lose(world, call);
     } else {
         perform(world, call);
     }
@@ -322,16 +349,16 @@ static void
 take_target(World *world, Seat *seat, Call *call)
 {
     Known *known = &seat->known;
-    uint64_t actual = (known->record.report.fields & REPORT_ACTUAL) != 0 ? known->record.report.actual_kib : 0;
     bool unknown = call->fate == FATE_UNKNOWN || (call->fate == FATE_GOOD && call->machine != known->machine);
 
     if (unknown) {
-        known->told_kib = MAX(MAX(known->told_kib, call->value), known->certain ? 0 : actual);
+        known->doubt_kib = MAX(known->doubt_kib, call->value);
+        known->doubt_usec = world->now_usec;
         known->certain = false;
         world->counts.targets_unknown++;
     } else if (call->fate == FATE_GOOD) {
         known->told_kib = call->value;
-        known->certain = true;
+        known->certain = known->bounded = true;
     }
     trace(world, seat, "the call that told it %.0f MiB %s", MIB(call->value),
           unknown                      ? "ends, nobody knows how"
@@ -424,8 +451,8 @@ calls_restart(World *world, Seat *seat, const char *why)
 {
     Known *known = &seat->known;
 
-    known->certain = false;
-    known->told_kib = 0;
+    known->certain = known->bounded = false;
+    known->told_kib = known->doubt_kib = 0;
     if (known->call != NULL && known->call->kind == CALL_TARGET)
         end_call_with(seat, known->call, DYNMEM_ERROR_NOT_FOUND, why);
     end_wish(seat, DYNMEM_ERROR_NOT_FOUND, why);

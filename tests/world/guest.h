@@ -120,7 +120,7 @@ typedef enum CallKind {
 typedef enum CallFate {
     FATE_GOOD,
     FATE_REFUSED, /* nothing is changed, and it says so */
-    FATE_UNKNOWN, /* it is done, or not; the answer is lost */
+    FATE_UNKNOWN, /* it is done, or not, or later; the answer is lost */
 } CallFate;
 
 typedef struct Call {
@@ -260,8 +260,11 @@ typedef struct Known {
     bool read_put_off;
     uint64_t read_number;
     /* what its balloon was told */
-    bool certain;
-    uint64_t told_kib; /* largest target that may be in force of those whose calls have ended */
+    bool bounded;       /* a call was taken since its process began, or its memory became another */
+    bool certain;       /* ... and it was the last one to end */
+    uint64_t told_kib;  /* by that */
+    uint64_t doubt_kib; /* the largest of those whose end nobody knows; libvirtd may do them yet, for a while */
+    uint64_t doubt_usec;
     bool wish_set;
     uint64_t wish_kib;
     GuestTargetDone wish_done;

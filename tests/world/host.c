@@ -58,13 +58,16 @@ host_read(void *self, HostFigures *figures, GError **error)
 }
 
 static bool
-host_resident(void *self, const GuestRecord *record, uint64_t *resident_kib)
+host_resident(void *self, const GuestRecord *record, const GuestSettings *settings, GuestResident *resident)
 {
     Seat *seat = world_seat(self, record->uuid);
 
     if (seat == NULL || seat->machine == NULL || record->pid != (pid_t)seat->machine->number)
         return false;
-    *resident_kib = seat->machine->huge ? seat->machine->overhead_kib : machine_resident(seat->machine);
+    *resident = (GuestResident){
+        .memory_kib = seat->machine->overhead_kib + (seat->machine->huge ? 0 : seat->machine->held_kib),
+        .other_kib = seat->machine->image_kib,
+    };
     return true;
 }
 

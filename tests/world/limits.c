@@ -138,6 +138,13 @@ limit_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
     }
     if (seat->waiting.active)
         tell(&seat->waiting, seat, "a newer limit has taken its place");
+    /* a raise waits for nothing: what is being lowered ends where it is */
+    if (high_kib > seat->writing.to_kib) {
+        tell(&seat->writing, seat, "a newer limit has taken its place");
+        seat->writing = write;
+        begin(world, seat);
+        return;
+    }
     seat->waiting = write;
 }
 

@@ -72,9 +72,12 @@ watcher_records(void *self, size_t *count)
     World *world = self;
 
     *count = 0;
-    for (unsigned i = 0; i < world->count; i++)
-        if (world->seats[i].known.shown)
-            world->records[(*count)++] = &world->seats[i].known.record;
+    for (unsigned i = 0; i < world->count; i++) {
+        if (!world->seats[i].known.shown)
+            continue;
+        calls_show(&world->seats[i]); /* doubts end with time */
+        world->records[(*count)++] = &world->seats[i].known.record;
+    }
     return world->records;
 }
 
