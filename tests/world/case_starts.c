@@ -160,6 +160,7 @@ case_redefined_and_started(void)
 
     daemon_start(world);
     case_run(world, SECONDS(5), NULL);
+    large.current_kib = large.base_kib;
     virsh_define(world, a, &large, false);
     virsh_start(world, a, START_HOW_COLD, false, false);
     case_run(world, SECONDS(40), NULL);

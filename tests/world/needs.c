@@ -75,19 +75,23 @@ static bool
 lacks(const Seat *seat)
 {
     const Machine *machine = seat->machine;
+    uint64_t most = UINT64_MAX;
     uint64_t has;
 
     if (machine == NULL || !is_good(seat) || machine->paused || machine->hung || machine->leaving ||
         machine->unseen_kib > 0 || !seat->known.record.answering || seat->fair_kib != 0)
         return false;
+    if (machine->hard_limit_kib != 0)
+        most = saturating_sub(machine->hard_limit_kib, FROM_MIB(200));
+    most = MIN(most, machine_ram(machine) + machine->device_plugged_kib);
     has = machine_actual(machine) + machine->device_plugged_kib;
-    return has < percent_of(MIN(machine->need_kib, machine_ram(machine) + machine->device_plugged_kib), 96);
+    return has < percent_of(MIN(machine->need_kib, most), 96);
 }
 
 void
 needs_check(World *world)
 {
-    bool fits = world->ticked && world->link != WORLD_LINK_DOWN && world->complete &&
+    bool fits = world->options.above_kib == 0 && world->ticked && world->link != WORLD_LINK_DOWN && world->complete &&
                 world->now_usec - world->others_usec >= OTHERS_USEC && owed(world) <= world->options.memory_kib;
 
     for (unsigned i = 0; i < world->count; i++) {
