@@ -114,6 +114,9 @@ truth_touchable(const Seat *seat)
         touchable = machine_ram(machine) + machine_device(machine);
     if (machine->high_kib != LIMIT_NONE)
         limit = saturating_sub(machine->high_kib, machine->overhead_kib);
+    /* memory.max kills, but it lets nobody have more */
+    if (machine->hard_limit_kib != 0)
+        limit = MIN(limit, machine->hard_limit_kib);
     /* what is in a file that is emptied comes back, whatever its limit is */
     holds = machine->held_kib + (seat->file.record.stage == PAGING_STAGE_EMPTYING ? machine->paged_kib : 0);
     return MAX(MIN(touchable, limit), holds);
@@ -359,7 +362,7 @@ truth_check(World *world)
             world->counts.excused++;
             continue;
         }
-        world_break(world, seat, "could hold %.1f MiB and is booked at %.1f%s: %.1f too little",
+        world_break(world, seat, "could hold %.2f MiB and is booked at %.2f%s: %.2f too little",
                     MIB(truth_touchable(seat)), MIB(truth_booked(seat)),
                     seat->machine->high_kib != LIMIT_NONE ? " and has a limit" : "", MIB(too_much));
     }
