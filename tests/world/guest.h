@@ -306,6 +306,8 @@ struct Seat {
     uint64_t low_kib; /* the least it was booked at a moment ago */
     uint64_t low_usec;
     bool wild; /* it was started or reset as one that nobody looks after: it may take all its memory at any time */
+    uint64_t plugged_kib; /* its administrator gave it so much more virtio-mem, whatever room there was, then */
+    uint64_t plugged_usec;
     uint64_t forced_usec; /* it was let in whatever there was, then; 0: it was not */
     uint64_t fair_kib;    /* what it was booked at when it began to take more than it was given; 0: it does not */
     uint64_t calm_kib;    /* what it could hold then */

@@ -250,7 +250,8 @@ live(World *world, Seat *seat)
     uint64_t told = machine_ram(machine) - machine->asked_kib + machine_device(machine) + machine->overhead_kib;
     bool killed = machine->hard_limit_kib != 0 && machine_resident(machine) > machine->hard_limit_kib &&
                   told > machine->hard_limit_kib;
-    bool lacks = machine->unseen_kib > 0 && machine->balloon_kib > 0 &&
+    bool nothing = machine_ram(machine) - machine->asked_kib < machine->unseen_kib + FROM_MIB(48);
+    bool lacks = machine->unseen_kib > 0 && machine->balloon_kib > 0 && nothing &&
                  visible(machine) < percent_of(machine->need_kib, SQUEEZE_PERCENT);
 
     if (killed && !machine->foreign && !machine->emptying)

@@ -127,7 +127,7 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
     }
     if (truth_is_ours(seat))
         return;
-    if (machine->high_kib != LIMIT_NONE && machine->high_ours)
+    if (machine->high_kib != LIMIT_NONE && machine->high_ours && (all_fits || !seat->let_go))
         world_break(world, seat, "is not managed, and a limit is left on it");
     if (seat->let_go && all_fits && machine->driver && seat->kernel.driver == DRIVER_GOOD &&
         machine_actual(machine) + FROM_MIB(1) < startup_of(seat))

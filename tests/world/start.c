@@ -186,7 +186,7 @@ static void
 bring(World *world, Seat *seat, const Memory *memory)
 {
     machine_bring(seat->machine, memory);
-    seat->machine->coming_kib = MAX(memory->held_kib, PAGE_KIB);
+    seat->machine->coming_kib = seat->live.immediate ? PAGE_KIB : MAX(memory->held_kib, PAGE_KIB);
     seat->machine->loading = true;
     seat->start.stage = STARTING_LOAD;
 }
@@ -240,7 +240,7 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
         break;
     case START_HOW_ARRIVES:
         machine->arriving = true;
-        machine->coming_kib = MAX(seat->abroad.held_kib, PAGE_KIB);
+        machine->coming_kib = seat->live.immediate ? PAGE_KIB : MAX(seat->abroad.held_kib, PAGE_KIB);
         end_start(world, seat, "goes on as memory arrives");
         watcher_tell(world, seat, VIR_STARTED_RESUMED);
         watcher_tell(world, seat, VIR_SUSPENDED_MIGRATED);

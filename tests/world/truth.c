@@ -144,34 +144,36 @@ booked_overhead(const Seat *seat)
     return told->starting ? MAX(overhead, told->start_overhead_kib) : overhead;
 }
 
-/* Limits follow in steps. */
-#define SLACK_LEAST_KIB FROM_MIB(64)
-/* So long a limit that was right a moment ago may be in force, because the new one is being written. */
+/* What is promised of slack: half of the reserve, shared by what is booked, no more than an eighth of that, and 16 MiB at least. */
+#define SLACK_LEAST_KIB FROM_MIB(16)
+/* So long a limit that was right a moment ago may be in force, because it is not lowered at once. */
 #define SLACK_USEC (30 * USEC_PER_SEC)
 /* What a limit let in beyond a booking is booked when its guest is reset; until others have made room it is still slack. */
 #define LOW_USEC (8 * USEC_PER_SEC)
+
+static uint64_t
+promised_slack(const Seat *seat)
+{
+    const World *world = seat->world;
+    uint64_t booked = truth_booked(seat);
+    double part = world->committed_kib > 0 ? (double)booked / (double)world->committed_kib : 1.0;
+    uint64_t share = (uint64_t)((double)world->options.reserve_kib / 2.0 * MIN(part, 1.0));
+
+    return MAX(MIN(share, booked / 8), SLACK_LEAST_KIB);
+}
 
 void
 truth_take_plan(World *world)
 {
     for (unsigned i = 0; i < world->count; i++) {
         Seat *seat = &world->seats[i];
-        const Told *told = &seat->told;
-        uint64_t whole = 0;
-
-        if (world->link == WORLD_LINK_DOWN)
-            continue; /* nothing can be changed, so no limit is worked out */
-        if (told->planned && told->limit_kib != LIMIT_NONE)
-            whole = saturating_sub(told->limit_kib, told->committed_kib + told->overhead_kib);
-        if (whole < seat->slack_kib && world->now_usec - seat->slack_usec < SLACK_USEC)
-            continue;
-        seat->slack_kib = whole;
-        seat->slack_usec = world->now_usec;
-    }
-    for (unsigned i = 0; i < world->count; i++) {
-        Seat *seat = &world->seats[i];
         uint64_t booked = truth_booked(seat);
+        uint64_t whole = promised_slack(seat);
 
+        if (whole + PAGE_KIB * 256 >= seat->slack_kib || world->now_usec - seat->slack_usec >= SLACK_USEC) {
+            seat->slack_kib = MAX(whole, world->now_usec - seat->slack_usec >= SLACK_USEC ? 0 : seat->slack_kib);
+            seat->slack_usec = world->now_usec;
+        }
         if (booked <= seat->low_kib || world->now_usec - seat->low_usec >= LOW_USEC) {
             seat->low_kib = booked;
             seat->low_usec = world->now_usec;
@@ -183,7 +185,7 @@ truth_take_plan(World *world)
 static uint64_t
 slack(const Seat *seat)
 {
-    return MAX(seat->slack_kib + seat->slack_kib / 2, SLACK_LEAST_KIB);
+    return seat->slack_kib + seat->slack_kib / 2 + SLACK_LEAST_KIB;
 }
 
 /* How much more it could hold than it is booked at, of which its limit's slack, held by memory.high, is *in_slack. */
@@ -195,7 +197,8 @@ beyond(const Seat *seat, uint64_t *in_slack)
     uint64_t above = 0;
 
     *in_slack = 0;
-    if (touchable <= booked || seat->machine == NULL)
+    /* balloons are made of whole pages */
+    if (touchable <= booked + PAGE_KIB || seat->machine == NULL)
         return 0;
     if (seat->machine->high_kib == LIMIT_NONE)
         return touchable - booked;
@@ -234,6 +237,8 @@ age_excuse(World *world, Seat *seat)
     const Machine *machine = seat->machine;
     bool settled;
 
+    if (machine != NULL && machine->arriving && seat->start.unasked)
+        truth_excuse(seat, EXCUSE_UNASKED);
     if (machine != NULL && machine->emptying)
         truth_surprise(seat, EXCUSE_EMPTIES);
     if (seat->excuse == EXCUSE_NONE || !daemon_knows(world, seat))
@@ -259,6 +264,8 @@ truth_step(World *world)
         age_excuse(world, seat);
         if (seat->forced_usec != 0 && world->now_usec - seat->forced_usec >= FORCED_USEC)
             seat->forced_usec = 0;
+        if (seat->plugged_usec != 0 && world->now_usec - seat->plugged_usec >= FORCED_USEC)
+            seat->plugged_usec = 0;
     }
 }
 
@@ -329,6 +336,8 @@ check_host(World *world)
             allowed += excused(seat);
         if (is_forced(world, seat))
             allowed += could;
+        else if (seat->plugged_usec != 0)
+            allowed += seat->plugged_kib;
     }
     allowed += MIN(slacks, world->options.reserve_kib);
     over = saturating_sub(sum, room);

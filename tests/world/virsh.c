@@ -233,10 +233,16 @@ void
 virsh_request(World *world, Seat *seat, uint64_t kib)
 {
     Machine *machine = seat->machine;
+    uint64_t before;
 
     if (!moves(seat) || machine->leaving || machine->device_kib == 0)
         return;
+    before = machine_device(machine);
     machine->device_requested_kib = MIN(kib - kib % 2048, machine->device_kib);
+    if (machine_device(machine) > before) {
+        seat->plugged_kib = machine_device(machine) - before;
+        seat->plugged_usec = world->now_usec;
+    }
     trace(world, seat, "its virtio-mem is asked to be %.0f MiB", MIB(machine->device_requested_kib));
     watcher_tell(world, seat, VIR_CHANGED);
     truth_surprise(seat, EXCUSE_PLUGGED);
