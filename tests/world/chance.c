@@ -39,7 +39,7 @@ draw_definition(Rng *rng, Definition *definition, unsigned index, uint64_t memor
         definition->device_kib = FROM_MIB(rng_between(rng, 1, 4) * 512);
         definition->device_requested_kib = rng_hits(rng, 500) ? 0 : definition->device_kib / 2;
     }
-    if (rng_hits(rng, 40))
+    if (rng_hits(rng, 40) && !definition->immediate)
         definition->hard_limit_kib = pages_up(MAX(definition->base_kib / 4 * 3, definition->startup_kib) +
                                               definition->device_kib + FROM_MIB(160));
 }

@@ -101,6 +101,14 @@ daemon_tick_soon(World *world)
     world_after(world, SOON_USEC, soon_due, NULL, world->daemon, NULL);
 }
 
+/* What an earlier daemon, or somebody else, told it does not show, and no limit holds it. */
+static bool
+is_in_motion(const Machine *machine)
+{
+    return machine != NULL && (!machine->driver || machine->foreign ||
+                               (machine->asked_kib < machine->balloon_kib && machine->high_kib == LIMIT_NONE));
+}
+
 void
 daemon_start(World *world)
 {
@@ -133,7 +141,7 @@ daemon_start(World *world)
     world_after(world, world->options.interval_usec, tick_due, NULL, world->tick_number, NULL);
     world->link = WORLD_LINK_DOWN;
     for (unsigned i = 0; i < world->count; i++)
-        if (world->seats[i].machine != NULL && (!world->seats[i].machine->driver || world->seats[i].machine->foreign))
+        if (is_in_motion(world->seats[i].machine))
             truth_excuse(&world->seats[i], EXCUSE_ABSENT);
     watcher_connect(world);
 }
@@ -175,7 +183,7 @@ daemon_set_manage_all(World *world, bool all)
 
         if (!all && seat->machine != NULL && !truth_is_ours(seat) && !seat->wild)
             seat->let_go = true;
-        seat->let_go = seat->let_go && !truth_is_ours(seat);
+        seat->let_go = seat->let_go && truth_is_wild(seat);
         seat->wild = seat->wild && truth_is_wild(seat);
     }
     if (world->engine == NULL)

@@ -117,10 +117,14 @@ visible(const Machine *machine)
 static void
 hold(World *world, Machine *machine, uint64_t growth_kib)
 {
+    uint64_t most = machine->high_kib;
     uint64_t room = UINT64_MAX;
 
-    if (machine->high_kib != LIMIT_NONE)
-        room = saturating_sub(machine->high_kib, machine_resident(machine));
+    /* before a driver is there who outgrows memory.max would be killed without anybody's doing: it does not */
+    if (machine->hard_limit_kib != 0 && !machine->driver)
+        most = MIN(most, machine->hard_limit_kib);
+    if (most != LIMIT_NONE)
+        room = saturating_sub(most, machine_resident(machine));
     if (growth_kib > room) {
         uint64_t out = MIN(growth_kib - room, saturating_sub(machine->swap_max_kib, machine->paged_kib));
 
@@ -279,6 +283,9 @@ plug_device(Machine *machine)
         machine->device_plugged_kib += MIN(step, machine->device_requested_kib - machine->device_plugged_kib);
     else
         machine->device_plugged_kib -= MIN(step, machine->device_plugged_kib - machine->device_requested_kib);
+    /* what is unplugged is discarded */
+    if (!machine->vfio)
+        give_back(machine, machine_ram(machine) - machine->balloon_kib + machine_device(machine));
 }
 
 static void

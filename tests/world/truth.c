@@ -34,10 +34,10 @@ static const struct {
     [EXCUSE_MISSED] =
         {12 * USEC_PER_SEC, false,
          "it was reset while nobody could hear of it, and no limit holds it: that its reports stay away tells"},
-    [EXCUSE_PLUGGED] = {4 * USEC_PER_SEC, false, "its memory devices are larger: that shows when its XML is read"},
+    [EXCUSE_PLUGGED] = {4 * USEC_PER_SEC, true, "its memory devices are larger: that shows when its XML is read"},
     [EXCUSE_REVERTED] = {4 * USEC_PER_SEC, true,
                          "a snapshot brings memory, and its hook looks like that of a guest that boots"},
-    [EXCUSE_ABSENT] = {6 * USEC_PER_SEC, false, "the daemon is new, and has not seen it yet"},
+    [EXCUSE_ABSENT] = {6 * USEC_PER_SEC, true, "the daemon is new, and has not seen it yet"},
     [EXCUSE_STRAY_CALL] = {3 * USEC_PER_SEC, true, "a call of a daemon that is gone has told it more"},
 };
 

@@ -266,7 +266,7 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
         seat->live.priority = definition->priority;
         seat->live.buffer = definition->buffer;
         seat->wild = seat->wild && truth_is_wild(seat);
-        seat->let_go = (seat->let_go || was_ours) && !truth_is_ours(seat);
+        seat->let_go = (seat->let_go || was_ours) && truth_is_wild(seat);
     }
     seat->definition = *definition;
     watcher_tell(world, seat, VIR_CHANGED);
