@@ -114,11 +114,15 @@ smooth_budget(BudgetMemory *memory, uint64_t measured_kib, uint64_t total_kib, u
     return memory->smoothed_kib;
 }
 
-/* Budget=, where it is the smallest figure. */
+/* The group that all guests stand in, and Budget=, where they are the smallest figure. */
 static void
 cap_budget(const Settings *settings, Budget *budget)
 {
     budget->overhead_room_kib = 0;
+    if (budget->group_kib < budget->budget_kib) {
+        budget->budget_kib = budget->group_kib;
+        budget->limit = BUDGET_BY_GROUP;
+    }
     if (settings->budget_kib == SETTINGS_BUDGET_NONE || settings->budget_kib > budget->budget_kib)
         return;
     budget->overhead_room_kib = budget->budget_kib - settings->budget_kib;
@@ -160,6 +164,14 @@ budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *
         memory->smoothed_kib = measured;
     memory->valid = true;
     budget->budget_kib = smooth_budget(memory, measured, usable, now_usec);
+    budget->group_kib = UINT64_MAX;
+    cap_budget(settings, budget);
+}
+
+void
+budget_cap_group(Budget *budget, const Settings *settings, uint64_t group_kib, const LedgerSums *sums)
+{
+    budget->group_kib = group_kib == UINT64_MAX ? UINT64_MAX : saturating_sub(group_kib, sums->overhead_kib);
     cap_budget(settings, budget);
 }
 
@@ -170,7 +182,9 @@ budget_book_overhead(BudgetMemory *memory, const Settings *settings, uint64_t ov
     budget->total_kib = saturating_sub(budget->total_kib, overhead_kib);
     budget->available_kib = saturating_sub(budget->available_kib, overhead_kib);
     budget->budget_kib = memory->smoothed_kib;
-    if (budget->limit == BUDGET_BY_SETTING)
+    if (budget->group_kib != UINT64_MAX)
+        budget->group_kib = saturating_sub(budget->group_kib, overhead_kib);
+    if (budget->limit == BUDGET_BY_SETTING || budget->limit == BUDGET_BY_GROUP)
         budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
     cap_budget(settings, budget);
 }

@@ -23,6 +23,7 @@ decide_state_free(DecideState *state)
         return;
     guest_memories_clear(&state->memories);
     ledger_clear(&state->ledger);
+    bounds_clear(&state->bounds);
     g_free(state->work);
     g_free(state->sharing);
     g_free(state->scratch);
@@ -238,6 +239,8 @@ work_out_budget(Pass *pass)
     const LedgerSums sums = ledger_sums(&pass->state->ledger);
 
     budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums, pass->now_usec, &pass->budget);
+    bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->budget.reserve_kib);
+    budget_cap_group(&pass->budget, pass->settings, bounds_of_all(&pass->state->bounds, pass->snapshot), &sums);
     pass_show_budget(pass);
     pass->plan->host_pressure = pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->now_usec);
 }

@@ -17,6 +17,7 @@
  * next one finds less that is free.
  */
 
+#include "decide/bounds.h"
 #include "decide/claims.h"
 #include "decide/decide.h"
 #include "decide/guest_memory.h"
@@ -49,6 +50,7 @@ typedef struct Work {
 struct DecideState {
     GuestMemories memories;
     Ledger ledger;
+    Bounds bounds;
     BudgetMemory budget;
     PressureMemory pressure;
     uint64_t reserve_kib; /* of the last tick, as the next two */
