@@ -200,10 +200,11 @@ beyond(const Seat *seat, uint64_t *in_slack)
     /* balloons are made of whole pages */
     if (touchable <= booked + PAGE_KIB || seat->machine == NULL)
         return 0;
-    if (seat->machine->high_kib == LIMIT_NONE)
+    if (seat->machine->high_kib == LIMIT_NONE && touchable > seat->machine->held_kib)
         return touchable - booked;
     above = saturating_sub(touchable + seat->machine->overhead_kib, booked + booked_overhead(seat));
-    *in_slack = MIN(above, slack(seat));
+    if (seat->machine->high_kib != LIMIT_NONE)
+        *in_slack = MIN(above, slack(seat));
     return above - *in_slack;
 }
 

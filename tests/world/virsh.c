@@ -52,12 +52,14 @@ virsh_destroy(World *world, Seat *seat, bool kept)
 void
 virsh_reset(World *world, Seat *seat)
 {
+    uint64_t before;
     bool missed;
 
     if (!moves(seat))
         return;
     trace(world, seat, "is reset");
     world->counts.resets++;
+    before = truth_touchable(seat);
     machine_reset(world, seat);
     if (!truth_is_ours(seat)) {
         seat->wild = truth_is_wild(seat);
@@ -65,7 +67,8 @@ virsh_reset(World *world, Seat *seat)
     }
     watcher_tell(world, seat, VIR_RESET);
     missed = (world->link == WORLD_LINK_DOWN || world->engine == NULL) && seat->machine->high_kib == LIMIT_NONE;
-    truth_surprise(seat, missed ? EXCUSE_MISSED : EXCUSE_RESET);
+    if (truth_touchable(seat) > before)
+        truth_excuse(seat, missed ? EXCUSE_MISSED : EXCUSE_RESET);
 }
 
 void
@@ -96,7 +99,10 @@ virsh_resume(World *world, Seat *seat)
             seat->kernel.driver == DRIVER_NONE ? UINT64_MAX : world->now_usec + seat->kernel.boot_usec;
     }
     watcher_tell(world, seat, VIR_RESUMED);
-    truth_surprise(seat, first ? EXCUSE_UNHELD : EXCUSE_RESET);
+    if (machine->foreign && machine->asked_kib < machine->balloon_kib)
+        truth_excuse(seat, EXCUSE_MOVED); /* it goes on to where it was told to go meanwhile */
+    else
+        truth_surprise(seat, first ? EXCUSE_UNHELD : EXCUSE_RESET);
 }
 
 void
