@@ -167,6 +167,8 @@ daemon_kill(World *world)
     paging_orphan(world);
     engine_free(engine);
     world->daemon_dies = false;
+    for (unsigned i = 0; i < world->count; i++)
+        world->seats[i].let_go = false; /* who comes next can't know that it is owed anything */
     watcher_forget(world);
     world->link = WORLD_LINK_DOWN;
     world->complete = false;

@@ -312,13 +312,16 @@ excused(const Seat *seat)
     return MAX(too_much, saturating_sub(truth_touchable(seat), seat->calm_kib));
 }
 
+/* What QEMUs cost is an estimate. */
+#define ROUNDING_KIB FROM_MIB(16)
+
 static void
 check_host(World *world)
 {
     uint64_t room = saturating_sub(world->options.memory_kib, world->options.reserve_kib);
     uint64_t sum = world->other_kib;
     uint64_t promised = world->other_kib; /* the same, and what is booked beyond what could be held now */
-    uint64_t allowed = world->debt_kib + recent_growth(world);
+    uint64_t allowed = world->debt_kib + recent_growth(world) + ROUNDING_KIB;
     uint64_t slacks = 0;
     uint64_t over;
 
