@@ -120,8 +120,8 @@ hold(World *world, Machine *machine, uint64_t growth_kib)
     uint64_t most = machine->high_kib;
     uint64_t room = UINT64_MAX;
 
-    /* before a driver is there who outgrows memory.max would be killed without anybody's doing: it does not */
-    if (machine->hard_limit_kib != 0 && !machine->driver)
+    /* who outgrows memory.max is killed; whether that is the daemon's doing is looked at in live() */
+    if (machine->hard_limit_kib != 0)
         most = MIN(most, machine->hard_limit_kib);
     if (most != LIMIT_NONE)
         room = saturating_sub(most, machine_resident(machine));
@@ -252,7 +252,7 @@ live(World *world, Seat *seat)
 {
     Machine *machine = seat->machine;
     uint64_t told = machine_ram(machine) - machine->asked_kib + machine_device(machine) + machine->overhead_kib;
-    bool killed = machine->hard_limit_kib != 0 && machine_resident(machine) > machine->hard_limit_kib &&
+    bool killed = machine->hard_limit_kib != 0 && machine_resident(machine) + FROM_MIB(1) > machine->hard_limit_kib &&
                   told > machine->hard_limit_kib;
     bool nothing = machine_ram(machine) - machine->asked_kib < machine->unseen_kib + FROM_MIB(48);
     bool lacks = machine->unseen_kib > 0 && machine->balloon_kib > 0 && nothing &&
@@ -297,6 +297,8 @@ come(World *world, Seat *seat)
 
     hold(world, machine, step);
     machine->coming_kib -= machine->held_kib - before;
+    if (machine->hard_limit_kib != 0 && machine->held_kib == before)
+        machine->coming_kib = 0; /* it fits in its limit without the last of it */
     if (machine->coming_kib == 0)
         starts_arrived(world, seat);
 }

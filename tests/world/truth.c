@@ -170,6 +170,10 @@ truth_take_plan(World *world)
         uint64_t booked = truth_booked(seat);
         uint64_t whole = promised_slack(seat);
 
+        /* as of the bookings of a moment ago */
+        if (seat->told.planned && seat->told.limit_kib != LIMIT_NONE)
+            whole = MAX(whole, MIN(booked / 8, saturating_sub(seat->told.limit_kib,
+                                                              seat->told.committed_kib + seat->told.overhead_kib)));
         if (whole + PAGE_KIB * 256 >= seat->slack_kib || world->now_usec - seat->slack_usec >= SLACK_USEC) {
             seat->slack_kib = MAX(whole, world->now_usec - seat->slack_usec >= SLACK_USEC ? 0 : seat->slack_kib);
             seat->slack_usec = world->now_usec;
