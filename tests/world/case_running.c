@@ -90,19 +90,25 @@ case_moved_down(void)
 static World *
 let_go(bool is_static)
 {
-    World *world = case_world(2048, 256);
-    Seat *a = case_add_running(world, case_define("a", 128, 200, 512), 200, 90);
+    World *world = case_world(900, 256);
+    Seat *a = case_add_running(world, case_define("a", 100, 200, 512), 200, 60);
+    Seat *o = case_add_running(world, case_define("o", 128, 200, 1024), 200, 700);
     Definition definition = a->definition;
 
     daemon_start(world);
-    case_run(world, SECONDS(20), NULL);
-    virsh_setmem(world, a, FROM_MIB(128));
-    case_run(world, SECONDS(3), NULL);
+    case_run(world, SECONDS(60), NULL);
+    if (world->broken == NULL && machine_actual(a->machine) > FROM_MIB(150))
+        world_break(world, a, "was to be squeezed first, and has %.0f MiB", MIB(machine_actual(a->machine)));
     definition.managed = is_static;
     definition.mode = is_static ? GUEST_MODE_STATIC : GUEST_MODE_DYNAMIC;
     virsh_define(world, a, &definition, true);
-    case_run(world, SECONDS(60), NULL);
-    needs_check_rest(world);
+    o->machine->need_kib = FROM_MIB(150);
+    case_run(world, SECONDS(90), NULL);
+    if (world->broken == NULL && machine_actual(a->machine) < FROM_MIB(199))
+        world_break(world, a, "was let go with %.0f MiB, and its startup memory is 200",
+                    MIB(machine_actual(a->machine)));
+    if (world->broken == NULL && a->machine->high_kib != LIMIT_NONE)
+        world_break(world, a, "was let go, and its limit is left");
     return world;
 }
 
@@ -318,5 +324,27 @@ case_lowered_late(void)
         case_run(world, SECONDS(5), NULL);
         world->options.call_usec = 0;
     }
+    return world;
+}
+
+/* It is reset each time it is squeezed: after a few times it is let be for a while. */
+World *
+case_frail(void)
+{
+    World *world = case_world(1100, 256);
+    Definition weak = case_define("a", 100, 300, 512);
+    Definition strong = case_define("o", 128, 200, 1024);
+    Seat *a;
+
+    weak.priority = 0;
+    strong.priority = 100;
+    a = case_add_running(world, weak, 300, 250);
+    a->kernel.frail = true;
+    case_add_running(world, strong, 300, 900);
+    daemon_start(world);
+    case_run(world, SECONDS(900), NULL);
+    if (world->broken == NULL && world->counts.resets > 8)
+        world_break(world, a, "was squeezed until it reset %d times in a quarter of an hour",
+                    (int)world->counts.resets);
     return world;
 }

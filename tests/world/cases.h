@@ -54,3 +54,4 @@ World *case_daemon_is_new(void);
 World *case_start_beside_a_boot(void);
 World *case_slow_answer_while_growing(void);
 World *case_lowered_late(void);
+World *case_frail(void);

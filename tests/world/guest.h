@@ -54,6 +54,7 @@ typedef struct Kernel {
     uint64_t boot_touch_kib; /* what it touches until then, if it is let: some zero all they have */
     uint64_t inflate_kib;    /* each second */
     uint64_t deflate_kib;
+    bool frail;   /* it is reset when its balloon leaves it less than it needs */
     bool onlines; /* a dimm is brought online by itself */
 } Kernel;
 
@@ -95,6 +96,7 @@ typedef struct Machine {
     unsigned node;           /* 0: any */
     uint64_t held_back;
     bool held_now;
+    uint64_t frail_usec;   /* a frail one lacks memory since then */
     uint64_t lacking_usec; /* what it sees is less than it can live with since then */
 
     uint64_t period_sec;

@@ -2,10 +2,12 @@
 
 /*
  * One situation each, with the right value worked out by hand: test_world_cases [NAME]. The checks of truth.c run in all of
- * them.
+ * them. WORLD_BREAK= as in test_world.c.
  */
 
 #include "cases.h"
+
+#include "decide/faults.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,12 +45,17 @@ static const struct {
     {"start_beside_a_boot", case_start_beside_a_boot},
     {"slow_answer_while_growing", case_slow_answer_while_growing},
     {"lowered_late", case_lowered_late},
+    {"frail", case_frail},
 };
 
 int
 main(int argc, char **argv)
 {
+    const char *fault = g_getenv("WORLD_BREAK");
     unsigned failures = 0;
+
+    if (fault != NULL)
+        rules_break(UINT64_C(1) << g_ascii_strtoull(fault, NULL, 10));
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         World *world;
