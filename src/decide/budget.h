@@ -87,7 +87,8 @@ void budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Setti
                      uint64_t now_usec, Budget *budget);
 
 /* Caps it by what a group that all guests stand in leaves them, overheads included; UINT64_MAX: there is none. */
-void budget_cap_group(Budget *budget, const Settings *settings, uint64_t group_kib, const LedgerSums *sums);
+void budget_cap_group(const BudgetMemory *memory, const Settings *settings, uint64_t group_kib, const LedgerSums *sums,
+                      Budget *budget);
 
 /*
  * Books the overhead of a start that is admitted in this tick. It lowers the budget, and the held figure by as much, so

@@ -134,7 +134,7 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
 {
     const GuestSnapshot *guest = look->guest;
     uint64_t actual = guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
-    uint64_t told = guest->target_kib;
+    uint64_t told = look->target_kib;
 
     if (broken(FAULT_COUNT_TARGET_ONLY) && guest->target_known)
         actual = told;
@@ -142,7 +142,8 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
         told = 0;
     switch (look->trust) {
     case LEDGER_TRUSTS_BALLOON:
-        return MAX(actual, told);
+        return MAX(MAX(actual, told),
+                   look->unbounded && !broken(FAULT_TARGET_UNDER_WAY) ? guest->settings->maximum_kib : 0);
     case LEDGER_TRUSTS_BROUGHT:
         /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
         return MAX(MAX(entry->granted_kib, told),
@@ -177,7 +178,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     } else {
         /* what is granted follows the balloon down; up only where nothing holds it, or with what it brings */
         if (look->trust == LEDGER_TRUSTS_BALLOON && held && !broken(FAULT_FOLLOW_BALLOON))
-            entry->granted_kib = MIN(entry->balloon_kib, MAX(entry->granted_kib, guest->target_kib));
+            entry->granted_kib = MIN(entry->balloon_kib, MAX(entry->granted_kib, look->target_kib));
         else if (look->trust != LEDGER_TRUSTS_NOTHING || !held)
             entry->granted_kib = entry->balloon_kib;
         if (look->unheld)

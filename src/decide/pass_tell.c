@@ -110,7 +110,10 @@ admit_raises(Pass *pass)
         free_kib = KIB_LIMIT;
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestPlan *plan = &pass->plan->guests[i];
-        uint64_t committed = saturating_sub(state->work[i].entry->booked_kib, plan->guest->settings->fixed_kib);
+        /* as if nothing were booked for what it may be on its way to: it is told where to stop */
+        uint64_t size = MAX(plan->guest->actual_kib, plan->guest->target_kib);
+        uint64_t granted = state->work[i].entry->granted_kib;
+        uint64_t committed = plan->guest->target_unbounded ? MIN(size, granted) : granted;
 
         if (state->work[i].standing.part != PART_SHARES || plan->target_kib <= committed)
             continue;
