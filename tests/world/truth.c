@@ -28,7 +28,7 @@ static const struct {
     [EXCUSE_MOVED] = {3 * USEC_PER_SEC, true,
                       "somebody else told its balloon to give it more: that shows in its reports only"},
     [EXCUSE_EMPTIES] = {3 * USEC_PER_SEC, true, "it takes back what it gave up, as a guest can at any time"},
-    [EXCUSE_RESET] = {2500 * USEC_PER_MSEC, false,
+    [EXCUSE_RESET] = {5 * USEC_PER_SEC, false,
                       "it was reset, or goes on after it, and no limit holds it to what it is booked at"},
     [EXCUSE_UNHELD] = {2500 * USEC_PER_MSEC, false, "it was started paused, and runs now without a limit"},
     [EXCUSE_MISSED] =
