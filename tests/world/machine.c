@@ -415,4 +415,5 @@ machine_bring(Machine *machine, const Memory *memory)
     machine->driver = memory->driver;
     machine->device_plugged_kib = 0;
     machine->ran = true;
+    machine->driver_usec = UINT64_MAX;
 }

@@ -145,9 +145,10 @@ run(World *world, Seat *seat)
     machine->loading = false;
     machine->paused = start->paused;
     machine->cold = !brings;
+    machine->ran = brings && !start->paused; /* paused from its first moment it can't touch anything */
     machine->booted_usec = world->now_usec;
     machine->period_sec = 1;
-    if (!brings && seat->kernel.driver != DRIVER_NONE)
+    if (!machine->driver && seat->kernel.driver != DRIVER_NONE)
         machine->driver_usec = world->now_usec + seat->kernel.boot_usec;
     world->counts.starts++;
     if (world->engine != NULL && (!world->options.no_hook || start->ctl)) {
@@ -176,6 +177,8 @@ starts_arrived(World *world, Seat *seat)
     machine_bring(machine, &seat->abroad);
     seat->abroad.there = false;
     truth_excuse(seat, EXCUSE_MOVED);
+    if (!machine->driver && seat->kernel.driver != DRIVER_NONE)
+        machine->driver_usec = world->now_usec + seat->kernel.boot_usec;
     machine->paused = false;
     machine->period_sec = 1;
     trace(world, seat, "has arrived");

@@ -95,8 +95,9 @@ virsh_resume(World *world, Seat *seat)
     if (first) {
         machine->ran = true;
         machine->booted_usec = world->now_usec;
-        machine->driver_usec =
-            seat->kernel.driver == DRIVER_NONE ? UINT64_MAX : world->now_usec + seat->kernel.boot_usec;
+        machine->driver_usec = machine->driver || seat->kernel.driver == DRIVER_NONE
+                                   ? UINT64_MAX
+                                   : world->now_usec + seat->kernel.boot_usec;
     }
     watcher_tell(world, seat, VIR_RESUMED);
     if (machine->foreign && machine->asked_kib < machine->balloon_kib)
