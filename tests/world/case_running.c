@@ -348,3 +348,31 @@ case_frail(void)
                     (int)world->counts.resets);
     return world;
 }
+
+/* Four that have 128 to 250 MiB each and need 512 to boot are reset at once on a full host: all come back, and no file is left. */
+World *
+case_four_restart(void)
+{
+    static const char *const names[] = {"a", "b", "c", "d"};
+    World *world = case_world(1500, 256);
+    Seat *seats[G_N_ELEMENTS(names)];
+
+    world->options.paging = true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        seats[i] = case_add_running(world, case_define(names[i], 128, 512, 1024), 230, 180);
+        seats[i]->kernel.boot_touch_kib = FROM_MIB(512);
+    }
+    daemon_start(world);
+    case_run(world, SECONDS(40), NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(names) && world->broken == NULL; i++)
+        virsh_reset(world, seats[i]);
+    case_run(world, SECONDS(120), NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(names) && world->broken == NULL; i++)
+        if (!seats[i]->machine->driver)
+            world_break(world, seats[i], "is not back two minutes after its reset");
+    case_run(world, SECONDS(WORLD_PAGING_SEC), NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(names) && world->broken == NULL; i++)
+        if (seats[i]->file.there)
+            world_break(world, seats[i], "has a paging file yet");
+    return world;
+}

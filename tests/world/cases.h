@@ -55,3 +55,4 @@ World *case_start_beside_a_boot(void);
 World *case_slow_answer_while_growing(void);
 World *case_lowered_late(void);
 World *case_frail(void);
+World *case_four_restart(void);

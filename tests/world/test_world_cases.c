@@ -46,6 +46,7 @@ static const struct {
     {"slow_answer_while_growing", case_slow_answer_while_growing},
     {"lowered_late", case_lowered_late},
     {"frail", case_frail},
+    {"four_restart", case_four_restart},
 };
 
 int
