@@ -359,6 +359,7 @@ take_target(World *world, Seat *seat, Call *call)
     } else if (call->fate == FATE_GOOD) {
         known->told_kib = call->value;
         known->certain = known->bounded = true;
+        known->record.target_usec = world->now_usec;
     }
     trace(world, seat, "the call that told it %.0f MiB %s", MIB(call->value),
           unknown                      ? "ends, nobody knows how"
