@@ -167,6 +167,8 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     const GuestSnapshot *guest = look->guest;
     const GuestSettings *settings = guest->settings;
     bool held = look->enforced_kib != UINT64_MAX;
+    /* what is known of a target that is not bounded is the balloon's size, and nobody granted that */
+    uint64_t given = guest->target_unbounded ? 0 : look->target_kib;
     uint64_t may;
 
     if (!entry->asked)
@@ -184,7 +186,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     } else {
         /* what is granted follows the balloon down; up only where nothing holds it, or with what it brings */
         if (look->trust == LEDGER_TRUSTS_BALLOON && held && !broken(FAULT_FOLLOW_BALLOON))
-            entry->granted_kib = MIN(entry->balloon_kib, MAX(entry->granted_kib, look->target_kib));
+            entry->granted_kib = MIN(entry->balloon_kib, MAX(entry->granted_kib, given));
         else if (look->trust != LEDGER_TRUSTS_NOTHING || !held)
             entry->granted_kib = entry->balloon_kib;
         if (look->unheld)

@@ -92,7 +92,7 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib)
     uint64_t booked = saturating_sub(entry->start_kib, settings->fixed_kib);
 
     if (guest->adopted || guest->boots == 0 || guest->boot_in_place)
-        return paging_file(guest) != NULL ? MIN(has, in_force(guest, overhead_kib, LIMIT_LEAST_SLACK_KIB)) : has;
+        return MIN(has, in_force(guest, overhead_kib, LIMIT_LEAST_SLACK_KIB));
     /* its balloon came with it, once it has arrived */
     if (guest->boot_resumed)
         return MAX(MAX(booked, holds), guest->has_actual && !guest->migrating ? guest->actual_kib : 0);

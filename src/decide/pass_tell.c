@@ -144,6 +144,8 @@ admit_raises(Pass *pass)
             stay_in_bounds(pass, plan, admitted->minimum_kib);
         if (plan->target_kib > held && plan->target_kib - held < least && plan->guest->target_known)
             plan->target_kib = held;
+        /* a guest that sees less than its minimum dies of that; it waits until there is room for it */
+        state->work[i].untold = plan->target_kib < state->work[i].minimum_kib;
     }
 }
 
@@ -180,6 +182,10 @@ tell(Pass *pass, size_t i)
         plan->rule = PLAN_RULE_OBSERVE;
         memory->told = true;
         memory->told_kib = plan->target_kib;
+        return;
+    }
+    if (work->untold) {
+        plan->target_kib = work->target_kib;
         return;
     }
     /* with a target between two sizes a guest would end above it, and with a host that is full above what is booked */
