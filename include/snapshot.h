@@ -33,6 +33,7 @@ typedef struct GuestSnapshot {
     uint64_t boot_usec;    /* when it started, was reset, or was first seen */
     bool boot_in_place;    /* it was a reset: until driver_up the guest may touch all its maximum */
     bool boot_resumed;     /* it came with its memory */
+    uint64_t gap_usec;     /* libvirt was away until then, in this run; 0: it was not */
     uint64_t stop_usec;    /* when it stopped before, see GuestRecord; 0: not seen */
     bool ran_at_host_down; /* see GuestRecord */
     bool adopted;          /* it ran before the daemon saw it, or libvirt was away meanwhile */

@@ -30,6 +30,7 @@ void
 belief_begin(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 {
     memory->seen_usec = now_usec;
+    memory->gap_usec = guest->gap_usec;
     if (guest->life == GUEST_LIFE_OFF)
         memory->state = BELIEF_OFF;
     else if (guest->adopted && !guest->boot_in_place)
@@ -38,6 +39,17 @@ belief_begin(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec
         memory->state = BELIEF_BROUGHT;
     else
         memory->state = BELIEF_BOOTING;
+}
+
+/* libvirt was away: a reset may have been missed, and what its balloon did before tells nothing. */
+static void
+begin_anew(BeliefMemory *memory, const GuestSnapshot *guest)
+{
+    memory->gap_usec = guest->gap_usec;
+    memory->moved = false;
+    memory->first_actual_kib = 0;
+    if (memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE || memory->state == BELIEF_RETURNING)
+        memory->state = guest->adopted ? BELIEF_ADOPTED : BELIEF_BOOTING;
 }
 
 static uint64_t
@@ -62,7 +74,7 @@ static void
 watch_balloon(BeliefMemory *memory, const GuestSnapshot *guest)
 {
     /* a size from before the boot, or from before libvirt was away, would make the next one look like a movement */
-    if (!guest->has_actual || guest->asked_usec < guest->boot_usec)
+    if (!guest->has_actual || guest->asked_usec < MAX(guest->boot_usec, memory->gap_usec))
         return;
     if (memory->first_actual_kib == 0)
         memory->first_actual_kib = guest->actual_kib;
@@ -300,14 +312,8 @@ belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest
     count_time(memory, guest, terms->now_usec);
     if (stands_by_settings(guest, terms, standing))
         return;
-    /* libvirt was away: a reset may have been missed, and what its balloon did before tells nothing */
-    if ((memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE || memory->state == BELIEF_RETURNING) &&
-        guest->adopted && !guest->driver_up && guest->boot_usec > memory->gap_usec) {
-        memory->state = BELIEF_ADOPTED;
-        memory->gap_usec = guest->boot_usec;
-        memory->moved = false;
-        memory->first_actual_kib = 0;
-    }
+    if (guest->gap_usec > memory->gap_usec)
+        begin_anew(memory, guest);
     watch_balloon(memory, guest);
     if (broken(FAULT_NO_RESET_BOOKING))
         memory->state = BELIEF_GOOD;

@@ -324,6 +324,7 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
     guest->boot_usec = MAX(record->boot_usec, track->readopted_usec);
     guest->boot_in_place = record->boot_in_place && track->readopted_usec == 0;
     guest->boot_resumed = record->boot_resumed;
+    guest->gap_usec = record->gap_usec;
     guest->stop_usec = record->stop_usec;
     guest->ran_at_host_down = record->ran_at_host_down;
     guest->adopted = running && (record->boots == 0 || track->readopted_usec != 0);

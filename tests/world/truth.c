@@ -224,7 +224,8 @@ truth_excuse(Seat *seat, Excuse excuse)
         seat->calm_kib = truth_touchable(seat);
     }
     seat->excuse = excuse;
-    seat->excused_usec = excuses[excuse].usec;
+    /* and a tick must come */
+    seat->excused_usec = excuses[excuse].usec + saturating_sub(seat->world->options.interval_usec, USEC_PER_SEC);
 }
 
 void
