@@ -193,6 +193,7 @@ typedef enum BudgetLimit {
     BUDGET_BY_TOTAL,     /* MemTotal less huge pages, reserve, other processes, overheads */
     BUDGET_BY_AVAILABLE, /* committed plus MemAvailable less reserve, untouched memory, overheads */
     BUDGET_BY_SETTING,   /* [Host] Budget= */
+    BUDGET_BY_GROUP,     /* memory.max of a group that all guests stand in (machine.slice) */
 } BudgetLimit;
 
 const char *budget_limit_name(BudgetLimit limit);

@@ -105,6 +105,7 @@ typedef struct GuestRecord {
      */
     bool target_bounded;
     uint64_t target_kib;
+    uint64_t target_usec; /* when the last call that was taken had ended: a size asked for before is from before it */
 } GuestRecord;
 
 typedef enum WorldLink {

@@ -47,6 +47,7 @@ typedef struct GuestSnapshot {
     uint64_t period_usec; /* how often it is expected to report */
     bool has_actual;
     uint64_t actual_kib; /* balloon size now */
+    uint64_t asked_usec; /* when the question went out that this is the answer to */
     bool has_usable;     /* demand can be worked out: the next two belong together */
     uint64_t usable_kib;
     uint64_t report_actual_kib; /* the balloon's size at the time of that report */
@@ -78,7 +79,9 @@ typedef struct GuestSnapshot {
 
     bool target_known;
     bool target_pending;
-    uint64_t target_kib; /* to be booked: the largest target that may be in force */
+    bool target_unbounded; /* a larger one than the next may be in force, see GuestRecord */
+    uint64_t target_kib;   /* to be booked: the largest target that may be in force */
+    uint64_t target_usec;  /* since then, see GuestRecord */
 } GuestSnapshot;
 
 typedef struct HostSnapshot {

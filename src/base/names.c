@@ -201,6 +201,7 @@ budget_limit_name(BudgetLimit limit)
         [BUDGET_BY_TOTAL] = "total",
         [BUDGET_BY_AVAILABLE] = "available",
         [BUDGET_BY_SETTING] = "setting",
+        [BUDGET_BY_GROUP] = "group",
     };
 
     return names[limit];

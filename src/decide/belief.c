@@ -69,17 +69,6 @@ watch_balloon(BeliefMemory *memory, const GuestSnapshot *guest)
         memory->moved = true;
 }
 
-/*
- * A balloon larger than nothing was inflated by some driver, and as long as QEMU holds no more than the size it
- * tells, that driver holds it still. A reset without a driver after it would show in resident memory, which is booked.
- */
-static bool
-balloon_holds(const GuestSnapshot *guest, uint64_t overhead_kib)
-{
-    return guest->has_actual && guest->actual_kib < guest->settings->maximum_kib && guest->resident_kib != 0 &&
-           guest->resident_kib <= guest->actual_kib + overhead_kib + stuck_tolerance(guest->actual_kib);
-}
-
 /* Its driver is back; has its balloon come to where it was told to go, so that its size can be believed? */
 static bool
 has_returned(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
@@ -105,7 +94,6 @@ static BeliefState
 next_state(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
 {
     uint64_t grace = MAX(ADOPT_GRACE_PERIODS * MAX(guest->period_usec, terms->interval_usec), ADOPT_GRACE_USEC);
-    bool holds = memory->moved || balloon_holds(guest, terms->overhead_kib);
 
     switch (memory->state) {
     case BELIEF_BOOTING:
@@ -119,7 +107,7 @@ next_state(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefT
     case BELIEF_BROUGHT:
         if (guest->driver_up)
             return BELIEF_GOOD;
-        return memory->ran_usec >= BOOT_GRACE_USEC ? (holds ? BELIEF_MUTE : BELIEF_ABSENT) : BELIEF_BROUGHT;
+        return memory->ran_usec >= BOOT_GRACE_USEC ? (memory->moved ? BELIEF_MUTE : BELIEF_ABSENT) : BELIEF_BROUGHT;
     case BELIEF_ADOPTED:
         /* one with a paging file restarts, and what its balloon held before means nothing */
         if (paging_file(guest) != NULL)
@@ -127,7 +115,7 @@ next_state(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefT
         if (guest->driver_up)
             return BELIEF_GOOD;
         return memory->ran_usec >= grace && since(guest->boot_usec, terms->now_usec) >= grace
-                   ? (holds ? BELIEF_MUTE : BELIEF_ABSENT)
+                   ? (memory->moved ? BELIEF_MUTE : BELIEF_ABSENT)
                    : BELIEF_ADOPTED;
     case BELIEF_MUTE:
         return guest->driver_up ? BELIEF_GOOD : BELIEF_MUTE;
@@ -311,8 +299,14 @@ belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest
     count_time(memory, guest, terms->now_usec);
     if (stands_by_settings(guest, terms, standing))
         return;
-    if (memory->state == BELIEF_GOOD && !guest->driver_up)
-        memory->state = BELIEF_ADOPTED; /* libvirt was away: a reset may have been missed */
+    /* libvirt was away: a reset may have been missed, and what its balloon did before tells nothing */
+    if ((memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE) && guest->adopted && !guest->driver_up &&
+        guest->boot_usec > memory->gap_usec) {
+        memory->state = BELIEF_ADOPTED;
+        memory->gap_usec = guest->boot_usec;
+        memory->moved = false;
+        memory->first_actual_kib = 0;
+    }
     watch_balloon(memory, guest);
     if (broken(FAULT_NO_RESET_BOOKING))
         memory->state = BELIEF_GOOD;

@@ -37,6 +37,7 @@ typedef struct BeliefMemory {
     uint64_t looked_usec;      /* the last look while it ran; 0: it did not run then */
     uint64_t first_actual_kib; /* another size later: its balloon moves */
     bool moved;
+    uint64_t gap_usec;   /* it was adopted anew then; 0: never */
     uint64_t fresh_usec; /* the last time its statistics were fresh; 0: never in this boot */
 } BeliefMemory;
 

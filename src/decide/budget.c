@@ -95,7 +95,7 @@ overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_
 }
 
 /* Keeps measured_kib still: never above it, and below it only by what noise needs. */
-static uint64_t
+static void
 smooth_budget(BudgetMemory *memory, uint64_t measured_kib, uint64_t total_kib, uint64_t now_usec)
 {
     uint64_t margin = MIN(total_kib / 512, 256 * KIB_PER_MIB);
@@ -111,14 +111,19 @@ smooth_budget(BudgetMemory *memory, uint64_t measured_kib, uint64_t total_kib, u
         memory->smoothed_kib = measured_kib - margin;
         memory->above_usec = 0;
     }
-    return memory->smoothed_kib;
 }
 
-/* Budget=, where it is the smallest figure. */
+/* The smallest of what was measured, the group that all guests stand in, and Budget=. */
 static void
-cap_budget(const Settings *settings, Budget *budget)
+take_smallest(const BudgetMemory *memory, const Settings *settings, Budget *budget)
 {
+    budget->budget_kib = memory->smoothed_kib;
+    budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
     budget->overhead_room_kib = 0;
+    if (budget->group_kib < budget->budget_kib) {
+        budget->budget_kib = budget->group_kib;
+        budget->limit = BUDGET_BY_GROUP;
+    }
     if (settings->budget_kib == SETTINGS_BUDGET_NONE || settings->budget_kib > budget->budget_kib)
         return;
     budget->overhead_room_kib = budget->budget_kib - settings->budget_kib;
@@ -154,13 +159,21 @@ budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *
     if (broken(FAULT_NO_AVAILABLE))
         budget->available_kib = budget->total_kib;
     measured = MIN(budget->total_kib, budget->available_kib);
-    budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
 
     if (!memory->valid || broken(FAULT_NO_BUDGET_SMOOTHING))
         memory->smoothed_kib = measured;
     memory->valid = true;
-    budget->budget_kib = smooth_budget(memory, measured, usable, now_usec);
-    cap_budget(settings, budget);
+    smooth_budget(memory, measured, usable, now_usec);
+    budget->group_kib = UINT64_MAX;
+    take_smallest(memory, settings, budget);
+}
+
+void
+budget_cap_group(const BudgetMemory *memory, const Settings *settings, uint64_t group_kib, const LedgerSums *sums,
+                 Budget *budget)
+{
+    budget->group_kib = group_kib == UINT64_MAX ? UINT64_MAX : saturating_sub(group_kib, sums->overhead_kib);
+    take_smallest(memory, settings, budget);
 }
 
 void
@@ -169,8 +182,7 @@ budget_book_overhead(BudgetMemory *memory, const Settings *settings, uint64_t ov
     memory->smoothed_kib = saturating_sub(memory->smoothed_kib, overhead_kib);
     budget->total_kib = saturating_sub(budget->total_kib, overhead_kib);
     budget->available_kib = saturating_sub(budget->available_kib, overhead_kib);
-    budget->budget_kib = memory->smoothed_kib;
-    if (budget->limit == BUDGET_BY_SETTING)
-        budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
-    cap_budget(settings, budget);
+    if (budget->group_kib != UINT64_MAX)
+        budget->group_kib = saturating_sub(budget->group_kib, overhead_kib);
+    take_smallest(memory, settings, budget);
 }

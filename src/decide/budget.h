@@ -40,6 +40,7 @@ typedef struct Budget {
     uint64_t budget_kib; /* net of overheads, as the next two */
     uint64_t total_kib;
     uint64_t available_kib;
+    uint64_t group_kib; /* what the group that all guests stand in leaves them; UINT64_MAX: no such limit */
     uint64_t reserve_kib;
     uint64_t other_kib;
     uint64_t overhead_room_kib; /* Budget= does not count overheads: so much of them fits besides; 0 without Budget= */
@@ -84,6 +85,10 @@ uint64_t overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint
  */
 void budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
                      uint64_t now_usec, Budget *budget);
+
+/* Caps it by what a group that all guests stand in leaves them, overheads included; UINT64_MAX: there is none. */
+void budget_cap_group(const BudgetMemory *memory, const Settings *settings, uint64_t group_kib, const LedgerSums *sums,
+                      Budget *budget);
 
 /*
  * Books the overhead of a start that is admitted in this tick. It lowers the budget, and the held figure by as much, so

@@ -23,6 +23,7 @@ decide_state_free(DecideState *state)
         return;
     guest_memories_clear(&state->memories);
     ledger_clear(&state->ledger);
+    bounds_clear(&state->bounds);
     g_free(state->work);
     g_free(state->sharing);
     g_free(state->scratch);
@@ -98,6 +99,21 @@ target_in_force(const GuestMemory *memory, const GuestSnapshot *guest, bool obse
     return guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
 }
 
+/*
+ * The largest target that its balloon may have followed up to now. One that was lowered counts until its size was asked for
+ * after that: the size in an older answer may be from before the balloon came as far as the old target let it.
+ */
+static uint64_t
+target_to_book(GuestMemory *memory, const GuestSnapshot *guest)
+{
+    if (guest->target_kib < memory->target_kib)
+        memory->lowered_kib = MAX(memory->lowered_kib, memory->target_kib);
+    memory->target_kib = guest->target_kib;
+    if (guest->asked_usec >= guest->target_usec || broken(FAULT_TARGET_UNDER_WAY))
+        memory->lowered_kib = 0;
+    return MAX(guest->target_kib, memory->lowered_kib);
+}
+
 /* Taken out of management while it has less than its startup memory: that is given back before it is let go. */
 static bool
 is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool observe)
@@ -162,8 +178,8 @@ book_guest(Pass *pass, size_t i)
     overhead = overhead_learn(&memory->overhead, guest, pass->now_usec) +
                limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
                guest->group_other_kib;
-    if (guest->limits.max_kib != 0)
-        work->maximum_kib = clamp_u64(saturating_sub(guest->limits.max_kib, overhead + settings->fixed_kib),
+    if (memory_max(guest) != 0)
+        work->maximum_kib = clamp_u64(saturating_sub(memory_max(guest), overhead + settings->fixed_kib),
                                       work->minimum_kib, work->maximum_kib);
     work->slack_kib = limit_slack(pass->state->reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
                                   pass->state->booked_kib);
@@ -172,11 +188,12 @@ book_guest(Pass *pass, size_t i)
     pass_restart_open(pass, i, overhead);
     enforced = pass_restart_enforced(pass, i, overhead);
     work->held = enforced != UINT64_MAX;
+    work->let_go = is_let_go(memory, guest, work->target_kib, pass->observe);
     belief_look(&memory->belief, &memory->stuck, guest,
                 &(BeliefTerms){.target_kib = guest->target_known ? guest->target_kib : guest->actual_kib,
                                .granted_kib = entry->granted_kib,
                                .held = work->held,
-                               .let_go = is_let_go(memory, guest, work->target_kib, pass->observe),
+                               .let_go = work->let_go,
                                .let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed &&
                                          !broken(FAULT_SQUEEZE_FRAIL),
                                .starved = memory->demand.starved,
@@ -190,6 +207,10 @@ book_guest(Pass *pass, size_t i)
                     work->standing.trust != LEDGER_TRUSTS_FULL;
     ledger_book(entry, &(LedgerLook){.guest = guest,
                                      .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
+                                     /* one that shares is told a target in a moment, and is bounded by that */
+                                     .unbounded = guest->target_unbounded && !pass->observe &&
+                                                  work->standing.part == PART_SHARES,
+                                     .target_kib = target_to_book(memory, guest),
                                      .overhead_kib = overhead,
                                      .resident_kib = memory->overhead.resident_kib,
                                      .slack_kib = work->slack_kib,
@@ -237,7 +258,14 @@ work_out_budget(Pass *pass)
 {
     const LedgerSums sums = ledger_sums(&pass->state->ledger);
 
+    /* what guests hold that nobody knows yet is no use by others, to be remembered for a while */
+    if (!pass->state->linked)
+        pass->state->budget = (BudgetMemory){.valid = false};
+    pass->state->linked |= !pass->link_down;
     budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums, pass->now_usec, &pass->budget);
+    bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->budget.reserve_kib);
+    budget_cap_group(&pass->state->budget, pass->settings, bounds_of_all(&pass->state->bounds, pass->snapshot), &sums,
+                     &pass->budget);
     pass_show_budget(pass);
     pass->plan->host_pressure = pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->now_usec);
 }

@@ -121,6 +121,12 @@ ledger_open(LedgerEntry *entry, uint64_t granted_kib)
     entry->start_kib = 0;
 }
 
+uint64_t
+memory_max(const GuestSnapshot *guest)
+{
+    return guest->limits.max_kib != 0 ? guest->limits.max_kib : guest->settings->hard_limit_kib;
+}
+
 /* What it holds of memory that is its own. */
 static uint64_t
 holds(const LedgerLook *look)
@@ -134,7 +140,7 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
 {
     const GuestSnapshot *guest = look->guest;
     uint64_t actual = guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
-    uint64_t told = guest->target_kib;
+    uint64_t told = look->target_kib;
 
     if (broken(FAULT_COUNT_TARGET_ONLY) && guest->target_known)
         actual = told;
@@ -142,7 +148,8 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
         told = 0;
     switch (look->trust) {
     case LEDGER_TRUSTS_BALLOON:
-        return MAX(actual, told);
+        return MAX(MAX(actual, told),
+                   look->unbounded && !broken(FAULT_TARGET_UNDER_WAY) ? guest->settings->maximum_kib : 0);
     case LEDGER_TRUSTS_BROUGHT:
         /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
         return MAX(MAX(entry->granted_kib, told),
@@ -177,7 +184,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     } else {
         /* what is granted follows the balloon down; up only where nothing holds it, or with what it brings */
         if (look->trust == LEDGER_TRUSTS_BALLOON && held && !broken(FAULT_FOLLOW_BALLOON))
-            entry->granted_kib = MIN(entry->balloon_kib, MAX(entry->granted_kib, guest->target_kib));
+            entry->granted_kib = MIN(entry->balloon_kib, MAX(entry->granted_kib, look->target_kib));
         else if (look->trust != LEDGER_TRUSTS_NOTHING || !held)
             entry->granted_kib = entry->balloon_kib;
         if (look->unheld)
@@ -188,12 +195,17 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
                         : look->trust == LEDGER_TRUSTS_BROUGHT ? GROUND_BROUGHT
                                                                : GROUND_MAXIMUM;
         entry->booked_kib = MIN(entry->balloon_kib, may) + settings->fixed_kib;
-        if (entry->ground == GROUND_LIMIT)
+        if (entry->ground == GROUND_LIMIT) {
             entry->slack_kib = look->slack_kib;
+            /* a limit takes nothing back that can't be swapped out */
+            entry->booked_kib =
+                MAX(entry->booked_kib, MIN(saturating_sub(holds(look), look->slack_kib + look->slack_kib / 2),
+                                           entry->balloon_kib + settings->fixed_kib));
+        }
     }
     /* memory.max holds whatever else is believed */
-    if (guest->limits.max_kib != 0)
-        entry->booked_kib = MIN(entry->booked_kib, guest->limits.max_kib);
+    if (memory_max(guest) != 0)
+        entry->booked_kib = MIN(entry->booked_kib, memory_max(guest));
     entry->booked_kib = MIN(MAX(entry->booked_kib, entry->start_kib), KIB_LIMIT);
 }
 

@@ -59,6 +59,8 @@ typedef enum LedgerTrust {
 typedef struct LedgerLook {
     const GuestSnapshot *guest;
     LedgerTrust trust;
+    uint64_t target_kib; /* the largest that may be in force, or was when its size was asked for */
+    bool unbounded;      /* its balloon may be on its way to more than any target that is known */
     uint64_t overhead_kib;
     uint64_t resident_kib; /* as in LedgerEntry */
     uint64_t slack_kib;
@@ -86,6 +88,9 @@ ledger_start(const Ledger *ledger, size_t start)
 {
     return &ledger->entries[ledger->of_start[start]];
 }
+
+/* memory.max of its own group, as read, or as its XML says (<hard_limit>); 0: none. */
+uint64_t memory_max(const GuestSnapshot *guest);
 
 /* The guest is off: nothing is booked for it but its start. */
 void ledger_close(LedgerEntry *entry);

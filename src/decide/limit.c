@@ -166,7 +166,7 @@ pass_limit(Pass *pass)
         GuestPlan *plan = &pass->plan->guests[i];
         LimitCase given = {
             .guest = guest,
-            .wanted = wants_limit(pass, guest) || work->limited || plan->rule == PLAN_RULE_LET_GO,
+            .wanted = wants_limit(pass, guest) || work->limited || work->let_go,
             .held = work->limited,
             /* one that was started paused is limited before it runs; the others are let be until more is known of them */
             .waiting = plan->rule == PLAN_RULE_ADOPTING || guest->migrating ||

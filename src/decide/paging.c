@@ -89,7 +89,8 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
 
     if (!look->limited)
         return need;
-    if (look->booting && !look->hangs)
+    /* one whose driver never comes is to have all that it may touch; one whose driver is back gives it up by itself */
+    if (!look->hangs && (look->booting || file == NULL))
         need.need_kib = MAX(need.need_kib, look->startup_kib);
     else if (file == NULL)
         need.need_kib = MAX(need.need_kib, look->natural_kib);

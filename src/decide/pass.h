@@ -17,6 +17,7 @@
  * next one finds less that is free.
  */
 
+#include "decide/bounds.h"
 #include "decide/claims.h"
 #include "decide/decide.h"
 #include "decide/guest_memory.h"
@@ -33,6 +34,7 @@ typedef struct Work {
     uint64_t minimum_kib;   /* book            all: its own, and what it can't see (unseen_kib)     */
     uint64_t maximum_kib;   /* book            all: its own, as far as memory.max lets it           */
     uint64_t slack_kib;     /* book            claim, limit: of its limit                           */
+    bool let_go;            /* book            claim, limit: gets its startup memory back, and is let go then */
     bool held;              /* book            claim, tell, limit: memory.high holds it at what it is granted */
     bool limited;           /* book            ... and that is all it has: it boots, or has a paging file     */
     Demand demand;          /* demand          claim, share                                         */
@@ -49,10 +51,12 @@ typedef struct Work {
 struct DecideState {
     GuestMemories memories;
     Ledger ledger;
+    Bounds bounds;
     BudgetMemory budget;
     PressureMemory pressure;
     uint64_t reserve_kib; /* of the last tick, as the next two */
     uint64_t booked_kib;  /* all guests, with overheads */
+    bool linked;          /* libvirt has been there, once: the guests are known */
     bool limits_work;     /* some guest was seen whose limit can be set */
     bool pressed;         /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
     uint64_t link_usec;   /* the link has been up since then; 0: it is not */

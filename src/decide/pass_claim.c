@@ -181,6 +181,9 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
 
     admission_judge(request, claim, terms, plan);
     if (plan->verdict == START_ADMITTED) {
+        /* whoever is let in has all that it starts with or brings, free or not; only a restart is held to what there is */
+        if (request->waiting && request->restart == RESTART_NONE)
+            plan->booked_kib = MAX(plan->booked_kib, claim->need_kib);
         if (request->waiting && !broken(FAULT_RESERVED_BARE)) {
             overhead = claim->overhead_kib;
             budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
@@ -190,9 +193,16 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
     } else if (!broken(FAULT_CLAIM_OUTBID)) {
         /* set aside until it is answered; what is set aside for one that is refused goes to who stands behind it, in the
            next tick */
-        ledger_reserve(entry, claim->booked_kib + claim->took_kib, 0);
+        ledger_reserve(entry, claim->booked_kib + claim->took_kib, overhead);
     }
     show_reserved(pass, plan);
+}
+
+/* Admitted, once at least: it may wait again for more than it was admitted with. */
+static bool
+is_booked(const StartRequest *request)
+{
+    return !request->waiting || request->booked_kib > 0;
 }
 
 void
@@ -202,10 +212,9 @@ pass_book_starts(Pass *pass)
         const StartRequest *request = pass->snapshot->starts[i];
         LedgerEntry *entry = ledger_start(&pass->state->ledger, i);
 
-        if (request->waiting || broken(FAULT_RESERVED_NOT_BOOKED))
-            ledger_reserve(entry, 0, 0);
-        else
-            ledger_reserve(entry, request->booked_kib, broken(FAULT_RESERVED_BARE) ? 0 : admission_overhead(request));
+        uint64_t overhead = is_booked(request) && !broken(FAULT_RESERVED_BARE) ? admission_overhead(request) : 0;
+
+        ledger_reserve(entry, broken(FAULT_RESERVED_NOT_BOOKED) ? 0 : request->booked_kib, overhead);
     }
 }
 
@@ -300,9 +309,14 @@ static void
 claim_start(Pass *pass, size_t start, const AdmissionTerms *terms)
 {
     const LedgerEntry *entry = ledger_start(&pass->state->ledger, start);
+    const StartRequest *request = pass->snapshot->starts[start];
     Claim *claim = pass_add_claim(pass, SIZE_MAX, start);
 
-    admission_claim(pass->snapshot->starts[start], terms, claim);
+    admission_claim(request, terms, claim);
+    if (is_booked(request)) {
+        claim->booked_kib = MIN(request->booked_kib, claim->need_kib);
+        claim->overhead_kib = 0;
+    }
     if (!entry->open)
         return;
     claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, entry->booked_kib));

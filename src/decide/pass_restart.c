@@ -74,6 +74,10 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
 
     if (paging_file(guest) != NULL || broken(FAULT_TRUST_NO_LIMIT))
         return 0;
+    /* started paused, it has not run yet and can touch nothing */
+    if (state == BELIEF_BOOTING && guest->life != GUEST_LIFE_RUNNING && memory_of(pass, i)->belief.ran_usec == 0 &&
+        limit == UINT64_MAX && !guest->boot_in_place)
+        return 0;
     if (broken(FAULT_ADOPT_UNHELD) && guest->adopted)
         return UINT64_MAX;
     if (limit != UINT64_MAX || !can_be_limited(pass, i))

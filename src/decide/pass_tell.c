@@ -80,6 +80,19 @@ settle(Pass *pass)
     }
 }
 
+/* A raise beyond what it is booked at leaves the limits above it what they have promised to others. */
+static void
+stay_in_bounds(const Pass *pass, GuestPlan *plan, uint64_t booked_kib)
+{
+    uint64_t raise = plan->target_kib - booked_kib;
+    uint64_t taken = bounds_take(&pass->state->bounds, plan->guest, raise);
+
+    if (taken == raise)
+        return;
+    plan->target_kib = booked_kib + taken;
+    plan->rule = PLAN_RULE_BOUND;
+}
+
 /*
  * Rule G: a raise is told only as far as the budget has room beyond all that is committed. What there is goes first
  * to those below their demand, then to the rest, by weight: the same water-filling, from what each is booked at.
@@ -97,7 +110,10 @@ admit_raises(Pass *pass)
         free_kib = KIB_LIMIT;
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestPlan *plan = &pass->plan->guests[i];
-        uint64_t committed = saturating_sub(state->work[i].entry->booked_kib, plan->guest->settings->fixed_kib);
+        /* as if nothing were booked for what it may be on its way to: it is told where to stop */
+        uint64_t size = MAX(plan->guest->actual_kib, plan->guest->target_kib);
+        uint64_t granted = state->work[i].entry->granted_kib;
+        uint64_t committed = plan->guest->target_unbounded ? MIN(size, granted) : granted;
 
         if (state->work[i].standing.part != PART_SHARES || plan->target_kib <= committed)
             continue;
@@ -119,11 +135,13 @@ admit_raises(Pass *pass)
         uint64_t held = state->work[i].target_kib;
         uint64_t least = MIN(LEAST_PART_KIB, held / LEAST_PART);
 
-        if (admitted->target_kib >= plan->target_kib)
-            continue;
-        if (!plan->retry && plan->target_kib - admitted->target_kib >= least)
-            plan->rule = PLAN_RULE_WAIT_FREE;
-        plan->target_kib = admitted->target_kib;
+        if (admitted->target_kib < plan->target_kib) {
+            if (!plan->retry && plan->target_kib - admitted->target_kib >= least)
+                plan->rule = PLAN_RULE_WAIT_FREE;
+            plan->target_kib = admitted->target_kib;
+        }
+        if (plan->target_kib > admitted->minimum_kib)
+            stay_in_bounds(pass, plan, admitted->minimum_kib);
         if (plan->target_kib > held && plan->target_kib - held < least && plan->guest->target_known)
             plan->target_kib = held;
     }

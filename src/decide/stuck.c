@@ -48,13 +48,18 @@ least_rate(uint64_t actual_kib)
 static void
 watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t now_usec)
 {
-    uint64_t resident = guest->resident_kib;
+    uint64_t resident = saturating_sub(guest->resident_kib, guest->settings->fixed_kib);
     uint64_t actual;
     uint64_t given;
     uint64_t freed;
 
     if (resident == 0 || broken(FAULT_NO_INHIBITED))
         return;
+    /* what it touches while it grows is ahead of the size in the last answer */
+    if (guest->target_kib > guest->actual_kib) {
+        memory->from_actual_kib = 0;
+        return;
+    }
     actual = recent_note(&memory->size, guest->actual_kib, INHIBITED_WINDOW_USEC, now_usec);
     if (memory->from_actual_kib == 0 || actual >= memory->from_actual_kib) {
         memory->from_actual_kib = actual;

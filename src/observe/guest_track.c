@@ -255,8 +255,10 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
     /* of a new QEMU only its own answers count; a reset one is still the same, void or not */
     guest->has_actual = report->serial != 0 && has(report, REPORT_ACTUAL) &&
                         (report->asked_usec >= record->boot_usec || record->boot_in_place);
-    if (guest->has_actual)
+    if (guest->has_actual) {
         guest->actual_kib = bounded_actual(report, settings, &guest->doubts);
+        guest->asked_usec = report->asked_usec;
+    }
     guest->report_serial = track->report_serial;
     if (!track->driver_up)
         return;
@@ -330,6 +332,8 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
     fill_statistics(track, record, settings, guest);
     guest->fresh = track->driver_up && period_usec != 0 && track->report_age_usec < STALE_PERIODS * period_usec;
     guest->target_known = record->target_known;
+    guest->target_unbounded = !record->target_bounded;
+    guest->target_usec = record->target_usec;
     guest->target_pending = record->target_pending;
     guest->target_kib = record->target_kib;
 }

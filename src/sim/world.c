@@ -101,6 +101,7 @@ update_record(SimSeat *seat)
         record->definition_serial++;
     if (!guest->running || new_process) {
         record->target_known = false;
+        record->target_bounded = !guest->boot_resumed;
         record->target_kib = 0;
         record->report = (GuestReport){.serial = record->report.serial};
     }
@@ -136,6 +137,7 @@ sim_world_new(const SimScenario *scenario)
         seat->record.name = spec->name;
         seat->record.inactive_xml = seat->xml;
         seat->record.definition_serial = 1;
+        seat->record.target_bounded = true; /* libvirt told it its startup memory, long ago */
         update_record(seat);
         g_hash_table_insert(world->by_uuid, seat->record.uuid, seat);
         world->records[i] = &seat->record;
@@ -264,9 +266,9 @@ sim_world_lose_daemon(SimWorld *world, uint64_t second)
         seat->hook_waits = false;
         seat->unseen_boots = seat->guest.boots;
         seat->seen_second = second;
-        seat->record.target_known = false;
-        seat->record.target_kib = 0;
         update_record(seat);
+        seat->record.target_known = seat->record.target_bounded = false;
+        seat->record.target_kib = 0;
     }
     sim_paging_find(world);
 }
@@ -381,7 +383,8 @@ world_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetD
 
         seat->target_changes += before != target_kib;
         seat->guest.target_kib = target_kib;
-        seat->record.target_known = true;
+        seat->record.target_known = seat->record.target_bounded = true;
+        seat->record.target_usec = world->now_usec;
         seat->record.target_kib = target_kib;
     }
     done(user_data, uuid, target_kib, error);

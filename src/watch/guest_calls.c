@@ -153,6 +153,8 @@ end_target(Guest *guest, const MonitorCall *call)
         fate = TARGET_UNCERTAIN;
     if (fate == TARGET_UNCERTAIN)
         guest_note_stray_target(guest, call->target_kib);
+    if (fate == TARGET_TAKEN)
+        guest->record.target_usec = (uint64_t)g_get_monotonic_time();
     target_book_end(&guest->target, record->uuid, fate, actual_kib, call->error);
     guest_show_target(guest);
 }

@@ -208,7 +208,7 @@ broken_promise_to_starts(const FakeWorld *world, uint64_t raises)
     const Plan *plan = &world->plan;
     uint64_t reserved = 0;
     uint64_t set_aside = 0;
-    uint64_t beyond = 0; /* overheads of starts that are never refused */
+    uint64_t beyond = 0; /* by starts that are never refused */
     bool booked = false;
 
     if (plan->start_count != world->snapshot.start_count)
@@ -233,9 +233,11 @@ broken_promise_to_starts(const FakeWorld *world, uint64_t raises)
             return "every start is answered by its deadline";
         if (start->verdict == START_WAITS && start->missing_kib == 0 && raises > 0)
             return "nobody is raised into what a start waits for";
-        if (request->waiting && start->verdict == START_ADMITTED && (forced || request->restart != RESTART_NONE))
-            beyond += start->overhead_kib;
-        booked |= start->booked_kib > (request->waiting ? 0 : request->booked_kib) && !is_running(world, request->uuid);
+        /* a restart brings its QEMU's overhead, whoever is let in by force all of it */
+        if (start->verdict == START_ADMITTED && (forced || request->restart != RESTART_NONE))
+            beyond += request->restart == RESTART_NONE ? start->needed_kib : start->overhead_kib;
+        booked |= start->booked_kib > (request->waiting ? 0 : request->booked_kib) &&
+                  !is_running(world, request->uuid) && !(forced && request->restart == RESTART_NONE);
         reserved += start->booked_kib;
         set_aside += start->verdict == START_ADMITTED ? 0 : start->needed_kib;
     }
@@ -255,6 +257,9 @@ least_booking(const GuestSnapshot *guest, const GuestPlan *plan)
                   plan->ground == GROUND_BALLOON && guest->driver_up;
 
     if (guest->life == GUEST_LIFE_OFF)
+        return 0;
+    /* started paused it has not run yet, and can touch nothing */
+    if (guest->life != GUEST_LIFE_RUNNING && !guest->driver_up && !guest->boot_in_place && plan->ground == GROUND_LIMIT)
         return 0;
     /* taken out of management a moment ago: its balloon is still where it was told to be */
     if (let_go)

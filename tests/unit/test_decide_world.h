@@ -146,6 +146,7 @@ world_observe(FakeWorld *world)
             continue;
         }
         guest->actual_kib = fake->actual;
+        guest->asked_usec = world->snapshot.now_usec;
         if (!fake->mute) {
             guest->report_serial++;
             guest->report_usec = world->snapshot.now_usec;

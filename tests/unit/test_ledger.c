@@ -30,6 +30,7 @@ booked(LedgerTrust trust, const GuestSettings *settings, uint64_t granted, uint6
     ledger_open(&entry, granted);
     ledger_book(&entry, &(LedgerLook){.guest = &guest,
                                       .trust = trust,
+                                      .target_kib = target,
                                       .overhead_kib = 100 * MIB,
                                       .resident_kib = resident,
                                       .slack_kib = 32 * MIB,
@@ -91,7 +92,7 @@ static void
 entry_falls_with_the_balloon_and_not_before(void **state)
 {
     GuestSnapshot guest = {.settings = &plain, .has_actual = true, .actual_kib = 4 * GIB, .target_kib = 2 * GIB};
-    LedgerLook look = {.guest = &guest, .trust = LEDGER_TRUSTS_BALLOON, .enforced_kib = 4 * GIB};
+    LedgerLook look = {.guest = &guest, .trust = LEDGER_TRUSTS_BALLOON, .target_kib = 2 * GIB, .enforced_kib = 4 * GIB};
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, 4 * GIB);

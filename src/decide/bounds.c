@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/bounds.h"
+
+#include "units.h"
+
+static Bound *
+find(const Bounds *bounds, uint64_t above_id, uint64_t nodes)
+{
+    for (size_t i = 0; i < bounds->count; i++)
+        if (bounds->bounds[i].above_id == above_id && bounds->bounds[i].nodes == nodes)
+            return &bounds->bounds[i];
+    return NULL;
+}
+
+static Bound *
+add_member(Bounds *bounds, uint64_t above_id, uint64_t nodes, const LedgerEntry *entry)
+{
+    Bound *bound = find(bounds, above_id, nodes);
+
+    if (bound == NULL) {
+        if (bounds->count == bounds->capacity) {
+            bounds->capacity = MAX(8, bounds->capacity * 2);
+            bounds->bounds = g_renew(Bound, bounds->bounds, bounds->capacity);
+        }
+        bound = &bounds->bounds[bounds->count++];
+        *bound = (Bound){.above_id = above_id, .nodes = nodes};
+    }
+    bound->members_kib += entry->booked_kib + entry->overhead_kib;
+    bound->resident_kib += entry->resident_kib;
+    bound->guests++;
+    return bound;
+}
+
+static uint64_t
+available_on(const HostFigures *figures, uint64_t nodes)
+{
+    uint64_t available = 0;
+
+    for (unsigned n = 0; n < HOST_NODES_MAX; n++)
+        if ((nodes >> n & 1) != 0)
+            available = saturating_add(available, figures->nodes[n].available_kib);
+    return available;
+}
+
+/* A node keeps its part of the host's reserve. */
+static uint64_t
+reserve_on(const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
+{
+    uint64_t total = 0;
+
+    for (unsigned n = 0; n < HOST_NODES_MAX; n++)
+        if ((nodes >> n & 1) != 0)
+            total = saturating_add(total, figures->nodes[n].total_kib);
+    return figures->total_kib < 1024 ? 0 : MIN(reserve_kib, reserve_kib / 1024 * (total / (figures->total_kib / 1024)));
+}
+
+void
+bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib)
+{
+    const HostFigures *figures = &snapshot->host.figures;
+
+    bounds->count = 0;
+    for (size_t i = 0; i < snapshot->guest_count; i++) {
+        const GuestSnapshot *guest = &snapshot->guests[i];
+        Bound *bound;
+
+        if (guest->life == GUEST_LIFE_OFF)
+            continue;
+        if (guest->limits.above_id != 0) {
+            bound = add_member(bounds, guest->limits.above_id, 0, ledger_guest(ledger, i));
+            /* for now: less what others have of it, below */
+            bound->limit_kib = saturating_sub(guest->limits.above_kib, guest->limits.above_charged_kib);
+        }
+        if (guest->settings->strict_nodes != 0 && figures->nodes[0].total_kib != 0) {
+            bound = add_member(bounds, 0, guest->settings->strict_nodes, ledger_guest(ledger, i));
+            bound->limit_kib =
+                saturating_sub(available_on(figures, bound->nodes), reserve_on(figures, bound->nodes, reserve_kib));
+        }
+    }
+    /* what is left of it, and what its guests hold: the rest is others' */
+    for (size_t i = 0; i < bounds->count; i++)
+        bounds->bounds[i].limit_kib = saturating_add(bounds->bounds[i].limit_kib, bounds->bounds[i].resident_kib);
+}
+
+void
+bounds_clear(Bounds *bounds)
+{
+    g_clear_pointer(&bounds->bounds, g_free);
+    bounds->count = bounds->capacity = 0;
+}
+
+uint64_t
+bounds_of_all(const Bounds *bounds, const Snapshot *snapshot)
+{
+    uint64_t running = 0;
+    uint64_t least = UINT64_MAX;
+
+    for (size_t i = 0; i < snapshot->guest_count; i++)
+        running += snapshot->guests[i].life != GUEST_LIFE_OFF;
+    for (size_t i = 0; i < bounds->count; i++)
+        if (bounds->bounds[i].above_id != 0 && bounds->bounds[i].guests == running)
+            least = MIN(least, bounds->bounds[i].limit_kib);
+    return least;
+}
+
+static uint64_t
+room_of(const Bound *bound)
+{
+    return bound == NULL ? UINT64_MAX : saturating_sub(bound->limit_kib, bound->members_kib);
+}
+
+uint64_t
+bounds_take(Bounds *bounds, const GuestSnapshot *guest, uint64_t kib)
+{
+    Bound *group = guest->limits.above_id != 0 ? find(bounds, guest->limits.above_id, 0) : NULL;
+    Bound *nodes = guest->settings->strict_nodes != 0 ? find(bounds, 0, guest->settings->strict_nodes) : NULL;
+    uint64_t taken = MIN(kib, MIN(room_of(group), room_of(nodes)));
+
+    if (group != NULL)
+        group->members_kib += taken;
+    if (nodes != NULL)
+        nodes->members_kib += taken;
+    return taken;
+}
+
+uint64_t
+bounds_room(const Bounds *bounds, const HostFigures *figures, uint64_t nodes)
+{
+    const Bound *bound = find(bounds, 0, nodes);
+
+    return bound != NULL ? room_of(bound) : available_on(figures, nodes);
+}
