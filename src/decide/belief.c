@@ -61,7 +61,8 @@ count_time(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 static void
 watch_balloon(BeliefMemory *memory, const GuestSnapshot *guest)
 {
-    if (!guest->has_actual)
+    /* a size from before the boot, or from before libvirt was away, would make the next one look like a movement */
+    if (!guest->has_actual || guest->asked_usec < guest->boot_usec)
         return;
     if (memory->first_actual_kib == 0)
         memory->first_actual_kib = guest->actual_kib;
@@ -300,8 +301,8 @@ belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest
     if (stands_by_settings(guest, terms, standing))
         return;
     /* libvirt was away: a reset may have been missed, and what its balloon did before tells nothing */
-    if ((memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE) && guest->adopted && !guest->driver_up &&
-        guest->boot_usec > memory->gap_usec) {
+    if ((memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE || memory->state == BELIEF_RETURNING) &&
+        guest->adopted && !guest->driver_up && guest->boot_usec > memory->gap_usec) {
         memory->state = BELIEF_ADOPTED;
         memory->gap_usec = guest->boot_usec;
         memory->moved = false;

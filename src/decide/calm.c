@@ -115,7 +115,9 @@ limit_step(CalmGuest *guest, uint64_t interval_usec)
     uint64_t step = MAX(MAX(percent_of(guest->actual_kib, STEP_PERCENT), STEP_KIB), rate);
     uint64_t reachable = saturating_sub(guest->actual_kib, step);
 
-    if (guest->target_kib >= guest->held_kib || guest->target_kib >= reachable)
+    /* above what it may have at all there is no time for steps */
+    if (guest->target_kib >= guest->held_kib || guest->target_kib >= reachable ||
+        guest->actual_kib > guest->maximum_kib)
         return;
     guest->delay = PLAN_RULE_STEP;
     guest->target_kib = MIN(guest->held_kib, reachable);

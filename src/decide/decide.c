@@ -126,7 +126,9 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
     }
     if (memory->let_go || !memory->told || observe || settings->bar != BALLOON_USABLE || broken(FAULT_DROP_SQUEEZED))
         return false;
-    memory->let_go = guest->target_known && !guest->target_pending && target_kib >= settings->startup_kib;
+    /* not before its balloon holds it: one that boots under its limit would have nothing that does */
+    memory->let_go = guest->target_known && !guest->target_pending && target_kib >= settings->startup_kib &&
+                     memory->belief.state != BELIEF_BOOTING;
     return !memory->let_go;
 }
 
@@ -186,9 +188,9 @@ book_guest(Pass *pass, size_t i)
     if (guest->limits.usable)
         pass->state->limits_work = true;
     pass_restart_open(pass, i, overhead);
+    work->let_go = is_let_go(memory, guest, work->target_kib, pass->observe);
     enforced = pass_restart_enforced(pass, i, overhead);
     work->held = enforced != UINT64_MAX;
-    work->let_go = is_let_go(memory, guest, work->target_kib, pass->observe);
     belief_look(&memory->belief, &memory->stuck, guest,
                 &(BeliefTerms){.target_kib = guest->target_known ? guest->target_kib : guest->actual_kib,
                                .granted_kib = entry->granted_kib,

@@ -132,14 +132,14 @@ limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
 
 /* ---- all guests ---- */
 
-/* Managed, dynamic and running, with a balloon that frees what it takes: the others have what they have. */
-static bool
-wants_limit(const Pass *pass, const GuestSnapshot *guest)
+bool
+pass_wants_limit(const Pass *pass, size_t i)
 {
-    const GuestSettings *settings = guest->settings;
+    const GuestSettings *settings = pass->snapshot->guests[i].settings;
 
-    return pass->settings->memory_high && settings->managed && settings->mode == GUEST_MODE_DYNAMIC &&
-           settings->bar == BALLOON_USABLE;
+    return (pass->settings->memory_high && settings->managed && settings->mode == GUEST_MODE_DYNAMIC &&
+            settings->bar == BALLOON_USABLE) ||
+           pass->state->work[i].let_go;
 }
 
 /*
@@ -166,7 +166,7 @@ pass_limit(Pass *pass)
         GuestPlan *plan = &pass->plan->guests[i];
         LimitCase given = {
             .guest = guest,
-            .wanted = wants_limit(pass, guest) || work->limited || work->let_go,
+            .wanted = pass_wants_limit(pass, i) || work->limited,
             .held = work->limited,
             /* one that was started paused is limited before it runs; the others are let be until more is known of them */
             .waiting = plan->rule == PLAN_RULE_ADOPTING || guest->migrating ||

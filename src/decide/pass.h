@@ -172,5 +172,7 @@ void pass_share(Pass *pass);
 /* From ideal targets to what is told and shown. */
 void pass_tell(Pass *pass);
 
+/* It is to have a limit; the others have what they have. */
+bool pass_wants_limit(const Pass *pass, size_t i);
 /* What each guest's limit should be (limit.c), after targets are told. */
 void pass_limit(Pass *pass);

@@ -42,16 +42,6 @@ limit_is_usable(const Pass *pass, size_t i)
            (pass->state->limits_work && guest->boots > 0 && !guest->adopted && known_for(pass, i) < LIMIT_GRACE_USEC);
 }
 
-static bool
-can_be_limited(const Pass *pass, size_t i)
-{
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const GuestSettings *settings = guest->settings;
-
-    return !pass->observe && settings->managed && settings->mode == GUEST_MODE_DYNAMIC &&
-           settings->bar == BALLOON_USABLE && pass->settings->memory_high && limit_is_usable(pass, i);
-}
-
 /* What a limit of ours that is in force lets the guest have at most; UINT64_MAX: there is none. */
 static uint64_t
 in_force(const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t slack_kib)
@@ -76,11 +66,14 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
         return 0;
     /* started paused, it has not run yet and can touch nothing */
     if (state == BELIEF_BOOTING && guest->life != GUEST_LIFE_RUNNING && memory_of(pass, i)->belief.ran_usec == 0 &&
-        limit == UINT64_MAX && !guest->boot_in_place)
+        limit == UINT64_MAX && !guest->boot_in_place && !guest->driver_up)
         return 0;
     if (broken(FAULT_ADOPT_UNHELD) && guest->adopted)
         return UINT64_MAX;
-    if (limit != UINT64_MAX || !can_be_limited(pass, i))
+    /* one that is to have none loses it in this tick */
+    if (!pass->observe && !pass_wants_limit(pass, i))
+        return UINT64_MAX;
+    if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, i))
         return limit;
     /* it is on its way */
     return (state == BELIEF_BOOTING || state == BELIEF_BROUGHT) && known_for(pass, i) < LIMIT_GRACE_USEC ? 0

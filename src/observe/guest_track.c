@@ -232,7 +232,7 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     uint64_t last_update = has(report, REPORT_LAST_UPDATE) ? report->last_update_sec : 0;
 
     track->answer_serial = report->serial;
-    if (report->asked_usec < MAX(record->boot_usec, track->readopted_usec))
+    if (report->asked_usec < MAX(record->boot_usec, track->gap_usec))
         return;
     if (!track->baseline_known) {
         track->baseline_known = true;
@@ -298,8 +298,12 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
         forget_boot(track, record, settings);
     else if (track->in_motion && in_motion)
         track->report_age_usec = saturating_add(track->report_age_usec, saturating_sub(now_usec, track->looked_usec));
-    if (running && track->driver_up && record->gap_usec > track->gap_usec)
-        readopt(track, record);
+    if (running && record->gap_usec > track->gap_usec) {
+        if (track->driver_up)
+            readopt(track, record);
+        else
+            track->baseline_known = false; /* its driver may have come, and gone again */
+    }
     if (running && unseen_note_settings(&track->unseen, settings))
         balloon_track_plug(&track->balloon);
     track->gap_usec = record->gap_usec;

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Random worlds, and what happens in them. */
+
+#include "world.h"
+
+#include <stdio.h>
+
+static uint64_t
+mib_between(Rng *rng, uint64_t low, uint64_t high)
+{
+    return FROM_MIB(rng_between(rng, low, high));
+}
+
+static void
+draw_definition(Rng *rng, Definition *definition, unsigned index, uint64_t memory_kib)
+{
+    uint64_t most = MIN(memory_kib / KIB_PER_MIB, 8192);
+
+    *definition = (Definition){
+        .managed = !rng_hits(rng, 80),
+        .mode = rng_hits(rng, 900)   ? GUEST_MODE_DYNAMIC
+                : rng_hits(rng, 500) ? GUEST_MODE_OBSERVE
+                                     : GUEST_MODE_STATIC,
+        .base_kib = mib_between(rng, 512, most),
+        .priority = (unsigned)rng_between(rng, 0, 100),
+        .buffer = (unsigned)rng_between(rng, 0, 40),
+    };
+    snprintf(definition->name, sizeof definition->name, "%c", 'a' + (int)index);
+    definition->startup_kib = pages_up(definition->base_kib / rng_between(rng, 1, 6));
+    definition->startup_kib = MAX(definition->startup_kib, FROM_MIB(200));
+    definition->minimum_kib = pages_up(MAX(definition->startup_kib / rng_between(rng, 1, 4), FROM_MIB(128)));
+    definition->current_kib = definition->startup_kib;
+    if (rng_hits(rng, 100))
+        definition->minimum_kib = 0;
+    if (rng_hits(rng, 40))
+        definition->immediate = true;
+    if (rng_hits(rng, 150)) {
+        definition->device_kib = FROM_MIB(rng_between(rng, 1, 4) * 512);
+        definition->device_requested_kib = rng_hits(rng, 500) ? 0 : definition->device_kib / 2;
+    }
+    if (rng_hits(rng, 40) && !definition->immediate)
+        definition->hard_limit_kib = pages_up(MAX(definition->base_kib / 4 * 3, definition->startup_kib) +
+                                              definition->device_kib + FROM_MIB(160));
+}
+
+static void
+draw_kernel(Rng *rng, Kernel *kernel, const Definition *definition)
+{
+    *kernel = (Kernel){
+        .driver = DRIVER_GOOD,
+        .boot_usec = rng_between(rng, 4, 25) * USEC_PER_SEC,
+        .boot_touch_kib = rng_hits(rng, 300) ? definition->base_kib : definition->startup_kib / 2,
+        .inflate_kib = mib_between(rng, 100, 600),
+        .deflate_kib = mib_between(rng, 200, 1200),
+        .onlines = rng_hits(rng, 500),
+    };
+    if (rng_hits(rng, 150))
+        kernel->driver = (DriverKind)rng_between(rng, DRIVER_SLOW, DRIVER_NONE);
+}
+
+World *
+chance_world(uint64_t seed)
+{
+    Rng rng = {.state = seed * 77 + 5};
+    WorldOptions options = {
+        .seed = seed,
+        .memory_kib = mib_between(&rng, 3072, 20480),
+        .limits = rng_hits(&rng, 850),
+        .limits_flaky = rng_hits(&rng, 150),
+        .paging = rng_hits(&rng, 600),
+        .swap = rng_hits(&rng, 400),
+        .absent_allows = rng_hits(&rng, 800),
+        .admission = rng_hits(&rng, 920),
+        .no_hook = rng_hits(&rng, 80),
+        .interval_usec = rng_hits(&rng, 800) ? USEC_PER_SEC : rng_between(&rng, 5, 30) * 100 * USEC_PER_MSEC,
+    };
+    World *world;
+    unsigned count = (unsigned)rng_between(&rng, 2, 6);
+    uint64_t left;
+
+    options.reserve_kib = MAX(options.memory_kib / rng_between(&rng, 8, 20), FROM_MIB(256));
+    world = world_new(&options);
+    world->other_kib = world->other_goal_kib = mib_between(&rng, 100, 600);
+    world->cache_kib = mib_between(&rng, 0, 2000);
+    world->arc_kib = rng_hits(&rng, 200) ? mib_between(&rng, 0, 2000) : 0;
+    left = saturating_sub(options.memory_kib, options.reserve_kib + world->other_kib);
+    for (unsigned i = 0; i < count; i++) {
+        Definition definition;
+        Kernel kernel;
+        Seat *seat;
+        uint64_t full, actual;
+
+        draw_definition(&rng, &definition, i, options.memory_kib);
+        draw_kernel(&rng, &kernel, &definition);
+        seat = world_add(world, &definition, &kernel);
+        seat->transient = rng_hits(&rng, 150);
+        full = definition.managed && definition.mode == GUEST_MODE_DYNAMIC && kernel.driver == DRIVER_GOOD
+                   ? definition.startup_kib
+                   : definition.base_kib;
+        full += definition.device_requested_kib + FROM_MIB(120);
+        if (full > left || rng_hits(&rng, 300)) {
+            if (seat->transient)
+                seat->defined = false;
+            continue;
+        }
+        left -= full;
+        actual = kernel.driver == DRIVER_GOOD && truth_is_ours(seat) ? definition.startup_kib : definition.base_kib;
+        if (definition.hard_limit_kib != 0)
+            actual = MIN(actual, definition.hard_limit_kib - definition.device_kib - FROM_MIB(80));
+        world_place(world, seat, actual, mib_between(&rng, 60, definition.startup_kib / KIB_PER_MIB));
+    }
+    daemon_start(world);
+    return world;
+}
+
+/* ---- what happens ---- */
+
+static uint64_t
+draw_need(Rng *rng, const Machine *machine)
+{
+    uint64_t ram = machine_ram(machine) / KIB_PER_MIB;
+
+    return rng_hits(rng, 250) ? mib_between(rng, 60, ram) : mib_between(rng, 60, MAX(ram / 3, 61));
+}
+
+/* ---- one deed each ---- */
+
+static void
+redefine_settings(World *world, Seat *seat)
+{
+    Rng *rng = &world->rng;
+    Definition definition = seat->definition;
+
+    definition.minimum_kib = pages_up(rng_between(rng, FROM_MIB(128), definition.startup_kib));
+    definition.priority = (unsigned)rng_between(rng, 0, 100);
+    virsh_define(world, seat, &definition, true);
+}
+
+static void
+redefine_mode(World *world, Seat *seat)
+{
+    Rng *rng = &world->rng;
+    Definition definition = seat->definition;
+
+    if (rng_hits(rng, 300))
+        definition.managed = !definition.managed;
+    else if (rng_hits(rng, 400))
+        definition.mode = (GuestMode)rng_between(rng, GUEST_MODE_DYNAMIC, GUEST_MODE_STATIC);
+    else {
+        definition.managed = true;
+        definition.mode = GUEST_MODE_DYNAMIC;
+    }
+    virsh_define(world, seat, &definition, true);
+}
+
+/* Another memory, and a start in the same breath. */
+static void
+redefine_and_start(World *world, Seat *seat)
+{
+    Rng *rng = &world->rng;
+    Definition definition = seat->definition;
+
+    definition.base_kib = mib_between(rng, 512, MIN(world->options.memory_kib / KIB_PER_MIB, 8192));
+    definition.startup_kib = definition.current_kib = pages_up(definition.base_kib / rng_between(rng, 1, 5));
+    definition.minimum_kib = MIN(definition.minimum_kib, definition.startup_kib);
+    virsh_define(world, seat, &definition, false);
+    virsh_start(world, seat, START_HOW_COLD, false, false);
+}
+
+/* A transient guest goes, and one of the same uuid is there at once. */
+static void
+come_back(World *world, Seat *seat)
+{
+    if (!seat->transient || seat->machine == NULL || seat->start.stage != STARTING_NOT)
+        return;
+    virsh_destroy(world, seat, false);
+    seat->defined = true;
+    virsh_start(world, seat, START_HOW_COLD, false, false);
+}
+
+static void
+destroy(World *world, Seat *seat)
+{
+    virsh_destroy(world, seat, false);
+}
+
+static void
+destroy_and_start(World *world, Seat *seat)
+{
+    if (seat->transient)
+        return;
+    virsh_destroy(world, seat, false);
+    virsh_start(world, seat, START_HOW_COLD, false, false);
+}
+
+static void
+set_memory(World *world, Seat *seat)
+{
+    uint64_t ram = machine_ram(seat->machine);
+
+    virsh_setmem(world, seat, pages_up(rng_between(&world->rng, ram / 4, ram)));
+}
+
+static void
+migrate(World *world, Seat *seat)
+{
+    virsh_migrate(world, seat, rng_between(&world->rng, 1, 20) * USEC_PER_SEC, rng_hits(&world->rng, 400));
+}
+
+static void
+plug(World *world, Seat *seat)
+{
+    virsh_plug(world, seat, FROM_MIB(rng_between(&world->rng, 1, 4) * 128));
+}
+
+static void
+request(World *world, Seat *seat)
+{
+    virsh_request(world, seat, rng_between(&world->rng, 0, 4) * seat->machine->device_kib / 4);
+}
+
+static void
+hang(World *world, Seat *seat)
+{
+    virsh_hang(world, seat, true);
+}
+
+static void
+empty(World *world, Seat *seat)
+{
+    guest_empties(world, seat, true);
+}
+
+static void
+start(World *world, Seat *seat)
+{
+    virsh_start(world, seat, START_HOW_COLD, false, false);
+}
+
+static void
+start_paused(World *world, Seat *seat)
+{
+    virsh_start(world, seat, START_HOW_COLD, true, false);
+}
+
+static void
+start_by_ctl(World *world, Seat *seat)
+{
+    virsh_start(world, seat, START_HOW_COLD, false, true);
+}
+
+static void
+start_and_leave(World *world, Seat *seat)
+{
+    if (seat->start.stage == STARTING_NOT)
+        virsh_start(world, seat, START_HOW_COLD, false, true);
+    else
+        ctl_leave(world, seat);
+}
+
+static void
+arrive(World *world, Seat *seat)
+{
+    if (!seat->defined)
+        virsh_start(world, seat, START_HOW_ARRIVES, false, false);
+}
+
+static void
+kill_daemon(World *world, Seat *none)
+{
+    daemon_kill(world);
+}
+
+static void
+restart_libvirtd(World *world, Seat *none)
+{
+    world_restart_libvirtd(world, rng_between(&world->rng, 300, 12000) * USEC_PER_MSEC);
+}
+
+static void
+grow_others(World *world, Seat *none)
+{
+    host_grow(world, mib_between(&world->rng, 100, world->options.memory_kib / KIB_PER_MIB / 5));
+}
+
+static void
+manage(World *world, Seat *none)
+{
+    daemon_set_manage_all(world, !world->manage_all);
+}
+
+static void
+tick(World *world, Seat *none)
+{
+    daemon_tick_soon(world);
+}
+
+/* ---- all of them ---- */
+
+typedef enum Where {
+    ON_HOST,
+    TO_OFF,     /* a guest that is off */
+    TO_RUNNING, /* done by libvirt */
+    BY_ITSELF,  /* a guest that runs needs nobody for it */
+} Where;
+
+static const struct {
+    const char *name; /* in WORLD_WITHOUT= */
+    Where where;
+    unsigned weight;
+    void (*deed)(World *world, Seat *seat);
+} deeds[] = {
+    {"kill", ON_HOST, 10, kill_daemon},
+    {"libvirtd", ON_HOST, 10, restart_libvirtd},
+    {"others", ON_HOST, 30, grow_others},
+    {"manage", ON_HOST, 2, manage},
+    {"tick", ON_HOST, 40, tick},
+
+    {"start", TO_OFF, 60, start},
+    {"paused", TO_OFF, 10, start_paused},
+    {"ctl", TO_OFF, 20, start_by_ctl},
+    {"leave", TO_OFF, 10, start_and_leave},
+    {"reserve", TO_OFF, 10, ctl_reserve},
+    {"rename", TO_OFF, 8, virsh_rename},
+    {"snapshot", TO_OFF, 20, virsh_revert},
+    {"migrate", TO_OFF, 60, arrive},
+    {"mode", TO_OFF, 10, redefine_mode},
+    {"redefine", TO_OFF, 10, redefine_and_start},
+
+    {"destroy", TO_RUNNING, 20, destroy},
+    {"restart", TO_RUNNING, 20, destroy_and_start},
+    {"transient", TO_RUNNING, 30, come_back},
+    {"reset", BY_ITSELF, 40, virsh_reset},
+    {"pause", TO_RUNNING, 15, virsh_suspend},
+    {"setmem", TO_RUNNING, 30, set_memory},
+    {"save", TO_RUNNING, 15, virsh_save},
+    {"snapshot", TO_RUNNING, 30, virsh_snapshot},
+    {"snapshot", TO_RUNNING, 20, virsh_revert},
+    {"migrate", TO_RUNNING, 30, migrate},
+    {"dimm", TO_RUNNING, 15, plug},
+    {"dimm", TO_RUNNING, 15, virsh_unplug},
+    {"virtio-mem", TO_RUNNING, 30, request},
+    {"settings", TO_RUNNING, 15, redefine_settings},
+    {"mode", TO_RUNNING, 15, redefine_mode},
+    {"hang", BY_ITSELF, 15, hang},
+    {"empties", BY_ITSELF, 25, empty},
+    {"unloads", BY_ITSELF, 10, guest_unloads},
+};
+
+/* Whether it is left out: WORLD_WITHOUT=kill,dimm,... */
+static bool
+is_without(const char *name)
+{
+    static char **names;
+
+    if (names == NULL)
+        names = g_strsplit(g_getenv("WORLD_WITHOUT") != NULL ? g_getenv("WORLD_WITHOUT") : "", ",", -1);
+    return g_strv_contains((const char *const *)names, name);
+}
+
+static void
+happen(World *world, Seat *seat, Where where, Where also)
+{
+    unsigned sum = 0;
+    uint64_t drawn;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(deeds); i++)
+        if (deeds[i].where == where || deeds[i].where == also)
+            sum += deeds[i].weight;
+    drawn = rng_between(&world->rng, 1, sum);
+    for (size_t i = 0; i < G_N_ELEMENTS(deeds); i++) {
+        if (deeds[i].where != where && deeds[i].where != also)
+            continue;
+        if (drawn > deeds[i].weight) {
+            drawn -= deeds[i].weight;
+            continue;
+        }
+        if (!is_without(deeds[i].name))
+            deeds[i].deed(world, seat);
+        return;
+    }
+}
+
+/* What does not last. */
+static void
+end_moods(World *world, Seat *seat)
+{
+    Rng *rng = &world->rng;
+    Machine *machine = seat->machine;
+
+    if (machine->hung && rng_hits(rng, 12))
+        virsh_hang(world, seat, false);
+    if (machine->emptying && rng_hits(rng, 8))
+        guest_empties(world, seat, false);
+    if (machine->paused && !machine->arriving && rng_hits(rng, 8))
+        virsh_resume(world, seat);
+    if (machine->arriving && rng_hits(rng, 2))
+        virsh_migrate(world, seat, USEC_PER_SEC, true);
+    if (seat->need_changes_usec <= world->now_usec) {
+        seat->need_changes_usec = world->now_usec + rng_between(rng, 3, 40) * USEC_PER_SEC;
+        machine->need_kib = draw_need(rng, machine);
+    }
+}
+
+void
+chance_step(World *world)
+{
+    Rng *rng = &world->rng;
+
+    if (world->engine == NULL && rng_hits(rng, 30))
+        daemon_start(world);
+    if (rng_hits(rng, 4))
+        happen(world, NULL, ON_HOST, ON_HOST);
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+
+        if (seat->machine != NULL)
+            end_moods(world, seat);
+        if (!rng_hits(rng, 4))
+            continue;
+        if (seat->machine != NULL) {
+            happen(world, seat, BY_ITSELF, world->libvirtd_away ? BY_ITSELF : TO_RUNNING);
+        } else if (!world->libvirtd_away) {
+            bool was_defined = seat->defined;
+
+            seat->defined = seat->defined || seat->transient;
+            happen(world, seat, TO_OFF, TO_OFF);
+            if (seat->transient && seat->start.stage == STARTING_NOT)
+                seat->defined = was_defined;
+        }
+    }
+}

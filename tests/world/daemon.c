@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* dynmemd as src/dynmemd.c wires it: when it ticks, and when it is there at all. */
+
+#include "world.h"
+
+/* As in dynmemd.c. */
+#define SOON_USEC (50 * USEC_PER_MSEC)
+
+static uint64_t
+clock_now(void *self)
+{
+    return ((World *)self)->now_usec;
+}
+
+static WorldLink
+link_now(void *self)
+{
+    return ((World *)self)->link;
+}
+
+/* What the last tick said is all that the checks know of the ledger. */
+static void
+take_tick(void *self, const TickReport *report)
+{
+    World *world = self;
+    const Plan *plan = report->plan;
+
+    world->counts.ticks++;
+    world->reserved_kib = plan->reserved_kib;
+    world->committed_kib = plan->committed_kib;
+    world->budget_kib = plan->budget_kib;
+    if (world->complete)
+        world->ticked = true;
+    for (unsigned i = 0; i < world->count; i++)
+        world->seats[i].told = (Told){.limit_kib = LIMIT_NONE};
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        const GuestPlan *guest = &plan->guests[i];
+        Told *told = &world_seat(world, guest->guest->uuid)->told;
+
+        told->planned = true;
+        told->off = guest->guest->life == GUEST_LIFE_OFF;
+        told->committed_kib = guest->committed_kib;
+        told->overhead_kib = guest->overhead_kib;
+        told->limit_kib = guest->limit_kib;
+        told->target_kib = guest->target_kib;
+        told->state = guest->state;
+        told->rule = guest->rule;
+    }
+    for (size_t i = 0; i < plan->start_count; i++) {
+        const StartPlan *start = &plan->starts[i];
+        Told *told = &world_seat(world, start->request->uuid)->told;
+
+        told->starting = start->verdict == START_ADMITTED;
+        told->start_kib = start->booked_kib;
+        told->start_overhead_kib = start->overhead_kib;
+    }
+    truth_take_plan(world);
+}
+
+static Settings *
+make_settings(const World *world)
+{
+    Settings *settings = settings_new();
+
+    settings->reserve_kib = world->options.reserve_kib;
+    settings->interval_usec = world->options.interval_usec;
+    settings->admission_enabled = world->options.admission;
+    settings->admission_allow_when_absent = world->options.absent_allows;
+    settings->manage_all = world->manage_all;
+    settings->paging_enabled = world->options.paging;
+    settings->paging_deadline_usec = WORLD_PAGING_SEC * USEC_PER_SEC;
+    settings->restart_window_usec = WORLD_RESTART_SEC * USEC_PER_SEC;
+    return settings;
+}
+
+static void
+tick_due(World *world, Seat *seat, uint64_t number, void *data)
+{
+    if (number != world->tick_number || world->engine == NULL)
+        return;
+    engine_tick(world->engine);
+    world_after(world, world->options.interval_usec, tick_due, NULL, number, NULL);
+}
+
+static void
+soon_due(World *world, Seat *seat, uint64_t number, void *data)
+{
+    if (number != world->daemon)
+        return;
+    world->tick_soon = false;
+    engine_tick(world->engine);
+}
+
+void
+daemon_tick_soon(World *world)
+{
+    if (world->engine == NULL || world->tick_soon)
+        return;
+    world->tick_soon = true;
+    world_after(world, SOON_USEC, soon_due, NULL, world->daemon, NULL);
+}
+
+/* What an earlier daemon, or somebody else, told it does not show, and no limit holds it. */
+static bool
+is_in_motion(const Machine *machine)
+{
+    return machine != NULL && (!machine->driver || machine->foreign ||
+                               (machine->asked_kib < machine->balloon_kib && machine->high_kib == LIMIT_NONE));
+}
+
+void
+daemon_start(World *world)
+{
+    Ports ports = {
+        .guests = {.self = world,
+                   .collect = calls_collect,
+                   .records = watcher_records,
+                   .link = link_now,
+                   .set_target = calls_set_target,
+                   .set_period = calls_set_period,
+                   .note_hook = watcher_note_hook},
+        .host = host_of(world),
+        .clock = {.self = world, .now_usec = clock_now},
+        .sink = {.self = world, .tick = take_tick},
+    };
+
+    if (world->engine != NULL)
+        return;
+    if (world->options.limits)
+        ports.limits = limits_of(world);
+    if (world->options.limits && world->options.paging)
+        ports.paging = paging_of(world);
+    world->daemon = ++world->daemons;
+    world->counts.daemons++;
+    world->ticked = false;
+    world->judged = false;
+    trace(world, NULL, "dynmemd %d is started", (int)world->daemon);
+    world->engine = engine_new(&ports, make_settings(world), world->keep, false);
+    world->tick_number = world_number(world);
+    world_after(world, world->options.interval_usec, tick_due, NULL, world->tick_number, NULL);
+    world->link = WORLD_LINK_DOWN;
+    for (unsigned i = 0; i < world->count; i++)
+        if (is_in_motion(world->seats[i].machine))
+            truth_excuse(&world->seats[i], EXCUSE_ABSENT);
+    watcher_connect(world);
+}
+
+void
+daemon_kill(World *world)
+{
+    Engine *engine = world->engine;
+
+    if (engine == NULL)
+        return;
+    trace(world, NULL, "dynmemd %d is killed", (int)world->daemon);
+    world->engine = NULL;
+    world->daemon = 0;
+    world->tick_soon = false;
+    world->ticked = false;
+    world->judged = false;
+    world->collected = NULL;
+    world->answers_open = false;
+    world->daemon_dies = true;
+    calls_orphan(world);
+    limits_orphan(world);
+    paging_orphan(world);
+    engine_free(engine);
+    world->daemon_dies = false;
+    for (unsigned i = 0; i < world->count; i++)
+        world->seats[i].let_go = false; /* who comes next can't know that it is owed anything */
+    watcher_forget(world);
+    world->link = WORLD_LINK_DOWN;
+    world->complete = false;
+    starts_lose_daemon(world);
+}
+
+void
+daemon_set_manage_all(World *world, bool all)
+{
+    trace(world, NULL, "Manage=%s", all ? "all" : "");
+    world->manage_all = all;
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+
+        if (!all && seat->machine != NULL && !truth_is_ours(seat) && !seat->wild)
+            seat->let_go = true;
+        seat->let_go = seat->let_go && truth_is_wild(seat);
+        seat->wild = seat->wild && truth_is_wild(seat);
+    }
+    if (world->engine == NULL)
+        return;
+    engine_set_settings(world->engine, make_settings(world));
+    daemon_tick_soon(world);
+}
+
+bool
+daemon_knows(const World *world, const Seat *seat)
+{
+    return world->engine != NULL && world->ticked && world->link != WORLD_LINK_DOWN && world->complete &&
+           seat->known.shown && !seat->known.hook_waits &&
+           (seat->machine == NULL ||
+            (!seat->machine->hung && seat->known.record.answering && seat->known.machine == seat->machine->number));
+}

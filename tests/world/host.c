@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The host: what its other processes use, what it can give back at once, and what its kernel says of stalls. */
+
+#include "world.h"
+
+#define CENTI_STALLED 3000
+
+uint64_t
+world_resident(const World *world, unsigned node)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < world->count; i++) {
+        const Machine *machine = world->seats[i].machine;
+
+        if (machine != NULL && (node == 0 || machine->node == node))
+            sum += machine->huge ? machine->overhead_kib : machine_resident(machine);
+    }
+    return sum;
+}
+
+static void
+read_nodes(const World *world, HostFigures *figures)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t total = world->options.memory_kib / 2;
+        uint64_t used = world->other_kib / 2 + world_resident(world, i + 1);
+
+        figures->nodes[i] = (HostNode){.total_kib = total, .available_kib = saturating_sub(total, used)};
+    }
+}
+
+static bool
+host_read(void *self, HostFigures *figures, GError **error)
+{
+    World *world = self;
+    uint64_t used = world_resident(world, 0) + world->other_kib;
+    uint64_t available = saturating_sub(world->options.memory_kib, used);
+
+    *figures = (HostFigures){
+        .total_kib = world->options.memory_kib,
+        .available_kib = available,
+        .arc_kib = MIN(world->arc_kib, available),
+        .has_pressure = true,
+    };
+    if (world->options.nodes)
+        read_nodes(world, figures);
+    if (world->options.swap) {
+        figures->swap_total_kib = FROM_MIB(4096);
+        figures->swap_free_kib = FROM_MIB(4096);
+    }
+    if (world->stalls) {
+        figures->pressure_some_centi = CENTI_STALLED;
+        figures->pressure_full_centi = CENTI_STALLED / 2;
+    }
+    return true;
+}
+
+static bool
+host_resident(void *self, const GuestRecord *record, const GuestSettings *settings, GuestResident *resident)
+{
+    Seat *seat = world_seat(self, record->uuid);
+
+    if (seat == NULL || seat->machine == NULL || record->pid != (pid_t)seat->machine->number)
+        return false;
+    *resident = (GuestResident){
+        .memory_kib = seat->machine->overhead_kib + (seat->machine->huge ? 0 : seat->machine->held_kib),
+        .other_kib = seat->machine->image_kib,
+    };
+    return true;
+}
+
+HostWorld
+host_of(World *world)
+{
+    return (HostWorld){.self = world, .read = host_read, .resident = host_resident};
+}
+
+void
+host_grow(World *world, uint64_t other_kib)
+{
+    trace(world, NULL, "other processes go from %.0f to %.0f MiB", MIB(world->other_goal_kib), MIB(other_kib));
+    world->other_goal_kib = other_kib;
+}
+
+void
+host_step(World *world)
+{
+    uint64_t step = FROM_MIB(40);
+    bool held = false;
+    bool short_of = world_resident(world, 0) + world->other_kib > world->options.memory_kib / 32 * 31;
+
+    world->other_least_kib[world->other_next++ % G_N_ELEMENTS(world->other_least_kib)] = world->other_kib;
+    if (world->other_kib != world->other_goal_kib)
+        world->others_usec = world->now_usec;
+    if (world->other_kib < world->other_goal_kib)
+        world->other_kib += MIN(step, world->other_goal_kib - world->other_kib);
+    else
+        world->other_kib -= MIN(step, world->other_kib - world->other_goal_kib);
+    /* limits that we set stall those that they hold, and that shows in the host's figure */
+    for (unsigned i = 0; i < world->count; i++)
+        held = held || (world->seats[i].machine != NULL && world->seats[i].machine->held_now);
+    world->stalls = short_of || held;
+    if (world->stalls && !world->pressed && world->engine != NULL && rng_hits(&world->rng, 200)) {
+        engine_note_pressure(world->engine);
+        daemon_tick_soon(world);
+    }
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What guests are owed: where all that is needed fits, nobody who behaves is kept below its need for long, whatever
+ * others do that a limit holds; and when nothing has happened for a while, nothing is left behind.
+ */
+
+#include "world.h"
+
+/* A need that is met late is met: so long nothing may come of it. */
+#define LACKS_USEC (25 * USEC_PER_SEC)
+#define GROWTH_KIB FROM_MIB(4)
+/* What others used a moment ago counts so long. */
+#define OTHERS_USEC (40 * USEC_PER_SEC)
+
+static bool
+is_good(const Seat *seat)
+{
+    return truth_is_ours(seat) && !seat->live.huge && seat->kernel.driver == DRIVER_GOOD && seat->machine->driver;
+}
+
+static uint64_t
+startup_of(const Seat *seat)
+{
+    uint64_t startup = seat->live.startup_kib != 0 ? seat->live.startup_kib : seat->live.current_kib;
+
+    return MIN(startup, machine_ram(seat->machine));
+}
+
+/* What a guest that behaves is to have at least, with the little air that keeps it from looking starved. */
+static uint64_t
+needs(const Seat *seat)
+{
+    uint64_t least = seat->live.minimum_kib != 0 ? seat->live.minimum_kib : startup_of(seat);
+    uint64_t need = seat->machine->need_kib + seat->machine->need_kib / 8 + FROM_MIB(48);
+
+    return MIN(MAX(need, least), machine_ram(seat->machine)) + machine_device(seat->machine);
+}
+
+/* What it has a right to: what it needs; where it can't be told or held, what it could take. */
+static uint64_t
+fair_share(const Seat *seat)
+{
+    const Machine *machine = seat->machine;
+    bool held = machine->high_kib != LIMIT_NONE;
+
+    if (machine->arriving || machine->loading || (machine->paused && !machine->ran))
+        return MAX(truth_touchable(seat), startup_of(seat));
+    if (!truth_is_ours(seat) || seat->kernel.driver != DRIVER_GOOD)
+        return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
+    if (seat->fair_kib != 0 && held) /* it takes what nobody gave it, and its limit holds it */
+        return MAX(seat->fair_kib, MAX(needs(seat), startup_of(seat))) + machine->dimm_kib;
+    if (is_good(seat) && !machine->paused && !machine->hung && !machine->leaving && seat->fair_kib == 0)
+        return needs(seat);
+    return MAX(truth_touchable(seat), startup_of(seat) + machine_device(machine));
+}
+
+static uint64_t
+owed(const World *world)
+{
+    uint64_t sum = world->options.reserve_kib + world->other_kib + FROM_MIB(192) + world->options.memory_kib / 40;
+
+    for (unsigned i = 0; i < world->count; i++) {
+        const Seat *seat = &world->seats[i];
+
+        if (seat->machine != NULL)
+            sum += fair_share(seat) + FROM_MIB(80) + seat->machine->overhead_kib;
+        else if (seat->start.stage != STARTING_NOT)
+            sum += MAX(seat->definition.base_kib, seat->start.brought.base_kib) + FROM_MIB(120);
+    }
+    return sum;
+}
+
+static bool
+lacks(const Seat *seat)
+{
+    const Machine *machine = seat->machine;
+    uint64_t most = UINT64_MAX;
+    uint64_t has;
+
+    if (machine == NULL || !is_good(seat) || machine->paused || machine->hung || machine->leaving ||
+        machine->unseen_kib > 0 || !seat->known.record.answering || seat->fair_kib != 0)
+        return false;
+    if (machine->hard_limit_kib != 0)
+        most = saturating_sub(machine->hard_limit_kib, FROM_MIB(200));
+    most = MIN(most, machine_ram(machine) + machine->device_plugged_kib);
+    has = machine_actual(machine) + machine->device_plugged_kib;
+    return has < percent_of(MIN(machine->need_kib, most), 96);
+}
+
+void
+needs_check(World *world)
+{
+    bool fits = world->options.above_kib == 0 && world->ticked && world->link != WORLD_LINK_DOWN && world->complete &&
+                world->now_usec - world->others_usec >= OTHERS_USEC && owed(world) <= world->options.memory_kib;
+
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+
+        if (!fits || !lacks(seat)) {
+            seat->lacks_usec = 0;
+            continue;
+        }
+        if (seat->lacks_usec == 0 || machine_actual(seat->machine) >= seat->lacks_kib + GROWTH_KIB) {
+            seat->lacks_usec = world->now_usec;
+            seat->lacks_kib = machine_actual(seat->machine);
+        } else if (world->now_usec - seat->lacks_usec >= LACKS_USEC)
+            world_break(world, seat, "has %.0f MiB and needs %.0f for %.0f seconds, though all that is needed fits",
+                        MIB(machine_actual(seat->machine)), MIB(seat->machine->need_kib),
+                        (double)LACKS_USEC / (double)USEC_PER_SEC);
+    }
+}
+
+/* ---- at rest ---- */
+
+static void
+check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
+{
+    const Machine *machine = seat->machine;
+
+    if (seat->file.there && all_fits)
+        world_break(world, seat, "has a paging file of %.0f MiB though all fits", MIB(seat->file.record.size_kib));
+    if (machine == NULL) {
+        if (seat->told.starting || seat->told.committed_kib != 0)
+            world_break(world, seat, "is off, and %.0f MiB are booked for it", MIB(truth_booked(seat)));
+        return;
+    }
+    if (truth_is_ours(seat))
+        return;
+    if (machine->high_kib != LIMIT_NONE && machine->high_ours && (all_fits || !seat->let_go))
+        world_break(world, seat, "is not managed, and a limit is left on it");
+    if (seat->let_go && all_fits && machine->driver && seat->kernel.driver == DRIVER_GOOD &&
+        machine_actual(machine) + FROM_MIB(1) < startup_of(seat))
+        world_break(world, seat, "was let go with %.0f MiB, and its startup memory is %.0f",
+                    MIB(machine_actual(machine)), MIB(startup_of(seat)));
+}
+
+void
+needs_check_rest(World *world)
+{
+    bool all_fits = owed(world) <= world->options.memory_kib;
+
+    world->counts.ends++;
+    world->counts.ends_fit += all_fits;
+    for (unsigned i = 0; i < world->count; i++)
+        check_seat_at_rest(world, &world->seats[i], all_fits);
+    if (world->reserved_kib != 0)
+        world_break(world, NULL, "%.0f MiB are still reserved for starts", MIB(world->reserved_kib));
+}

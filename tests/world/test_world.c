@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Random worlds: test_world [SEED [COUNT]]. WORLD_STEPS= is how many steps of 100 ms all of them take together (a million);
+ * with SEED and no COUNT that world alone is run, and told in full. WORLD_BREAK= puts a behaviour back: the number of its bit in decide/faults.h.
+ * WORLD_WITHOUT= leaves deeds of chance.c out, WORLD_FAILURES= is after how many failures to stop (10).
+ */
+
+#include "decide/faults.h"
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Of one world; then everything comes to rest, and at last all guests are shut down. */
+#define RUN_STEPS 6000
+#define REST_STEPS 1500
+#define DOWN_STEPS 300
+#define FAILURES_MAX UINT64_C(10)
+
+static void
+settle(World *world)
+{
+    world->other_goal_kib = MIN(world->other_goal_kib, world->other_kib);
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+
+        virsh_hang(world, seat, false);
+        guest_empties(world, seat, false);
+        if (seat->machine != NULL && seat->machine->paused)
+            virsh_resume(world, seat);
+    }
+    daemon_start(world);
+}
+
+static bool
+run(World *world)
+{
+    for (unsigned i = 0; i < RUN_STEPS; i++) {
+        chance_step(world);
+        if (!world_run(world, WORLD_STEP_USEC))
+            return false;
+    }
+    settle(world);
+    for (unsigned i = 0; i < REST_STEPS / 10; i++) {
+        if (i % 30 == 10)
+            settle(world);
+        if (!world_run(world, WORLD_STEP_USEC * 10))
+            return false;
+    }
+    needs_check_rest(world);
+    if (world->broken != NULL)
+        return false;
+    for (unsigned i = 0; i < world->count; i++)
+        virsh_destroy(world, &world->seats[i], false);
+    if (!world_run(world, WORLD_STEP_USEC * DOWN_STEPS))
+        return false;
+    needs_check_rest(world);
+    if (world->committed_kib != 0)
+        world_break(world, NULL, "all guests are off, and %.0f MiB are booked", MIB(world->committed_kib));
+    return world->broken == NULL;
+}
+
+static void
+add_counts(WorldCounts *sums, const WorldCounts *counts)
+{
+    uint64_t *sum = (uint64_t *)sums;
+    const uint64_t *count = (const uint64_t *)counts;
+
+    for (size_t i = 0; i < sizeof *sums / sizeof *sum; i++)
+        sum[i] += count[i];
+}
+
+static uint64_t
+number_from(const char *text, uint64_t otherwise)
+{
+    return text != NULL ? g_ascii_strtoull(text, NULL, 10) : otherwise;
+}
+
+int
+main(int argc, char **argv)
+{
+    uint64_t seed = number_from(argc > 1 ? argv[1] : NULL, 1);
+    uint64_t count = number_from(argc > 2 ? argv[2] : NULL, argc > 1 ? 1 : UINT64_MAX);
+    uint64_t steps = argc > 1 ? UINT64_MAX : number_from(g_getenv("WORLD_STEPS"), 1000000);
+    WorldCounts sums = {0};
+    uint64_t failures_most = number_from(g_getenv("WORLD_FAILURES"), FAILURES_MAX);
+    unsigned failures = 0;
+    uint64_t worlds = 0;
+    const char *fault = g_getenv("WORLD_BREAK");
+    gint64 began = g_get_monotonic_time();
+    double seconds;
+
+    if (fault != NULL)
+        rules_break(UINT64_C(1) << number_from(fault, 0));
+    for (; worlds < count && sums.steps < steps && failures < failures_most; worlds++) {
+        World *world = chance_world(seed + worlds);
+
+        if (!run(world)) {
+            failures++;
+            printf("seed %" PRIu64 ": %s\n  again: %s %" PRIu64 "\n", seed + worlds, world->broken, argv[0],
+                   seed + worlds);
+            if (failures == 1)
+                trace_print(world);
+        }
+        add_counts(&sums, &world->counts);
+        world_free(world);
+    }
+    seconds = (double)(g_get_monotonic_time() - began) / 1e6;
+    printf("%" PRIu64 " worlds, %" PRIu64 " steps in %.1f s (%.0f a second), %u failed\n", worlds, sums.steps, seconds,
+           (double)sums.steps / seconds, failures);
+    printf("%" PRIu64 " ticks, %" PRIu64 " checks (%" PRIu64 " of a host nearly full, %" PRIu64
+           " bookings excused), %" PRIu64 " ends reached (all fits at %" PRIu64 ")\n",
+           sums.ticks, sums.checks, sums.tight, sums.excused, sums.ends, sums.ends_fit);
+    printf("%" PRIu64 " starts, %" PRIu64 " refused, %" PRIu64 " resets, %" PRIu64 " targets (%" PRIu64
+           " of unknown fate), %" PRIu64 " paging files, %" PRIu64 " daemons\n",
+           sums.starts, sums.refused, sums.resets, sums.targets, sums.targets_unknown, sums.files, sums.daemons);
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

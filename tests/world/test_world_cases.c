@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * One situation each, with the right value worked out by hand: test_world_cases [NAME]. The checks of truth.c run in all of
+ * them. WORLD_BREAK= as in test_world.c.
+ */
+
+#include "cases.h"
+
+#include "decide/faults.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    World *(*run)(void);
+} cases[] = {
+    {"target_under_way", case_target_under_way},
+    {"saved_by_ctl", case_saved_by_ctl},
+    {"started_paused", case_started_paused},
+    {"migrates_in", case_migrates_in},
+    {"migration_called_off", case_migration_called_off},
+    {"empties_its_balloon", case_empties_its_balloon},
+    {"ctl_is_left", case_ctl_is_left},
+    {"transient_comes_back", case_transient_comes_back},
+    {"moved_up", case_moved_up},
+    {"moved_down", case_moved_down},
+    {"element_removed", case_element_removed},
+    {"mode_static", case_mode_static},
+    {"dimm_not_online", case_dimm_not_online},
+    {"virtio_mem", case_virtio_mem},
+    {"redefined_and_started", case_redefined_and_started},
+    {"immediate_without_room", case_immediate_without_room},
+    {"immediate_with_room", case_immediate_with_room},
+    {"hard_limit", case_hard_limit},
+    {"element_lost", case_element_lost},
+    {"reverted_from_off", case_reverted_from_off},
+    {"libvirtd_dies", case_libvirtd_dies},
+    {"numa_node_full", case_numa_node_full},
+    {"image_on_tmpfs", case_image_on_tmpfs},
+    {"machine_slice", case_machine_slice},
+    {"daemon_is_new", case_daemon_is_new},
+    {"start_beside_a_boot", case_start_beside_a_boot},
+    {"slow_answer_while_growing", case_slow_answer_while_growing},
+    {"lowered_late", case_lowered_late},
+    {"frail", case_frail},
+    {"four_restart", case_four_restart},
+};
+
+int
+main(int argc, char **argv)
+{
+    const char *fault = g_getenv("WORLD_BREAK");
+    unsigned failures = 0;
+
+    if (fault != NULL)
+        rules_break(UINT64_C(1) << g_ascii_strtoull(fault, NULL, 10));
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        World *world;
+
+        if (argc > 1 && strcmp(argv[1], cases[i].name) != 0)
+            continue;
+        world = cases[i].run();
+        printf("%-8s%s%s%s\n", world->broken == NULL ? "ok" : "FAILED", cases[i].name,
+               world->broken != NULL ? ": " : "", world->broken != NULL ? world->broken : "");
+        if (argc > 1)
+            trace_print(world);
+        failures += world->broken != NULL;
+        world_free(world);
+    }
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
