@@ -84,6 +84,10 @@ add_help_of(GString *help, const StartBlocker *blocker)
     case PLAN_RULE_RESTART:
         add_help(help, "to wait until %s is up", blocker->name[0] != '\0' ? blocker->name : "the others");
         break;
+    case PLAN_RULE_ADOPTING:
+    case PLAN_RULE_BROUGHT:
+        add_help(help, "to wait until %s has reported", blocker->name);
+        break;
     case START_BLOCK_PRIORITY:
         add_help(help, "a priority not below that of %s", blocker->name);
         break;
@@ -92,6 +96,9 @@ add_help_of(GString *help, const StartBlocker *blocker)
         break;
     case PLAN_RULE_UNMANAGED:
         add_help(help, "to have %s managed, or to stop it", blocker->name);
+        break;
+    case PLAN_RULE_LET_GO:
+        add_help(help, "to have %s managed again, or to stop it", blocker->name);
         break;
     case PLAN_RULE_STATIC:
     case PLAN_RULE_OBSERVE:

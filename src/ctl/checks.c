@@ -160,6 +160,30 @@ check_paging(GPtrArray *checks, const HostView *host)
         check_add(checks, "paging", CHECK_WARNING, g_strdup_printf("no guest can have a paging file: %s", bar), NULL);
 }
 
+/* What the daemon has to say of the settings of guests: a line each. */
+static void
+check_guests(GPtrArray *checks, GDBusConnection *bus)
+{
+    g_autoptr(GPtrArray) guests = client_read_guests(bus, NULL);
+    unsigned managed = 0;
+    unsigned issues = 0;
+
+    for (guint i = 0; guests != NULL && i < guests->len; i++) {
+        const GuestView *guest = g_ptr_array_index(guests, i);
+
+        managed += guest->managed;
+        if (guest->issue[0] == '\0')
+            continue;
+        issues++;
+        check_add(checks, "guest", CHECK_WARNING, g_strdup_printf("%s: %s", guest->name, guest->issue), NULL);
+    }
+    if (guests != NULL && issues == 0)
+        check_add(
+            checks, "guest", CHECK_OK,
+            g_strdup_printf("%u guests, %u of them managed, with settings that can be used", guests->len, managed),
+            NULL);
+}
+
 GPtrArray *
 checks_run(const HookPlace *place)
 {
@@ -175,7 +199,9 @@ checks_run(const HookPlace *place)
     if (bus != NULL)
         check_polkit(checks, bus);
     host_checks_kernel(checks, place->root);
-    if (host != NULL)
+    if (host != NULL) {
         check_paging(checks, host);
+        check_guests(checks, bus);
+    }
     return checks;
 }

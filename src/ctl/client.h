@@ -31,6 +31,7 @@ typedef struct GuestView {
     uint64_t assigned;
     uint64_t target;
     uint64_t committed;
+    const char *ground; /* "none", "start", "limit", "balloon", "brought", "maximum", "full"; "": not told */
     uint64_t demand;
     uint64_t want;
     uint64_t resident;
@@ -73,6 +74,7 @@ typedef struct HostView {
     uint64_t other;
     uint64_t total;
     uint64_t available;
+    uint64_t arc; /* part of available: the cache of ZFS gives it back */
     uint64_t demand;
     uint64_t want;
     uint32_t pressure;

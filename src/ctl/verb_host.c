@@ -102,7 +102,11 @@ print_host(const HostView *host)
     g_autofree char *pressure =
         g_strdup_printf("%" PRIu32 " %% (what guests want in percent of what they have)", host->pressure);
     g_autofree char *available = text_size(host->available);
-    g_autofree char *memory = g_strdup_printf("%s available", available);
+    g_autofree char *arc = text_size(host->arc);
+    g_autofree char *memory =
+        host->arc > 0
+            ? g_strdup_printf("%s available, %s of that held by ZFS's cache (ARC), which gives it back", available, arc)
+            : g_strdup_printf("%s available", available);
     g_autofree char *link =
         host->link_text[0] != '\0' ? g_strdup_printf("%s (%s)", host->link_text, host->link) : g_strdup(host->link);
 

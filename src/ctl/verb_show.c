@@ -17,7 +17,7 @@ static const char *const known[] = {
     "Mode",       "Issue",       "Minimum",        "Startup",         "Maximum",      "Buffer",     "Priority",
     "Assigned",   "Target",      "Committed",      "Demand",          "Want",         "Resident",   "Pressure",
     "Restart",    "Shortfall",   "Limit",          "LimitBar",        "PagingState",  "PagingSize", "PagingUsed",
-    "PagingPeak", "PagingSince", "PagingDeadline", "PagingDirectory", "PagingReason", NULL,
+    "PagingPeak", "PagingSince", "PagingDeadline", "PagingDirectory", "PagingReason", "Ground",     NULL,
 };
 
 static void
@@ -49,6 +49,28 @@ status_remark(const GuestView *guest)
     if (g_str_equal(guest->status, "low"))
         return " (its demand is covered, its buffer is not)";
     return " (its demand is not covered)";
+}
+
+/* On what ground it is booked. */
+static const char *
+ground_remark(const GuestView *guest)
+{
+    static const struct {
+        const char *ground;
+        const char *text;
+    } remarks[] = {
+        {"start", "booked for its start"},
+        {"limit", "where memory.high holds it; its balloon would leave it more"},
+        {"balloon", "what its balloon leaves it, and what that may have been told"},
+        {"brought", "what it came with; it has not reported yet"},
+        {"maximum", "nothing is known to hold it to less"},
+        {"full", "all its memory, since its balloon is left alone"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(remarks); i++)
+        if (g_str_equal(guest->ground, remarks[i].ground))
+            return remarks[i].text;
+    return "";
 }
 
 /* Nothing where its present boot is no restart. */
@@ -133,7 +155,7 @@ print_guest(const GuestView *guest)
     fact_print("Issue", guest->issue, CELL_BAD);
     fact_print_size("Assigned", guest->assigned, "");
     fact_print_size("Target", guest->target, "");
-    fact_print_size("Committed", guest->committed, "");
+    fact_print_size("Committed", guest->committed, ground_remark(guest));
     fact_print_size("Resident", guest->resident, "");
     print_limit(guest);
     print_restart(guest);

@@ -63,6 +63,7 @@ guest_view_new(const char *path, GVariant *properties)
     guest->assigned = get_size(properties, "Assigned");
     guest->target = get_size(properties, "Target");
     guest->committed = get_size(properties, "Committed");
+    guest->ground = get_string(properties, "Ground");
     guest->demand = get_size(properties, "Demand");
     guest->want = get_size(properties, "Want");
     guest->resident = get_size(properties, "Resident");
@@ -114,6 +115,7 @@ host_view_new(GVariant *properties)
     host->other = get_size(properties, "Other");
     host->total = get_size(properties, "Total");
     host->available = get_size(properties, "Available");
+    host->arc = get_size(properties, "Arc");
     host->demand = get_size(properties, "Demand");
     host->want = get_size(properties, "Want");
     host->pressure = get_number(properties, "Pressure");

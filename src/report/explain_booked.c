@@ -110,7 +110,12 @@ why_bound(ExplainText *text)
 {
     const GuestLimits *limits = &text->snapshot->limits;
 
-    say(text, "It would want more than %s, and a limit above it leaves no more.", size(text, text->guest->ideal_kib));
+    if (text->guest->ideal_kib > text->guest->target_kib + SAME_KIB)
+        say(text, "It is to have %s, and a limit above it leaves it no more than %s for now.",
+            size(text, text->guest->ideal_kib), size(text, text->guest->target_kib));
+    else
+        say(text, "It would want more than %s, and a limit above it leaves no more.",
+            size(text, text->guest->ideal_kib));
     if (limits->max_kib != 0)
         say(text, "Its control group may hold %s (memory.max, from <hard_limit> in its XML), its QEMU included.",
             size(text, limits->max_kib));

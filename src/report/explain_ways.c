@@ -115,7 +115,13 @@ raise_budget(ExplainText *text)
                 size(text, plan->budget_kib), size(text, host_kib));
         return;
     }
-    if (plan->other_kib >= WORTH_KIB)
+    if (plan->other_kib >= WORTH_KIB && text->report->snapshot->host.figures.arc_kib > 0)
+        say(text,
+            "Free memory of the host: processes that are no guests use %s, ZFS's cache (ARC) at its minimum included; "
+            "the "
+            "%s that it holds beyond that are counted as available.",
+            size(text, plan->other_kib), size(text, text->report->snapshot->host.figures.arc_kib));
+    else if (plan->other_kib >= WORTH_KIB)
         say(text, "Free memory of the host: processes that are no guests use %s.", size(text, plan->other_kib));
     if (plan->reserve_kib > 0)
         say(text, "Lower Reserve= in %s: %s are kept for the host itself.", DYNMEM_CONFIG_NAME,

@@ -72,7 +72,7 @@ is_settled(const GuestPlan *guest)
 static bool
 has_emptied(const GuestPlan *guest)
 {
-    return guest->ground == GROUND_LIMIT && is_settled(guest) &&
+    return guest->ground == GROUND_LIMIT &&
            guest->balloon_kib + guest->guest->settings->fixed_kib >= guest->committed_kib + EMPTIED_KIB;
 }
 

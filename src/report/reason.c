@@ -50,8 +50,10 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_SMALL:
     case PLAN_RULE_RECENT:
         return g_strdup_printf("it would be %s", ideal);
-    case PLAN_RULE_STARVED:
     case PLAN_RULE_BOUND:
+        return guest->ideal_kib > guest->target_kib ? g_strdup_printf("it gets %s of %s", target, ideal)
+                                                    : g_strdup_printf("it is to have %s", ideal);
+    case PLAN_RULE_STARVED:
         return g_strdup_printf("it is to have %s", ideal);
     case PLAN_RULE_LET_GO: {
         g_autofree char *startup = units_format_size(settings->startup_kib);

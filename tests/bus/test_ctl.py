@@ -190,6 +190,22 @@ class Text(CtlTest):
         self.assertRegex(lines[0], r"^db +static +- +- +512Mi +- +- +1Gi +1Gi +4Gi$")
         self.assertRegex(lines[1], r"^web +off +- +50 +512Mi +- +- +- +- +4Gi$")
 
+    def test_what_is_booked_is_shown_with_its_ground(self):
+        daemon = self.daemon()
+        daemon.host(**HOST)
+        daemon.guest(WEB, "web", Committed=GIB, Ground="limit")
+        daemon.guest(DB, "db", Committed=GIB, Ground="a new one")
+        shown = " ".join(self.ctl("show", "web").split())
+        self.assertIn("Committed 1 GiB, where memory.high holds it; its balloon would leave it more", shown)
+        self.assertNotIn("Ground", shown)
+        self.assertIn("Committed 1 GiB Resident", " ".join(self.ctl("show", "db").split()))
+        self.assertEqual(self.json("show", "web")["ground"], "limit")
+
+    def test_what_zfs_gives_back_is_named(self):
+        self.daemon().host(**dict(HOST, Arc=GIB))
+        self.assertIn("3 GiB available, 1 GiB of that held by ZFS's cache (ARC), which gives it back",
+                      " ".join(self.ctl("host").split()))
+
     def test_names_cannot_steer_the_terminal(self):
         daemon = self.daemon()
         daemon.host(**HOST)

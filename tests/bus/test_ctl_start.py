@@ -228,12 +228,22 @@ class Check(Verbs):
         checks = self.check()
         # no polkit on this bus, and the place of paging files is whatever the test runs on
         self.assertEqual(checks["polkit"]["level"], "warning")
-        for name in ("daemon", "libvirt", "hook", "configuration", "cgroup", "psi", "swappiness", "zswap", "paging"):
+        for name in ("daemon", "libvirt", "hook", "configuration", "cgroup", "psi", "swappiness", "zswap", "paging",
+                     "guest"):
             self.assertEqual(checks[name]["level"], "ok", checks[name])
         self.assertNotEqual(checks["directory"]["level"], "problem")
         output, errors = self.ctl("check", "--root=" + self.root, "--template=" + HOOK_FILE)
         self.assertIn("ok        daemon: dynmemd", output)
         self.assertEqual(errors, "")
+
+    def test_guests_whose_settings_may_not_work_out_are_named(self):
+        daemon = self.good_daemon()
+        daemon.guest("11111111-2222-3333-4444-555555555555", "web", Issue="<hard_limit> is 1 GiB, and it may have 4 GiB")
+        daemon.guest("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", "db")
+        self.install()
+        check = self.check()["guest"]
+        self.assertEqual((check["level"], check["text"]), ("warning", "web: <hard_limit> is 1 GiB, and it may have 4 GiB"))
+        daemon.close()
 
     def test_each_thing_that_is_wrong_is_found(self):
         self.install()

@@ -344,11 +344,13 @@ all_figures_are_on_the_bus_in_bytes(void **state)
     } host_sizes[] = {
         {"Budget", 12 * KIB_PER_GIB}, {"Committed", 2 * KIB_PER_GIB}, {"Free", 10 * KIB_PER_GIB},
         {"Reserve", 2 * KIB_PER_GIB}, {"Total", 16 * KIB_PER_GIB},    {"Available", 9 * KIB_PER_GIB},
+        {"Arc", 3 * KIB_PER_GIB},
     };
     g_autoptr(GVariant) priority = NULL;
     g_autoptr(GVariant) pressure = NULL;
 
-    fake_tick_add(fixture->tick, "web");
+    fake_tick_add(fixture->tick, "web")->ground = GROUND_LIMIT;
+    fixture->tick->snapshot.host.figures.arc_kib = 3 * KIB_PER_GIB;
     hand_in(fixture);
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
         assert_size(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, sizes[i].name, sizes[i].kib);
@@ -357,6 +359,7 @@ all_figures_are_on_the_bus_in_bytes(void **state)
     assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "State", "active");
     assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Status", "ok");
     assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Rule", "satisfied");
+    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Ground", "limit");
     assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Reason", "it has all it wants: 1.8 GiB");
     assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Uuid", "6a2c0a3e-0000-4000-8000-000000000000");
     assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Issue", "");

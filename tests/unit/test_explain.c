@@ -418,7 +418,7 @@ static void
 bound_by_its_own(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
 {
     fake_tick_limit(tick, 0)->max_kib = 3 * KIB_PER_GIB;
-    guest->demand_kib = guest->want_kib = guest->ideal_kib = 2867 * KIB_PER_MIB;
+    guest->demand_kib = guest->want_kib = guest->ideal_kib = guest->target_kib = 2867 * KIB_PER_MIB;
 }
 
 static void
@@ -525,7 +525,8 @@ static const Case cases[] = {
      "would want more than 2.8 GiB, and a limit above it leaves no more|control group may hold 3 GiB (memory.max",
      "Raise its <hard_limit>, now 3 GiB", "priority|machine.slice|numatune|maximum"},
     {PLAN_RULE_BOUND, bound_by_group_and_nodes,
-     "group above it may hold 10 GiB (memory.max), and holds 9 GiB|NUMA nodes",
+     "is to have 2.8 GiB, and a limit above it leaves it no more than 2 GiB for now|group above it may hold 10 GiB "
+     "(memory.max), and holds 9 GiB|NUMA nodes",
      "limit of the group above it, now 10 GiB|<numatune>", "priority|hard_limit|maximum"},
     {PLAN_RULE_OFF, off, "It is off and has no memory", "Start it; it needs 2 GiB to boot", "priority"},
     {PLAN_RULE_UNMANAGED, unmanaged, "no dynmem element in its metadata. Its memory is counted (4 GiB)",

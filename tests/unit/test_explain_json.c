@@ -53,6 +53,20 @@ leaves_overdue(void)
 }
 
 static void
+the_json_has_the_ground_and_what_the_balloon_would_leave(void **state)
+{
+    g_autoptr(FakeTick) tick = two_guests();
+    g_autofree char *json = NULL;
+
+    tick->plans[0].ground = GROUND_LIMIT;
+    tick->plans[0].balloon_kib = 3 * KIB_PER_GIB;
+    tick->snapshot.host.figures.arc_kib = KIB_PER_GIB;
+    json = explain_guest(&tick->plans[0], &tick->report);
+    assert_non_null(strstr(json, "\"ground\":\"limit\",\"balloon\":3221225472"));
+    assert_non_null(strstr(json, "\"arc\":1073741824"));
+}
+
+static void
 the_json_has_bytes_and_bus_names(void **state)
 {
     g_autoptr(FakeTick) tick = two_guests();
@@ -160,6 +174,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_json_has_bytes_and_bus_names),
+        cmocka_unit_test(the_json_has_the_ground_and_what_the_balloon_would_leave),
         cmocka_unit_test(a_start_is_an_object_with_who_gives),
         cmocka_unit_test(a_paging_file_is_an_object),
         cmocka_unit_test(what_is_kept_of_a_tick_outlives_it),

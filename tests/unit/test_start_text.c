@@ -125,6 +125,31 @@ every_blocker_has_its_clause_and_every_refusal_its_help(void **state)
 }
 
 static void
+who_is_only_awaited_need_not_be_stopped(void **state)
+{
+    static const struct {
+        PlanRule rule;
+        const char *help;
+    } cases[] = {
+        {PLAN_RULE_ADOPTING, "would help: to wait until db has reported"},
+        {PLAN_RULE_BROUGHT, "would help: to wait until db has reported"},
+        {PLAN_RULE_LET_GO, "would help: to have db managed again, or to stop it"},
+    };
+    StartRequest request = request_of();
+
+    request.settings.minimum_kib = GIB;
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        StartPlan plan = plan_of(&request, START_REFUSED);
+        g_autofree char *text = NULL;
+
+        plan.blockers[0] = (StartBlocker){.name = "db", .kept_kib = 2 * GIB, .rule = cases[i].rule};
+        plan.blocker_count = 1;
+        text = start_plan_text(&plan);
+        assert_true(g_str_has_suffix(text, cases[i].help));
+    }
+}
+
+static void
 admission_says_what_is_booked(void **state)
 {
     const StartRequest request = request_of();
@@ -161,6 +186,7 @@ main(void)
         cmocka_unit_test(smaller_startup_is_advised_only_where_it_would_help),
         cmocka_unit_test(start_that_came_too_late_is_told_so),
         cmocka_unit_test(every_blocker_has_its_clause_and_every_refusal_its_help),
+        cmocka_unit_test(who_is_only_awaited_need_not_be_stopped),
         cmocka_unit_test(admission_says_what_is_booked),
         cmocka_unit_test(who_waits_is_told_for_what),
     };
