@@ -9,8 +9,10 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
+from uuid import uuid4
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -19,6 +21,8 @@ DAEMON_CONFIG = "/run/lab/dynmemd.conf"
 URI = "qemu:///system"
 MIB = 1024 * 1024
 SWAP_MIB = 512
+# No guest has less memory than this, and nothing else in its QEMU lies in a mapping as large.
+GUEST_MAPPING_KIB = 96 * 1024
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -44,6 +48,7 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 """
 
 LIBVIRTD_CONFIG = """
+host_uuid = "{uuid}"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
 unix_sock_group = "root"
@@ -70,7 +75,8 @@ DOMAIN = """<domain type='{kind}'>
   <name>{name}</name>
   {uuid}
   <metadata>{metadata}</metadata>
-  <memory unit='MiB'>{maximum}</memory>
+  {slots}
+  <memory unit='MiB'>{memory}</memory>
   <currentMemory unit='MiB'>{startup}</currentMemory>
   <vcpu>1</vcpu>
   <os>
@@ -88,9 +94,10 @@ DOMAIN = """<domain type='{kind}'>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
     <disk type='file' device='disk'>
-      <driver name='qemu' type='raw' cache='unsafe'/>
-      <source file='/run/lab/{name}.swap'/><target dev='vda' bus='virtio'/>
+      <driver name='qemu' type='{format}' cache='unsafe'/>
+      <source file='{folder}/{name}.swap'/><target dev='vda' bus='virtio'/>
     </disk>
+    {devices}
     <serial type='file'><source path='/run/lab/{name}.log'/><target port='0'/></serial>
     <serial type='unix'><source mode='bind' path='/run/lab/{name}.sock'/><target port='1'/></serial>
     <memballoon model='{balloon}'/>
@@ -99,14 +106,21 @@ DOMAIN = """<domain type='{kind}'>
 """
 
 
+DIMM = """<memory model='dimm'><target><size unit='MiB'>{size}</size><node>0</node></target></memory>
+"""
+VIRTIO_MEM = """<memory model='virtio-mem'><target><size unit='MiB'>{size}</size><node>0</node>
+<block unit='KiB'>2048</block><requested unit='MiB'>{requested}</requested></target></memory>
+"""
+
+
 class LabError(Exception):
     """Something the lab itself needs did not work."""
 
 
-def run(command, check=True, timeout=60):
+def run(command, check=True, timeout=60, **options):
     """Runs a command. Returns what it printed."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors="replace", timeout=timeout)
+                          errors="replace", timeout=timeout, **options)
     if check and done.returncode != 0:
         raise LabError(f"{' '.join(command)}: exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -114,6 +128,16 @@ def run(command, check=True, timeout=60):
 
 def virsh(*arguments, check=True, timeout=60):
     return run(["virsh", "-q", "-c", URI, *arguments], check=check, timeout=timeout)
+
+
+def make_qcow2(path, size):
+    """An empty disk image that can hold snapshots: header, table of reference counts, the counts, and the first-level
+    table, a cluster of 64 KiB each (docs/interop/qcow2.txt in QEMU's source). One first-level entry reaches 512 MiB."""
+    cluster = 1 << 16
+    header = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, 0, 0, 16, size, 0, 1, 3 * cluster, cluster, 1, 0, 0)
+    with open(path, "wb") as disk:
+        for text in (header, struct.pack(">Q", 2 * cluster), struct.pack(">4H", 1, 1, 1, 1), b""):
+            disk.write(text.ljust(cluster, b"\0"))
 
 
 def wait_until(what, seconds, condition, every=0.1):
@@ -156,6 +180,10 @@ class Host:
 
     def __init__(self, images, build, accel="tcg"):
         self.images, self.build, self.accel = images, build, accel
+        self.uri = URI
+        self.root = ""  # where its /run is found
+        # libvirt lets no guest migrate to a host with the same one.
+        self.uuid = uuid4()
         self.log_calls = False
         self.has_hook = False
         self.bus = None
@@ -182,7 +210,7 @@ class Host:
         wait_until("the bus listens", 10, lambda: os.path.exists("/run/dbus/system_bus_socket"), 0.02)
 
     def start_libvirtd(self):
-        libvirtd = LIBVIRTD_CONFIG + (LIBVIRTD_CALLS_CONFIG if self.log_calls else "")
+        libvirtd = LIBVIRTD_CONFIG.format(uuid=self.uuid) + (LIBVIRTD_CALLS_CONFIG if self.log_calls else "")
         for name, text in (("libvirtd.conf", libvirtd), ("qemu.conf", QEMU_CONFIG)):
             with open(f"/etc/libvirt/{name}", "w", encoding="utf-8") as config:
                 config.write(text)
@@ -214,23 +242,40 @@ class Host:
         self.libvirtd.send_signal(how)
         self.libvirtd.wait()
 
-    def define(self, name, maximum, startup=None, cmdline="", balloon="virtio", managed=True, **settings):
-        """Defines a guest. Sizes in MiB; settings are the attributes of the metadata element."""
+    def define(self, name, maximum, startup=None, transient=False, **settings):
+        """Defines a guest, a transient one only in its file: see make_guest."""
+        guest = self.make_guest(name, maximum, startup, **settings)
+        if not transient:
+            virsh("define", guest.file)
+        return guest
+
+    def make_guest(self, name, maximum, startup=None, cmdline="", balloon="virtio", managed=True, uuid=None, plugs=0,
+                   devices="", device_mib=0, folder="/run/lab", snapshots=False, **settings):
+        """Makes what a guest needs: its disk in the folder and the file with its XML. Sizes in MiB. plugs is how much
+        memory can be plugged in, devices the XML of device_mib of it that it has from the start on; snapshots says
+        whether its disk can hold some; settings are the attributes of the metadata element."""
         guest = Guest(self, name, maximum, startup or maximum)
         guest.has_driver = "lab.driver" not in cmdline
         attributes = " ".join(f'{key.replace("_", "-")}="{value}"' for key, value in settings.items())
+        node = f"<numa><cell id='0' cpus='0' memory='{maximum}' unit='MiB'/></numa>" if plugs else ""
         xml = DOMAIN.format(
             kind=self.accel if self.accel == "kvm" else "qemu", name=name, images=self.images, cmdline=cmdline,
-            maximum=maximum, startup=guest.startup, balloon=balloon, uuid="",
+            memory=maximum + device_mib, startup=guest.startup, balloon=balloon,
+            uuid=f"<uuid>{uuid}</uuid>" if uuid else "",
+            slots=f"<maxMemory slots='4' unit='MiB'>{maximum + plugs}</maxMemory>" if plugs else "",
             metadata=f'<dynmem:memory xmlns:dynmem="urn:dynmem:domain:1" {attributes}/>' if managed else "",
             # A small translation cache: the default takes more memory than these guests have.
             features="" if self.accel == "kvm" else "<tcg><tb-cache unit='MiB'>64</tb-cache></tcg>",
-            cpu="<cpu mode='host-passthrough'/>" if self.accel == "kvm" else "")
-        with open(f"/run/lab/{name}.swap", "wb") as disk:
-            disk.truncate(SWAP_MIB * MIB)
-        with open(f"/run/lab/{name}.xml", "w", encoding="utf-8") as file:
+            cpu=f"<cpu mode='host-passthrough'>{node}</cpu>" if self.accel == "kvm" else node and f"<cpu>{node}</cpu>",
+            format="qcow2" if snapshots else "raw", folder=folder, devices=devices)
+        disk = f"{folder}/{name}.swap"
+        if snapshots:
+            make_qcow2(disk, SWAP_MIB * MIB)
+        else:
+            with open(disk, "wb") as file:
+                file.truncate(SWAP_MIB * MIB)
+        with open(guest.file, "w", encoding="utf-8") as file:
             file.write(xml)
-        virsh("define", f"/run/lab/{name}.xml")
         self.guests[name] = guest
         return guest
 
@@ -242,7 +287,7 @@ class Host:
             guest.wait_ready()
         for guest in guests:
             if guest.has_driver:
-                wait_until(f"the balloon of {guest.name} is at {guest.startup} MiB", 30,
+                wait_until(f"the balloon of {guest.name} is at {guest.startup} MiB", 90,
                            lambda guest=guest: guest.actual() == guest.startup)
 
 
@@ -251,6 +296,7 @@ class Guest:
 
     def __init__(self, host, name, maximum, startup):
         self.host, self.name, self.maximum, self.startup = host, name, maximum, startup
+        self.file = f"/run/lab/{name}.xml"
         self.has_driver = True  # from its start on
         self.socket = None
         self.received = b""
@@ -264,7 +310,7 @@ class Guest:
             self.socket.close()
         self.received = b""
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(f"/run/lab/{self.name}.sock")
+        self.socket.connect(f"{self.host.root}/run/lab/{self.name}.sock")
 
     def destroy(self):
         virsh("destroy", self.name)
@@ -320,9 +366,22 @@ class Guest:
         with open(f"/proc/{self.pid()}/statm", encoding="utf-8") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / MIB
 
+    def touched(self):
+        """What its QEMU has of the guest's own memory, in MiB: of the mappings too large to be anything else."""
+        size, touched = 0, 0
+        with open(f"/proc/{self.pid()}/smaps", encoding="utf-8") as file:
+            for line in file:
+                key, _, value = line.partition(":")
+                if key == "Size":
+                    size = int(value.split()[0])
+                elif key == "Rss" and size >= GUEST_MAPPING_KIB:
+                    touched += int(value.split()[0])
+        return touched / 1024
+
     def actual(self):
         """MiB the balloon leaves it, as libvirt tells without asking QEMU."""
-        match = re.search(r"balloon\.current=(\d+)", virsh("domstats", "--balloon", "--nowait", self.name))
+        match = re.search(r"balloon\.current=(\d+)", virsh(
+            "-c", self.host.uri, "domstats", "--balloon", "--nowait", self.name))
         return int(match.group(1)) / 1024
 
 
@@ -333,6 +392,7 @@ class Daemon:
         self.host, self.options = host, options
         self.wrapper = ()
         self.process = None
+        self.environment = os.environ
         self.configure(config)
 
     def configure(self, config):
@@ -357,11 +417,11 @@ class Daemon:
 
     def ctl_status(self, *arguments):
         return subprocess.run([f"{self.host.build}/src/ctl/dm-ctl", *arguments], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment).returncode
 
     def ctl(self, *arguments):
         """The document that a verb of dm-ctl prints with --json."""
-        return json.loads(run([f"{self.host.build}/src/ctl/dm-ctl", "--json", *arguments]))
+        return json.loads(run([f"{self.host.build}/src/ctl/dm-ctl", "--json", *arguments], env=self.environment))
 
     def guests(self):
         return {guest["name"]: guest for guest in self.ctl("list")["guests"]}

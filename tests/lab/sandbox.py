@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
 A place on this machine where a libvirtd, a system bus and guests can run without touching the machine's own: a
-process tree in mount, process, network, IPC and cgroup namespaces. It has its own /run, /etc/libvirt,
+process tree in mount, process, network, IPC, UTS and cgroup namespaces. It has its own host name, /run, /etc/libvirt,
 /var/lib/libvirt, /var/log/libvirt and /var/cache/libvirt, which are folders of one work folder outside, so
 that what listens in them can be reached from outside too. When the first process in it ends, however it ends, the
 kernel ends all the others.
 
-Two sides: the outer one calls Sandbox(...).start(command), the command is run inside.
+Two sides: the outer one calls Sandbox(...).start(command), the command is run inside. It may make a sandbox of its own
+in its sandbox's folder: another host, which ends with this one.
 """
 
 import ctypes
@@ -15,6 +16,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,7 +36,9 @@ ACCOUNTS = {
     "/etc/group": "libvirt-qemu:x:64055:\n",
 }
 UNSHARE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "--net",
-           "--ipc", "--cgroup")
+           "--ipc", "--uts", "--cgroup")
+# In the environment of what runs inside: the sandbox's folder.
+HERE_VARIABLE = "DYNMEM_SANDBOX"
 PR_SET_PDEATHSIG = 1
 PLACE = "/tmp"
 
@@ -44,29 +48,30 @@ class Unprivileged(Exception):
 
 
 def cgroup_mounts():
-    """Mount points of all cgroup hierarchies: [(path, is_v2)]."""
-    found = []
+    """Mount points of all cgroup hierarchies: [(path, is_v2)]. In a sandbox two are at one place: the last is seen."""
+    found = {}
     with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
         for line in mounts:
             fields = line.split()
             kind = fields[fields.index("-") + 1]
             if kind in ("cgroup", "cgroup2") and os.path.isdir(fields[4]):
-                found.append((fields[4], kind == "cgroup2"))
-    return found
+                found[fields[4]] = kind == "cgroup2"
+    return list(found.items())
 
 
 class Sandbox:
     """One sandbox. close() removes all it made."""
 
-    def __init__(self, name="dynmem-lab"):
+    def __init__(self, name="dynmem-lab", place=PLACE):
         if os.geteuid() != 0:
             raise Unprivileged("a sandbox with real guests needs the privilege of root")
         probe = subprocess.run([*UNSHARE, "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True, errors="replace", check=False)
         if probe.returncode != 0:
             raise Unprivileged(f"a sandbox needs the privilege to make namespaces: {probe.stderr.strip()}")
-        sweep()
-        self.directory = tempfile.mkdtemp(prefix=f"{name}.", dir=PLACE)
+        if place == PLACE:
+            sweep()
+        self.directory = tempfile.mkdtemp(prefix=f"{name}.", dir=place)
         self._set_owner(os.getpid())
         self.name = os.path.basename(self.directory)
         self.cgroups = []
@@ -233,6 +238,8 @@ def enter(directory):
         if time.monotonic() > deadline:
             sys.exit("sandbox: nobody moved this process into its cgroup")
         time.sleep(0.01)
+    socket.sethostname(name)
+    os.environ[HERE_VARIABLE] = directory
     for path, _ in cgroup_mounts():
         mount("--bind", os.path.join(path, name), path)
     for place, folder in PRIVATE.items():
