@@ -16,6 +16,7 @@
  */
 
 #include "decide/ledger.h"
+#include "decide/sharing.h"
 
 /* What others have been told to give up is expected within this time. */
 #define CLAIM_PATIENCE_USEC (10 * USEC_PER_SEC)
@@ -44,7 +45,7 @@ typedef struct Claim {
     uint64_t reclaimable_kib; /* what others could give up for it, after what those before it take */
     uint64_t buffers_kib;     /* part of that which nobody needs */
     uint64_t in_time_kib;     /* part of that which can be expected within CLAIM_PATIENCE_USEC */
-    uint64_t ahead_kib;       /* what whole claims before it take, whose starts may yet be refused */
+    uint64_t ahead_kib;       /* what all_or_nothing claims before it take, whose starts may yet be refused */
     StartBlocker blockers[START_BLOCKERS_MAX]; /* who keeps what it lacks; filled where reclaimable does not suffice */
     unsigned blocker_count;
 } Claim;
@@ -70,17 +71,16 @@ typedef struct ClaimTerms {
     uint64_t free_kib;
     uint64_t owed_kib;          /* committed beyond the budget: what others give up goes there first */
     uint64_t overhead_room_kib; /* memory besides, which only overheads may have (Budget= does not count them) */
-    uint64_t tolerance_kib;     /* a whole claim that lacks no more than this still stands in line */
+    uint64_t tolerance_kib;     /* an all_or_nothing claim that lacks no more than this still stands in line */
+    const Budget *budget;       /* what the host keeps from all guests, to be told as a blocker; NULL: not to be told */
 } ClaimTerms;
 
 /* Enters somebody who is in the way where it belongs: those with most first, by name where they have as much. */
 void claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, uint64_t kept_kib, int rule);
 
-/* Enters the host itself. */
-void claims_add_host(StartBlocker *blockers, unsigned *count, const Budget *budget);
-
 /*
  * Serves the claims (sorts them), and works out how far the givers are to be squeezed. Depends on the order of neither
- * array, but for a KiB that can't be halved.
+ * array, but for a KiB that can't be halved. scratch has room for giver_count entries.
  */
-void claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_count, const ClaimTerms *terms);
+void claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_count, const ClaimTerms *terms,
+                   SharingScratch *scratch);

@@ -60,7 +60,8 @@ giver_of(const Pass *pass, size_t i)
     const GuestSettings *settings = guest->settings;
     const Work *work = &pass->state->work[i];
     uint64_t booked = work->entry->booked_kib;
-    ClaimGiver giver = {.uuid = guest->uuid, .name = guest->name, .priority = settings->priority};
+    const GuestMemory *memory = memory_of(pass, i);
+    ClaimGiver giver = {.uuid = memory->uuid, .name = memory->name, .priority = settings->priority};
 
     if (work->entry->asked) {
         keeps_all(&giver, booked, START_BLOCK_AHEAD);
@@ -81,7 +82,7 @@ giver_of(const Pass *pass, size_t i)
         giver.least_kib = MAX(work->minimum_kib, work->least_kib);
         giver.demand_kib = pass->plan->guests[i].demand_kib;
         giver.want_kib = pass->plan->guests[i].want_kib;
-        giver.rate_kib = memory_of(pass, i)->stuck.rate_kib;
+        giver.rate_kib = memory->stuck.rate_kib;
         giver.kept_rule = work->least_kib > work->minimum_kib ? work->least_rule : PLAN_RULE_AT_MINIMUM;
     }
     return giver;
@@ -205,7 +206,8 @@ pass_book_starts(Pass *pass)
         if (request->waiting || broken(FAULT_RESERVED_NOT_BOOKED))
             ledger_reserve(entry, 0, 0);
         else
-            ledger_reserve(entry, request->booked_kib, broken(FAULT_RESERVED_BARE) ? 0 : admission_overhead(request));
+            ledger_reserve(entry, request->booked_kib,
+                           broken(FAULT_RESERVED_BARE) ? 0 : overhead_estimate(&request->settings));
     }
 }
 
@@ -230,6 +232,7 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
     state->rate_terms.free_kib = pass_free(pass);
     state->rate_terms.owed_kib = saturating_sub(ledger_booked(&state->ledger), pass->budget.budget_kib);
     state->rate_terms.overhead_room_kib = pass->budget.overhead_room_kib;
+    state->rate_terms.budget = &state->rate_budget;
 }
 
 /*
@@ -253,7 +256,6 @@ admission_terms(const Pass *pass)
         .valid = pass->snapshot->host.figures_valid,
         .certain = is_certain(pass),
         .observe = pass->observe,
-        .budget = &pass->budget,
         .tolerance_kib = pass->budget.limit == BUDGET_BY_SETTING ? 0 : hair,
         .now_usec = pass->now_usec,
     };
@@ -267,6 +269,7 @@ claim_terms(const Pass *pass, uint64_t tolerance_kib)
         .owed_kib = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib),
         .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
         .tolerance_kib = tolerance_kib,
+        .budget = &pass->budget,
     };
 }
 
@@ -321,7 +324,7 @@ pass_claim(Pass *pass)
     terms = claim_terms(pass, admission.tolerance_kib);
     for (size_t i = 0; i < pass->snapshot->start_count; i++)
         claim_start(pass, i, &admission);
-    claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms);
+    claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms, state->scratch);
     for (size_t i = 0; i < state->claim_count; i++)
         take_claim(pass, i, &admission);
     cap_givers(pass);

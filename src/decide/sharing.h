@@ -24,7 +24,7 @@ typedef struct SharingGuest {
 
 /* Room to work in, one per guest. */
 typedef struct SharingScratch {
-    uint64_t gap_kib;
+    uint64_t gap_kib; /* what is lacking; after sharing_fill: what it gets of that */
     uint32_t weight;
     uint32_t index;
 } SharingScratch;
@@ -37,6 +37,12 @@ typedef struct SharingResult {
     bool minimums_fit;     /* false: every target is the guest's minimum and their sum is above the budget */
     PlanStage short_stage; /* the stage that could not be filled; PLAN_STAGE_NONE: nobody is short */
 } SharingResult;
+
+/*
+ * Fills gaps with left_kib, all to the same level by their weights: a gap that lies below the level is filled. Orders the
+ * entries.
+ */
+void sharing_fill(SharingScratch *entries, size_t count, uint64_t left_kib);
 
 /*
  * Shares budget_kib among guests, in their order where units are left over, so the same arrays give the
