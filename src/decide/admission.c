@@ -87,10 +87,10 @@ judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTe
 
 /* At once where it can't fit even if all that may be taken were, nobody stood before it, and the figures were a bit off. */
 static bool
-is_hopeless(const StartPlan *plan, const Claim *claim, const AdmissionTerms *terms)
+is_hopeless(const Claim *claim, const AdmissionTerms *terms)
 {
     return terms->valid && terms->certain && !broken(FAULT_START_HOPES) &&
-           plan->needed_kib > plan->free_kib + plan->reclaimable_kib + claim->ahead_kib + terms->tolerance_kib;
+           claim->missing_kib > claim->ahead_kib + terms->tolerance_kib;
 }
 
 static StartVerdict
@@ -115,21 +115,23 @@ judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTe
                                                                                               : START_WAITS;
     if (restart)
         return judge_restart(request, claim, terms, lacking);
-    return is_hopeless(plan, claim, terms) ? START_REFUSED : START_WAITS;
+    return is_hopeless(claim, terms) ? START_REFUSED : START_WAITS;
 }
 
 void
 admission_judge(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan)
 {
+    uint64_t overhead = overhead_estimate(&request->settings);
+
     *plan = (StartPlan){.request = request,
-                        .overhead_kib = overhead_estimate(&request->settings),
+                        .overhead_kib = overhead,
+                        .needed_kib = request->need_kib + overhead,
+                        /* what is booked for it is as good as free to it */
+                        .free_kib = claim->free_kib + claim->booked_kib + (overhead - claim->overhead_kib),
+                        .reclaimable_kib = claim->reclaimable_kib,
+                        .missing_kib = claim->missing_kib,
                         .blocker_count = claim->blocker_count};
     memcpy(plan->blockers, claim->blockers, sizeof plan->blockers);
-    plan->needed_kib = request->need_kib + plan->overhead_kib;
-    /* what is booked for it is as good as free to it */
-    plan->free_kib = claim->free_kib + claim->booked_kib + (plan->overhead_kib - claim->overhead_kib);
-    plan->reclaimable_kib = claim->reclaimable_kib;
-    plan->missing_kib = saturating_sub(plan->needed_kib, plan->free_kib + plan->reclaimable_kib);
     plan->verdict = request->waiting ? judge_waiting(request, claim, terms, plan) : START_ADMITTED;
     if (plan->verdict == START_ADMITTED) {
         plan->booked_kib = broken(FAULT_START_BEFORE_FREE) ? request->need_kib : claim->granted_kib;

@@ -94,22 +94,15 @@ line_up(Settling *settling, const ClaimGiver *givers, size_t count)
     }
 }
 
-/* How much of the queue between two points can be expected in time: of each place, that stands in front. */
+/* How much of the queue's first kib can be expected in time. Of each place, that part is taken first. */
 static uint64_t
-in_time_between(const Settling *settling, uint64_t from_kib, uint64_t to_kib)
+in_time_of(const Settling *settling, uint64_t kib)
 {
-    uint64_t sums[2];
     size_t place = 0;
 
-    for (unsigned i = 0; i < 2; i++) {
-        uint64_t end = i == 0 ? from_kib : to_kib;
-
-        while (place < PLACES - 1 && settling->before_kib[place + 1] <= end)
-            place++;
-        sums[i] =
-            MIN(settling->in_time_kib[place] + (end - settling->before_kib[place]), settling->in_time_kib[place + 1]);
-    }
-    return sums[1] - sums[0];
+    while (place < PLACES - 1 && settling->before_kib[place + 1] <= kib)
+        place++;
+    return MIN(settling->in_time_kib[place] + kib - settling->before_kib[place], settling->in_time_kib[place + 1]);
 }
 
 /* ---- serving the claims ---- */
@@ -157,14 +150,12 @@ serve(Settling *settling, Claim *claim, uint64_t need_kib)
 static void
 serve_base(Settling *settling, Claim *claim)
 {
-    uint64_t before = settling->taken_kib;
+    uint64_t before = in_time_of(settling, settling->taken_kib);
 
-    claim->took_kib = claim->room_kib = claim->given_kib = claim->in_time_kib = 0;
-    claim->blocker_count = 0;
-    if (claim->base_kib == 0 || broken(FAULT_CLAIM_NO_BASE))
-        return;
-    serve(settling, claim, MIN(claim->base_kib, claim->need_kib));
-    claim->in_time_kib = in_time_between(settling, before, settling->taken_kib);
+    claim->took_kib = claim->room_kib = claim->given_kib = 0;
+    if (claim->base_kib > 0 && !broken(FAULT_CLAIM_NO_BASE))
+        serve(settling, claim, MIN(claim->base_kib, claim->need_kib));
+    claim->in_time_kib = in_time_of(settling, settling->taken_kib) - before;
 }
 
 static void
@@ -172,16 +163,16 @@ serve_rest(Settling *settling, Claim *claim)
 {
     uint64_t lacking = lacking_of(claim, claim->need_kib);
     uint64_t left = left_for(settling, claim);
-    bool waits;
+    bool in_vain;
 
     claim->free_kib = claim->took_kib + claim->room_kib + settling->free_kib +
                       MIN(claim->overhead_kib - claim->room_kib, settling->overhead_room_kib);
     claim->buffers_kib = settling->late_kib + saturating_sub(settling->before_kib[FIRST_NEED], settling->taken_kib);
     claim->reclaimable_kib = settling->late_kib + claim->given_kib + left;
-    claim->in_time_kib += in_time_between(settling, settling->taken_kib, settling->taken_kib + left);
-    waits =
-        claim->all_or_nothing && claim->free_kib + claim->reclaimable_kib + settling->terms->tolerance_kib < lacking;
-    if (!waits && !(broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < lacking))
+    claim->in_time_kib += in_time_of(settling, settling->taken_kib + left) - in_time_of(settling, settling->taken_kib);
+    claim->missing_kib = saturating_sub(lacking, claim->free_kib + claim->reclaimable_kib);
+    in_vain = claim->all_or_nothing && claim->missing_kib > settling->terms->tolerance_kib;
+    if (!in_vain && !(broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < lacking))
         serve(settling, claim, claim->need_kib);
     claim->granted_kib = claim->booked_kib + saturating_sub(claim->room_kib + claim->took_kib, claim->overhead_kib);
 }
@@ -236,10 +227,12 @@ squeeze(const Settling *settling, ClaimGiver *givers, size_t count, SharingScrat
 
 /* ---- who is in the way ---- */
 
-void
-claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, uint64_t kept_kib, int rule)
+/* Enters somebody where it belongs: those with most first, by name where they have as much. */
+static void
+add_blocker(Claim *claim, const char *name, uint64_t kept_kib, int rule)
 {
-    unsigned place = *count;
+    StartBlocker *blockers = claim->blockers;
+    unsigned place = claim->blocker_count;
 
     while (place > 0 &&
            (blockers[place - 1].kept_kib < kept_kib ||
@@ -247,16 +240,16 @@ claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, ui
         place--;
     if (kept_kib == 0 || place == START_BLOCKERS_MAX)
         return;
-    *count = MIN(*count + 1, START_BLOCKERS_MAX);
-    for (unsigned i = *count - 1; i > place; i--)
-        blockers[i] = blockers[i - 1];
+    claim->blocker_count = MIN(claim->blocker_count + 1, START_BLOCKERS_MAX);
+    memmove(&blockers[place + 1], &blockers[place], (claim->blocker_count - 1 - place) * sizeof *blockers);
     blockers[place] = (StartBlocker){.kept_kib = kept_kib, .rule = rule};
     g_strlcpy(blockers[place].name, name, NAME_BYTES);
 }
 
 static void
-find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t count, const Budget *budget)
+find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t count, const ClaimTerms *terms)
 {
+    const Budget *budget = terms->budget;
     Claim *claim = &claims[index];
 
     for (size_t i = 0; i < count; i++) {
@@ -265,20 +258,18 @@ find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t coun
         bool ranks_higher = giver->priority > reach_of(claim) && giver->demand_kib > least;
 
         if (strcmp(giver->uuid, claim->uuid) != 0)
-            claims_add_blocker(claim->blockers, &claim->blocker_count, giver->name,
-                               ranks_higher ? MIN(giver->demand_kib, giver->booked_kib) : least,
-                               ranks_higher ? (int)START_BLOCK_PRIORITY : giver->kept_rule);
+            add_blocker(claim, giver->name, ranks_higher ? MIN(giver->demand_kib, giver->booked_kib) : least,
+                        ranks_higher ? (int)START_BLOCK_PRIORITY : giver->kept_rule);
     }
     for (size_t i = 0; i < index; i++)
-        claims_add_blocker(claim->blockers, &claim->blocker_count, claims[i].name,
-                           claims[i].took_kib + claims[i].given_kib,
-                           claims[i].start != SIZE_MAX ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
+        add_blocker(claim, claims[i].name, claims[i].took_kib + claims[i].given_kib,
+                    claims[i].start != SIZE_MAX ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
+    add_blocker(claim, "", terms->reserved_kib, START_BLOCK_AHEAD);
     /* where Budget= is the limit, it is that which keeps memory from the guests; otherwise the host itself does */
     if (budget != NULL && budget->limit == BUDGET_BY_SETTING)
-        claims_add_blocker(claim->blockers, &claim->blocker_count, "", budget->overhead_room_kib, START_BLOCK_BUDGET);
+        add_blocker(claim, "", budget->overhead_room_kib, START_BLOCK_BUDGET);
     else if (budget != NULL)
-        claims_add_blocker(claim->blockers, &claim->blocker_count, "", budget->other_kib + budget->reserve_kib,
-                           START_BLOCK_HOST);
+        add_blocker(claim, "", budget->other_kib + budget->reserve_kib, START_BLOCK_HOST);
 }
 
 static int
@@ -320,8 +311,9 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
         serve_rest(&settling, claim);
         if (claim->all_or_nothing)
             ahead += claim->took_kib + claim->given_kib;
-        if (claim->start != SIZE_MAX && claim->free_kib + claim->reclaimable_kib < lacking_of(claim, claim->need_kib))
-            find_blockers(claims, i, givers, giver_count, terms->budget);
+        claim->blocker_count = 0;
+        if (claim->start != SIZE_MAX && claim->missing_kib > 0)
+            find_blockers(claims, i, givers, giver_count, terms);
     }
     squeeze(&settling, givers, giver_count, scratch);
 }

@@ -229,9 +229,6 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
     state->rate_budget = pass->budget;
     state->rate_buffer_percent = pass->settings->buffer_percent;
     state->rate_terms = *terms;
-    state->rate_terms.free_kib = pass_free(pass);
-    state->rate_terms.owed_kib = saturating_sub(ledger_booked(&state->ledger), pass->budget.budget_kib);
-    state->rate_terms.overhead_room_kib = pass->budget.overhead_room_kib;
     state->rate_terms.budget = &state->rate_budget;
 }
 
@@ -328,6 +325,7 @@ pass_claim(Pass *pass)
     for (size_t i = 0; i < state->claim_count; i++)
         take_claim(pass, i, &admission);
     cap_givers(pass);
+    terms = claim_terms(pass, 0);
     remember_rest(pass, &terms);
     pass_show_budget(pass);
 }

@@ -51,12 +51,15 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
         return;
     /* what was told after the claims were settled may have taken some of what they left */
     terms.free_kib = MIN(terms.free_kib, plan->free_kib);
+    terms.reserved_kib = plan->reserved_kib;
     claims_settle(&claim, 1, state->givers, state->rate_givers, &terms, state->scratch);
     rating->needed_kib = claim.need_kib + claim.overhead_kib;
     rating->free_kib = claim.free_kib;
     rating->buffers_kib = claim.buffers_kib;
     rating->demand_kib = claim.reclaimable_kib - claim.buffers_kib;
-    rating->missing_kib = saturating_sub(rating->needed_kib, claim.free_kib + claim.reclaimable_kib);
+    rating->missing_kib = claim.missing_kib;
+    rating->blocker_count = claim.blocker_count;
+    memcpy(rating->blockers, claim.blockers, sizeof rating->blockers);
     for (size_t i = 0; i < state->rate_givers; i++) {
         const ClaimGiver *giver = &state->givers[i];
         StartSqueeze squeeze = {.name = (char *)giver->name,
@@ -72,9 +75,5 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
     }
     if (rating->squeezes != NULL)
         g_array_sort(rating->squeezes, compare_squeezes);
-    rating->blocker_count = claim.blocker_count;
-    memcpy(rating->blockers, claim.blockers, sizeof rating->blockers);
-    if (rating->missing_kib > 0)
-        claims_add_blocker(rating->blockers, &rating->blocker_count, "", plan->reserved_kib, START_BLOCK_AHEAD);
     rating->stars = count_stars(state, rating, somebody_suffers);
 }

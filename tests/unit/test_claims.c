@@ -382,6 +382,31 @@ who_is_in_the_way_is_told_largest_first(void **state)
     assert_string_equal(claim->blockers[3].name, "g04");
 }
 
+static void
+who_stands_before_and_the_host_are_in_the_way_too(void **state)
+{
+    const Budget budget = {.limit = BUDGET_BY_TOTAL, .other_kib = 100 * MIB, .reserve_kib = 50 * MIB};
+    Case test = {.terms = {.free_kib = 600 * MIB, .reserved_kib = 300 * MIB, .budget = &budget}};
+    const Claim *claim = &test.claims[2];
+
+    add_claim(&test, 400 * MIB, 90);
+    add_claim(&test, 200 * MIB, 80)->start = SIZE_MAX;
+    add_claim(&test, 500 * MIB, 70);
+    settle(&test);
+    assert_int_equal(claim->missing_kib, 500 * MIB);
+    assert_int_equal(claim->blocker_count, 4);
+    assert_string_equal(claim->blockers[0].name, "c00");
+    assert_int_equal(claim->blockers[0].kept_kib, 400 * MIB);
+    assert_int_equal(claim->blockers[0].rule, START_BLOCK_AHEAD);
+    assert_string_equal(claim->blockers[1].name, "");
+    assert_int_equal(claim->blockers[1].kept_kib, 300 * MIB);
+    assert_int_equal(claim->blockers[1].rule, START_BLOCK_AHEAD);
+    assert_string_equal(claim->blockers[2].name, "c01");
+    assert_int_equal(claim->blockers[2].rule, PLAN_RULE_RESTART);
+    assert_int_equal(claim->blockers[3].kept_kib, 150 * MIB);
+    assert_int_equal(claim->blockers[3].rule, START_BLOCK_HOST);
+}
+
 /* ---- over random cases ---- */
 
 static uint64_t
@@ -582,6 +607,7 @@ main(void)
         cmocka_unit_test(what_is_owed_is_not_reclaimable),
         cmocka_unit_test(nobody_is_squeezed_for_what_is_owed),
         cmocka_unit_test(who_is_in_the_way_is_told_largest_first),
+        cmocka_unit_test(who_stands_before_and_the_host_are_in_the_way_too),
         cmocka_unit_test(properties_hold_over_random_cases),
         cmocka_unit_test(order_of_the_arrays_does_not_matter),
     };
