@@ -187,13 +187,16 @@ taken_of(const Settling *settling, size_t place)
                           MAX(settling->owed_kib, settling->before_kib[place]));
 }
 
-/* Of a place that all its givers were to give whole: what the claims left there is theirs again, equally much for each. */
+/*
+ * squeeze() has the givers of a place give all that stands there. Where the claims took only a part of it, the givers get the
+ * rest back here, up to the same level for all.
+ */
 static void
 hand_back(const Settling *settling, size_t place, ClaimGiver *givers, size_t count, SharingScratch *scratch)
 {
     uint64_t taken = taken_of(settling, place);
     uint64_t left = settling->before_kib[place + 1] - settling->before_kib[place] - taken;
-    Part part = place / PRIORITIES;
+    Part part = (Part)(place / PRIORITIES);
     size_t gaps = 0;
 
     if (taken == 0 || left == 0)

@@ -46,7 +46,7 @@ void sharing_fill(SharingScratch *entries, size_t count, uint64_t left_kib);
 
 /*
  * Shares budget_kib among guests, in their order where units are left over, so the same arrays give the
- * same targets. scratch has room for count entries. faults: bits of faults.h, 0 in the product.
+ * same targets. scratch has room for count entries.
  */
 void sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give_away, SharingScratch *scratch,
                    SharingResult *result);
