@@ -4,14 +4,10 @@
 #include "decide/faults.h"
 #include "units.h"
 
+#include <string.h>
+
 /* What a restart still lacks may as well come from its paging file when less than this part of it comes in time. */
 #define NEXT_TO_NOTHING_PART 64
-
-uint64_t
-admission_overhead(const StartRequest *request)
-{
-    return overhead_estimate(&request->settings);
-}
 
 static bool
 is_restart(const StartRequest *request)
@@ -36,7 +32,7 @@ admission_claim(const StartRequest *request, const AdmissionTerms *terms, Claim 
     claim->priority = request->settings.priority;
     claim->asked_usec = request->asked_usec;
     if (request->waiting) {
-        claim->overhead_kib = admission_overhead(request);
+        claim->overhead_kib = overhead_estimate(&request->settings);
         claim->all_or_nothing = !is_restart(request) && !is_forced(request, terms);
     } else {
         claim->booked_kib = MIN(request->booked_kib, request->need_kib);
@@ -91,10 +87,10 @@ judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTe
 
 /* At once where it can't fit even if all that may be taken were, nobody stood before it, and the figures were a bit off. */
 static bool
-is_hopeless(const StartPlan *plan, const Claim *claim, const AdmissionTerms *terms)
+is_hopeless(const Claim *claim, const AdmissionTerms *terms)
 {
     return terms->valid && terms->certain && !broken(FAULT_START_HOPES) &&
-           plan->needed_kib > plan->free_kib + plan->reclaimable_kib + claim->ahead_kib + terms->tolerance_kib;
+           claim->missing_kib > claim->ahead_kib + terms->tolerance_kib;
 }
 
 static StartVerdict
@@ -119,36 +115,27 @@ judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTe
                                                                                               : START_WAITS;
     if (restart)
         return judge_restart(request, claim, terms, lacking);
-    return is_hopeless(plan, claim, terms) ? START_REFUSED : START_WAITS;
-}
-
-static void
-name_blockers(const Claim *claim, const Budget *budget, StartPlan *plan)
-{
-    plan->blocker_count = claim->blocker_count;
-    for (unsigned i = 0; i < claim->blocker_count; i++)
-        plan->blockers[i] = claim->blockers[i];
-    claims_add_host(plan->blockers, &plan->blocker_count, budget);
+    return is_hopeless(claim, terms) ? START_REFUSED : START_WAITS;
 }
 
 void
 admission_judge(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan)
 {
-    *plan = (StartPlan){.request = request, .overhead_kib = admission_overhead(request)};
-    plan->needed_kib = request->need_kib + plan->overhead_kib;
-    /* what is booked for it is as good as free to it */
-    plan->free_kib = claim->free_kib + claim->booked_kib + (plan->overhead_kib - claim->overhead_kib);
-    plan->reclaimable_kib = claim->reclaimable_kib;
-    if (!request->waiting)
-        plan->verdict = START_ADMITTED;
-    plan->missing_kib = saturating_sub(plan->needed_kib, plan->free_kib + plan->reclaimable_kib);
-    if (request->waiting)
-        plan->verdict = judge_waiting(request, claim, terms, plan);
+    uint64_t overhead = overhead_estimate(&request->settings);
+
+    *plan = (StartPlan){.request = request,
+                        .overhead_kib = overhead,
+                        .needed_kib = request->need_kib + overhead,
+                        /* what is booked for it is as good as free to it */
+                        .free_kib = claim->free_kib + claim->booked_kib + (overhead - claim->overhead_kib),
+                        .reclaimable_kib = claim->reclaimable_kib,
+                        .missing_kib = claim->missing_kib,
+                        .blocker_count = claim->blocker_count};
+    memcpy(plan->blockers, claim->blockers, sizeof plan->blockers);
+    plan->verdict = request->waiting ? judge_waiting(request, claim, terms, plan) : START_ADMITTED;
     if (plan->verdict == START_ADMITTED) {
         plan->booked_kib = broken(FAULT_START_BEFORE_FREE) ? request->need_kib : claim->granted_kib;
         if (is_restart(request))
             plan->shortfall_kib = request->need_kib - plan->booked_kib;
     }
-    if (plan->missing_kib > 0)
-        name_blockers(claim, terms->budget, plan);
 }

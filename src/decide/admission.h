@@ -6,7 +6,6 @@
  * the line of claims found for it; a start is admitted when its memory is seen free, never when it is only promised.
  */
 
-#include "decide/budget.h"
 #include "decide/claims.h"
 
 typedef struct AdmissionTerms {
@@ -15,13 +14,9 @@ typedef struct AdmissionTerms {
     bool valid;             /* the host's figures are those of now */
     bool certain;           /* ... and what can't be had now can't be had in a moment either */
     bool observe;           /* nothing is told to any guest, so nothing is refused either */
-    const Budget *budget;   /* what the host keeps from all guests */
     uint64_t tolerance_kib; /* a start that lacks no more than this is not refused before its deadline */
     uint64_t now_usec;
 } AdmissionTerms;
-
-/* What is booked besides for the QEMU of a start. */
-uint64_t admission_overhead(const StartRequest *request);
 
 /* What a start claims: the rest of what it needs where it was admitted already. claim's guest and start are kept. */
 void admission_claim(const StartRequest *request, const AdmissionTerms *terms, Claim *claim);

@@ -8,188 +8,118 @@
 #include <string.h>
 
 /*
- * What the givers have is summed up by priority, and the claims take from these sums, lowest priority first. So each claim
- * costs a walk over the priorities, however many guests there are, and only the last priority that was reached is
- * taken in part. Who of it gives how much is worked out once, at the end.
+ * All that can be had from the givers stands in one queue, in the order in which it is taken: by part, then by the givers'
+ * priority. A claim takes from the front of the queue, and not beyond the needs of those that it may squeeze. So all that
+ * was taken is the front of the queue, and one figure says how far that goes. A place of the queue (one part of all givers
+ * of one priority) before that is given whole; a place that is taken in part leaves all its givers equally much.
  */
 
 #define PRIORITIES 101
 #define NAME_BYTES sizeof(((StartBlocker *)NULL)->name)
 
-/* Memory of one kind, by the priority of those who have it. */
-typedef struct Pile {
-    uint64_t all_kib[PRIORITIES];
-    uint64_t left_kib[PRIORITIES];
-    uint64_t in_time_kib[PRIORITIES]; /* part of left that can be expected in time */
-} Pile;
-
-/* The kinds, in the order in which they are taken. What is in PART_COMING need not be squeezed out of anybody. */
+/* The parts of what a giver has beyond its least, in the order in which they are taken. */
 typedef enum Part {
-    PART_COMING,  /* it was told to give that up, and does not need it */
-    PART_SURPLUS, /* it does not want that */
+    PART_COMING,  /* the giver was told to give it up, and does not need it */
+    PART_SURPLUS, /* the giver does not want it */
     PART_BUFFER,
     PART_NEED,
     PARTS,
 } Part;
 
+#define FIRST_NEED ((size_t)PART_NEED * PRIORITIES)
+#define PLACES ((size_t)PARTS * PRIORITIES)
+
+typedef struct Gaps {
+    uint64_t kib[PARTS];
+} Gaps;
+
 typedef struct Settling {
     const ClaimTerms *terms;
     uint64_t free_kib;
     uint64_t overhead_room_kib;
-    Pile piles[PARTS];
-    uint64_t late_kib; /* given up anyway, nobody knows when */
+    uint64_t late_kib;                /* comes free nobody knows when, so it does not stand in the queue */
+    uint64_t before_kib[PLACES + 1];  /* what stands in the queue before each place */
+    uint64_t in_time_kib[PLACES + 1]; /* the part of that which can be expected in time */
+    uint64_t owed_kib;                /* the queue up to here pays what is owed */
+    uint64_t taken_kib;               /* the claims took the queue from there up to here */
 } Settling;
-
-/* What a giver has beyond its least. */
-typedef struct Gaps {
-    uint64_t parts_kib[PARTS];
-    uint64_t late_kib;
-} Gaps;
-
-static unsigned
-priority_of(uint32_t priority)
-{
-    return MIN(priority, PRIORITIES - 1);
-}
 
 static Gaps
 gaps_of(const ClaimGiver *giver)
 {
-    uint64_t least = MIN(giver->least_kib, giver->booked_kib);
-    uint64_t demand = MAX(giver->demand_kib, least);
-    uint64_t want = MAX(giver->want_kib, demand);
-    uint64_t stays = MIN(MAX(giver->told_kib, demand), giver->booked_kib);
-    Gaps gaps = {.late_kib = 0};
-
-    if (giver->late) {
-        gaps.late_kib = giver->booked_kib - least;
-        return gaps;
-    }
-    gaps.parts_kib[PART_COMING] = giver->booked_kib - stays;
-    gaps.parts_kib[PART_SURPLUS] = saturating_sub(stays, want);
-    gaps.parts_kib[PART_BUFFER] = saturating_sub(MIN(stays, want), demand);
-    gaps.parts_kib[PART_NEED] = MIN(stays, demand) - least;
-    return gaps;
-}
-
-static void
-pile_up(Pile *pile, unsigned priority, uint64_t kib, uint64_t *in_time_kib)
-{
-    uint64_t in_time = MIN(kib, *in_time_kib);
-
-    pile->all_kib[priority] += kib;
-    pile->left_kib[priority] += kib;
-    pile->in_time_kib[priority] += in_time;
-    *in_time_kib -= in_time;
-}
-
-/* What comes free anyway costs nobody anything, so there priority does not matter. */
-static unsigned
-pile_priority(const ClaimGiver *giver, Part part)
-{
-    return part == PART_COMING || broken(FAULT_CLAIM_NO_RANK) ? 0 : priority_of(giver->priority);
-}
-
-static void
-add_giver(Settling *settling, ClaimGiver *giver)
-{
-    Gaps gaps = gaps_of(giver);
-    uint64_t in_time = giver->rate_kib == 0 ? UINT64_MAX : giver->rate_kib * (CLAIM_PATIENCE_USEC / USEC_PER_SEC);
-
-    giver->keep_kib = giver->booked_kib;
-    settling->late_kib += gaps.late_kib;
-    for (Part part = 0; part < PARTS; part++)
-        pile_up(&settling->piles[part], pile_priority(giver, part), gaps.parts_kib[part], &in_time);
-}
-
-static uint64_t
-sum_up(const uint64_t *kib, unsigned last_priority)
-{
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i <= last_priority; i++)
-        sum += kib[i];
-    return sum;
-}
-
-/* Takes up to kib, lowest priority first; returns what it took, and adds to *in_time_kib what of that comes in time. */
-static uint64_t
-take_from(Pile *pile, unsigned last_priority, uint64_t kib, uint64_t *in_time_kib)
-{
-    uint64_t taken = 0;
-
-    for (unsigned i = 0; i <= last_priority && taken < kib; i++) {
-        uint64_t part = MIN(kib - taken, pile->left_kib[i]);
-
-        pile->left_kib[i] -= part;
-        *in_time_kib += MIN(pile->in_time_kib[i], part);
-        pile->in_time_kib[i] = saturating_sub(pile->in_time_kib[i], part);
-        taken += part;
-    }
-    return taken;
-}
-
-/* Whose needs the claim may take: those up to this priority. */
-static unsigned
-reach_of(const Claim *claim)
-{
-    if (claim->presses || broken(FAULT_CLAIM_TAKES_NEED))
-        return PRIORITIES - 1;
-    return priority_of(claim->priority);
-}
-
-/* The rest of a pile may be taken from everybody. */
-static unsigned
-reach_into(const Claim *claim, Part part)
-{
-    return part == PART_NEED ? reach_of(claim) : PRIORITIES - 1;
-}
-
-/* What is owed is taken out of the piles, and the ordinary sharing sees to it: nobody is squeezed for it here. */
-static void
-pay_debt(Settling *settling)
-{
-    uint64_t owed = settling->terms->owed_kib;
-    uint64_t in_time = 0;
-
-    for (Part part = 0; part < PARTS; part++) {
-        Pile *pile = &settling->piles[part];
-
-        owed -= take_from(pile, PRIORITIES - 1, owed, &in_time);
-        memcpy(pile->all_kib, pile->left_kib, sizeof pile->all_kib);
-    }
-    settling->late_kib = saturating_sub(settling->late_kib, owed);
-}
-
-static void
-look_round(const Settling *settling, Claim *claim)
-{
-    claim->free_kib = claim->took_kib + claim->room_kib + settling->free_kib +
-                      MIN(claim->overhead_kib - claim->room_kib, settling->overhead_room_kib);
-    claim->buffers_kib = settling->late_kib;
-    claim->reclaimable_kib = settling->late_kib + claim->given_kib;
-    for (Part part = 0; part < PARTS; part++) {
-        unsigned reach = reach_into(claim, part);
-
-        if (part != PART_NEED)
-            claim->buffers_kib += sum_up(settling->piles[part].left_kib, reach);
-        claim->reclaimable_kib += sum_up(settling->piles[part].left_kib, reach);
-        claim->in_time_kib += sum_up(settling->piles[part].in_time_kib, reach);
-    }
-}
-
-/* Has others give up kib, in the order of the parts. */
-static void
-take_from_others(Settling *settling, Claim *claim, uint64_t kib)
-{
-    uint64_t given = 0;
+    uint64_t least = giver->late ? giver->booked_kib : MIN(giver->least_kib, giver->booked_kib);
+    uint64_t need = clamp_u64(giver->demand_kib, least, giver->booked_kib);
+    uint64_t stays = clamp_u64(giver->told_kib, need, giver->booked_kib);
+    uint64_t want = clamp_u64(giver->want_kib, need, stays);
 
     if (broken(FAULT_CLAIM_NEED_FIRST))
-        given = take_from(&settling->piles[PART_NEED], reach_of(claim), kib, &claim->in_time_kib);
-    for (Part part = 0; part < PARTS; part++)
-        given += take_from(&settling->piles[part], reach_into(claim, part), kib - given, &claim->in_time_kib);
-    settling->late_kib -= MIN(settling->late_kib, kib - given);
-    claim->given_kib += given;
+        return (Gaps){{giver->booked_kib - stays, stays - want, need - least, want - need}};
+    return (Gaps){{giver->booked_kib - stays, stays - want, want - need, need - least}};
+}
+
+/* What is coming anyway costs nobody anything, so there the giver's priority does not matter. */
+static size_t
+place_of(const ClaimGiver *giver, Part part)
+{
+    bool ranked = part != PART_COMING && !broken(FAULT_CLAIM_NO_RANK);
+
+    return (size_t)part * PRIORITIES + (ranked ? MIN(giver->priority, PRIORITIES - 1) : 0);
+}
+
+static void
+line_up(Settling *settling, const ClaimGiver *givers, size_t count)
+{
+    uint64_t *before = settling->before_kib;
+    uint64_t *in_time = settling->in_time_kib;
+
+    for (size_t i = 0; i < count; i++) {
+        const ClaimGiver *giver = &givers[i];
+        Gaps gaps = gaps_of(giver);
+        uint64_t able = giver->rate_kib == 0 ? UINT64_MAX : giver->rate_kib * (CLAIM_PATIENCE_USEC / USEC_PER_SEC);
+
+        if (giver->late)
+            settling->late_kib += saturating_sub(giver->booked_kib, giver->least_kib);
+        for (Part part = 0; part < PARTS; part++) {
+            size_t next = place_of(giver, part) + 1;
+            uint64_t comes = MIN(gaps.kib[part], able);
+
+            before[next] += gaps.kib[part];
+            in_time[next] += comes;
+            able -= comes;
+        }
+    }
+    for (size_t place = 0; place < PLACES; place++) {
+        before[place + 1] += before[place];
+        in_time[place + 1] += in_time[place];
+    }
+}
+
+/* How much of the queue's first kib can be expected in time. Of each place, that part is taken first. */
+static uint64_t
+in_time_of(const Settling *settling, uint64_t kib)
+{
+    size_t place = 0;
+
+    while (place < PLACES - 1 && settling->before_kib[place + 1] <= kib)
+        place++;
+    return MIN(settling->in_time_kib[place] + kib - settling->before_kib[place], settling->in_time_kib[place + 1]);
+}
+
+/* ---- serving the claims ---- */
+
+/* The claim may take what those need whose priority is up to this. */
+static uint32_t
+reach_of(const Claim *claim)
+{
+    return claim->presses || broken(FAULT_CLAIM_TAKES_NEED) ? UINT32_MAX : claim->priority;
+}
+
+/* What the queue still has for the claim. */
+static uint64_t
+left_for(const Settling *settling, const Claim *claim)
+{
+    return saturating_sub(settling->before_kib[FIRST_NEED + MIN(reach_of(claim), PRIORITIES - 1) + 1],
+                          settling->taken_kib);
 }
 
 static uint64_t
@@ -204,138 +134,108 @@ serve(Settling *settling, Claim *claim, uint64_t need_kib)
 {
     uint64_t got = claim->took_kib + claim->room_kib + claim->given_kib;
     uint64_t lacking = saturating_sub(lacking_of(claim, need_kib), got);
-    uint64_t room =
-        MIN(MIN(claim->overhead_kib - MIN(claim->room_kib, claim->overhead_kib), lacking), settling->overhead_room_kib);
+    uint64_t room = MIN(MIN(claim->overhead_kib - claim->room_kib, lacking), settling->overhead_room_kib);
     uint64_t took = MIN(lacking - room, settling->free_kib);
+    uint64_t given = MIN(lacking - room - took, left_for(settling, claim));
 
     settling->overhead_room_kib -= room;
     settling->free_kib -= took;
+    settling->taken_kib += given;
+    settling->late_kib = saturating_sub(settling->late_kib, lacking - room - took - given);
     claim->room_kib += room;
     claim->took_kib += took;
-    claim->granted_kib = claim->booked_kib + saturating_sub(claim->room_kib + claim->took_kib, claim->overhead_kib);
-    take_from_others(settling, claim, lacking - room - took);
+    claim->given_kib += given;
 }
 
 static void
-begin_claim(Settling *settling, Claim *claim)
+serve_base(Settling *settling, Claim *claim)
 {
-    claim->granted_kib = claim->booked_kib;
-    claim->took_kib = claim->room_kib = claim->given_kib = claim->in_time_kib = claim->ahead_kib = 0;
-    claim->blocker_count = 0;
+    uint64_t before = in_time_of(settling, settling->taken_kib);
+
+    claim->took_kib = claim->room_kib = claim->given_kib = 0;
     if (claim->base_kib > 0 && !broken(FAULT_CLAIM_NO_BASE))
         serve(settling, claim, MIN(claim->base_kib, claim->need_kib));
+    claim->in_time_kib = in_time_of(settling, settling->taken_kib) - before;
 }
 
 static void
-finish_claim(Settling *settling, Claim *claim)
+serve_rest(Settling *settling, Claim *claim)
 {
     uint64_t lacking = lacking_of(claim, claim->need_kib);
-    uint64_t in_time;
+    uint64_t left = left_for(settling, claim);
+    bool in_vain;
 
-    look_round(settling, claim);
-    if (claim->all_or_nothing && claim->free_kib + claim->reclaimable_kib + settling->terms->tolerance_kib < lacking)
-        return;
-    if (broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < lacking)
-        return;
-    in_time = claim->in_time_kib;
-    serve(settling, claim, claim->need_kib);
-    claim->in_time_kib = in_time; /* what was served now has been looked at before */
+    claim->free_kib = claim->took_kib + claim->room_kib + settling->free_kib +
+                      MIN(claim->overhead_kib - claim->room_kib, settling->overhead_room_kib);
+    claim->buffers_kib = settling->late_kib + saturating_sub(settling->before_kib[FIRST_NEED], settling->taken_kib);
+    claim->reclaimable_kib = settling->late_kib + claim->given_kib + left;
+    claim->in_time_kib += in_time_of(settling, settling->taken_kib + left) - in_time_of(settling, settling->taken_kib);
+    claim->missing_kib = saturating_sub(lacking, claim->free_kib + claim->reclaimable_kib);
+    in_vain = claim->all_or_nothing && claim->missing_kib > settling->terms->tolerance_kib;
+    if (!in_vain && !(broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < lacking))
+        serve(settling, claim, claim->need_kib);
+    claim->granted_kib = claim->booked_kib + saturating_sub(claim->room_kib + claim->took_kib, claim->overhead_kib);
 }
 
 /* ---- who gives how much ---- */
 
-/* How much each of one priority keeps of what it could give. */
-typedef struct Level {
-    uint64_t kib;
-    uint64_t odd_kib; /* with kib they would give so much too much: the first of them keep 1 KiB more */
-} Level;
-
+/* What the claims took of a place. */
 static uint64_t
-given_above(const ClaimGiver *givers, size_t count, unsigned priority, Part part, uint64_t level_kib)
+taken_of(const Settling *settling, size_t place)
 {
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < count; i++)
-        if (pile_priority(&givers[i], part) == priority)
-            sum += saturating_sub(gaps_of(&givers[i]).parts_kib[part], level_kib);
-    return sum;
+    return saturating_sub(MIN(settling->taken_kib, settling->before_kib[place + 1]),
+                          MAX(settling->owed_kib, settling->before_kib[place]));
 }
 
-/* The level at which those of one priority give kib together. */
-static Level
-find_level(const ClaimGiver *givers, size_t count, unsigned priority, Part part, uint64_t kib)
-{
-    uint64_t low = 0;
-    uint64_t high = 0;
-
-    for (size_t i = 0; i < count; i++)
-        if (pile_priority(&givers[i], part) == priority)
-            high = MAX(high, gaps_of(&givers[i]).parts_kib[part]);
-    while (low < high) {
-        uint64_t level = low + (high - low + 1) / 2;
-
-        if (given_above(givers, count, priority, part, level) >= kib)
-            low = level;
-        else
-            high = level - 1;
-    }
-    return (Level){.kib = low, .odd_kib = given_above(givers, count, priority, part, low) - kib};
-}
-
-/* Fills levels by priority. */
+/*
+ * squeeze() has the givers of a place give all that stands there. Where the claims took only a part of it, the givers get the
+ * rest back here, up to the same level for all.
+ */
 static void
-find_levels(const Settling *settling, const ClaimGiver *givers, size_t count, Part part, Level *levels)
+hand_back(const Settling *settling, size_t place, ClaimGiver *givers, size_t count, SharingScratch *scratch)
 {
-    const Pile *pile = &settling->piles[part];
+    uint64_t taken = taken_of(settling, place);
+    uint64_t left = settling->before_kib[place + 1] - settling->before_kib[place] - taken;
+    Part part = (Part)(place / PRIORITIES);
+    size_t gaps = 0;
 
-    for (unsigned i = 0; i < PRIORITIES; i++) {
-        uint64_t taken = pile->all_kib[i] - pile->left_kib[i];
+    if (taken == 0 || left == 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t gap = place_of(&givers[i], part) == place ? gaps_of(&givers[i]).kib[part] : 0;
 
-        if (taken == 0)
-            levels[i] = (Level){.kib = UINT64_MAX};
-        else if (pile->left_kib[i] == 0)
-            levels[i] = (Level){.kib = 0};
-        else
-            levels[i] = find_level(givers, count, i, part, taken);
+        if (gap > 0)
+            scratch[gaps++] = (SharingScratch){.gap_kib = gap, .weight = 1, .index = (uint32_t)i};
     }
-}
-
-static uint64_t
-give(Level *level, uint64_t gap_kib)
-{
-    uint64_t gives = saturating_sub(gap_kib, level->kib);
-
-    if (gives > 0 && level->odd_kib > 0) {
-        level->odd_kib--;
-        gives--;
-    }
-    return gives;
+    sharing_fill(scratch, gaps, left);
+    for (size_t i = 0; i < gaps; i++)
+        givers[scratch[i].index].keep_kib += scratch[i].gap_kib;
 }
 
 static void
-squeeze(const Settling *settling, ClaimGiver *givers, size_t count)
+squeeze(const Settling *settling, ClaimGiver *givers, size_t count, SharingScratch *scratch)
 {
-    Level levels[PARTS][PRIORITIES];
-
-    for (Part part = 0; part < PARTS; part++)
-        find_levels(settling, givers, count, part, levels[part]);
+    if (settling->taken_kib == settling->owed_kib)
+        return;
     for (size_t i = 0; i < count; i++) {
         Gaps gaps = gaps_of(&givers[i]);
 
-        for (Part part = 0; part < PARTS; part++) {
-            unsigned priority = pile_priority(&givers[i], part);
-
-            givers[i].keep_kib -= give(&levels[part][priority], gaps.parts_kib[part]);
-        }
+        for (Part part = 0; part < PARTS; part++)
+            if (taken_of(settling, place_of(&givers[i], part)) > 0)
+                givers[i].keep_kib -= gaps.kib[part];
     }
+    for (size_t place = 0; place < PLACES; place++)
+        hand_back(settling, place, givers, count, scratch);
 }
 
 /* ---- who is in the way ---- */
 
-void
-claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, uint64_t kept_kib, int rule)
+/* Enters somebody where it belongs: those with most first, by name where they have as much. */
+static void
+add_blocker(Claim *claim, const char *name, uint64_t kept_kib, int rule)
 {
-    unsigned place = *count;
+    StartBlocker *blockers = claim->blockers;
+    unsigned place = claim->blocker_count;
 
     while (place > 0 &&
            (blockers[place - 1].kept_kib < kept_kib ||
@@ -343,46 +243,36 @@ claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, ui
         place--;
     if (kept_kib == 0 || place == START_BLOCKERS_MAX)
         return;
-    *count = MIN(*count + 1, START_BLOCKERS_MAX);
-    for (unsigned i = *count - 1; i > place; i--)
-        blockers[i] = blockers[i - 1];
+    claim->blocker_count = MIN(claim->blocker_count + 1, START_BLOCKERS_MAX);
+    memmove(&blockers[place + 1], &blockers[place], (claim->blocker_count - 1 - place) * sizeof *blockers);
     blockers[place] = (StartBlocker){.kept_kib = kept_kib, .rule = rule};
     g_strlcpy(blockers[place].name, name, NAME_BYTES);
 }
 
-/* Where Budget= is the limit, it is that which keeps memory from the guests; otherwise the host itself does. */
-void
-claims_add_host(StartBlocker *blockers, unsigned *count, const Budget *budget)
-{
-    if (budget->limit == BUDGET_BY_SETTING)
-        claims_add_blocker(blockers, count, "", budget->overhead_room_kib, START_BLOCK_BUDGET);
-    else
-        claims_add_blocker(blockers, count, "", budget->other_kib + budget->reserve_kib, START_BLOCK_HOST);
-}
-
 static void
-find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t count)
+find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t count, const ClaimTerms *terms)
 {
+    const Budget *budget = terms->budget;
     Claim *claim = &claims[index];
-    unsigned reach = reach_of(claim);
 
-    claim->blocker_count = 0;
     for (size_t i = 0; i < count; i++) {
         const ClaimGiver *giver = &givers[i];
         uint64_t least = MIN(giver->least_kib, giver->booked_kib);
+        bool ranks_higher = giver->priority > reach_of(claim) && giver->demand_kib > least;
 
-        if (strcmp(giver->uuid, claim->uuid) == 0)
-            continue;
-        if (priority_of(giver->priority) > reach && giver->demand_kib > least)
-            claims_add_blocker(claim->blockers, &claim->blocker_count, giver->name,
-                               MIN(giver->demand_kib, giver->booked_kib), START_BLOCK_PRIORITY);
-        else
-            claims_add_blocker(claim->blockers, &claim->blocker_count, giver->name, least, giver->kept_rule);
+        if (strcmp(giver->uuid, claim->uuid) != 0)
+            add_blocker(claim, giver->name, ranks_higher ? MIN(giver->demand_kib, giver->booked_kib) : least,
+                        ranks_higher ? (int)START_BLOCK_PRIORITY : giver->kept_rule);
     }
     for (size_t i = 0; i < index; i++)
-        claims_add_blocker(claim->blockers, &claim->blocker_count, claims[i].name,
-                           claims[i].took_kib + claims[i].given_kib,
-                           claims[i].start != SIZE_MAX ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
+        add_blocker(claim, claims[i].name, claims[i].took_kib + claims[i].given_kib,
+                    claims[i].start != SIZE_MAX ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
+    add_blocker(claim, "", terms->reserved_kib, START_BLOCK_AHEAD);
+    /* where Budget= is the limit, it is that which keeps memory from the guests; otherwise the host itself does */
+    if (budget != NULL && budget->limit == BUDGET_BY_SETTING)
+        add_blocker(claim, "", budget->overhead_room_kib, START_BLOCK_BUDGET);
+    else if (budget != NULL)
+        add_blocker(claim, "", budget->other_kib + budget->reserve_kib, START_BLOCK_HOST);
 }
 
 static int
@@ -400,29 +290,33 @@ compare_claims(const void *a, const void *b)
 }
 
 void
-claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_count, const ClaimTerms *terms)
+claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_count, const ClaimTerms *terms,
+              SharingScratch *scratch)
 {
     Settling settling = {.terms = terms, .free_kib = terms->free_kib, .overhead_room_kib = terms->overhead_room_kib};
     uint64_t ahead = 0;
 
     for (size_t i = 0; i < giver_count; i++)
-        add_giver(&settling, &givers[i]);
+        givers[i].keep_kib = givers[i].booked_kib;
     if (count == 0)
         return;
-    pay_debt(&settling);
+    line_up(&settling, givers, giver_count);
+    settling.owed_kib = settling.taken_kib = MIN(terms->owed_kib, settling.before_kib[PLACES]);
+    settling.late_kib = saturating_sub(settling.late_kib, terms->owed_kib - settling.owed_kib);
     if (!broken(FAULT_CLAIM_NO_ORDER))
         qsort(claims, count, sizeof *claims, compare_claims);
     for (size_t i = 0; i < count; i++)
-        begin_claim(&settling, &claims[i]);
+        serve_base(&settling, &claims[i]);
     for (size_t i = 0; i < count; i++) {
         Claim *claim = &claims[i];
 
         claim->ahead_kib = ahead;
-        finish_claim(&settling, claim);
+        serve_rest(&settling, claim);
         if (claim->all_or_nothing)
             ahead += claim->took_kib + claim->given_kib;
-        if (claim->start != SIZE_MAX && claim->free_kib + claim->reclaimable_kib < lacking_of(claim, claim->need_kib))
-            find_blockers(claims, i, givers, giver_count);
+        claim->blocker_count = 0;
+        if (claim->start != SIZE_MAX && claim->missing_kib > 0)
+            find_blockers(claims, i, givers, giver_count, terms);
     }
-    squeeze(&settling, givers, giver_count);
+    squeeze(&settling, givers, giver_count, scratch);
 }

@@ -9,13 +9,16 @@
  * Restarts come about whatever is granted to them: before all else each of them is served, in the same order, what it
  * can't do without (base_kib), so that none has to boot from its paging file alone.
  *
- * Others are squeezed for a claim in this order: what they are giving up anyway; what they do not even want; buffers, of the
- * lowest priority first, whatever the priorities; then, down to the minimum, of guests whose priority is not above the claim's, lowest first. Of
- * those with the same priority who has most to give gives first, until they have equally much left to give: so a small
- * start does not move everybody. Who may not be squeezed now (starting, stale, stuck, frozen) gives nothing.
+ * Others are squeezed for a claim in this order: what they are giving up anyway; what they do not even want; buffers,
+ * whatever their priority; then, down to the minimum, what guests need whose priority is not above the claim's. Of each, the
+ * lowest priority comes first, and of those with the same priority who has most to give gives first, until they have equally
+ * much left to give: so a small start does not move everybody. Who may not be squeezed now (starting, stale, stuck, frozen)
+ * gives nothing. What is owed is paid out of the same, before every claim, but nobody is squeezed for it here: the sharing
+ * sees to it.
  */
 
 #include "decide/ledger.h"
+#include "decide/sharing.h"
 
 /* What others have been told to give up is expected within this time. */
 #define CLAIM_PATIENCE_USEC (10 * USEC_PER_SEC)
@@ -36,7 +39,7 @@ typedef struct Claim {
     uint64_t asked_usec;
 
     /* filled by claims_settle */
-    uint64_t free_kib;        /* free memory when its turn came, as far as it may have it */
+    uint64_t free_kib;        /* free memory when its turn came, as far as it may have that */
     uint64_t took_kib;        /* free memory set aside for this claim, overhead included; later claims do not see it */
     uint64_t room_kib;        /* of its overhead: what went into the room that only overheads may have */
     uint64_t granted_kib;     /* of need: free memory covers it, overhead too; booked_kib included */
@@ -44,8 +47,9 @@ typedef struct Claim {
     uint64_t reclaimable_kib; /* what others could give up for it, after what those before it take */
     uint64_t buffers_kib;     /* part of that which nobody needs */
     uint64_t in_time_kib;     /* part of that which can be expected within CLAIM_PATIENCE_USEC */
-    uint64_t ahead_kib;       /* what whole claims before it take, whose starts may yet be refused */
-    StartBlocker blockers[START_BLOCKERS_MAX]; /* who keeps what it lacks; filled where reclaimable does not suffice */
+    uint64_t missing_kib;     /* what it needs, overhead included, beyond booked, free and reclaimable */
+    uint64_t ahead_kib;       /* what all_or_nothing claims before it take, whose starts may yet be refused */
+    StartBlocker blockers[START_BLOCKERS_MAX]; /* who keeps what is missing; for starts only */
     unsigned blocker_count;
 } Claim;
 
@@ -70,17 +74,14 @@ typedef struct ClaimTerms {
     uint64_t free_kib;
     uint64_t owed_kib;          /* committed beyond the budget: what others give up goes there first */
     uint64_t overhead_room_kib; /* memory besides, which only overheads may have (Budget= does not count them) */
-    uint64_t tolerance_kib;     /* a whole claim that lacks no more than this still stands in line */
+    uint64_t tolerance_kib;     /* an all_or_nothing claim that lacks no more than this still stands in line */
+    uint64_t reserved_kib;      /* booked for starts that are not among the givers: told as one blocker */
+    const Budget *budget;       /* what the host keeps from all guests, to be told as a blocker; NULL: not to be told */
 } ClaimTerms;
-
-/* Enters somebody who is in the way where it belongs: those with most first, by name where they have as much. */
-void claims_add_blocker(StartBlocker *blockers, unsigned *count, const char *name, uint64_t kept_kib, int rule);
-
-/* Enters the host itself. */
-void claims_add_host(StartBlocker *blockers, unsigned *count, const Budget *budget);
 
 /*
  * Serves the claims (sorts them), and works out how far the givers are to be squeezed. Depends on the order of neither
- * array, but for a KiB that can't be halved.
+ * array, but for a KiB that can't be halved. scratch has room for giver_count entries.
  */
-void claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_count, const ClaimTerms *terms);
+void claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_count, const ClaimTerms *terms,
+                   SharingScratch *scratch);

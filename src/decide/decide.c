@@ -70,13 +70,13 @@ make_room(DecideState *state, size_t count, size_t start_count)
     if (state->giver_capacity < count + start_count) {
         state->giver_capacity = MAX(count + start_count, state->giver_capacity * 2);
         state->givers = g_renew(ClaimGiver, state->givers, state->giver_capacity);
+        state->scratch = g_renew(SharingScratch, state->scratch, state->giver_capacity);
     }
     if (count <= state->capacity)
         return;
     state->capacity = MAX(count, state->capacity * 2);
     state->work = g_renew(Work, state->work, state->capacity);
     state->sharing = g_renew(SharingGuest, state->sharing, state->capacity);
-    state->scratch = g_renew(SharingScratch, state->scratch, state->capacity);
     state->sharers = g_renew(uint32_t, state->sharers, state->capacity);
     state->rate_guests = g_renew(uint32_t, state->rate_guests, state->capacity);
     state->calm = g_renew(CalmGuest, state->calm, state->capacity);

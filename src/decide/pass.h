@@ -65,8 +65,8 @@ struct DecideState {
     size_t capacity;
     Work *work;
     SharingGuest *sharing;
-    SharingScratch *scratch;
-    uint32_t *sharers; /* sharing[i] is guest sharers[i] */
+    SharingScratch *scratch; /* room for giver_capacity entries */
+    uint32_t *sharers;       /* sharing[i] is guest sharers[i] */
     CalmGuest *calm;
     ClaimGiver *givers; /* running guests, then starts that are booked */
     size_t giver_count;

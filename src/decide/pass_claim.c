@@ -60,7 +60,8 @@ giver_of(const Pass *pass, size_t i)
     const GuestSettings *settings = guest->settings;
     const Work *work = &pass->state->work[i];
     uint64_t booked = work->entry->booked_kib;
-    ClaimGiver giver = {.uuid = guest->uuid, .name = guest->name, .priority = settings->priority};
+    const GuestMemory *memory = memory_of(pass, i);
+    ClaimGiver giver = {.uuid = memory->uuid, .name = memory->name, .priority = settings->priority};
 
     if (work->entry->asked) {
         keeps_all(&giver, booked, START_BLOCK_AHEAD);
@@ -81,7 +82,7 @@ giver_of(const Pass *pass, size_t i)
         giver.least_kib = MAX(work->minimum_kib, work->least_kib);
         giver.demand_kib = pass->plan->guests[i].demand_kib;
         giver.want_kib = pass->plan->guests[i].want_kib;
-        giver.rate_kib = memory_of(pass, i)->stuck.rate_kib;
+        giver.rate_kib = memory->stuck.rate_kib;
         giver.kept_rule = work->least_kib > work->minimum_kib ? work->least_rule : PLAN_RULE_AT_MINIMUM;
     }
     return giver;
@@ -212,7 +213,8 @@ pass_book_starts(Pass *pass)
         const StartRequest *request = pass->snapshot->starts[i];
         LedgerEntry *entry = ledger_start(&pass->state->ledger, i);
 
-        uint64_t overhead = is_booked(request) && !broken(FAULT_RESERVED_BARE) ? admission_overhead(request) : 0;
+        uint64_t overhead =
+            is_booked(request) && !broken(FAULT_RESERVED_BARE) ? overhead_estimate(&request->settings) : 0;
 
         ledger_reserve(entry, broken(FAULT_RESERVED_NOT_BOOKED) ? 0 : request->booked_kib, overhead);
     }
@@ -236,9 +238,7 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
     state->rate_budget = pass->budget;
     state->rate_buffer_percent = pass->settings->buffer_percent;
     state->rate_terms = *terms;
-    state->rate_terms.free_kib = pass_free(pass);
-    state->rate_terms.owed_kib = saturating_sub(ledger_booked(&state->ledger), pass->budget.budget_kib);
-    state->rate_terms.overhead_room_kib = pass->budget.overhead_room_kib;
+    state->rate_terms.budget = &state->rate_budget;
 }
 
 /*
@@ -262,7 +262,6 @@ admission_terms(const Pass *pass)
         .valid = pass->snapshot->host.figures_valid,
         .certain = is_certain(pass),
         .observe = pass->observe,
-        .budget = &pass->budget,
         .tolerance_kib = pass->budget.limit == BUDGET_BY_SETTING ? 0 : hair,
         .now_usec = pass->now_usec,
     };
@@ -276,6 +275,7 @@ claim_terms(const Pass *pass, uint64_t tolerance_kib)
         .owed_kib = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib),
         .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
         .tolerance_kib = tolerance_kib,
+        .budget = &pass->budget,
     };
 }
 
@@ -335,10 +335,11 @@ pass_claim(Pass *pass)
     terms = claim_terms(pass, admission.tolerance_kib);
     for (size_t i = 0; i < pass->snapshot->start_count; i++)
         claim_start(pass, i, &admission);
-    claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms);
+    claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms, state->scratch);
     for (size_t i = 0; i < state->claim_count; i++)
         take_claim(pass, i, &admission);
     cap_givers(pass);
+    terms = claim_terms(pass, 0);
     remember_rest(pass, &terms);
     pass_show_budget(pass);
 }

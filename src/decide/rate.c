@@ -6,22 +6,15 @@
 /* With less than this part of its demand a guest suffers. */
 #define SUFFERS_PERCENT 75
 
-/* Whether it would have its buffer as well, from free memory. */
-static bool
-has_buffer(const DecideState *state, const StartRating *rating)
-{
-    uint64_t buffer = percent_of(rating->startup_kib, state->rate_buffer_percent);
-
-    return rating->needed_kib + buffer <= rating->free_kib;
-}
-
 static unsigned
 count_stars(const DecideState *state, const StartRating *rating, bool somebody_suffers)
 {
+    uint64_t buffer = percent_of(rating->startup_kib, state->rate_buffer_percent);
+
     if (rating->missing_kib > 0)
         return 0;
     if (rating->needed_kib <= rating->free_kib)
-        return has_buffer(state, rating) ? 5 : 4;
+        return rating->needed_kib + buffer <= rating->free_kib ? 5 : 4;
     if (rating->needed_kib <= rating->free_kib + rating->buffers_kib)
         return 3;
     return somebody_suffers ? 1 : 2;
@@ -39,22 +32,6 @@ compare_squeezes(const void *a, const void *b)
     return strcmp(first->uuid, second->uuid);
 }
 
-/* The names in the state's givers are the last snapshot's and may be gone: those that are remembered are used. */
-static ClaimGiver *
-copy_givers(const DecideState *state)
-{
-    ClaimGiver *givers = g_new(ClaimGiver, MAX(state->rate_givers, 1));
-
-    for (size_t i = 0; i < state->rate_givers; i++) {
-        const GuestMemory *memory = &state->memories.guests[state->rate_guests[i]];
-
-        givers[i] = state->givers[i];
-        givers[i].uuid = memory->uuid;
-        givers[i].name = memory->name;
-    }
-    return givers;
-}
-
 void
 decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, uint32_t priority, StartRating *rating)
 {
@@ -67,23 +44,24 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
                    .overhead_kib = overhead_estimate(&settings),
                    .priority = priority};
     ClaimTerms terms = state->rate_terms;
-    g_autofree ClaimGiver *givers = NULL;
     bool somebody_suffers = false;
 
     *rating = (StartRating){.startup_kib = startup_kib, .priority = priority};
     if (!state->rate_known)
         return;
-    givers = copy_givers(state);
-    /* what is told after the claims were settled may have taken some of what they left */
+    /* what was told after the claims were settled may have taken some of what they left */
     terms.free_kib = MIN(terms.free_kib, plan->free_kib);
-    claims_settle(&claim, 1, givers, state->rate_givers, &terms);
+    terms.reserved_kib = plan->reserved_kib;
+    claims_settle(&claim, 1, state->givers, state->rate_givers, &terms, state->scratch);
     rating->needed_kib = claim.need_kib + claim.overhead_kib;
     rating->free_kib = claim.free_kib;
     rating->buffers_kib = claim.buffers_kib;
     rating->demand_kib = claim.reclaimable_kib - claim.buffers_kib;
-    rating->missing_kib = saturating_sub(rating->needed_kib, claim.free_kib + claim.reclaimable_kib);
+    rating->missing_kib = claim.missing_kib;
+    rating->blocker_count = claim.blocker_count;
+    memcpy(rating->blockers, claim.blockers, sizeof rating->blockers);
     for (size_t i = 0; i < state->rate_givers; i++) {
-        const ClaimGiver *giver = &givers[i];
+        const ClaimGiver *giver = &state->givers[i];
         StartSqueeze squeeze = {.name = (char *)giver->name,
                                 .assigned_kib = giver->booked_kib,
                                 .target_kib = giver->keep_kib,
@@ -97,11 +75,5 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
     }
     if (rating->squeezes != NULL)
         g_array_sort(rating->squeezes, compare_squeezes);
-    if (rating->missing_kib > 0) {
-        rating->blocker_count = claim.blocker_count;
-        memcpy(rating->blockers, claim.blockers, sizeof rating->blockers);
-        claims_add_blocker(rating->blockers, &rating->blocker_count, "", plan->reserved_kib, START_BLOCK_AHEAD);
-        claims_add_host(rating->blockers, &rating->blocker_count, &state->rate_budget);
-    }
     rating->stars = count_stars(state, rating, somebody_suffers);
 }

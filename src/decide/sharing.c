@@ -73,50 +73,55 @@ give(SharingGuest *guest, uint64_t kib, PlanStage stage)
     guest->stage = stage;
 }
 
-/* Gives left_kib, which does not suffice for all the gaps of this stage. */
-static void
-fill_partly(SharingGuest *guests, size_t count, uint64_t left_kib, PlanStage stage, SharingScratch *entries)
+void
+sharing_fill(SharingScratch *entries, size_t count, uint64_t left_kib)
 {
-    size_t gaps = 0;
-    size_t first_short = 0;
     uint64_t weights = 0;
     uint64_t remainder;
+    size_t first_short = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        uint64_t gap = level_of(&guests[i], stage) - guests[i].target_kib;
-
-        if (gap == 0)
-            continue;
-        entries[gaps++] = (SharingScratch){.gap_kib = gap, .weight = guests[i].weight, .index = (uint32_t)i};
-        weights += guests[i].weight;
-    }
-    sort_entries(entries, gaps);
+    for (size_t i = 0; i < count; i++)
+        weights += entries[i].weight;
+    sort_entries(entries, count);
 
     /* Those whose gap lies below the level are filled; each of them raises the level of the rest. */
-    while (first_short < gaps) {
+    while (first_short < count) {
         const SharingScratch *entry = &entries[first_short];
 
         if ((Wide)entry->gap_kib * weights > (Wide)left_kib * entry->weight)
             break;
-        give(&guests[entry->index], entry->gap_kib, stage);
         left_kib -= entry->gap_kib;
         weights -= entry->weight;
         first_short++;
     }
 
+    /* What the others get is less than their gap, so one more fits always. */
     remainder = left_kib;
-    for (size_t i = first_short; i < gaps; i++) {
-        SharingScratch *entry = &entries[i];
-
-        /* from here on gap_kib is what it gets; it is less than the gap, so one more fits always */
-        entry->gap_kib = (uint64_t)((Wide)left_kib * entry->weight / weights);
-        remainder -= entry->gap_kib;
-        give(&guests[entry->index], entry->gap_kib, stage);
+    for (size_t i = first_short; i < count; i++) {
+        entries[i].gap_kib = (uint64_t)((Wide)left_kib * entries[i].weight / weights);
+        remainder -= entries[i].gap_kib;
     }
     if (broken(FAULT_FORGET_REMAINDERS))
         return;
-    for (size_t i = first_short; i < gaps && remainder > 0; i++, remainder--)
-        give(&guests[entries[i].index], 1, stage);
+    for (size_t i = first_short; i < count && remainder > 0; i++, remainder--)
+        entries[i].gap_kib++;
+}
+
+/* Gives left_kib, which does not suffice for all the gaps of this stage. */
+static void
+fill_partly(SharingGuest *guests, size_t count, uint64_t left_kib, PlanStage stage, SharingScratch *entries)
+{
+    size_t gaps = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t gap = level_of(&guests[i], stage) - guests[i].target_kib;
+
+        if (gap > 0)
+            entries[gaps++] = (SharingScratch){.gap_kib = gap, .weight = guests[i].weight, .index = (uint32_t)i};
+    }
+    sharing_fill(entries, gaps, left_kib);
+    for (size_t i = 0; i < gaps; i++)
+        give(&guests[entries[i].index], entries[i].gap_kib, stage);
 }
 
 void

@@ -24,7 +24,7 @@ typedef struct SharingGuest {
 
 /* Room to work in, one per guest. */
 typedef struct SharingScratch {
-    uint64_t gap_kib;
+    uint64_t gap_kib; /* what is lacking; after sharing_fill: what it gets of that */
     uint32_t weight;
     uint32_t index;
 } SharingScratch;
@@ -39,8 +39,14 @@ typedef struct SharingResult {
 } SharingResult;
 
 /*
+ * Fills gaps with left_kib, all to the same level by their weights: a gap that lies below the level is filled. Orders the
+ * entries.
+ */
+void sharing_fill(SharingScratch *entries, size_t count, uint64_t left_kib);
+
+/*
  * Shares budget_kib among guests, in their order where units are left over, so the same arrays give the
- * same targets. scratch has room for count entries. faults: bits of faults.h, 0 in the product.
+ * same targets. scratch has room for count entries.
  */
 void sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, bool give_away, SharingScratch *scratch,
                    SharingResult *result);

@@ -47,8 +47,7 @@ bench_init(Bench *bench)
         .waiting = true,
     };
     bench->budget = (Budget){.reserve_kib = 600 * MIB, .other_kib = 400 * MIB, .limit = BUDGET_BY_TOTAL};
-    bench->terms = (AdmissionTerms){
-        .settings = bench->settings, .valid = true, .certain = true, .budget = &bench->budget, .now_usec = ASKED};
+    bench->terms = (AdmissionTerms){.settings = bench->settings, .valid = true, .certain = true, .now_usec = ASKED};
     bench->giver = (ClaimGiver){.uuid = "g", .name = "db", .priority = 50, .kept_rule = PLAN_RULE_AT_MINIMUM};
 }
 
@@ -61,19 +60,22 @@ bench_clear(Bench *bench)
 static uint64_t
 needed(const Bench *bench)
 {
-    return bench->request.need_kib + admission_overhead(&bench->request);
+    return bench->request.need_kib + overhead_estimate(&bench->request.settings);
 }
 
 /* free, and what db has beyond the 300 MiB it must be left with */
 static StartVerdict
 judge(Bench *bench, uint64_t free_kib, uint64_t beyond_kib)
 {
-    bench->claim_terms = (ClaimTerms){.free_kib = free_kib, .tolerance_kib = bench->terms.tolerance_kib};
+    SharingScratch scratch;
+
+    bench->claim_terms =
+        (ClaimTerms){.free_kib = free_kib, .tolerance_kib = bench->terms.tolerance_kib, .budget = &bench->budget};
     bench->giver.least_kib = 300 * MIB;
     bench->giver.booked_kib = bench->giver.told_kib = 300 * MIB + beyond_kib;
     bench->claim = (Claim){.guest = SIZE_MAX};
     admission_claim(&bench->request, &bench->terms, &bench->claim);
-    claims_settle(&bench->claim, 1, &bench->giver, 1, &bench->claim_terms);
+    claims_settle(&bench->claim, 1, &bench->giver, 1, &bench->claim_terms, &scratch);
     admission_judge(&bench->request, &bench->claim, &bench->terms, &bench->plan);
     return bench->plan.verdict;
 }
@@ -285,7 +287,7 @@ figures_add_up_and_name_who_is_in_the_way(void **state)
 
     bench_init(&bench);
     assert_int_equal(judge(&bench, 100 * MIB, 200 * MIB), START_REFUSED);
-    assert_int_equal(bench.plan.overhead_kib, admission_overhead(&bench.request));
+    assert_int_equal(bench.plan.overhead_kib, overhead_estimate(&bench.request.settings));
     assert_int_equal(bench.plan.needed_kib, NEED + bench.plan.overhead_kib);
     assert_int_equal(bench.plan.free_kib, 100 * MIB);
     assert_int_equal(bench.plan.reclaimable_kib, 200 * MIB);

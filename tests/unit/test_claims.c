@@ -61,7 +61,9 @@ add_giver(Case *test, uint64_t booked, uint64_t demand, uint64_t least, uint32_t
 static void
 settle(Case *test)
 {
-    claims_settle(test->claims, test->count, test->givers, test->giver_count, &test->terms);
+    SharingScratch scratch[MOST];
+
+    claims_settle(test->claims, test->count, test->givers, test->giver_count, &test->terms, scratch);
 }
 
 static const Claim *
@@ -343,6 +345,21 @@ what_is_owed_is_not_reclaimable(void **state)
     assert_int_equal(test.givers[0].keep_kib, 1000 * MIB);
 }
 
+/* 1800 MiB can be had; 500 MiB of them are owed, and the sharing takes those. */
+static void
+nobody_is_squeezed_for_what_is_owed(void **state)
+{
+    Case test = {.terms = {.owed_kib = 500 * MIB}};
+
+    add_claim(&test, 1300 * MIB, 50);
+    add_giver(&test, 1000 * MIB, 100 * MIB, 100 * MIB, 50);
+    add_giver(&test, 1000 * MIB, 100 * MIB, 100 * MIB, 50);
+    settle(&test);
+    assert_int_equal(test.claims[0].given_kib, 1300 * MIB);
+    assert_int_equal(test.givers[0].keep_kib, 350 * MIB);
+    assert_int_equal(test.givers[1].keep_kib, 350 * MIB);
+}
+
 static void
 who_is_in_the_way_is_told_largest_first(void **state)
 {
@@ -365,6 +382,31 @@ who_is_in_the_way_is_told_largest_first(void **state)
     assert_string_equal(claim->blockers[3].name, "g04");
 }
 
+static void
+who_stands_before_and_the_host_are_in_the_way_too(void **state)
+{
+    const Budget budget = {.limit = BUDGET_BY_TOTAL, .other_kib = 100 * MIB, .reserve_kib = 50 * MIB};
+    Case test = {.terms = {.free_kib = 600 * MIB, .reserved_kib = 300 * MIB, .budget = &budget}};
+    const Claim *claim = &test.claims[2];
+
+    add_claim(&test, 400 * MIB, 90);
+    add_claim(&test, 200 * MIB, 80)->start = SIZE_MAX;
+    add_claim(&test, 500 * MIB, 70);
+    settle(&test);
+    assert_int_equal(claim->missing_kib, 500 * MIB);
+    assert_int_equal(claim->blocker_count, 4);
+    assert_string_equal(claim->blockers[0].name, "c00");
+    assert_int_equal(claim->blockers[0].kept_kib, 400 * MIB);
+    assert_int_equal(claim->blockers[0].rule, START_BLOCK_AHEAD);
+    assert_string_equal(claim->blockers[1].name, "");
+    assert_int_equal(claim->blockers[1].kept_kib, 300 * MIB);
+    assert_int_equal(claim->blockers[1].rule, START_BLOCK_AHEAD);
+    assert_string_equal(claim->blockers[2].name, "c01");
+    assert_int_equal(claim->blockers[2].rule, PLAN_RULE_RESTART);
+    assert_int_equal(claim->blockers[3].kept_kib, 150 * MIB);
+    assert_int_equal(claim->blockers[3].rule, START_BLOCK_HOST);
+}
+
 /* ---- over random cases ---- */
 
 static uint64_t
@@ -383,6 +425,7 @@ make_random(Case *test, uint64_t *seed)
     size_t givers = next_random(seed) % MOST;
 
     *test = (Case){.terms = {.free_kib = next_random(seed) % 4 * (next_random(seed) % (500 * MIB)),
+                             .owed_kib = next_random(seed) % 3 == 0 ? next_random(seed) % (2000 * MIB) : 0,
                              .overhead_room_kib = next_random(seed) % 3 == 0 ? next_random(seed) % (100 * MIB) : 0}};
     for (size_t i = 0; i < claims; i++) {
         Claim *claim = add_claim(test, next_random(seed) % (2000 * MIB), (uint32_t)(next_random(seed) % 5 * 25));
@@ -562,7 +605,9 @@ main(void)
         cmocka_unit_test(what_comes_nobody_knows_when_is_hoped_for_and_taken_last),
         cmocka_unit_test(slow_guest_gives_in_time_what_its_rate_allows),
         cmocka_unit_test(what_is_owed_is_not_reclaimable),
+        cmocka_unit_test(nobody_is_squeezed_for_what_is_owed),
         cmocka_unit_test(who_is_in_the_way_is_told_largest_first),
+        cmocka_unit_test(who_stands_before_and_the_host_are_in_the_way_too),
         cmocka_unit_test(properties_hold_over_random_cases),
         cmocka_unit_test(order_of_the_arrays_does_not_matter),
     };

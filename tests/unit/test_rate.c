@@ -135,6 +135,21 @@ rating_needs_nothing_of_the_snapshot(void **state)
 }
 
 static void
+starts_that_are_booked_are_in_the_way(void **state)
+{
+    FakeWorld *world = settled_world();
+    Plan plan = world->plan;
+    g_auto(StartRating) rating = {0};
+
+    plan.reserved_kib = 20 * GIB;
+    decide_rate(world->state, &plan, 64 * GIB, 40, &rating);
+    assert_string_equal(rating.blockers[0].name, "");
+    assert_int_equal(rating.blockers[0].kept_kib, 20 * GIB);
+    assert_int_equal(rating.blockers[0].rule, START_BLOCK_AHEAD);
+    world_free(world);
+}
+
+static void
 asking_changes_nothing(void **state)
 {
     FakeWorld *asked = settled_world();
@@ -179,6 +194,7 @@ main(void)
         cmocka_unit_test(five_stars_are_for_who_has_a_buffer_too),
         cmocka_unit_test(who_would_be_squeezed_is_told_with_how_far),
         cmocka_unit_test(rating_needs_nothing_of_the_snapshot),
+        cmocka_unit_test(starts_that_are_booked_are_in_the_way),
         cmocka_unit_test(asking_changes_nothing),
         cmocka_unit_test(before_the_first_plan_all_is_nothing),
     };
