@@ -124,10 +124,14 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
         memory->let_go = false;
         return false;
     }
+    /* reset as one that is nobody's, it owes nothing to what it was told before */
+    if (memory->begins)
+        memory->told = false;
     if (memory->let_go || !memory->told || observe || settings->bar != BALLOON_USABLE || broken(FAULT_DROP_SQUEEZED))
         return false;
     /* not before its balloon holds it: one that boots under its limit would have nothing that does */
     memory->let_go = guest->target_known && !guest->target_pending && target_kib >= settings->startup_kib &&
+                     guest->actual_kib <= target_kib + stuck_tolerance(target_kib) &&
                      memory->belief.state != BELIEF_BOOTING;
     return !memory->let_go;
 }

@@ -272,6 +272,8 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
 
+    if (work->let_go && work->target_kib >= settings->startup_kib)
+        return 0; /* its balloon is on the way */
     if (work->standing.rule == PLAN_RULE_LET_GO)
         return work->entry->granted_kib > work->target_kib
                    ? MIN(pages_down(work->entry->granted_kib), settings->startup_kib)
