@@ -161,6 +161,14 @@ is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEn
            guest->actual_kib > entry->granted_kib + stuck_tolerance(entry->granted_kib);
 }
 
+/* It has come back with less than its balloon leaves it, which nobody has granted it yet. */
+static bool
+lacks_its_size(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEntry *entry)
+{
+    return memory->restart != RESTART_NONE && paging_file(guest) == NULL &&
+           entry->granted_kib < MIN(guest->actual_kib, guest->target_kib);
+}
+
 static void
 book_guest(Pass *pass, size_t i)
 {
@@ -170,6 +178,7 @@ book_guest(Pass *pass, size_t i)
     Work *work = &pass->state->work[i];
     LedgerEntry *entry = ledger_guest(&pass->state->ledger, i);
     uint64_t overhead, enforced;
+    bool lacks;
 
     *work = (Work){.entry = entry, .share_rule = PLAN_RULE_COUNT};
     work->minimum_kib = MIN(settings->minimum_kib + guest->unseen_kib, settings->maximum_kib);
@@ -209,10 +218,12 @@ book_guest(Pass *pass, size_t i)
                                .interval_usec = pass->settings->interval_usec,
                                .now_usec = pass->now_usec},
                 &work->standing);
-    work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL) &&
+    lacks = work->held && !work->standing.is_void && lacks_its_size(memory, guest, entry);
+    work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL || lacks) &&
                     work->standing.trust != LEDGER_TRUSTS_FULL;
     ledger_book(entry, &(LedgerLook){.guest = guest,
-                                     .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
+                                     .trust = work->limited && !lacks ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
+                                     .lacks = lacks,
                                      /* one that shares is told a target in a moment, and is bounded by that */
                                      .unbounded = guest->target_unbounded && !pass->observe &&
                                                   work->standing.part == PART_SHARES,

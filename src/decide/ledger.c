@@ -168,7 +168,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     const GuestSettings *settings = guest->settings;
     bool held = look->enforced_kib != UINT64_MAX;
     /* what is known of a target that is not bounded is the balloon's size, and nobody granted that */
-    uint64_t given = guest->target_unbounded ? 0 : look->target_kib;
+    uint64_t given = guest->target_unbounded || look->lacks ? 0 : look->target_kib;
     uint64_t may;
 
     if (!entry->asked)
