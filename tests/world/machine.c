@@ -278,8 +278,8 @@ live(World *world, Seat *seat)
         return;
     /* of what somebody else told its balloon nobody can keep it */
     if (!machine->foreign)
-        world_break(world, seat, "dies of its balloon: it needs %.0f MiB and sees %.0f of %.0f",
-                    MIB(machine->need_kib), MIB(visible(machine)), MIB(machine_ram(machine)));
+        world_break(world, seat, "dies of its balloon: it needs %.0f MiB and sees %.0f of %.0f", MIB(machine->need_kib),
+                    MIB(visible(machine)), MIB(machine_ram(machine)));
     virsh_reset(world, seat);
 }
 
