@@ -111,6 +111,8 @@ target_to_book(GuestMemory *memory, const GuestSnapshot *guest)
     memory->target_kib = guest->target_kib;
     if (guest->asked_usec >= guest->target_usec || broken(FAULT_TARGET_UNDER_WAY))
         memory->lowered_kib = 0;
+    if (guest->asked_usec >= guest->target_usec && !guest->target_pending)
+        memory->unseen_kib = memory->told_unseen_kib;
     return MAX(guest->target_kib, memory->lowered_kib);
 }
 
@@ -127,8 +129,8 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
     if (memory->let_go || !memory->told || observe || settings->bar != BALLOON_USABLE || broken(FAULT_DROP_SQUEEZED))
         return false;
     /* not before its balloon holds it: one that boots under its limit would have nothing that does */
-    memory->let_go = guest->target_known && !guest->target_pending && target_kib >= settings->startup_kib &&
-                     memory->belief.state != BELIEF_BOOTING;
+    memory->let_go = guest->target_known && !guest->target_pending &&
+                     target_kib >= settings->startup_kib + guest->unseen_kib && memory->belief.state != BELIEF_BOOTING;
     return !memory->let_go;
 }
 
@@ -154,7 +156,7 @@ static bool
 is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEntry *entry)
 {
     return memory->belief.state != BELIEF_GOOD || paging_file(guest) != NULL ||
-           guest->actual_kib > entry->granted_kib + stuck_tolerance(entry->granted_kib);
+           guest->actual_kib > entry->granted_kib + guest->unseen_kib + stuck_tolerance(entry->granted_kib);
 }
 
 static void
@@ -193,7 +195,7 @@ book_guest(Pass *pass, size_t i)
     work->held = enforced != UINT64_MAX;
     belief_look(&memory->belief, &memory->stuck, guest,
                 &(BeliefTerms){.target_kib = guest->target_known ? guest->target_kib : guest->actual_kib,
-                               .granted_kib = entry->granted_kib,
+                               .granted_kib = entry->granted_kib + guest->unseen_kib,
                                .held = work->held,
                                .let_go = work->let_go,
                                .let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed &&
@@ -207,12 +209,16 @@ book_guest(Pass *pass, size_t i)
                 &work->standing);
     work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL) &&
                     work->standing.trust != LEDGER_TRUSTS_FULL;
+    if (work->held && work->standing.trust == LEDGER_TRUSTS_BALLOON)
+        work->unseen_kib = guest->unseen_kib;
     ledger_book(entry, &(LedgerLook){.guest = guest,
                                      .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
                                      /* one that shares is told a target in a moment, and is bounded by that */
                                      .unbounded = guest->target_unbounded && !pass->observe &&
                                                   work->standing.part == PART_SHARES,
                                      .target_kib = target_to_book(memory, guest),
+                                     .target_unseen_kib = memory->unseen_kib,
+                                     .unseen_kib = work->unseen_kib,
                                      .overhead_kib = overhead,
                                      .resident_kib = memory->overhead.resident_kib,
                                      .slack_kib = work->slack_kib,
@@ -321,15 +327,17 @@ uint64_t
 pass_shared(const Pass *pass)
 {
     uint64_t others = ledger_booked(&pass->state->ledger) + pass->given_kib;
+    uint64_t unseen = 0; /* their targets contain it, and what is booked does not */
 
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const Work *work = &pass->state->work[i];
 
-        if (is_counted_on(work))
-            others -=
-                work->entry->booked_kib - MIN(pass->snapshot->guests[i].settings->fixed_kib, work->entry->booked_kib);
+        if (!is_counted_on(work))
+            continue;
+        unseen += work->unseen_kib;
+        others -= work->entry->booked_kib - MIN(pass->snapshot->guests[i].settings->fixed_kib, work->entry->booked_kib);
     }
-    return saturating_sub(pass->budget.budget_kib, others);
+    return saturating_sub(pass->budget.budget_kib + unseen, others);
 }
 
 void
