@@ -111,6 +111,8 @@ target_to_book(GuestMemory *memory, const GuestSnapshot *guest)
     memory->target_kib = guest->target_kib;
     if (guest->asked_usec >= guest->target_usec || broken(FAULT_TARGET_UNDER_WAY))
         memory->lowered_kib = 0;
+    if (guest->asked_usec >= guest->target_usec && !guest->target_pending)
+        memory->unseen_kib = memory->told_unseen_kib;
     return MAX(guest->target_kib, memory->lowered_kib);
 }
 
@@ -130,7 +132,8 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
     if (memory->let_go || !memory->told || observe || settings->bar != BALLOON_USABLE || broken(FAULT_DROP_SQUEEZED))
         return false;
     /* not before its balloon holds it: one that boots under its limit would have nothing that does */
-    memory->let_go = guest->target_known && !guest->target_pending && target_kib >= settings->startup_kib &&
+    memory->let_go = guest->target_known && !guest->target_pending &&
+                     target_kib >= settings->startup_kib + guest->unseen_kib &&
                      guest->actual_kib <= target_kib + stuck_tolerance(target_kib) &&
                      memory->belief.state != BELIEF_BOOTING;
     return !memory->let_go;
@@ -158,7 +161,7 @@ static bool
 is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEntry *entry)
 {
     return memory->belief.state != BELIEF_GOOD || paging_file(guest) != NULL ||
-           guest->actual_kib > entry->granted_kib + stuck_tolerance(entry->granted_kib);
+           guest->actual_kib > entry->granted_kib + guest->unseen_kib + stuck_tolerance(entry->granted_kib);
 }
 
 /* It has come back with less than its balloon leaves it, which nobody has granted it yet. */
@@ -166,7 +169,7 @@ static bool
 lacks_its_size(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEntry *entry)
 {
     return memory->restart != RESTART_NONE && paging_file(guest) == NULL &&
-           entry->granted_kib < MIN(guest->actual_kib, guest->target_kib);
+           entry->granted_kib + guest->unseen_kib < MIN(guest->actual_kib, guest->target_kib);
 }
 
 static void
@@ -206,7 +209,7 @@ book_guest(Pass *pass, size_t i)
     work->held = enforced != UINT64_MAX;
     belief_look(&memory->belief, &memory->stuck, guest,
                 &(BeliefTerms){.target_kib = guest->target_known ? guest->target_kib : guest->actual_kib,
-                               .granted_kib = entry->granted_kib,
+                               .granted_kib = entry->granted_kib + guest->unseen_kib,
                                .held = work->held,
                                .let_go = work->let_go,
                                .let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed &&
@@ -221,6 +224,8 @@ book_guest(Pass *pass, size_t i)
     lacks = work->held && !work->standing.is_void && lacks_its_size(memory, guest, entry);
     work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL || lacks) &&
                     work->standing.trust != LEDGER_TRUSTS_FULL;
+    if (work->held && work->standing.trust == LEDGER_TRUSTS_BALLOON)
+        work->unseen_kib = guest->unseen_kib;
     ledger_book(entry, &(LedgerLook){.guest = guest,
                                      .trust = work->limited && !lacks ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
                                      .lacks = lacks,
@@ -228,6 +233,8 @@ book_guest(Pass *pass, size_t i)
                                      .unbounded = guest->target_unbounded && !pass->observe &&
                                                   work->standing.part == PART_SHARES,
                                      .target_kib = target_to_book(memory, guest),
+                                     .target_unseen_kib = memory->unseen_kib,
+                                     .unseen_kib = work->unseen_kib,
                                      .overhead_kib = overhead,
                                      .resident_kib = memory->overhead.resident_kib,
                                      .slack_kib = work->slack_kib,
@@ -336,15 +343,17 @@ uint64_t
 pass_shared(const Pass *pass)
 {
     uint64_t others = ledger_booked(&pass->state->ledger) + pass->given_kib;
+    uint64_t unseen = 0; /* their targets contain it, and what is booked does not */
 
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const Work *work = &pass->state->work[i];
 
-        if (is_counted_on(work))
-            others -=
-                work->entry->booked_kib - MIN(pass->snapshot->guests[i].settings->fixed_kib, work->entry->booked_kib);
+        if (!is_counted_on(work))
+            continue;
+        unseen += work->unseen_kib;
+        others -= work->entry->booked_kib - MIN(pass->snapshot->guests[i].settings->fixed_kib, work->entry->booked_kib);
     }
-    return saturating_sub(pass->budget.budget_kib, others);
+    return saturating_sub(pass->budget.budget_kib + unseen, others);
 }
 
 void

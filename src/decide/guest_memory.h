@@ -46,11 +46,13 @@ typedef struct GuestMemory {
     bool told; /* told_kib was told in an earlier tick of this run */
     uint64_t told_kib;
     uint64_t told_usec;
-    uint64_t target_kib;  /* in the last tick: the largest that might be in force */
-    uint64_t lowered_kib; /* it was that much, and its size has not been asked for since; 0: it has */
-    uint64_t shrunk_usec; /* it was last told less than it had; 0: not in this run */
-    bool arrived;         /* its balloon has come to its target since that was told */
-    bool let_go;          /* no longer managed, and it has its startup memory back */
+    uint64_t target_kib;      /* in the last tick: the largest that might be in force */
+    uint64_t told_unseen_kib; /* part of told_kib that it did not see then, and was not booked */
+    uint64_t unseen_kib;      /* the same of target_kib: of all targets that might be in force */
+    uint64_t lowered_kib;     /* it was that much, and its size has not been asked for since; 0: it has */
+    uint64_t shrunk_usec;     /* it was last told less than it had; 0: not in this run */
+    bool arrived;             /* its balloon has come to its target since that was told */
+    bool let_go;              /* no longer managed, and it has its startup memory back */
 } GuestMemory;
 
 typedef struct GuestMemories {

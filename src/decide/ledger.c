@@ -161,6 +161,14 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
     }
 }
 
+/* What its balloon leaves it of what it sees. Where that is less than its minimum it is told more in a moment. */
+static uint64_t
+seen_of(const LedgerEntry *entry, const LedgerLook *look)
+{
+    return MAX(saturating_sub(entry->balloon_kib, look->unseen_kib),
+               MIN(look->guest->settings->minimum_kib, entry->balloon_kib));
+}
+
 void
 ledger_book(LedgerEntry *entry, const LedgerLook *look)
 {
@@ -177,6 +185,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     entry->fixed_kib = settings->fixed_kib;
     entry->resident_kib = look->resident_kib;
     entry->slack_kib = 0;
+    entry->enforced_kib = look->enforced_kib;
     entry->balloon_kib = balloon_of(entry, look);
     if (look->trust == LEDGER_TRUSTS_FULL) {
         entry->granted_kib = entry->balloon_kib;
@@ -186,7 +195,8 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     } else {
         /* what is granted follows the balloon down; up only where nothing holds it, or with what it brings */
         if (look->trust == LEDGER_TRUSTS_BALLOON && held && !broken(FAULT_FOLLOW_BALLOON))
-            entry->granted_kib = MIN(entry->balloon_kib, MAX(entry->granted_kib, given));
+            entry->granted_kib =
+                MIN(seen_of(entry, look), MAX(entry->granted_kib, saturating_sub(given, look->target_unseen_kib)));
         else if (look->trust != LEDGER_TRUSTS_NOTHING || !held)
             entry->granted_kib = entry->balloon_kib;
         if (look->unheld)
@@ -219,11 +229,13 @@ ledger_grant(LedgerEntry *entry, uint64_t kib)
 }
 
 void
-ledger_tell(LedgerEntry *entry, uint64_t target_kib)
+ledger_tell(LedgerEntry *entry, uint64_t target_kib, uint64_t unseen_kib)
 {
     entry->balloon_kib = MAX(entry->balloon_kib, target_kib);
-    entry->granted_kib = MAX(entry->granted_kib, target_kib);
-    entry->booked_kib = MAX(entry->booked_kib, target_kib + entry->fixed_kib);
+    entry->granted_kib = MAX(entry->granted_kib, saturating_sub(target_kib, unseen_kib));
+    /* a limit that is not down at what is granted yet lets it hold what it does not see */
+    entry->booked_kib =
+        MAX(entry->booked_kib, MIN(target_kib, MAX(entry->granted_kib, entry->enforced_kib)) + entry->fixed_kib);
 }
 
 void

@@ -10,7 +10,8 @@
  * every target that may be in force. And it may hold what memory.high lets it have, where a limit is seen in force. It is
  * booked at the smaller of the two. What it was *granted* is where the two meet: targets that were told, what was booked for
  * its start, what it had when it was taken over; a limit is kept at that (limit.h). So a balloon that grows by itself, or
- * that means nothing after a reset, is held back at what was granted, and costs nobody else anything.
+ * that means nothing after a reset, is held back at what was granted, and costs nobody else anything. Nor does memory that a
+ * guest's kernel does not see (snapshot.h, unseen_kib) while a limit holds the guest: its balloon counts it, and its entry does not.
  *
  * Rule G: an entry is raised only while the sum of all entries plus the raise fits the budget (budget.h). Rule S: lowering a
  * target is always allowed, since what is granted follows the balloon down and never before it. Together: memory is freed
@@ -32,6 +33,7 @@ typedef struct LedgerEntry {
     uint64_t fixed_kib;    /* part of booked_kib: its memory devices */
     uint64_t start_kib;    /* part of booked_kib: for a start that has not been seen to end in a running guest */
     uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */
+    uint64_t enforced_kib; /* as in LedgerLook */
     uint64_t slack_kib;    /* what it may hold besides out of the reserve, because its limit leaves it so much */
 } LedgerEntry;
 
@@ -59,8 +61,10 @@ typedef enum LedgerTrust {
 typedef struct LedgerLook {
     const GuestSnapshot *guest;
     LedgerTrust trust;
-    uint64_t target_kib; /* the largest that may be in force, or was when its size was asked for */
-    bool unbounded;      /* its balloon may be on its way to more than any target that is known */
+    uint64_t target_kib;        /* the largest that may be in force, or was when its size was asked for */
+    uint64_t unseen_kib;        /* part of its size that it does not see, and its limit keeps it from */
+    uint64_t target_unseen_kib; /* the same of target_kib, as it was told */
+    bool unbounded;             /* its balloon may be on its way to more than any target that is known */
     uint64_t overhead_kib;
     uint64_t resident_kib; /* as in LedgerEntry */
     uint64_t slack_kib;
@@ -101,8 +105,9 @@ void ledger_open(LedgerEntry *entry, uint64_t granted_kib);
 void ledger_book(LedgerEntry *entry, const LedgerLook *look);
 /* It is given kib more than it was granted; it may hold it from now on. Rule G is the caller's. */
 void ledger_grant(LedgerEntry *entry, uint64_t kib);
-/* Its balloon is told a target now. Rule G is the caller's. */
-void ledger_tell(LedgerEntry *entry, uint64_t target_kib);
+/* Its balloon is told a target now, of which the guest would not see a part that its limit keeps it from. Rule G is the
+   caller's. */
+void ledger_tell(LedgerEntry *entry, uint64_t target_kib, uint64_t unseen_kib);
 /* Booked for a start, all of it, with what its QEMU costs besides. 0: none (any more). */
 void ledger_reserve(LedgerEntry *entry, uint64_t kib, uint64_t overhead_kib);
 

@@ -33,6 +33,7 @@ typedef struct Work {
     uint64_t target_kib;    /* book            claim, share, tell: in force, as far as is known     */
     uint64_t minimum_kib;   /* book            all: its own, and what it can't see (unseen_kib)     */
     uint64_t maximum_kib;   /* book            all: its own, as far as memory.max lets it           */
+    uint64_t unseen_kib;    /* book            claim, share, tell: part of its size that is not booked  */
     uint64_t slack_kib;     /* book            claim, limit: of its limit                           */
     bool let_go;            /* book            claim, limit: gets its startup memory back, and is let go then */
     bool held;              /* book            claim, tell, limit: memory.high holds it at what it is granted */

@@ -78,10 +78,10 @@ giver_of(const Pass *pass, size_t i)
         keeps_all(&giver, booked, work->standing.rule != PLAN_RULE_COUNT ? work->standing.rule : PLAN_RULE_STUCK);
     } else {
         giver.booked_kib = saturating_sub(booked, settings->fixed_kib);
-        giver.told_kib = MIN(work->target_kib, giver.booked_kib);
-        giver.least_kib = MAX(work->minimum_kib, work->least_kib);
-        giver.demand_kib = pass->plan->guests[i].demand_kib;
-        giver.want_kib = pass->plan->guests[i].want_kib;
+        giver.told_kib = MIN(saturating_sub(work->target_kib, memory->unseen_kib), giver.booked_kib);
+        giver.least_kib = saturating_sub(MAX(work->minimum_kib, work->least_kib), work->unseen_kib);
+        giver.demand_kib = saturating_sub(pass->plan->guests[i].demand_kib, work->unseen_kib);
+        giver.want_kib = saturating_sub(pass->plan->guests[i].want_kib, work->unseen_kib);
         giver.rate_kib = memory->stuck.rate_kib;
         giver.kept_rule = work->least_kib > work->minimum_kib ? work->least_rule : PLAN_RULE_AT_MINIMUM;
     }
@@ -301,7 +301,8 @@ cap_givers(Pass *pass)
 
     for (size_t i = 0; i < state->rate_givers; i++)
         if (state->givers[i].keep_kib < state->givers[i].booked_kib)
-            state->work[state->rate_guests[i]].cap_kib = MAX(state->givers[i].keep_kib, 1);
+            state->work[state->rate_guests[i]].cap_kib =
+                MAX(state->givers[i].keep_kib + state->work[state->rate_guests[i]].unseen_kib, 1);
 }
 
 /* What a guest still holds of the run before comes free for the next one. */

@@ -274,7 +274,7 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const GuestSettings *settings = guest->settings;
     const Work *work = &pass->state->work[i];
-    uint64_t has = work->limited ? work->entry->granted_kib : settings->maximum_kib;
+    uint64_t has = work->limited ? work->entry->granted_kib + guest->unseen_kib : settings->maximum_kib;
     uint64_t target;
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
@@ -282,8 +282,8 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     if (work->let_go && work->target_kib >= settings->startup_kib)
         return 0; /* its balloon is on the way */
     if (work->standing.rule == PLAN_RULE_LET_GO)
-        return work->entry->granted_kib > work->target_kib
-                   ? MIN(pages_down(work->entry->granted_kib), settings->startup_kib)
+        return work->entry->granted_kib + work->unseen_kib > work->target_kib
+                   ? MIN(pages_down(work->entry->granted_kib), settings->startup_kib) + work->unseen_kib
                    : 0;
     if (settings->mode != GUEST_MODE_DYNAMIC || (guest->boot_resumed && !with_file))
         return 0;

@@ -112,7 +112,7 @@ admit_raises(Pass *pass)
         const GuestPlan *plan = &pass->plan->guests[i];
         /* as if nothing were booked for what it may be on its way to: it is told where to stop */
         uint64_t size = MAX(plan->guest->actual_kib, plan->guest->target_kib);
-        uint64_t granted = state->work[i].entry->granted_kib;
+        uint64_t granted = state->work[i].entry->granted_kib + state->work[i].unseen_kib;
         uint64_t committed = plan->guest->target_unbounded ? MIN(size, granted) : granted;
 
         if (state->work[i].standing.part != PART_SHARES || plan->target_kib <= committed)
@@ -160,8 +160,20 @@ draw_back(Pass *pass, size_t i)
     uint64_t off = MAX(target, work->target_kib) - MIN(target, work->target_kib);
 
     plan->target_kib = work->target_kib;
-    if (off > stuck_tolerance(guest->actual_kib) && target + guest->settings->fixed_kib <= work->entry->booked_kib)
+    if (off > stuck_tolerance(guest->actual_kib) &&
+        target + guest->settings->fixed_kib <= work->entry->booked_kib + work->unseen_kib)
         plan->target_kib = target;
+}
+
+/*
+ * Its balloon would take from what the guest sees what it does not see. Where no target above that may be told, as its XML is
+ * older than what was plugged, the one in force is the better one: what was plugged has come on top of it.
+ */
+static bool
+takes_unseen(const GuestSnapshot *guest, uint64_t target_kib)
+{
+    return guest->unseen_kib > 0 && target_kib <= guest->actual_kib &&
+           target_kib < guest->settings->minimum_kib + guest->unseen_kib;
 }
 
 /* Decides whether the target is told now, and books it if so. */
@@ -191,21 +203,29 @@ tell(Pass *pass, size_t i)
     /* with a target between two sizes a guest would end above it, and with a host that is full above what is booked */
     if (plan->target_kib != work->target_kib && !broken(FAULT_PART_PAGES))
         plan->target_kib = pages_down(plan->target_kib);
-    if (plan->target_kib == work->target_kib && guest->target_known && !plan->moved)
+    /* what was not booked of it because it did not see it is booked by telling it again */
+    if (plan->target_kib == work->target_kib && guest->target_known && !plan->moved &&
+        memory->unseen_kib <= work->unseen_kib)
         return;
     if (guest->target_pending || (memory->told && memory->told_kib == plan->target_kib &&
                                   pass->now_usec - memory->told_usec < TELL_AGAIN_USEC)) {
         plan->target_kib = work->target_kib;
         return;
     }
+    if (takes_unseen(guest, plan->target_kib)) {
+        plan->target_kib = work->target_kib;
+        return;
+    }
     plan->tell = true;
     if (!work->limited)
-        ledger_tell(work->entry, plan->target_kib);
+        ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
     if (plan->target_kib < guest->actual_kib)
         memory->shrunk_usec = pass->now_usec;
     memory->arrived = false;
     memory->told = true;
     memory->told_kib = plan->target_kib;
+    memory->told_unseen_kib = work->unseen_kib;
+    memory->unseen_kib = MAX(memory->unseen_kib, work->unseen_kib);
     memory->told_usec = pass->now_usec;
     calm_note_change(&memory->calm, pass->now_usec);
 }

@@ -147,6 +147,79 @@ targets_are_whole_pages_of_the_balloon(void **state)
     assert_false(targets_are_whole(FAULT_PART_PAGES));
 }
 
+/* One tick, after which memory.high stands as it was told. */
+static void
+tick_with_limits(FakeWorld *world)
+{
+    world_tick(world);
+    for (size_t i = 0; i < world->count; i++)
+        if (world->plan.guests[i].limit_tell)
+            world->guests[i].limits.high_kib = world->plan.guests[i].limit_kib;
+}
+
+/* Two guests that need all there is, of which one is given a dimm of 2 GiB that its kernel leaves offline. */
+static FakeWorld *
+full_host_with_limits(void)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 4200 * MIB, 3900 * MIB);
+    world_add(world, GIB, 8 * GIB, 4200 * MIB, 3900 * MIB);
+    world->lazy = true;
+    for (size_t i = 0; i < world->count; i++)
+        world->guests[i].limits = (GuestLimits){.usable = true, .set = true, .high_kib = 4600 * MIB};
+    for (unsigned i = 0; i < 60; i++)
+        tick_with_limits(world);
+    return world;
+}
+
+static void
+plug_unseen(FakeWorld *world, size_t i, uint64_t kib)
+{
+    world->fake[i].actual += kib;
+    world->fake[i].need += kib; /* size less usable */
+    world->guests[i].unseen_kib = kib;
+}
+
+static void
+a_dimm_that_is_not_online_costs_neither_its_guest_nor_others(void **state)
+{
+    FakeWorld *world = full_host_with_limits();
+    uint64_t before = world->plan.committed_kib;
+
+    plug_unseen(world, 0, 2 * GIB);
+    world->fake[0].settings.maximum_kib += 2 * GIB;
+    for (unsigned i = 0; i < 60; i++) {
+        tick_with_limits(world);
+        assert_true(world->guests[0].target_kib >= 2 * GIB + 3900 * MIB);
+        assert_true(world->guests[1].target_kib >= 3900 * MIB);
+        assert_true(world->plan.committed_kib <= before + 64 * MIB);
+    }
+    assert_int_equal(world->violations, 0);
+    world_free(world);
+}
+
+/* Its XML says yet that it can have no more than 1 GiB, its minimum, and it has 3 of which it does not see 2. */
+static void
+no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, GIB, GIB, 900 * MIB);
+    world_run(world, 30);
+    plug_unseen(world, 0, 2 * GIB);
+    world->guests[0].actual_kib = GIB; /* bounded by what the XML says */
+    world->fake[0].actual = GIB;
+    world->guests[0].target_kib = 900 * MIB;
+    for (unsigned i = 0; i < 5; i++) {
+        world_observe(world);
+        world->snapshot.now_usec += SEC;
+        decide(world->state, &world->snapshot, world->settings, false, &world->plan);
+        assert_false(world->plan.guests[0].tell);
+    }
+    world_free(world);
+}
+
 int
 main(void)
 {
@@ -158,6 +231,8 @@ main(void)
         cmocka_unit_test(a_surplus_does_not_wait_while_the_host_suffers),
         cmocka_unit_test(targets_are_whole_pages_of_the_balloon),
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
+        cmocka_unit_test(a_dimm_that_is_not_online_costs_neither_its_guest_nor_others),
+        cmocka_unit_test(no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,59 @@ entry_falls_with_the_balloon_and_not_before(void **state)
     assert_int_equal(entry.booked_kib, 2 * GIB);
 }
 
+/* A dimm of 2 GiB that is not online, in a guest that was granted 1: its balloon leaves it 3. */
+static void
+entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it(void **state)
+{
+    GuestSnapshot guest = {.settings = &plain, .has_actual = true, .actual_kib = 3 * GIB};
+    LedgerLook look = {
+        .guest = &guest, .trust = LEDGER_TRUSTS_BALLOON, .target_kib = GIB, .unseen_kib = 2 * GIB, .enforced_kib = GIB};
+    LedgerEntry entry = {.ground = GROUND_NONE};
+
+    ledger_open(&entry, GIB);
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, GIB);
+    /* told what it has, it may hold no more than before */
+    ledger_tell(&entry, 3 * GIB, 2 * GIB);
+    assert_int_equal(entry.booked_kib, GIB);
+    look.target_kib = 3 * GIB;
+    look.target_unseen_kib = 2 * GIB;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, GIB);
+    /* brought online, it is held at what it was granted */
+    look.unseen_kib = 0;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.granted_kib, GIB);
+    assert_int_equal(entry.booked_kib, GIB);
+    /* a limit that stands higher lets it have more, also of what it is told now */
+    look.unseen_kib = 2 * GIB;
+    look.enforced_kib = 5 * GIB;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, 3 * GIB);
+    ledger_tell(&entry, 4 * GIB, 2 * GIB);
+    assert_int_equal(entry.granted_kib, 2 * GIB);
+    assert_int_equal(entry.booked_kib, 4 * GIB);
+    /* nothing holds it: its kernel may bring it online at any time */
+    look.unseen_kib = 0;
+    look.enforced_kib = UINT64_MAX;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, 3 * GIB);
+}
+
+/* It was granted its minimum of 1 GiB, and half of what its balloon leaves it turns out not to be seen. */
+static void
+entry_keeps_the_minimum_of_what_is_seen(void **state)
+{
+    GuestSnapshot guest = {.settings = &plain, .has_actual = true, .actual_kib = GIB};
+    LedgerLook look = {
+        .guest = &guest, .trust = LEDGER_TRUSTS_BALLOON, .target_kib = GIB, .unseen_kib = GIB / 2, .enforced_kib = GIB};
+    LedgerEntry entry = {.ground = GROUND_NONE};
+
+    ledger_open(&entry, GIB);
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.granted_kib, GIB);
+}
+
 /* <hard_limit> is memory.max: the kernel lets nobody have more, whatever else is believed. */
 static void
 memory_max_bounds_every_ground(void **state)
@@ -394,6 +447,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entry_is_booked_at_what_its_guest_may_hold),
         cmocka_unit_test(entry_falls_with_the_balloon_and_not_before),
+        cmocka_unit_test(entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it),
+        cmocka_unit_test(entry_keeps_the_minimum_of_what_is_seen),
         cmocka_unit_test(memory_max_bounds_every_ground),
         cmocka_unit_test(one_entry_a_guest_from_its_start_to_its_end),
         cmocka_unit_test(reserve_slides_with_the_size_of_the_host),

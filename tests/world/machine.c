@@ -276,8 +276,10 @@ live(World *world, Seat *seat)
         machine->lacking_usec = world->now_usec;
     if (world->now_usec - machine->lacking_usec < LIVES_USEC)
         return;
-    world_break(world, seat, "dies of its balloon: it needs %.0f MiB and sees %.0f of %.0f", MIB(machine->need_kib),
-                MIB(visible(machine)), MIB(machine_ram(machine)));
+    /* of what somebody else told its balloon nobody can keep it */
+    if (!machine->foreign)
+        world_break(world, seat, "dies of its balloon: it needs %.0f MiB and sees %.0f of %.0f", MIB(machine->need_kib),
+                    MIB(visible(machine)), MIB(machine_ram(machine)));
     virsh_reset(world, seat);
 }
 

@@ -16,7 +16,8 @@
 /* Of one world; then everything comes to rest, and at last all guests are shut down. */
 #define RUN_STEPS 6000
 #define REST_STEPS 1500
-#define DOWN_STEPS 300
+#define DOWN_STEPS 600
+#define DOWN_PARTS 3
 #define FAILURES_MAX UINT64_C(10)
 
 static void
@@ -52,10 +53,13 @@ run(World *world)
     needs_check_rest(world);
     if (world->broken != NULL)
         return false;
-    for (unsigned i = 0; i < world->count; i++)
-        virsh_destroy(world, &world->seats[i], false);
-    if (!world_run(world, WORLD_STEP_USEC * DOWN_STEPS))
-        return false;
+    for (unsigned part = 0; part < DOWN_PARTS; part++) {
+        /* one that is being started is up by the next time */
+        for (unsigned i = 0; part < DOWN_PARTS - 1 && i < world->count; i++)
+            virsh_destroy(world, &world->seats[i], false);
+        if (!world_run(world, WORLD_STEP_USEC * DOWN_STEPS / DOWN_PARTS))
+            return false;
+    }
     needs_check_rest(world);
     if (world->committed_kib != 0)
         world_break(world, NULL, "all guests are off, and %.0f MiB are booked", MIB(world->committed_kib));

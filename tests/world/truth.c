@@ -146,8 +146,8 @@ booked_overhead(const Seat *seat)
 
 /* What is promised of slack: half of the reserve, shared by what is booked, no more than an eighth of that, and 16 MiB at least. */
 #define SLACK_LEAST_KIB FROM_MIB(16)
-/* So long a limit that was right a moment ago may be in force, because it is not lowered at once. */
-#define SLACK_USEC (30 * USEC_PER_SEC)
+/* So long, and up to twice that, a limit that was right a moment ago may be in force, because it is not lowered at once. */
+#define SLACK_USEC (20 * USEC_PER_SEC)
 /* What a limit let in beyond a booking is booked when its guest is reset; until others have made room it is still slack. */
 #define LOW_USEC (8 * USEC_PER_SEC)
 
@@ -155,7 +155,7 @@ static uint64_t
 promised_slack(const Seat *seat)
 {
     const World *world = seat->world;
-    uint64_t booked = truth_booked(seat);
+    uint64_t booked = truth_booked(seat) + booked_overhead(seat);
     double part = world->committed_kib > 0 ? (double)booked / (double)world->committed_kib : 1.0;
     uint64_t share = (uint64_t)((double)world->options.reserve_kib / 2.0 * MIN(part, 1.0));
 
@@ -174,10 +174,12 @@ truth_take_plan(World *world)
         if (seat->told.planned && seat->told.limit_kib != LIMIT_NONE)
             whole = MAX(whole, MIN(booked / 8, saturating_sub(seat->told.limit_kib,
                                                               seat->told.committed_kib + seat->told.overhead_kib)));
-        if (whole + PAGE_KIB * 256 >= seat->slack_kib || world->now_usec - seat->slack_usec >= SLACK_USEC) {
-            seat->slack_kib = MAX(whole, world->now_usec - seat->slack_usec >= SLACK_USEC ? 0 : seat->slack_kib);
+        if (world->now_usec - seat->slack_usec >= SLACK_USEC) {
+            seat->slack_before_kib = seat->slack_kib;
+            seat->slack_kib = 0;
             seat->slack_usec = world->now_usec;
         }
+        seat->slack_kib = MAX(seat->slack_kib, whole);
         if (booked <= seat->low_kib || world->now_usec - seat->low_usec >= LOW_USEC) {
             seat->low_kib = booked;
             seat->low_usec = world->now_usec;
@@ -189,7 +191,9 @@ truth_take_plan(World *world)
 static uint64_t
 slack(const Seat *seat)
 {
-    return seat->slack_kib + seat->slack_kib / 2 + SLACK_LEAST_KIB;
+    uint64_t most = MAX(seat->slack_kib, seat->slack_before_kib);
+
+    return most + most / 2 + SLACK_LEAST_KIB;
 }
 
 /* How much more it could hold than it is booked at, of which its limit's slack, held by memory.high, is *in_slack. */
