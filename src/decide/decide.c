@@ -132,10 +132,9 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
     if (memory->let_go || !memory->told || observe || settings->bar != BALLOON_USABLE || broken(FAULT_DROP_SQUEEZED))
         return false;
     /* not before its balloon holds it: one that boots under its limit would have nothing that does */
-    memory->let_go = guest->target_known && !guest->target_pending &&
-                     target_kib >= settings->startup_kib + guest->unseen_kib &&
-                     guest->actual_kib <= target_kib + stuck_tolerance(target_kib) &&
-                     memory->belief.state != BELIEF_BOOTING;
+    memory->let_go =
+        guest->target_known && !guest->target_pending && target_kib >= settings->startup_kib + guest->unseen_kib &&
+        guest->actual_kib <= target_kib + stuck_tolerance(target_kib) && memory->belief.state != BELIEF_BOOTING;
     return !memory->let_go;
 }
 
