@@ -271,6 +271,8 @@ perform(World *world, Call *call)
         machine->reported_usec = 0; /* QEMU asks the guest at once */
     } else {
         machine_take_target(machine, call->value, call->daemon != world->daemon);
+        if (!machine->foreign)
+            machine->told_kib = machine_ram(machine) - machine->asked_kib + machine_device(machine);
         if (call->daemon != world->daemon) {
             trace(world, call->seat, "a daemon that is gone told it %.0f MiB", MIB(call->value));
             truth_excuse(call->seat, EXCUSE_STRAY_CALL);

@@ -16,7 +16,10 @@ clock_now(void *self)
 static WorldLink
 link_now(void *self)
 {
-    return ((World *)self)->link;
+    const World *world = self;
+
+    /* not up before everybody was read, as watch.c has it */
+    return world->complete ? world->link : WORLD_LINK_DOWN;
 }
 
 /* What the last tick said is all that the checks know of the ledger. */

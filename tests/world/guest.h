@@ -79,7 +79,10 @@ typedef struct Machine {
     bool leaving;
     uint64_t coming_kib; /* still to be read or received */
 
-    uint64_t asked_kib;   /* num_pages: how large its balloon is to be */
+    uint64_t asked_kib; /* num_pages: how large its balloon is to be */
+    /* What the daemon told it to have, with its memory devices as they were then: what is plugged later, or what it has
+       that nobody told it, is its administrator's. 0: it was not the daemon who told it last. */
+    uint64_t told_kib;
     uint64_t shown_kib;   /* how large QEMU says that it is: void after a reset */
     uint64_t balloon_kib; /* how large it is */
     bool foreign; /* asked_kib comes from somebody else: nothing tells the daemon of it but the balloon's size */

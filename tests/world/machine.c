@@ -76,6 +76,7 @@ machine_take_target(Machine *machine, uint64_t target_kib, bool foreign)
     uint64_t ram = machine_ram(machine);
 
     machine->foreign = foreign;
+    machine->told_kib = 0;
     machine->asked_kib = pages_down(ram - MIN(target_kib, ram));
 }
 
@@ -251,16 +252,15 @@ static void
 live(World *world, Seat *seat)
 {
     Machine *machine = seat->machine;
-    uint64_t told = machine_ram(machine) - machine->asked_kib + machine_device(machine) + machine->overhead_kib;
     bool killed = machine->hard_limit_kib != 0 && machine_resident(machine) + FROM_MIB(1) > machine->hard_limit_kib &&
-                  told > machine->hard_limit_kib;
+                  machine->told_kib + machine->overhead_kib > machine->hard_limit_kib;
     bool pressed =
         seat->kernel.frail && machine->balloon_kib > 0 && visible(machine) < percent_of(machine->need_kib, 85);
     bool nothing = machine_ram(machine) - machine->asked_kib < machine->unseen_kib + FROM_MIB(48);
     bool lacks = machine->unseen_kib > 0 && machine->balloon_kib > 0 && nothing &&
                  visible(machine) < percent_of(machine->need_kib, SQUEEZE_PERCENT);
 
-    if (killed && !machine->foreign && !machine->emptying)
+    if (killed && !machine->emptying)
         world_break(world, seat, "is killed by its hard limit of %.0f MiB, ballooned to %.0f",
                     MIB(machine->hard_limit_kib), MIB(machine_actual(machine)));
     machine->frail_usec = !pressed ? 0 : machine->frail_usec == 0 ? world->now_usec : machine->frail_usec;
