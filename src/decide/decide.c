@@ -163,14 +163,6 @@ is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEn
            guest->actual_kib > entry->granted_kib + guest->unseen_kib + stuck_tolerance(entry->granted_kib);
 }
 
-/* It has come back with less than its balloon leaves it, which nobody has granted it yet. */
-static bool
-lacks_its_size(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEntry *entry)
-{
-    return memory->restart != RESTART_NONE && paging_file(guest) == NULL &&
-           entry->granted_kib + guest->unseen_kib < MIN(guest->actual_kib, guest->target_kib);
-}
-
 static void
 book_guest(Pass *pass, size_t i)
 {
@@ -180,7 +172,6 @@ book_guest(Pass *pass, size_t i)
     Work *work = &pass->state->work[i];
     LedgerEntry *entry = ledger_guest(&pass->state->ledger, i);
     uint64_t overhead, enforced;
-    bool lacks;
 
     *work = (Work){.entry = entry, .share_rule = PLAN_RULE_COUNT};
     work->minimum_kib = MIN(settings->minimum_kib + guest->unseen_kib, settings->maximum_kib);
@@ -220,14 +211,12 @@ book_guest(Pass *pass, size_t i)
                                .interval_usec = pass->settings->interval_usec,
                                .now_usec = pass->now_usec},
                 &work->standing);
-    lacks = work->held && !work->standing.is_void && lacks_its_size(memory, guest, entry);
-    work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL || lacks) &&
+    work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL) &&
                     work->standing.trust != LEDGER_TRUSTS_FULL;
     if (work->held && work->standing.trust == LEDGER_TRUSTS_BALLOON)
         work->unseen_kib = guest->unseen_kib;
     ledger_book(entry, &(LedgerLook){.guest = guest,
-                                     .trust = work->limited && !lacks ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
-                                     .lacks = lacks,
+                                     .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
                                      /* one that shares is told a target in a moment, and is bounded by that */
                                      .unbounded = guest->target_unbounded && !pass->observe &&
                                                   work->standing.part == PART_SHARES,

@@ -175,8 +175,6 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     const GuestSnapshot *guest = look->guest;
     const GuestSettings *settings = guest->settings;
     bool held = look->enforced_kib != UINT64_MAX;
-    /* what is known of a target that is not bounded is the balloon's size, and nobody granted that */
-    uint64_t given = guest->target_unbounded || look->lacks ? 0 : look->target_kib;
     uint64_t may;
 
     if (!entry->asked)
@@ -193,10 +191,9 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
             MAX(saturating_sub(entry->balloon_kib + settings->fixed_kib, settings->hugepages_kib), holds(look));
         entry->ground = GROUND_FULL;
     } else {
-        /* what is granted follows the balloon down; up only where nothing holds it, or with what it brings */
-        if (look->trust == LEDGER_TRUSTS_BALLOON && held && !broken(FAULT_FOLLOW_BALLOON))
-            entry->granted_kib =
-                MIN(seen_of(entry, look), MAX(entry->granted_kib, saturating_sub(given, look->target_unseen_kib)));
+        /* what is granted follows the balloon down; up only where nothing holds it */
+        if (look->trust != LEDGER_TRUSTS_NOTHING && held && !broken(FAULT_FOLLOW_BALLOON))
+            entry->granted_kib = MIN(seen_of(entry, look), entry->granted_kib);
         else if (look->trust != LEDGER_TRUSTS_NOTHING || !held)
             entry->granted_kib = entry->balloon_kib;
         if (look->unheld)

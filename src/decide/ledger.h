@@ -71,7 +71,6 @@ typedef struct LedgerLook {
     /* What memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
        granted; UINT64_MAX: nothing holds it. */
     uint64_t enforced_kib;
-    bool lacks;  /* it boots no more, and its balloon leaves it more than it was granted: nobody granted its target */
     bool unheld; /* no limit was in force before now in this run: what it holds by now nothing kept it from */
 } LedgerLook;
 

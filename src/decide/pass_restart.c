@@ -127,7 +127,7 @@ pass_restart_stand(const Pass *pass, size_t i)
     Standing *standing = &work->standing;
 
     if (standing->state == GUEST_STATE_STATIC ||
-        (!work->limited && !standing->is_void && standing->part != PART_OUT && standing->rule != PLAN_RULE_SETTLING))
+        (!standing->is_void && standing->part != PART_OUT && standing->rule != PLAN_RULE_SETTLING))
         memory->restart = RESTART_NONE;
     if (!work->limited)
         return;
@@ -141,11 +141,6 @@ pass_restart_stand(const Pass *pass, size_t i)
         standing->rule = standing->booting ? PLAN_RULE_PAGING : PLAN_RULE_PAGING_LEAVE;
     } else if (standing->rule == PLAN_RULE_RESET ||
                (standing->rule == PLAN_RULE_STARTING && memory->restart != RESTART_NONE)) {
-        standing->state = GUEST_STATE_RESTARTING;
-        standing->rule = PLAN_RULE_RESTART;
-    } else if (!standing->is_void && standing->part != PART_OUT) {
-        standing->part = PART_OUT;
-        standing->drawn_back = false;
         standing->state = GUEST_STATE_RESTARTING;
         standing->rule = PLAN_RULE_RESTART;
     }
@@ -232,8 +227,6 @@ pass_restart_claim(Pass *pass)
                 look_for_garbage(pass, i);
             look = look_at(pass, i, 0);
             work->paging_need = paging_work_out_need(&memory_of(pass, i)->paging, &look);
-            /* its balloon can't make up for what its limit keeps from it */
-            work->paging_need.presses |= !work->standing.is_void && work->entry->granted_kib < work->minimum_kib;
         } else {
             continue;
         }

@@ -205,8 +205,12 @@ tell(Pass *pass, size_t i)
         plan->target_kib = pages_down(plan->target_kib);
     /* what was not booked of it because it did not see it is booked by telling it again */
     if (plan->target_kib == work->target_kib && guest->target_known && !plan->moved &&
-        memory->unseen_kib <= work->unseen_kib)
+        memory->unseen_kib <= work->unseen_kib) {
+        /* told before there was that much, and there is now */
+        if (work->standing.part == PART_SHARES)
+            ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
         return;
+    }
     if (guest->target_pending || (memory->told && memory->told_kib == plan->target_kib &&
                                   pass->now_usec - memory->told_usec < TELL_AGAIN_USEC)) {
         plan->target_kib = work->target_kib;
