@@ -191,8 +191,9 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
             MAX(saturating_sub(entry->balloon_kib + settings->fixed_kib, settings->hugepages_kib), holds(look));
         entry->ground = GROUND_FULL;
     } else {
-        /* what is granted follows the balloon down; up only where nothing holds it */
-        if (look->trust != LEDGER_TRUSTS_NOTHING && held && !broken(FAULT_FOLLOW_BALLOON))
+        /* what is granted follows the balloon down; up only where nothing holds it, once its limit had time to be set */
+        if ((look->trust == LEDGER_TRUSTS_BROUGHT || (look->trust == LEDGER_TRUSTS_BALLOON && held)) &&
+            !broken(FAULT_FOLLOW_BALLOON))
             entry->granted_kib = MIN(seen_of(entry, look), entry->granted_kib);
         else if (look->trust != LEDGER_TRUSTS_NOTHING || !held)
             entry->granted_kib = entry->balloon_kib;

@@ -75,9 +75,8 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
         return UINT64_MAX;
     if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, i))
         return limit;
-    /* it is on its way */
-    return (state == BELIEF_BOOTING || state == BELIEF_BROUGHT) && known_for(pass, i) < LIMIT_GRACE_USEC ? 0
-                                                                                                         : UINT64_MAX;
+    /* it is on its way; one that was brought holds what it brought before that */
+    return state == BELIEF_BOOTING && known_for(pass, i) < LIMIT_GRACE_USEC ? 0 : UINT64_MAX;
 }
 
 /* What it physically may have as its run begins, or is first seen. */
@@ -93,9 +92,8 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib)
 
     if (guest->adopted || guest->boots == 0 || guest->boot_in_place)
         return MIN(has, in_force(guest, overhead_kib, LIMIT_LEAST_SLACK_KIB));
-    /* its balloon came with it, once it has arrived */
     if (guest->boot_resumed)
-        return MAX(MAX(booked, holds), guest->has_actual && !guest->migrating ? guest->actual_kib : 0);
+        return MAX(booked, holds);
     /* seen late it may hold more already */
     booked = MAX(booked, MIN(holds, settings->startup_kib));
     /* a cold start that was let in by force has its startup memory, booked or not */
