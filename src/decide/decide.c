@@ -132,10 +132,9 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
     if (memory->let_go || !memory->told || observe || settings->bar != BALLOON_USABLE || broken(FAULT_DROP_SQUEEZED))
         return false;
     /* not before its balloon holds it: one that boots under its limit would have nothing that does */
-    memory->let_go = guest->target_known && !guest->target_pending &&
-                     target_kib >= settings->startup_kib + guest->unseen_kib &&
-                     guest->actual_kib <= target_kib + stuck_tolerance(target_kib) &&
-                     memory->belief.state != BELIEF_BOOTING;
+    memory->let_go =
+        guest->target_known && !guest->target_pending && target_kib >= settings->startup_kib + guest->unseen_kib &&
+        guest->actual_kib <= target_kib + stuck_tolerance(target_kib) && memory->belief.state != BELIEF_BOOTING;
     return !memory->let_go;
 }
 
@@ -172,6 +171,17 @@ lacks_its_size(const GuestMemory *memory, const GuestSnapshot *guest, const Ledg
            entry->granted_kib + guest->unseen_kib < MIN(guest->actual_kib, guest->target_kib);
 }
 
+/* The kernel kills who outgrows memory.max: that bounds its minimum, too, but for what it can't live without. */
+static void
+stay_below_memory_max(Work *work, const GuestSnapshot *guest, uint64_t overhead_kib)
+{
+    uint64_t most = saturating_sub(memory_max(guest), overhead_kib + guest->settings->fixed_kib);
+
+    most = MAX(most, MIN(guest_floor_kib(guest->settings->maximum_kib), work->minimum_kib));
+    work->maximum_kib = MIN(work->maximum_kib, most);
+    work->minimum_kib = MIN(work->minimum_kib, most);
+}
+
 static void
 book_guest(Pass *pass, size_t i)
 {
@@ -197,8 +207,7 @@ book_guest(Pass *pass, size_t i)
                limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
                guest->group_other_kib;
     if (memory_max(guest) != 0)
-        work->maximum_kib = clamp_u64(saturating_sub(memory_max(guest), overhead + settings->fixed_kib),
-                                      work->minimum_kib, work->maximum_kib);
+        stay_below_memory_max(work, guest, overhead);
     work->slack_kib = limit_slack(pass->state->reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
                                   pass->state->booked_kib);
     if (guest->limits.usable)

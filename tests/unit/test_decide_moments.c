@@ -220,6 +220,20 @@ no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm(void **sta
     world_free(world);
 }
 
+/* <hard_limit> of 2 GiB, below the minimum of 4: who outgrows it is killed, whatever the minimum is. */
+static void
+no_minimum_brings_a_guest_to_its_hard_limit(void **state)
+{
+    FakeWorld *world = world_new(20 * GIB, GIB);
+    FakeGuest *fake = world_add(world, 4 * GIB, 8 * GIB, GIB, 6 * GIB);
+
+    fake->settings.hard_limit_kib = 2 * GIB;
+    world_run(world, 30);
+    assert_true(fake->largest < 2 * GIB - 48 * MIB);
+    assert_true(world->guests[0].target_kib > GIB);
+    world_free(world);
+}
+
 int
 main(void)
 {
@@ -233,6 +247,7 @@ main(void)
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
         cmocka_unit_test(a_dimm_that_is_not_online_costs_neither_its_guest_nor_others),
         cmocka_unit_test(no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm),
+        cmocka_unit_test(no_minimum_brings_a_guest_to_its_hard_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
