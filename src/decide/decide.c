@@ -139,19 +139,21 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
 }
 
 /*
- * Whether somebody else moved its balloon: it had come to its target, and is not there any more. One that was told a
- * moment ago is on its way.
+ * Whether somebody else moved its balloon: it had come to its target, or nearer to it, and is not there any more. One that
+ * was told a moment ago is on its way.
  */
 static bool
 was_moved(GuestMemory *memory, const GuestSnapshot *guest, const Work *work)
 {
     uint64_t off = MAX(guest->actual_kib, work->target_kib) - MIN(guest->actual_kib, work->target_kib);
+    uint64_t tolerance = stuck_tolerance(guest->actual_kib);
     bool moved;
 
     if (work->standing.trust != LEDGER_TRUSTS_BALLOON || guest->target_pending || !guest->target_known || !memory->told)
         return false;
-    moved = memory->arrived && off > stuck_tolerance(guest->actual_kib);
-    memory->arrived = off <= stuck_tolerance(guest->actual_kib);
+    moved = off > saturating_add(memory->nearest_kib > tolerance ? memory->nearest_kib : 0, tolerance);
+    memory->nearest_kib = moved ? off : MIN(memory->nearest_kib, off);
+    memory->moved = (memory->moved || moved) && off > tolerance;
     return moved;
 }
 
