@@ -139,19 +139,21 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
 }
 
 /*
- * Whether somebody else moved its balloon: it had come to its target, and is not there any more. One that was told a
- * moment ago is on its way.
+ * Whether somebody else moved its balloon: it had come to its target, or nearer to it, and is not there any more. One that
+ * was told a moment ago is on its way.
  */
 static bool
 was_moved(GuestMemory *memory, const GuestSnapshot *guest, const Work *work)
 {
     uint64_t off = MAX(guest->actual_kib, work->target_kib) - MIN(guest->actual_kib, work->target_kib);
+    uint64_t tolerance = stuck_tolerance(guest->actual_kib);
     bool moved;
 
     if (work->standing.trust != LEDGER_TRUSTS_BALLOON || guest->target_pending || !guest->target_known || !memory->told)
         return false;
-    moved = memory->arrived && off > stuck_tolerance(guest->actual_kib);
-    memory->arrived = off <= stuck_tolerance(guest->actual_kib);
+    moved = off > saturating_add(memory->nearest_kib > tolerance ? memory->nearest_kib : 0, tolerance);
+    memory->nearest_kib = moved ? off : MIN(memory->nearest_kib, off);
+    memory->moved = (memory->moved || moved) && off > tolerance;
     return moved;
 }
 
@@ -161,6 +163,17 @@ is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEn
 {
     return memory->belief.state != BELIEF_GOOD || paging_file(guest) != NULL ||
            guest->actual_kib > entry->granted_kib + guest->unseen_kib + stuck_tolerance(entry->granted_kib);
+}
+
+/* The kernel kills who outgrows memory.max: that bounds its minimum, too, but for what it can't live without. */
+static void
+stay_below_memory_max(Work *work, const GuestSnapshot *guest, uint64_t overhead_kib)
+{
+    uint64_t most = saturating_sub(memory_max(guest), overhead_kib + guest->settings->fixed_kib);
+
+    most = MAX(most, MIN(guest_floor_kib(guest->settings->maximum_kib), work->minimum_kib));
+    work->maximum_kib = MIN(work->maximum_kib, most);
+    work->minimum_kib = MIN(work->minimum_kib, most);
 }
 
 static void
@@ -187,8 +200,7 @@ book_guest(Pass *pass, size_t i)
                limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
                guest->group_other_kib;
     if (memory_max(guest) != 0)
-        work->maximum_kib = clamp_u64(saturating_sub(memory_max(guest), overhead + settings->fixed_kib),
-                                      work->minimum_kib, work->maximum_kib);
+        stay_below_memory_max(work, guest, overhead);
     work->slack_kib = limit_slack(pass->state->reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
                                   pass->state->booked_kib);
     if (guest->limits.usable)

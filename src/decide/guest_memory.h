@@ -51,7 +51,8 @@ typedef struct GuestMemory {
     uint64_t unseen_kib;      /* the same of target_kib: of all targets that might be in force */
     uint64_t lowered_kib;     /* it was that much, and its size has not been asked for since; 0: it has */
     uint64_t shrunk_usec;     /* it was last told less than it had; 0: not in this run */
-    bool arrived;             /* its balloon has come to its target since that was told */
+    uint64_t nearest_kib;     /* its balloon was that near to its target since that was told */
+    bool moved;               /* ... and was moved away from it by somebody else: it is told again */
     bool let_go;              /* no longer managed, and it has its startup memory back */
 } GuestMemory;
 

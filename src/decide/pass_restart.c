@@ -270,7 +270,7 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
 
-    if (work->let_go && work->target_kib >= settings->startup_kib)
+    if (work->let_go && work->target_kib >= settings->startup_kib + guest->unseen_kib)
         return 0; /* its balloon is on the way */
     if (work->standing.rule == PLAN_RULE_LET_GO)
         return work->entry->granted_kib + work->unseen_kib > work->target_kib
@@ -318,7 +318,7 @@ decide_one(Pass *pass, size_t i, uint64_t *read_back_kib)
     }
     if (answer.order == PAGING_ORDER_END)
         *read_back_kib += guest->limits.usable ? guest->limits.swapped_kib : guest->paging->used_kib;
-    work->boot_to_kib = boot_target(pass, i, work->limited && paging_file(guest) != NULL);
+    work->boot_to_kib = MIN(boot_target(pass, i, work->limited && paging_file(guest) != NULL), work->maximum_kib);
     plan->shortfall_kib = answer.shortfall_kib;
     plan->paging_phase = answer.phase;
     plan->paging_urgency = answer.urgency;

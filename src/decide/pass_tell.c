@@ -204,7 +204,7 @@ tell(Pass *pass, size_t i)
     if (plan->target_kib != work->target_kib && !broken(FAULT_PART_PAGES))
         plan->target_kib = pages_down(plan->target_kib);
     /* what was not booked of it because it did not see it is booked by telling it again */
-    if (plan->target_kib == work->target_kib && guest->target_known && !plan->moved &&
+    if (plan->target_kib == work->target_kib && guest->target_known && !memory->moved &&
         memory->unseen_kib <= work->unseen_kib) {
         /* told before there was that much, and there is now */
         if (work->standing.part == PART_SHARES)
@@ -225,7 +225,8 @@ tell(Pass *pass, size_t i)
         ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
     if (plan->target_kib < guest->actual_kib)
         memory->shrunk_usec = pass->now_usec;
-    memory->arrived = false;
+    memory->nearest_kib = UINT64_MAX;
+    memory->moved = false;
     memory->told = true;
     memory->told_kib = plan->target_kib;
     memory->told_unseen_kib = work->unseen_kib;

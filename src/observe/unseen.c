@@ -105,14 +105,19 @@ unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint
     return jump;
 }
 
+/* What its kernel keeps as far as one gap tells. */
+static int64_t
+guess(int64_t gap, bool plugged, uint64_t maximum_kib)
+{
+    return plugged ? MIN(gap, (int64_t)(maximum_kib / OWN_PART + OWN_KIB)) : gap;
+}
+
 /* What its kernel keeps; gap is that of now. */
 static int64_t
 learn(UnseenGap *known, int64_t gap, bool plugged, uint64_t maximum_kib)
 {
     if (!known->known) {
-        int64_t own = (int64_t)(maximum_kib / OWN_PART + OWN_KIB);
-
-        known->least_kib = plugged ? MIN(gap, own) : gap;
+        known->least_kib = guess(gap, plugged, maximum_kib);
     } else {
         /* seen twice: a balloon that was elsewhere between two answers shows a gap that never was */
         known->least_kib = MIN(known->least_kib, MAX(gap, known->last_kib));
@@ -133,8 +138,11 @@ unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_ki
 
     track->total_known = true;
     track->total_kib = total_kib;
-    least = still ? learn(known, gap, plugged > 0, settings->maximum_kib) : known->least_kib;
-    track->unseen_kib = known->known && gap > least ? MIN((uint64_t)(gap - least), plugged) : 0;
+    if (still)
+        least = learn(known, gap, plugged > 0, settings->maximum_kib);
+    else
+        least = known->known ? known->least_kib : guess(gap, plugged > 0, settings->maximum_kib);
+    track->unseen_kib = gap > least ? MIN((uint64_t)(gap - least), plugged) : 0;
     if (track->unseen_kib < LEAST_KIB) {
         track->unseen_kib = 0;
         track->jumped_kib = 0;

@@ -220,6 +220,45 @@ no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm(void **sta
     world_free(world);
 }
 
+/* <hard_limit> of 2 GiB, below the minimum of 4: who outgrows it is killed, whatever the minimum is. */
+static void
+no_minimum_brings_a_guest_to_its_hard_limit(void **state)
+{
+    FakeWorld *world = world_new(20 * GIB, GIB);
+    FakeGuest *fake = world_add(world, 4 * GIB, 8 * GIB, GIB, 6 * GIB);
+
+    fake->settings.hard_limit_kib = 2 * GIB;
+    world_run(world, 30);
+    assert_true(fake->largest < 2 * GIB - 48 * MIB);
+    assert_true(world->guests[0].target_kib > GIB);
+    world_free(world);
+}
+
+/* Somebody tells it 2 GiB while it grows to 6, slowly: it is not stuck, and told again as soon as that shows. */
+static void
+a_balloon_that_is_moved_on_its_way_is_told_again(void **state)
+{
+    FakeWorld *world = world_new(20 * GIB, GIB);
+    FakeGuest *fake = world_add(world, GIB, 8 * GIB, 4 * GIB, 3 * GIB);
+    unsigned told;
+
+    fake->deflate = 100 * MIB;
+    world_run(world, 30);
+    fake->need = 6 * GIB;
+    world_run(world, 5);
+    assert_true(world->guests[0].target_kib > fake->actual + GIB / 2);
+    fake->need = 3 * GIB + GIB / 2; /* the same target from now on */
+    world_run(world, 1);
+    told = fake->changes;
+    fake->deflate = 0; /* it stays where that other one told it to be, until it is told again */
+    fake->actual = 2 * GIB;
+    world_run(world, 1);
+    assert_true(world->plan.guests[0].moved);
+    world_run(world, 5);
+    assert_true(fake->changes > told);
+    world_free(world);
+}
+
 int
 main(void)
 {
@@ -233,6 +272,8 @@ main(void)
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
         cmocka_unit_test(a_dimm_that_is_not_online_costs_neither_its_guest_nor_others),
         cmocka_unit_test(no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm),
+        cmocka_unit_test(no_minimum_brings_a_guest_to_its_hard_limit),
+        cmocka_unit_test(a_balloon_that_is_moved_on_its_way_is_told_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -419,6 +419,21 @@ a_daemon_that_comes_later_sees_what_is_unseen(void **state)
     assert_int_equal(online.most_unseen_kib, 0);
 }
 
+/* It came with a dimm that is not online, and its balloon has been moving since before its first report. */
+static void
+what_is_unseen_is_guessed_before_the_balloon_has_stood_still(void **state)
+{
+    g_auto(Play) play = guest(512 * MIB, 38 * MIB);
+
+    plug(&play, 256 * MIB);
+    read_xml(&play);
+    tell(&play, 400 * MIB);
+    play.rate_kib = 3 * MIB;
+    run(&play, 20);
+    for (unsigned step = 0; step < 40; step++)
+        assert_in_range(run(&play, 1)->unseen_kib, 200 * MIB, 256 * MIB);
+}
+
 static void
 of_a_guest_whose_total_is_constant_it_is_seen_by_its_maximum(void **state)
 {
@@ -529,6 +544,7 @@ main(void)
         cmocka_unit_test(an_ordinary_guest_has_nothing_unseen),
         cmocka_unit_test(a_balloon_that_was_elsewhere_between_two_answers_does_not_hide_what_is_seen),
         cmocka_unit_test(a_daemon_that_comes_later_sees_what_is_unseen),
+        cmocka_unit_test(what_is_unseen_is_guessed_before_the_balloon_has_stood_still),
         cmocka_unit_test(of_a_guest_whose_total_is_constant_it_is_seen_by_its_maximum),
         cmocka_unit_test(after_a_reset_the_dimm_is_still_there_and_not_online),
         cmocka_unit_test(a_guest_that_lies_about_its_total_has_no_more_unseen_than_was_plugged),

@@ -44,9 +44,12 @@ fair_share(const Seat *seat)
     const Machine *machine = seat->machine;
     bool held = machine->high_kib != LIMIT_NONE;
 
+    /* one that will not be ballooned has all its memory also while it has not run yet */
+    if (!truth_is_ours(seat))
+        return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
     if (machine->arriving || machine->loading || (machine->paused && !machine->ran))
         return MAX(truth_touchable(seat), startup_of(seat));
-    if (!truth_is_ours(seat) || seat->kernel.driver != DRIVER_GOOD)
+    if (seat->kernel.driver != DRIVER_GOOD)
         return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
     if (seat->fair_kib != 0 && held) /* it takes what nobody gave it, and its limit holds it */
         return MAX(seat->fair_kib, MAX(needs(seat), startup_of(seat))) + machine->dimm_kib;
