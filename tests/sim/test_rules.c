@@ -61,10 +61,11 @@ static const struct {
 };
 
 /* What simulated guests do not show is caught in test_demand, test_decide_moments, test_claims, test_decide_starts,
-   test_decide_limit and test_paging_rule. */
+   test_decide_limit, test_paging_rule, test_decide_ledger and test_decide_let_go. */
 #define CAUGHT_ELSEWHERE                                                                                               \
     (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES | FAULT_CLAIM_PATIENT | FAULT_CLAIM_NO_BASE |      \
-     FAULT_RESERVED_BARE | FAULT_PAGE_COLD_STARTS | FAULT_PAGE_RUNNING | FAULT_PAGE_ALL | FAULT_LIMIT_NOT_LEARNT)
+     FAULT_RESERVED_BARE | FAULT_PAGE_COLD_STARTS | FAULT_PAGE_RUNNING | FAULT_PAGE_ALL | FAULT_LIMIT_NOT_LEARNT |     \
+     FAULT_TARGET_UNDER_WAY | FAULT_FOLLOW_BALLOON | FAULT_DROP_SQUEEZED | FAULT_SQUEEZE_FRAIL)
 
 static const ScenarioCheck *
 find_check(const char *name)

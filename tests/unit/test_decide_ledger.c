@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What guests may hold of the host at worst, against what they are booked at: worked out here from what was told to each, what
+ * its balloon has, and the limit in force, not from the ledger.
+ */
+
+#include "test_limited_world.h"
+
+/* 10 GiB, of which one is kept, and two guests under limits that need nearly all of it. */
+static FakeWorld *
+full_host(void)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    for (size_t i = 0; i < 2; i++) {
+        world_add(world, GIB, 8 * GIB, 4200 * MIB, 3900 * MIB);
+        make_limited(world, i);
+    }
+    world->lazy = true;
+    run_with_limits(world, 60);
+    return world;
+}
+
+/* ---- targets under way ---- */
+
+/* Calls to guest 0 stay open: its balloon stands, and may go to any of the targets that it was told. */
+static void
+tick_with_open_calls(FakeWorld *world)
+{
+    const GuestSnapshot before = world->guests[0];
+
+    world_tick(world);
+    if (!world->plan.guests[0].tell)
+        return;
+    world->guests[0].target_known = false;
+    world->guests[0].target_pending = true;
+    world->guests[0].target_kib = MAX(before.target_kib, world->plan.guests[0].target_kib);
+}
+
+/* A host of 7 GiB, of which 1 GiB is kept, and 72 MiB each for two QEMUs: 6000 MiB are for the guests. */
+static FakeWorld *
+host_of_7_gib(void)
+{
+    FakeWorld *world = world_new(7 * GIB, GIB);
+
+    for (size_t i = 0; i < 2; i++) {
+        world_add(world, GIB, 8 * GIB, 2 * GIB, GIB);
+        world->guests[i].adopted = true;
+        world->guests[i].boots = 0;
+    }
+    world->fake[0].need = 3 * GIB;
+    world->fake[0].inflate = world->fake[0].deflate = 0;
+    return world;
+}
+
+static bool
+nobody_is_promised_what_is_under_way(uint64_t faults)
+{
+    FakeWorld *world = host_of_7_gib();
+    bool whole = true;
+
+    rules_break(faults);
+    for (unsigned t = 0; t < 30; t++) {
+        uint64_t may = 0;
+
+        tick_with_open_calls(world);
+        world->fake[1].need = 5 * GIB; /* from the second tick on */
+        for (size_t i = 0; i < 2; i++)
+            may += MAX(world->fake[i].actual, world->guests[i].target_kib);
+        whole = whole && may <= 6000 * MIB;
+    }
+    /* it was a raise that hung, and the other one went for what was left */
+    assert_true(world->guests[0].target_kib > 2 * GIB);
+    assert_true(world->guests[1].target_kib > 2 * GIB);
+    rules_break(0);
+    world_free(world);
+    return whole;
+}
+
+static void
+a_target_under_way_is_booked(void **state)
+{
+    assert_true(nobody_is_promised_what_is_under_way(0));
+    assert_false(nobody_is_promised_what_is_under_way(FAULT_TARGET_UNDER_WAY));
+    (void)state;
+}
+
+static void
+a_target_of_unknown_fate_is_booked(void **state)
+{
+    FakeWorld *world = host_of_7_gib();
+    uint64_t told;
+
+    tick_with_open_calls(world);
+    told = world->guests[0].target_kib;
+    assert_true(told > 2 * GIB);
+    world->fake[1].need = 5 * GIB;
+    for (unsigned t = 0; t < 20; t++) {
+        world->guests[0].target_pending = false; /* it failed, or did not: nobody knows */
+        tick_with_open_calls(world);
+        assert_true(world->plan.guests[0].committed_kib >= told);
+        assert_true(world->guests[1].target_kib <= 6000 * MIB - told);
+    }
+    world_free(world);
+    (void)state;
+}
+
+/* ---- guests that are started paused ---- */
+
+/* Guest 1 is started paused: libvirt has given it all its 8 GiB, and 2 are its startup. */
+static FakeWorld *
+started_paused(bool limits)
+{
+    FakeWorld *world = world_new(16 * GIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 4 * GIB, 3 * GIB);
+    world_add(world, GIB, 8 * GIB, 8 * GIB, 0);
+    world->lazy = true;
+    if (limits)
+        make_limited(world, 1);
+    world->guests[1].life = GUEST_LIFE_OFF;
+    world_run(world, 30);
+    world->fake[1].settings.startup_kib = 2 * GIB;
+    world->fake[1].mute = true;
+    world->guests[1].life = GUEST_LIFE_PAUSED;
+    world->guests[1].boots++;
+    world->guests[1].boot_usec = world->snapshot.now_usec;
+    world->guests[1].driver_up = world->guests[1].fresh = world->guests[1].target_known = false;
+    world->guests[1].has_usable = false;
+    return world;
+}
+
+static void
+a_guest_that_was_started_paused_is_booked_at_its_startup(void **state)
+{
+    for (unsigned limits = 0; limits < 2; limits++) {
+        FakeWorld *world = started_paused(limits != 0);
+
+        for (unsigned t = 0; t < 60; t++) {
+            tick_with_limits(world);
+            assert_int_equal(world->plan.guests[1].committed_kib, 2 * GIB);
+        }
+        assert_int_equal(world->guests[1].limits.set, limits != 0);
+        world_free(world);
+    }
+    (void)state;
+}
+
+static void
+a_guest_that_was_started_paused_is_held_when_it_is_resumed_or_booked_in_full(void **state)
+{
+    for (unsigned limits = 0; limits < 2; limits++) {
+        FakeWorld *world = started_paused(limits != 0);
+
+        run_with_limits(world, 60);
+        world->guests[1].life = GUEST_LIFE_RUNNING;
+        for (unsigned t = 0; t < 30; t++) {
+            tick_with_limits(world);
+            assert_int_equal(world->plan.guests[1].committed_kib, limits != 0 ? 2 * GIB : 8 * GIB);
+        }
+        world_free(world);
+    }
+    (void)state;
+}
+
+/* ---- balloons that move by themselves ---- */
+
+static void
+a_balloon_that_emptied_by_itself_is_booked_at_its_size(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 2500 * MIB);
+
+    world_run(world, 60);
+    world->fake[0].lower = 8 * GIB;
+    world->fake[0].deflate = 8 * GIB;
+    world_run(world, 2);
+    assert_int_equal(world->fake[0].actual, 8 * GIB);
+    for (unsigned t = 0; t < 10; t++) {
+        world_tick(world);
+        assert_int_equal(world->plan.guests[0].committed_kib, 8 * GIB);
+    }
+    world_free(world);
+    (void)state;
+}
+
+static bool
+a_balloon_that_emptied_costs_nobody_else(uint64_t faults)
+{
+    FakeWorld *world = full_host();
+    uint64_t before = world->plan.guests[0].committed_kib;
+    bool holds = true;
+
+    rules_break(faults);
+    assert_in_range(before, 3900 * MIB, 5 * GIB);
+    world->fake[0].lower = 8 * GIB;
+    world->fake[0].deflate = 8 * GIB;
+    for (unsigned t = 0; t < 60; t++) {
+        tick_with_limits(world);
+        holds = holds && world->plan.guests[0].committed_kib <= before + 64 * MIB && !world->plan.over_budget &&
+                world->guests[0].limits.high_kib < before + GIB && world->guests[1].target_kib >= 3900 * MIB;
+    }
+    assert_int_equal(world->fake[0].actual, 8 * GIB);
+    rules_break(0);
+    world_free(world);
+    return holds;
+}
+
+static void
+a_balloon_that_emptied_under_a_limit_is_booked_at_what_it_was_granted(void **state)
+{
+    assert_true(a_balloon_that_emptied_costs_nobody_else(0));
+    assert_false(a_balloon_that_emptied_costs_nobody_else(FAULT_FOLLOW_BALLOON));
+    (void)state;
+}
+
+static void
+a_balloon_that_somebody_else_moved_is_told_again_and_not_called_stuck(void **state)
+{
+    static const uint64_t sizes[] = {6 * GIB, GIB};
+
+    for (size_t s = 0; s < G_N_ELEMENTS(sizes); s++) {
+        FakeWorld *world = full_host();
+        unsigned moved = 0;
+
+        world->fake[0].actual = sizes[s];
+        for (unsigned t = 0; t < 60; t++) {
+            unsigned changes = world->fake[0].changes;
+
+            tick_with_limits(world);
+            assert_int_equal(world->plan.guests[0].moved, t == 0);
+            moved += world->plan.guests[0].moved;
+            if (t == 0)
+                assert_int_equal(world->fake[0].changes, changes + 1);
+            assert_int_not_equal(world->plan.guests[0].state, GUEST_STATE_STUCK);
+            assert_true(world->guests[1].target_kib >= 3900 * MIB);
+        }
+        assert_int_equal(moved, 1);
+        assert_in_range(world->fake[0].actual, 3900 * MIB, 5 * GIB);
+        assert_int_equal(world->violations, 0);
+        world_free(world);
+    }
+    (void)state;
+}
+
+/* ---- guests that come back with less than their size ---- */
+
+static void
+a_guest_that_comes_back_with_less_than_its_minimum_waits_until_there_is_room(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    uint64_t had;
+
+    world_add(world, GIB, 4 * GIB, GIB, 600 * MIB);
+    world_add(world, GIB, 12 * GIB, 4 * GIB, 11 * GIB);
+    world->lazy = true;
+    for (size_t i = 0; i < 2; i++)
+        make_limited(world, i);
+    run_with_limits(world, 120);
+    had = world->plan.guests[0].committed_kib;
+    assert_int_equal(had, GIB);
+    /* its minimum is raised, the other one's to what it has; there is nothing to be had */
+    world->fake[0].settings.minimum_kib = world->fake[0].settings.startup_kib = 2 * GIB;
+    world->fake[1].settings.minimum_kib = world->guests[1].target_kib;
+    world_reset(world, 0);
+    run_with_limits(world, 10);
+    assert_int_equal(world->guests[0].target_kib, 2 * GIB);
+    world_driver_up(world, 0);
+    world->fake[0].inflate = 4 * GIB;
+    for (unsigned t = 0; t < 120; t++) {
+        tick_with_limits(world);
+        assert_int_equal(world->guests[0].target_kib, 2 * GIB);
+        /* of the 64 and 80 MiB that the QEMUs were thought to cost most turn out to be free */
+        assert_in_range(world->plan.guests[0].committed_kib, had, had + 144 * MIB);
+        assert_int_equal(world->plan.guests[0].state, GUEST_STATE_RESTARTING);
+        assert_true(world->guests[0].limits.high_kib < 2 * GIB);
+        assert_false(world->plan.over_budget);
+    }
+    assert_int_equal(world->fake[0].actual, 2 * GIB);
+    world->fake[1].settings.minimum_kib = GIB;
+    run_with_limits(world, 30);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_ACTIVE);
+    assert_in_range(world->plan.guests[0].committed_kib, 2 * GIB, 2 * GIB + 64 * MIB);
+    assert_true(world->guests[0].limits.high_kib > 2 * GIB);
+    assert_int_equal(world->violations, 0);
+    world_free(world);
+    (void)state;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_target_under_way_is_booked),
+        cmocka_unit_test(a_target_of_unknown_fate_is_booked),
+        cmocka_unit_test(a_guest_that_was_started_paused_is_booked_at_its_startup),
+        cmocka_unit_test(a_guest_that_was_started_paused_is_held_when_it_is_resumed_or_booked_in_full),
+        cmocka_unit_test(a_balloon_that_emptied_by_itself_is_booked_at_its_size),
+        cmocka_unit_test(a_balloon_that_emptied_under_a_limit_is_booked_at_what_it_was_granted),
+        cmocka_unit_test(a_balloon_that_somebody_else_moved_is_told_again_and_not_called_stuck),
+        cmocka_unit_test(a_guest_that_comes_back_with_less_than_its_minimum_waits_until_there_is_room),
+    };
+
+    return cmocka_run_group_tests_name("decide_ledger", tests, NULL, NULL);
+}

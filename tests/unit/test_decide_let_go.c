@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Guests that are not to be squeezed any further: those that are let go, and those that die of it; and what they do not see. */
+
+#include "test_limited_world.h"
+
+/* ---- guests that are let go ---- */
+
+/*
+ * 10 GiB and two guests that need nearly all of it beside a small one: g0 needs 1 GiB and has a startup of 4, g1 is of low
+ * priority, g2 of high. g0's memory is 4 GiB, so it is its startup that it has when it is nobody's.
+ */
+static FakeWorld *
+host_with_a_squeezed_guest(void)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 4 * GIB, 2 * GIB, 900 * MIB);
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 3500 * MIB);
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 3500 * MIB);
+    world->fake[0].settings.startup_kib = 4 * GIB;
+    world->fake[1].settings.priority = 10;
+    world->fake[2].settings.priority = 90;
+    world->lazy = true;
+    for (size_t i = 0; i < world->count; i++)
+        make_limited(world, i);
+    run_with_limits(world, 120);
+    assert_in_range(world->fake[0].actual, GIB, 1300 * MIB);
+    return world;
+}
+
+static bool
+a_guest_let_go_gets_its_startup(uint64_t faults)
+{
+    FakeWorld *world = host_with_a_squeezed_guest();
+    bool has;
+
+    rules_break(faults);
+    world->fake[0].settings.managed = false;
+    run_with_limits(world, 120);
+    has = world->fake[0].actual == 4 * GIB;
+    rules_break(0);
+    world_free(world);
+    return has;
+}
+
+static void
+a_squeezed_guest_that_is_let_go_gets_its_startup_back(void **state)
+{
+    assert_true(a_guest_let_go_gets_its_startup(0));
+    assert_false(a_guest_let_go_gets_its_startup(FAULT_DROP_SQUEEZED));
+    (void)state;
+}
+
+static void
+only_grows_and_is_limited_until_it_has_grown(bool managed, GuestMode mode, PlanRule rule)
+{
+    FakeWorld *world = host_with_a_squeezed_guest();
+    uint64_t target = world->guests[0].target_kib;
+    unsigned t;
+
+    world->fake[0].settings.managed = managed;
+    world->fake[0].settings.mode = mode;
+    for (t = 0; t < 120; t++) {
+        uint64_t actual = world->fake[0].actual; /* as this tick sees it */
+
+        tick_with_limits(world);
+        if (world->plan.guests[0].rule != PLAN_RULE_LET_GO)
+            break;
+        assert_true(world->guests[0].target_kib >= target);
+        assert_true(world->guests[0].target_kib <= 4 * GIB);
+        assert_true(world->guests[0].limits.set);
+        assert_true(actual < 4 * GIB);
+        assert_false(world->plan.over_budget);
+        target = world->guests[0].target_kib;
+    }
+    assert_in_range(t, 2, 60);
+    for (t = 0; t < 30; t++) {
+        assert_int_equal(world->fake[0].actual, 4 * GIB);
+        assert_int_equal(world->plan.guests[0].rule, rule);
+        assert_false(world->guests[0].limits.set);
+        tick_with_limits(world);
+    }
+    world_free(world);
+}
+
+static void
+a_guest_that_is_let_go_only_grows_and_is_limited_until_it_has_grown(void **state)
+{
+    only_grows_and_is_limited_until_it_has_grown(false, GUEST_MODE_DYNAMIC, PLAN_RULE_UNMANAGED);
+    only_grows_and_is_limited_until_it_has_grown(true, GUEST_MODE_STATIC, PLAN_RULE_STATIC);
+    (void)state;
+}
+
+static void
+a_guest_that_is_let_go_is_given_what_those_of_low_priority_have(void **state)
+{
+    FakeWorld *world = host_with_a_squeezed_guest();
+
+    world->fake[0].settings.managed = false;
+    for (unsigned t = 0; t < 60; t++) {
+        tick_with_limits(world);
+        assert_true(world->guests[2].target_kib >= 3500 * MIB); /* its need: only its buffer goes */
+    }
+    /* 9 GiB less three QEMUs, of which g0 has 4 and g2 what it needs: g1 has less than it needs of them */
+    assert_in_range(world->guests[1].target_kib, GIB, 5 * GIB - 3500 * MIB);
+    assert_int_equal(world->violations, 0);
+    world_free(world);
+    (void)state;
+}
+
+/* ---- memory that a guest does not see ---- */
+
+static void
+what_a_guest_does_not_see_is_on_top_of_its_minimum(void **state)
+{
+    for (unsigned limits = 0; limits < 2; limits++) {
+        FakeWorld *world = world_new(6 * GIB, GIB);
+
+        world_add(world, GIB, 6 * GIB, 2 * GIB, 300 * MIB); /* needs less than its minimum */
+        world_add(world, GIB, 8 * GIB, 2 * GIB, 6 * GIB);   /* needs all there is */
+        world->lazy = limits != 0;
+        for (size_t i = 0; limits != 0 && i < 2; i++)
+            make_limited(world, i);
+        run_with_limits(world, 120);
+        assert_int_equal(world->guests[0].target_kib, GIB);
+        world->fake[0].settings.maximum_kib += 512 * MIB;
+        world->fake[0].actual += 512 * MIB;
+        world->fake[0].need += 512 * MIB; /* size less usable */
+        world->guests[0].unseen_kib = 512 * MIB;
+        tick_with_limits(world);
+        for (unsigned t = 0; t < 60; t++) {
+            tick_with_limits(world);
+            assert_int_equal(world->guests[0].target_kib, GIB + 512 * MIB);
+        }
+        world_free(world);
+    }
+    (void)state;
+}
+
+/* ---- guests that die of being squeezed ---- */
+
+/* It dies of it, boots in ten seconds with all of its memory, and needs no more than before. */
+static void
+die_and_boot(FakeWorld *world)
+{
+    world_reset(world, 0);
+    world_run(world, 10);
+    world_driver_up(world, 0);
+}
+
+/* Runs until guest 0 is told less than its startup; false: it was not in so many seconds. */
+static bool
+is_squeezed_within(FakeWorld *world, unsigned seconds)
+{
+    for (unsigned t = 0; t < seconds; t++) {
+        world_tick(world);
+        if (world->plan.guests[0].tell && world->guests[0].target_kib < world->fake[0].settings.startup_kib)
+            return true;
+    }
+    return false;
+}
+
+static bool
+a_guest_that_died_twice_is_let_be(uint64_t faults)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    bool squeezed;
+
+    rules_break(faults);
+    world_add(world, GIB, 4 * GIB, 3 * GIB, 900 * MIB);
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 8 * GIB);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(is_squeezed_within(world, 120));
+        world_run(world, 5);
+        die_and_boot(world);
+    }
+    squeezed = is_squeezed_within(world, 560);
+    if (!squeezed) {
+        assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LET_BE);
+        assert_true(is_squeezed_within(world, 120)); /* tried later */
+    }
+    rules_break(0);
+    world_free(world);
+    return !squeezed;
+}
+
+static void
+a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes(void **state)
+{
+    assert_true(a_guest_that_died_twice_is_let_be(0));
+    assert_false(a_guest_that_died_twice_is_let_be(FAULT_SQUEEZE_FRAIL));
+    (void)state;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_squeezed_guest_that_is_let_go_gets_its_startup_back),
+        cmocka_unit_test(a_guest_that_is_let_go_only_grows_and_is_limited_until_it_has_grown),
+        cmocka_unit_test(a_guest_that_is_let_go_is_given_what_those_of_low_priority_have),
+        cmocka_unit_test(what_a_guest_does_not_see_is_on_top_of_its_minimum),
+        cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
+    };
+
+    return cmocka_run_group_tests_name("decide_let_go", tests, NULL, NULL);
+}
