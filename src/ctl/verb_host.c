@@ -21,6 +21,8 @@ budget_remark(const HostView *host)
         {"total", "the host's memory less reserve, huge pages, other processes and overhead"},
         {"available", "what is committed and what the host has available, less the reserve"},
         {"setting", "set by Budget= in the configuration"},
+        {"group", "what a limit on a cgroup above all guests leaves them (systemctl show machine.slice -p MemoryHigh "
+                  "-p MemoryMax)"},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(remarks); i++)

@@ -77,7 +77,7 @@ uint64_t overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint
  * once and falls half a minute later, and the smaller figure is held: when it sinks below the held one, that sinks at
  * once and a little further; it rises again when there has been clearly more for some time.
  *
- * The slack of guests' limits is a part of the reserve (guest_limit.h): what they hold of it, up to half of the reserve,
+ * The slack of guests' limits is a part of the reserve (limit.h): what they hold of it, up to half of the reserve,
  * is taken from there and not from the budget.
  *
  * Where a guest's resident memory is not known (it was started a moment ago), what is used by nobody else is taken

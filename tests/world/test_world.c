@@ -2,7 +2,8 @@
 
 /*
  * Random worlds: test_world [SEED [COUNT]]. WORLD_STEPS= is how many steps of 100 ms all of them take together (a million);
- * with SEED and no COUNT that world alone is run, and told in full. WORLD_BREAK= puts a behaviour back: the number of its bit in decide/faults.h.
+ * with SEED and no COUNT that world alone is run. The first that fails is told in full. WORLD_BREAK= puts a behaviour back: the
+ * number of its bit in decide/faults.h.
  * WORLD_WITHOUT= leaves deeds of chance.c out, WORLD_FAILURES= is after how many failures to stop (10).
  */
 
