@@ -52,6 +52,7 @@ merge(Ledger *ledger, const Snapshot *snapshot)
         const char *uuid = order <= 0 ? guest_uuid : start_uuid;
         LedgerEntry *entry = &ledger->spare[count];
 
+        g_assert(uuid != NULL);
         while (old < ledger->count && strcmp(ledger->entries[old].uuid, uuid) < 0)
             old++;
         if (old < ledger->count && strcmp(ledger->entries[old].uuid, uuid) == 0) {
@@ -246,7 +247,7 @@ ledger_reserve(LedgerEntry *entry, uint64_t kib, uint64_t overhead_kib)
     }
     entry->overhead_kib = overhead_kib;
     entry->booked_kib = kib;
-    entry->ground = GROUND_START;
+    entry->ground = kib + overhead_kib > 0 ? GROUND_START : GROUND_NONE;
 }
 
 /* ---- sums ---- */

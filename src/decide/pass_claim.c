@@ -191,9 +191,11 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
         }
         if (!broken(FAULT_RESERVED_NOT_BOOKED))
             ledger_reserve(entry, plan->booked_kib, overhead);
+    } else if (plan->verdict == START_REFUSED) {
+        ledger_reserve(entry, 0, 0);
+        return;
     } else if (!broken(FAULT_CLAIM_OUTBID)) {
-        /* set aside until it is answered; what is set aside for one that is refused goes to who stands behind it, in the
-           next tick */
+        /* set aside until it is answered */
         ledger_reserve(entry, claim->booked_kib + claim->took_kib, overhead);
     }
     show_reserved(pass, plan);
