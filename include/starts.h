@@ -75,6 +75,7 @@ typedef enum StartBlock {
     START_BLOCK_AHEAD = -2,    /* another start that stands before it in the line, or was admitted */
     START_BLOCK_HOST = -3,     /* the host: what non-guest processes use, and the reserve */
     START_BLOCK_BUDGET = -4,   /* the host: [Host] Budget= keeps it from all guests */
+    START_BLOCK_NODE = -5,     /* others, of the NUMA nodes that it is strictly bound to */
 } StartBlock;
 
 /* Who has memory that a start may not take. */

@@ -93,6 +93,20 @@ is_hopeless(const Claim *claim, const AdmissionTerms *terms)
            claim->missing_kib > claim->ahead_kib + terms->tolerance_kib;
 }
 
+/*
+ * What it lacks on the NUMA nodes that it is strictly bound to. The guests there are not squeezed for it, so there is nothing
+ * to wait for but what is not certain yet.
+ */
+static uint64_t
+lacking_on_nodes(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms)
+{
+    uint64_t needed = saturating_sub(claim->need_kib, claim->booked_kib) + claim->overhead_kib;
+
+    return !terms->bound || !request->waiting || is_forced(request, terms) || is_restart(request)
+               ? 0
+               : saturating_sub(needed, terms->node_room_kib);
+}
+
 static StartVerdict
 judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan)
 {
@@ -102,6 +116,8 @@ judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTe
     bool forced = is_forced(request, terms);
     bool restart = is_restart(request);
 
+    if (lacking == 0 && lacking_on_nodes(request, claim, terms) > 0)
+        return over || (terms->valid && terms->certain) ? START_REFUSED : START_WAITS;
     if (lacking == 0)
         return START_ADMITTED;
     if (broken(FAULT_START_BEFORE_FREE) && plan->missing_kib == 0)
@@ -132,6 +148,11 @@ admission_judge(const StartRequest *request, const Claim *claim, const Admission
                         .missing_kib = claim->missing_kib,
                         .blocker_count = claim->blocker_count};
     memcpy(plan->blockers, claim->blockers, sizeof plan->blockers);
+    /* the host has the memory, and its nodes have not: nobody else is in the way */
+    if (claim->missing_kib == 0 && lacking_on_nodes(request, claim, terms) > 0) {
+        plan->blockers[0] = (StartBlocker){.kept_kib = terms->node_kept_kib, .rule = START_BLOCK_NODE};
+        plan->blocker_count = 1;
+    }
     plan->verdict = request->waiting ? judge_waiting(request, claim, terms, plan) : START_ADMITTED;
     if (plan->verdict == START_ADMITTED) {
         plan->booked_kib = broken(FAULT_START_BEFORE_FREE) ? request->need_kib : claim->granted_kib;

@@ -12,19 +12,26 @@ find(const Bounds *bounds, uint64_t above_id, uint64_t nodes)
     return NULL;
 }
 
+/* One without members where there was none. */
 static Bound *
-add_member(Bounds *bounds, uint64_t above_id, uint64_t nodes, const LedgerEntry *entry)
+find_or_add(Bounds *bounds, uint64_t above_id, uint64_t nodes)
 {
     Bound *bound = find(bounds, above_id, nodes);
 
-    if (bound == NULL) {
-        if (bounds->count == bounds->capacity) {
-            bounds->capacity = MAX(8, bounds->capacity * 2);
-            bounds->bounds = g_renew(Bound, bounds->bounds, bounds->capacity);
-        }
-        bound = &bounds->bounds[bounds->count++];
-        *bound = (Bound){.above_id = above_id, .nodes = nodes};
+    if (bound != NULL)
+        return bound;
+    if (bounds->count == bounds->capacity) {
+        bounds->capacity = MAX(8, bounds->capacity * 2);
+        bounds->bounds = g_renew(Bound, bounds->bounds, bounds->capacity);
     }
+    bound = &bounds->bounds[bounds->count++];
+    *bound = (Bound){.above_id = above_id, .nodes = nodes};
+    return bound;
+}
+
+static Bound *
+add_member(Bound *bound, const LedgerEntry *entry)
+{
     bound->members_kib += entry->booked_kib + entry->overhead_kib;
     bound->resident_kib += entry->resident_kib;
     bound->guests++;
@@ -42,16 +49,34 @@ available_on(const HostFigures *figures, uint64_t nodes)
     return available;
 }
 
-/* A node keeps its part of the host's reserve. */
-static uint64_t
-reserve_on(const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
+uint64_t
+bounds_nodes_total(const HostFigures *figures, uint64_t nodes)
 {
     uint64_t total = 0;
 
     for (unsigned n = 0; n < HOST_NODES_MAX; n++)
         if ((nodes >> n & 1) != 0)
             total = saturating_add(total, figures->nodes[n].total_kib);
+    return total;
+}
+
+/* A node keeps its part of the host's reserve. */
+static uint64_t
+reserve_on(const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
+{
+    uint64_t total = bounds_nodes_total(figures, nodes);
+
     return figures->total_kib < 1024 ? 0 : MIN(reserve_kib, reserve_kib / 1024 * (total / (figures->total_kib / 1024)));
+}
+
+/* Of what the nodes have left now; what their guests hold is added when all of those are known. */
+static Bound *
+bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
+{
+    Bound *bound = find_or_add(bounds, 0, nodes);
+
+    bound->limit_kib = saturating_sub(available_on(figures, nodes), reserve_on(figures, nodes, bounds->reserve_kib));
+    return bound;
 }
 
 void
@@ -60,6 +85,7 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
     const HostFigures *figures = &snapshot->host.figures;
 
     bounds->count = 0;
+    bounds->reserve_kib = reserve_kib;
     for (size_t i = 0; i < snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &snapshot->guests[i];
         Bound *bound;
@@ -67,15 +93,20 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
         if (guest->life == GUEST_LIFE_OFF)
             continue;
         if (guest->limits.above_id != 0) {
-            bound = add_member(bounds, guest->limits.above_id, 0, ledger_guest(ledger, i));
+            bound = add_member(find_or_add(bounds, guest->limits.above_id, 0), ledger_guest(ledger, i));
             /* for now: less what others have of it, below */
             bound->limit_kib = saturating_sub(guest->limits.above_kib, guest->limits.above_charged_kib);
         }
-        if (guest->settings->strict_nodes != 0 && figures->nodes[0].total_kib != 0) {
-            bound = add_member(bounds, 0, guest->settings->strict_nodes, ledger_guest(ledger, i));
-            bound->limit_kib =
-                saturating_sub(available_on(figures, bound->nodes), reserve_on(figures, bound->nodes, reserve_kib));
-        }
+        if (guest->settings->strict_nodes != 0 && figures->nodes[0].total_kib != 0)
+            add_member(bound_of_nodes(bounds, figures, guest->settings->strict_nodes), ledger_guest(ledger, i));
+    }
+    for (size_t i = 0; i < snapshot->start_count; i++) {
+        const StartRequest *request = snapshot->starts[i];
+        const LedgerEntry *entry = ledger_start(ledger, i);
+
+        if (entry->booked_kib > 0 && !entry->open && request->settings.strict_nodes != 0 &&
+            figures->nodes[0].total_kib != 0)
+            add_member(bound_of_nodes(bounds, figures, request->settings.strict_nodes), entry);
     }
     /* what is left of it, and what its guests hold: the rest is others' */
     for (size_t i = 0; i < bounds->count; i++)
@@ -123,10 +154,23 @@ bounds_take(Bounds *bounds, const GuestSnapshot *guest, uint64_t kib)
     return taken;
 }
 
-uint64_t
-bounds_room(const Bounds *bounds, const HostFigures *figures, uint64_t nodes)
+/* The nodes' bound, also where nobody runs there. */
+static Bound *
+bound_for_start(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
 {
-    const Bound *bound = find(bounds, 0, nodes);
+    Bound *bound = find(bounds, 0, nodes);
 
-    return bound != NULL ? room_of(bound) : available_on(figures, nodes);
+    return bound != NULL ? bound : bound_of_nodes(bounds, figures, nodes);
+}
+
+uint64_t
+bounds_room(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
+{
+    return room_of(bound_for_start(bounds, figures, nodes));
+}
+
+void
+bounds_take_start(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t kib)
+{
+    bound_for_start(bounds, figures, nodes)->members_kib += kib;
 }

@@ -23,10 +23,11 @@ typedef struct Bounds {
     Bound *bounds;
     size_t count;
     size_t capacity;
+    uint64_t reserve_kib; /* as in bounds_find */
 } Bounds;
 
 /*
- * Finds the bounds of snapshot's running guests, and what is booked within each: before raises. reserve_kib: what the host
+ * Finds the bounds of snapshot's running guests and of the starts that were admitted, and what is booked within each: before raises. reserve_kib: what the host
  * keeps, of which a node keeps its part.
  */
 void bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib);
@@ -39,4 +40,8 @@ uint64_t bounds_of_all(const Bounds *bounds, const Snapshot *snapshot);
 uint64_t bounds_take(Bounds *bounds, const GuestSnapshot *guest, uint64_t kib);
 
 /* What the nodes have left for a guest that is to start on them. */
-uint64_t bounds_room(const Bounds *bounds, const HostFigures *figures, uint64_t nodes);
+uint64_t bounds_room(Bounds *bounds, const HostFigures *figures, uint64_t nodes);
+/* That guest is let in with so much. */
+void bounds_take_start(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t kib);
+/* All that the nodes have. */
+uint64_t bounds_nodes_total(const HostFigures *figures, uint64_t nodes);

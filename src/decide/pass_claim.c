@@ -172,6 +172,22 @@ show_reserved(Pass *pass, const StartPlan *start)
         pass->plan->guests[i].overhead_kib = start->overhead_kib;
 }
 
+/* The terms of this start, with what the NUMA nodes have left that it is strictly bound to. */
+static AdmissionTerms
+terms_of_start(Pass *pass, const StartRequest *request, const AdmissionTerms *terms)
+{
+    const HostFigures *figures = &pass->snapshot->host.figures;
+    uint64_t nodes = request->settings.strict_nodes;
+    AdmissionTerms own = *terms;
+
+    own.bound = nodes != 0 && figures->nodes[0].total_kib != 0;
+    if (!own.bound)
+        return own;
+    own.node_room_kib = bounds_room(&pass->state->bounds, figures, nodes);
+    own.node_kept_kib = saturating_sub(bounds_nodes_total(figures, nodes), own.node_room_kib);
+    return own;
+}
+
 static void
 judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
 {
@@ -179,8 +195,9 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
     StartPlan *plan = &pass->plan->starts[claim->start];
     LedgerEntry *entry = ledger_start(&pass->state->ledger, claim->start);
     uint64_t overhead = entry->overhead_kib;
+    const AdmissionTerms own = terms_of_start(pass, request, terms);
 
-    admission_judge(request, claim, terms, plan);
+    admission_judge(request, claim, &own, plan);
     if (plan->verdict == START_ADMITTED) {
         /* whoever is let in has all that it starts with or brings, free or not; only a restart is held to what there is */
         if (request->waiting && request->restart == RESTART_NONE)
@@ -189,6 +206,9 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
             overhead = claim->overhead_kib;
             budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
         }
+        if (request->waiting && own.bound)
+            bounds_take_start(&pass->state->bounds, &pass->snapshot->host.figures, request->settings.strict_nodes,
+                              saturating_sub(plan->booked_kib, claim->booked_kib) + claim->overhead_kib);
         if (!broken(FAULT_RESERVED_NOT_BOOKED))
             ledger_reserve(entry, plan->booked_kib, overhead);
     } else if (plan->verdict == START_REFUSED) {

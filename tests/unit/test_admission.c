@@ -280,6 +280,33 @@ what_was_admitted_stays_booked_and_grows(void **state)
     bench_clear(&bench);
 }
 
+/* The host has more than enough, and of the node that the start is bound to half of it is left. */
+static void
+start_is_not_let_in_on_a_node_that_is_full(void **state)
+{
+    Bench bench;
+
+    bench_init(&bench);
+    bench.terms.bound = true;
+    bench.terms.node_room_kib = NEED / 2;
+    bench.terms.node_kept_kib = 7 * NEED;
+    assert_int_equal(judge(&bench, 4 * NEED, 0), START_REFUSED);
+    assert_int_equal(bench.plan.blocker_count, 1);
+    assert_int_equal(bench.plan.blockers[0].rule, START_BLOCK_NODE);
+    assert_int_equal(bench.plan.blockers[0].kept_kib, 7 * NEED);
+    bench.terms.certain = false;
+    assert_int_equal(judge(&bench, 4 * NEED, 0), START_WAITS);
+    bench.request.forced = true;
+    assert_int_equal(judge(&bench, 4 * NEED, 0), START_ADMITTED);
+    bench.request.forced = false;
+    bench.request.restart = RESTART_RESET;
+    assert_int_equal(judge(&bench, 4 * NEED, 0), START_ADMITTED);
+    bench.request.restart = RESTART_NONE;
+    bench.terms.node_room_kib = 2 * NEED;
+    assert_int_equal(judge(&bench, 4 * NEED, 0), START_ADMITTED);
+    bench_clear(&bench);
+}
+
 static void
 figures_add_up_and_name_who_is_in_the_way(void **state)
 {
@@ -316,6 +343,7 @@ main(void)
         cmocka_unit_test(nothing_is_refused_where_nothing_is_told),
         cmocka_unit_test(a_hair_is_no_reason_to_refuse_at_once),
         cmocka_unit_test(what_was_admitted_stays_booked_and_grows),
+        cmocka_unit_test(start_is_not_let_in_on_a_node_that_is_full),
         cmocka_unit_test(figures_add_up_and_name_who_is_in_the_way),
     };
 

@@ -104,6 +104,28 @@ full_host(uint64_t faults)
 
 /* ---- admitted ---- */
 
+/* Of the first node, to which both are bound, 6 GiB are left, and each starts with 4. */
+static void
+starts_on_one_node_are_not_promised_the_same_memory(void **state)
+{
+    FakeWorld *world = world_of(2, 4 * GIB, GIB);
+    Fixture *fixture = fixture_new(world, 0);
+
+    world->snapshot.host.figures.nodes[0] = (HostNode){.total_kib = 16 * GIB, .available_kib = 6 * GIB};
+    world->snapshot.host.figures.nodes[1] = (HostNode){.total_kib = 16 * GIB, .available_kib = 16 * GIB};
+    for (size_t i = 0; i < 2; i++) {
+        world->fake[i].settings.strict_nodes = 1;
+        ask(fixture, i, 50);
+    }
+    for (unsigned second = 1; second <= 5; second++) {
+        tick(fixture, second);
+        assert_int_equal((fixture->admitted_after[0] != 0) + (fixture->admitted_after[1] != 0), 1);
+        assert_true(fixture->gone[0] || fixture->gone[1]);
+    }
+    assert_false(fixture->gone[0] && fixture->gone[1]);
+    fixture_free(fixture);
+}
+
 static void
 start_that_fits_is_admitted_and_booked_at_once(void **state)
 {
@@ -666,6 +688,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(starts_on_one_node_are_not_promised_the_same_memory),
         cmocka_unit_test(start_that_fits_is_admitted_and_booked_at_once),
         cmocka_unit_test(reservation_counts_once_whether_its_guest_is_known_or_not),
         cmocka_unit_test(rules_hold_and_can_be_broken),
