@@ -193,6 +193,18 @@ teardown(void **state)
     return 0;
 }
 
+/* A lowering comes down in steps, and is idle between two of them. */
+static bool
+are_lowered(FakeHost *host, void *data)
+{
+    const Fixture *f = data;
+    unsigned count = 0;
+
+    for (const char *end = strstr(f->ends->str, "500 "); end != NULL; end = strstr(end + 1, "500 "))
+        count++;
+    return count == LOWERINGS && is_idle(host, data);
+}
+
 static void
 lowerings_that_hang_hold_up_no_raise(void **state)
 {
@@ -217,7 +229,7 @@ lowerings_that_hang_hold_up_no_raise(void **state)
     assert_int_equal(look(f).high_kib, 900 * KIB_PER_MIB);
 
     set_gate(false);
-    fake_host_until(f->host, is_idle, f);
+    fake_host_until(f->host, are_lowered, f);
     for (pid_t i = 0; i < LOWERINGS; i++) {
         g_autofree char *group = group_of(FIRST_PID + i);
 
