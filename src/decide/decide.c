@@ -233,7 +233,6 @@ book_guest(Pass *pass, size_t i)
                                      .unbounded = guest->target_unbounded && !pass->observe &&
                                                   work->standing.part == PART_SHARES,
                                      .target_kib = target_to_book(memory, guest),
-                                     .target_unseen_kib = memory->unseen_kib,
                                      .unseen_kib = work->unseen_kib,
                                      .overhead_kib = overhead,
                                      .resident_kib = memory->overhead.resident_kib,

@@ -61,10 +61,9 @@ typedef enum LedgerTrust {
 typedef struct LedgerLook {
     const GuestSnapshot *guest;
     LedgerTrust trust;
-    uint64_t target_kib;        /* the largest that may be in force, or was when its size was asked for */
-    uint64_t unseen_kib;        /* part of its size that it does not see, and its limit keeps it from */
-    uint64_t target_unseen_kib; /* the same of target_kib, as it was told */
-    bool unbounded;             /* its balloon may be on its way to more than any target that is known */
+    uint64_t target_kib; /* the largest that may be in force, or was when its size was asked for */
+    uint64_t unseen_kib; /* part of its size that it does not see, and its limit keeps it from */
+    bool unbounded;      /* its balloon may be on its way to more than any target that is known */
     uint64_t overhead_kib;
     uint64_t resident_kib; /* as in LedgerEntry */
     uint64_t slack_kib;
