@@ -49,7 +49,8 @@ typedef struct StartRequest {
      * it runs.
      */
     uint64_t need_kib;
-    uint64_t pool_kib;      /* what it needs of a huge page pool besides */
+    uint64_t
+        pool_kib; /* what it needs of a huge page pool besides; what that lacks is made when it starts, by a hook */
     uint64_t pool_page_kib; /* of that pool's pages; 0: it needs none */
     bool forced;            /* never refused (not managed, admission is off): room is made as far as it goes */
     uint64_t asked_usec;
@@ -96,7 +97,8 @@ typedef struct StartPlan {
     StartVerdict verdict;
     bool timed_out;                            /* refused, or admitted by force, because the time is over */
     uint64_t overhead_kib;                     /* of its QEMU, booked besides */
-    uint64_t needed_kib;                       /* request and overhead */
+    uint64_t pool_kib;                         /* ordinary memory for the huge pages that its pool lacks */
+    uint64_t needed_kib;                       /* request, overhead and pool_kib */
     uint64_t free_kib;                         /* what it could have at once */
     uint64_t reclaimable_kib;                  /* what it may take from others, beyond free */
     uint64_t missing_kib;                      /* needed less free less reclaimable, at least 0 */

@@ -147,9 +147,13 @@ figures(const StartPlan *plan)
     g_autofree char *overhead = units_format_size(plan->overhead_kib);
     g_autofree char *free_text = units_format_size(plan->free_kib);
     g_autofree char *reclaimable = units_format_size(plan->reclaimable_kib);
+    g_autofree char *pages = units_format_size(plan->pool_kib);
+    g_autofree char *pool =
+        plan->pool_kib > 0 ? g_strdup_printf(", %s of huge pages that their pool lacks", pages) : g_strdup("");
 
-    return g_strdup_printf("%s needs %s to start (%s and %s for its QEMU), %s are free and %s can be taken from others",
-                           plan->request->name, needed, memory, overhead, free_text, reclaimable);
+    return g_strdup_printf(
+        "%s needs %s to start (%s%s and %s for its QEMU), %s are free and %s can be taken from others",
+        plan->request->name, needed, memory, pool, overhead, free_text, reclaimable);
 }
 
 static char *

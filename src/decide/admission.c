@@ -141,7 +141,8 @@ admission_judge(const StartRequest *request, const Claim *claim, const Admission
 
     *plan = (StartPlan){.request = request,
                         .overhead_kib = overhead,
-                        .needed_kib = request->need_kib + overhead,
+                        .pool_kib = saturating_sub(claim->need_kib, request->need_kib),
+                        .needed_kib = claim->need_kib + overhead,
                         /* what is booked for it is as good as free to it */
                         .free_kib = claim->free_kib + claim->booked_kib + (overhead - claim->overhead_kib),
                         .reclaimable_kib = claim->reclaimable_kib,
@@ -155,8 +156,8 @@ admission_judge(const StartRequest *request, const Claim *claim, const Admission
     }
     plan->verdict = request->waiting ? judge_waiting(request, claim, terms, plan) : START_ADMITTED;
     if (plan->verdict == START_ADMITTED) {
-        plan->booked_kib = broken(FAULT_START_BEFORE_FREE) ? request->need_kib : claim->granted_kib;
+        plan->booked_kib = broken(FAULT_START_BEFORE_FREE) ? claim->need_kib : claim->granted_kib;
         if (is_restart(request))
-            plan->shortfall_kib = request->need_kib - plan->booked_kib;
+            plan->shortfall_kib = claim->need_kib - plan->booked_kib;
     }
 }

@@ -228,17 +228,53 @@ is_booked(const StartRequest *request)
     return !request->waiting || request->booked_kib > 0;
 }
 
+/* What other starts take of the pool before this one: those that were let in, and those before it in the list. */
+static uint64_t
+pool_taken(const Pass *pass, size_t start)
+{
+    const Snapshot *snapshot = pass->snapshot;
+    uint64_t taken = 0;
+
+    for (size_t i = 0; i < snapshot->start_count; i++)
+        if (i != start && (i < start || is_booked(snapshot->starts[i])) &&
+            snapshot->starts[i]->pool_page_kib == snapshot->starts[start]->pool_page_kib &&
+            !ledger_start(&pass->state->ledger, i)->open)
+            taken = saturating_add(taken, snapshot->starts[i]->pool_kib);
+    return taken;
+}
+
+/*
+ * Ordinary memory that it needs beyond its own: the huge pages that its pool lacks, which are made while it starts by a hook
+ * of the administrator. When they have been made they are the pool's, and nobody's ordinary memory any more.
+ */
+static uint64_t
+need_of(const Pass *pass, size_t start)
+{
+    const StartRequest *request = pass->snapshot->starts[start];
+    uint64_t need = request->need_kib;
+
+    for (unsigned i = 0; request->pool_page_kib != 0 && i < HOST_POOLS_MAX; i++) {
+        const HostPool *pool = &pass->snapshot->host.figures.pools[i];
+
+        if (pool->page_kib == request->pool_page_kib && !ledger_start(&pass->state->ledger, start)->open)
+            need = saturating_add(
+                need, saturating_sub(request->pool_kib, saturating_sub(pool->free_kib, pool_taken(pass, start))));
+    }
+    return request->waiting ? need : MIN(need, MAX(request->booked_kib, request->need_kib));
+}
+
 void
 pass_book_starts(Pass *pass)
 {
     for (size_t i = 0; i < pass->snapshot->start_count; i++) {
         const StartRequest *request = pass->snapshot->starts[i];
         LedgerEntry *entry = ledger_start(&pass->state->ledger, i);
-
+        uint64_t booked =
+            request->pool_page_kib == 0 ? request->booked_kib : MIN(request->booked_kib, need_of(pass, i));
         uint64_t overhead =
             is_booked(request) && !broken(FAULT_RESERVED_BARE) ? overhead_estimate(&request->settings) : 0;
 
-        ledger_reserve(entry, broken(FAULT_RESERVED_NOT_BOOKED) ? 0 : request->booked_kib, overhead);
+        ledger_reserve(entry, broken(FAULT_RESERVED_NOT_BOOKED) ? 0 : booked, overhead);
     }
 }
 
@@ -336,6 +372,7 @@ claim_start(Pass *pass, size_t start, const AdmissionTerms *terms)
     Claim *claim = pass_add_claim(pass, SIZE_MAX, start);
 
     admission_claim(request, terms, claim);
+    claim->need_kib = need_of(pass, start);
     if (is_booked(request)) {
         claim->booked_kib = MIN(request->booked_kib, claim->need_kib);
         claim->overhead_kib = 0;

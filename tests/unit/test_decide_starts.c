@@ -104,6 +104,60 @@ full_host(uint64_t faults)
 
 /* ---- admitted ---- */
 
+/*
+ * Both guests start with 3 GiB of huge pages, of which 4 GiB are free; a hook makes the rest while they start. What is made for
+ * the second is ordinary memory until it is in the pool.
+ */
+static void
+huge_pages_that_a_pool_lacks_are_found_in_ordinary_memory(void **state)
+{
+    FakeWorld *world = world_of(2, 10 * GIB, GIB);
+    Fixture *fixture = fixture_new(world, 0);
+    HostPool *pool = &world->snapshot.host.figures.pools[1];
+
+    world->snapshot.host.figures.pools[0].page_kib = GIB;
+    *pool = (HostPool){.page_kib = 2 * MIB, .total_kib = 8 * GIB, .free_kib = 4 * GIB};
+    for (size_t i = 0; i < 2; i++) {
+        ask(fixture, i, 50);
+        fixture->requests[i].need_kib = 0;
+        fixture->requests[i].pool_kib = 3 * GIB;
+        fixture->requests[i].pool_page_kib = 2 * MIB;
+    }
+    tick(fixture, 1);
+    assert_int_equal(world->plan.starts[0].pool_kib, 0);
+    assert_int_equal(world->plan.starts[1].pool_kib, 2 * GIB);
+    assert_int_equal(fixture->admitted_after[0], 1);
+    assert_int_equal(fixture->admitted_after[1], 1);
+    assert_int_equal(fixture->requests[1].booked_kib, 2 * GIB);
+    tick(fixture, 2);
+    assert_int_equal(world->plan.committed_kib, 2 * GIB);
+    pool->total_kib += 2 * GIB;
+    pool->free_kib += 2 * GIB;
+    tick(fixture, 3);
+    assert_int_equal(world->plan.committed_kib, 0);
+    fixture_free(fixture);
+}
+
+/* The host has 32 GiB, and it needs 64 of huge pages. */
+static void
+start_whose_huge_pages_nobody_can_make_is_refused_and_told_why(void **state)
+{
+    FakeWorld *world = world_of(2, 4 * GIB, GIB);
+    Fixture *fixture = fixture_new(world, 0);
+    g_autofree char *text = NULL;
+
+    world->snapshot.host.figures.pools[0] = (HostPool){.page_kib = GIB};
+    ask(fixture, 0, 50);
+    fixture->requests[0].need_kib = 0;
+    fixture->requests[0].pool_kib = 64 * GIB;
+    fixture->requests[0].pool_page_kib = GIB;
+    tick(fixture, 1);
+    assert_true(fixture->gone[0]);
+    text = start_plan_text(&world->plan.starts[0]);
+    assert_non_null(strstr(text, ", 64 GiB of huge pages that their pool lacks and "));
+    fixture_free(fixture);
+}
+
 /* Of the first node, to which both are bound, 6 GiB are left, and each starts with 4. */
 static void
 starts_on_one_node_are_not_promised_the_same_memory(void **state)
@@ -688,6 +742,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(huge_pages_that_a_pool_lacks_are_found_in_ordinary_memory),
+        cmocka_unit_test(start_whose_huge_pages_nobody_can_make_is_refused_and_told_why),
         cmocka_unit_test(starts_on_one_node_are_not_promised_the_same_memory),
         cmocka_unit_test(start_that_fits_is_admitted_and_booked_at_once),
         cmocka_unit_test(reservation_counts_once_whether_its_guest_is_known_or_not),
