@@ -94,7 +94,7 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
             continue;
         if (guest->limits.above_id != 0) {
             bound = add_member(find_or_add(bounds, guest->limits.above_id, 0), ledger_guest(ledger, i));
-            /* for now: less what others have of it, below */
+            /* what others have of it is taken off below */
             bound->limit_kib = saturating_sub(guest->limits.above_kib, guest->limits.above_charged_kib);
         }
         if (guest->settings->strict_nodes != 0 && figures->nodes[0].total_kib != 0)
