@@ -180,6 +180,9 @@ check_limit(const SimStep *step, const SimSample *sample)
         return NULL;
     if (!step->tick->settings->memory_high && sample->file == NULL && plan->restart == RESTART_NONE)
         return g_strdup("is limited though MemoryHigh=no");
+    if (plan->limit_kib < plan->granted_kib && sample->file == NULL)
+        return g_strdup_printf("is limited to %.1f MiB and granted %.1f MiB", MIB(plan->limit_kib),
+                               MIB(plan->granted_kib));
     return NULL;
 }
 
