@@ -13,15 +13,13 @@ from host import MIB, LabError, virsh
 
 # States in which a guest takes part in the sharing, so that its target is bound to its limits.
 SHARING = ("active",)
+# A guest that ran before the daemon, or before the connection was lost, is booked with more than it was promised until it
+# has reported and has then been told a target, since nobody knows what it may have been told before: that may exceed the
+# budget, and nobody promised it. Reading dm-ctl twice takes a while, so a sample may see it so long after.
+TAKEOVER = 3
 # libvirt learns of a balloon's move at most once a second, of each guest at another moment: memory that has just gone
 # from one to another may be counted twice for so long.
 LIBVIRT_LAG = 3
-
-
-def booked(guest):
-    """What it is committed. A guest that ran before the daemon, or before the connection was lost, is booked with more
-    than it was promised until it has reported: that may exceed the budget, since nobody promised it."""
-    return max(guest["assigned"], guest["target"]) if guest["rule"] == "adopting" else guest["committed"]
 
 
 class Watcher(threading.Thread):
@@ -35,6 +33,7 @@ class Watcher(threading.Thread):
         self.libvirt_samples = 0
         self.problems = []
         self.libvirt_over = None
+        self.taken_over = {}
         self.start_time = time.monotonic()
 
     def run(self):
@@ -53,6 +52,15 @@ class Watcher(threading.Thread):
     def note(self, text):
         self.problems.append(f"after {time.monotonic() - self.start_time:.1f} s: {text}")
 
+    def booked(self, guest):
+        """What it is committed, or was promised while it is taken over."""
+        now = time.monotonic()
+        if guest["rule"] in ("adopting", "link-down"):
+            self.taken_over[guest["name"]] = now
+        if now - self.taken_over.get(guest["name"], -TAKEOVER) < TAKEOVER:
+            return max(guest["assigned"], guest["target"])
+        return guest["committed"]
+
     def sample(self):
         host = self.dynmemd.ctl("host")
         guests = self.dynmemd.ctl("list")["guests"]
@@ -60,7 +68,7 @@ class Watcher(threading.Thread):
         if not guests or host["ticks"] == 0:
             return  # it has only just started
         self.samples += 1
-        committed = sum(booked(guest) for guest in guests)
+        committed = sum(self.booked(guest) for guest in guests)
         if committed > budget:
             each = ", ".join(f"{guest['name']} {guest['state']} committed {guest['committed'] // 1024} assigned "
                              f"{guest['assigned'] // 1024} target {guest['target'] // 1024}" for guest in guests)
