@@ -23,12 +23,10 @@
 
 /* What becomes of memory that nobody needs. */
 typedef enum Idle {
-    IDLE_FREE,   /* it is taken back, and free; POLICY_FOLLOW */
-    IDLE_LIES,   /* it stays where it is */
-    IDLE_BUFFER, /* each gets its buffer, as far as there is any, the rest is free */
-    IDLE_ALIKE,  /* all of it is given out, alike */
+    IDLE_FREE,  /* it is taken back, and free; POLICY_FOLLOW */
+    IDLE_LIES,  /* it stays where it is */
+    IDLE_ALIKE, /* all of it is given out, alike */
     IDLE_BY_NEED,
-    IDLE_HALF,   /* half of it by need, the rest is free */
     IDLE_RECENT, /* to those that needed more a while ago, the rest alike */
     IDLE_COUNT
 } Idle;
@@ -44,6 +42,7 @@ typedef struct Limit {
     double *later; /* the most that it needs soon */
     double *peak;
     double *target;
+    double *most;
     double *gaps;
     double *weights;
     double *shares;
@@ -86,8 +85,8 @@ static void *
 begin(const Load *load, unsigned variant, bool ahead)
 {
     Limit *limit = g_new0(Limit, 1);
-    double **arrays[] = {&limit->has,    &limit->now,  &limit->later,   &limit->peak,
-                         &limit->target, &limit->gaps, &limit->weights, &limit->shares};
+    double **arrays[] = {&limit->has,  &limit->now,  &limit->later,   &limit->peak,  &limit->target,
+                         &limit->most, &limit->gaps, &limit->weights, &limit->shares};
 
     limit->load = load;
     limit->idle = (Idle)(variant % IDLE_COUNT);
@@ -130,6 +129,7 @@ end(void *self)
     g_free(limit->later);
     g_free(limit->peak);
     g_free(limit->target);
+    g_free(limit->most);
     g_free(limit->gaps);
     g_free(limit->weights);
     g_free(limit->shares);
@@ -200,22 +200,19 @@ give(Limit *limit, const double *goal, const double *weights, double amount)
 static void
 place_idle(Limit *limit, double idle)
 {
-    g_autofree double *most = g_new(double, limit->count);
 
     for (size_t i = 0; i < limit->count; i++) {
         const LoadGuest *guest = &limit->load->guests[i];
 
         if (moves(limit, i))
             limit->target[i] = MAX(limit->later[i], limit->now[i]);
-        most[i] = limit->idle == IDLE_BUFFER ? MIN((double)guest->maximum_kib, limit->later[i] * 1.2)
-                                             : (double)guest->maximum_kib;
+        limit->most[i] = (double)guest->maximum_kib;
     }
     if (limit->idle == IDLE_FREE)
         return;
     if (limit->idle == IDLE_RECENT)
         idle = give(limit, limit->peak, NULL, idle);
-    give(limit, most, limit->idle == IDLE_BY_NEED || limit->idle == IDLE_HALF ? limit->now : NULL,
-         limit->idle == IDLE_HALF ? idle / 2 : idle);
+    give(limit, limit->most, limit->idle == IDLE_BY_NEED ? limit->now : NULL, idle);
 }
 
 static void
