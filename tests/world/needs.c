@@ -31,8 +31,12 @@ startup_of(const Seat *seat)
 static uint64_t
 needs(const Seat *seat)
 {
-    uint64_t least = seat->live.minimum_kib != 0 ? seat->live.minimum_kib : startup_of(seat);
     uint64_t need = seat->machine->need_kib + seat->machine->need_kib / 8 + FROM_MIB(48);
+    uint64_t least = seat->live.minimum_kib != 0 ? seat->live.minimum_kib : startup_of(seat);
+
+    /* without the element its minimum is what it had when its XML was read */
+    if (!seat->live.managed)
+        least = MAX(least, machine_actual(seat->machine));
 
     return MIN(MAX(need, least), machine_ram(seat->machine)) + machine_device(seat->machine);
 }
@@ -68,7 +72,7 @@ owed(const World *world)
 
         if (seat->machine != NULL)
             sum += fair_share(seat) + FROM_MIB(80) + seat->machine->overhead_kib;
-        else if (seat->start.stage != STARTING_NOT)
+        else if (seat->start.stage != STARTING_NOT || world->now_usec < seat->reserved_until_usec)
             sum += MAX(seat->definition.base_kib, seat->start.brought.base_kib) + FROM_MIB(120);
     }
     return sum;

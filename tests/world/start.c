@@ -123,6 +123,8 @@ starts_lose_daemon(World *world)
         Seat *seat = &world->seats[i];
         Start *start = &seat->start;
 
+        if (seat->reserved_until_usec == UINT64_MAX)
+            seat->reserved_until_usec = 0;
         if (start->stage == STARTING_ASKED)
             end_start(world, seat, "was asked of a daemon that is gone");
         if (start->stage != STARTING_HOOK || !start->waits)
@@ -352,9 +354,16 @@ virsh_start(World *world, Seat *seat, StartHow how, bool paused, bool ctl)
         begin(world, seat);
 }
 
+/* What was reserved and not used is free again after so long. */
+#define RESERVED_USEC (60 * USEC_PER_SEC)
+
 static void
-ignore_answer(void *user_data, bool granted, const char *reason)
+reserve_answered(void *user_data, bool granted, const char *reason)
 {
+    Seat *seat = user_data;
+
+    if (!seat->world->daemon_dies)
+        seat->reserved_until_usec = granted ? seat->world->now_usec + RESERVED_USEC : 0;
 }
 
 void
@@ -365,7 +374,8 @@ ctl_reserve(World *world, Seat *seat)
     if (world->engine == NULL || seat->machine != NULL || seat->start.stage != STARTING_NOT || !seat->known.shown)
         return;
     trace(world, seat, "its memory is reserved, and nobody starts it");
-    if (engine_ask_start(world->engine, &ask, ignore_answer, seat))
+    seat->reserved_until_usec = UINT64_MAX;
+    if (engine_ask_start(world->engine, &ask, reserve_answered, seat))
         engine_tick_now(world->engine);
 }
 
