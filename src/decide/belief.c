@@ -17,7 +17,7 @@
 /*
  * After a reset the driver's first word comes before its balloon has begun to move, and the size QEMU tells
  * is still the one from before (hw/virtio/virtio-balloon.c keeps it). So the size is believed a little later, when
- * it is near the target; and in any case after a while.
+ * it has changed or is near the target; and in any case after a while.
  */
 #define RESET_SETTLE_USEC (4 * USEC_PER_SEC)
 #define RESET_GIVE_UP_USEC (60 * USEC_PER_SEC)
@@ -82,25 +82,19 @@ watch_balloon(BeliefMemory *memory, const GuestSnapshot *guest)
         memory->moved = true;
 }
 
-/* Its driver is back; has its balloon come to where it was told to go, so that its size can be believed? */
+/* Its driver is back; is the size that QEMU tells the new driver's, so that it can be believed? */
 static bool
 has_returned(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
 {
     uint64_t up = since(guest->driver_usec, terms->now_usec);
-    uint64_t size = MAX(guest->actual_kib, terms->target_kib);
-    uint64_t off = size - MIN(guest->actual_kib, terms->target_kib);
+    uint64_t off = MAX(guest->actual_kib, terms->target_kib) - MIN(guest->actual_kib, terms->target_kib);
 
     /* a new QEMU's size is true from its beginning: all its memory, until its driver takes of it */
     if (!terms->held && !guest->boot_in_place && !guest->adopted)
         return true;
-    if (up < RESET_SETTLE_USEC)
-        return false;
-    /* where its limit holds it, it is within what it was granted, and the rest of the way is as any other */
-    if (terms->held)
-        return (memory->moved && size < terms->granted_kib + PAGE_KIB) ||
-               (off <= stuck_tolerance(guest->actual_kib) && size < terms->granted_kib + PAGE_KIB) ||
-               up >= RESET_GIVE_UP_USEC;
-    return off <= stuck_tolerance(guest->actual_kib) || up >= RESET_GIVE_UP_USEC;
+    /* a size that has changed since the reset is the new driver's, wherever it is on its way */
+    return up >= RESET_SETTLE_USEC &&
+           (memory->moved || off <= stuck_tolerance(guest->actual_kib) || up >= RESET_GIVE_UP_USEC);
 }
 
 static BeliefState

@@ -65,7 +65,6 @@ typedef struct Standing {
 /* What the guest's standing depends on besides its snapshot. */
 typedef struct BeliefTerms {
     uint64_t target_kib;  /* in force */
-    uint64_t granted_kib; /* its entry's */
     bool held;            /* memory.high holds it at that */
     bool let_go;          /* it is no longer to be managed, and has less than its startup memory */
     bool let_be;          /* it was reset again and again after it was squeezed */

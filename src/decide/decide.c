@@ -211,7 +211,6 @@ book_guest(Pass *pass, size_t i)
     work->held = enforced != UINT64_MAX;
     belief_look(&memory->belief, &memory->stuck, guest,
                 &(BeliefTerms){.target_kib = guest->target_known ? guest->target_kib : guest->actual_kib,
-                               .granted_kib = entry->granted_kib + guest->unseen_kib,
                                .held = work->held,
                                .let_go = work->let_go,
                                .let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed &&

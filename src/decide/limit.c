@@ -142,17 +142,15 @@ pass_wants_limit(const Pass *pass, size_t i)
            pass->state->work[i].let_go;
 }
 
-/*
- * A guest whose file is being emptied was reset again: what it touches now must leave room for what comes back, which
- * the kernel lets in whatever the limit is.
- */
+/* What a guest touches while its file is emptied must leave room for what comes back, which the kernel lets in whatever the
+   limit is. A balloon that keeps the guest within what it was granted leaves that room. */
 static uint64_t
 coming_back(const Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
 
-    if (!pass->state->work[i].standing.booting || guest->paging == NULL ||
-        guest->paging->stage != PAGING_STAGE_EMPTYING || broken(FAULT_NO_ROOM_TO_RETURN))
+    if (guest->paging == NULL || guest->paging->stage != PAGING_STAGE_EMPTYING || !pass_hangs_on_limit(pass, i) ||
+        broken(FAULT_NO_ROOM_TO_RETURN))
         return 0;
     return paging_in_file(guest);
 }
@@ -181,7 +179,7 @@ pass_limit(Pass *pass)
         if (pass->observe || pass->link_down || guest->life == GUEST_LIFE_OFF)
             continue;
         /* what is in a file may come back at any time: no more than the least that errors need */
-        if (work->limited && work->standing.booting && guest->paging != NULL)
+        if (guest->paging != NULL && pass_hangs_on_limit(pass, i))
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
         given.committed_kib -= MIN(coming_back(pass, i), given.committed_kib);
         answer = limit_work_out(&pass->state->memories.guests[i].limit, &given, pass->now_usec);

@@ -133,7 +133,7 @@ has_room(const PagingLook *look, uint64_t granted_kib)
            (!limits->pending && (limits->high_kib == LIMIT_NONE || limits->high_kib >= back + look->overhead_kib));
 }
 
-/* Watches whether it still touches more and more. Returns how long it has not. */
+/* Watches whether it still touches more and more. Returns how long it has not, since its driver came at most. */
 static uint64_t
 still_for(PagingMemory *memory, const PagingLook *look)
 {
@@ -143,22 +143,24 @@ still_for(PagingMemory *memory, const PagingLook *look)
         memory->most_kib = held;
         memory->still_usec = look->now_usec;
     }
-    return look->now_usec - MIN(memory->still_usec, look->now_usec);
+    return look->now_usec - MIN(MAX(memory->still_usec, look->guest->driver_usec), look->now_usec);
 }
 
 /*
- * It does without its file from now on, or has had it for as long as it may. While it boots it may touch more at any moment,
- * and what comes back would have no room then; but one that hangs in its boot loader touches nothing.
+ * It does without its file from now on, or has had it for as long as it may. Until its balloon keeps it within what it was
+ * granted it may touch more at any moment, and what comes back would have no room then; but one that hangs in its boot loader
+ * touches nothing, and one that can't give up more has touched all it will.
  */
 static bool
 is_done_with_it(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, PagingUrgency urgency)
 {
     bool still = still_for(memory, look) >= STILL_USEC;
 
+    if (look->settled || urgency >= PAGING_URGENCY_HARDEST)
+        return true;
     if (!look->booting)
-        return look->settled;
-    return (granted_kib >= look->startup_kib && (still || paging_in_file(look->guest) == 0)) ||
-           urgency >= PAGING_URGENCY_HARDEST;
+        return still;
+    return granted_kib >= look->startup_kib && (still || paging_in_file(look->guest) == 0);
 }
 
 /*

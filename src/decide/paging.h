@@ -39,7 +39,7 @@ typedef struct PagingLook {
     RestartKind restart; /* what its boot is; RESTART_NONE once it has settled */
     bool booting;        /* its driver is not back */
     bool hangs;          /* ... and is not expected any more */
-    bool settled;        /* its balloon has come to its target since, or is not expected to */
+    bool settled;        /* its balloon keeps it within what it was granted, or no limit has to */
     bool limited;        /* memory.high holds it at what it is granted */
     bool can_order;
     const char *bar;       /* why it can't have a file; NULL: it can */

@@ -152,6 +152,8 @@ const Claim *pass_claim_of(const Pass *pass, size_t guest);
  */
 void pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib);
 uint64_t pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib);
+/* Nothing but its limit keeps it within what it was granted: its balloon means nothing, or leaves it more. */
+bool pass_hangs_on_limit(const Pass *pass, size_t i);
 /* While it boots under a limit, and while it has a file, it is out of the sharing, whatever else is the matter with it. */
 void pass_restart_stand(const Pass *pass, size_t i);
 /* Adds the claims of those that lack memory. */

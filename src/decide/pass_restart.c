@@ -116,6 +116,16 @@ pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib)
         ledger_open(entry, MIN(first_grant(pass, i, overhead_kib), guest->settings->maximum_kib));
 }
 
+bool
+pass_hangs_on_limit(const Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const Work *work = &pass->state->work[i];
+
+    return work->limited &&
+           (work->standing.is_void || guest->actual_kib > work->entry->granted_kib + guest->unseen_kib);
+}
+
 void
 pass_restart_stand(const Pass *pass, size_t i)
 {
@@ -157,7 +167,7 @@ look_at(const Pass *pass, size_t i, uint64_t read_back_kib)
         .restart = work->standing.hangs ? RESTART_NONE : memory->restart,
         .booting = work->limited && work->standing.booting,
         .hangs = work->standing.hangs,
-        .settled = !work->limited || (!work->standing.booting && !work->standing.is_void),
+        .settled = !pass_hangs_on_limit(pass, i),
         .limited = work->limited,
         .can_order = !pass->observe && !pass->link_down && guest->life == GUEST_LIFE_RUNNING && !guest->migrating,
         .bar = paging_bar(guest, pass->settings, pass->snapshot->paging_bar),

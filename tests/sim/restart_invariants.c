@@ -15,6 +15,8 @@
 #define HELD_SECONDS 45
 /* memory.high is raised by then when a file is emptied. */
 #define RAISED_SECONDS 3
+/* So long after its driver has come its balloon is believed. */
+#define BELIEVED_SECONDS 8
 
 void
 restart_invariants_init(RestartInvariants *invariants, const SimScenario *scenario)
@@ -94,10 +96,13 @@ check_emptying(const RestartInvariants *invariants, const SimStep *step, const S
     if (past->stage != PAGING_STAGE_EMPTYING && sample->paged_kib > room + SIM_PAGING_KIB)
         return g_strdup_printf("is to read back %.1f MiB and %.1f MiB are booked for that", MIB(sample->paged_kib),
                                MIB(room));
-    /* one that is reset meanwhile may touch all that its limit lets it before the engine sees that, and while no driver
-       is seen its limit is lower, to leave room for what comes back */
-    if (past->emptied_seconds > RAISED_SECONDS && sample->paged_kib > 0 && guest->boots == past->emptied_boots &&
-        sample->plan->guest->driver_up && !guest->booting && guest->high_kib != LIMIT_NONE &&
+    /* one that is reset meanwhile may touch all that its limit lets it before the engine sees that; and until its balloon
+       is believed and keeps it within what it was granted its limit is lower, to leave room for what comes back */
+    if (past->emptied_seconds > RAISED_SECONDS &&
+        step->tick->now_usec >= sample->plan->guest->driver_usec + BELIEVED_SECONDS * USEC_PER_SEC &&
+        sample->paged_kib > 0 && guest->boots == past->emptied_boots && sample->plan->guest->driver_up &&
+        !guest->booting && sample->plan->guest->actual_kib <= sample->plan->granted_kib &&
+        guest->high_kib != LIMIT_NONE &&
         sample->resident_kib + sample->paged_kib > guest->high_kib + cost - sample->plan->overhead_kib)
         return g_strdup_printf("reads back %.1f MiB beyond %.1f MiB under a limit of %.1f MiB", MIB(sample->paged_kib),
                                MIB(sample->resident_kib), MIB(guest->high_kib));

@@ -265,3 +265,26 @@ case_numa_node_full(void)
         world_break(world, a, "of 4 GiB runs on a node that has less than 2 GiB left");
     return world;
 }
+
+/*
+ * It needs at once more than its startup memory, and its balloon can't come to that: it is believed where it stands, and the
+ * guest is given what it needs.
+ */
+World *
+case_starts_needing_more(void)
+{
+    World *world = case_world(16384, 1024);
+    Seat *a = case_add(world, case_define("a", 256, 700, 4096));
+
+    daemon_start(world);
+    case_run(world, SECONDS(5), NULL);
+    virsh_start(world, a, START_HOW_COLD, false, false);
+    if (!case_run_until_runs(world, a, SECONDS(30)))
+        return world;
+    a->machine->need_kib = FROM_MIB(2400);
+    case_run(world, SECONDS(30), NULL);
+    if (world->broken == NULL && machine_actual(a->machine) < FROM_MIB(2400))
+        world_break(world, a, "needs 2400 MiB and has %.0f, 22 seconds after its driver has come",
+                    MIB(machine_actual(a->machine)));
+    return world;
+}

@@ -56,3 +56,4 @@ World *case_slow_answer_while_growing(void);
 World *case_lowered_late(void);
 World *case_frail(void);
 World *case_four_restart(void);
+World *case_starts_needing_more(void);

@@ -29,10 +29,8 @@ static const struct {
     uint64_t seed;
     const char *what;
 } open_worlds[] = {
-    {34, "its balloon ends 8 MiB below startup, and it is let go with that"},
     {58, "reset while libvirtd is away and no longer managed, it is booked at an old size"},
     {100, "its dimm is unplugged while its limit still lets in what it did not see"},
-    {123, "virsh setmem raises the balloon of a guest that its limit holds at less"},
 };
 
 static const char *

@@ -47,6 +47,7 @@ static const struct {
     {"lowered_late", case_lowered_late},
     {"frail", case_frail},
     {"four_restart", case_four_restart},
+    {"starts_needing_more", case_starts_needing_more},
 };
 
 int
