@@ -137,6 +137,16 @@ starts_lose_daemon(World *world)
 
 /* ---- launch ---- */
 
+/* libvirt's hook tells that QEMU is there (qemu_process.c, qemuProcessFinishStartup), before its memory arrives. */
+static void
+note_started(World *world, Seat *seat)
+{
+    if (world->engine == NULL || (world->options.no_hook && !seat->start.ctl))
+        return;
+    engine_note_start(world->engine, seat->uuid, START_NOTE_STARTED);
+    daemon_tick_soon(world);
+}
+
 static void
 run(World *world, Seat *seat)
 {
@@ -153,10 +163,7 @@ run(World *world, Seat *seat)
     if (!machine->driver && seat->kernel.driver != DRIVER_NONE)
         machine->driver_usec = world->now_usec + seat->kernel.boot_usec;
     world->counts.starts++;
-    if (world->engine != NULL && (!world->options.no_hook || start->ctl)) {
-        engine_note_start(world->engine, seat->uuid, START_NOTE_STARTED);
-        daemon_tick_soon(world);
-    }
+    note_started(world, seat);
     /* its balloon goes on to where it was going when its memory was kept */
     if (brings)
         truth_excuse(seat, EXCUSE_MOVED);
@@ -246,6 +253,7 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
     case START_HOW_ARRIVES:
         machine->arriving = true;
         machine->coming_kib = seat->live.immediate ? PAGE_KIB : MAX(seat->abroad.held_kib, PAGE_KIB);
+        note_started(world, seat);
         end_start(world, seat, "goes on as memory arrives");
         watcher_tell(world, seat, VIR_STARTED_RESUMED);
         watcher_tell(world, seat, VIR_SUSPENDED_MIGRATED);
