@@ -7,8 +7,8 @@
 
 /* The booking has been lower for so long: the limit follows. */
 #define FALL_USEC (10 * USEC_PER_SEC)
-/* A limit that was told and is not there is told again after this time. */
-#define TELL_AGAIN_USEC (5 * USEC_PER_SEC)
+/* A limit that was told and is not there is told again after this time: a guest that boots relies on it. */
+#define TELL_AGAIN_USEC USEC_PER_SEC
 #define LEARN_USEC (2 * USEC_PER_SEC)
 #define LEARN_LEAST_KIB (16 * KIB_PER_MIB)
 #define LEARN_PART 4

@@ -195,6 +195,23 @@ a_raise_comes_after_a_lower_one_that_is_under_way(void **state)
     (void)state;
 }
 
+/* A write may fail, and a guest that boots is booked as if it were on its way for five seconds. */
+static void
+one_that_could_not_be_written_is_told_again_while_it_is_relied_on(void **state)
+{
+    unsigned told = 0;
+    Fixture f;
+
+    fixture_init(&f, GIB);
+    for (unsigned second = 0; second < 5; second++) {
+        told += tick(&f).tell;
+        f.guest.limits.high_kib = LIMIT_NONE;
+        f.guest.limits.set = false;
+    }
+    assert_in_range(told, 3, 5);
+    (void)state;
+}
+
 static void
 it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours(void **state)
 {
@@ -239,6 +256,7 @@ main(void)
         cmocka_unit_test(each_rule_holds_and_is_needed),
         cmocka_unit_test(reclaim_of_page_cache_and_a_boot_teach_nothing),
         cmocka_unit_test(a_raise_comes_after_a_lower_one_that_is_under_way),
+        cmocka_unit_test(one_that_could_not_be_written_is_told_again_while_it_is_relied_on),
         cmocka_unit_test(it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours),
         cmocka_unit_test(nothing_is_lowered_before_it_is_known_what_a_guest_has),
     };

@@ -376,3 +376,20 @@ case_four_restart(void)
             world_break(world, seats[i], "has a paging file yet");
     return world;
 }
+
+/* Reset while it migrates away and has no limit: none is set then, and it is booked at all that it may touch. */
+World *
+case_reset_while_leaving(void)
+{
+    World *world = case_world(16384, 1024);
+    Seat *a = case_add_running(world, case_define("a", 512, 1024, 4096), 1024, 600);
+
+    daemon_start(world);
+    case_run(world, SECONDS(1), NULL);
+    virsh_migrate(world, a, SECONDS(60), false);
+    case_run(world, SECONDS(2), NULL);
+    virsh_reset(world, a);
+    case_run(world, SECONDS(2), NULL);
+    case_booked_within(world, a, 4096, 4096, "reset while it leaves, it");
+    return world;
+}

@@ -57,3 +57,4 @@ World *case_lowered_late(void);
 World *case_frail(void);
 World *case_four_restart(void);
 World *case_starts_needing_more(void);
+World *case_reset_while_leaving(void);

@@ -48,6 +48,7 @@ static const struct {
     {"frail", case_frail},
     {"four_restart", case_four_restart},
     {"starts_needing_more", case_starts_needing_more},
+    {"reset_while_leaving", case_reset_while_leaving},
 };
 
 int
