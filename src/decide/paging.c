@@ -156,11 +156,10 @@ is_done_with_it(PagingMemory *memory, const PagingLook *look, uint64_t granted_k
 {
     bool still = still_for(memory, look) >= STILL_USEC;
 
-    if (look->settled || urgency >= PAGING_URGENCY_HARDEST)
-        return true;
     if (!look->booting)
-        return still;
-    return granted_kib >= look->startup_kib && (still || paging_in_file(look->guest) == 0);
+        return look->settled || still;
+    return (granted_kib >= look->startup_kib && (still || paging_in_file(look->guest) == 0)) ||
+           urgency >= PAGING_URGENCY_HARDEST;
 }
 
 /*
