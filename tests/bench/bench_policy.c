@@ -13,6 +13,7 @@
  *   bench_policy --check                  fails where the medians are above tests/bench/policy-bounds
  */
 
+#include "decide/faults.h"
 #include "policy_results.h"
 
 #include <inttypes.h>
@@ -294,6 +295,9 @@ main(int argc, char **argv)
     Options options = {.seeds = 1, .bounds = POLICY_BOUNDS};
     gint64 seed = -1;
     gint trace = -2;
+#ifdef DYNMEM_BREAK_RULES
+    gint broken_bit = -1;
+#endif
     gboolean check_asked = FALSE;
     gboolean json = FALSE;
     gboolean causes = FALSE;
@@ -313,6 +317,9 @@ main(int argc, char **argv)
          NULL},
         {"list", 0, 0, G_OPTION_ARG_NONE, &list, "Families and policies", NULL},
         {"trace", 0, 0, G_OPTION_ARG_INT, &trace, "A line a second of this guest; -1: of all", "GUEST"},
+#ifdef DYNMEM_BREAK_RULES
+        {"break", 0, 0, G_OPTION_ARG_INT, &broken_bit, "Without the rule of this bit of src/decide/faults.h", "BIT"},
+#endif
         {.long_name = NULL}};
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GError) error = NULL;
@@ -323,6 +330,10 @@ main(int argc, char **argv)
         fprintf(stderr, "%s\n", error != NULL ? error->message : "unknown argument");
         return 2;
     }
+#ifdef DYNMEM_BREAK_RULES
+    if (broken_bit >= 0)
+        rules_break(UINT64_C(1) << broken_bit);
+#endif
     options.seed = seed >= 0 ? (uint64_t)seed : (uint64_t)g_get_real_time() % 100000000;
     options.json = json;
     options.causes = causes;

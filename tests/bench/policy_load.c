@@ -20,9 +20,10 @@
 
 /* How much there is for all guests, by what they need at the same time. */
 typedef enum Room {
-    ROOM_ROOMY, /* more than all needs with their buffers */
-    ROOM_TIGHT, /* the needs always fit, with their buffers they do not at times */
-    ROOM_SHORT, /* at times not even the needs */
+    ROOM_ROOMY,  /* more than all needs with their buffers */
+    ROOM_TIGHT,  /* the needs always fit, with their buffers they do not at times */
+    ROOM_NARROW, /* the needs always fit, and a little more */
+    ROOM_SHORT,  /* at times not even the needs */
 } Room;
 
 struct Family {
@@ -32,6 +33,7 @@ struct Family {
     Room room;
     double noise_mib;
     bool misfits;
+    double weighted;                             /* so often its guests have different priorities */
     void (*special)(Random *random, Load *load); /* draws all of it */
 };
 
@@ -136,6 +138,8 @@ set_capacity(Random *random, Load *load, Room room)
     most_wanted = wants[LOAD_STEPS - 1];
     if (room == ROOM_ROOMY)
         load->capacity_kib = (uint64_t)(most_wanted * (1.1 + 0.4 * part));
+    else if (room == ROOM_NARROW)
+        load->capacity_kib = (uint64_t)(most_needed + (most_wanted - most_needed) * (0.1 + 0.1 * part));
     else if (room == ROOM_TIGHT)
         load->capacity_kib = (uint64_t)(most_needed + (most_wanted - most_needed) * (0.15 + 0.45 * part));
     else
@@ -192,7 +196,7 @@ draw_ordinary(const Family *family, Random *random, Load *load)
 {
     g_autofree double *need = g_new(double, LOAD_STEPS);
     size_t count = (size_t)random_scale(random, 5, 101);
-    bool weighted = random_unit(random) < 0.33;
+    bool weighted = random_unit(random) < family->weighted;
     double spread = random_scale(random, 2, 7);
     ShapeTerms terms;
 
@@ -318,11 +322,16 @@ draw_stuck(Random *random, Load *load)
     set_starts(load);
 }
 
+#define OFTEN 0.33
 #define SHAPED(name, shape, what)                                                                                      \
-    {name "-roomy", what ", more room than all want", shape, ROOM_ROOMY, 0, false, NULL},                              \
-        {name "-tight", what ", room for needs but not for all buffers", shape, ROOM_TIGHT, 0, false, NULL},           \
+    {name "-roomy", what ", more room than all want", shape, ROOM_ROOMY, 0, false, OFTEN, NULL},                       \
+        {name "-tight", what ", room for needs but not for all buffers", shape, ROOM_TIGHT, 0, false, OFTEN, NULL},    \
     {                                                                                                                  \
-        name "-short", what ", at times not room for all needs", shape, ROOM_SHORT, 0, false, NULL                     \
+        name "-short", what ", at times not room for all needs", shape, ROOM_SHORT, 0, false, OFTEN, NULL              \
+    }
+#define SPECIAL(name, what, draw)                                                                                      \
+    {                                                                                                                  \
+        name, what, SHAPE_FLAT, ROOM_TIGHT, 0, false, 0, draw                                                          \
     }
 
 static const Family families[] = {
@@ -334,17 +343,18 @@ static const Family families[] = {
     SHAPED("days", SHAPE_DAYS, "office days of a few minutes"),
     SHAPED("boots", SHAPE_BOOTS, "storms in which nearly all rise"),
     SHAPED("mixed", SHAPE_COUNT, "each guest another shape"),
-    {"noise-roomy", "constant needs with noise of 150 MiB", SHAPE_FLAT, ROOM_ROOMY, 150, false, NULL},
-    {"noise-tight", "the same, tight", SHAPE_FLAT, ROOM_TIGHT, 150, false, NULL},
+    {"noise-roomy", "constant needs with noise of 150 MiB", SHAPE_FLAT, ROOM_ROOMY, 150, false, 0, NULL},
+    {"noise-narrow", "the same, with room for all needs and little more", SHAPE_FLAT, ROOM_NARROW, 150, false, 0, NULL},
+    {"noise-weights", "the same, with priorities from 0 to 100", SHAPE_FLAT, ROOM_NARROW, 150, false, 1, NULL},
     {"mixed-noise", "each guest another shape, with noise of 100 MiB, tight", SHAPE_COUNT, ROOM_TIGHT, 100, false,
+     OFTEN, NULL},
+    {"misfits-tight", "the same, a third of them stuck, slow or overstating", SHAPE_COUNT, ROOM_TIGHT, 100, true, OFTEN,
      NULL},
-    {"misfits-tight", "the same, a third of them stuck, slow or overstating", SHAPE_COUNT, ROOM_TIGHT, 100, true, NULL},
-    {"misfits-short", "the same, short", SHAPE_COUNT, ROOM_SHORT, 100, true, NULL},
-    {"tails-92g", "40 guests with heavy tails on 92 GiB", SHAPE_TAILS, ROOM_SHORT, 0, false, draw_tails92},
-    {"handover", "48 GiB move between two guests of 64 GiB", SHAPE_STEPS, ROOM_TIGHT, 0, false, draw_handover},
-    {"buffers", "three lack their buffers, one holds 7 GiB more than it wants", SHAPE_FLAT, ROOM_TIGHT, 0, false,
-     draw_buffers},
-    {"stuck", "one of 8 GiB is stuck, the others are at their need", SHAPE_FLAT, ROOM_SHORT, 0, false, draw_stuck},
+    {"misfits-short", "the same, short", SHAPE_COUNT, ROOM_SHORT, 100, true, OFTEN, NULL},
+    SPECIAL("tails-92g", "40 guests with heavy tails on 92 GiB", draw_tails92),
+    SPECIAL("handover", "48 GiB move between two guests of 64 GiB", draw_handover),
+    SPECIAL("buffers", "three lack their buffers, one holds 7 GiB more than it wants", draw_buffers),
+    SPECIAL("stuck", "one of 8 GiB is stuck, the others are at their need", draw_stuck),
 };
 
 const Family *
