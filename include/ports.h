@@ -134,7 +134,7 @@ typedef enum HookMoment {
 typedef struct GuestWorld {
     void *self;
     /*
-     * Asks every running guest that has no question outstanding for a report. Calls done exactly once,
+     * Asks every guest that runs, or is paused, and has no question outstanding for a report. Calls done exactly once,
      * as soon as all have answered, at the latest deadline_usec from now; late answers show in a later
      * tick. done may be called before collect returns (the simulator does). A collection that is begun
      * ends the one before.

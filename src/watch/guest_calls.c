@@ -69,12 +69,22 @@ on_round_timer(void *data)
     return G_SOURCE_REMOVE;
 }
 
+/* One that was paused while its balloon moved has a size that no report from before has. */
+static bool
+has_size_to_tell(const Guest *guest)
+{
+    const GuestRecord *record = &guest->record;
+
+    return record->life == GUEST_LIFE_RUNNING ||
+           (record->life == GUEST_LIFE_PAUSED && !record->migrating && !guest->coming);
+}
+
 static void
 ask(Guest *guest, void *data)
 {
     Watch *watch = data;
 
-    if (!guest->shown || guest->record.life != GUEST_LIFE_RUNNING || !guest->record.answering ||
+    if (!guest->shown || !has_size_to_tell(guest) || !guest->record.answering ||
         hook_notes_waits(watch->hooks, guest->record.uuid))
         return;
     /* A call that the last collection waited for in vain is not waited for again. */
@@ -284,7 +294,7 @@ guest_calls_settle(Watch *watch, Guest *guest)
 {
     if (call_pool_is_late(watch->monitor, guest->record.uuid))
         guest->record.answering = false; /* it was removed and came back meanwhile */
-    if (guest->record.life != GUEST_LIFE_RUNNING)
+    if (!has_size_to_tell(guest))
         round_leave(watch, guest);
     pump(watch, guest);
 }

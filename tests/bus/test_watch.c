@@ -229,6 +229,23 @@ reports_arrive(void **state)
     assert_true((record->report.fields & REPORT_RESIDENT) != 0);
 }
 
+/* Its balloon may have moved until then. */
+static void
+a_guest_that_is_paused_is_asked_too(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
+
+    assert_int_equal(virDomainCreate(a), 0);
+    start(fixture);
+    assert_int_equal(virDomainSetMemoryFlags(a, 300 * KIB_PER_MIB, VIR_DOMAIN_AFFECT_LIVE), 0);
+    assert_int_equal(virDomainSuspend(a), 0);
+    wait_until(fixture, is_paused, UUID_A);
+    fixture->world.collect(fixture->world.self, USEC_PER_SEC, on_collected, fixture);
+    wait_until(fixture, is_collected, NULL);
+    assert_int_equal(find(fixture, UUID_A)->report.actual_kib, 300 * KIB_PER_MIB);
+}
+
 static void
 target_is_obeyed(void **state)
 {
@@ -354,6 +371,7 @@ main(void)
         cmocka_unit_test_setup_teardown(definition_serial_follows_the_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(definition_serial_ignores_the_balloon, setup, teardown),
         cmocka_unit_test_setup_teardown(reports_arrive, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_is_paused_is_asked_too, setup, teardown),
         cmocka_unit_test_setup_teardown(target_is_obeyed, setup, teardown),
         cmocka_unit_test_setup_teardown(newest_target_wins, setup, teardown),
         cmocka_unit_test_setup_teardown(target_of_a_guest_that_is_off_is_refused, setup, teardown),

@@ -150,7 +150,7 @@ calls_collect(void *self, uint64_t deadline_usec, void (*done)(void *user_data),
         Seat *seat = &world->seats[i];
         Known *known = &seat->known;
 
-        if (!known->shown || known->record.life != GUEST_LIFE_RUNNING || !known->record.answering || known->hook_waits)
+        if (!known->shown || !watcher_has_size(seat) || !known->record.answering || known->hook_waits)
             continue;
         if (known->call != NULL && known->call->kind == CALL_REPORT)
             continue;

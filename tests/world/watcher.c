@@ -92,6 +92,15 @@ watcher_forget(World *world)
     }
 }
 
+/* One that is paused is asked as well, where nothing else is under way with it. */
+bool
+watcher_has_size(const Seat *seat)
+{
+    const GuestRecord *record = &seat->known.record;
+
+    return record->life == GUEST_LIFE_RUNNING || (record->life == GUEST_LIFE_PAUSED && !record->migrating);
+}
+
 /* ---- what changes a record ---- */
 
 static void
@@ -238,7 +247,7 @@ hear(World *world, Seat *seat, uint64_t number, void *data)
     }
     if (event != VIR_RESET || !seat->known.shown)
         read_later(world, seat);
-    if (seat->known.record.life != GUEST_LIFE_RUNNING)
+    if (!watcher_has_size(seat))
         calls_leave_round(world, seat);
     calls_pump(world, seat);
     daemon_tick_soon(world);

@@ -265,6 +265,7 @@ void watcher_disconnect(World *world);
 /* A new daemon knows nothing. */
 void watcher_forget(World *world);
 const GuestRecord *const *watcher_records(void *self, size_t *count);
+bool watcher_has_size(const Seat *seat);
 void watcher_note_hook(void *self, const char *uuid, HookMoment moment);
 Seat *world_seat(World *world, const char *uuid);
 
