@@ -51,7 +51,7 @@ typedef struct GuestSnapshot {
     uint64_t asked_usec; /* when the question went out that this is the answer to */
     bool has_usable;     /* demand can be worked out: the next two belong together */
     uint64_t usable_kib;
-    uint64_t report_actual_kib; /* the balloon's size at the time of that report */
+    uint64_t report_actual_kib; /* the balloon's size at the time of that report, without what the guest did not see */
     bool has_total;
     uint64_t total_kib;
     bool has_unused;
@@ -68,7 +68,7 @@ typedef struct GuestSnapshot {
     uint32_t doubts; /* GuestDoubt bits */
     /* Memory that its QEMU gives it and its kernel does not see (a dimm that is not online): its own total and its balloon
        together say so. It is not there to be squeezed, since all of it would be taken from what the guest does see. It is
-       part of actual_kib and of report_actual_kib, so a demand worked out of that has it in it. */
+       part of actual_kib, and so of what the guest is to have at least. */
     uint64_t unseen_kib;
 
     uint64_t resident_kib; /* what its QEMU holds of the host's memory, 0 where unknown */

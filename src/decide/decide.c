@@ -328,6 +328,8 @@ work_out_demands(Pass *pass)
         if (guest->settings->managed && guest->life != GUEST_LIFE_OFF)
             demand_work_out(&memory_of(pass, i)->demand, guest, pass->settings, pass->now_usec, &work->demand);
         if (work->demand.known) {
+            work->demand.demand_kib += guest->unseen_kib; /* beside what it needs of what it sees */
+            work->demand.want_kib += guest->unseen_kib;
             plan->demand_kib = MIN(work->demand.demand_kib, work->maximum_kib);
             plan->want_kib = clamp_u64(work->demand.want_kib, work->minimum_kib, work->maximum_kib);
             plan->floor_kib = work->demand.floor_kib;

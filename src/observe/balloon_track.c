@@ -62,9 +62,12 @@ balloon_track_answer(BalloonTrack *track, uint64_t size_kib)
 }
 
 void
-balloon_track_plug(BalloonTrack *track)
+balloon_track_plug(BalloonTrack *track, int64_t unseen_kib)
 {
     track->anchor_known = false;
+    track->gap_kib += unseen_kib;
+    track->need_kib += unseen_kib;
+    track->last_kib = (uint64_t)MAX((int64_t)track->last_kib + unseen_kib, 0);
 }
 
 static void

@@ -34,9 +34,9 @@ void balloon_track_answer(BalloonTrack *track, uint64_t size_kib);
 
 /*
  * Memory was plugged or pulled, or the guest's kernel has brought it online: its total moved, or did not, for another reason
- * than its balloon.
+ * than its balloon. The size has moved by unseen_kib since the last answer, and what the guest sees has not.
  */
-void balloon_track_plug(BalloonTrack *track);
+void balloon_track_plug(BalloonTrack *track, int64_t unseen_kib);
 
 /*
  * An answer with a new report: returns the size at the time of that report. total_kib is NULL where the guest

@@ -160,19 +160,26 @@ is_constant(const GuestTrack *track, const GuestSettings *settings)
     return settings->autodeflate || track->balloon.accounting == BALLOON_ACCOUNTING_CONSTANT;
 }
 
+/* The XML is read before the size that it tells of. */
+static void
+take_settings(GuestTrack *track, const GuestSettings *settings)
+{
+    uint64_t before_kib = track->unseen.unseen_kib;
+
+    if (unseen_note_settings(&track->unseen, settings))
+        balloon_track_plug(&track->balloon, (int64_t)track->unseen.unseen_kib - (int64_t)before_kib);
+}
+
 /* The size of an answer that brought no report. */
 static void
 take_size(GuestTrack *track, uint64_t size_kib, uint64_t told_kib, const GuestSettings *settings)
 {
-    uint64_t plugged_kib = 0;
+    int64_t plugged_kib = 0;
 
     if (track->driver_up && !is_constant(track, settings))
         plugged_kib = unseen_note_size(&track->unseen, track->balloon.last_kib, size_kib, told_kib, NULL);
-    if (plugged_kib == 0)
-        return;
-    balloon_track_plug(&track->balloon);
-    /* the report is from before; what it needs is the same beside what was plugged */
-    track->report_actual_kib = saturating_add(track->report_actual_kib, plugged_kib);
+    if (plugged_kib != 0)
+        balloon_track_plug(&track->balloon, plugged_kib);
 }
 
 /* The size of an answer with a report. */
@@ -181,17 +188,18 @@ take_sizes(GuestTrack *track, uint64_t size_kib, uint64_t told_kib, const GuestS
            const GuestSnapshot *figures)
 {
     const uint64_t *total_kib = figures->has_total ? &figures->total_kib : NULL;
+    int64_t plugged_kib = 0;
+    uint64_t all_kib;
 
-    if (total_kib != NULL && !is_constant(track, settings) &&
-        unseen_note_size(&track->unseen, track->balloon.last_kib, size_kib, told_kib, total_kib) > 0) {
-        balloon_track_plug(&track->balloon);
-        balloon_track_answer(&track->balloon, size_kib);
-    }
-    track->report_actual_kib =
-        balloon_track_report(&track->balloon, size_kib, total_kib, figures->usable_kib, settings->autodeflate);
-    if (total_kib != NULL && unseen_judge(&track->unseen, settings, track->report_actual_kib, *total_kib,
-                                          track->balloon.still, is_constant(track, settings)))
-        balloon_track_plug(&track->balloon);
+    if (total_kib != NULL && !is_constant(track, settings))
+        plugged_kib = unseen_note_size(&track->unseen, track->balloon.last_kib, size_kib, told_kib, total_kib);
+    if (plugged_kib != 0)
+        balloon_track_plug(&track->balloon, plugged_kib);
+    all_kib = balloon_track_report(&track->balloon, size_kib, total_kib, figures->usable_kib, settings->autodeflate);
+    if (total_kib != NULL &&
+        unseen_judge(&track->unseen, settings, all_kib, *total_kib, track->balloon.still, is_constant(track, settings)))
+        balloon_track_plug(&track->balloon, 0);
+    track->report_actual_kib = saturating_sub(all_kib, track->unseen.unseen_kib);
 }
 
 static void
@@ -304,8 +312,8 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
         else
             track->baseline_known = false; /* its driver may have come, and gone again */
     }
-    if (running && unseen_note_settings(&track->unseen, settings))
-        balloon_track_plug(&track->balloon);
+    if (running)
+        take_settings(track, settings);
     track->gap_usec = record->gap_usec;
     track->running = running;
     track->in_motion = in_motion;
@@ -336,7 +344,7 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
     guest->driver_usec = track->driver_usec;
     fill_statistics(track, record, settings, guest);
     guest->fresh = track->driver_up && period_usec != 0 && track->report_age_usec < STALE_PERIODS * period_usec;
-    guest->target_known = record->target_known;
+    guest->target_known = record->target_known && !track->unseen.pulled; /* QEMU's has fallen with what was pulled */
     guest->target_unbounded = !record->target_bounded;
     guest->target_usec = record->target_usec;
     guest->target_pending = record->target_pending;

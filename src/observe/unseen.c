@@ -12,7 +12,8 @@
  *
  * Nobody has more unseen than was plugged, whatever its total says: its dimms by its XML, what its maximum has grown by,
  * and, since libvirt tells of a new dimm after QEMU counts it, what its size has grown by without its balloon. The last is
- * believed until the next report tells.
+ * believed until the next report tells. So is a size that fell below all that the balloon was told by what was unseen: a dimm
+ * that was pulled.
  */
 
 #include "unseen.h"
@@ -47,6 +48,7 @@ unseen_reset(UnseenTrack *track, bool new_process)
     /* what is plugged stays, and the gap, as most guests boot the kernel they had before; until its driver reports all of
        its memory is void */
     track->jumped_kib = 0;
+    track->pulled = false;
     track->total_known = false;
     track->unseen_kib = 0;
 }
@@ -75,6 +77,7 @@ unseen_note_settings(UnseenTrack *track, const GuestSettings *settings)
     track->announced_answers = ANNOUNCED_ANSWERS;
     /* that was why the size grew, or it is not there any more */
     track->jumped_kib = saturating_sub(track->jumped_kib, MAX(now, before) - MIN(now, before));
+    track->pulled = false;
     track->unseen_kib = MIN(track->unseen_kib, all_plugged(track, settings));
     return true;
 }
@@ -87,22 +90,37 @@ is_unchanged(const UnseenTrack *track, uint64_t total_kib)
     return track->total_known && MAX(before, total_kib) - MIN(before, total_kib) <= NOISE_KIB;
 }
 
-uint64_t
+/* Its balloon took nothing: the size is below all that it was told, by what it does not see. */
+static bool
+is_pulled(const UnseenTrack *track, uint64_t fall_kib)
+{
+    return fall_kib >= LEAST_KIB && track->unseen_kib > 0 && fall_kib < track->unseen_kib + LEAST_KIB;
+}
+
+int64_t
 unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib,
                  const uint64_t *total_kib)
 {
     uint64_t jump = saturating_sub(now_kib, MAX(before_kib, saturating_sub(told_kib, track->announced_kib)));
+    uint64_t fall = saturating_sub(MIN(before_kib, told_kib), now_kib);
 
     if (track->announced_answers > 0)
         track->announced_answers--;
     if (track->announced_answers == 0)
         track->announced_kib = 0;
-    if (jump < LEAST_KIB || (total_kib != NULL && !is_unchanged(track, *total_kib)))
+    if (total_kib != NULL && !is_unchanged(track, *total_kib))
+        return 0;
+    if (is_pulled(track, fall)) {
+        track->pulled = true;
+        track->unseen_kib = saturating_sub(track->unseen_kib, fall);
+        return -(int64_t)fall;
+    }
+    if (jump < LEAST_KIB)
         return 0;
     track->jumped_kib = saturating_add(track->jumped_kib, jump);
     if (total_kib == NULL) /* the last report is from before */
         track->unseen_kib = saturating_add(track->unseen_kib, jump);
-    return jump;
+    return (int64_t)jump;
 }
 
 /* What its kernel keeps as far as one gap tells. */
@@ -147,5 +165,8 @@ unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_ki
         track->unseen_kib = 0;
         track->jumped_kib = 0;
     }
+    /* it was the balloon */
+    if (track->unseen_kib >= before + LEAST_KIB)
+        track->pulled = false;
     return MAX(before, track->unseen_kib) - MIN(before, track->unseen_kib) >= LEAST_KIB;
 }

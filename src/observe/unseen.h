@@ -18,6 +18,7 @@ typedef struct UnseenTrack {
     uint64_t fixed_kib;         /* likewise */
     uint64_t plugged_kib;       /* by which the maximum has grown since its QEMU was started or first seen */
     uint64_t jumped_kib;        /* by which the size grew without the balloon, while it is not known why */
+    bool pulled;                /* the size fell by what was not seen, and the XML has that still */
     uint64_t announced_kib;     /* by which the maximum has grown, and the size not yet as far as is known */
     unsigned announced_answers; /* in which that is still looked for */
     bool total_known;
@@ -35,11 +36,11 @@ bool unseen_note_settings(UnseenTrack *track, const GuestSettings *settings);
 
 /*
  * An answer: the size was before_kib and is now_kib. told_kib is the largest target that may be in force, 0 where none is
- * known. Returns by how much the size grew by memory that was plugged, as far as is known so far. total_kib is that of a
- * report that came with the answer; NULL: none came, or it has none.
+ * known. Returns by how much the size grew by memory that was plugged, or fell (below 0) by memory that was pulled, as far as
+ * is known so far. total_kib is that of a report that came with the answer; NULL: none came, or it has none.
  */
-uint64_t unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib,
-                          const uint64_t *total_kib);
+int64_t unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib,
+                         const uint64_t *total_kib);
 
 /*
  * A report: its total, and the balloon's size at that moment. still: the balloon was, so the size is exact. constant: the
