@@ -94,7 +94,8 @@ target_in_force(const GuestMemory *memory, const GuestSnapshot *guest, bool obse
         return memory->told_kib;
     if (guest->target_known)
         return guest->target_kib;
-    if (!guest->adopted && !guest->boot_in_place && !guest->boot_resumed && !broken(FAULT_KEEP_MAXIMUM))
+    if (!memory->told && !guest->adopted && !guest->boot_in_place && !guest->boot_resumed &&
+        !broken(FAULT_KEEP_MAXIMUM))
         return MIN(guest->has_actual ? guest->actual_kib : UINT64_MAX, guest->settings->startup_kib);
     return guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
 }
@@ -126,9 +127,10 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
         memory->let_go = false;
         return false;
     }
-    /* reset as one that is nobody's, it owes nothing to what it was told before */
+    /* reset as one that is nobody's, it owes nothing to what it was told before; with a limit, an earlier daemon squeezed it */
     if (memory->begins)
-        memory->told = false;
+        memory->told =
+            guest->adopted && guest->limits.set && guest->has_actual && guest->actual_kib < settings->startup_kib;
     if (memory->let_go || !memory->told || observe || settings->bar != BALLOON_USABLE || broken(FAULT_DROP_SQUEEZED))
         return false;
     /* not before its balloon holds it: one that boots under its limit would have nothing that does */

@@ -25,12 +25,6 @@ limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib)
     return clamp_u64(share, LIMIT_LEAST_SLACK_KIB, MAX(booked_kib / SLACK_PART, LIMIT_LEAST_SLACK_KIB));
 }
 
-uint64_t
-limit_enforced(uint64_t high_kib, uint64_t overhead_kib, uint64_t slack_kib)
-{
-    return high_kib == LIMIT_NONE ? UINT64_MAX : saturating_sub(high_kib, overhead_kib + slack_kib);
-}
-
 /* What its cgroup can't give back without swapping; page cache of its disks is charged as well, and no trouble. */
 static uint64_t
 held_kib(const GuestSnapshot *guest)

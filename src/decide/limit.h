@@ -59,6 +59,3 @@ uint64_t limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib
 uint64_t limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec);
 
 LimitAnswer limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec);
-
-/* How much a guest that is limited to high_kib can have at most, beyond what its QEMU costs and its slack. */
-uint64_t limit_enforced(uint64_t high_kib, uint64_t overhead_kib, uint64_t slack_kib);

@@ -276,16 +276,14 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     const GuestSettings *settings = guest->settings;
     const Work *work = &pass->state->work[i];
     uint64_t has = work->limited ? work->entry->granted_kib + guest->unseen_kib : settings->maximum_kib;
-    uint64_t target;
+    uint64_t target = work->target_kib, startup = settings->startup_kib + guest->unseen_kib;
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
 
-    if (work->let_go && work->target_kib >= settings->startup_kib + guest->unseen_kib)
-        return 0; /* its balloon is on the way */
+    if (work->let_go && guest->target_known && target >= startup)
+        return memory_of(pass, i)->moved ? target : 0; /* its balloon is on the way */
     if (work->standing.rule == PLAN_RULE_LET_GO)
-        return work->entry->granted_kib + work->unseen_kib > work->target_kib
-                   ? MIN(pages_down(work->entry->granted_kib), settings->startup_kib) + work->unseen_kib
-                   : 0;
+        return MIN(MAX(target, pages_down(work->entry->granted_kib) + work->unseen_kib), startup);
     if (settings->mode != GUEST_MODE_DYNAMIC || (guest->boot_resumed && !with_file))
         return 0;
     if (!with_file && (!boots || broken(FAULT_RESTART_AT_TARGET)))

@@ -198,7 +198,9 @@ tell(Pass *pass, size_t i)
     }
     if (work->untold) {
         plan->target_kib = work->target_kib;
-        return;
+        /* told where to stop all the same, and what it was told before */
+        if (!memory->moved && !guest->target_unbounded)
+            return;
     }
     /* with a target between two sizes a guest would end above it, and with a host that is full above what is booked */
     if (plan->target_kib != work->target_kib && !broken(FAULT_PART_PAGES))
@@ -221,7 +223,8 @@ tell(Pass *pass, size_t i)
         return;
     }
     plan->tell = true;
-    if (!work->limited)
+    /* others are told no more than they are booked at, or are held at what they were granted */
+    if (work->standing.part == PART_SHARES && !work->untold)
         ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
     if (plan->target_kib < guest->actual_kib)
         memory->shrunk_usec = pass->now_usec;

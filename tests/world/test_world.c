@@ -29,8 +29,7 @@ static const struct {
     uint64_t seed;
     const char *what;
 } open_worlds[] = {
-    {58, "reset while libvirtd is away and no longer managed, it is booked at an old size"},
-    {100, "its dimm is unplugged while its limit still lets in what it did not see"},
+    {79, "reverted to a snapshot of a time when nobody managed it, it is told what its definition of now asks for"},
 };
 
 static const char *

@@ -49,6 +49,12 @@ static const struct {
     {"four_restart", case_four_restart},
     {"starts_needing_more", case_starts_needing_more},
     {"reset_while_leaving", case_reset_while_leaving},
+    {"dimm_unplugged", case_dimm_unplugged},
+    {"paused_while_moved", case_paused_while_moved},
+    {"moved_below_its_minimum", case_moved_below_its_minimum},
+    {"restored_below_its_minimum", case_restored_below_its_minimum},
+    {"moved_while_it_is_let_go", case_moved_while_it_is_let_go},
+    {"element_removed_without_daemon", case_element_removed_without_daemon},
 };
 
 int

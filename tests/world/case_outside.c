@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Balloons, memory and settings that are changed from outside. */
+
+#include "cases.h"
+
+/* Another one has all that is left; a is squeezed to about 150 MiB of its 512. */
+static World *
+full_host(Seat **a)
+{
+    World *world = case_world(900, 256);
+
+    *a = case_add_running(world, case_define("a", 100, 200, 512), 200, 60);
+    case_add_running(world, case_define("o", 128, 200, 1024), 200, 700);
+    daemon_start(world);
+    case_run(world, SECONDS(60), NULL);
+    if (world->broken == NULL && machine_actual((*a)->machine) > FROM_MIB(150))
+        world_break(world, *a, "was to be squeezed first, and has %.0f MiB", MIB(machine_actual((*a)->machine)));
+    return world;
+}
+
+static void
+check_has(World *world, const Seat *seat, uint64_t low_mib, uint64_t high_mib, const char *when)
+{
+    double has = MIB(machine_actual(seat->machine));
+
+    if (world->broken == NULL && (has < (double)low_mib || has > (double)high_mib))
+        world_break(world, seat, "%s it has %.0f MiB, and not %d to %d", when, has, (int)low_mib, (int)high_mib);
+}
+
+/* A dimm that it did not see is pulled: what it sees it keeps, and it is told no more than that. */
+World *
+case_dimm_unplugged(void)
+{
+    World *world = case_world(1700, 256);
+    Seat *a = case_add_running(world, case_define("a", 100, 150, 512), 150, 110);
+    Seat *other = case_add_running(world, case_define("o", 128, 500, 768), 500, 450);
+    uint64_t before;
+
+    world->options.limits = false;
+    daemon_start(world);
+    case_run(world, SECONDS(30), NULL);
+    virsh_plug(world, a, FROM_MIB(256));
+    case_run(world, SECONDS(60), other);
+    before = machine_actual(a->machine) - FROM_MIB(256);
+    virsh_unplug(world, a);
+    for (unsigned i = 0; i < 100 && case_run(world, WORLD_STEP_USEC, other); i++) {
+        check_has(world, a, before / KIB_PER_MIB - 16, before / KIB_PER_MIB + 16, "after its dimm was pulled");
+        if (world->broken == NULL && i > 30 && a->told.committed_kib > before + FROM_MIB(16))
+            world_break(world, a, "has %.0f MiB without its dimm and is booked at %.0f", MIB(before),
+                        MIB(a->told.committed_kib));
+    }
+    return world;
+}
+
+/* It is paused while its balloon grows: it is booked at where that came to. */
+World *
+case_paused_while_moved(void)
+{
+    World *world = case_world(8192, 512);
+    Seat *a = case_add_running(world, case_define("a", 256, 1024, 4096), 1024, 800);
+
+    world->options.limits = false;
+    daemon_start(world);
+    case_run(world, SECONDS(20), NULL);
+    virsh_setmem(world, a, FROM_MIB(3800));
+    case_run(world, WORLD_STEP_USEC * 3 / 2, NULL);
+    virsh_suspend(world, a);
+    case_run(world, SECONDS(20), NULL);
+    return world;
+}
+
+/* There is no room for its new minimum, and somebody else enlarges its balloon: it is told again what it was told before. */
+World *
+case_moved_below_its_minimum(void)
+{
+    Seat *a;
+    World *world = full_host(&a);
+    Definition definition = a->definition;
+    Seat *other = &world->seats[1];
+    uint64_t before;
+
+    definition.minimum_kib = definition.startup_kib = FROM_MIB(400);
+    virsh_define(world, a, &definition, true);
+    definition = other->definition;
+    definition.minimum_kib = definition.startup_kib = machine_actual(other->machine);
+    virsh_define(world, other, &definition, true);
+    case_run(world, SECONDS(20), NULL);
+    before = machine_actual(a->machine) / KIB_PER_MIB;
+    virsh_setmem(world, a, FROM_MIB(500));
+    case_run(world, SECONDS(6), NULL);
+    check_has(world, a, before - 16, before + 16, "enlarged by somebody else,");
+    case_run(world, SECONDS(60), NULL);
+    check_has(world, a, before - 16, before + 16, "a minute later");
+    return world;
+}
+
+/* It comes back from a file with less than its minimum, for which there is no room: that is all it is booked at. */
+World *
+case_restored_below_its_minimum(void)
+{
+    Seat *a;
+    World *world = full_host(&a);
+    Definition definition;
+    uint64_t had = machine_actual(a->machine) / KIB_PER_MIB;
+
+    virsh_save(world, a);
+    definition = a->saved.definition;
+    definition.minimum_kib = definition.startup_kib = FROM_MIB(400);
+    a->saved.definition = definition;
+    case_run(world, SECONDS(1), NULL);
+    virsh_start(world, a, START_HOW_SAVED, false, false);
+    if (!case_run_until_runs(world, a, SECONDS(60)))
+        return world;
+    case_run(world, SECONDS(10), NULL);
+    case_booked_within(world, a, had - 1, had + 64, "restored with less than its minimum, it");
+    return world;
+}
+
+static void
+let_go(World *world, Seat *a)
+{
+    Definition definition = a->definition;
+
+    definition.managed = false;
+    virsh_define(world, a, &definition, true);
+}
+
+static void
+check_let_go(World *world, Seat *a)
+{
+    world->seats[1].machine->need_kib = FROM_MIB(150);
+    case_run(world, SECONDS(90), NULL);
+    check_has(world, a, 199, 1024, "when it is let go");
+    if (world->broken == NULL && a->machine->high_kib != LIMIT_NONE)
+        world_break(world, a, "was let go, and its limit is left");
+}
+
+/* Its balloon comes down slowly to the startup memory that it is let go with, and somebody else enlarges it meanwhile. */
+World *
+case_moved_while_it_is_let_go(void)
+{
+    World *world = case_world(1600, 256);
+    Seat *a = case_add_running(world, case_define("a", 100, 200, 1024), 800, 100);
+
+    a->kernel.inflate_kib = FROM_MIB(30);
+    case_add_running(world, case_define("o", 128, 200, 1024), 300, 900);
+    daemon_start(world);
+    case_run(world, SECONDS(8), NULL);
+    let_go(world, a);
+    case_run(world, SECONDS(1), NULL);
+    virsh_setmem(world, a, FROM_MIB(900));
+    check_let_go(world, a);
+    return world;
+}
+
+/* It was squeezed by a daemon that died, and its element is gone when the next one comes. */
+World *
+case_element_removed_without_daemon(void)
+{
+    Seat *a;
+    World *world = full_host(&a);
+
+    daemon_kill(world);
+    let_go(world, a);
+    case_run(world, SECONDS(5), NULL);
+    daemon_start(world);
+    case_run(world, SECONDS(5), NULL);
+    check_let_go(world, a);
+    return world;
+}
