@@ -22,8 +22,8 @@
 #include <string.h>
 
 /*
- * --check draws a few seeds a family, to be quick. By chance they may be unlike most: a family that misses its bound is looked
- * at with more, and fails when it misses it with all of them, or by far.
+ * --check draws a few seeds a family, to be quick. By chance they may be unlike most: a family that misses its bound is
+ * looked at with more, and fails when it misses it with all of them, or by far.
  */
 static const size_t check_seeds[] = {3, 12, 40};
 #define FAR 2

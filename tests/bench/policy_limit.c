@@ -19,6 +19,10 @@
 #define AHEAD_SEC 6
 /* Of the future it looks at each of so many steps: nothing that matters is shorter. */
 #define AHEAD_STRIDE 4
+/* Memory that a balloon can't have taken by then is not freed for it yet. */
+#define REACH_SEC 2.0
+/* Who can't grow as fast as that holds memory while nobody else needs it: it is too late to give it when it needs it. */
+#define SLOW_KIB_PER_SEC (512.0 * (double)KIB_PER_MIB)
 #define PEAK_HALF_LIFE_STEPS (60.0 * (double)STEPS_PER_SEC)
 
 /* What becomes of memory that nobody needs. */
@@ -38,9 +42,11 @@ typedef struct Limit {
     bool late;
     size_t count;
     double *has;
-    double *now;   /* needs at once */
-    double *later; /* the most that it needs soon */
-    double *peak;
+    double *need;
+    double *now;   /* needs at once; of those with a slow balloon, as far as that gets in the next seconds */
+    double *later; /* the most that it needs soon, likewise */
+    double *peak;  /* decays */
+    double *slow;  /* of those with a slow balloon: the most that they have needed; others: 0 */
     double *target;
     double *most;
     double *gaps;
@@ -85,8 +91,8 @@ static void *
 begin(const Load *load, unsigned variant, bool ahead)
 {
     Limit *limit = g_new0(Limit, 1);
-    double **arrays[] = {&limit->has,  &limit->now,  &limit->later,   &limit->peak,  &limit->target,
-                         &limit->most, &limit->gaps, &limit->weights, &limit->shares};
+    double **arrays[] = {&limit->has,    &limit->need, &limit->slow, &limit->now,     &limit->later, &limit->peak,
+                         &limit->target, &limit->most, &limit->gaps, &limit->weights, &limit->shares};
 
     limit->load = load;
     limit->idle = (Idle)(variant % IDLE_COUNT);
@@ -125,6 +131,8 @@ end(void *self)
     Limit *limit = self;
 
     g_free(limit->has);
+    g_free(limit->need);
+    g_free(limit->slow);
     g_free(limit->now);
     g_free(limit->later);
     g_free(limit->peak);
@@ -150,29 +158,32 @@ look(Limit *limit, const World *world)
         uint64_t seen = limit->late ? world_reported_need(world, i) : world_need(world, i, 0);
         double need = (double)MAX(seen, guest->minimum_kib);
 
+        double grow = (double)guest->grow_kib;
+        bool slow = grow < SLOW_KIB_PER_SEC;
+        double reach = slow ? (limit->ahead ? AHEAD_SEC : REACH_SEC) * grow : HUGE_VAL;
+
         limit->has[i] = (double)world_has(world, i);
-        limit->now[i] = moves(limit, i) ? need : limit->has[i];
-        limit->later[i] = limit->now[i];
+        limit->need[i] = moves(limit, i) ? need : limit->has[i];
+        limit->now[i] = MIN(limit->need[i], limit->has[i] + (slow ? REACH_SEC * grow : HUGE_VAL));
+        limit->later[i] = limit->need[i];
         for (size_t step = 1; limit->ahead && moves(limit, i) && step <= AHEAD_SEC * STEPS_PER_SEC;
              step += AHEAD_STRIDE)
             limit->later[i] = MAX(limit->later[i], (double)world_need(world, i, step));
-        limit->peak[i] = MAX(limit->peak[i] * exp2(-1 / PEAK_HALF_LIFE_STEPS), limit->now[i]);
+        limit->later[i] = MIN(limit->later[i], limit->has[i] + reach);
+        limit->slow[i] = slow ? MAX(limit->slow[i], limit->need[i]) : 0;
+        limit->peak[i] = MAX(limit->peak[i] * exp2(-1 / PEAK_HALF_LIFE_STEPS), limit->need[i]);
         limit->target[i] = limit->has[i];
     }
 }
 
-/*
- * Lowers the targets of those above floor, side by side, each as its balloon is fast, until amount is found. Returns what is
- * not.
- */
 static double
-take(Limit *limit, const double *floor, double amount)
+take_from(Limit *limit, const double *floor, bool slow, double amount)
 {
     double rest;
 
     for (size_t i = 0; i < limit->count; i++) {
         limit->gaps[i] = MAX(0, limit->target[i] - MAX(floor[i], limit->now[i]));
-        if (limit->has[i] < limit->now[i] || !moves(limit, i))
+        if (limit->has[i] < limit->now[i] || !moves(limit, i) || (limit->slow[i] > 0) != slow)
             limit->gaps[i] = 0;
         limit->weights[i] = (double)limit->load->guests[i].shrink_touched_kib;
     }
@@ -180,6 +191,18 @@ take(Limit *limit, const double *floor, double amount)
     for (size_t i = 0; i < limit->count; i++)
         limit->target[i] -= limit->shares[i];
     return rest;
+}
+
+/*
+ * Lowers the targets of those above floor, side by side, each as its balloon is fast, until amount is found; those that are
+ * slow only when it is not. Returns what is not found.
+ */
+static double
+take(Limit *limit, const double *floor, double amount)
+{
+    double rest = take_from(limit, floor, false, amount);
+
+    return rest > 0 ? take_from(limit, floor, true, rest) : 0;
 }
 
 /* Raises targets towards goal as far as amount goes, all alike or by weights. Returns what is left. */
@@ -196,23 +219,34 @@ give(Limit *limit, const double *goal, const double *weights, double amount)
     return rest;
 }
 
-/* Nobody lacks memory: idle_kib is what there is beyond all that is needed. Targets are later at least. */
+/*
+ * Nobody waits for others: idle is what there is beyond all that is needed. Who lacks memory grows as if there were nobody
+ * else: the others are raised by no more than spare together.
+ */
 static void
-place_idle(Limit *limit, double idle)
+place_idle(Limit *limit, double idle, double spare)
 {
+    double raised = 0;
 
     for (size_t i = 0; i < limit->count; i++) {
-        const LoadGuest *guest = &limit->load->guests[i];
-
         if (moves(limit, i))
             limit->target[i] = MAX(limit->later[i], limit->now[i]);
-        limit->most[i] = (double)guest->maximum_kib;
+        limit->most[i] = (double)limit->load->guests[i].maximum_kib;
     }
-    if (limit->idle == IDLE_FREE)
-        return;
-    if (limit->idle == IDLE_RECENT)
-        idle = give(limit, limit->peak, NULL, idle);
-    give(limit, limit->most, limit->idle == IDLE_BY_NEED ? limit->now : NULL, idle);
+    if (limit->idle != IDLE_FREE) {
+        idle = give(limit, limit->slow, NULL, idle);
+        if (limit->idle == IDLE_RECENT)
+            idle = give(limit, limit->peak, NULL, idle);
+        give(limit, limit->most, limit->idle == IDLE_BY_NEED ? limit->need : NULL, idle);
+    }
+    for (size_t i = 0; i < limit->count; i++)
+        raised += MAX(0, limit->target[i] - MAX(limit->has[i], limit->now[i]));
+    for (size_t i = 0; i < limit->count && raised > spare; i++) {
+        double base = MAX(limit->has[i], limit->now[i]);
+
+        if (limit->target[i] > base)
+            limit->target[i] = base + (limit->target[i] - base) * spare / raised;
+    }
 }
 
 static void
@@ -244,12 +278,15 @@ decide_limit(void *self, const HostView *view, uint64_t *target_kib)
         double missing = soon > spare ? take(limit, limit->later, soon - spare) : 0;
 
         give(limit, limit->later, NULL, soon - missing);
-    } else if (lack <= 0 && idle > 0 && limit->idle != IDLE_LIES) {
-        place_idle(limit, idle);
+    } else if (lack <= free && idle > 0 && limit->idle != IDLE_LIES) {
+        place_idle(limit, idle, lack > 0 ? free - lack : HUGE_VAL);
     }
     for (size_t i = 0; i < limit->count; i++) {
         const LoadGuest *guest = &limit->load->guests[i];
 
+        /* it is told all that it needs, however long its balloon takes */
+        if (limit->has[i] < limit->need[i])
+            limit->target[i] = MAX(limit->target[i], limit->need[i]);
         target_kib[i] = clamp_u64(pages_up((uint64_t)limit->target[i]), guest->minimum_kib, guest->maximum_kib);
     }
 }
