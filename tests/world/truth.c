@@ -300,13 +300,18 @@ recent_growth(const World *world)
     return world->other_kib - least;
 }
 
-/* What its limit lets in beyond what it was booked at a moment ago: out of the reserve. */
+/* What it could hold beyond what it was booked at a moment ago. */
 static uint64_t
-from_reserve(const Seat *seat, uint64_t could_kib)
+above_booking(const Seat *seat)
 {
-    uint64_t booked = MIN(truth_booked(seat), seat->low_kib) + seat->machine->overhead_kib;
+    return saturating_sub(truth_touchable(seat), MIN(truth_booked(seat), seat->low_kib));
+}
 
-    return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(saturating_sub(could_kib, booked), slack(seat));
+/* What its limit lets in of that: out of the reserve. */
+static uint64_t
+from_reserve(const Seat *seat)
+{
+    return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(above_booking(seat), slack(seat));
 }
 
 /* What it takes of the host that nobody gave it: where no limit holds it all that it takes now. */
@@ -314,11 +319,10 @@ static uint64_t
 excused(const Seat *seat)
 {
     uint64_t in_slack;
-    uint64_t too_much = beyond(seat, &in_slack);
 
     if (seat->machine->high_kib != LIMIT_NONE)
-        return too_much;
-    return MAX(too_much, saturating_sub(truth_touchable(seat), seat->calm_kib));
+        return above_booking(seat);
+    return MAX(beyond(seat, &in_slack), saturating_sub(truth_touchable(seat), seat->calm_kib));
 }
 
 /* What QEMUs cost is an estimate. */
@@ -344,9 +348,10 @@ check_host(World *world)
         could = truth_touchable(seat) + machine->overhead_kib;
         sum += could;
         promised += MAX(could, truth_booked(seat) + machine->overhead_kib);
-        slacks += from_reserve(seat, could);
         if (seat->excuse != EXCUSE_NONE)
             allowed += excused(seat);
+        else
+            slacks += from_reserve(seat);
         if (is_forced(world, seat))
             allowed += could;
         else if (seat->plugged_usec != 0)

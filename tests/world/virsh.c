@@ -102,8 +102,10 @@ virsh_resume(World *world, Seat *seat)
     watcher_tell(world, seat, VIR_RESUMED);
     if (machine->foreign && machine->asked_kib < machine->balloon_kib)
         truth_excuse(seat, EXCUSE_MOVED); /* it goes on to where it was told to go meanwhile */
+    else if (first && machine->high_kib == LIMIT_NONE)
+        truth_excuse(seat, EXCUSE_UNHELD); /* it holds nothing yet, and touches more from now on */
     else
-        truth_surprise(seat, first ? EXCUSE_UNHELD : EXCUSE_RESET);
+        truth_surprise(seat, EXCUSE_RESET);
 }
 
 void
