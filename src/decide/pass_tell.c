@@ -192,7 +192,7 @@ tell(Pass *pass, size_t i)
     }
     if (pass->observe || work->standing.part == PART_OBSERVED) {
         plan->rule = PLAN_RULE_OBSERVE;
-        memory->told = true;
+        memory->told |= pass->observe;
         memory->told_kib = plan->target_kib;
         return;
     }

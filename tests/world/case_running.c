@@ -393,3 +393,24 @@ case_reset_while_leaving(void)
     case_booked_within(world, a, 4096, 4096, "reset while it leaves, it");
     return world;
 }
+
+/* One that was only looked at owes nothing to the daemon, nor is it owed anything: without its element it has no limit at once. */
+World *
+case_observed_and_let_go(void)
+{
+    World *world = case_world(8192, 512);
+    Definition definition = case_define("a", 256, 2048, 4096);
+    Seat *a;
+
+    definition.mode = GUEST_MODE_OBSERVE;
+    a = case_add_running(world, definition, 1024, 600);
+    daemon_start(world);
+    case_run(world, SECONDS(20), NULL);
+    definition.managed = false;
+    virsh_define(world, a, &definition, true);
+    case_run(world, SECONDS(3), NULL);
+    case_booked_within(world, a, 4096, 4096, "without its element, it");
+    if (world->broken == NULL && (a->machine->high_kib != LIMIT_NONE || machine_actual(a->machine) != FROM_MIB(1024)))
+        world_break(world, a, "was only looked at, and is moved or limited when it is not any more");
+    return world;
+}

@@ -55,6 +55,7 @@ static const struct {
     {"restored_below_its_minimum", case_restored_below_its_minimum},
     {"moved_while_it_is_let_go", case_moved_while_it_is_let_go},
     {"element_removed_without_daemon", case_element_removed_without_daemon},
+    {"observed_and_let_go", case_observed_and_let_go},
 };
 
 int
