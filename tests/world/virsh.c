@@ -61,14 +61,15 @@ virsh_reset(World *world, Seat *seat)
     world->counts.resets++;
     before = truth_touchable(seat);
     machine_reset(world, seat);
+    missed = world->link == WORLD_LINK_DOWN || world->engine == NULL;
     if (!truth_is_ours(seat)) {
-        seat->wild = truth_is_wild(seat);
+        /* one that is about to be let go is looked after until that is done, or its reset is heard of */
+        seat->wild = truth_is_wild(seat) && !(missed && seat->let_go);
         seat->forced_usec = world->now_usec;
     }
     watcher_tell(world, seat, VIR_RESET);
-    missed = (world->link == WORLD_LINK_DOWN || world->engine == NULL) && seat->machine->high_kib == LIMIT_NONE;
     if (truth_touchable(seat) > before)
-        truth_excuse(seat, missed ? EXCUSE_MISSED : EXCUSE_RESET);
+        truth_excuse(seat, missed && seat->machine->high_kib == LIMIT_NONE ? EXCUSE_MISSED : EXCUSE_RESET);
 }
 
 void
