@@ -27,8 +27,12 @@ moves(const Seat *seat)
 static void
 end_machine(World *world, Seat *seat, bool kept)
 {
+    bool hung = seat->machine->hung;
+
     limits_gone(world, seat);
     g_clear_pointer(&seat->machine, g_free);
+    if (hung)
+        calls_wake(world, seat);
     seat->excuse = EXCUSE_NONE;
     seat->excused_usec = 0;
     seat->fair_kib = 0;

@@ -282,7 +282,7 @@ void calls_disconnect(World *world);
 /* The daemon is gone: what it asked for may still be done, and nobody hears of it. */
 void calls_orphan(World *world);
 void calls_show(Seat *seat);
-/* A QEMU that hung goes on: what it was told meanwhile is done now. */
+/* A QEMU that hung goes on: what it was told meanwhile is done now. Or it is gone: calls that it kept fail. */
 void calls_wake(World *world, Seat *seat);
 void calls_reap(World *world);
 
