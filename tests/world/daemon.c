@@ -197,11 +197,17 @@ daemon_set_manage_all(World *world, bool all)
     daemon_tick_soon(world);
 }
 
+/* A question that waits for so long is not answered, whether the daemon calls it so already or not. */
+#define ANSWERED_USEC (500 * USEC_PER_MSEC)
+
 bool
 daemon_knows(const World *world, const Seat *seat)
 {
+    const Known *known = &seat->known;
+    bool waits = known->call != NULL && world->now_usec - known->call->made_usec >= ANSWERED_USEC;
+
     return world->engine != NULL && world->ticked && world->link != WORLD_LINK_DOWN && world->complete &&
-           seat->known.shown && !seat->known.hook_waits &&
-           (seat->machine == NULL ||
-            (!seat->machine->hung && seat->known.record.answering && seat->known.machine == seat->machine->number));
+           known->shown && !known->hook_waits &&
+           (seat->machine == NULL || (!seat->machine->hung && known->record.answering && !waits &&
+                                      known->machine == seat->machine->number));
 }

@@ -89,6 +89,7 @@ typedef struct Machine {
     bool driver;
     bool emptying; /* the guest empties it by itself */
     uint64_t booted_usec;
+    unsigned resets;
     uint64_t driver_usec; /* when its driver comes up; UINT64_MAX: never, or it is up */
 
     uint64_t need_kib;

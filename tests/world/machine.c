@@ -101,6 +101,7 @@ boot(World *world, Seat *seat)
 void
 machine_reset(World *world, Seat *seat)
 {
+    seat->machine->resets++;
     boot(world, seat);
 }
 

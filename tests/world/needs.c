@@ -10,6 +10,8 @@
 /* A need that is met late is met: so long nothing may come of it. */
 #define LACKS_USEC (25 * USEC_PER_SEC)
 #define GROWTH_KIB FROM_MIB(4)
+/* After so many resets it may be that it dies of being squeezed, and it is let be with what it has. */
+#define FRAIL_RESETS 2
 /* What others used a moment ago counts so long. */
 #define OTHERS_USEC (40 * USEC_PER_SEC)
 
@@ -34,8 +36,8 @@ needs(const Seat *seat)
     uint64_t need = seat->machine->need_kib + seat->machine->need_kib / 8 + FROM_MIB(48);
     uint64_t least = seat->live.minimum_kib != 0 ? seat->live.minimum_kib : startup_of(seat);
 
-    /* without the element its minimum is what it had when its XML was read */
-    if (!seat->live.managed)
+    /* without the element its minimum is what it had when its XML was read; and who is reset again and again is let be */
+    if (!seat->live.managed || seat->machine->resets >= FRAIL_RESETS)
         least = MAX(least, machine_actual(seat->machine));
 
     return MIN(MAX(need, least), machine_ram(seat->machine)) + machine_device(seat->machine);
