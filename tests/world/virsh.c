@@ -271,7 +271,7 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
           definition->managed ? "" : "no element, ", definition->mode, MIB(definition->base_kib),
           MIB(definition->minimum_kib), MIB(definition->startup_kib), live ? ", and live" : "");
     if (live && seat->machine != NULL && !is_locked(seat)) {
-        bool was_ours = truth_is_ours(seat);
+        bool was_ours = truth_is_ours(seat) || seat->let_go;
 
         seat->live.managed = definition->managed;
         seat->live.mode = definition->mode;
@@ -280,7 +280,7 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
         seat->live.priority = definition->priority;
         seat->live.buffer = definition->buffer;
         seat->wild = seat->wild && truth_is_wild(seat);
-        seat->let_go = (seat->let_go || was_ours) && truth_is_wild(seat);
+        seat->let_go = was_ours && truth_is_wild(seat);
         if (was_ours && !truth_is_ours(seat) && !truth_is_wild(seat))
             seat->forced_usec = world->now_usec; /* it is only looked at from now on: no limit holds it any more */
     }
