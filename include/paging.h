@@ -28,7 +28,7 @@ typedef struct GuestLimits {
     uint64_t charged_kib;  /* memory.current: page cache of its disks included */
     uint64_t swapped_kib;  /* memory.swap.current */
     uint64_t swap_max_kib; /* memory.swap.max; LIMIT_NONE: none */
-    uint64_t max_kib;      /* memory.max of its own group (<hard_limit>); 0: none */
+    uint64_t max_kib;      /* memory.max of its own group, or what version 1 has for it (<hard_limit>); 0: none */
     /* The tightest memory.max of the groups above it (machine.slice, a partition) by what is left in it. */
     uint64_t above_id;          /* which group that is: the same for all guests in it; 0: none has a limit */
     uint64_t above_kib;         /* that limit */

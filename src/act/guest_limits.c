@@ -283,6 +283,7 @@ world_read(void *self, const GuestRecord *record, GuestLimits *figures)
         limit_slot_look(&guest->slot);
     figures->bar = guest->files.bar;
     if (guest->files.group == NULL) {
+        figures->max_kib = limit_files_max(&guest->files, &limits->open_files);
         if (limits->host_bar == NULL &&
             guest->read_usec - guest->first_usec < limits->system->starting_msec * USEC_PER_MSEC)
             figures->bar = NULL;

@@ -63,6 +63,8 @@ limit_files_find(LimitFiles *files, const ActSystem *system, pid_t pid, unsigned
     files->bar = bar;
     for (unsigned i = 0; group != NULL && i < LIMIT_FILES; i++)
         files->paths[i] = g_strconcat(system->root, GUEST_GROUP_MOUNT, group, "/", names[i], NULL);
+    if (group == NULL)
+        files->paths[LIMIT_MAX] = guest_group_old_limit(system->root, pid);
     files->group = g_steal_pointer(&group);
 }
 
@@ -117,8 +119,9 @@ limit_files_max(LimitFiles *files, unsigned *kept)
 {
     uint64_t kib = LIMIT_NONE;
 
-    limit_files_kib(files, LIMIT_MAX, &kib, kept);
-    return kib == LIMIT_NONE ? 0 : kib;
+    if (files->paths[LIMIT_MAX] != NULL)
+        limit_files_kib(files, LIMIT_MAX, &kib, kept);
+    return kib > KIB_LIMIT ? 0 : kib; /* none is "max", or all that version 1 can count */
 }
 
 char *

@@ -20,7 +20,7 @@ enum {
 };
 
 typedef struct LimitFiles {
-    char *group;     /* NULL: none, bar says why */
+    char *group;     /* NULL: none, bar says why; of the files there is memory.max at most */
     const char *bar; /* static */
     char *paths[LIMIT_FILES];
     int fds[LIMIT_FILES];
@@ -44,7 +44,7 @@ bool limit_files_kib(LimitFiles *files, unsigned file, uint64_t *kib, unsigned *
 /* Times the guest was held back at memory.high. */
 bool limit_files_held_back(LimitFiles *files, uint64_t *times, unsigned *kept);
 
-/* memory.max, as in GuestLimits. */
+/* memory.max, as in GuestLimits; also where there is no group of version 2, as far as its group of version 1 has one. */
 uint64_t limit_files_max(LimitFiles *files, unsigned *kept);
 
 /* memory.high as group_file_read takes it. Caller frees. */

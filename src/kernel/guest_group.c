@@ -49,11 +49,10 @@ belongs_to_guest(const char *group)
     return false;
 }
 
-/* The group of version 2 that the text of /proc/PID/cgroup names; NULL where there is none. */
+/* The group that a line of /proc/PID/cgroup names; NULL where there is none. */
 static char *
-named_group(const char *text)
+named_group(const char *line)
 {
-    const char *line = g_str_has_prefix(text, "0::") ? text : strstr(text, "\n0::");
     g_autofree char *group = NULL;
 
     line = line != NULL ? strchr(line, '/') : NULL;
@@ -88,7 +87,7 @@ guest_group_find(const char *root, pid_t pid, const char **bar)
 
     if (pid > 0 && read_once(path, buffer, sizeof buffer) >= 0) {
         why = BAR_SHARED;
-        group = named_group(buffer);
+        group = named_group(g_str_has_prefix(buffer, "0::") ? buffer : strstr(buffer, "\n0::"));
     }
     while (group != NULL && belongs_to_guest(group)) {
         g_autofree char *type_path = g_strconcat(root, GUEST_GROUP_MOUNT, group, "/cgroup.type", NULL);
@@ -104,4 +103,18 @@ guest_group_find(const char *root, pid_t pid, const char **bar)
         *bar = host_bar != NULL ? host_bar : why;
     }
     return NULL;
+}
+
+char *
+guest_group_old_limit(const char *root, pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("%s/proc/%d/cgroup", root, (int)pid);
+    g_autofree char *group = NULL;
+    char buffer[4096];
+
+    if (pid > 0 && read_once(path, buffer, sizeof buffer) >= 0)
+        group = named_group(strstr(buffer, ":memory:"));
+    return group != NULL && belongs_to_guest(group)
+               ? g_strconcat(root, GUEST_GROUP_MOUNT "/memory", group, "/memory.limit_in_bytes", NULL)
+               : NULL;
 }

@@ -21,5 +21,12 @@
  */
 char *guest_group_find(const char *root, pid_t pid, const char **bar);
 
+/*
+ * memory.limit_in_bytes of the group of process pid on a host with control groups of version 1, a path with root before it; NULL
+ * where there is none, or it is not the guest's own. There libvirt puts all of QEMU into the group that it limits
+ * (src/util/vircgroupv1.c: its threads have groups of their own for other controllers only). The caller frees it. Any thread.
+ */
+char *guest_group_old_limit(const char *root, pid_t pid);
+
 /* Why this host can't limit any guest's memory, one clause for people, static; NULL where it can. Any thread. */
 const char *guest_group_bar(const char *root);

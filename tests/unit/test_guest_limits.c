@@ -190,6 +190,28 @@ a_host_with_old_control_groups_says_so(void **state)
     assert_non_null(strstr(limits.bar, "version 1"));
 }
 
+/* libvirt tells nobody of virsh memtune. */
+static void
+a_hard_limit_of_old_control_groups_is_read(void **state)
+{
+    static const char file[] = "/sys/fs/cgroup/memory/machine/qemu-1-web.libvirt-qemu/memory.limit_in_bytes";
+    Fixture *f = *state;
+    g_autofree char *cgroup = g_strdup_printf("/proc/%d/cgroup", FAKE_WEB_PID);
+
+    fake_host_kill(f->host);
+    fake_host_remove(f->host, "/sys/fs/cgroup/cgroup.controllers");
+    fake_host_write(
+        f->host, cgroup,
+        "9:memory:/machine/qemu-1-web.libvirt-qemu\n4:cpu,cpuacct:/machine/qemu-1-web.libvirt-qemu/emulator\n");
+    fake_host_write(f->host, file, "9223372036854771712\n");
+    fake_host_start(f->host);
+    assert_int_equal(look(f->host, FAKE_WEB, FAKE_WEB_PID).max_kib, 0);
+    fake_host_write(f->host, file, "555745280\n");
+    assert_int_equal(look(f->host, FAKE_WEB, FAKE_WEB_PID).max_kib, 530 * KIB_PER_MIB);
+    assert_int_equal(look(f->host, FAKE_DB, 4711).max_kib, 0);
+    assert_false(look(f->host, FAKE_WEB, FAKE_WEB_PID).usable);
+}
+
 static void
 a_limit_of_somebody_else_is_not_touched(void **state)
 {
@@ -383,6 +405,7 @@ main(void)
         TEST(what_bounds_a_guest_beside_is_told),
         TEST(a_guest_without_a_group_of_its_own_says_why),
         TEST(a_host_with_old_control_groups_says_so),
+        TEST(a_hard_limit_of_old_control_groups_is_read),
         TEST(a_limit_of_somebody_else_is_not_touched),
         TEST(a_limit_is_set_and_put_back),
         TEST(a_limit_is_lowered_in_steps_and_raised_in_one),
