@@ -98,8 +98,7 @@ class Outside(LedgerScene):
             self.set_budget(self.BUDGET)
         return kept
 
-    # open: what it asks for is not met yet, so it is not run
-    def open_hard_limit_set_while_it_runs_bounds_its_target(self):
+    def case_hard_limit_set_while_it_runs_bounds_its_target(self):
         """memory.max counts QEMU's own memory too."""
         self.mail.load(20)
         self.web.load(20)
@@ -227,8 +226,7 @@ class Plugged(LedgerScene):
         wait_until("other has what it needs", 30, lambda: self.other.actual() >= need - NEED_SLACK_MIB)
         return f"told {', '.join(f'{size:.0f}' for size in told) or 'nothing'}"
 
-    # open: what it asks for is not met yet, so it is not run
-    def open_dimm_unplugged_again_is_booked_no_more(self):
+    def case_dimm_unplugged_again_is_booked_no_more(self):
         if "model='dimm'" not in virsh("dumpxml", "dimm"):
             self.plug()
         need = self.need(self.other, 280)
@@ -245,8 +243,7 @@ class Plugged(LedgerScene):
         self.dimm.load(20)
         return f"after {took:.1f} s; {self.check_kept(self.other, need, moment)}"
 
-    # open: what it asks for is not met yet, so it is not run
-    def open_dimm_that_is_online_is_shared_like_all_memory(self):
+    def case_dimm_that_is_online_is_shared_like_all_memory(self):
         self.plug()
         try:
             self.dimm.say("memory online")
