@@ -120,6 +120,9 @@ virsh_setmem(World *world, Seat *seat, uint64_t kib)
         return;
     trace(world, seat, "virsh setmem %.0f MiB", MIB(kib));
     machine_take_target(seat->machine, kib, true);
+    /* once it is let go it is owed nothing any more */
+    if (seat->told.state == GUEST_STATE_STATIC)
+        seat->let_go = false;
     truth_surprise(seat, EXCUSE_MOVED);
 }
 
