@@ -288,3 +288,27 @@ case_starts_needing_more(void)
                     MIB(machine_actual(a->machine)));
     return world;
 }
+
+/* Reserved as a restart, with what was free, and started when it is none any more: it has what was booked, and no more. */
+World *
+case_reserved_as_a_restart(void)
+{
+    World *world = case_world(4096, 256);
+    Seat *a = case_add_running(world, case_define("a", 256, 2048, 3072), 2048, 600);
+    Seat *o = case_add_running(world, case_define("o", 2600, 2600, 3072), 2600, 1000);
+
+    o->kernel.boot_touch_kib = FROM_MIB(100);
+    daemon_start(world);
+    case_run(world, SECONDS(5), NULL);
+    virsh_destroy(world, a, false);
+    case_run(world, SECONDS(WORLD_RESTART_SEC - 10), NULL);
+    ctl_reserve(world, a);
+    case_run(world, SECONDS(20), NULL);
+    virsh_start(world, a, START_HOW_COLD, false, false);
+    if (case_run_until_runs(world, a, SECONDS(10)))
+        case_run(world, SECONDS(3), NULL);
+    if (world->broken == NULL && world->committed_kib > world->budget_kib)
+        world_break(world, a, "is booked at %.0f MiB, and %.0f are booked of %.0f", MIB(truth_booked(a)),
+                    MIB(world->committed_kib), MIB(world->budget_kib));
+    return world;
+}

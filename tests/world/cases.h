@@ -65,3 +65,4 @@ World *case_restored_below_its_minimum(void);
 World *case_moved_while_it_is_let_go(void);
 World *case_element_removed_without_daemon(void);
 World *case_observed_and_let_go(void);
+World *case_reserved_as_a_restart(void);

@@ -208,6 +208,6 @@ daemon_knows(const World *world, const Seat *seat)
 
     return world->engine != NULL && world->ticked && world->link != WORLD_LINK_DOWN && world->complete &&
            known->shown && !known->hook_waits &&
-           (seat->machine == NULL || (!seat->machine->hung && known->record.answering && !waits &&
-                                      known->machine == seat->machine->number));
+           (seat->machine == NULL ||
+            (!seat->machine->hung && known->record.answering && !waits && known->machine == seat->machine->number));
 }

@@ -56,6 +56,7 @@ static const struct {
     {"moved_while_it_is_let_go", case_moved_while_it_is_let_go},
     {"element_removed_without_daemon", case_element_removed_without_daemon},
     {"observed_and_let_go", case_observed_and_let_go},
+    {"reserved_as_a_restart", case_reserved_as_a_restart},
 };
 
 int
