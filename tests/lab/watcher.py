@@ -17,6 +17,7 @@ SHARING = ("active",)
 # has reported and has then been told a target, since nobody knows what it may have been told before: that may exceed the
 # budget, and nobody promised it. Reading dm-ctl twice takes a while, so a sample may see it so long after.
 TAKEOVER = 3
+FIRST_TICKS = 3
 # libvirt learns of a balloon's move at most once a second, of each guest at another moment: memory that has just gone
 # from one to another may be counted twice for so long.
 LIBVIRT_LAG = 3
@@ -52,10 +53,10 @@ class Watcher(threading.Thread):
     def note(self, text):
         self.problems.append(f"after {time.monotonic() - self.start_time:.1f} s: {text}")
 
-    def booked(self, guest):
+    def booked(self, guest, ticks):
         """What it is committed, or was promised while it is taken over."""
         now = time.monotonic()
-        if guest["rule"] in ("adopting", "link-down"):
+        if guest["rule"] in ("adopting", "link-down") or ticks <= FIRST_TICKS:
             self.taken_over[guest["name"]] = now
         if now - self.taken_over.get(guest["name"], -TAKEOVER) < TAKEOVER:
             return max(guest["assigned"], guest["target"])
@@ -68,7 +69,7 @@ class Watcher(threading.Thread):
         if not guests or host["ticks"] == 0:
             return  # it has only just started
         self.samples += 1
-        committed = sum(self.booked(guest) for guest in guests)
+        committed = sum(self.booked(guest, host["ticks"]) for guest in guests)
         if committed > budget:
             each = ", ".join(f"{guest['name']} {guest['state']} committed {guest['committed'] // 1024} assigned "
                              f"{guest['assigned'] // 1024} target {guest['target'] // 1024}" for guest in guests)
