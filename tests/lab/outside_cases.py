@@ -100,8 +100,11 @@ class Outside(LedgerScene):
 
     def case_hard_limit_set_while_it_runs_bounds_its_target(self):
         """memory.max counts QEMU's own memory too."""
-        self.mail.load(20)
+        # What web has and does not want is left to it, and a limit below what its QEMU holds is refused, unless mail wants it.
         self.web.load(20)
+        self.mail.load(400)
+        self.wait_seen(self.web, "has given what mail needs", 60, lambda it: it["assigned"] < 350 * MIB)
+        self.mail.load(20)
         self.wait_steady(90)
         pid = self.web.pid()
         own = self.web.resident() - self.web.touched()
@@ -246,8 +249,12 @@ class Plugged(LedgerScene):
     def case_dimm_that_is_online_is_shared_like_all_memory(self):
         self.plug()
         try:
-            self.dimm.say("memory online")
-            check("offline=0" in self.dimm.say("memory"), "it did not come online")
+            def is_online():
+                self.dimm.say("memory online")
+                return "offline=0" in self.dimm.say("memory")
+
+            # its kernel needs some memory for that, which it may have to find first
+            wait_until("the dimm is online", 30, is_online, 1)
             moment = time.monotonic()
             self.dimm.load(20)
             # What this one wants leaves the one with the dimm less than 300 MiB, of 512 and the 256 of the dimm.
