@@ -42,10 +42,10 @@ bool rules_broken(uint64_t fault);
 #define FAULT_TRUST_REPORTS (UINT64_C(1) << 17)       /* doubted reports are believed */
 #define FAULT_FORGET_REMAINDERS (UINT64_C(1) << 18)   /* the sharing loses what the divisions leave over */
 #define FAULT_PART_PAGES (UINT64_C(1) << 19)          /* targets lie between two sizes that a balloon can have */
-#define FAULT_NO_PEAK (UINT64_C(1) << 20)             /* what a guest needed lately is forgotten at once */
-#define FAULT_SAME_STEP (UINT64_C(1) << 21)           /* the steps of a starved guest do not grow */
+#define FAULT_NO_RECENT (UINT64_C(1) << 20)           /* what a starved guest needed lately is no guess */
+#define FAULT_STARVED_ONCE (UINT64_C(1) << 21)        /* a guest is starved no longer than its last report says so */
 #define FAULT_KEEP_MAXIMUM (UINT64_C(1) << 22)        /* a guest that was started is taken over with what it has */
-#define FAULT_KEEP_SURPLUS (UINT64_C(1) << 23)        /* a surplus is not taken for those who lack something */
+#define FAULT_SWAP_IS_FETCHING (UINT64_C(1) << 23)    /* swapping after a raise is no need, whichever way it goes */
 #define FAULT_CLAIM_NO_ORDER (UINT64_C(1) << 24)      /* claims are served as they come, whatever their priority */
 #define FAULT_CLAIM_OVERTAKES (UINT64_C(1) << 25)     /* who is further back gets what those before wait for */
 #define FAULT_CLAIM_TAKES_NEED (UINT64_C(1) << 26)    /* a claim takes also what those of higher priority need */
