@@ -50,10 +50,12 @@ class PrivateBus:
 
 
 class FakeDaemon:
-    """The stand-in. Values are given as Python values of the property's type."""
+    """The stand-in. Values are given as Python values of the property's type. answers: of methods, from its first moment on;
+    whoever waits for its name asks as soon as that is there."""
 
-    def __init__(self, program, xml, environment):
-        self.process = subprocess.Popen([program, xml], env=environment, stdin=subprocess.PIPE,
+    def __init__(self, program, xml, environment, answers=()):
+        words = [word for method, answer in dict(answers).items() for word in (method, answer)]
+        self.process = subprocess.Popen([program, xml, *words], env=environment, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, encoding="utf-8",
                                         preexec_fn=die_with_parent)
         self._wait()

@@ -2,8 +2,8 @@
 
 /*
  * A stand-in for dynmemd on a private bus, for the tests of dm-ctl. It owns org.dynmem1 with the interfaces
- * of data/org.dynmem1.xml (its only argument) and does what it reads from stdin, a command a line, fields
- * separated by tabs; values are in GVariant's text form:
+ * of data/org.dynmem1.xml (its first argument; METHOD ARGUMENTS pairs may follow, as of answer) and does what it reads
+ * from stdin, a command a line, fields separated by tabs; values are in GVariant's text form:
  *
  *   host PROPERTY VALUE             sets a property of the Manager
  *   guest UUID PROPERTY VALUE       likewise of a guest, which is made if there is none
@@ -332,8 +332,9 @@ main(int argc, char **argv)
     g_autoptr(GIOChannel) input = g_io_channel_unix_new(STDIN_FILENO);
     guint name;
 
-    if (argc != 2 || !g_file_get_contents(argv[1], &xml, NULL, &error))
-        g_error("interface file: %s", error != NULL ? error->message : "one argument is needed");
+    if (argc < 2 || argc % 2 != 0 || !g_file_get_contents(argv[1], &xml, NULL, &error))
+        g_error("interface file: %s",
+                error != NULL ? error->message : "needed: the file, and METHOD ARGUMENTS for each answer");
     node = g_dbus_node_info_new_for_xml(xml, &error);
     bus = node != NULL ? g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &error) : NULL;
     if (bus == NULL)
@@ -345,6 +346,9 @@ main(int argc, char **argv)
     host = object_new(DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER);
     host->announced = true;
     loop = g_main_loop_new(NULL, FALSE);
+    /* known before anybody can ask */
+    for (int i = 2; i < argc; i += 2)
+        set_answer(argv[i], argv[i + 1]);
 
     export(g_dbus_node_info_lookup_interface(node, DYNMEM_BUS_INTERFACE_MANAGER));
     export(g_dbus_node_info_lookup_interface(manager_node, "org.freedesktop.DBus.ObjectManager"));

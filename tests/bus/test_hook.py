@@ -46,10 +46,11 @@ class HookTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
 
     def daemon(self, **answers):
-        daemon = FakeDaemon(FAKE, XML, self.bus.environment)
+        known = {method: answer for method, answer in answers.items() if answer is not None}
+        daemon = FakeDaemon(FAKE, XML, self.bus.environment, known)
         self.addCleanup(lambda: daemon.process.stdin.closed or daemon.close())
-        for method, answer in answers.items():
-            daemon.answer(method, answer)
+        for method in answers.keys() - known.keys():
+            daemon.answer(method, None)
         return daemon
 
     def config(self, absent="allow", timeout=1):
