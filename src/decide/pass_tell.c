@@ -134,6 +134,7 @@ admit_raises(Pass *pass)
         GuestPlan *plan = &pass->plan->guests[i];
         uint64_t held = state->work[i].target_kib;
         uint64_t least = MIN(LEAST_PART_KIB, held / LEAST_PART);
+        uint64_t whole = plan->target_kib;
 
         if (admitted->target_kib < plan->target_kib) {
             if (!plan->retry && plan->target_kib - admitted->target_kib >= least)
@@ -142,7 +143,8 @@ admit_raises(Pass *pass)
         }
         if (plan->target_kib > admitted->minimum_kib)
             stay_in_bounds(pass, plan, admitted->minimum_kib);
-        if (plan->target_kib > held && plan->target_kib - held < least && plan->guest->target_known)
+        if (plan->target_kib < whole && plan->target_kib > held && plan->target_kib - held < least &&
+            plan->guest->target_known)
             plan->target_kib = held;
         /* a guest that sees less than its minimum dies of that; it waits until there is room for it */
         state->work[i].untold = plan->target_kib < state->work[i].minimum_kib;
