@@ -127,7 +127,8 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
         memory->let_go = false;
         return false;
     }
-    /* reset as one that is nobody's, it owes nothing to what it was told before; with a limit, an earlier daemon squeezed it */
+    /* reset as one that is nobody's, it is owed nothing for what it was told before; one with a limit was squeezed by an
+       earlier daemon */
     if (memory->begins)
         memory->told =
             guest->adopted && guest->limits.set && guest->has_actual && guest->actual_kib < settings->startup_kib;
