@@ -39,11 +39,14 @@ typedef enum PlanStage {
     PLAN_STAGE_NONE, /* takes no part in the sharing */
     PLAN_STAGE_MINIMUM,
     PLAN_STAGE_DEMAND,
-    PLAN_STAGE_WANT,
-    PLAN_STAGE_SURPLUS,
+    PLAN_STAGE_WANT,    /* demand and buffer */
+    PLAN_STAGE_GROWTH,  /* a starved guest: what it is tried with */
+    PLAN_STAGE_PEAK,    /* what it needed a short while ago */
+    PLAN_STAGE_SURPLUS, /* its maximum, with GiveAway */
+    PLAN_STAGES,
 } PlanStage;
 
-/* "minimum", "demand", "want", "surplus", "none". */
+/* "minimum", "demand", "want", "growth", "peak", "surplus", "none". */
 const char *plan_stage_name(PlanStage stage);
 
 /* The one rule that made the target what it is, and not something else. */
@@ -55,15 +58,15 @@ typedef enum PlanRule {
     PLAN_RULE_SHORTAGE,   /* the budget did not suffice: shared by priority */
     PLAN_RULE_MINIMUMS,   /* not even all minimums fit in the budget */
     PLAN_RULE_PRESSURE,   /* the host is under memory pressure: buffers are given up */
+    PLAN_RULE_STARVED,    /* starved: tried with more than it shows to need */
+    PLAN_RULE_PEAK,       /* has what it needed a short while ago */
     PLAN_RULE_SURPLUS,    /* got more than it wants: GiveAway */
     /* in the sharing, and this delayed the answer */
     PLAN_RULE_WAIT_FREE,    /* the raise waits until memory is seen free (rule G) */
     PLAN_RULE_WAIT_SURPLUS, /* the surplus has not lasted long enough to be taken back */
     PLAN_RULE_STEP,         /* shrinking in steps that the guest can follow */
     PLAN_RULE_SMALL,        /* too small a change to be worth it */
-    PLAN_RULE_RECENT,       /* lacks nothing but buffer, and its target was changed a moment ago */
     PLAN_RULE_STALE,        /* statistics are stale: not shrunk */
-    PLAN_RULE_STARVED,      /* starved: grown in a large step, released in full */
     PLAN_RULE_SETTLING,     /* its driver is up since a moment only: not squeezed yet */
     PLAN_RULE_RETRY,        /* was stuck, is tried again */
     PLAN_RULE_MAKE_ROOM,    /* squeezed so that another guest can start or restart */

@@ -124,17 +124,44 @@ collected(void *user_data)
     }
 }
 
-void
-engine_tick(Engine *engine)
+static void
+begin_tick(Engine *engine, CollectFrom from)
 {
     uint64_t deadline_usec = MIN(COLLECT_DEADLINE_USEC, engine->settings->interval_usec / 2);
 
-    if (engine->ticking) {
-        engine->again = true;
-        return;
-    }
     engine->ticking = true;
-    engine->ports.guests.collect(engine->ports.guests.self, deadline_usec, collected, engine);
+    engine->ports.guests.collect(engine->ports.guests.self, from, deadline_usec, collected, engine);
+}
+
+void
+engine_tick(Engine *engine)
+{
+    if (engine->ticking)
+        engine->again = true;
+    else
+        begin_tick(engine, COLLECT_ALL);
+}
+
+static bool
+somebody_waits(const Plan *plan)
+{
+    for (size_t i = 0; i < plan->start_count; i++)
+        if (plan->starts[i].verdict == START_WAITS)
+            return true;
+    for (size_t i = 0; i < plan->guest_count; i++)
+        if (plan->guests[i].rule == PLAN_RULE_WAIT_FREE || plan->guests[i].rule == PLAN_RULE_RESTART)
+            return true;
+    return false;
+}
+
+bool
+engine_tick_between(Engine *engine)
+{
+    if (engine->dry || !somebody_waits(&engine->plan))
+        return false;
+    if (!engine->ticking)
+        begin_tick(engine, COLLECT_MOVING);
+    return true;
 }
 
 void

@@ -22,6 +22,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Engine, engine_free)
  */
 void engine_tick(Engine *engine);
 
+/*
+ * Between two ticks: where somebody waits for memory that is coming free, those whose balloons move are asked, and what has
+ * come is given at once. While a tick is under way nothing is done. Returns false where nobody waits.
+ */
+bool engine_tick_between(Engine *engine);
+
 /* A tick with what is known: no guest is asked anything. For who waits. */
 void engine_tick_now(Engine *engine);
 

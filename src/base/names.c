@@ -38,8 +38,9 @@ const char *
 plan_stage_name(PlanStage stage)
 {
     static const char *const names[] = {
-        [PLAN_STAGE_NONE] = "none", [PLAN_STAGE_MINIMUM] = "minimum", [PLAN_STAGE_DEMAND] = "demand",
-        [PLAN_STAGE_WANT] = "want", [PLAN_STAGE_SURPLUS] = "surplus",
+        [PLAN_STAGE_NONE] = "none",       [PLAN_STAGE_MINIMUM] = "minimum", [PLAN_STAGE_DEMAND] = "demand",
+        [PLAN_STAGE_WANT] = "want",       [PLAN_STAGE_GROWTH] = "growth",   [PLAN_STAGE_PEAK] = "peak",
+        [PLAN_STAGE_SURPLUS] = "surplus",
     };
 
     return names[stage];
@@ -115,14 +116,14 @@ static const struct {
     [PLAN_RULE_SHORTAGE] = {"shortage", "the budget does not suffice and is shared by priority"},
     [PLAN_RULE_MINIMUMS] = {"minimums", "not even the minimums of all guests fit in the budget"},
     [PLAN_RULE_PRESSURE] = {"pressure", "the host is under memory pressure, so buffers are given up"},
+    [PLAN_RULE_STARVED] = {"starved", "it is starved and is tried with more than it shows to need"},
+    [PLAN_RULE_PEAK] = {"peak", "it has what it needed a short while ago, which nobody else lacks"},
     [PLAN_RULE_SURPLUS] = {"surplus", "memory that nobody wants is handed out"},
     [PLAN_RULE_WAIT_FREE] = {"wait-free", "the raise waits until memory is seen free"},
     [PLAN_RULE_WAIT_SURPLUS] = {"wait-surplus", "its surplus has not lasted long enough to be taken back"},
     [PLAN_RULE_STEP] = {"step", "it is shrunk in steps that it can follow"},
     [PLAN_RULE_SMALL] = {"small", "the change would be too small to be worth it"},
-    [PLAN_RULE_RECENT] = {"recent", "its target was changed a moment ago and it lacks nothing but buffer"},
     [PLAN_RULE_STALE] = {"stale", "its statistics have stopped changing, so it is not shrunk"},
-    [PLAN_RULE_STARVED] = {"starved", "it is starved and grows in a large step"},
     [PLAN_RULE_SETTLING] = {"settling", "its driver came up a moment ago, so it is not squeezed yet"},
     [PLAN_RULE_RETRY] = {"retry", "it did not follow its target and is tried again"},
     [PLAN_RULE_MAKE_ROOM] = {"make-room", "it is squeezed so that another guest can start or restart"},

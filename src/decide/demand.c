@@ -5,22 +5,21 @@
 #include "units.h"
 
 /*
- * With less than this part usable a guest is starved: what Linux calls available ends near its low
- * watermark. AIR must be the larger part, or a guest that got exactly its demand would be called starved.
+ * What Linux calls available (mm/show_mem.c, si_mem_available) ends near its low watermark, and many programs wait there
+ * rather than push on. So a guest is left this part above its demand, and is starved with half of it. The watermarks grow with
+ * the square root of memory (mm/page_alloc.c, init_per_zone_wmark_min), so for large guests there is an upper bound.
  */
-#define STARVED_PART 50
-#define AIR_PART 32
-/* Some programs wait where memory is short rather than push on: a guest that stays below this part is starved as well. */
-#define EDGE_PART 40
-#define EDGE_USEC (5 * USEC_PER_SEC)
+#define AIR_PART 48
+#define AIR_MOST_KIB (256 * KIB_PER_MIB)
 
-/* Swapping in or faulting at these rates is only taken for need while usable is short as well, and not right after
-   the guest grew: then it fetches its pages back for a while although it has room. One that swaps out at the same
-   time does not fetch: it works on more than it has, with a little always usable because it swaps. */
-#define SHORT_PART 10
+/* Swapping in or faulting at these rates is need as long as no more than this part is usable: with more it has stopped
+   reclaiming, and fetches back what it had to give up. */
+#define PLENTY_PART 10
 #define STARVED_SWAP_KIB_PER_SEC 1024
 #define STARVED_FAULTS_PER_SEC 100
-#define FETCHING_USEC (10 * USEC_PER_SEC)
+
+/* The first step of a starved guest is this part of what it has. */
+#define FIRST_STEP_PART 16
 
 /* Uniform noise moves by a third of its range from one report to the next, so five times that covers it. */
 #define NOISE_BAND 5
@@ -31,32 +30,39 @@
 /* A change larger than this part is a step of the load, not noise. */
 #define NOISE_STEP_PART 8
 
-/* A guest that was starved so short a while ago did not stop to need what it had because one report says so. */
-#define STILL_STARVED_USEC (10 * USEC_PER_SEC)
+/* A load that comes again does so within minutes (cron jobs, builds, tests in a row): what was needed in the last one to two
+   of these is kept in mind, and forgotten when an idle surplus is collected. */
+#define RECENT_USEC (150 * USEC_PER_SEC)
 
-/* What a guest needed in the last one to two minutes is the first guess when it is starved. */
-#define RECENT_USEC (60 * USEC_PER_SEC)
-#define DOUBTFUL_USEC (8 * USEC_PER_SEC)
-
-#define PEAK_HALF_LIFE_USEC (60 * USEC_PER_SEC)
+/* What a guest of that size should have usable beside all that it needs. */
+static uint64_t
+air_of(uint64_t size_kib)
+{
+    return MIN(size_kib / AIR_PART, AIR_MOST_KIB);
+}
 
 static bool
-is_starved(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec)
+is_at_edge(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib)
+{
+    uint64_t air = air_of(guest->report_actual_kib);
+
+    return usable_kib < (memory->starved ? air - air / 4 : air / 2);
+}
+
+/*
+ * It works on more than it has: its memory goes to its disk and back. While it swaps there is always a little usable. Fetching
+ * back alone is what it does after it has been given more.
+ */
+static bool
+is_pressing(const GuestSnapshot *guest, uint64_t usable_kib, bool at_edge)
 {
     uint64_t span_msec = guest->report_span_usec / USEC_PER_MSEC;
     uint64_t much_kib = STARVED_SWAP_KIB_PER_SEC * span_msec / 1000;
+    bool fetches =
+        guest->swapped_in_kib >= much_kib || guest->major_faults >= STARVED_FAULTS_PER_SEC * span_msec / 1000;
 
-    if (usable_kib < guest->report_actual_kib / STARVED_PART)
-        return true;
-    if (memory->edge_usec != 0 && now_usec - memory->edge_usec >= EDGE_USEC)
-        return true;
-    if (usable_kib >= guest->report_actual_kib / SHORT_PART || span_msec == 0)
-        return false;
-    if (guest->swapped_in_kib >= much_kib && guest->swapped_out_kib >= much_kib && !broken(FAULT_SWAP_IS_FETCHING))
-        return true;
-    if (memory->grown_usec != 0 && now_usec - memory->grown_usec < FETCHING_USEC)
-        return false;
-    return guest->swapped_in_kib >= much_kib || guest->major_faults >= STARVED_FAULTS_PER_SEC * span_msec / 1000;
+    return span_msec != 0 && fetches && usable_kib < guest->report_actual_kib / PLENTY_PART &&
+           (at_edge || guest->swapped_out_kib >= much_kib);
 }
 
 static void
@@ -79,33 +85,36 @@ follow_noise(DemandMemory *memory, uint64_t measured_kib)
     band = MIN(memory->noise_kib * NOISE_BAND, MAX(measured_kib / NOISE_MOST_PART, NOISE_MOST_KIB));
     if (broken(FAULT_NO_ENVELOPE))
         band = 0;
-    if (measured_kib > memory->envelope_kib || memory->envelope_kib - measured_kib > band)
+    if (measured_kib > memory->envelope_kib || (memory->envelope_kib - measured_kib > band && !memory->doubtful))
         memory->envelope_kib = measured_kib;
 }
 
-static void
-hold_peak(DemandMemory *memory, uint64_t now_usec, uint64_t since_usec)
-{
-    uint64_t above = saturating_sub(memory->peak_kib, memory->envelope_kib);
-    uint64_t elapsed = MIN(now_usec - MIN(since_usec, now_usec), PEAK_HALF_LIFE_USEC);
-
-    /* linear over less than one half-life: close enough, and whole numbers */
-    above -= above / 2 * (elapsed / USEC_PER_MSEC) / (PEAK_HALF_LIFE_USEC / USEC_PER_MSEC);
-    memory->peak_kib = memory->envelope_kib + above;
-}
-
 /*
- * What a starved guest needs: as much as lately, while it has less than that and may only have been caught at a
- * peak of its noise; otherwise a large step more than it has.
+ * What it claims while it presses: what it needed lately, or a step above what it has. A step that it has taken and that did not
+ * suffice is followed by one twice as large. The claim stands until it has what it claims, or shows that it needs less: were it
+ * given up whenever the guest rests, those who share what is short would take turns.
  */
-static uint64_t
-starved_demand(const DemandMemory *memory, uint64_t actual_kib, uint64_t maximum_kib, uint64_t now_usec)
+static void
+follow_claim(DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib)
 {
-    uint64_t recent = broken(FAULT_NO_RECENT) ? 0 : recent_most(&memory->recent);
-    uint64_t step = MAX(actual_kib / 4, maximum_kib / 8);
+    uint64_t actual = guest->report_actual_kib;
+    bool believed = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 && !broken(FAULT_NO_STARVED);
+    bool at_edge = believed && is_at_edge(memory, guest, usable_kib);
+    bool pressing = believed && is_pressing(guest, usable_kib, at_edge);
 
-    recent += recent / AIR_PART;
-    return recent > actual_kib && now_usec - memory->starving_usec < DOUBTFUL_USEC ? recent : actual_kib + step;
+    memory->starved = at_edge || pressing;
+    memory->doubtful |= memory->starved;
+    if (pressing) {
+        if (memory->step_kib == 0)
+            memory->step_kib = actual / FIRST_STEP_PART;
+        else if (actual > memory->actual_kib && !broken(FAULT_SAME_STEP))
+            memory->step_kib = MIN(2 * memory->step_kib, actual);
+        memory->claim_kib =
+            MAX(memory->claim_kib,
+                memory->peak_kib > actual ? memory->peak_kib + air_of(memory->peak_kib) : actual + memory->step_kib);
+    } else if (!memory->doubtful || (actual >= memory->claim_kib && !memory->starved) || broken(FAULT_FORGET_CLAIM)) {
+        memory->claim_kib = memory->step_kib = 0;
+    }
 }
 
 static void
@@ -113,50 +122,28 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
 {
     uint64_t actual = guest->report_actual_kib;
     uint64_t usable = MIN(guest->usable_kib, actual);
-    uint64_t maximum = guest->settings->maximum_kib;
     uint64_t measured;
-    bool starved;
 
     /*
      * A guest that claims more usable memory than it has is not squeezed on that word, nor may it gain by
      * it: it counts as one that needs all it has, which in a shortage is bounded by its share.
      */
     if ((guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) != 0 && !broken(FAULT_TRUST_REPORTS))
-        measured = MIN(actual, maximum);
+        measured = MIN(actual, guest->settings->maximum_kib);
     else
         measured = actual - usable;
     if (guest->has_cache && settings->cache_share_percent > 0)
         measured += MIN(percent_of(MIN(guest->cache_kib, usable), settings->cache_share_percent), actual - measured);
-
-    if (memory->valid && actual > memory->actual_kib)
-        memory->grown_usec = now_usec;
-    memory->actual_kib = actual;
-    if (usable >= actual / EDGE_PART)
-        memory->edge_usec = 0;
-    else if (memory->edge_usec == 0)
-        memory->edge_usec = now_usec;
+    if (usable >= actual / PLENTY_PART)
+        memory->doubtful = false;
     follow_noise(memory, measured);
-    starved = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 &&
-              is_starved(memory, guest, usable, now_usec);
-    if (starved && !memory->starved)
-        memory->starving_usec = now_usec;
-    memory->starved = starved;
-    /* a starved guest shows what it has, not what it needs */
-    recent_note(&memory->recent, starved ? 0 : memory->envelope_kib, RECENT_USEC, now_usec);
-    memory->demand_kib = memory->envelope_kib + memory->envelope_kib / AIR_PART;
-    if (memory->starved && !broken(FAULT_NO_STARVED))
-        memory->demand_kib = MAX(memory->demand_kib, starved_demand(memory, actual, maximum, now_usec));
-    if (memory->starved) {
-        memory->starved_usec = now_usec;
-        memory->starved_kib = actual;
-    } else if (memory->starved_usec != 0 && now_usec - memory->starved_usec < STILL_STARVED_USEC &&
-               !broken(FAULT_STARVED_ONCE)) {
-        memory->demand_kib = MAX(memory->demand_kib, MIN(memory->starved_kib, actual));
-    }
-    hold_peak(memory, now_usec, memory->valid ? memory->report_usec : now_usec);
+    memory->peak_kib = recent_note(&memory->recent, memory->envelope_kib, RECENT_USEC, now_usec);
+    if (broken(FAULT_NO_PEAK))
+        memory->peak_kib = 0;
+    follow_claim(memory, guest, usable);
     memory->measured_kib = measured;
+    memory->actual_kib = actual;
     memory->serial = guest->report_serial;
-    memory->report_usec = now_usec;
     memory->valid = true;
 }
 
@@ -164,17 +151,18 @@ void
 demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
                 Demand *demand)
 {
-    uint64_t maximum = guest->settings->maximum_kib;
-
     if (guest->has_usable && guest->driver_up && (!memory->valid || memory->serial != guest->report_serial))
         take_report(memory, guest, settings, now_usec);
 
-    *demand = (Demand){.known = memory->valid};
+    *demand = (Demand){.known = memory->valid, .starved = memory->starved};
     if (!memory->valid)
         return;
-    demand->floor_kib = guest_floor_kib(maximum);
-    demand->demand_kib = MIN(MAX(memory->demand_kib, demand->floor_kib), KIB_LIMIT);
-    demand->want_kib = MAX(demand->demand_kib + percent_of(demand->demand_kib, guest->settings->buffer_percent),
-                           memory->peak_kib + memory->peak_kib / AIR_PART);
-    demand->starved = memory->starved;
+    demand->floor_kib = guest_floor_kib(guest->settings->maximum_kib);
+    demand->demand_kib = memory->envelope_kib + air_of(memory->envelope_kib);
+    demand->peak_kib = memory->peak_kib + air_of(memory->peak_kib);
+    demand->demand_kib = MAX(demand->demand_kib, memory->claim_kib);
+    if (memory->starved)
+        demand->growth_kib = 2 * memory->actual_kib;
+    demand->demand_kib = MIN(MAX(demand->demand_kib, demand->floor_kib), KIB_LIMIT);
+    demand->want_kib = demand->demand_kib + percent_of(demand->demand_kib, guest->settings->buffer_percent);
 }

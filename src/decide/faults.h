@@ -42,10 +42,10 @@ bool rules_broken(uint64_t fault);
 #define FAULT_TRUST_REPORTS (UINT64_C(1) << 17)       /* doubted reports are believed */
 #define FAULT_FORGET_REMAINDERS (UINT64_C(1) << 18)   /* the sharing loses what the divisions leave over */
 #define FAULT_PART_PAGES (UINT64_C(1) << 19)          /* targets lie between two sizes that a balloon can have */
-#define FAULT_NO_RECENT (UINT64_C(1) << 20)           /* what a starved guest needed lately is no guess */
-#define FAULT_STARVED_ONCE (UINT64_C(1) << 21)        /* a guest is starved no longer than its last report says so */
+#define FAULT_NO_PEAK (UINT64_C(1) << 20)             /* what a guest needed lately is forgotten at once */
+#define FAULT_SAME_STEP (UINT64_C(1) << 21)           /* the steps of a starved guest do not grow */
 #define FAULT_KEEP_MAXIMUM (UINT64_C(1) << 22)        /* a guest that was started is taken over with what it has */
-#define FAULT_SWAP_IS_FETCHING (UINT64_C(1) << 23)    /* swapping after a raise is no need, whichever way it goes */
+#define FAULT_KEEP_SURPLUS (UINT64_C(1) << 23)        /* a surplus is not taken for those who lack something */
 #define FAULT_CLAIM_NO_ORDER (UINT64_C(1) << 24)      /* claims are served as they come, whatever their priority */
 #define FAULT_CLAIM_OVERTAKES (UINT64_C(1) << 25)     /* who is further back gets what those before wait for */
 #define FAULT_CLAIM_TAKES_NEED (UINT64_C(1) << 26)    /* a claim takes also what those of higher priority need */
@@ -77,5 +77,8 @@ bool rules_broken(uint64_t fault);
 #define FAULT_DROP_SQUEEZED (UINT64_C(1) << 52)    /* who is no longer managed stays at what it was squeezed to */
 #define FAULT_SQUEEZE_FRAIL (UINT64_C(1) << 53)    /* a guest that dies of being squeezed is squeezed again */
 
+#define FAULT_FORGET_CLAIM (UINT64_C(1) << 54) /* a starved guest's claim is given up whenever the guest rests */
+#define FAULT_CRUMBS (UINT64_C(1) << 55)       /* who gives to others gives as little as they lack at this moment */
+
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
-#define DECIDE_FAULTS_ALL ((FAULT_SQUEEZE_FRAIL << 1) - 1)
+#define DECIDE_FAULTS_ALL ((FAULT_CRUMBS << 1) - 1)

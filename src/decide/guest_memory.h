@@ -8,7 +8,6 @@
  */
 
 #include "decide/belief.h"
-#include "decide/calm.h"
 #include "decide/demand.h"
 #include "decide/limit.h"
 #include "decide/paging.h"
@@ -33,7 +32,7 @@ typedef struct GuestMemory {
     DemandMemory demand;
     OverheadMemory overhead;
     StuckMemory stuck;
-    CalmMemory calm;
+    uint64_t surplus_usec; /* it has more than its ideal since then; 0: no */
     LimitMemory limit;
     PagingMemory paging;
     FrailMemory frail;

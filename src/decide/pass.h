@@ -18,6 +18,7 @@
  */
 
 #include "decide/bounds.h"
+#include "decide/calm.h"
 #include "decide/claims.h"
 #include "decide/decide.h"
 #include "decide/guest_memory.h"

@@ -349,7 +349,8 @@ take_claim(Pass *pass, size_t place, const AdmissionTerms *admission)
         return;
     }
     pass->state->work[claim->guest].claim = (uint32_t)(place + 1);
-    ledger_grant(pass->state->work[claim->guest].entry, claim->granted_kib - claim->booked_kib);
+    ledger_grant(pass->state->work[claim->guest].entry,
+                 saturating_sub(claim->granted_kib, pass->state->work[claim->guest].entry->granted_kib));
 }
 
 static void

@@ -213,7 +213,9 @@ add_claim(Pass *pass, size_t i, const PagingNeed *need)
 
     claim->need_kib = need->need_kib;
     claim->base_kib = MIN(work->minimum_kib, claim->need_kib);
-    claim->booked_kib = work->entry->granted_kib;
+    /* it may be booked at more than it was granted, and need not claim that again */
+    claim->booked_kib = MAX(work->entry->granted_kib,
+                            MIN(claim->need_kib, saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib)));
     claim->priority = guest->settings->priority;
     claim->overdue = need->overdue;
     claim->presses = need->presses;
@@ -240,7 +242,9 @@ pass_restart_claim(Pass *pass)
             continue;
         }
         pass->state->pressed |= work->paging_need.presses;
-        if (work->paging_need.need_kib > work->entry->granted_kib && work->standing.part == PART_OUT)
+        /* of one whose next start is asked for that is the claim */
+        if (work->paging_need.need_kib > work->entry->granted_kib && work->standing.part == PART_OUT &&
+            !work->entry->asked)
             add_claim(pass, i, &work->paging_need);
     }
 }

@@ -23,15 +23,18 @@ share_rule(const Pass *pass, size_t i, const SharingGuest *shared)
     if (!pass->plan->minimums_fit && shared->target_kib < want)
         return PLAN_RULE_MINIMUMS;
     if (shared->target_kib < want)
-        return pass->plan->host_pressure && shared->target_kib >= shared->demand_kib ? PLAN_RULE_PRESSURE
-                                                                                     : PLAN_RULE_SHORTAGE;
-    if (shared->stage == PLAN_STAGE_SURPLUS)
-        return PLAN_RULE_SURPLUS;
-    if (work->demand.want_kib < work->minimum_kib)
-        return PLAN_RULE_AT_MINIMUM;
+        return pass->plan->host_pressure && shared->target_kib >= shared->level_kib[PLAN_STAGE_DEMAND]
+                   ? PLAN_RULE_PRESSURE
+                   : PLAN_RULE_SHORTAGE;
     if (shared->target_kib >= work->maximum_kib && work->demand.want_kib > work->maximum_kib)
         return work->maximum_kib < settings->maximum_kib ? PLAN_RULE_BOUND : PLAN_RULE_AT_MAXIMUM;
-    return work->demand.starved ? PLAN_RULE_STARVED : PLAN_RULE_SATISFIED;
+    if (work->demand.starved)
+        return PLAN_RULE_STARVED;
+    if (shared->stage == PLAN_STAGE_SURPLUS)
+        return PLAN_RULE_SURPLUS;
+    if (shared->stage == PLAN_STAGE_PEAK)
+        return PLAN_RULE_PEAK;
+    return work->demand.want_kib < work->minimum_kib ? PLAN_RULE_AT_MINIMUM : PLAN_RULE_SATISFIED;
 }
 
 /*
@@ -46,6 +49,12 @@ run_sharing(Pass *pass, uint64_t budget_kib, bool with_apart, SharingResult *res
     size_t count;
     unsigned rounds = 0;
     bool again;
+    bool pressure = pass->plan->host_pressure;
+    /* what nobody lacks is there for a claim first */
+    PlanStage last = pass->given_kib > 0         ? PLAN_STAGE_WANT
+                     : pressure                  ? PLAN_STAGE_GROWTH
+                     : pass->settings->give_away ? PLAN_STAGE_SURPLUS
+                                                 : PLAN_STAGE_PEAK;
 
     for (size_t i = 0; i < pass->snapshot->guest_count; i++)
         state->work[i].at_least = false;
@@ -61,15 +70,17 @@ run_sharing(Pass *pass, uint64_t budget_kib, bool with_apart, SharingResult *res
                 continue;
             state->sharers[count] = (uint32_t)i;
             state->sharing[count++] = (SharingGuest){
-                .minimum_kib = work->minimum_kib,
-                .demand_kib = plan->demand_kib,
-                .want_kib = pass->plan->host_pressure ? plan->demand_kib : plan->want_kib,
-                .maximum_kib = work->cap_kib != 0 ? MIN(work->maximum_kib, work->cap_kib) : work->maximum_kib,
+                .level_kib = {[PLAN_STAGE_MINIMUM] = work->minimum_kib,
+                              [PLAN_STAGE_DEMAND] = plan->demand_kib,
+                              [PLAN_STAGE_WANT] = pressure ? plan->demand_kib : plan->want_kib,
+                              [PLAN_STAGE_GROWTH] = work->demand.growth_kib,
+                              [PLAN_STAGE_PEAK] = work->demand.peak_kib,
+                              [PLAN_STAGE_SURPLUS] =
+                                  work->cap_kib != 0 ? MIN(work->maximum_kib, work->cap_kib) : work->maximum_kib},
                 .weight = MIN(settings->priority, 100) + 1,
             };
         }
-        sharing_share(state->sharing, count, budget_kib, pass->settings->give_away && !pass->plan->host_pressure,
-                      state->scratch, result);
+        sharing_share(state->sharing, count, budget_kib, last, state->scratch, result);
         for (size_t slot = 0; slot < count; slot++) {
             Work *work = &state->work[state->sharers[slot]];
 
@@ -86,8 +97,6 @@ run_sharing(Pass *pass, uint64_t budget_kib, bool with_apart, SharingResult *res
 static PlanStage
 stage_of(const GuestPlan *plan, uint64_t kib)
 {
-    if (kib > plan->want_kib)
-        return PLAN_STAGE_SURPLUS;
     if (kib > plan->demand_kib)
         return PLAN_STAGE_WANT;
     return kib > plan->guest->settings->minimum_kib ? PLAN_STAGE_DEMAND : PLAN_STAGE_MINIMUM;
@@ -155,7 +164,7 @@ pass_share(Pass *pass)
     plan->pressure_percent = assigned == 0 ? 0 : (uint32_t)MIN(plan->wants_kib * 100 / assigned, UINT32_MAX);
 
     count = run_sharing(pass, pass->share_kib, false, &result);
-    pass->shortage = result.short_stage != PLAN_STAGE_NONE;
+    pass->shortage = result.short_stage != PLAN_STAGE_NONE && result.short_stage <= PLAN_STAGE_WANT;
     take_shares(pass, count, false);
     if (any_apart) {
         count = run_sharing(pass, pass->share_kib + apart, true, &result);

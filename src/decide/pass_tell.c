@@ -7,8 +7,6 @@
 /* A raise that waits for memory is told in parts of at least this size, for small guests this part of it. */
 #define LEAST_PART_KIB (32 * KIB_PER_MIB)
 #define LEAST_PART 16
-/* A target that is off by less than this part still covers want: small differences are held back. */
-#define COVERED_PERCENT 5
 
 /* A small change held back is nothing to tell where the ideal is less than the guest wants, too. */
 static PlanRule
@@ -18,8 +16,6 @@ final_rule(PlanRule delay, PlanRule share_rule)
                  share_rule == PLAN_RULE_PRESSURE || share_rule == PLAN_RULE_AT_MAXIMUM ||
                  share_rule == PLAN_RULE_MAKE_ROOM;
 
-    if (delay == PLAN_RULE_STEP && share_rule == PLAN_RULE_MAKE_ROOM)
-        return share_rule;
     return delay == PLAN_RULE_COUNT || (delay == PLAN_RULE_SMALL && lacks) ? share_rule : delay;
 }
 
@@ -30,9 +26,7 @@ settle(Pass *pass)
     DecideState *state = pass->state;
     size_t count = 0;
     size_t held = 0;
-    CalmScratch scratch = {.sharing = state->sharing, .entries = state->scratch};
     CalmTerms terms = {.budget_kib = pass->share_kib,
-                       .shortage = pass->shortage,
                        .pressure = pass->plan->host_pressure,
                        .interval_usec = pass->settings->interval_usec,
                        .now_usec = pass->now_usec};
@@ -47,27 +41,26 @@ settle(Pass *pass)
                 continue;
             state->sharers[count] = (uint32_t)i;
             state->calm[count++] = (CalmGuest){
-                .memory = &state->memories.guests[i].calm,
                 .held_kib = work->target_kib,
                 .actual_kib = guest->actual_kib,
                 .ideal_kib = plan->ideal_kib,
                 .need_kib = MIN(MAX(plan->demand_kib, work->minimum_kib), plan->ideal_kib),
+                .want_kib = plan->want_kib,
                 .minimum_kib = work->minimum_kib,
                 .maximum_kib = work->maximum_kib,
                 .cap_kib = work->cap_kib,
-                .weight = plan->weight,
                 .rate_kib = state->memories.guests[i].stuck.rate_kib,
+                .surplus_usec = &state->memories.guests[i].surplus_usec,
                 .instant = pass->observe || work->standing.part == PART_OBSERVED,
             };
         }
         if (apart == 0)
             held = count;
     }
-    calm_settle(state->calm, held, &terms, &scratch);
+    calm_settle(state->calm, held, &terms, state->scratch);
     /* what those apart have too much is wanted by somebody, or it is not */
     terms.budget_kib = pass->shortage ? 0 : UINT64_MAX;
-    terms.shortage = false;
-    calm_settle(state->calm + held, count - held, &terms, &scratch);
+    calm_settle(state->calm + held, count - held, &terms, state->scratch);
     for (size_t slot = 0; slot < count; slot++) {
         size_t i = state->sharers[slot];
         GuestPlan *plan = &pass->plan->guests[i];
@@ -120,14 +113,15 @@ admit_raises(Pass *pass)
         booked += committed;
         state->sharers[count] = (uint32_t)i;
         state->sharing[count++] = (SharingGuest){
-            .minimum_kib = committed,
-            .demand_kib = MIN(MAX(plan->demand_kib, state->work[i].minimum_kib), plan->target_kib),
-            .want_kib = plan->target_kib,
-            .maximum_kib = plan->target_kib,
+            .level_kib = {[PLAN_STAGE_MINIMUM] = committed,
+                          [PLAN_STAGE_DEMAND] = MAX(plan->demand_kib, state->work[i].minimum_kib),
+                          [PLAN_STAGE_WANT] = plan->want_kib,
+                          [PLAN_STAGE_GROWTH] = plan->target_kib,
+                          [PLAN_STAGE_SURPLUS] = plan->target_kib},
             .weight = plan->weight,
         };
     }
-    sharing_share(state->sharing, count, booked + free_kib, false, state->scratch, &result);
+    sharing_share(state->sharing, count, booked + free_kib, PLAN_STAGE_GROWTH, state->scratch, &result);
     for (size_t slot = 0; slot < count; slot++) {
         size_t i = state->sharers[slot];
         const SharingGuest *admitted = &state->sharing[slot];
@@ -141,8 +135,8 @@ admit_raises(Pass *pass)
                 plan->rule = PLAN_RULE_WAIT_FREE;
             plan->target_kib = admitted->target_kib;
         }
-        if (plan->target_kib > admitted->minimum_kib)
-            stay_in_bounds(pass, plan, admitted->minimum_kib);
+        if (plan->target_kib > admitted->level_kib[PLAN_STAGE_MINIMUM])
+            stay_in_bounds(pass, plan, admitted->level_kib[PLAN_STAGE_MINIMUM]);
         if (plan->target_kib < whole && plan->target_kib > held && plan->target_kib - held < least &&
             plan->guest->target_known)
             plan->target_kib = held;
@@ -237,7 +231,6 @@ tell(Pass *pass, size_t i)
     memory->told_unseen_kib = work->unseen_kib;
     memory->unseen_kib = MAX(memory->unseen_kib, work->unseen_kib);
     memory->told_usec = pass->now_usec;
-    calm_note_change(&memory->calm, pass->now_usec);
 }
 
 static GuestStatus
@@ -247,7 +240,8 @@ status_of(const GuestPlan *plan)
 
     if (plan->demand_kib > covered)
         return GUEST_STATUS_WARNING;
-    covered = plan->assigned_kib + percent_of(plan->assigned_kib, COVERED_PERCENT);
+    /* the part of a buffer that is not refilled yet is no lack */
+    covered += calm_ignored(saturating_sub(plan->want_kib, plan->demand_kib), plan->assigned_kib);
     return plan->want_kib > covered ? GUEST_STATUS_LOW : GUEST_STATUS_OK;
 }
 

@@ -25,6 +25,7 @@
 #define LIMIT_USABLE_PART 16
 
 #define INHIBITED_WINDOW_USEC (5 * USEC_PER_SEC)
+#define STALE_SIZE_USEC (2 * USEC_PER_SEC)
 #define INHIBITED_DOUBT_KIB (256 * KIB_PER_MIB)
 
 uint64_t
@@ -54,6 +55,9 @@ watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhe
     uint64_t freed;
 
     if (resident == 0 || broken(FAULT_NO_INHIBITED))
+        return;
+    /* of a guest that does not answer QEMU's memory is known, and the balloon's size of now is not */
+    if (now_usec - MIN(guest->asked_usec, now_usec) > STALE_SIZE_USEC)
         return;
     /* what it touches while it grows is ahead of the size in the last answer */
     if (guest->target_kib > guest->actual_kib) {

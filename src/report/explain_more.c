@@ -40,13 +40,6 @@ more_wait_free(ExplainText *text)
 }
 
 static void
-more_recent(ExplainText *text)
-{
-    say(text, "It gets the rest of its share within seconds; for that nothing need be changed.");
-    enlarge_share(text);
-}
-
-static void
 more_stale(ExplainText *text)
 {
     say(text,
@@ -224,12 +217,12 @@ static void (*const ways[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_SHORTAGE] = settle_shortage,
     [PLAN_RULE_MINIMUMS] = settle_minimums,
     [PLAN_RULE_PRESSURE] = settle_pressure,
+    [PLAN_RULE_PEAK] = need_more,
     [PLAN_RULE_SURPLUS] = more_surplus,
     [PLAN_RULE_WAIT_FREE] = more_wait_free,
     [PLAN_RULE_WAIT_SURPLUS] = enlarge_share,
     [PLAN_RULE_STEP] = enlarge_share,
     [PLAN_RULE_SMALL] = enlarge_share,
-    [PLAN_RULE_RECENT] = more_recent,
     [PLAN_RULE_STALE] = more_stale,
     [PLAN_RULE_STARVED] = need_more,
     [PLAN_RULE_SETTLING] = enlarge_share,

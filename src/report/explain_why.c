@@ -37,8 +37,8 @@ say_what_it_needs(ExplainText *text)
 
     if (!is_sharing(guest) || guest->want_kib == 0)
         return;
-    say(text, "It needs %s; with its buffer of %" PRIu32 " percent and its peaks of the last minutes it wants %s%s.",
-        size(text, guest->demand_kib), settings->buffer_percent, size(text, guest->want_kib),
+    say(text, "It needs %s; with its buffer of %" PRIu32 " percent it wants %s%s.", size(text, guest->demand_kib),
+        settings->buffer_percent, size(text, guest->want_kib),
         guest->want_kib == settings->maximum_kib   ? ", its maximum"
         : guest->want_kib == settings->minimum_kib ? ", its minimum"
                                                    : "");
@@ -47,8 +47,8 @@ say_what_it_needs(ExplainText *text)
             size(text, snapshot->usable_kib), size(text, snapshot->report_actual_kib));
     if (guest->starved)
         say(text,
-            "It is starved (it fetches memory back from its disk, or has almost nothing usable left), so its demand "
-            "grows in large steps.");
+            "It is starved (it fetches memory back from its disk, or has almost nothing usable left), so it may need "
+            "more than it shows.");
     if (guest->demand_kib <= guest->floor_kib && guest->floor_kib != 0)
         say(text, "A guest of its size can't live below %s, which is taken as its need.", size(text, guest->floor_kib));
     if (text->report->settings->cache_share_percent > 0 && snapshot->has_cache)
@@ -120,6 +120,16 @@ static void
 why_surplus(ExplainText *text)
 {
     say(text, "Memory that nobody wants is handed out (GiveAway=): it is to have %s, which is %s more than it wants.",
+        size(text, text->guest->ideal_kib), size(text, saturating_sub(text->guest->ideal_kib, text->guest->want_kib)));
+}
+
+static void
+why_peak(ExplainText *text)
+{
+    say(text,
+        "It needed more a short while ago, and nobody else lacks that memory: it is to have %s, which is %s more than "
+        "it "
+        "wants now.",
         size(text, text->guest->ideal_kib), size(text, saturating_sub(text->guest->ideal_kib, text->guest->want_kib)));
 }
 
@@ -201,19 +211,15 @@ why_small(ExplainText *text)
     uint64_t ideal = text->guest->ideal_kib;
     uint64_t target = text->guest->target_kib;
 
-    say(text, "Its share is %s, and that differs from its target by %s only, too little to move it for.",
-        size(text, ideal), size(text, MAX(ideal, target) - MIN(ideal, target)));
-    say_shared_limit(text);
-}
-
-static void
-why_recent(ExplainText *text)
-{
-    say(text,
-        "Its share is %s, of which it lacks nothing but buffer; its target was changed a moment ago, so the rest is "
-        "left "
-        "for a little later.",
-        size(text, text->guest->ideal_kib));
+    if (ideal > target && target >= text->guest->demand_kib)
+        say(text,
+            "Its share is %s, which is %s more than its target. That is spare memory, of which it has half or more, "
+            "and it "
+            "is refilled when less is left.",
+            size(text, ideal), size(text, ideal - target));
+    else
+        say(text, "Its share is %s, and that differs from its target by %s only, too little to move it for.",
+            size(text, ideal), size(text, MAX(ideal, target) - MIN(ideal, target)));
     say_shared_limit(text);
 }
 
@@ -230,7 +236,10 @@ why_stale(ExplainText *text)
 static void
 why_starved(ExplainText *text)
 {
-    say(text, "A starved guest is given all that it wants at once, as far as the budget goes: it is to have %s.",
+    say(text,
+        "A starved guest shows what it has, not what it needs. It is tried with more, in steps that double, and with "
+        "up to twice "
+        "what it has of what nobody else lacks: it is to have %s.",
         size(text, text->guest->ideal_kib));
 }
 
@@ -406,12 +415,12 @@ static void (*const reasons[PLAN_RULE_COUNT])(ExplainText *text) = {
     [PLAN_RULE_SHORTAGE] = why_shortage,
     [PLAN_RULE_MINIMUMS] = why_minimums,
     [PLAN_RULE_PRESSURE] = why_pressure,
+    [PLAN_RULE_PEAK] = why_peak,
     [PLAN_RULE_SURPLUS] = why_surplus,
     [PLAN_RULE_WAIT_FREE] = why_wait_free,
     [PLAN_RULE_WAIT_SURPLUS] = why_wait_surplus,
     [PLAN_RULE_STEP] = why_step,
     [PLAN_RULE_SMALL] = why_small,
-    [PLAN_RULE_RECENT] = why_recent,
     [PLAN_RULE_STALE] = why_stale,
     [PLAN_RULE_STARVED] = why_starved,
     [PLAN_RULE_SETTLING] = why_settling,

@@ -31,6 +31,7 @@ key_figure(const GuestPlan *guest, const Plan *plan)
         return g_strdup_printf("it wants %s, its share with priority %" PRIu32 " is %s", want, settings->priority,
                                ideal);
     case PLAN_RULE_PRESSURE:
+    case PLAN_RULE_PEAK:
     case PLAN_RULE_SURPLUS:
         return g_strdup_printf("it wants %s and is to have %s", want, ideal);
     case PLAN_RULE_WAIT_FREE: {
@@ -48,7 +49,6 @@ key_figure(const GuestPlan *guest, const Plan *plan)
     case PLAN_RULE_STEP:
         return g_strdup_printf("on its way to %s", ideal);
     case PLAN_RULE_SMALL:
-    case PLAN_RULE_RECENT:
         return g_strdup_printf("it would be %s", ideal);
     case PLAN_RULE_BOUND:
         return guest->ideal_kib > guest->target_kib ? g_strdup_printf("it gets %s of %s", target, ideal)

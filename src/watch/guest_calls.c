@@ -97,8 +97,16 @@ ask(Guest *guest, void *data)
     pump(watch, guest);
 }
 
+static void
+ask_moving(Guest *guest, void *data)
+{
+    if (guest_record_moves(&guest->record))
+        ask(guest, data);
+}
+
 void
-guest_calls_collect(Watch *watch, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
+guest_calls_collect(Watch *watch, CollectFrom from, uint64_t deadline_usec, void (*done)(void *user_data),
+                    void *user_data)
 {
     if (watch->round.open) {
         registry_foreach(watch->registry, stop_asking, NULL);
@@ -110,7 +118,7 @@ guest_calls_collect(Watch *watch, uint64_t deadline_usec, void (*done)(void *use
     }
     watch->round = (Round){.done = done, .user_data = user_data};
     watch->rounds++;
-    registry_foreach(watch->registry, ask, watch);
+    registry_foreach(watch->registry, from == COLLECT_MOVING ? ask_moving : ask, watch);
     if (watch->round.asked == 0) {
         done(user_data);
         return;

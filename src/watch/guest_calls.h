@@ -11,7 +11,8 @@
 #include "watch_private.h"
 
 /* GuestWorld's, with their contracts. */
-void guest_calls_collect(Watch *watch, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data);
+void guest_calls_collect(Watch *watch, CollectFrom from, uint64_t deadline_usec, void (*done)(void *user_data),
+                         void *user_data);
 void guest_calls_set_target(Watch *watch, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
 
 /* Calls may be made now: the connection is up and the inventory complete. */

@@ -170,7 +170,8 @@ class Balance(Scene):
         before, held_before = self.seen(self.web)["assigned"], self.web.resident()
         self.web.load(20)
         start = time.monotonic()
-        # Somebody must want it, or the surplus must have lasted.
+        # Somebody must want it, or the surplus must have lasted for five minutes.
+        self.mail.load(400)
         self.wait_seen(self.web, "gives back what it no longer needs", 120,
                        lambda it: it["assigned"] < before - 100 * MIB and
                        it["assigned"] <= max(it["want"], it["minimum"]) * 1.25)
@@ -189,8 +190,7 @@ class Balance(Scene):
         seen = {}
 
         def settled():
-            # In stage 1 everybody has its minimum and a share of the rest that is proportional to priority + 1. Small
-            # differences are set right only when nothing has moved for half a minute.
+            # In stage 1 everybody has its minimum and a share of the rest that is proportional to priority + 1.
             guests = self.wait_steady(60)
             levels = [(guest["target"] - guest["minimum"]) / (guest["priority"] + 1) for guest in guests.values()]
             left = self.daemon.ctl("host")["budget"] - sum(guest["target"] for guest in guests.values())
@@ -347,7 +347,12 @@ class Trouble(Scene):
     def case_reset_books_anew_until_the_driver_is_back(self):
         self.slow.load(20)
         self.wait_active(self.slow)
-        before = self.wait_seen(self.slow, "was squeezed", 120, lambda it: it["assigned"] < 300 * MIB and it)
+        # What nobody lacks is left to it for minutes.
+        self.good.load(400)
+        self.other.load(400)
+        before = self.wait_seen(self.slow, "was squeezed", 90, lambda it: it["assigned"] < 300 * MIB and it)
+        self.good.load(20)
+        self.other.load(20)
         virsh("reset", "slow")
         start = time.monotonic()
         seen = self.wait_seen(self.slow, "is seen restarting", 4, lambda it: it["state"] == "restarting" and it)

@@ -67,9 +67,11 @@ class LedgerScene(Scene):
         return guest.actual() - int(state["MemAvailable"]) / 1024
 
     def squeeze(self, guest, below):
-        """Waits until an idle guest has given what another needs."""
+        """Takes from an idle guest what it does not need: the budget becomes what leaves it no more beside the others."""
         guest.load(20)
-        self.wait_seen(guest, f"is squeezed below {below} MiB", 90, lambda it: it["assigned"] < below * MIB)
+        others = self.daemon.ctl("host")["committed"] - self.seen(guest)["committed"]
+        self.set_budget(mib(others) + below - 10)
+        self.wait_seen(guest, f"is squeezed below {below} MiB", 60, lambda it: it["assigned"] < below * MIB)
         self.wait_steady(60)
 
     def check_kept(self, guest, need, moment):

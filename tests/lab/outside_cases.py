@@ -100,8 +100,11 @@ class Outside(LedgerScene):
 
     def case_hard_limit_set_while_it_runs_bounds_its_target(self):
         """memory.max counts QEMU's own memory too."""
-        self.mail.load(20)
+        # What web has and does not want is left to it, and a limit below what its QEMU holds is refused, unless mail wants it.
         self.web.load(20)
+        self.mail.load(400)
+        self.wait_seen(self.web, "has given what mail needs", 60, lambda it: it["assigned"] < 350 * MIB)
+        self.mail.load(20)
         self.wait_steady(90)
         pid = self.web.pid()
         own = self.web.resident() - self.web.touched()

@@ -72,14 +72,14 @@ check_s4(const Trace *trace, GString *wrong)
 {
     expect_others_unmet(trace, wrong, "stuck", 0, 30);
     expect_satisfied(trace, wrong, "one", 600, 12);
-    expect_state(trace, wrong, "stuck", GUEST_STATE_STUCK, 120, 600);
+    expect_state(trace, wrong, "stuck", GUEST_STATE_STUCK, 360, 600);
     expect_never_over(trace, wrong);
 }
 
 static void
 check_s4_tight(const Trace *trace, GString *wrong)
 {
-    expect_others_unmet(trace, wrong, "stuck", 0, 837);
+    expect_others_unmet(trace, wrong, "stuck", 0, 60);
     expect_never_over(trace, wrong);
 }
 
@@ -87,17 +87,20 @@ check_s4_tight(const Trace *trace, GString *wrong)
 static void
 check_s5(const Trace *trace, GString *wrong)
 {
-    expect_unmet(trace, wrong, TRACE_ALL, 0, 1800);
-    expect_mean_changes(trace, wrong, 147);
+    expect_unmet(trace, wrong, TRACE_ALL, 0, 1500);
+    expect_mean_changes(trace, wrong, 120);
     expect_never_over(trace, wrong);
 }
 
-/* Elsewhere 11 GiB s without a change, by handing out everything whatever is needed; else 676 at 137. */
+/*
+ * Elsewhere 11 GiB s without a change, by handing out everything whatever is needed; else 676 at 137. There is no room for
+ * all buffers and all peaks, and a buffer goes before a peak.
+ */
 static void
 check_s6(const Trace *trace, GString *wrong)
 {
-    expect_unmet(trace, wrong, TRACE_ALL, 0, 25);
-    expect_mean_changes(trace, wrong, 5);
+    expect_unmet(trace, wrong, TRACE_ALL, 0, 50);
+    expect_mean_changes(trace, wrong, 60);
     expect_never_over(trace, wrong);
 }
 

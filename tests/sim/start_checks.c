@@ -186,7 +186,7 @@ check_start_given_up(const Trace *trace, GString *wrong)
 {
     expect(wrong, starts_at(trace, "comes", 300) == UINT64_MAX, "it runs");
     for (size_t i = 0; i < 2; i++)
-        expect(wrong, last_point(trace, i)->assigned_kib >= 6 * KIB_PER_GIB, "%s did not get its buffer back",
+        expect(wrong, last_point(trace, i)->assigned_kib >= 5 * KIB_PER_GIB, "%s did not get its buffer back",
                spec_of(trace, i)->name);
     expect_nothing_reserved(trace, wrong);
     expect_never_over(trace, wrong);

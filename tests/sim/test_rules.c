@@ -21,7 +21,7 @@ static const struct {
     {FAULT_COUNT_TARGET_ONLY, "committed is max(actual, target)", "s4-stuck"},
     {FAULT_NO_RESET_BOOKING, "a reset guest is booked anew", "reboot-storm"},
     {FAULT_NO_WEIGHTS, "shares go by weight", "s2-weights"},
-    {FAULT_BUFFER_FIRST, "nobody gets buffer before everybody has their demand", "s5-square-tight"},
+    {FAULT_BUFFER_FIRST, "nobody gets buffer before everybody has their demand", "s4-stuck-tight"},
     {FAULT_NO_STALE_FREEZE, "a stale guest is not shrunk", "mute"},
     {FAULT_NO_HYSTERESIS, "small changes are held back and a surplus must last", "s6-square-roomy"},
     {FAULT_SHRINK_AT_ONCE, "shrinking goes in steps", "s3-mixed"},
@@ -36,7 +36,6 @@ static const struct {
     {FAULT_NO_BUDGET_SMOOTHING, "the budget does not follow every wiggle", "host-wobbles"},
     {FAULT_TRUST_REPORTS, "what can't be is not believed", "lying-in-shortage"},
     {FAULT_FORGET_REMAINDERS, "in a shortage nothing is left over", "s2-weights"},
-    {FAULT_NO_RECENT, "what a guest needed lately is the first guess", "s6-square-roomy"},
     {FAULT_KEEP_MAXIMUM, "a guest that was started goes to its startup", "start-in-shortage"},
     {FAULT_CLAIM_NO_ORDER, "claims are served by priority", "starts-queue"},
     {FAULT_CLAIM_OVERTAKES, "nobody further back gets what those before wait for", "start-high-priority"},
@@ -57,15 +56,16 @@ static const struct {
     {FAULT_ADOPT_UNHELD, "what an earlier daemon limited stays limited", "restart-daemon-hog"},
     {FAULT_NO_ROOM_TO_RETURN, "a limit leaves room for what comes back from a file", "restart-emptying"},
     {FAULT_CLAIM_NO_BASE, "every restart gets its minimum before others get more", "restart-host"},
-    {FAULT_RESTART_AT_TARGET, "a guest that restarts goes to its startup", "restart-with-room"},
+    {FAULT_RESTART_AT_TARGET, "a guest that restarts goes to its startup", "restart-reclaims"},
 };
 
-/* What simulated guests do not show is caught in test_demand, test_decide_moments, test_claims, test_decide_starts,
+/* What simulated guests do not show is caught in test_demand, test_decide_calm, test_decide_moments, test_claims, test_decide_starts,
    test_decide_limit, test_paging_rule, test_decide_ledger and test_decide_let_go. */
 #define CAUGHT_ELSEWHERE                                                                                               \
-    (FAULT_SWAP_IS_FETCHING | FAULT_STARVED_ONCE | FAULT_PART_PAGES | FAULT_CLAIM_PATIENT | FAULT_CLAIM_NO_BASE |      \
-     FAULT_RESERVED_BARE | FAULT_PAGE_COLD_STARTS | FAULT_PAGE_RUNNING | FAULT_PAGE_ALL | FAULT_LIMIT_NOT_LEARNT |     \
-     FAULT_TARGET_UNDER_WAY | FAULT_FOLLOW_BALLOON | FAULT_DROP_SQUEEZED | FAULT_SQUEEZE_FRAIL)
+    (FAULT_NO_PEAK | FAULT_SAME_STEP | FAULT_KEEP_SURPLUS | FAULT_PART_PAGES | FAULT_CLAIM_PATIENT |                   \
+     FAULT_CLAIM_NO_BASE | FAULT_RESERVED_BARE | FAULT_PAGE_COLD_STARTS | FAULT_PAGE_RUNNING | FAULT_PAGE_ALL |        \
+     FAULT_LIMIT_NOT_LEARNT | FAULT_TARGET_UNDER_WAY | FAULT_FOLLOW_BALLOON | FAULT_DROP_SQUEEZED |                    \
+     FAULT_SQUEEZE_FRAIL | FAULT_FORGET_CLAIM | FAULT_CRUMBS)
 
 static const ScenarioCheck *
 find_check(const char *name)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cmocka_all.h"
 #include "decide/calm.h"
+#include "decide/faults.h"
 #include "units.h"
 
 #include <string.h>
@@ -11,13 +12,11 @@
 #define GUESTS 4
 
 typedef struct Table {
-    CalmMemory memories[GUESTS];
     CalmGuest guests[GUESTS];
-    SharingGuest sharing[GUESTS];
-    SharingScratch entries[GUESTS];
+    uint64_t surplus_usec[GUESTS];
+    SharingScratch scratch[GUESTS];
     size_t count;
     uint64_t budget_kib;
-    bool shortage;
     uint64_t now_usec;
 } Table;
 
@@ -26,33 +25,27 @@ table_init(Table *table, size_t count, uint64_t held_kib)
 {
     *table = (Table){.count = count, .budget_kib = 100 * GIB, .now_usec = 1000 * SEC};
     for (size_t i = 0; i < count; i++)
-        table->guests[i] = (CalmGuest){.memory = &table->memories[i],
-                                       .held_kib = held_kib,
+        table->guests[i] = (CalmGuest){.held_kib = held_kib,
                                        .actual_kib = held_kib,
                                        .ideal_kib = held_kib,
                                        .need_kib = held_kib / 2,
+                                       .want_kib = held_kib,
                                        .minimum_kib = GIB / 2,
                                        .maximum_kib = 16 * GIB,
-                                       .weight = 1};
+                                       .surplus_usec = &table->surplus_usec[i]};
 }
 
 /* One second, after which targets are told and reached. */
 static void
 table_tick(Table *table)
 {
-    CalmScratch scratch = {.sharing = table->sharing, .entries = table->entries};
-    CalmTerms terms = {.budget_kib = table->budget_kib, .shortage = table->shortage, .interval_usec = SEC};
+    CalmTerms terms = {.budget_kib = table->budget_kib, .interval_usec = SEC};
 
     table->now_usec += SEC;
     terms.now_usec = table->now_usec;
-    calm_settle(table->guests, table->count, &terms, &scratch);
-    for (size_t i = 0; i < table->count; i++) {
-        CalmGuest *guest = &table->guests[i];
-
-        if (guest->target_kib != guest->held_kib)
-            calm_note_change(guest->memory, table->now_usec);
-        guest->held_kib = guest->actual_kib = guest->target_kib;
-    }
+    calm_settle(table->guests, table->count, &terms, table->scratch);
+    for (size_t i = 0; i < table->count; i++)
+        table->guests[i].held_kib = table->guests[i].actual_kib = table->guests[i].target_kib;
 }
 
 static void
@@ -71,35 +64,32 @@ growing_to_demand_is_immediate(void **state)
 }
 
 static void
-growing_to_want_is_not_too_often(void **state)
+buffer_is_refilled_when_half_of_it_is_gone(void **state)
 {
     Table table;
 
-    table_init(&table, 1, 2 * GIB);
-    table.guests[0].ideal_kib = 3 * GIB;
+    table_init(&table, 1, 3 * GIB);
+    table.guests[0].need_kib = 3 * GIB - 200 * MIB;
+    table.guests[0].ideal_kib = 3 * GIB + 190 * MIB;
     table_tick(&table);
     assert_int_equal(table.guests[0].target_kib, 3 * GIB);
-    table.guests[0].ideal_kib = 4 * GIB;
+    assert_int_equal(table.guests[0].delay, PLAN_RULE_SMALL);
+    table.guests[0].ideal_kib = 3 * GIB + 210 * MIB;
     table_tick(&table);
-    assert_int_equal(table.guests[0].target_kib, 3 * GIB);
-    assert_int_equal(table.guests[0].delay, PLAN_RULE_RECENT);
-    for (unsigned i = 0; i < 10; i++)
-        table_tick(&table);
-    assert_int_equal(table.guests[0].target_kib, 4 * GIB);
+    assert_int_equal(table.guests[0].target_kib, 3 * GIB + 210 * MIB);
+    assert_int_equal(table.guests[0].delay, PLAN_RULE_COUNT);
 }
 
 static void
-buffer_that_is_half_eaten_up_is_refilled_at_once(void **state)
+small_buffer_of_a_large_guest_is_refilled_too(void **state)
 {
     Table table;
 
-    table_init(&table, 1, 2 * GIB);
-    for (unsigned i = 0; i < 10; i++) {
-        table.guests[0].need_kib = table.guests[0].held_kib - 100 * MIB;
-        table.guests[0].ideal_kib = table.guests[0].need_kib + 400 * MIB;
-        table_tick(&table);
-        assert_int_equal(table.guests[0].target_kib, table.guests[0].ideal_kib);
-    }
+    table_init(&table, 1, 4 * GIB);
+    table.guests[0].need_kib = 4 * GIB - 40 * MIB;
+    table.guests[0].ideal_kib = 4 * GIB + 120 * MIB;
+    table_tick(&table);
+    assert_int_equal(table.guests[0].target_kib, 4 * GIB + 120 * MIB);
 }
 
 static void
@@ -109,14 +99,14 @@ surplus_is_taken_back_when_it_has_lasted(void **state)
 
     table_init(&table, 1, 4 * GIB);
     table.guests[0].ideal_kib = 2 * GIB;
-    for (unsigned i = 0; i < 59; i++) {
+    for (unsigned i = 0; i < 300; i++) {
         table_tick(&table);
         assert_int_equal(table.guests[0].target_kib, 4 * GIB);
         assert_int_equal(table.guests[0].delay, PLAN_RULE_WAIT_SURPLUS);
     }
-    for (unsigned i = 0; i < 12; i++)
+    for (unsigned i = 0; i < 20; i++)
         table_tick(&table);
-    assert_int_equal(table.guests[0].target_kib, 2 * GIB);
+    assert_true(table.guests[0].target_kib <= 2 * GIB + 2 * GIB / 15);
 }
 
 static void
@@ -125,8 +115,8 @@ surplus_that_was_interrupted_waits_anew(void **state)
     Table table;
 
     table_init(&table, 1, 4 * GIB);
-    for (unsigned i = 0; i < 300; i++) {
-        table.guests[0].ideal_kib = i % 50 == 49 ? 4 * GIB : 2 * GIB;
+    for (unsigned i = 0; i < 1000; i++) {
+        table.guests[0].ideal_kib = i % 250 == 249 ? 4 * GIB : 2 * GIB;
         table_tick(&table);
         assert_int_equal(table.guests[0].target_kib, 4 * GIB);
     }
@@ -176,28 +166,6 @@ small_differences_are_left_alone(void **state)
 }
 
 static void
-in_a_shortage_small_differences_are_set_right_seldom(void **state)
-{
-    Table table;
-    unsigned changes = 0;
-
-    table_init(&table, 1, 4 * GIB);
-    table.shortage = true;
-    table.guests[0].ideal_kib = 4 * GIB + 60 * MIB;
-    for (unsigned i = 0; i < 40; i++)
-        table_tick(&table);
-    assert_int_equal(table.guests[0].target_kib, 4 * GIB + 60 * MIB);
-    for (unsigned i = 0; i < 600; i++) {
-        uint64_t before = table.guests[0].target_kib;
-
-        table.guests[0].ideal_kib = 4 * GIB + (i / 50 % 2 == 0 ? 0 : 60) * MIB;
-        table_tick(&table);
-        changes += table.guests[0].target_kib != before;
-    }
-    assert_true(changes <= 2);
-}
-
-static void
 small_differences_give_way_to_the_budget(void **state)
 {
     Table table;
@@ -213,39 +181,79 @@ small_differences_give_way_to_the_budget(void **state)
                 table.budget_kib);
 }
 
-static void
-buffer_takes_nobodys_surplus_at_once(void **state)
+/* Two hold a surplus, one lacks something: does it get that at once, from the one who has most? */
+static bool
+surplus_is_taken(Table *table, uint64_t need_kib)
 {
-    Table table;
-
-    table_init(&table, 2, 4 * GIB);
-    table.budget_kib = 8 * GIB;
-    table.guests[0].ideal_kib = 5 * GIB;
-    table.guests[1].ideal_kib = 3 * GIB;
-    table_tick(&table);
-    assert_int_equal(table.guests[0].target_kib, 4 * GIB);
-    assert_int_equal(table.guests[0].delay, PLAN_RULE_WAIT_FREE);
-    assert_int_equal(table.guests[1].target_kib, 4 * GIB);
-    for (unsigned i = 0; i < 90; i++)
-        table_tick(&table);
-    assert_int_equal(table.guests[1].target_kib, 3 * GIB);
-    assert_int_equal(table.guests[0].target_kib, 5 * GIB);
+    table_init(table, 3, 4 * GIB);
+    table->budget_kib = 12 * GIB;
+    table->guests[0].ideal_kib = 4 * GIB + 200 * MIB;
+    table->guests[0].need_kib = need_kib;
+    table->guests[1].ideal_kib = 2 * GIB;
+    table->guests[2].ideal_kib = 3 * GIB + 700 * MIB;
+    table_tick(table);
+    return table->guests[0].target_kib == 4 * GIB + 200 * MIB && table->guests[1].target_kib == 4 * GIB - 200 * MIB &&
+           table->guests[2].target_kib == 4 * GIB;
 }
 
 static void
-demand_takes_surplus_at_once_from_who_has_most(void **state)
+what_is_lacking_is_taken_at_once_from_who_has_most(void **state)
 {
     Table table;
 
-    table_init(&table, 3, 4 * GIB);
-    table.budget_kib = 12 * GIB;
-    table.guests[0].ideal_kib = table.guests[0].need_kib = 4 * GIB + 200 * MIB;
+    assert_true(surplus_is_taken(&table, 4 * GIB + 200 * MIB));
+    /* a buffer, too */
+    assert_true(surplus_is_taken(&table, 4 * GIB - 200 * MIB));
+    rules_break(FAULT_KEEP_SURPLUS);
+    assert_false(surplus_is_taken(&table, 4 * GIB + 200 * MIB));
+    rules_break(0);
+}
+
+/* What another lacks, and waits for, grows by 1 MiB a second. Returns how often what this one has is changed in 30 s. */
+static unsigned
+times_taken_from(void)
+{
+    Table table;
+    unsigned changes = 0;
+
+    table_init(&table, 2, 4 * GIB);
+    table.budget_kib = 8 * GIB;
     table.guests[1].ideal_kib = 2 * GIB;
-    table.guests[2].ideal_kib = 3 * GIB + 700 * MIB;
+    for (unsigned t = 0; t < 30; t++) {
+        uint64_t held = table.guests[1].held_kib;
+
+        table.guests[0].ideal_kib = table.guests[0].need_kib = 4 * GIB + 40 * MIB + t * MIB;
+        table_tick(&table);
+        table.guests[0].held_kib = table.guests[0].actual_kib = 4 * GIB;
+        changes += table.guests[1].held_kib != held;
+    }
+    return changes;
+}
+
+static void
+what_is_taken_is_worth_telling(void **state)
+{
+    assert_in_range(times_taken_from(), 1, 2);
+    rules_break(FAULT_CRUMBS);
+    assert_true(times_taken_from() > 2);
+    rules_break(0);
+}
+
+static void
+much_is_taken_from_all_side_by_side(void **state)
+{
+    Table table;
+
+    table_init(&table, 4, 8 * GIB);
+    table.budget_kib = 32 * GIB;
+    table.guests[0].ideal_kib = table.guests[0].need_kib = 14 * GIB;
+    for (size_t i = 1; i < 4; i++) {
+        table.guests[i].ideal_kib = 6 * GIB;
+        table.guests[i].rate_kib = 8 * GIB;
+    }
     table_tick(&table);
-    assert_int_equal(table.guests[0].target_kib, 4 * GIB + 200 * MIB);
-    assert_int_equal(table.guests[1].target_kib, 4 * GIB - 300 * MIB);
-    assert_int_equal(table.guests[2].target_kib, 4 * GIB);
+    for (size_t i = 1; i < 4; i++)
+        assert_int_equal(table.guests[i].target_kib, 6 * GIB);
 }
 
 static void
@@ -264,17 +272,17 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(growing_to_demand_is_immediate),
-        cmocka_unit_test(growing_to_want_is_not_too_often),
-        cmocka_unit_test(buffer_that_is_half_eaten_up_is_refilled_at_once),
+        cmocka_unit_test(buffer_is_refilled_when_half_of_it_is_gone),
+        cmocka_unit_test(small_buffer_of_a_large_guest_is_refilled_too),
         cmocka_unit_test(surplus_is_taken_back_when_it_has_lasted),
         cmocka_unit_test(surplus_that_was_interrupted_waits_anew),
         cmocka_unit_test(shrinking_goes_in_steps),
         cmocka_unit_test(steps_are_as_large_as_the_guest_is_fast),
         cmocka_unit_test(small_differences_are_left_alone),
-        cmocka_unit_test(in_a_shortage_small_differences_are_set_right_seldom),
         cmocka_unit_test(small_differences_give_way_to_the_budget),
-        cmocka_unit_test(buffer_takes_nobodys_surplus_at_once),
-        cmocka_unit_test(demand_takes_surplus_at_once_from_who_has_most),
+        cmocka_unit_test(what_is_lacking_is_taken_at_once_from_who_has_most),
+        cmocka_unit_test(what_is_taken_is_worth_telling),
+        cmocka_unit_test(much_is_taken_from_all_side_by_side),
         cmocka_unit_test(limit_that_was_moved_is_kept_at_once),
     };
 

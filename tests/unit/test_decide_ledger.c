@@ -45,7 +45,7 @@ host_of_7_gib(void)
     FakeWorld *world = world_new(7 * GIB, GIB);
 
     for (size_t i = 0; i < 2; i++) {
-        world_add(world, GIB, 8 * GIB, 2 * GIB, GIB);
+        world_add(world, GIB, 8 * GIB, i == 0 ? 3 * GIB / 2 : 2 * GIB, GIB);
         world->guests[i].adopted = true;
         world->guests[i].boots = 0;
     }

@@ -65,7 +65,7 @@ a_guest_that_settles_is_brought_to_startup_and_not_below(void **state)
         assert_true(world->guests[3].target_kib >= 4 * GIB);
     }
     assert_true(world->guests[3].target_kib < 8 * GIB);
-    world_run(world, 90);
+    world_run(world, 600);
     assert_true(world->guests[3].target_kib < 4 * GIB);
     world_free(world);
 }

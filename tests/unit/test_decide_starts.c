@@ -267,23 +267,21 @@ others_are_squeezed_from_the_first_second_on(void **state)
 static bool
 who_is_squeezed_for_a_claim_shrinks_at_once(uint64_t faults)
 {
-    CalmMemory memory = {0};
-    CalmGuest guest = {.memory = &memory,
-                       .held_kib = 1000 * MIB,
+    uint64_t surplus_usec = 0;
+    CalmGuest guest = {.held_kib = 1000 * MIB,
                        .actual_kib = 1000 * MIB,
                        .ideal_kib = 980 * MIB,
                        .need_kib = 500 * MIB,
+                       .want_kib = 980 * MIB,
                        .minimum_kib = 500 * MIB,
                        .maximum_kib = 2000 * MIB,
                        .cap_kib = 980 * MIB,
-                       .weight = 1};
-    SharingGuest sharing[1];
-    SharingScratch entries[1];
-    CalmScratch scratch = {.sharing = sharing, .entries = entries};
+                       .surplus_usec = &surplus_usec};
+    SharingScratch scratch[1];
     const CalmTerms terms = {.budget_kib = UINT64_MAX, .interval_usec = SEC, .now_usec = 1000 * SEC};
 
     rules_break(faults);
-    calm_settle(&guest, 1, &terms, &scratch);
+    calm_settle(&guest, 1, &terms, scratch);
     return guest.target_kib == 980 * MIB;
 }
 

@@ -38,6 +38,7 @@ track_run(Track *track, unsigned seconds, uint64_t speed_kib, StuckVerdict until
 {
     for (unsigned i = 0; i < seconds; i++) {
         track->now_usec += SEC;
+        track->guest.asked_usec = track->now_usec;
         track->verdict =
             stuck_judge(&track->memory, &track->guest, track->target_kib, track->starved, 100 * MIB, track->now_usec);
         if (track->verdict == until)
@@ -191,6 +192,7 @@ balloon_that_frees_nothing_is_found(void **state)
     track.target_kib = 4 * GIB;
     for (unsigned i = 0; i < 20; i++) {
         track.now_usec += SEC;
+        track.guest.asked_usec = track.now_usec;
         track.guest.resident_kib = 8 * GIB + 100 * MIB;
         stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec);
     }
@@ -206,10 +208,21 @@ balloon_that_frees_what_it_takes_is_not_inhibited(void **state)
     track_run(&track, 300, 400 * MIB, STUCK_STUCK);
     assert_int_equal(track.guest.actual_kib, 4 * GIB);
     assert_false(track.memory.inhibited);
+    /* nor is one of which only QEMU's memory is known of late */
+    track_init(&track, 8 * GIB, 4 * GIB);
+    track_run(&track, 15, 0, STUCK_STUCK);
+    track.guest.actual_kib = track.target_kib = 4 * GIB;
+    track.guest.resident_kib = 8 * GIB + 100 * MIB;
+    for (unsigned i = 0; i < 20; i++) {
+        track.now_usec += SEC;
+        stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec);
+    }
+    assert_false(track.memory.inhibited);
     /* nor is one whose guest had never touched what the balloon took */
     track_init(&track, 8 * GIB, 4 * GIB);
     for (unsigned i = 0; i < 60; i++) {
         track.now_usec += SEC;
+        track.guest.asked_usec = track.now_usec;
         track.guest.actual_kib = i < 20 ? 8 * GIB : 4 * GIB;
         track.guest.resident_kib = 2 * GIB;
         stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec);

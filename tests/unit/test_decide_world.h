@@ -156,7 +156,7 @@ world_observe(FakeWorld *world)
             guest->report_actual_kib = fake->actual;
             guest->has_unused = true;
             guest->unused_kib = guest->usable_kib;
-            guest->swapped_in_kib = fake->need > fake->actual ? 20 * MIB : 0;
+            guest->swapped_in_kib = guest->swapped_out_kib = fake->need > fake->actual ? 20 * MIB : 0;
         }
         if (fake->lies) {
             guest->usable_kib = 2 * fake->actual;

@@ -52,11 +52,11 @@ report(Bench *bench, uint64_t actual_kib, uint64_t usable_kib)
     demand_work_out(&bench->memory, &bench->guest, bench->settings, bench->now_usec, &bench->demand);
 }
 
-/* Demand has a 32nd of air in it. */
+/* Demand has a 48th of air in it, and no more than 256 MiB. */
 static uint64_t
 with_air(uint64_t kib)
 {
-    return kib + kib / 32;
+    return kib + MIN(kib / 48, 256 * MIB);
 }
 
 static void
@@ -74,7 +74,7 @@ nothing_is_known_before_the_first_report(void **state)
 }
 
 static void
-demand_is_actual_less_usable_and_some_air(void **state)
+demand_is_actual_less_usable(void **state)
 {
     Bench *bench = *state;
 
@@ -102,8 +102,9 @@ who_got_exactly_the_demand_is_not_starved(void **state)
 {
     Bench *bench = *state;
 
-    for (uint64_t need = 100 * MIB; need < 8 * GIB; need += 333 * MIB) {
+    for (uint64_t need = 100 * MIB; need < 64 * GIB; need += 333 * MIB) {
         bench->memory = (DemandMemory){.valid = false};
+        bench->guest_settings.maximum_kib = 64 * GIB;
         report(bench, with_air(need), with_air(need) - need);
         assert_false(bench->demand.starved);
         assert_true(bench->demand.demand_kib <= MAX(with_air(need), bench->demand.floor_kib));
@@ -111,33 +112,72 @@ who_got_exactly_the_demand_is_not_starved(void **state)
 }
 
 static void
-starved_guest_grows_by_a_quarter_or_an_eighth_of_its_maximum(void **state)
+guest_with_nothing_usable_may_grow_and_claims_no_more_than_it_shows(void **state)
 {
     Bench *bench = *state;
 
     report(bench, 2 * GIB, 10 * MIB);
     assert_true(bench->demand.starved);
-    assert_int_equal(bench->demand.demand_kib, 3 * GIB);
-    report(bench, 6 * GIB, 10 * MIB);
-    assert_int_equal(bench->demand.demand_kib, 6 * GIB + 6 * GIB / 4);
+    assert_int_equal(bench->demand.demand_kib, with_air(2 * GIB - 10 * MIB));
+    assert_int_equal(bench->demand.growth_kib, 4 * GIB);
+    report(bench, 4 * GIB, GIB);
+    assert_false(bench->demand.starved);
+    assert_int_equal(bench->demand.demand_kib, with_air(3 * GIB));
+    assert_int_equal(bench->demand.growth_kib, 0);
 }
 
 static void
-guest_that_stays_at_the_edge_is_starved(void **state)
+starved_once_takes_more_than_the_edge_to_end(void **state)
 {
     Bench *bench = *state;
 
-    for (unsigned t = 0; t < 5; t++) {
-        report(bench, 4 * GIB, 90 * MIB);
-        assert_false(bench->demand.starved);
-    }
-    report(bench, 4 * GIB, 90 * MIB);
+    /* the air of 4 GiB is 85 MiB */
+    report(bench, 4 * GIB, 45 * MIB);
+    assert_false(bench->demand.starved);
+    report(bench, 4 * GIB, 40 * MIB);
     assert_true(bench->demand.starved);
-    /* one that only touches it is not */
-    for (unsigned t = 0; t < 60; t++) {
-        report(bench, 4 * GIB, t % 3 == 0 ? 150 * MIB : 90 * MIB);
-        assert_false(bench->demand.starved);
+    report(bench, 4 * GIB, 60 * MIB);
+    assert_true(bench->demand.starved);
+    report(bench, 4 * GIB, 70 * MIB);
+    assert_false(bench->demand.starved);
+}
+
+/* It swaps both ways, which is a need for more than it has at any time. */
+static void
+swaps(Bench *bench, uint64_t actual_kib)
+{
+    bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 50 * MIB;
+    report(bench, actual_kib, actual_kib / 20);
+    bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 0;
+}
+
+static void
+steps_double_while_they_do_not_suffice(void **state)
+{
+    Bench *bench = *state;
+    uint64_t actual = GIB;
+
+    for (uint64_t step = GIB / 16; step <= GIB; step *= 2) {
+        swaps(bench, actual);
+        assert_int_equal(bench->demand.demand_kib, actual + step);
+        /* one that was not taken yet is not doubled */
+        swaps(bench, actual);
+        assert_int_equal(bench->demand.demand_kib, actual + step);
+        actual += step;
     }
+    /* no step is larger than what it has */
+    for (unsigned t = 0; t < 10; t++)
+        swaps(bench, actual + t);
+    assert_int_equal(bench->demand.demand_kib, 2 * (actual + 9));
+}
+
+/* It needs 3 GiB, then 1, and then it swaps. */
+static void
+need_of_a_short_while_ago(Bench *bench)
+{
+    report(bench, 4 * GIB, GIB);
+    report(bench, 2 * GIB, GIB);
+    swaps(bench, 2 * GIB);
 }
 
 static void
@@ -145,134 +185,110 @@ need_of_a_short_while_ago_is_the_first_guess(void **state)
 {
     Bench *bench = *state;
 
-    report(bench, 4 * GIB, GIB);
-    for (unsigned t = 0; t < 20; t++)
-        report(bench, 2 * GIB, GIB);
-    report(bench, 2 * GIB, 0);
-    assert_true(bench->demand.starved);
+    need_of_a_short_while_ago(bench);
     assert_int_equal(bench->demand.demand_kib, with_air(3 * GIB));
     /* it was not enough */
-    report(bench, with_air(3 * GIB), 0);
-    assert_int_equal(bench->demand.demand_kib, with_air(3 * GIB) + GIB);
+    swaps(bench, with_air(3 * GIB));
+    assert_true(bench->demand.demand_kib > with_air(3 * GIB) + 100 * MIB);
     /* what was long ago says nothing */
-    for (unsigned t = 0; t < 200; t++)
+    for (unsigned t = 0; t < 400; t++)
         report(bench, 2 * GIB, GIB);
-    report(bench, 2 * GIB, 0);
-    assert_int_equal(bench->demand.demand_kib, 3 * GIB);
+    swaps(bench, 2 * GIB);
+    assert_int_equal(bench->demand.demand_kib, 2 * GIB + GIB / 8);
+}
+
+/* It swaps with 2 GiB, of which another guest takes a part, and rests. */
+static void
+rests(Bench *bench)
+{
+    swaps(bench, 2 * GIB);
+    report(bench, 2 * GIB - 100 * MIB, 80 * MIB);
 }
 
 static void
-guest_that_stays_starved_grows_beyond_what_it_needed_lately(void **state)
+claim_stands_while_the_guest_rests(void **state)
 {
     Bench *bench = *state;
 
-    report(bench, 4 * GIB, GIB);
-    report(bench, 3 * GIB, 0);
-    assert_int_equal(bench->demand.demand_kib, with_air(3 * GIB));
-    for (unsigned t = 0; t < 10; t++)
-        report(bench, 3 * GIB, 0);
-    assert_int_equal(bench->demand.demand_kib, 4 * GIB);
+    rests(bench);
+    assert_int_equal(bench->demand.demand_kib, 2 * GIB + GIB / 8);
+    /* it has what it claimed, and that suffices */
+    report(bench, 2 * GIB + GIB / 8, 80 * MIB);
+    assert_int_equal(bench->demand.demand_kib, with_air(2 * GIB + GIB / 8 - 80 * MIB));
+    bench->memory = (DemandMemory){.valid = false};
+    rests(bench);
+    /* plenty is usable */
+    report(bench, 2 * GIB - 100 * MIB, 200 * MIB);
+    assert_true(bench->demand.demand_kib < 2 * GIB);
 }
 
 static void
-fetching_pages_back_after_growing_is_no_need(void **state)
+fetching_pages_back_is_no_need(void **state)
 {
     Bench *bench = *state;
 
     bench->guest.swapped_in_kib = 50 * MIB;
-    report(bench, 2 * GIB, 0);
-    report(bench, 3 * GIB, 200 * MIB);
+    bench->guest.major_faults = 500;
+    report(bench, 3 * GIB, 150 * MIB);
     assert_false(bench->demand.starved);
-    for (unsigned t = 0; t < 15; t++)
-        report(bench, 3 * GIB, 200 * MIB);
-    assert_true(bench->demand.starved);
+    report(bench, 3 * GIB, 10 * MIB);
+    assert_true(bench->demand.demand_kib > 3 * GIB + 100 * MIB);
 }
 
 static void
-swapping_both_ways_is_need_at_any_time(void **state)
+need_that_was_hidden_is_not_forgotten_before_plenty_is_usable(void **state)
 {
     Bench *bench = *state;
 
-    bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 50 * MIB;
     report(bench, 2 * GIB, 0);
-    report(bench, 3 * GIB, 100 * MIB);
-    assert_true(bench->demand.starved);
-    report(bench, 3 * GIB, GIB);
-    assert_false(bench->demand.starved);
-    bench->guest.swapped_in_kib = 0;
-    report(bench, 4 * GIB, 100 * MIB);
-    assert_false(bench->demand.starved);
-}
-
-/* Two reports after it had nothing left: it swaps both ways right after a raise. Is it still taken for starved? */
-static bool
-is_starved_right_after_a_raise(Bench *bench, uint64_t faults)
-{
-    bench->memory = (DemandMemory){.valid = false};
-    rules_break(faults);
-    bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 50 * MIB;
-    report(bench, 2 * GIB, 0);
-    report(bench, 3 * GIB, 150 * MIB);
-    return bench->demand.starved;
-}
-
-/* One good report after it had nothing left. Does its demand stay at what it has? */
-static bool
-keeps_its_demand_for_one_good_report(Bench *bench, uint64_t faults)
-{
-    bench->memory = (DemandMemory){.valid = false};
-    rules_break(faults);
-    bench->guest.swapped_in_kib = bench->guest.swapped_out_kib = 0;
-    report(bench, 2 * GIB, 0);
-    report(bench, 2 * GIB, 600 * MIB);
-    return bench->demand.demand_kib >= 2 * GIB;
+    report(bench, 2 * GIB, 100 * MIB);
+    assert_int_equal(bench->demand.demand_kib, with_air(2 * GIB));
+    report(bench, 2 * GIB, GIB);
+    assert_int_equal(bench->demand.demand_kib, with_air(GIB));
 }
 
 static void
 each_broken_rule_is_caught(void **state)
 {
-    assert_true(is_starved_right_after_a_raise(*state, 0));
-    assert_false(is_starved_right_after_a_raise(*state, FAULT_SWAP_IS_FETCHING));
-    assert_true(keeps_its_demand_for_one_good_report(*state, 0));
-    assert_false(keeps_its_demand_for_one_good_report(*state, FAULT_STARVED_ONCE));
+    Bench *bench = *state;
+
+    rules_break(FAULT_NO_PEAK);
+    need_of_a_short_while_ago(bench);
+    assert_true(bench->demand.demand_kib < 3 * GIB);
+    bench->memory = (DemandMemory){.valid = false};
+    rules_break(FAULT_NO_STARVED);
+    swaps(bench, 2 * GIB);
+    assert_int_equal(bench->demand.growth_kib, 0);
+    bench->memory = (DemandMemory){.valid = false};
+    rules_break(FAULT_FORGET_CLAIM);
+    rests(bench);
+    assert_true(bench->demand.demand_kib < 2 * GIB + 50 * MIB);
+    bench->memory = (DemandMemory){.valid = false};
+    rules_break(FAULT_SAME_STEP);
+    swaps(bench, GIB);
+    swaps(bench, GIB + GIB / 8);
+    assert_int_equal(bench->demand.demand_kib, GIB + GIB / 8 + GIB / 16);
+    rules_break(0);
 }
 
 static void
-swapping_in_counts_only_while_usable_is_short(void **state)
+demand_and_want_fall_at_once_and_the_peak_is_kept_for_a_while(void **state)
 {
     Bench *bench = *state;
-
-    bench->guest.swapped_in_kib = 50 * MIB;
-    report(bench, 4 * GIB, 2 * GIB);
-    assert_false(bench->demand.starved);
-    report(bench, 4 * GIB, 200 * MIB);
-    assert_true(bench->demand.starved);
-    bench->guest.swapped_in_kib = 0;
-    report(bench, 4 * GIB, 200 * MIB);
-    assert_false(bench->demand.starved);
-    bench->guest.major_faults = 500;
-    report(bench, 4 * GIB, 200 * MIB);
-    assert_true(bench->demand.starved);
-}
-
-static void
-demand_falls_at_once_and_want_slowly(void **state)
-{
-    Bench *bench = *state;
-    uint64_t want;
+    uint64_t peak;
 
     report(bench, 8 * GIB, 2 * GIB);
     report(bench, 8 * GIB, 6 * GIB);
     assert_int_equal(bench->demand.demand_kib, with_air(2 * GIB));
-    want = bench->demand.want_kib;
-    assert_true(want > 5 * GIB);
-    for (unsigned t = 0; t < 60; t++)
-        report(bench, 8 * GIB, 6 * GIB);
-    assert_true(bench->demand.want_kib < want - GIB);
-    assert_true(bench->demand.want_kib > 3 * GIB);
-    for (unsigned t = 0; t < 600; t++)
-        report(bench, 8 * GIB, 6 * GIB);
     assert_int_equal(bench->demand.want_kib, with_air(2 * GIB) + with_air(2 * GIB) / 5);
+    peak = bench->demand.peak_kib;
+    assert_int_equal(peak, with_air(6 * GIB));
+    for (unsigned t = 0; t < 140; t++)
+        report(bench, 8 * GIB, 6 * GIB);
+    assert_int_equal(bench->demand.peak_kib, peak);
+    for (unsigned t = 0; t < 170; t++)
+        report(bench, 8 * GIB, 6 * GIB);
+    assert_int_equal(bench->demand.peak_kib, with_air(2 * GIB));
 }
 
 static void
@@ -356,19 +372,21 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_is_known_before_the_first_report, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(demand_is_actual_less_usable_and_some_air, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(demand_is_actual_less_usable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(demand_is_the_same_whatever_the_guest_has, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_got_exactly_the_demand_is_not_starved, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(starved_guest_grows_by_a_quarter_or_an_eighth_of_its_maximum, set_up,
+        cmocka_unit_test_setup_teardown(guest_with_nothing_usable_may_grow_and_claims_no_more_than_it_shows, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(guest_that_stays_at_the_edge_is_starved, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(starved_once_takes_more_than_the_edge_to_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(steps_double_while_they_do_not_suffice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(need_of_a_short_while_ago_is_the_first_guess, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(guest_that_stays_starved_grows_beyond_what_it_needed_lately, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(fetching_pages_back_after_growing_is_no_need, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(swapping_in_counts_only_while_usable_is_short, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(claim_stands_while_the_guest_rests, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(fetching_pages_back_is_no_need, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(need_that_was_hidden_is_not_forgotten_before_plenty_is_usable, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(each_broken_rule_is_caught, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(swapping_both_ways_is_need_at_any_time, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(demand_falls_at_once_and_want_slowly, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(demand_and_want_fall_at_once_and_the_peak_is_kept_for_a_while, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(noise_is_covered_and_does_not_move_demand, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_a_new_report_nothing_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(share_of_page_cache_counts_as_demand, set_up, tear_down),

@@ -192,9 +192,10 @@ small_in_shortage(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, Gue
 }
 
 static void
-recent(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+peak(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
 {
-    guest->want_kib = guest->ideal_kib = 2500 * KIB_PER_MIB;
+    guest->ideal_kib = 3 * KIB_PER_GIB;
+    guest->stage = PLAN_STAGE_PEAK;
 }
 
 static void
@@ -511,11 +512,11 @@ static const Case cases[] = {
     {PLAN_RULE_SMALL, small, "differs from its target by 40 MiB only", "as soon as it needs more", "priority"},
     {PLAN_RULE_SMALL, small_in_shortage, "differs from its target by 20 MiB only|shared by priority",
      "Raise its priority, now 50", "buffer"},
-    {PLAN_RULE_RECENT, recent, "Its share is 2.4 GiB, of which it lacks nothing but buffer", "within seconds",
-     "priority"},
+    {PLAN_RULE_PEAK, peak, "needed more a short while ago|to have 3 GiB, which is 1.2 GiB more than it wants now",
+     "as soon as it needs more", "priority"},
     {PLAN_RULE_STALE, stale, "have not changed for 12 s", "statistics must change again|Raise its minimum", "priority"},
-    {PLAN_RULE_STARVED, starved, "It is starved|given all that it wants at once", "as soon as it needs more",
-     "priority"},
+    {PLAN_RULE_STARVED, starved, "It is starved|shows what it has, not what it needs|to have",
+     "as soon as it needs more", "priority"},
     {PLAN_RULE_SETTLING, settling, "driver came up 3 s ago", "as soon as it needs more", "priority"},
     {PLAN_RULE_RETRY, NULL, "It did not follow its target before", "It must follow its target for a while", "priority"},
     {PLAN_RULE_LIMIT, settling, "It gave what it could", "as soon as it needs more", "priority"},

@@ -62,9 +62,10 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     case PLAN_RULE_STEP:
         return guest->ideal_kib <= guest->target_kib;
     case PLAN_RULE_SMALL:
-        return apart <= MAX(guest->target_kib / 8, 96 * KIB_PER_MIB);
-    case PLAN_RULE_RECENT:
-        return guest->target_kib < guest->ideal_kib && guest->demand_kib <= guest->target_kib;
+        return apart <= guest->target_kib / 16 ||
+               (guest->demand_kib <= guest->target_kib && apart <= (guest->ideal_kib - guest->demand_kib) / 2);
+    case PLAN_RULE_PEAK:
+        return guest->ideal_kib > guest->want_kib && !guest->starved;
     case PLAN_RULE_STALE:
         return !snapshot->fresh;
     case PLAN_RULE_STARVED:
@@ -112,7 +113,7 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     case PLAN_RULE_FROZEN:
         return snapshot->migrating || snapshot->life == GUEST_LIFE_PAUSED || snapshot->life == GUEST_LIFE_SUSPENDED;
     case PLAN_RULE_MAKE_ROOM:
-        return guest->ideal_kib < guest->want_kib;
+        return guest->ideal_kib <= guest->want_kib;
     case PLAN_RULE_RESERVED:
         return snapshot->life == GUEST_LIFE_OFF && plan_find_start(plan, snapshot->uuid) != NULL;
     case PLAN_RULE_RESTART:

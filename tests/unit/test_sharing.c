@@ -16,6 +16,8 @@
 
 #define GUESTS_MAX 12
 #define RANDOM_CASES 1000000
+/* of one guest: its weight, in the place of a stage that has no level, and its levels */
+#define FIGURES ((size_t)PLAN_STAGES)
 
 __extension__ typedef unsigned __int128 Wide;
 
@@ -39,15 +41,32 @@ next_random(uint64_t *seed)
 /* ---- the properties ---- */
 
 static uint64_t
+least_of(const SharingGuest *input)
+{
+    return input->level_kib[PLAN_STAGE_MINIMUM];
+}
+
+static uint64_t
+most_of(const SharingGuest *input)
+{
+    return MAX(input->level_kib[PLAN_STAGE_SURPLUS], least_of(input));
+}
+
+/* The levels of a case need not be in order: each stage goes at least as far as those before it. */
+static uint64_t
 level(const SharingGuest *input, PlanStage stage)
 {
-    uint64_t demand = clamp_u64(input->demand_kib, input->minimum_kib, input->maximum_kib);
+    uint64_t most = 0;
 
-    if (stage == PLAN_STAGE_SURPLUS)
-        return input->maximum_kib;
-    if (stage == PLAN_STAGE_WANT)
-        return clamp_u64(input->want_kib, demand, input->maximum_kib);
-    return stage == PLAN_STAGE_DEMAND ? demand : input->minimum_kib;
+    for (PlanStage each = PLAN_STAGE_MINIMUM; each <= stage; each++)
+        most = MAX(most, input->level_kib[each]);
+    return MIN(most, most_of(input));
+}
+
+static PlanStage
+last_stage(const Case *c)
+{
+    return c->give_away ? PLAN_STAGE_SURPLUS : PLAN_STAGE_PEAK;
 }
 
 static void
@@ -57,16 +76,14 @@ run(const Case *c, uint64_t budget, SharingGuest *guests, SharingResult *result)
 
     memset(scratch, 0xa5, sizeof scratch);
     memcpy(guests, c->guests, c->count * sizeof *guests);
-    sharing_share(guests, c->count, budget, c->give_away, scratch, result);
+    sharing_share(guests, c->count, budget, last_stage(c), scratch, result);
 }
 
 /* The stage that ran out of memory by the outcome alone: the lowest level that not everybody has. */
 static PlanStage
 short_stage(const Case *c, const SharingGuest *shared)
 {
-    PlanStage last = c->give_away ? PLAN_STAGE_SURPLUS : PLAN_STAGE_WANT;
-
-    for (PlanStage stage = PLAN_STAGE_DEMAND; stage <= last; stage++) {
+    for (PlanStage stage = PLAN_STAGE_DEMAND; stage <= last_stage(c); stage++) {
         for (size_t i = 0; i < c->count; i++) {
             if (shared[i].target_kib < level(&c->guests[i], stage))
                 return stage;
@@ -115,12 +132,12 @@ broken_property(const Case *c)
     run(c, c->budget, shared, &result);
     for (size_t i = 0; i < c->count; i++) {
         sum += shared[i].target_kib;
-        minimums += c->guests[i].minimum_kib;
+        minimums += least_of(&c->guests[i]);
         weights += c->guests[i].weight;
-        if (shared[i].target_kib < c->guests[i].minimum_kib || shared[i].target_kib > c->guests[i].maximum_kib)
+        if (shared[i].target_kib < least_of(&c->guests[i]) || shared[i].target_kib > most_of(&c->guests[i]))
             return "2: every target is within minimum and maximum";
     }
-    if (result.minimums_fit != (minimums <= c->budget) || result.minimums_kib != minimums)
+    if (result.minimums_fit != (minimums <= c->budget))
         return "1: it is said whether the minimums fit";
     if (!result.minimums_fit)
         return sum == minimums ? NULL : "1: minimums that do not fit are all there is";
@@ -144,11 +161,14 @@ broken_property(const Case *c)
     }
     for (size_t i = 0; i < c->count; i++) {
         uint64_t fair =
-            c->guests[i].minimum_kib + (uint64_t)((Wide)(c->budget - minimums) * c->guests[i].weight / MAX(weights, 1));
+            least_of(&c->guests[i]) + (uint64_t)((Wide)(c->budget - minimums) * c->guests[i].weight / MAX(weights, 1));
 
         if (shared[i].target_kib + 1 < MIN(level(&c->guests[i], PLAN_STAGE_DEMAND), fair))
             return "7: no claim of others pushes a guest below its fair share";
     }
+
+    if ((result.short_stage == PLAN_STAGE_NONE) != (stage == PLAN_STAGE_NONE))
+        return "6: it is said whether somebody is short";
 
     run(c, c->budget + c->more, again, &other);
     for (size_t i = 0; i < c->count; i++) {
@@ -180,13 +200,12 @@ make_case(Case *c, uint64_t *seed)
         SharingGuest *guest = &c->guests[i];
 
         *guest = (SharingGuest){.weight = 1 + (uint32_t)(next_random(seed) % 101)};
-        guest->minimum_kib = next_random(seed) & (mask >> 1);
-        guest->maximum_kib = guest->minimum_kib + (next_random(seed) & mask);
-        guest->demand_kib = next_random(seed) & mask;
-        guest->want_kib = guest->demand_kib + (next_random(seed) & (mask >> 2));
-        if (next_random(seed) % 8 == 0)
-            guest->maximum_kib = guest->minimum_kib;
-        scale += guest->maximum_kib;
+        for (PlanStage stage = PLAN_STAGE_MINIMUM; stage < PLAN_STAGES; stage++)
+            guest->level_kib[stage] = next_random(seed) & (stage == PLAN_STAGE_MINIMUM ? mask >> 1 : mask);
+        guest->level_kib[PLAN_STAGE_WANT] = guest->level_kib[PLAN_STAGE_DEMAND] + (next_random(seed) & (mask >> 2));
+        guest->level_kib[PLAN_STAGE_SURPLUS] =
+            least_of(guest) + (next_random(seed) % 8 == 0 ? 0 : guest->level_kib[PLAN_STAGE_SURPLUS]);
+        scale += most_of(guest);
     }
     c->budget = scale == 0 ? 0 : next_random(seed) % (scale + scale / 4 + 1);
     c->more = next_random(seed) & (mask >> (next_random(seed) % bits));
@@ -216,23 +235,21 @@ shrink_case(Case *c)
             memmove(&smaller.guests[i], &smaller.guests[i + 1], (smaller.count - i) * sizeof *smaller.guests);
             smaller_found |= still_fails(&smaller, c);
         }
-        for (size_t field = 0; field < 5 * c->count + 2; field++) {
+        for (size_t field = 0; field < FIGURES * c->count + 2; field++) {
             for (unsigned how = 1; how <= 6; how++) {
                 Case smaller = *c;
-                SharingGuest *guest = &smaller.guests[MIN(field / 5, c->count - 1)];
+                SharingGuest *guest = &smaller.guests[MIN(field / FIGURES, c->count - 1)];
                 uint64_t weight = guest->weight;
-                uint64_t *figures[] = {&guest->minimum_kib, &guest->demand_kib, &guest->want_kib, &guest->maximum_kib,
-                                       &weight};
-                uint64_t *figure = figures[field % 5];
+                uint64_t *figure = field % FIGURES == 0 ? &weight : &guest->level_kib[field % FIGURES];
 
-                if (field >= 5 * c->count)
-                    figure = field % 5 == 0 ? &smaller.budget : &smaller.more;
+                if (field >= FIGURES * c->count)
+                    figure = field % FIGURES == 0 ? &smaller.budget : &smaller.more;
                 /* by large parts, and one by one where it is small */
                 if (*figure == 0 || (*figure >> how == 0 && how > 1))
                     continue;
                 *figure -= MAX(*figure >> how, 1);
                 guest->weight = (uint32_t)weight;
-                if (guest->weight == 0 || guest->minimum_kib > guest->maximum_kib)
+                if (guest->weight == 0)
                     continue;
                 smaller_found |= still_fails(&smaller, c);
             }
@@ -245,11 +262,12 @@ print_case(const Case *c)
 {
     printf("# property %s\n# budget %" PRIu64 ", more %" PRIu64 "%s\n", broken_property(c), c->budget, c->more,
            c->give_away ? ", give away" : "");
-    for (size_t i = 0; i < c->count; i++)
-        printf("# {.minimum_kib = %" PRIu64 ", .demand_kib = %" PRIu64 ", .want_kib = %" PRIu64
-               ", .maximum_kib = %" PRIu64 ", .weight = %u},\n",
-               c->guests[i].minimum_kib, c->guests[i].demand_kib, c->guests[i].want_kib, c->guests[i].maximum_kib,
-               c->guests[i].weight);
+    for (size_t i = 0; i < c->count; i++) {
+        printf("# {.level_kib = {0");
+        for (PlanStage stage = PLAN_STAGE_MINIMUM; stage < PLAN_STAGES; stage++)
+            printf(", %" PRIu64, c->guests[i].level_kib[stage]);
+        printf("}, .weight = %u},\n", c->guests[i].weight);
+    }
 }
 
 /* The first failing one of count random cases, made small; false: none fails. */
@@ -314,9 +332,8 @@ shortage_is_shared_by_weight(void **state)
     SharingResult result;
 
     for (uint32_t i = 0; i < 4; i++)
-        guests[i] = (SharingGuest){
-            .minimum_kib = 1000, .demand_kib = 9000, .want_kib = 9500, .maximum_kib = 10000, .weight = i + 1};
-    sharing_share(guests, 4, 4000 + 10000, false, scratch, &result);
+        guests[i] = (SharingGuest){.level_kib = {0, 1000, 9000, 9500, 0, 0, 10000}, .weight = i + 1};
+    sharing_share(guests, 4, 4000 + 10000, PLAN_STAGE_PEAK, scratch, &result);
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(guests[i].target_kib, 1000 + 1000 * (i + 1));
         assert_int_equal(guests[i].stage, PLAN_STAGE_DEMAND);
@@ -329,14 +346,14 @@ static void
 who_needs_little_leaves_the_rest_to_the_others(void **state)
 {
     SharingGuest guests[3] = {
-        {.demand_kib = 10, .want_kib = 10, .maximum_kib = 100, .weight = 100},
-        {.demand_kib = 90, .want_kib = 90, .maximum_kib = 100, .weight = 1},
-        {.demand_kib = 90, .want_kib = 90, .maximum_kib = 100, .weight = 1},
+        {.level_kib = {0, 0, 10, 10, 0, 0, 100}, .weight = 100},
+        {.level_kib = {0, 0, 90, 90, 0, 0, 100}, .weight = 1},
+        {.level_kib = {0, 0, 90, 90, 0, 0, 100}, .weight = 1},
     };
     SharingScratch scratch[3];
     SharingResult result;
 
-    sharing_share(guests, 3, 110, false, scratch, &result);
+    sharing_share(guests, 3, 110, PLAN_STAGE_PEAK, scratch, &result);
     assert_int_equal(guests[0].target_kib, 10);
     assert_int_equal(guests[1].target_kib, 50);
     assert_int_equal(guests[2].target_kib, 50);
@@ -346,16 +363,37 @@ static void
 buffers_wait_for_every_demand(void **state)
 {
     SharingGuest guests[2] = {
-        {.demand_kib = 40, .want_kib = 80, .maximum_kib = 100, .weight = 100},
-        {.demand_kib = 60, .want_kib = 80, .maximum_kib = 100, .weight = 1},
+        {.level_kib = {0, 0, 40, 80, 0, 0, 100}, .weight = 100},
+        {.level_kib = {0, 0, 60, 80, 0, 0, 100}, .weight = 1},
     };
     SharingScratch scratch[2];
     SharingResult result;
 
-    sharing_share(guests, 2, 100, false, scratch, &result);
+    sharing_share(guests, 2, 100, PLAN_STAGE_PEAK, scratch, &result);
     assert_int_equal(guests[0].target_kib, 40);
     assert_int_equal(guests[1].target_kib, 60);
     assert_int_equal(result.short_stage, PLAN_STAGE_WANT);
+}
+
+static void
+growth_waits_for_every_buffer_and_peaks_for_growth(void **state)
+{
+    SharingGuest guests[2] = {
+        {.level_kib = {0, 0, 40, 50, 80, 0, 100}, .weight = 1},
+        {.level_kib = {0, 0, 20, 40, 0, 70, 100}, .weight = 100},
+    };
+    SharingScratch scratch[2];
+    SharingResult result;
+
+    sharing_share(guests, 2, 110, PLAN_STAGE_PEAK, scratch, &result);
+    assert_int_equal(guests[0].target_kib, 70);
+    assert_int_equal(guests[0].stage, PLAN_STAGE_GROWTH);
+    assert_int_equal(guests[1].target_kib, 40);
+    sharing_share(guests, 2, 130, PLAN_STAGE_PEAK, scratch, &result);
+    assert_int_equal(guests[0].target_kib, 80);
+    assert_int_equal(guests[1].target_kib, 50);
+    assert_int_equal(guests[1].stage, PLAN_STAGE_PEAK);
+    assert_int_equal(result.short_stage, PLAN_STAGE_PEAK);
 }
 
 static void
@@ -363,17 +401,17 @@ surplus_is_given_away_only_when_asked(void **state)
 {
     for (unsigned give = 0; give < 2; give++) {
         SharingGuest guests[2] = {
-            {.demand_kib = 10, .want_kib = 20, .maximum_kib = 100, .weight = 1},
-            {.demand_kib = 10, .want_kib = 20, .maximum_kib = 30, .weight = 3},
+            {.level_kib = {0, 0, 10, 20, 0, 0, 100}, .weight = 1},
+            {.level_kib = {0, 0, 10, 20, 0, 0, 30}, .weight = 3},
         };
         SharingScratch scratch[2];
         SharingResult result;
 
-        sharing_share(guests, 2, 80, give != 0, scratch, &result);
+        sharing_share(guests, 2, 80, give != 0 ? PLAN_STAGE_SURPLUS : PLAN_STAGE_PEAK, scratch, &result);
         assert_int_equal(guests[0].target_kib, give != 0 ? 50 : 20);
         assert_int_equal(guests[1].target_kib, give != 0 ? 30 : 20);
         assert_int_equal(result.left_kib, give != 0 ? 0 : 40);
-        assert_int_equal(result.short_stage, PLAN_STAGE_NONE);
+        assert_int_equal(result.short_stage, give != 0 ? PLAN_STAGE_SURPLUS : PLAN_STAGE_NONE);
         assert_int_equal(guests[0].stage, give != 0 ? PLAN_STAGE_SURPLUS : PLAN_STAGE_WANT);
     }
 }
@@ -382,15 +420,14 @@ static void
 minimums_that_do_not_fit_are_told(void **state)
 {
     SharingGuest guests[2] = {
-        {.minimum_kib = 60, .demand_kib = 100, .want_kib = 100, .maximum_kib = 100, .weight = 1},
-        {.minimum_kib = 50, .demand_kib = 100, .want_kib = 100, .maximum_kib = 100, .weight = 1},
+        {.level_kib = {0, 60, 100, 100, 0, 0, 100}, .weight = 1},
+        {.level_kib = {0, 50, 100, 100, 0, 0, 100}, .weight = 1},
     };
     SharingScratch scratch[2];
     SharingResult result;
 
-    sharing_share(guests, 2, 100, true, scratch, &result);
+    sharing_share(guests, 2, 100, PLAN_STAGE_SURPLUS, scratch, &result);
     assert_false(result.minimums_fit);
-    assert_int_equal(result.minimums_kib, 110);
     assert_int_equal(guests[0].target_kib, 60);
     assert_int_equal(guests[1].target_kib, 50);
 }
@@ -400,7 +437,7 @@ nobody_to_share_with_is_no_problem(void **state)
 {
     SharingResult result;
 
-    sharing_share(NULL, 0, 100, true, NULL, &result);
+    sharing_share(NULL, 0, 100, PLAN_STAGE_SURPLUS, NULL, &result);
     assert_true(result.minimums_fit);
     assert_int_equal(result.left_kib, 100);
 }
@@ -412,6 +449,7 @@ main(void)
         cmocka_unit_test(shortage_is_shared_by_weight),
         cmocka_unit_test(who_needs_little_leaves_the_rest_to_the_others),
         cmocka_unit_test(buffers_wait_for_every_demand),
+        cmocka_unit_test(growth_waits_for_every_buffer_and_peaks_for_growth),
         cmocka_unit_test(surplus_is_given_away_only_when_asked),
         cmocka_unit_test(minimums_that_do_not_fit_are_told),
         cmocka_unit_test(nobody_to_share_with_is_no_problem),

@@ -78,12 +78,21 @@ make_settings(const World *world)
 }
 
 static void
+between_due(World *world, Seat *seat, uint64_t number, void *data)
+{
+    if (number == world->tick_number && world->engine != NULL)
+        engine_tick_between(world->engine);
+}
+
+static void
 tick_due(World *world, Seat *seat, uint64_t number, void *data)
 {
     if (number != world->tick_number || world->engine == NULL)
         return;
     engine_tick(world->engine);
     world_after(world, world->options.interval_usec, tick_due, NULL, number, NULL);
+    world_after(world, world->options.interval_usec / 3, between_due, NULL, number, NULL);
+    world_after(world, world->options.interval_usec * 2 / 3, between_due, NULL, number, NULL);
 }
 
 static void

@@ -57,6 +57,8 @@ fair_share(const Seat *seat)
         return MAX(truth_touchable(seat), startup_of(seat));
     if (seat->kernel.driver != DRIVER_GOOD)
         return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
+    if (seat->kernel.frail) /* one that dies of being squeezed is let be, with what it has */
+        return MAX(truth_touchable(seat), startup_of(seat) + machine_device(machine));
     if (seat->fair_kib != 0 && held) /* it takes what nobody gave it, and its limit holds it */
         return MAX(seat->fair_kib, MAX(needs(seat), startup_of(seat))) + machine->dimm_kib;
     if (is_good(seat) && !machine->paused && !machine->hung && !machine->leaving && seat->fair_kib == 0)

@@ -21,26 +21,6 @@
 #define DOWN_PARTS 3
 #define FAILURES_MAX UINT64_C(10)
 
-/*
- * Worlds of the first million steps in which a promise is not kept yet, and which. They are run and told like all others; they do
- * not fail the test, and whoever mends one takes it off: one that keeps its promises fails the test.
- */
-static const struct {
-    uint64_t seed;
-    const char *what;
-} open_worlds[] = {
-    {79, "reverted to a snapshot of a time when nobody managed it, it is told what its definition of now asks for"},
-};
-
-static const char *
-open_at(uint64_t seed)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(open_worlds); i++)
-        if (open_worlds[i].seed == seed)
-            return open_worlds[i].what;
-    return NULL;
-}
-
 static void
 settle(World *world)
 {
@@ -121,14 +101,8 @@ main(int argc, char **argv)
         rules_break(UINT64_C(1) << number_from(fault, 0));
     for (; worlds < count && sums.steps < steps && failures < failures_most; worlds++) {
         World *world = chance_world(seed + worlds);
-        const char *open = argc > 1 || fault != NULL ? NULL : open_at(seed + worlds);
-        bool good = run(world);
 
-        if (open != NULL) {
-            printf("seed %" PRIu64 " is open (%s): %s\n", seed + worlds, open,
-                   good ? "it keeps its promises, take it off the list" : world->broken);
-            failures += good;
-        } else if (!good) {
+        if (!run(world)) {
             failures++;
             printf("seed %" PRIu64 ": %s\n  again: %s %" PRIu64 "\n", seed + worlds, world->broken, argv[0],
                    seed + worlds);
