@@ -24,3 +24,6 @@ bool guest_table_match(GuestTable *table, const GuestRecord *const *records, siz
 
 /* The entry of record i of the last match. Valid until its guest is gone. */
 void *guest_table_get(const GuestTable *table, size_t i);
+
+/* The entry of this record, NULL where it was not there at the last match. */
+void *guest_table_find(const GuestTable *table, const GuestRecord *record);

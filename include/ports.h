@@ -131,11 +131,8 @@ typedef enum HookMoment {
     HOOK_STOPPED,  /* it is gone, or its start has failed: HOOK_STARTED is void */
 } HookMoment;
 
-/* Who is asked for a report. */
-typedef enum CollectFrom {
-    COLLECT_ALL,
-    COLLECT_MOVING, /* those for which guest_record_moves holds */
-} CollectFrom;
+/* Is this guest asked for a report? */
+typedef bool (*GuestChosen)(void *user_data, const GuestRecord *record);
 
 /* Its balloon is on its way, or may be: pages that it can't free, below this part of its memory, keep nobody asking. */
 static inline bool
@@ -150,12 +147,12 @@ guest_record_moves(const GuestRecord *record)
 typedef struct GuestWorld {
     void *self;
     /*
-     * Asks every guest of from that runs, or is paused, and has no question outstanding for a report. Calls done exactly once,
+     * Asks every guest that is chosen (NULL: every one), runs or is paused, and has no question outstanding, for a report. Calls done exactly once,
      * as soon as all have answered, at the latest deadline_usec from now; late answers show in a later
      * tick. done may be called before collect returns (the simulator does). A collection that is begun
      * ends the one before.
      */
-    void (*collect)(void *self, CollectFrom from, uint64_t deadline_usec, void (*done)(void *user_data),
+    void (*collect)(void *self, GuestChosen chosen, uint64_t deadline_usec, void (*done)(void *user_data),
                     void *user_data);
     /* All guests, sorted by uuid. Owned by the world, valid until the main loop runs again. */
     const GuestRecord *const *(*records)(void *self, size_t *count);

@@ -25,9 +25,6 @@
 
 /* Things that happened are looked at once they have been quiet, or half done, for so long. */
 #define URGENT_DELAY_MSEC 50
-/* Memory that somebody waits for is looked after so many times an interval. QEMU tells of a balloon's way once a second at
-   most (qapi/qapi-events, BALLOON_CHANGE), and its size at any time. */
-#define TICK_PARTS 4
 /* An orderly stop does not wait longer than this for libvirt and for limits that are put back. */
 #define STOP_DEADLINE_USEC (2 * USEC_PER_SEC)
 
@@ -54,8 +51,6 @@ typedef struct Daemon {
     Engine *engine;
     guint tick_source;
     guint urgent_source;
-    guint between_source;
-    unsigned between; /* ticks between this one and the next, so far */
     bool stopping;
     unsigned stops; /* parts that have not stopped yet */
     int status;
@@ -68,40 +63,22 @@ monotonic_usec(void *self)
 }
 
 static gboolean
-between_due(gpointer data)
+part_due(gpointer data)
 {
     Daemon *daemon = data;
 
-    if (engine_tick_between(daemon->engine) && ++daemon->between + 1 < TICK_PARTS)
-        return G_SOURCE_CONTINUE;
-    daemon->between_source = 0;
-    return G_SOURCE_REMOVE;
-}
-
-static guint
-interval_msec(const Daemon *daemon)
-{
-    return (guint)(engine_settings(daemon->engine)->interval_usec / USEC_PER_MSEC);
-}
-
-static gboolean
-tick_due(gpointer data)
-{
-    Daemon *daemon = data;
-
-    engine_tick(daemon->engine);
-    daemon->between = 0;
-    g_clear_handle_id(&daemon->between_source, g_source_remove);
-    daemon->between_source = g_timeout_add(MAX(interval_msec(daemon) / TICK_PARTS, 1), between_due, daemon);
+    engine_tick_part(daemon->engine);
     return G_SOURCE_CONTINUE;
 }
 
 static void
 schedule_ticks(Daemon *daemon)
 {
+    uint64_t part_usec = engine_settings(daemon->engine)->interval_usec / ENGINE_PARTS;
+
     if (daemon->tick_source != 0)
         g_source_remove(daemon->tick_source);
-    daemon->tick_source = g_timeout_add(interval_msec(daemon), tick_due, daemon);
+    daemon->tick_source = g_timeout_add((guint)(part_usec / USEC_PER_MSEC), part_due, daemon);
 }
 
 static gboolean
@@ -190,7 +167,6 @@ stop(Daemon *daemon, int status)
     daemon->stopping = true;
     daemon->status = status;
     g_clear_handle_id(&daemon->tick_source, g_source_remove);
-    g_clear_handle_id(&daemon->between_source, g_source_remove);
     g_clear_handle_id(&daemon->urgent_source, g_source_remove);
     report_stopping(daemon->report);
     daemon->stops = daemon->limits != NULL ? 3 : 1;

@@ -31,8 +31,13 @@ struct Engine {
     Outcome outcome;
 
     uint64_t ticks;
-    bool ticking;
-    bool again;
+    unsigned part;      /* of the interval, counted on for ever */
+    bool ticking;       /* answers are waited for */
+    bool whole;         /* ... for a tick, whatever they are */
+    bool moving;        /* ... also of those whose balloons move */
+    bool again;         /* a tick was asked for meanwhile */
+    bool lacking;       /* at the last tick somebody lacked something */
+    uint64_t part_usec; /* when the answers that are waited for were asked for */
 };
 
 Engine *
@@ -75,6 +80,15 @@ report_period_sec(const Settings *settings)
     return (uint32_t)MAX(1, (settings->interval_usec + USEC_PER_SEC - 1) / USEC_PER_SEC);
 }
 
+static bool
+somebody_lacks(const Plan *plan)
+{
+    for (size_t i = 0; i < plan->guest_count; i++)
+        if (plan->guests[i].starved || plan->guests[i].status != GUEST_STATUS_OK)
+            return true;
+    return false;
+}
+
 /* The whole of a tick, from the answers to the report: data flows downwards. */
 static void
 flow(Engine *engine)
@@ -109,14 +123,46 @@ flow(Engine *engine)
                                            .dry_run = engine->dry,
                                        });
     start_book_settle(engine->starts, &engine->plan, now_usec);
+    engine->lacking = somebody_lacks(&engine->plan);
+}
+
+/* A report that somebody is helped by sooner: the guest lacks something, or another does and this one may have it. */
+static bool
+is_news(const Engine *engine, const GuestPlan *plan, const GuestRecord *record)
+{
+    const GuestReport *report = &record->report;
+    uint64_t need_kib;
+
+    if (!observer_has_news(engine->observer, record) || (report->fields & REPORT_USABLE) == 0)
+        return false;
+    need_kib = saturating_sub(report->actual_kib, report->usable_kib);
+    return engine->lacking || need_kib > plan->demand_kib + (plan->want_kib - plan->demand_kib) / 2;
+}
+
+static bool
+has_news(const Engine *engine, const GuestRecord *const *records, size_t count)
+{
+    /* who came or went since is told of by the world */
+    if (count != engine->plan.guest_count)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (is_news(engine, &engine->plan.guests[i], records[i]))
+            return true;
+    return false;
 }
 
 static void
 collected(void *user_data)
 {
     Engine *engine = user_data;
+    const GuestWorld *guests = &engine->ports.guests;
+    size_t count = 0;
+    const GuestRecord *const *records = guests->records(guests->self, &count);
 
-    flow(engine);
+    observer_note_answers(engine->observer, records, count, report_period_sec(engine->settings) * USEC_PER_SEC,
+                          engine->settings->interval_usec / ENGINE_PARTS);
+    if (engine->whole || engine->moving || has_news(engine, records, count))
+        flow(engine);
     engine->ticking = false;
     if (engine->again) {
         engine->again = false;
@@ -124,13 +170,26 @@ collected(void *user_data)
     }
 }
 
-static void
-begin_tick(Engine *engine, CollectFrom from)
+static bool
+is_chosen(void *user_data, const GuestRecord *record)
 {
+    const Engine *engine = user_data;
+
+    return observer_is_due(engine->observer, record, engine->part_usec) ||
+           (engine->moving && guest_record_moves(record));
+}
+
+static void
+begin_tick(Engine *engine, bool whole, bool moving, GuestChosen chosen)
+{
+    const Clock *clock = &engine->ports.clock;
     uint64_t deadline_usec = MIN(COLLECT_DEADLINE_USEC, engine->settings->interval_usec / 2);
 
     engine->ticking = true;
-    engine->ports.guests.collect(engine->ports.guests.self, from, deadline_usec, collected, engine);
+    engine->whole = whole;
+    engine->moving = moving;
+    engine->part_usec = clock->now_usec(clock->self);
+    engine->ports.guests.collect(engine->ports.guests.self, chosen, deadline_usec, collected, engine);
 }
 
 void
@@ -139,7 +198,7 @@ engine_tick(Engine *engine)
     if (engine->ticking)
         engine->again = true;
     else
-        begin_tick(engine, COLLECT_ALL);
+        begin_tick(engine, true, true, NULL);
 }
 
 static bool
@@ -154,14 +213,15 @@ somebody_waits(const Plan *plan)
     return false;
 }
 
-bool
-engine_tick_between(Engine *engine)
+void
+engine_tick_part(Engine *engine)
 {
-    if (engine->dry || !somebody_waits(&engine->plan))
-        return false;
-    if (!engine->ticking)
-        begin_tick(engine, COLLECT_MOVING);
-    return true;
+    bool whole = engine->part++ % ENGINE_PARTS == 0;
+
+    if (!engine->ticking && (whole || !engine->dry))
+        begin_tick(engine, whole, whole || somebody_waits(&engine->plan), is_chosen);
+    else if (whole)
+        engine->again = true;
 }
 
 void

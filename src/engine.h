@@ -17,16 +17,21 @@ void engine_free(Engine *engine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Engine, engine_free)
 
 /*
- * Starts a tick. It ends, with a call of the report sink, when the guests have answered or the collect
+ * Starts a tick: every guest is asked. It ends, with a call of the report sink, when the guests have answered or the collect
  * deadline has passed. A tick asked for while one is under way is done right after it.
  */
 void engine_tick(Engine *engine);
 
+/* An interval has so many parts. QEMU tells of a balloon's way once a second at most (qapi/qapi-events, BALLOON_CHANGE), of a
+   report never; its size and the last report can be asked for at any time. */
+#define ENGINE_PARTS 4
+
 /*
- * Between two ticks: where somebody waits for memory that is coming free, those whose balloons move are asked, and what has
- * come is given at once. While a tick is under way nothing is done. Returns false where nobody waits.
+ * To be called once in each part of an interval. Those guests are asked whose reports are due, and where somebody waits for
+ * memory that is coming free those whose balloons move. The first part is always a tick, the others if what was answered
+ * helps somebody. While a tick is under way nothing is done.
  */
-bool engine_tick_between(Engine *engine);
+void engine_tick_part(Engine *engine);
 
 /* A tick with what is known: no guest is asked anything. For who waits. */
 void engine_tick_now(Engine *engine);

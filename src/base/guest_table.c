@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest_table.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct Row {
@@ -86,4 +87,19 @@ guest_table_get(const GuestTable *table, size_t i)
 {
     g_assert(i < table->count);
     return table->rows[i].entry;
+}
+
+static int
+compare_row(const void *key, const void *row)
+{
+    return strcmp(((const GuestRecord *)key)->uuid, ((const Row *)row)->uuid);
+}
+
+void *
+guest_table_find(const GuestTable *table, const GuestRecord *record)
+{
+    const Row *row =
+        table->count == 0 ? NULL : bsearch(record, table->rows, table->count, sizeof *table->rows, compare_row);
+
+    return row != NULL && row->serial == record->serial ? row->entry : NULL;
 }

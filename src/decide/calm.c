@@ -10,7 +10,7 @@
 /* Less than this is nobody's lack: it is the share's last percent, and less than a guest's own noise. */
 #define TINY_PART 128
 /* Whoever gives to others gives at least this part of what it has, as far as it has that to give. */
-#define CRUMB_PART 64
+#define CRUMB_PART 32
 /* A large buffer is refilled, and a surplus collected, from this part of what the guest has on. */
 #define SMALL_PART 16
 /* Work that comes again after a coffee finds its memory; what is idle for longer is free for starts. */

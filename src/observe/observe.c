@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "observe.h"
 
+#include "beat.h"
 #include "guest_table.h"
 #include "guest_track.h"
 #include "units.h"
@@ -11,6 +12,7 @@
 
 struct Observer {
     GuestTable *tracks;  /* of GuestTrack */
+    GuestTable *beats;   /* of Beat */
     HostFigures figures; /* the last that could be read */
     bool pressure;
 };
@@ -21,6 +23,7 @@ observer_new(void)
     Observer *observer = g_new0(Observer, 1);
 
     observer->tracks = guest_table_new(sizeof(GuestTrack), NULL);
+    observer->beats = guest_table_new(sizeof(Beat), NULL);
     return observer;
 }
 
@@ -29,6 +32,7 @@ observer_free(Observer *observer)
 {
     if (observer == NULL)
         return;
+    guest_table_free(observer->beats);
     guest_table_free(observer->tracks);
     g_free(observer);
 }
@@ -37,6 +41,31 @@ void
 observer_note_pressure(Observer *observer)
 {
     observer->pressure = true;
+}
+
+void
+observer_note_answers(Observer *observer, const GuestRecord *const *records, size_t count, uint64_t period_usec,
+                      uint64_t part_usec)
+{
+    guest_table_match(observer->beats, records, count);
+    for (size_t i = 0; i < count; i++)
+        beat_note(guest_table_get(observer->beats, i), records[i], period_usec, part_usec);
+}
+
+bool
+observer_is_due(const Observer *observer, const GuestRecord *record, uint64_t now_usec)
+{
+    const Beat *beat = guest_table_find(observer->beats, record);
+
+    return beat == NULL || beat_is_due(beat, record, now_usec);
+}
+
+bool
+observer_has_news(const Observer *observer, const GuestRecord *record)
+{
+    const Beat *beat = guest_table_find(observer->beats, record);
+
+    return beat != NULL && beat->fresh;
 }
 
 /* How often the guest reports: the actuator asks those whose reports are needed, the others do what their XML says. */
@@ -117,7 +146,9 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
     snapshot->now_usec = now_usec;
     observe_host(observer, &ports->host, link, &snapshot->host);
     observe_files(&ports->paging, snapshot);
+    guest_table_match(observer->beats, records, count);
     for (size_t i = 0; i < count; i++) {
+        ((Beat *)guest_table_get(observer->beats, i))->fresh = false;
         guest_track_look(guest_table_get(observer->tracks, i), records[i], settings[i],
                          period_usec(settings[i], interval_usec), now_usec, &snapshot->guests[i]);
         if (records[i]->life == GUEST_LIFE_OFF)

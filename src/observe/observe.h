@@ -25,6 +25,19 @@ void observer_observe(Observer *observer, const GuestRecord *const *records, con
                       size_t count, WorldLink link, const Ports *ports, uint64_t interval_usec, uint64_t now_usec,
                       Snapshot *snapshot);
 
+/*
+ * Takes in what has been answered, in any moment between two looks at it all. period_usec is how often guests report,
+ * part_usec how far the moments are apart at which they are asked.
+ */
+void observer_note_answers(Observer *observer, const GuestRecord *const *records, size_t count, uint64_t period_usec,
+                           uint64_t part_usec);
+
+/* Is a report of it there that was not fetched yet, as far as can be known? */
+bool observer_is_due(const Observer *observer, const GuestRecord *record, uint64_t now_usec);
+
+/* Has it reported since the last observer_observe? */
+bool observer_has_news(const Observer *observer, const GuestRecord *record);
+
 /* The kernel reported memory pressure: the next snapshot says so. */
 void observer_note_pressure(Observer *observer);
 

@@ -328,7 +328,7 @@ sim_world_set_link(SimWorld *world, WorldLink link)
 /* ---- GuestWorld ---- */
 
 static void
-world_collect(void *self, CollectFrom from, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
+world_collect(void *self, GuestChosen chosen, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
 {
     SimWorld *world = self;
 

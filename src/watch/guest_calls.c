@@ -84,6 +84,8 @@ ask(Guest *guest, void *data)
 {
     Watch *watch = data;
 
+    if (watch->round.chosen != NULL && !watch->round.chosen(watch->round.user_data, &guest->record))
+        return;
     if (!guest->shown || !has_size_to_tell(guest) || !guest->record.answering ||
         hook_notes_waits(watch->hooks, guest->record.uuid))
         return;
@@ -97,15 +99,8 @@ ask(Guest *guest, void *data)
     pump(watch, guest);
 }
 
-static void
-ask_moving(Guest *guest, void *data)
-{
-    if (guest_record_moves(&guest->record))
-        ask(guest, data);
-}
-
 void
-guest_calls_collect(Watch *watch, CollectFrom from, uint64_t deadline_usec, void (*done)(void *user_data),
+guest_calls_collect(Watch *watch, GuestChosen chosen, uint64_t deadline_usec, void (*done)(void *user_data),
                     void *user_data)
 {
     if (watch->round.open) {
@@ -116,9 +111,9 @@ guest_calls_collect(Watch *watch, CollectFrom from, uint64_t deadline_usec, void
         done(user_data);
         return;
     }
-    watch->round = (Round){.done = done, .user_data = user_data};
+    watch->round = (Round){.chosen = chosen, .done = done, .user_data = user_data};
     watch->rounds++;
-    registry_foreach(watch->registry, from == COLLECT_MOVING ? ask_moving : ask, watch);
+    registry_foreach(watch->registry, ask, watch);
     if (watch->round.asked == 0) {
         done(user_data);
         return;

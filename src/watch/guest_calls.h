@@ -11,7 +11,7 @@
 #include "watch_private.h"
 
 /* GuestWorld's, with their contracts. */
-void guest_calls_collect(Watch *watch, CollectFrom from, uint64_t deadline_usec, void (*done)(void *user_data),
+void guest_calls_collect(Watch *watch, GuestChosen chosen, uint64_t deadline_usec, void (*done)(void *user_data),
                          void *user_data);
 void guest_calls_set_target(Watch *watch, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
 

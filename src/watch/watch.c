@@ -231,9 +231,9 @@ watch_free(Watch *watch)
 /* ---- the table ---- */
 
 static void
-world_collect(void *self, CollectFrom from, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
+world_collect(void *self, GuestChosen chosen, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
 {
-    guest_calls_collect(self, from, deadline_usec, done, user_data);
+    guest_calls_collect(self, chosen, deadline_usec, done, user_data);
 }
 
 static const GuestRecord *const *

@@ -33,8 +33,9 @@ typedef struct Round {
     bool open;
     unsigned asked;
     guint timer; /* source */
+    GuestChosen chosen;
     void (*done)(void *user_data);
-    void *user_data;
+    void *user_data; /* of both */
 } Round;
 
 typedef struct Stop {

@@ -80,7 +80,7 @@ run_policy(const Load *load, const Policy *policy, const WorldTerms *terms, Figu
 static void
 run_seed(const Options *options, const Family *family, uint64_t seed, Run *run)
 {
-    WorldTerms quiet = {.ticks_at_reports = options->terms.ticks_at_reports};
+    WorldTerms quiet = {.trace = false};
     Load load = {.guests = NULL};
     Figures limit = {0};
 
@@ -302,14 +302,12 @@ main(int argc, char **argv)
     gboolean json = FALSE;
     gboolean causes = FALSE;
     gboolean propose = FALSE;
-    gboolean report_ticks = FALSE;
     gboolean list = FALSE;
     const GOptionEntry entries[] = {
         {"seeds", 0, 0, G_OPTION_ARG_INT, &options.seeds, "How many runs of each family", "N"},
         {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "The first one's seed; from the clock unless given", "S"},
         {"family", 0, 0, G_OPTION_ARG_STRING, &options.family, "Families whose names begin so", "NAME"},
         {"policy", 0, 0, G_OPTION_ARG_STRING, &options.policy, "This policy alone", "NAME"},
-        {"ticks-at-reports", 0, 0, G_OPTION_ARG_NONE, &report_ticks, "A tick at each report too", NULL},
         {"causes", 0, 0, G_OPTION_ARG_NONE, &causes, "What guests waited for, GiB*s a run", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "All runs as one JSON document", NULL},
         {"check", 0, 0, G_OPTION_ARG_NONE, &check_asked, "Compare with the bounds", NULL},
@@ -338,8 +336,7 @@ main(int argc, char **argv)
     options.json = json;
     options.causes = causes;
     options.propose = propose;
-    options.terms = (WorldTerms){
-        .ticks_at_reports = report_ticks, .trace = trace >= -1, .trace_guest = trace < 0 ? SIZE_MAX : (size_t)trace};
+    options.terms = (WorldTerms){.trace = trace >= -1, .trace_guest = trace < 0 ? SIZE_MAX : (size_t)trace};
     if (list) {
         list_all();
     } else if (options.seeds < 1 || !choose_policies(&options) || !family_exists(&options)) {

@@ -38,7 +38,8 @@ typedef struct HostView {
 typedef struct Policy {
     const char *name;
     const char *what;
-    bool is_limit; /* sees the truth, and is asked at each step instead of once a second */
+    bool is_limit;  /* sees the truth, and is asked at each step */
+    unsigned parts; /* others are asked once a second, and in those parts of it (0: none) in which a report has come */
     /* It promises that the sum of the larger of size and target never exceeds what there is. The world holds it to that. */
     bool keeps_book;
     unsigned variants; /* it is tried in so many ways, and the best counts; 0 is the plain one */

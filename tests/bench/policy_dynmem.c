@@ -3,6 +3,7 @@
 /* dynmem's decision as one of the bench's policies: what is seen as a snapshot, and the plan's targets. */
 
 #include "decide/decide.h"
+#include "engine.h"
 #include "policy.h"
 
 #include <stdio.h>
@@ -133,6 +134,7 @@ rule(void *data, size_t guest)
 
 const Policy policy_dynmem = {.name = "dynmem",
                               .what = "what the daemon decides",
+                              .parts = ENGINE_PARTS,
                               .keeps_book = true,
                               .variants = 1,
                               .begin = begin,

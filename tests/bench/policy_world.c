@@ -55,6 +55,7 @@ struct World {
     size_t count;
     size_t step;
     uint64_t total_kib;
+    bool reported; /* somebody has, since the policy was asked last */
     const WorldTerms *terms;
     Figures *figures;
 };
@@ -316,6 +317,7 @@ ask_policy(World *world)
         view.available_kib -= world->views[i].resident_kib;
         guest->seen_step = guest->report_step;
     }
+    world->reported = false;
     world->policy->decide(world->self, &view, world->targets);
     for (size_t i = 0; i < world->count; i++) {
         take_target(world, i);
@@ -327,11 +329,19 @@ ask_policy(World *world)
         trace(world);
 }
 
+static bool
+is_asked_now(const World *world)
+{
+    const Policy *policy = world->policy;
+
+    if (policy->is_limit || world->step % STEPS_PER_SEC == 0)
+        return true;
+    return policy->parts != 0 && world->step % (STEPS_PER_SEC / policy->parts) == 0 && world->reported;
+}
+
 static void
 world_step(World *world)
 {
-    bool reported = false;
-
     for (size_t i = 0; i < world->count; i++) {
         Guest *guest = &world->guests[i];
 
@@ -343,9 +353,9 @@ world_step(World *world)
         guest->reported_out_kib = guest->swap_out_kib;
         guest->reported_faults = guest->major_faults;
         guest->report_step = world->step;
-        reported = true;
+        world->reported = true;
     }
-    if (world->policy->is_limit || world->step % STEPS_PER_SEC == 0 || (world->terms->ticks_at_reports && reported))
+    if (is_asked_now(world))
         ask_policy(world);
     for (size_t i = 0; i < world->count; i++)
         measure_lack(world, i);

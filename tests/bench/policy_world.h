@@ -41,9 +41,8 @@ typedef struct Figures {
 
 /* What the world can be asked for besides. */
 typedef struct WorldTerms {
-    bool ticks_at_reports; /* a tick at each step with a report, besides those of each second */
-    bool trace;            /* a line a second and guest to standard output */
-    size_t trace_guest;    /* of this one alone; SIZE_MAX: all */
+    bool trace;         /* a line a second and guest to standard output */
+    size_t trace_guest; /* of this one alone; SIZE_MAX: all */
 } WorldTerms;
 
 void world_run(const Load *load, const Policy *policy, unsigned variant, const WorldTerms *terms, Figures *figures);

@@ -217,7 +217,7 @@ reports_arrive(void **state)
     assert_int_equal(virDomainCreate(a), 0);
     start(fixture);
     assert_int_equal(find(fixture, UUID_A)->report.serial, 0);
-    fixture->world.collect(fixture->world.self, COLLECT_ALL, USEC_PER_SEC, on_collected, fixture);
+    fixture->world.collect(fixture->world.self, NULL, USEC_PER_SEC, on_collected, fixture);
     wait_until(fixture, is_collected, NULL);
     assert_int_equal(fixture->collected, 1);
     record = find(fixture, UUID_A);
@@ -241,7 +241,7 @@ a_guest_that_is_paused_is_asked_too(void **state)
     assert_int_equal(virDomainSetMemoryFlags(a, 300 * KIB_PER_MIB, VIR_DOMAIN_AFFECT_LIVE), 0);
     assert_int_equal(virDomainSuspend(a), 0);
     wait_until(fixture, is_paused, UUID_A);
-    fixture->world.collect(fixture->world.self, COLLECT_ALL, USEC_PER_SEC, on_collected, fixture);
+    fixture->world.collect(fixture->world.self, NULL, USEC_PER_SEC, on_collected, fixture);
     wait_until(fixture, is_collected, NULL);
     assert_int_equal(find(fixture, UUID_A)->report.actual_kib, 300 * KIB_PER_MIB);
 }
@@ -332,7 +332,7 @@ stop_ends_collections_and_refuses_calls(void **state)
     assert_int_equal(virDomainCreate(a), 0);
     start(fixture);
     fixture->world.set_period(fixture->world.self, UUID_A, 2);
-    fixture->world.collect(fixture->world.self, COLLECT_ALL, USEC_PER_SEC, on_collected, fixture);
+    fixture->world.collect(fixture->world.self, NULL, USEC_PER_SEC, on_collected, fixture);
     watch_stop(fixture->watch, USEC_PER_SEC, on_stopped, fixture);
     assert_false(fixture->stopped);
     fixture->world.set_target(fixture->world.self, UUID_A, 300 * KIB_PER_MIB, on_target, fixture);
@@ -354,7 +354,7 @@ unreachable_libvirt_is_said_and_survived(void **state)
     assert_non_null(strstr(watch_link_text(watch), "next try in"));
     (void)world.records(world.self, &count);
     assert_int_equal(count, 0);
-    world.collect(world.self, COLLECT_ALL, USEC_PER_SEC, on_collected, fixture);
+    world.collect(world.self, NULL, USEC_PER_SEC, on_collected, fixture);
     assert_int_equal(fixture->collected, 1);
 }
 

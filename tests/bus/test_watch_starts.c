@@ -303,7 +303,7 @@ starting_guest_is_neither_read_nor_asked(void **state)
     assert_int_equal(find(fixture, UUID_A)->life, GUEST_LIFE_RUNNING);
     assert_null(find(fixture, UUID_A)->live_xml);
     serial = find(fixture, UUID_B)->report.serial;
-    fixture->world.collect(fixture->world.self, COLLECT_ALL, 5 * USEC_PER_SEC, on_collected, fixture);
+    fixture->world.collect(fixture->world.self, NULL, 5 * USEC_PER_SEC, on_collected, fixture);
     wait_until(fixture, is_collected, NULL);
     assert_int_equal(find(fixture, UUID_A)->report.serial, 0);
     assert_int_equal(find(fixture, UUID_B)->report.serial, serial + 1);
@@ -325,13 +325,13 @@ hook_takes_back_what_has_not_begun(void **state)
 
     assert_int_equal(virDomainCreate(a), 0);
     start(fixture);
-    fixture->world.collect(fixture->world.self, COLLECT_ALL, 20 * USEC_PER_SEC, on_collected, fixture);
+    fixture->world.collect(fixture->world.self, NULL, 20 * USEC_PER_SEC, on_collected, fixture);
     note(fixture, UUID_A, HOOK_WAITS);
     wait_until(fixture, is_collected, NULL);
     assert_int_equal(find(fixture, UUID_A)->report.serial, 0);
     note(fixture, UUID_A, HOOK_ANSWERED);
     fixture->collected = 0;
-    fixture->world.collect(fixture->world.self, COLLECT_ALL, 5 * USEC_PER_SEC, on_collected, fixture);
+    fixture->world.collect(fixture->world.self, NULL, 5 * USEC_PER_SEC, on_collected, fixture);
     wait_until(fixture, is_collected, NULL);
     assert_int_equal(find(fixture, UUID_A)->report.serial, 1);
 }

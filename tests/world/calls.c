@@ -132,7 +132,7 @@ round_due(World *world, Seat *seat, uint64_t number, void *data)
 }
 
 void
-calls_collect(void *self, CollectFrom from, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
+calls_collect(void *self, GuestChosen chosen, uint64_t deadline_usec, void (*done)(void *user_data), void *user_data)
 {
     World *world = self;
 
@@ -154,7 +154,7 @@ calls_collect(void *self, CollectFrom from, uint64_t deadline_usec, void (*done)
             continue;
         if (known->call != NULL && known->call->kind == CALL_REPORT)
             continue;
-        if (from == COLLECT_MOVING && !guest_record_moves(&known->record))
+        if (chosen != NULL && !chosen(user_data, &known->record))
             continue;
         known->asked = known->report_wanted = true;
         world->round_asked++;

@@ -78,21 +78,12 @@ make_settings(const World *world)
 }
 
 static void
-between_due(World *world, Seat *seat, uint64_t number, void *data)
-{
-    if (number == world->tick_number && world->engine != NULL)
-        engine_tick_between(world->engine);
-}
-
-static void
-tick_due(World *world, Seat *seat, uint64_t number, void *data)
+part_due(World *world, Seat *seat, uint64_t number, void *data)
 {
     if (number != world->tick_number || world->engine == NULL)
         return;
-    engine_tick(world->engine);
-    world_after(world, world->options.interval_usec, tick_due, NULL, number, NULL);
-    world_after(world, world->options.interval_usec / 3, between_due, NULL, number, NULL);
-    world_after(world, world->options.interval_usec * 2 / 3, between_due, NULL, number, NULL);
+    engine_tick_part(world->engine);
+    world_after(world, world->options.interval_usec / ENGINE_PARTS, part_due, NULL, number, NULL);
 }
 
 static void
@@ -150,7 +141,7 @@ daemon_start(World *world)
     trace(world, NULL, "dynmemd %d is started", (int)world->daemon);
     world->engine = engine_new(&ports, make_settings(world), world->keep, false);
     world->tick_number = world_number(world);
-    world_after(world, world->options.interval_usec, tick_due, NULL, world->tick_number, NULL);
+    world_after(world, world->options.interval_usec, part_due, NULL, world->tick_number, NULL);
     world->link = WORLD_LINK_DOWN;
     for (unsigned i = 0; i < world->count; i++)
         if (is_in_motion(world->seats[i].machine))

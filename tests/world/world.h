@@ -271,7 +271,7 @@ Seat *world_seat(World *world, const char *uuid);
 
 /* ---- calls.c ---- */
 
-void calls_collect(void *self, CollectFrom from, uint64_t deadline_usec, void (*done)(void *user_data),
+void calls_collect(void *self, GuestChosen chosen, uint64_t deadline_usec, void (*done)(void *user_data),
                    void *user_data);
 void calls_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
 void calls_set_period(void *self, const char *uuid, uint32_t seconds);
