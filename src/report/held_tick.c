@@ -240,6 +240,16 @@ tick_report_issue(const TickReport *report, const char *uuid)
     return NULL;
 }
 
+unsigned
+tick_report_rejected(const TickReport *report)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; report->issues != NULL && i < report->issues->len; i++)
+        count += ((const GuestIssue *)g_ptr_array_index(report->issues, i))->rejected;
+    return count;
+}
+
 const GuestPlan *
 plan_find(const Plan *plan, const char *uuid)
 {

@@ -26,6 +26,9 @@ const TickReport *held_tick_report(const HeldTick *held);
 /* What is to be said of the settings of the guest with that uuid, or NULL. Owned by report. */
 const GuestIssue *tick_report_issue(const TickReport *report, const char *uuid);
 
+/* How many guests have settings that can't be used. */
+unsigned tick_report_rejected(const TickReport *report);
+
 /* The guest with that uuid in plan, whose guests are sorted by uuid, or NULL. */
 const GuestPlan *plan_find(const Plan *plan, const char *uuid);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "metrics.h"
 
+#include "held_tick.h"
 #include "paging_view.h"
 #include "units.h"
 
@@ -63,16 +64,6 @@ limit_of(const GuestPlan *guest)
 }
 
 static uint64_t
-count_rejected(const GPtrArray *issues)
-{
-    uint64_t count = 0;
-
-    for (unsigned i = 0; issues != NULL && i < issues->len; i++)
-        count += ((const GuestIssue *)g_ptr_array_index(issues, i))->rejected;
-    return count;
-}
-
-static uint64_t
 count_waiting(const Plan *plan)
 {
     uint64_t waiting = 0;
@@ -126,7 +117,7 @@ HOST_VALUE(host_reserved, bytes_from_kib(report->plan->reserved_kib))
 HOST_VALUE(host_paging_files, report->snapshot->file_count)
 HOST_VALUE(host_paging_available, *paging_view_bar(report) == '\0')
 HOST_VALUE(host_waiting, count_waiting(report->plan))
-HOST_VALUE(host_rejected, count_rejected(report->issues))
+HOST_VALUE(host_rejected, tick_report_rejected(report))
 /* clang-format on */
 
 static const GuestMetric guest_metrics[] = {

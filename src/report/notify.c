@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "notify.h"
 
+#include "held_tick.h"
 #include "units.h"
 
 #include <inttypes.h>
@@ -131,6 +132,7 @@ notify_status_text(const TickReport *report, const char *link_text)
     size_t warnings = 0;
     size_t away = 0;
     size_t restarts = count_restarts(plan);
+    unsigned rejected = tick_report_rejected(report);
     g_autofree char *paging = paging_progress(report);
     g_autofree char *starting = start_progress(report);
 
@@ -163,9 +165,8 @@ notify_status_text(const TickReport *report, const char *link_text)
         news = g_strdup("the host is under memory pressure");
     else if (report->snapshot->host.link == WORLD_LINK_READ_ONLY)
         news = g_strdup("read-only connection, nothing is changed");
-    else if (report->issues != NULL && report->issues->len > 0)
-        news = g_strdup_printf("settings of %u guest%s rejected", report->issues->len,
-                               report->issues->len == 1 ? "" : "s");
+    else if (rejected > 0)
+        news = g_strdup_printf("settings of %u guest%s rejected", rejected, rejected == 1 ? "" : "s");
 
     return g_strdup_printf("%s%zu guest%s managed, %s of %s committed%s%s", report->dry_run ? "Dry run: " : "", managed,
                            managed == 1 ? "" : "s", committed, budget, news != NULL ? "; " : "",

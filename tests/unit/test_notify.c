@@ -143,6 +143,23 @@ the_status_is_one_line_told_when_it_is_another(void **state)
 }
 
 static void
+the_status_counts_settings_that_are_rejected_and_no_advice(void **state)
+{
+    Fixture *fixture = *state;
+    FakeTick *tick = fixture->tick;
+    g_autofree char *advised = NULL;
+    g_autofree char *rejected = NULL;
+
+    fake_tick_add(tick, "db");
+    fake_tick_advise(tick, 0, "priority is 90 and counts as 60");
+    advised = notify_status_text(&tick->report, NULL);
+    assert_null(strstr(advised, ";"));
+    fake_tick_reject(tick, 1, "priority '200' is above 100");
+    rejected = notify_status_text(&tick->report, NULL);
+    assert_non_null(strstr(rejected, "; settings of 1 guest rejected"));
+}
+
+static void
 the_status_shows_how_far_starts_and_paging_files_are(void **state)
 {
     Fixture *fixture = *state;
@@ -191,6 +208,7 @@ main(void)
         TEST(the_watchdog_is_fed_by_ticks_only_and_not_more_often_than_needed),
         TEST(a_longer_interval_gets_a_longer_watchdog),
         TEST(the_status_is_one_line_told_when_it_is_another),
+        TEST(the_status_counts_settings_that_are_rejected_and_no_advice),
         TEST(the_status_shows_how_far_starts_and_paging_files_are),
         TEST(reload_and_stop_are_told),
     };
