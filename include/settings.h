@@ -15,6 +15,15 @@
 /* Settings.budget_kib: no Budget= was given, the host's memory is the only limit. */
 #define SETTINGS_BUDGET_NONE UINT64_MAX
 
+/* Settings.minimum_most: no MinimumMost= was given. */
+#define SETTINGS_MINIMUM_ANY UINT64_MAX
+
+/* A size, or a part of a guest's maximum. */
+typedef struct SizeOrPercent {
+    uint64_t kib;     /* counts where percent is 0 */
+    uint32_t percent; /* 1 to 100 */
+} SizeOrPercent;
+
 /* Settings.paging_directory: the folder of the guest's first disk file. */
 #define SETTINGS_PAGING_BESIDE_DISK "beside-disk"
 
@@ -26,6 +35,8 @@ typedef struct Settings {
     bool manage_all;              /* Manage=all: also guests without the metadata element */
     uint32_t buffer_percent;      /* Buffer=: default for guests that name none, 0 to 2000 */
     uint32_t priority;            /* Priority=: default for guests that name none, 0 to 100 */
+    uint32_t priority_most;       /* PriorityMost=: cap on each guest's priority and on the default, 0 to 100 */
+    SizeOrPercent minimum_most;   /* MinimumMost=: cap on each guest's minimum; kib may be SETTINGS_MINIMUM_ANY */
     uint32_t cache_share_percent; /* CacheShare=: page cache counted as demand, 0 to 100 */
     bool give_away;               /* GiveAway=: stage 3, memory nobody wants is handed out */
     uint64_t interval_usec;       /* Interval=: time between two ticks */
@@ -84,9 +95,9 @@ typedef enum MemorySource {
 } MemorySource;
 
 /*
- * One guest's settings, defaults applied: minimum <= startup <= maximum holds always. All three are whole pages, rounded up:
- * told another size, a balloon ends at the next larger one, and libvirt rounds <memory> up itself (src/qemu/qemu_domain.c,
- * qemuDomainAlignMemorySizes).
+ * One guest's settings, defaults applied and held to the caps: minimum <= startup <= maximum holds always. All three are
+ * whole pages, rounded up: told another size, a balloon ends at the next larger one, and libvirt rounds <memory> up itself
+ * (src/qemu/qemu_domain.c, qemuDomainAlignMemorySizes).
  */
 typedef struct GuestSettings {
     bool managed; /* has the metadata element, or Manage=all */
@@ -113,6 +124,9 @@ typedef struct GuestSettings {
     bool immediate;      /* QEMU touches all its memory before the guest runs (<allocation mode='immediate'/>) */
     uint32_t buffer_percent;
     uint32_t priority;
+    /* The two that have caps as they would be without: above minimum_kib and priority where a cap holds them down. */
+    uint64_t asked_minimum_kib;
+    uint32_t asked_priority;
     bool smart_paging;
     char *paging_directory; /* owned; NULL: the one of Settings */
     BalloonBar bar;

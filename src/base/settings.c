@@ -12,6 +12,8 @@ settings_new(void)
     settings->budget_kib = SETTINGS_BUDGET_NONE;
     settings->buffer_percent = 20;
     settings->priority = 50;
+    settings->priority_most = 100;
+    settings->minimum_most.kib = SETTINGS_MINIMUM_ANY;
     settings->cache_share_percent = 0;
     settings->interval_usec = USEC_PER_SEC;
     settings->paging_enabled = true;
@@ -78,6 +80,13 @@ void
 guest_settings_clear(GuestSettings *settings)
 {
     g_clear_pointer(&settings->paging_directory, g_free);
+}
+
+char *
+config_problem_text(const ConfigProblem *problem)
+{
+    return problem->line > 0 ? g_strdup_printf("%s:%u: %s", problem->file, problem->line, problem->message)
+                             : g_strdup_printf("%s: %s", problem->file, problem->message);
 }
 
 void

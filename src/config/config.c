@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -108,6 +109,18 @@ apply_drop_ins(GHashTable *found, Settings *settings, GPtrArray *problems)
         apply_path(g_hash_table_lookup(found, names[i]), settings, problems);
 }
 
+/* What two keys say of each other, which may stand in two files in any order. */
+static void
+check_together(const char *file, const Settings *settings, GPtrArray *problems)
+{
+    if (settings->priority > settings->priority_most)
+        config_problem_add(problems, file, 0,
+                           g_strdup_printf("Priority= is %" PRIu32 ", above PriorityMost=, which is %" PRIu32
+                                           ": guests that name no priority have %" PRIu32
+                                           "; expected a Priority= of at most that",
+                                           settings->priority, settings->priority_most, settings->priority_most));
+}
+
 Settings *
 config_load(const char *root, const char *file, GPtrArray **problems)
 {
@@ -134,5 +147,6 @@ config_load(const char *root, const char *file, GPtrArray **problems)
         }
     }
     apply_drop_ins(drop_ins, settings, *problems);
+    check_together(file != NULL ? file : DYNMEM_CONFIG_NAME, settings, *problems);
     return settings;
 }

@@ -17,6 +17,8 @@ static const ConfigKey keys[] = {
     {"Policy", "Manage", CONFIG_CHOICE, FIELD(manage_all), 0, 0, "all", "marked"},
     {"Policy", "Buffer", CONFIG_PERCENT, FIELD(buffer_percent), 0, 2000, NULL, NULL},
     {"Policy", "Priority", CONFIG_NUMBER, FIELD(priority), 0, 100, NULL, NULL},
+    {"Policy", "PriorityMost", CONFIG_NUMBER, FIELD(priority_most), 0, 100, NULL, NULL},
+    {"Policy", "MinimumMost", CONFIG_SIZE_OR_PERCENT, FIELD(minimum_most), KIB_PER_MIB, KIB_LIMIT, "none", NULL},
     {"Policy", "CacheShare", CONFIG_PERCENT, FIELD(cache_share_percent), 0, 100, NULL, NULL},
     {"Policy", "GiveAway", CONFIG_BOOLEAN, FIELD(give_away), 0, 0, NULL, NULL},
     {"Policy", "Interval", CONFIG_SPAN, FIELD(interval_usec), 200 * USEC_PER_MSEC, 60 * USEC_PER_SEC, NULL, NULL},
@@ -66,6 +68,12 @@ format_span(uint64_t usec)
     return g_strdup_printf("%" PRIu64 "us", usec);
 }
 
+static char *
+format_size(const ConfigKey *key, uint64_t kib)
+{
+    return key->word != NULL && kib == UINT64_MAX ? g_strdup(key->word) : units_format_size_exact(kib);
+}
+
 char *
 config_key_format(const ConfigKey *key, const Settings *settings)
 {
@@ -81,9 +89,11 @@ config_key_format(const ConfigKey *key, const Settings *settings)
     case CONFIG_PERCENT:
         return g_strdup_printf("%" PRIu32 "%%", *(const uint32_t *)value);
     case CONFIG_SIZE:
-        if (key->word != NULL && *(const uint64_t *)value == UINT64_MAX)
-            return g_strdup(key->word);
-        return units_format_size_exact(*(const uint64_t *)value);
+        return format_size(key, *(const uint64_t *)value);
+    case CONFIG_SIZE_OR_PERCENT:
+        if (((const SizeOrPercent *)value)->percent != 0)
+            return g_strdup_printf("%" PRIu32 "%%", ((const SizeOrPercent *)value)->percent);
+        return format_size(key, ((const SizeOrPercent *)value)->kib);
     case CONFIG_SPAN:
         return format_span(*(const uint64_t *)value);
     case CONFIG_DIRECTORY:
@@ -181,7 +191,8 @@ set_size(const ConfigKey *key, uint64_t *kib, const char *value, GError **error)
     }
     if (!units_parse_size(value, &read, error)) {
         if (key->word != NULL && error != NULL) {
-            char *message = g_strdup_printf("%s, or %s", (*error)->message, key->word);
+            char *message = g_strdup_printf("%s%s, or %s", (*error)->message,
+                                            key->kind == CONFIG_SIZE_OR_PERCENT ? ", or 1% to 100%" : "", key->word);
 
             g_free((*error)->message);
             (*error)->message = message;
@@ -191,6 +202,24 @@ set_size(const ConfigKey *key, uint64_t *kib, const char *value, GError **error)
     if (read < key->low || read > key->high)
         return fail_range(key, value, units_format_size_exact, error);
     *kib = read;
+    return true;
+}
+
+static bool
+set_size_or_percent(const ConfigKey *key, SizeOrPercent *field_value, const char *value, GError **error)
+{
+    SizeOrPercent read = {.percent = 0};
+
+    if (!g_str_has_suffix(value, "%")) {
+        if (!set_size(key, &read.kib, value, error))
+            return false;
+    } else if (!value_parse_number(value, 100, true, &read.percent, error)) {
+        return false;
+    } else if (read.percent == 0) {
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_INVALID, "'%s' is out of range; expected 1%% to 100%%", value);
+        return false;
+    }
+    *field_value = read;
     return true;
 }
 
@@ -243,6 +272,8 @@ set_field(const ConfigKey *key, Settings *settings, const char *value, GError **
         return value_parse_number(value, (uint32_t)key->high, true, place, error);
     case CONFIG_SIZE:
         return set_size(key, place, value, error);
+    case CONFIG_SIZE_OR_PERCENT:
+        return set_size_or_percent(key, place, value, error);
     case CONFIG_SPAN:
         if (!value_parse_span(value, &usec, error))
             return false;

@@ -4,6 +4,8 @@
 #include "units.h"
 #include "value.h"
 
+#include <inttypes.h>
+
 typedef struct Reading {
     const DomainElement *element;
     GPtrArray *complaints;
@@ -155,6 +157,19 @@ check_order(Reading *reading, const GuestSettings *guest, bool minimum_given, bo
                  minimum, startup, minimum);
 }
 
+/* The caps of dynmemd.conf. Lowering a minimum keeps it within startup. */
+static void
+hold_to_caps(GuestSettings *guest, const Settings *settings)
+{
+    const SizeOrPercent *most = &settings->minimum_most;
+
+    guest->asked_minimum_kib = guest->minimum_kib;
+    guest->asked_priority = guest->priority;
+    guest->minimum_kib =
+        MIN(guest->minimum_kib, most->percent != 0 ? percent_of(guest->maximum_kib, most->percent) : most->kib);
+    guest->priority = MIN(guest->priority, settings->priority_most);
+}
+
 bool
 guest_element_resolve(const DomainXml *domain, const DomainElement *element, StartupDefault startup,
                       const Settings *settings, GuestSettings *guest, GPtrArray *complaints)
@@ -172,7 +187,7 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
         .source = memory->source,
         .immediate = memory->immediate,
         .buffer_percent = settings->buffer_percent,
-        .priority = settings->priority,
+        .priority = MIN(settings->priority, settings->priority_most), /* so that a default asks for no more */
         .smart_paging = true,
         .bar = !domain->has_balloon        ? BALLOON_NO_DEVICE
                : memory->hugepages_kib > 0 ? BALLOON_HUGEPAGES
@@ -202,6 +217,7 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
         read.minimum_kib = read.startup_kib = 0;
     else if (reading.good)
         check_order(&reading, &read, minimum_given, startup_given);
+    hold_to_caps(&read, settings);
     read.maximum_kib = pages_up(read.maximum_kib);
     read.startup_kib = pages_up(read.startup_kib);
     read.minimum_kib = pages_up(read.minimum_kib);
@@ -236,11 +252,20 @@ guest_element_advise(const GuestSettings *guest, GPtrArray *complaints)
     g_autofree char *maximum = units_format_size(guest->maximum_kib);
     g_autofree char *startup = units_format_size(guest->startup_kib);
     g_autofree char *minimum = units_format_size(guest->minimum_kib);
+    g_autofree char *asked = units_format_size(guest->asked_minimum_kib);
     g_autofree char *limit = units_format_size(guest->hard_limit_kib);
     g_autofree char *full_text = units_format_size(full);
+    bool minimum_capped = pages_up(guest->asked_minimum_kib) > guest->minimum_kib;
 
+    if (guest->managed && guest->asked_priority > guest->priority)
+        advise(complaints,
+               "priority is %" PRIu32 " and counts as %" PRIu32 ", the most that PriorityMost= of dynmemd.conf allows",
+               guest->asked_priority, guest->priority);
     if (!guest_settings_need_reports(guest))
         return;
+    if (minimum_capped)
+        advise(complaints, "minimum is %s and counts as %s, the most that MinimumMost= of dynmemd.conf allows", asked,
+               minimum);
     if (guest->startup_kib < floor)
         advise(complaints,
                "startup is %s, and a guest of %s needs about %s for itself, most of it to keep track of its memory: it "
@@ -250,8 +275,8 @@ guest_element_advise(const GuestSettings *guest, GPtrArray *complaints)
     else if (guest->minimum_kib < floor)
         advise(complaints,
                "minimum is %s, and a guest of %s needs about %s for itself, most of it to keep track of its memory: "
-               "squeezed below that it may fail; expected a minimum of at least %s, or a smaller <memory>",
-               minimum, maximum, floor_text, floor_text);
+               "squeezed below that it may fail; expected a %s of at least %s, or a smaller <memory>",
+               minimum, maximum, floor_text, minimum_capped ? "MinimumMost=" : "minimum", floor_text);
     if (guest->hard_limit_kib != 0 && guest->hard_limit_kib <= full)
         advise(complaints,
                "<hard_limit> is %s, and the guest may have %s: at that limit the kernel kills it, so it is given no "

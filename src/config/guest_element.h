@@ -19,5 +19,5 @@ typedef struct StartupDefault {
 bool guest_element_resolve(const DomainXml *domain, const DomainElement *element, StartupDefault startup,
                            const Settings *settings, GuestSettings *guest, GPtrArray *complaints);
 
-/* Adds what is unwise about settings that are in force, one line (char *) each, with the figures. */
+/* Adds what is unwise about settings that are in force or held down by a cap, one line (char *) each, with the figures. */
 void guest_element_advise(const GuestSettings *guest, GPtrArray *complaints);

@@ -182,12 +182,12 @@ host_checks_config(GPtrArray *checks, const char *root)
     g_autoptr(Settings) settings = config_load(root, NULL, &problems);
 
     if (problems->len > 0) {
-        const ConfigProblem *first = g_ptr_array_index(problems, 0);
+        g_autofree char *first = config_problem_text(g_ptr_array_index(problems, 0));
 
-        check_add(checks, "configuration", CHECK_WARNING,
-                  g_strdup_printf("%s:%u: %s (%u %s in all)", first->file, first->line, first->message, problems->len,
-                                  problems->len == 1 ? "complaint" : "complaints"),
-                  g_strdup("correct it, then systemctl reload dynmemd"));
+        check_add(
+            checks, "configuration", CHECK_WARNING,
+            g_strdup_printf("%s (%u %s in all)", first, problems->len, problems->len == 1 ? "complaint" : "complaints"),
+            g_strdup("correct it, then systemctl reload dynmemd"));
     } else {
         check_add(checks, "configuration", CHECK_OK, g_strdup("nothing is wrong with it"), NULL);
     }

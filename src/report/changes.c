@@ -254,9 +254,7 @@ changes_config(Changes *changes, const GPtrArray *problems)
     for (unsigned i = 0; problems != NULL && i < problems->len; i++) {
         const ConfigProblem *problem = g_ptr_array_index(problems, i);
 
-        change_list_add(changes->list, CHANGE_CONFIG_REJECTED, "", "", problem->message,
-                        problem->line > 0 ? g_strdup_printf("%s:%u: %s", problem->file, problem->line, problem->message)
-                                          : g_strdup_printf("%s: %s", problem->file, problem->message));
+        change_list_add(changes->list, CHANGE_CONFIG_REJECTED, "", "", problem->message, config_problem_text(problem));
     }
     return changes->list;
 }

@@ -264,6 +264,7 @@ class Check(Verbs):
                 ("sys/module/zswap/parameters/enabled", "Y\n", "zswap"),
                 ("etc/dynmem/dynmemd.conf", "[Admission]\nEnabled=no\n", "admission"),
                 ("etc/dynmem/dynmemd.conf", "[Host]\nReserve=much\n", "configuration"),
+                ("etc/dynmem/dynmemd.conf", "[Policy]\nPriorityMost=10\n", "configuration"),
                 ("etc/dynmem/dynmemd.conf", "[SmartPaging]\nMinimumFreeDisk=4000TiB\n", "directory")):
             self.write(path, text)
             check = self.check()[name]

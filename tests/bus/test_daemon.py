@@ -200,6 +200,24 @@ class DaemonTest(unittest.TestCase):
             daemon.wait(lambda: json.loads(daemon.ctl("--json", "host"))["budget"] == 1 << 30, "the other budget")
             self.assertIn("dynmemd.conf:3", daemon.log.read_text())
 
+    def test_caps_hold_guests_and_a_reload_moves_them(self):
+        with Daemon(config="[Policy]\nPriorityMost=60\nMinimumMost=10%\n", guests=[WEB]) as daemon:
+            web = daemon.wait(lambda: daemon.guest("web"), "web")
+            self.assertEqual((web["priority"], web["minimum"]), (60, 104860 << 10))
+            said = "priority is 70 and counts as "
+            for text in (daemon.ctl("show", "web"), " ".join(daemon.ctl("explain", "web").split()), daemon.log.read_text()):
+                self.assertIn(said, text)
+            daemon.config_file.write_text("[Policy]\nPriority=10\nPriorityMost=5\nMinimumMost=128MiB\n")
+            daemon.daemon.send_signal(signal.SIGHUP)
+            daemon.wait(lambda: daemon.guest("web")["priority"] == 5, "the lower cap")
+            self.assertEqual(daemon.guest("web")["minimum"], 128 << 20)
+            self.assertIn("Priority= is 10, above PriorityMost=", daemon.log.read_text())
+            daemon.config_file.write_text("[Policy]\n")
+            daemon.daemon.send_signal(signal.SIGHUP)
+            daemon.wait(lambda: daemon.guest("web")["priority"] == 70, "no cap")
+            self.assertEqual((daemon.guest("web")["minimum"], daemon.guest("web")["issue"]), (256 << 20, ""))
+            self.assertEqual(daemon.log.read_text().count(said), 2)  # once for each cap
+
     def test_a_stop_is_quick_and_clean(self):
         with Daemon(guests=[WEB]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")

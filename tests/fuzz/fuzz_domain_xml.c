@@ -44,6 +44,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const GuestRecord *records[] = {&record};
     g_autoptr(Settings) settings = settings_new();
     g_autoptr(GuestBook) book = guest_book_new();
+    g_autoptr(GuestBook) capped_book = guest_book_new();
+    const GuestSettings *capped;
 
     /* as the first that is seen of a guest, off and then running */
     record.inactive_xml = text;
@@ -60,5 +62,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     record.inactive_xml = good;
     record.definition_serial++;
     check(book, guest_book_update(book, settings, 1, records, 1)[0]);
+    /* under caps */
+    settings->priority_most = 40;
+    settings->minimum_most.kib = 100 * KIB_PER_MIB;
+    capped = guest_book_update(capped_book, settings, 1, records, 1)[0];
+    check(capped_book, capped);
+    g_assert_cmpuint(capped->priority, <=, 40);
+    g_assert_cmpuint(capped->minimum_kib, <=, 100 * KIB_PER_MIB);
     return 0;
 }

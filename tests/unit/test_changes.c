@@ -309,6 +309,9 @@ lines_of_the_configuration_are_told_with_their_place(void **state)
     g_ptr_array_add(problems, &problem);
     keep(fixture, changes_config(fixture->changes, problems));
     assert_string_equal(only(fixture, CHANGE_CONFIG_REJECTED)->message, "/etc/dynmem/dynmemd.conf:7: no key 'Foo'");
+    problem.line = 0;
+    keep(fixture, changes_config(fixture->changes, problems));
+    assert_string_equal(only(fixture, CHANGE_CONFIG_REJECTED)->message, "/etc/dynmem/dynmemd.conf: no key 'Foo'");
 }
 
 static void

@@ -119,7 +119,8 @@ every_key_is_read(void **state)
     Settings *s;
 
     put(f, "etc/dynmem/dynmemd.conf",
-        "[Host]\nReserve=3GiB\nBudget = 16 GiB \n[Policy]\nManage=all\nBuffer=30\nPriority=60\nCacheShare=25%\n"
+        "[Host]\nReserve=3GiB\nBudget = 16 GiB \n[Policy]\nManage=all\nBuffer=30\nPriority=60\nPriorityMost=80\n"
+        "MinimumMost=8GiB\nCacheShare=25%\n"
         "GiveAway=on\nInterval=500ms\n[SmartPaging]\nEnabled=false\nDirectory=/srv//paging/\nDeadlineSec=1min 30s\n"
         "RestartWindowSec=90\nMinimumFreeDisk=10GiB\n[Admission]\nEnabled=0\nTimeoutSec=5\nWhenAbsent=refuse\n"
         "[Enforcement]\nMemoryHigh=No\n");
@@ -130,6 +131,9 @@ every_key_is_read(void **state)
     assert_true(s->manage_all);
     assert_int_equal(s->buffer_percent, 30);
     assert_int_equal(s->priority, 60);
+    assert_int_equal(s->priority_most, 80);
+    assert_int_equal(s->minimum_most.kib, 8 * KIB_PER_GIB);
+    assert_int_equal(s->minimum_most.percent, 0);
     assert_int_equal(s->cache_share_percent, 25);
     assert_true(s->give_away);
     assert_int_equal(s->interval_usec, 500 * USEC_PER_MSEC);
@@ -263,6 +267,36 @@ a_file_by_name_has_its_own_drop_ins(void **state)
 }
 
 static void
+a_size_takes_the_place_of_a_percentage_and_the_other_way_round(void **state)
+{
+    g_autoptr(Settings) settings = settings_new();
+
+    assert_true(config_set(settings, "Policy", "MinimumMost", "25%", NULL));
+    assert_int_equal(settings->minimum_most.percent, 25);
+    assert_true(config_set(settings, "Policy", "MinimumMost", "2GiB", NULL));
+    assert_int_equal(settings->minimum_most.percent, 0);
+    assert_int_equal(settings->minimum_most.kib, 2 * KIB_PER_GIB);
+    assert_false(config_set(settings, "Policy", "MinimumMost", "much", NULL));
+    assert_int_equal(settings->minimum_most.kib, 2 * KIB_PER_GIB);
+}
+
+/* What counts is what is in force when all files are read, whichever of the two keys comes first. */
+static void
+a_default_priority_above_the_cap_is_told(void **state)
+{
+    Fixture *f = *state;
+
+    put(f, "etc/dynmem/dynmemd.conf", "[Policy]\nPriorityMost=40\n");
+    put(f, "etc/dynmem/dynmemd.conf.d/1.conf", "[Policy]\nPriority=60\n");
+    load(f, NULL);
+    assert_int_equal(f->problems->len, 1);
+    assert_problem(f, 0, "dynmemd.conf", 0, "Priority= is 60, above PriorityMost=, which is 40");
+    put(f, "etc/dynmem/dynmemd.conf.d/2.conf", "[Policy]\nPriorityMost=60\n");
+    load(f, NULL);
+    assert_int_equal(f->problems->len, 0);
+}
+
+static void
 files_that_are_too_large_or_garbage_do_no_harm(void **state)
 {
     Fixture *f = *state;
@@ -334,6 +368,18 @@ values_are_read_as_the_manual_says(void **state)
         {"Policy", "Buffer", "1e3", NULL},
         {"Policy", "Priority", "100", "100"},
         {"Policy", "Priority", "50%", NULL},
+        {"Policy", "PriorityMost", "0", "0"},
+        {"Policy", "PriorityMost", "101", NULL},
+        {"Policy", "PriorityMost", "none", NULL},
+        {"Policy", "MinimumMost", "1MiB", "1MiB"},
+        {"Policy", "MinimumMost", "1023KiB", NULL},
+        {"Policy", "MinimumMost", "None", "none"},
+        {"Policy", "MinimumMost", "1%", "1%"},
+        {"Policy", "MinimumMost", "100%", "100%"},
+        {"Policy", "MinimumMost", "0%", NULL},
+        {"Policy", "MinimumMost", "101%", NULL},
+        {"Policy", "MinimumMost", "50", NULL},
+        {"Policy", "MinimumMost", "%", NULL},
         {"Policy", "CacheShare", "101%", NULL},
         {"Policy", "Manage", "Marked", "marked"},
         {"Policy", "Manage", "none", NULL},
@@ -391,6 +437,7 @@ what_is_shown_of_a_setting_reads_back_to_it(void **state)
     assert_true(config_set(settings, "Host", "Budget", "17GiB", NULL));
     assert_true(config_set(settings, "Policy", "Interval", "1.5s", NULL));
     assert_true(config_set(settings, "SmartPaging", "Directory", "/a", NULL));
+    assert_true(config_set(settings, "Policy", "MinimumMost", "25%", NULL));
     for (size_t i = 0; i < count; i++) {
         g_autofree char *text = config_key_format(&keys[i], settings);
         g_autofree char *again = NULL;
@@ -401,6 +448,8 @@ what_is_shown_of_a_setting_reads_back_to_it(void **state)
         assert_true(config_key_set(&keys[i], copy, "", NULL)); /* empty: the default */
     }
     assert_int_equal(copy->budget_kib, SETTINGS_BUDGET_NONE);
+    assert_int_equal(copy->minimum_most.kib, SETTINGS_MINIMUM_ANY);
+    assert_int_equal(copy->minimum_most.percent, 0);
     assert_string_equal(copy->paging_directory, "/var/lib/dynmem/paging");
 }
 
@@ -484,6 +533,8 @@ main(void)
         test(of_the_main_files_the_first_is_read),
         test(drop_ins_are_merged_by_name_and_applied_in_order),
         test(a_file_by_name_has_its_own_drop_ins),
+        cmocka_unit_test(a_size_takes_the_place_of_a_percentage_and_the_other_way_round),
+        test(a_default_priority_above_the_cap_is_told),
         test(files_that_are_too_large_or_garbage_do_no_harm),
         test(a_zero_byte_spoils_its_own_line_only),
         cmocka_unit_test(values_are_read_as_the_manual_says),

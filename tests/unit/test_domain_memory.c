@@ -383,6 +383,10 @@ too_little_for_the_guest_itself_is_told_and_stays_in_force(void **state)
     SAYS(f, false, "minimum is 256 MiB", "2.2 GiB");
     define(f, big("minimum='3GiB' startup='3GiB'"));
     assert_null(issue(f));
+    f->settings->minimum_most.kib = GIB; /* then it is the cap that is too low */
+    define(f, big("minimum='3GiB' startup='3GiB'"));
+    SAYS(f, false, "minimum is 3 GiB", "expected a MinimumMost= of at least 2.2 GiB");
+    f->settings->minimum_most.kib = SETTINGS_MINIMUM_ANY;
     define(f, big("mode='static'")); /* it has all its memory, always */
     assert_null(issue(f));
     /* what is bad is said first, and is what counts */

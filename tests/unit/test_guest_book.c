@@ -316,6 +316,87 @@ a_startup_that_became_too_small_is_no_reason_to_drop_what_was_good(void **state)
 }
 
 static void
+what_is_above_a_cap_counts_as_the_cap_and_is_told(void **state)
+{
+    Fixture *f = *state;
+    static const struct {
+        const char *attributes;
+        SizeOrPercent minimum_most;
+        uint32_t priority_most;
+        uint64_t minimum_kib;
+        uint32_t priority;
+        const char *said; /* NULL: nothing */
+    } cases[] = {
+        {"minimum='1GiB' priority='90'", {.kib = SETTINGS_MINIMUM_ANY}, 100, GIB, 90, NULL},
+        {"minimum='1GiB' priority='90'", {.kib = GIB}, 90, GIB, 90, NULL},
+        {"minimum='1GiB' priority='90'", {.kib = SETTINGS_MINIMUM_ANY}, 60, GIB, 60, "counts as 60"},
+        {"minimum='1GiB' priority='90'", {.kib = 512 * MIB}, 100, 512 * MIB, 90, "counts as 512 MiB"},
+        {"minimum='1GiB' priority='90'", {.kib = 512 * MIB}, 60, 512 * MIB, 60, "minimum is 1 GiB"},
+        {"minimum='1GiB' priority='90'", {.kib = 512 * MIB}, 60, 512 * MIB, 60, "priority is 90"},
+        {"minimum='1GiB'", {.percent = 25}, 100, GIB, 50, NULL}, /* of 4 GiB */
+        {"minimum='1GiB'", {.percent = 10}, 100, 419432, 50, "minimum is 1 GiB"},
+        {"", {.kib = SETTINGS_MINIMUM_ANY}, 40, 2 * GIB, 40, NULL}, /* it is the default that is capped */
+        {"startup='3GiB'", {.kib = GIB}, 100, GIB, 50, "minimum is 3 GiB"},
+        {"minimum='4GiB' startup='4GiB'", {.percent = 50}, 0, 2 * GIB, 0, "minimum is 4 GiB"},
+        {"mode='static' priority='90'", {.kib = GIB}, 60, GIB, 60, "priority is 90"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const GuestSettings *g;
+
+        f->settings->minimum_most = cases[i].minimum_most;
+        f->settings->priority_most = cases[i].priority_most;
+        g = settings_of(f, cases[i].attributes);
+        assert_int_equal(g->minimum_kib, cases[i].minimum_kib);
+        assert_int_equal(g->priority, cases[i].priority);
+        assert_true(g->minimum_kib <= g->startup_kib);
+        assert_int_equal(issue_count(f), cases[i].said != NULL);
+        if (cases[i].said == NULL)
+            continue;
+        assert_true(issue_says(f, cases[i].said));
+        assert_false(((GuestIssue *)g_ptr_array_index(guest_book_issues(f->book), 0))->rejected);
+    }
+    assert_false(issue_says(f, "minimum")); /* which a static guest has no use for */
+}
+
+static void
+another_cap_holds_at_once_for_what_was_asked(void **state)
+{
+    Fixture *f = *state;
+
+    assert_int_equal(settings_of(f, "minimum='1GiB' priority='90'")->priority, 90);
+    f->settings->priority_most = 60;
+    f->settings->minimum_most.percent = 20;
+    f->settings_serial++;
+    assert_int_equal(update(f)->priority, 60);
+    assert_int_equal(update(f)->minimum_kib, 838860); /* 20 % of 4 GiB */
+    f->settings->priority_most = 80;
+    f->settings->minimum_most = (SizeOrPercent){.kib = SETTINGS_MINIMUM_ANY};
+    f->settings_serial++;
+    assert_int_equal(update(f)->priority, 80);
+    assert_int_equal(update(f)->minimum_kib, GIB);
+    assert_true(issue_says(f, "counts as 80"));
+}
+
+/* Whether an element is good does not depend on the caps of the host that it is on; the last good one is held to them too. */
+static void
+a_cap_makes_no_bad_element_good(void **state)
+{
+    Fixture *f = *state;
+    const GuestSettings *g;
+
+    settings_of(f, "minimum='1GiB' priority='90' buffer='7'");
+    f->settings->minimum_most.kib = 512 * MIB;
+    f->settings->priority_most = 60;
+    g = settings_of(f, "minimum='3GiB' priority='20'");
+    assert_true(issue_says(f, "'3GiB' is above startup"));
+    assert_true(issue_says(f, "counts as 60"));
+    assert_int_equal(g->buffer_percent, 7);
+    assert_int_equal(g->minimum_kib, 512 * MIB);
+    assert_int_equal(g->priority, 60);
+}
+
+static void
 nothing_grows_with_the_number_of_updates(void **state)
 {
     Fixture *f = *state;
@@ -649,6 +730,9 @@ main(void)
         test(sizes_are_whole_pages_of_a_balloon),
         test(last_good_settings_that_no_longer_fit_the_guest_are_not_used),
         test(a_startup_that_became_too_small_is_no_reason_to_drop_what_was_good),
+        test(what_is_above_a_cap_counts_as_the_cap_and_is_told),
+        test(another_cap_holds_at_once_for_what_was_asked),
+        test(a_cap_makes_no_bad_element_good),
         test(nothing_grows_with_the_number_of_updates),
         test(unknown_names_are_told_and_the_rest_is_used),
         test(one_bad_guest_does_not_touch_the_others),

@@ -114,6 +114,20 @@ what_libvirt_hands_over_is_what_starts(void **state)
 }
 
 static void
+a_start_is_held_to_the_caps(void **state)
+{
+    World *world = *state;
+    g_autofree char *xml = domain(8, 2048, "minimum='2GiB' priority='90'", "", "");
+    const StartAsk ask = {.uuid = A, .xml = xml, .hook = true};
+
+    world->settings->priority_most = 60;
+    world->settings->minimum_most.kib = GIB;
+    assert_int_equal(settle(world, &ask, NULL, NULL)->need_kib, 2 * GIB); /* startup has no cap */
+    assert_int_equal(world->request.settings.priority, 60);
+    assert_int_equal(world->request.settings.minimum_kib, GIB);
+}
+
+static void
 only_the_element_may_be_one_that_was_good_before(void **state)
 {
     World *world = *state;
@@ -300,6 +314,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_libvirt_hands_over_is_what_starts),
+        TEST(a_start_is_held_to_the_caps),
         TEST(only_the_element_may_be_one_that_was_good_before),
         TEST(element_that_is_gone_costs_all_memory_and_is_no_refusal),
         TEST(pool_memory_is_needed_of_the_pool_and_the_rest_in_full),
