@@ -414,3 +414,41 @@ case_observed_and_let_go(void)
         world_break(world, a, "was only looked at, and is moved or limited when it is not any more");
     return world;
 }
+
+#define PHASES 5
+
+/* Each reports at another moment of the second: none waits for the next full one. */
+World *
+case_need_is_seen_with_the_report(void)
+{
+    World *world = case_world(16384, 512);
+    Seat *seats[PHASES];
+
+    for (unsigned i = 0; i < PHASES; i++) {
+        const char *const names[PHASES] = {"a", "b", "c", "d", "e"};
+
+        seats[i] = case_add_running(world, case_define(names[i], 256, 1024, 2048), 1024, 700);
+    }
+    daemon_start(world);
+    case_run(world, SECONDS(10), NULL);
+    for (unsigned i = 0; i < PHASES; i++) {
+        case_run(world, USEC_PER_SEC / PHASES, NULL);
+        seats[i]->machine->reported_usec -= USEC_PER_SEC;
+    }
+    /* it is looked now and then whether a report comes sooner */
+    case_run(world, SECONDS(80), NULL);
+    for (unsigned i = 0; i < PHASES; i++) {
+        Machine *machine = seats[i]->machine;
+        uint64_t asked = machine->asked_kib;
+        uint64_t since = world->now_usec;
+
+        machine->need_kib = FROM_MIB(1020);
+        while (machine->asked_kib == asked && world->now_usec < since + SECONDS(5) && world_run(world, WORLD_STEP_USEC))
+            ;
+        /* a quarter of a second, what the call takes, and a step of this world */
+        if (world->broken == NULL && world->now_usec > machine->reported_usec + 400 * USEC_PER_MSEC)
+            world_break(world, seats[i], "reported its need %.1f s ago and is told more now",
+                        (double)(world->now_usec - machine->reported_usec) / USEC_PER_SEC);
+    }
+    return world;
+}

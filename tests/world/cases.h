@@ -27,6 +27,7 @@ void case_booked_within(World *world, const Seat *seat, uint64_t low_mib, uint64
 /* ---- the cases ---- */
 
 World *case_target_under_way(void);
+World *case_need_is_seen_with_the_report(void);
 World *case_saved_by_ctl(void);
 World *case_started_paused(void);
 World *case_migrates_in(void);

@@ -49,6 +49,7 @@ static const struct {
     {"four_restart", case_four_restart},
     {"starts_needing_more", case_starts_needing_more},
     {"reset_while_leaving", case_reset_while_leaving},
+    {"need_is_seen_with_the_report", case_need_is_seen_with_the_report},
     {"dimm_unplugged", case_dimm_unplugged},
     {"paused_while_moved", case_paused_while_moved},
     {"moved_below_its_minimum", case_moved_below_its_minimum},
