@@ -64,13 +64,13 @@ typedef struct Standing {
 
 /* What the guest's standing depends on besides its snapshot. */
 typedef struct BeliefTerms {
-    uint64_t target_kib;  /* in force */
-    bool held;            /* memory.high holds it at that */
-    bool let_go;          /* it is no longer to be managed, and has less than its startup memory */
-    bool let_be;          /* it was reset again and again after it was squeezed */
-    bool starved;         /* its last report said so */
-    bool reported;        /* its demand is known */
-    bool observe;         /* nothing is told to any guest */
+    uint64_t target_kib; /* in force */
+    bool held;           /* memory.high holds it at that */
+    bool let_go;         /* it is no longer to be managed, and has less than its startup memory */
+    bool let_be;         /* it was reset again and again after it was squeezed */
+    bool starved;        /* its last report said so */
+    bool reported;       /* its demand is known */
+    bool observe;        /* nothing is told to any guest */
     uint64_t overhead_kib;
     uint64_t interval_usec; /* between two ticks */
     uint64_t now_usec;
