@@ -91,6 +91,10 @@ typedef struct GuestRecord {
     uint64_t gap_usec;
     pid_t pid; /* of its QEMU; 0: not known */
     GuestReport report;
+    /* Somebody else told its driver in this run to report every period_changed_sec (0: never), instead of what set_period
+       asked for: the last that was seen of that, put right or not. */
+    bool period_changed;
+    uint32_t period_changed_sec;
     /*
      * What its balloon was told. target_kib is the largest target that may be in force as far as was told here: the last
      * one taken, and each that waits, is under way or has a fate that is not known, until a later one is known to be taken
@@ -144,6 +148,9 @@ guest_record_moves(const GuestRecord *record)
     return record->life == GUEST_LIFE_RUNNING && (record->target_pending || (record->target_known && off > size / 256));
 }
 
+/* See GuestWorld.set_period. */
+#define PERIOD_RELEASE UINT32_MAX
+
 typedef struct GuestWorld {
     void *self;
     /*
@@ -164,9 +171,12 @@ typedef struct GuestWorld {
      * A call past its deadline ends with DYNMEM_ERROR_TIMEOUT and stays pending in the record until it returns.
      */
     void (*set_target)(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
-    /* How often the guest's driver shall report, in seconds; 0: never. Repeated by itself after each start
-       of the guest, and where somebody else changed it, until something else is asked for; forgotten with the record's
-       serial. Failures are tried again, and told in debug. */
+    /*
+     * How often the guest's driver shall report, in seconds; 0: never. Repeated by itself after each start of the guest, and
+     * where somebody else is seen to have changed it, until something else is asked for; forgotten with the record's serial.
+     * That is looked for within minutes, and at once when the same is asked for again. Failures are tried again, and told in
+     * debug. PERIOD_RELEASE: as somebody else wants it, and not seen to any more.
+     */
     void (*set_period)(void *self, const char *uuid, uint32_t seconds);
     /*
      * Starts a guest that is off (virDomainCreate). done is called once; the call takes as long as libvirt's hooks do.

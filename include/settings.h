@@ -133,7 +133,7 @@ typedef struct GuestSettings {
     bool autodeflate;               /* <memballoon autodeflate='on'>: the guest counts the balloon as used */
     bool emulated;                  /* no hardware virtualisation: QEMU keeps translated code besides */
     uint32_t vcpus;                 /* for the overhead's first estimate; at least 1 */
-    uint32_t configured_period_sec; /* <stats period=> to put back when no longer managed */
+    uint32_t configured_period_sec; /* <stats period=> of its definition: what it does when not managed */
     uint32_t current_period_sec;    /* <stats period=> in force when its XML was read: what it does unless told */
 } GuestSettings;
 

@@ -62,9 +62,11 @@ typedef struct GuestSnapshot {
     uint64_t swapped_out_kib;  /* likewise */
     uint64_t major_faults;     /* likewise */
     uint64_t report_span_usec; /* time between these two reports; 0: there was one only */
-    /* How often it reports: the shorter of the last two times between reports, while it ran. Longer than period_usec: somebody
-       else has asked it to report less often. 0: not known yet. */
-    uint64_t rhythm_usec;
+    /* It reports once in so many seconds, time after time, which is longer than period_usec by more than one: another period is
+       in force, or the guest is that slow. 0: it does not. */
+    uint64_t rhythm_sec;
+    bool period_changed; /* see GuestRecord */
+    uint32_t period_changed_sec;
     uint32_t doubts; /* GuestDoubt bits */
     /* Memory that its QEMU gives it and its kernel does not see (a dimm that is not online): its own total and its balloon
        together say so. It is not there to be squeezed, since all of it would be taken from what the guest does see. It is

@@ -107,7 +107,7 @@ flow(Engine *engine)
                      now_usec, snapshot);
     snapshot->starts = start_book_requests(engine->starts, records, count, link, now_usec, &snapshot->start_count);
     decide(engine->decide_state, snapshot, engine->settings, dry, &engine->plan);
-    actuator_execute(engine->actuator, &engine->plan, engine->settings, report_period_sec(engine->settings),
+    actuator_execute(engine->actuator, &engine->plan, engine->settings, report_period_sec(engine->settings), now_usec,
                      &engine->outcome);
 
     engine->ticks++;

@@ -2,8 +2,17 @@
 #include "act.h"
 
 #include "error.h"
+#include "units.h"
 
 #include <string.h>
+
+/*
+ * A rhythm that is not the one asked for is looked into at once, and then after a pause that doubles each time, up to the
+ * longest. When it was as asked for as long again it begins anew. So two managers that fight do not have libvirt write its
+ * status file all the time.
+ */
+#define RHYTHM_PAUSE_USEC (60 * USEC_PER_SEC)
+#define RHYTHM_PAUSE_MAX_USEC (3600 * USEC_PER_SEC)
 
 struct Actuator {
     GuestWorld guests;
@@ -20,7 +29,9 @@ struct Actuator {
 typedef struct Reporting {
     uint64_t serial; /* of its record: with another one the world has forgotten what was asked for */
     uint32_t period_sec;
-    uint64_t seen; /* the execution that saw it last */
+    uint64_t seen;       /* the execution that saw it last */
+    uint64_t doubt_usec; /* its rhythm was another one then, and it was asked for again; 0: never */
+    uint64_t pause_usec; /* not to be asked for again before so long after */
 } Reporting;
 
 /* One set_target or limit call under way. */
@@ -177,16 +188,30 @@ tell(Actuator *actuator, const GuestPlan *plan, Outcome *outcome)
     actuator->guests.set_target(actuator->guests.self, guest->uuid, plan->target_kib, target_done, call);
 }
 
-static void
-keep_reporting(Actuator *actuator, const GuestSnapshot *guest, uint32_t period_sec)
+/* Returns true when the period is to be asked for again now. */
+static bool
+note_rhythm(Reporting *asked, const GuestSnapshot *guest, uint64_t now_usec)
 {
-    const GuestSettings *settings = guest->settings;
-    bool wanted = guest_settings_need_reports(settings);
+    uint64_t since_usec = now_usec - asked->doubt_usec;
+
+    if (guest->rhythm_sec == 0 || (asked->doubt_usec != 0 && since_usec < asked->pause_usec))
+        return false;
+    asked->pause_usec = asked->doubt_usec == 0 || since_usec >= 2 * asked->pause_usec
+                            ? RHYTHM_PAUSE_USEC
+                            : MIN(2 * asked->pause_usec, RHYTHM_PAUSE_MAX_USEC);
+    asked->doubt_usec = now_usec;
+    return true;
+}
+
+static void
+keep_reporting(Actuator *actuator, const GuestSnapshot *guest, uint32_t period_sec, uint64_t now_usec)
+{
+    bool wanted = guest_settings_need_reports(guest->settings);
     Reporting *asked = g_hash_table_lookup(actuator->reporting, guest->uuid);
 
     if (!wanted && asked != NULL) {
         g_hash_table_remove(actuator->reporting, guest->uuid);
-        actuator->guests.set_period(actuator->guests.self, guest->uuid, settings->configured_period_sec);
+        actuator->guests.set_period(actuator->guests.self, guest->uuid, PERIOD_RELEASE);
     }
     if (!wanted)
         return;
@@ -195,7 +220,7 @@ keep_reporting(Actuator *actuator, const GuestSnapshot *guest, uint32_t period_s
         g_hash_table_insert(actuator->reporting, g_strdup(guest->uuid), asked);
     }
     asked->seen = actuator->executions;
-    if (asked->period_sec == period_sec && asked->serial == guest->serial)
+    if (asked->period_sec == period_sec && asked->serial == guest->serial && !note_rhythm(asked, guest, now_usec))
         return;
     asked->serial = guest->serial;
     asked->period_sec = period_sec;
@@ -204,14 +229,14 @@ keep_reporting(Actuator *actuator, const GuestSnapshot *guest, uint32_t period_s
 
 /* A guest that is gone must be asked anew when it is back, also where nobody saw that its record was another. */
 static void
-keep_all_reporting(Actuator *actuator, const Plan *plan, uint32_t period_sec)
+keep_all_reporting(Actuator *actuator, const Plan *plan, uint32_t period_sec, uint64_t now_usec)
 {
     GHashTableIter iter;
     gpointer value;
 
     actuator->executions++;
     for (size_t i = 0; i < plan->guest_count; i++)
-        keep_reporting(actuator, plan->guests[i].guest, period_sec);
+        keep_reporting(actuator, plan->guests[i].guest, period_sec, now_usec);
     g_hash_table_iter_init(&iter, actuator->reporting);
     while (g_hash_table_iter_next(&iter, NULL, &value))
         if (((const Reporting *)value)->seen != actuator->executions)
@@ -296,7 +321,8 @@ order_files(Actuator *actuator, const Plan *plan, const Settings *settings)
 }
 
 void
-actuator_execute(Actuator *actuator, const Plan *plan, const Settings *settings, uint32_t period_sec, Outcome *outcome)
+actuator_execute(Actuator *actuator, const Plan *plan, const Settings *settings, uint32_t period_sec, uint64_t now_usec,
+                 Outcome *outcome)
 {
     Outcome ended = actuator->ended;
 
@@ -309,7 +335,7 @@ actuator_execute(Actuator *actuator, const Plan *plan, const Settings *settings,
     if (actuator->dry)
         return;
 
-    keep_all_reporting(actuator, plan, period_sec);
+    keep_all_reporting(actuator, plan, period_sec, now_usec);
     if (actuator->limits.set != NULL)
         set_limits(actuator, plan, true, outcome);
     for (size_t i = 0; i < plan->guest_count; i++)

@@ -19,11 +19,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Actuator, actuator_free)
 
 /*
  * Starts every action of plan: raises of limits, targets (shrinks before raises), limits that are lowered, then the ends
- * of paging files and new ones. Switches the statistics of managed guests on (one report every period_sec) and those of
- * guests that are no longer managed back to what their XML says. *outcome (zeroed before first use, then reused) lists
+ * of paging files and new ones. Switches the statistics of managed guests on (one report every period_sec), asks for that
+ * again where they keep another rhythm, and lets those of guests go that are no longer managed. *outcome (zeroed before first use, then reused) lists
  * the targets and limits told and whatever ended since the last call. Free it with outcome_clear.
  */
 void actuator_execute(Actuator *actuator, const Plan *plan, const Settings *settings, uint32_t period_sec,
-                      Outcome *outcome);
+                      uint64_t now_usec, Outcome *outcome);
 
 void outcome_clear(Outcome *outcome);

@@ -23,6 +23,8 @@
 
 #include "units.h"
 
+#include <string.h>
+
 /* Reports missing for this many periods make the last one stale. */
 #define STALE_PERIODS 3
 
@@ -128,7 +130,7 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     track->report_usec = 0;
     track->report_age_usec = 0;
     track->report_span_usec = 0;
-    track->ran_usec[0] = track->ran_usec[1] = 0;
+    memset(track->apart_sec, 0, sizeof track->apart_sec);
     track->report = (GuestReport){0};
     track->report_actual_kib = 0;
     track->swapped_in_kib = 0;
@@ -147,7 +149,7 @@ static void
 readopt(GuestTrack *track, const GuestRecord *record)
 {
     track->readopted_usec = record->gap_usec;
-    track->ran_usec[0] = track->ran_usec[1] = 0;
+    memset(track->apart_sec, 0, sizeof track->apart_sec);
     track->report = (GuestReport){0}; /* its counters may begin anew */
     track->baseline_known = false;
     track->driver_up = false;
@@ -202,6 +204,44 @@ take_sizes(GuestTrack *track, uint64_t size_kib, uint64_t told_kib, const GuestS
     track->report_actual_kib = saturating_sub(all_kib, track->unseen.unseen_kib);
 }
 
+static uint64_t
+distance(uint64_t a, uint64_t b)
+{
+    return MAX(a, b) - MIN(a, b);
+}
+
+/*
+ * How far a report is from the one before, by QEMU's own stamps: N seconds, or one more by rounding and by the time that the
+ * guest takes to answer, where its period is N (hw/virtio/virtio-balloon.c, the timer is set anew with each report). It tells
+ * nothing where the guest was paused or the clock was set meanwhile, nor where no answer shows that there was none in between:
+ * on a busy host we may be the ones that are late.
+ */
+static void
+take_rhythm(GuestTrack *track, const GuestReport *report, uint64_t period_usec, uint64_t now_usec)
+{
+    uint64_t apart_sec = saturating_sub(report->last_update_sec, track->last_update_sec);
+    uint64_t ran_usec = saturating_sub(track->report_age_usec, saturating_sub(now_usec, report->answered_usec));
+    uint64_t slack_usec = period_usec + USEC_PER_SEC; /* between two questions */
+    bool known = track->driver_up && saturating_sub(report->asked_usec, track->unchanged_usec) <= slack_usec &&
+                 distance(apart_sec * USEC_PER_SEC, ran_usec) <= slack_usec;
+
+    memmove(track->apart_sec + 1, track->apart_sec, (RHYTHM_REPORTS - 1) * sizeof *track->apart_sec);
+    track->apart_sec[0] = known ? apart_sec : 0;
+}
+
+/* See GuestSnapshot. */
+static uint64_t
+rhythm_sec(const GuestTrack *track, uint64_t period_usec)
+{
+    uint64_t least = UINT64_MAX, most = 0;
+
+    for (unsigned i = 0; i < RHYTHM_REPORTS; i++) {
+        least = MIN(least, track->apart_sec[i]);
+        most = MAX(most, track->apart_sec[i]);
+    }
+    return period_usec != 0 && most - least <= 1 && least * USEC_PER_SEC > period_usec + USEC_PER_SEC ? least : 0;
+}
+
 static void
 take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *settings, uint64_t told_kib,
             uint64_t now_usec)
@@ -219,8 +259,6 @@ take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *s
     track->major_faults =
         counter_delta(track, report, REPORT_MAJOR_FAULTS, track->report.major_faults, report->major_faults);
     track->report_span_usec = first ? 0 : MAX(saturating_sub(seen_usec, track->report_usec), 1);
-    track->ran_usec[1] = track->ran_usec[0];
-    track->ran_usec[0] = first ? 0 : track->report_age_usec;
     if (has(report, REPORT_ACTUAL) && figures.has_usable)
         take_sizes(track, size_now(report, settings), told_kib, settings, &figures);
     track->report = *report;
@@ -234,7 +272,8 @@ take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *s
 }
 
 static void
-take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *settings, uint64_t now_usec)
+take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *settings, uint64_t period_usec,
+            uint64_t now_usec)
 {
     const GuestReport *report = &record->report;
     uint64_t last_update = has(report, REPORT_LAST_UPDATE) ? report->last_update_sec : 0;
@@ -246,9 +285,12 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
         track->baseline_known = true;
         track->last_update_sec = last_update;
     } else if (last_update != 0 && last_update != track->last_update_sec) {
+        take_rhythm(track, report, period_usec, now_usec);
         take_report(track, report, settings, record->target_kib, now_usec);
-    } else if (has(report, REPORT_ACTUAL)) {
-        take_size(track, size_now(report, settings), record->target_kib, settings);
+    } else {
+        track->unchanged_usec = report->asked_usec;
+        if (has(report, REPORT_ACTUAL))
+            take_size(track, size_now(report, settings), record->target_kib, settings);
     }
     /* after a reset the size is that of before until the driver has set it */
     if (has(report, REPORT_ACTUAL) && (track->driver_up || !record->boot_in_place))
@@ -285,7 +327,6 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
     guest->unseen_kib = MIN(track->unseen.unseen_kib, guest->actual_kib);
     guest->report_usec = track->report_usec;
     guest->report_span_usec = track->report_span_usec;
-    guest->rhythm_usec = MIN(track->ran_usec[0], track->ran_usec[1]);
     guest->swapped_in_kib = MIN(track->swapped_in_kib, KIB_LIMIT);
     guest->swapped_out_kib = MIN(track->swapped_out_kib, KIB_LIMIT);
     guest->major_faults = track->major_faults;
@@ -319,7 +360,7 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
     track->in_motion = in_motion;
     track->looked_usec = now_usec;
     if (running && record->report.serial != track->answer_serial)
-        take_answer(track, record, settings, now_usec);
+        take_answer(track, record, settings, period_usec, now_usec);
 
     guest->uuid = record->uuid;
     guest->serial = record->serial;
@@ -339,6 +380,9 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
     guest->period_usec = period_usec;
     if (!running)
         return;
+    guest->period_changed = record->period_changed;
+    guest->period_changed_sec = record->period_changed_sec;
+    guest->rhythm_sec = rhythm_sec(track, period_usec);
     guest->driver_up = track->driver_up;
     guest->driver_known = has(&record->report, REPORT_LAST_UPDATE) && record->report.last_update_sec != 0;
     guest->driver_usec = track->driver_usec;

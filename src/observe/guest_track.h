@@ -7,6 +7,9 @@
 #include "snapshot.h"
 #include "unseen.h"
 
+/* So many reports in a row that come equally far apart are a rhythm. */
+#define RHYTHM_REPORTS 3
+
 /* Zeroed before its first use; holds nothing to free. */
 typedef struct GuestTrack {
     bool running;   /* at the last look: the rest is of this run */
@@ -26,8 +29,9 @@ typedef struct GuestTrack {
     uint64_t report_usec;
     uint64_t report_age_usec; /* time it ran since */
     uint64_t report_span_usec;
-    uint64_t ran_usec[2]; /* how long it ran between the last reports, and those before them; 0: not known */
-    GuestReport report;   /* of that report, as it came */
+    uint64_t apart_sec[RHYTHM_REPORTS]; /* how far apart the last reports came, the newest first; 0: not known */
+    uint64_t unchanged_usec;            /* when the last answer without a new report was asked for */
+    GuestReport report;                 /* of that report, as it came */
     uint64_t report_actual_kib;
     uint64_t swapped_in_kib;
     uint64_t swapped_out_kib;

@@ -481,6 +481,11 @@ explain_why(const GuestPlan *guest, const TickReport *report)
     say_what_it_needs(&text);
     if (reasons[guest->rule] != NULL)
         reasons[guest->rule](&text);
+    if (guest->guest->rhythm_sec != 0)
+        say(&text,
+            "It reports every %" PRIu64 " s, and every %" PRIu64 " s is asked for: somebody else has changed that "
+            "(virt-manager, cockpit, 'virsh dommemstat'), or the guest is slow.",
+            guest->guest->rhythm_sec, guest->guest->period_usec / USEC_PER_SEC);
     if (guest->retry && guest->rule != PLAN_RULE_RETRY)
         say(&text, "It did not follow its target before and is on trial.");
     say_host(&text);

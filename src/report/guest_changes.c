@@ -20,6 +20,7 @@ typedef struct GuestMemory {
     uint32_t doubts;  /* of the last tick */
     Lasting too_much; /* DOUBT_USABLE_ABOVE_TOTAL: after a reset the size of before may still be shown for a moment */
     Lasting warning;
+    bool period_told; /* once and for all: such a tool does it again each time it is opened */
 } GuestMemory;
 
 struct GuestChanges {
@@ -273,6 +274,26 @@ compare_doubts(GPtrArray *list, GuestMemory *memory, const GuestPlan *now, uint6
 }
 
 static void
+compare_period(GPtrArray *list, GuestMemory *memory, const GuestPlan *now, WorldLink link)
+{
+    const GuestSnapshot *guest = now->guest;
+    g_autofree char *reason = NULL;
+
+    if (!guest->period_changed || memory->period_told || !guest_settings_need_reports(guest->settings) ||
+        link != WORLD_LINK_READ_WRITE)
+        return;
+    memory->period_told = true;
+    reason = guest->period_changed_sec == 0
+                 ? g_strdup("somebody else had its balloon statistics switched off")
+                 : g_strdup_printf("somebody else had it report every %" PRIu32 " s", guest->period_changed_sec);
+    change_list_add_guest(
+        list, CHANGE_PERIOD_CHANGED, now, 0, 0, reason,
+        g_strdup_printf("Guest %s is told again to report every %" PRIu64 " s: %s (virt-manager, cockpit and 'virsh "
+                        "dommemstat --period' do that). That is put right from now on without a word.",
+                        guest->name, guest->period_usec / USEC_PER_SEC, reason));
+}
+
+static void
 compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, bool first_tick,
               const GuestPlan *before, const GuestPlan *now)
 {
@@ -286,6 +307,7 @@ compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, 
         compare_state(list, before, now, report->plan);
     compare_status(list, memory, now, report->plan, report->now_usec);
     compare_doubts(list, memory, now, report->now_usec);
+    compare_period(list, memory, now, report->snapshot->host.link);
 }
 
 /* ---- targets ---- */

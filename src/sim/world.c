@@ -397,7 +397,7 @@ world_set_period(void *self, const char *uuid, uint32_t seconds)
     SimSeat *seat = sim_world_seat(world, uuid);
 
     if (seat != NULL)
-        seat->guest.period_sec = seconds;
+        seat->guest.period_sec = seconds == PERIOD_RELEASE ? 1 : seconds; /* as its XML says */
 }
 
 static void

@@ -2,6 +2,7 @@
 #include "guest_period.h"
 
 #include "guest_calls.h"
+#include "inventory.h"
 #include "link.h"
 #include "units.h"
 
@@ -29,14 +30,38 @@ guest_period_end_call(Guest *guest, const MonitorCall *call)
     if (call->serial != guest->record.serial || call->runs != guest->runs)
         return;
     if (call->error == NULL) {
+        guest->changes++; /* what was read of it before that is void, and not somebody else's doing */
         guest->period_failures = 0;
         guest->period_known = true;
         guest->period_sec = call->period_sec;
+        if (guest->period_released && guest->period_sec == guest->period_wish_sec)
+            guest->period_wished = false;
         return;
     }
     g_debug("%s", call->error->message);
     guest->period_retry_usec = now_usec() + MIN(RETRY_USEC << MIN(guest->period_failures, 10u), RETRY_MAX_USEC);
     guest->period_failures++;
+}
+
+/* What somebody else set last; or what its definition says, and a transient guest has none but what it was started with. */
+static uint32_t
+period_of_others(const Guest *guest)
+{
+    const GuestRecord *record = &guest->record;
+
+    if (record->period_changed)
+        return record->period_changed_sec;
+    return record->inactive_xml != NULL ? guest_xml_period(record->inactive_xml) : guest->period_first_sec;
+}
+
+static void
+wish(Watch *watch, Guest *guest, uint32_t seconds)
+{
+    guest->period_released = seconds == PERIOD_RELEASE;
+    guest->period_wished = true;
+    guest->period_wish_sec = guest->period_released ? period_of_others(guest) : seconds;
+    guest->period_retry_usec = 0;
+    guest_calls_settle(watch, guest);
 }
 
 void
@@ -46,11 +71,10 @@ guest_period_set(Watch *watch, const char *uuid, uint32_t seconds)
 
     if (guest == NULL || watch->stop.active)
         return;
-    if (!guest->period_wished || guest->period_wish_sec != seconds)
-        guest->period_retry_usec = 0;
-    guest->period_wished = true;
-    guest->period_wish_sec = seconds;
-    guest_calls_settle(watch, guest);
+    if (guest->period_wished && !guest->period_released && guest->period_wish_sec == seconds)
+        inventory_read_guest(watch, guest);
+    else
+        wish(watch, guest, seconds);
 }
 
 /* ---- stop ---- */
@@ -113,18 +137,11 @@ on_stop_timer(void *data)
     return G_SOURCE_REMOVE;
 }
 
-/* To what its definition says; a transient guest has none but what it was started with. */
 static void
 restore_period(Guest *guest, void *data)
 {
-    Watch *watch = data;
-
-    if (!guest->period_wished)
-        return;
-    guest->period_wish_sec =
-        guest->record.inactive_xml != NULL ? guest_xml_period(guest->record.inactive_xml) : guest->period_first_sec;
-    guest->period_retry_usec = 0;
-    guest_calls_settle(watch, guest);
+    if (guest->period_wished)
+        wish(data, guest, PERIOD_RELEASE);
 }
 
 void

@@ -75,6 +75,8 @@ guest_forget_process(Guest *guest, const char *why)
     guest->record.migrating = false;
     guest->record.report.fields = 0;
     guest->record.gap_usec = 0;
+    guest->record.period_changed = false;
+    guest->period_wished = guest->period_wished && !guest->period_released;
     guest->period_known = false;
     guest->period_failures = 0;
     guest->period_retry_usec = 0;
@@ -98,6 +100,7 @@ guest_become_another(Guest *guest)
     record->definition_serial++;
     record->report = (GuestReport){0};
     record->ran_at_host_down = runs_ran_at_host_down(guest->registry->runs, record->uuid);
+    record->period_changed = false;
     guest->period_wished = false;
     guest->period_first_sec = 0;
 }
@@ -186,6 +189,7 @@ guest_note_revert(Guest *guest)
     error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "the guest was reverted to a snapshot");
     guest->record.report.fields = 0;
     guest->record.gap_usec = 0;
+    guest->period_known = false; /* the XML is the snapshot's */
     target_book_restart(&guest->target, guest->record.uuid, error);
     guest_show_target(guest);
     guest_count_boot(guest, false, true);
@@ -303,13 +307,31 @@ guest_take_job(Guest *guest, const GuestReading *reading)
     guest->record.migrating = guest->record.migrating || says_so;
 }
 
+/* Between what it was told last and what is wished: a call may be under way. Anything else is somebody else's. */
+static void
+guest_take_period(Guest *guest, uint32_t live_sec)
+{
+    GuestRecord *record = &guest->record;
+
+    if (!guest->period_known) {
+        guest->period_first_sec = live_sec;
+    } else if (guest->period_wished && live_sec != guest->period_sec && live_sec != guest->period_wish_sec) {
+        record->period_changed = true;
+        record->period_changed_sec = live_sec;
+        guest->period_wished = !guest->period_released;
+    } else if (guest->period_released && live_sec == guest->period_wish_sec) {
+        guest->period_wished = false;
+    }
+    guest->period_known = true;
+    guest->period_sec = live_sec;
+}
+
 /* Returns true when something changed that others want to know. */
 static bool
 guest_take_run(Guest *guest, const GuestReading *reading)
 {
     GuestRecord *record = &guest->record;
     GuestRecord before = *record;
-    uint32_t live_period_sec = guest_xml_period(reading->live_xml);
     bool was_on = record->life != GUEST_LIFE_OFF;
     bool another_run = was_on && ((guest->id >= 0 && guest->id != reading->id) ||
                                   (record->pid != 0 && reading->pid != 0 && record->pid != reading->pid));
@@ -334,10 +356,7 @@ guest_take_run(Guest *guest, const GuestReading *reading)
     guest->id = reading->id;
     guest->dead_id = -1;
     guest_set_pid(guest, reading->pid);
-    if (!guest->period_known)
-        guest->period_first_sec = live_period_sec;
-    guest->period_known = true;
-    guest->period_sec = live_period_sec;
+    guest_take_period(guest, guest_xml_period(reading->live_xml));
     return record->serial != before.serial || record->boots != before.boots || record->life != before.life ||
            record->boot_resumed != before.boot_resumed || record->gap_usec != before.gap_usec ||
            (record->migrating && !before.migrating);

@@ -50,6 +50,7 @@ typedef struct Guest {
     bool period_known; /* period_sec is what its QEMU was told last */
     uint32_t period_sec;
     uint32_t period_first_sec; /* what the first reading of this run found */
+    bool period_released;      /* what is wished is what others want: once it is so, nothing is wished any more */
     unsigned period_failures;
     uint64_t period_retry_usec; /* not before */
     bool job_doubt;             /* a job may hold it: ask before anything else */

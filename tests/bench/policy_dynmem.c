@@ -52,7 +52,6 @@ begin(const Load *load, unsigned variant)
                                                    .driver_known = true,
                                                    .fresh = true,
                                                    .period_usec = USEC_PER_SEC,
-                                                   .rhythm_usec = USEC_PER_SEC,
                                                    .has_actual = true,
                                                    .has_usable = true,
                                                    .has_total = true,

@@ -340,6 +340,25 @@ stop_ends_collections_and_refuses_calls(void **state)
     wait_until(fixture, is_stopped, NULL);
 }
 
+/* The test driver has no period; that it is looked for shows by what else the reading finds of which no event told. */
+static void
+a_period_asked_for_again_has_the_guest_read(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
+
+    assert_int_equal(virDomainCreate(a), 0);
+    start(fixture);
+    fixture->world.set_period(fixture->world.self, UUID_A, 2);
+    run_loop_for(USEC_PER_SEC / 5);
+    waited_serial = find(fixture, UUID_A)->definition_serial;
+    assert_int_equal(virDomainSetMemoryFlags(a, 300 * KIB_PER_MIB, VIR_DOMAIN_AFFECT_CONFIG), 0);
+    run_loop_for(USEC_PER_SEC / 5);
+    assert_int_equal(find(fixture, UUID_A)->definition_serial, waited_serial);
+    fixture->world.set_period(fixture->world.self, UUID_A, 2);
+    wait_until(fixture, has_another_serial, UUID_A);
+}
+
 static void
 unreachable_libvirt_is_said_and_survived(void **state)
 {
@@ -377,6 +396,7 @@ main(void)
         cmocka_unit_test_setup_teardown(target_of_a_guest_that_is_off_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(target_of_a_guest_that_goes_ends_once, setup, teardown),
         cmocka_unit_test_setup_teardown(stop_ends_collections_and_refuses_calls, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_period_asked_for_again_has_the_guest_read, setup, teardown),
         cmocka_unit_test_setup_teardown(unreachable_libvirt_is_said_and_survived, setup, teardown),
     };
 

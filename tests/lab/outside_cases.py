@@ -73,6 +73,18 @@ class Outside(LedgerScene):
         check(lowest >= 127, f"mail had {mail:.0f} MiB and was taken down to {lowest:.0f}")
         return f"told again after {took:.1f} s"
 
+    def case_period_set_from_outside_is_put_right_and_told_once(self):
+        virsh("dommemstat", "web", "--period", "5", "--live")
+        begun = time.monotonic()
+        # Three reports that come five seconds apart; a guest that is slow makes it one or two more.
+        wait_until("web reports every second again", 40, lambda: "<stats period='1'/>" in virsh("dumpxml", "web"))
+        took = time.monotonic() - begun
+        check(took > 10, f"it was put right after {took:.1f} s, before its reports could show it")
+        time.sleep(5)
+        told = self.daemon.log().count("Guest web is told again to report every 1 s")
+        check(told == 1, f"it was told {told} times")
+        return f"put right after {took:.1f} s"
+
     def case_guest_without_its_balloon_driver_is_booked_at_what_it_has(self):
         """It gives itself all back. Nothing holds it here, so there must be room for it."""
         self.set_budget(1060)

@@ -2,8 +2,10 @@
 #include "act/act.h"
 #include "cmocka_all.h"
 #include "error.h"
+#include "units.h"
 
 #include <glib.h>
+#include <string.h>
 
 #define GUESTS 4
 
@@ -21,7 +23,7 @@ typedef struct Fake {
     bool end_files[GUESTS];
     Settings *conf;
     Ports ports;
-    /* "uuid=kib " for each target, "uuid@sec " each period, "uuid^kib " each limit, "uuid+directory " a file made,
+    /* "uuid=kib " for each target, "uuid@sec " each period, "uuid@- " released, "uuid^kib " each limit, "uuid+directory " a file made,
        "uuid- " one ended */
     GString *told;
     struct {
@@ -48,7 +50,10 @@ fake_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetDo
 static void
 fake_set_period(void *self, const char *uuid, uint32_t seconds)
 {
-    g_string_append_printf(((Fake *)self)->told, "%s@%u ", uuid, (unsigned)seconds);
+    if (seconds == PERIOD_RELEASE)
+        g_string_append_printf(((Fake *)self)->told, "%s@- ", uuid);
+    else
+        g_string_append_printf(((Fake *)self)->told, "%s@%u ", uuid, (unsigned)seconds);
 }
 
 static const GuestRecord *const *
@@ -153,7 +158,7 @@ what_frees_memory_goes_before_what_takes_it(void **state)
     fake->plans[1].target_kib = 700;
     fake->plans[2].target_kib = 1000; /* told although it is no change: the target was not known */
     fake->guests[2].target_known = false;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_string_equal(fake->told->str, "b=700 a=1500 c=1000 ");
     assert_int_equal(outcome.targets->len, 3);
     assert_int_equal(g_array_index(outcome.targets, TargetAction, 0).old_kib, 1000);
@@ -171,14 +176,14 @@ the_end_of_a_call_is_told_once_with_its_error(void **state)
 
     fake->plans[3].tell = true;
     fake->plans[3].target_kib = 800;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     fake_end_calls(fake, error);
     fake->plans[3].tell = false;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_int_equal(outcome.targets->len, 1);
     assert_int_equal(g_array_index(outcome.targets, TargetAction, 0).result, ACTION_FAILED);
     assert_string_equal(g_array_index(outcome.targets, TargetAction, 0).error, "guest said no");
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_int_equal(outcome.targets->len, 0);
     outcome_clear(&outcome);
 }
@@ -195,7 +200,7 @@ a_dry_actuator_tells_nobody_anything(void **state)
     fake->plans[0].target_kib = 500;
     fake->plans[0].limit_tell = true;
     fake->plans[0].paging_order = PAGING_ORDER_MAKE;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_string_equal(fake->told->str, "");
     assert_int_equal(outcome.targets->len, 0);
     outcome_clear(&outcome);
@@ -209,16 +214,15 @@ statistics_are_switched_on_for_managed_guests_and_put_back_after(void **state)
     Outcome outcome = {0};
 
     fake->settings[1].managed = true;
-    fake->settings[1].configured_period_sec = 7;
     fake->settings[2].managed = true;
     fake->settings[2].bar = BALLOON_VFIO;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
-    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, 0, &outcome);
     fake->settings[1].mode = GUEST_MODE_STATIC;
-    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
-    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
-    assert_string_equal(fake->told->str, "b@1 b@2 b@7 ");
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, 0, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, 0, &outcome);
+    assert_string_equal(fake->told->str, "b@1 b@2 b@- ");
     outcome_clear(&outcome);
 }
 
@@ -233,17 +237,53 @@ statistics_are_switched_on_again_for_a_guest_that_was_gone(void **state)
     fake->settings[3].managed = true;
     fake->settings[3].mode = GUEST_MODE_DYNAMIC;
     fake->guests[3].serial = 4;
-    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, 0, &outcome);
     assert_string_equal(fake->told->str, "d@2 ");
     fake->plan.guest_count = 3;
-    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, 0, &outcome);
     fake->plan.guest_count = 4;
-    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, 0, &outcome);
     assert_string_equal(fake->told->str, "d@2 d@2 ");
     fake->guests[3].serial = 5; /* gone and back between two ticks */
-    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
-    actuator_execute(actuator, &fake->plan, fake->conf, 2, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, 0, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 2, 0, &outcome);
     assert_string_equal(fake->told->str, "d@2 d@2 d@2 ");
+    outcome_clear(&outcome);
+}
+
+/* In each of so many seconds. Returns how often the period was asked for. */
+static size_t
+execute_for(Fake *fake, Actuator *actuator, uint64_t seconds, uint64_t *now_usec, Outcome *outcome)
+{
+    g_string_truncate(fake->told, 0);
+    for (uint64_t i = 0; i < seconds; i++, *now_usec += USEC_PER_SEC)
+        actuator_execute(actuator, &fake->plan, fake->conf, 1, *now_usec, outcome);
+    return fake->told->len / strlen("d@1 ");
+}
+
+static void
+statistics_in_another_rhythm_are_asked_for_again_and_less_and_less_often(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    uint64_t now_usec = 1000 * USEC_PER_SEC;
+    Outcome outcome = {0};
+
+    fake->settings[3].managed = true;
+    assert_int_equal(execute_for(fake, actuator, 100, &now_usec, &outcome), 1);
+    assert_int_equal(execute_for(fake, actuator, 100, &now_usec, &outcome), 0);
+    fake->guests[0].rhythm_sec = 5; /* not ours to set */
+    fake->guests[3].rhythm_sec = 5;
+    assert_int_equal(execute_for(fake, actuator, 60, &now_usec, &outcome), 1);
+    assert_string_equal(fake->told->str, "d@1 ");
+    assert_int_equal(execute_for(fake, actuator, 120, &now_usec, &outcome), 1);
+    assert_int_equal(execute_for(fake, actuator, 240, &now_usec, &outcome), 1);
+    assert_int_equal(execute_for(fake, actuator, 24 * 3600, &now_usec, &outcome), 3 + 24);
+    /* it was as it should be for long, and everything begins anew */
+    fake->guests[3].rhythm_sec = 0;
+    assert_int_equal(execute_for(fake, actuator, 2 * 3600, &now_usec, &outcome), 0);
+    fake->guests[3].rhythm_sec = 5;
+    assert_int_equal(execute_for(fake, actuator, 180, &now_usec, &outcome), 2);
     outcome_clear(&outcome);
 }
 
@@ -256,7 +296,7 @@ a_call_that_ends_after_the_actuator_is_gone_harms_nobody(void **state)
 
     fake->plans[0].tell = true;
     fake->plans[0].target_kib = 500;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     actuator_free(actuator);
     fake_end_calls(fake, NULL);
     outcome_clear(&outcome);
@@ -273,7 +313,7 @@ limits_are_raised_before_targets_and_lowered_after(void **state)
     fake->plans[0].limit_kib = 1500;
     fake->plans[1].limit_kib = 3000;
     fake->plans[2].target_kib = 1800;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_string_equal(fake->told->str, "b^3000 c=1800 a^1500 ");
     assert_int_equal(outcome.limits->len, 2);
     assert_string_equal(g_array_index(outcome.limits, LimitAction, 0).uuid, "b");
@@ -292,13 +332,13 @@ the_end_of_a_limit_is_told_once_with_its_error(void **state)
     fake->plans[3].limit_tell = true;
     fake->plans[3].limit_kib = 1500;
     fake->records[3].pid = 0;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     fake->plans[3].limit_tell = false;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_int_equal(outcome.limits->len, 1);
     assert_int_equal(g_array_index(outcome.limits, LimitAction, 0).result, ACTION_FAILED);
     assert_string_equal(g_array_index(outcome.limits, LimitAction, 0).error, "no such cgroup");
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_int_equal(outcome.limits->len, 0);
     outcome_clear(&outcome);
 }
@@ -318,7 +358,7 @@ files_are_made_in_the_guests_directory_or_the_hosts_and_ended_before(void **stat
     fake->file_count = 2;
     fake->plan.file_count = 2;
     fake->end_files[1] = true;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_string_equal(fake->told->str, "b- d- a+/var/lib/dynmem/paging:400:900:1 b+/srv/paging:0:0:2 ");
     outcome_clear(&outcome);
 }
@@ -335,7 +375,7 @@ a_world_without_limits_and_files_is_asked_for_none(void **state)
     actuator = actuator_new(&fake->ports, false);
     fake->plans[0].limit_tell = true;
     fake->plans[0].paging_order = PAGING_ORDER_MAKE;
-    actuator_execute(actuator, &fake->plan, fake->conf, 1, &outcome);
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_string_equal(fake->told->str, "");
     outcome_clear(&outcome);
 }
@@ -355,6 +395,8 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_world_without_limits_and_files_is_asked_for_none, setup, teardown),
         cmocka_unit_test_setup_teardown(statistics_are_switched_on_again_for_a_guest_that_was_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(statistics_in_another_rhythm_are_asked_for_again_and_less_and_less_often, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_call_that_ends_after_the_actuator_is_gone_harms_nobody, setup, teardown),
     };
 

@@ -233,6 +233,35 @@ new_doubts_are_told_by_what_they_are(void **state)
 }
 
 static void
+a_period_that_somebody_else_set_is_told_once_for_each_guest(void **state)
+{
+    Fixture *fixture = *state;
+    GuestSnapshot *web = fake_tick_snapshot(fixture->tick, 0);
+    GuestSnapshot *db = fake_tick_snapshot(fixture->tick, 1);
+
+    hand_in(fixture);
+    web->period_changed = true;
+    web->period_changed_sec = 5;
+    fixture->tick->snapshot.host.link = WORLD_LINK_READ_ONLY; /* nor is it put right */
+    hand_in(fixture);
+    none(fixture);
+    fixture->tick->snapshot.host.link = WORLD_LINK_READ_WRITE;
+    hand_in_times(fixture, 20);
+    assert_non_null(strstr(only(fixture, CHANGE_PERIOD_CHANGED)->message, "web is told again to report every 1 s"));
+    /* in its next run it is done to it once more */
+    web->period_changed = false;
+    hand_in(fixture);
+    web->period_changed = true;
+    web->period_changed_sec = 10;
+    hand_in_times(fixture, 20);
+    none(fixture);
+    db->period_changed = true;
+    hand_in_times(fixture, 20);
+    assert_string_equal(only(fixture, CHANGE_PERIOD_CHANGED)->reason,
+                        "somebody else had its balloon statistics switched off");
+}
+
+static void
 wrong_settings_are_told_once_each_and_when_they_are_right_again(void **state)
 {
     Fixture *fixture = *state;
@@ -344,6 +373,7 @@ main(void)
         TEST(coming_and_going_is_told_of_managed_guests),
         TEST(a_lack_is_told_once_it_lasted_and_so_is_its_end),
         TEST(new_doubts_are_told_by_what_they_are),
+        TEST(a_period_that_somebody_else_set_is_told_once_for_each_guest),
         TEST(wrong_settings_are_told_once_each_and_when_they_are_right_again),
         TEST(the_hosts_troubles_are_told_once_they_lasted),
         TEST(a_lost_connection_is_told_at_once_and_one_that_never_came_later),

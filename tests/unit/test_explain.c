@@ -784,6 +784,19 @@ what_no_balloon_reaches_is_said(void **state)
 }
 
 static void
+reports_in_another_rhythm_are_said(void **state)
+{
+    g_autoptr(FakeTick) tick = arrange(&(Case){.rule = PLAN_RULE_SATISFIED});
+    g_autofree char *calm = why(tick);
+    g_autofree char *because = NULL;
+
+    assert_silent(calm, "It reports");
+    tick->snapshots[0].rhythm_sec = 5;
+    because = why(tick);
+    assert_says(because, "It reports every 5 s, and every 1 s is asked for");
+}
+
+static void
 advice_is_not_said_as_a_refusal(void **state)
 {
     g_autoptr(FakeTick) tick = arrange(&(Case){.rule = PLAN_RULE_SATISFIED});
@@ -808,6 +821,7 @@ main(void)
         cmocka_unit_test(what_it_is_booked_at_is_said_with_the_ground),
         cmocka_unit_test(a_ground_is_told_apart_further_where_it_is_another_thing),
         cmocka_unit_test(what_no_balloon_reaches_is_said),
+        cmocka_unit_test(reports_in_another_rhythm_are_said),
         cmocka_unit_test(advice_is_not_said_as_a_refusal),
     };
 

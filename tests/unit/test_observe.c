@@ -602,34 +602,86 @@ the_period_is_the_one_the_guest_was_asked_for(void **state)
     assert_false(step(f, 501)->fresh); /* nobody asks it to report, so a report says nothing about now */
 }
 
+/* Looks once a second while the guest reports every so many, reports times. Returns the last look. */
+static const GuestSnapshot *
+report_every(Fixture *f, unsigned seconds, unsigned reports)
+{
+    const GuestSnapshot *g = NULL;
+    uint64_t reported = f->record.report.last_update_sec;
+
+    for (unsigned i = 1; i <= seconds * reports; i++)
+        g = step(f, reported + i / seconds * seconds);
+    return g;
+}
+
 static void
 a_period_that_somebody_else_has_changed_shows_in_the_rhythm(void **state)
 {
     Fixture *f = *state;
-    const GuestSnapshot *g = begin(f);
-    uint64_t reported = 501;
 
-    assert_int_equal(g->rhythm_usec, 0);
-    step(f, ++reported);
-    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
-    /* one report that comes late is no rhythm */
-    step(f, reported);
-    step(f, reported);
-    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
-    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
-    /* nor is a pause: no time passes in the guest */
-    f->record.life = GUEST_LIFE_PAUSED;
-    look(f);
-    f->now_usec += 60 * SEC;
-    look(f);
-    f->record.life = GUEST_LIFE_RUNNING;
-    look(f);
-    assert_int_equal(step(f, ++reported)->rhythm_usec, SEC);
-    /* every five seconds now */
-    for (int i = 0; i < 10; i++)
-        g = step(f, reported + (uint64_t)(i + 1) / 5);
-    assert_int_equal(g->rhythm_usec, 5 * SEC);
-    assert_int_equal(g->period_usec, SEC);
+    begin(f);
+    assert_int_equal(report_every(f, 1, 10)->rhythm_sec, 0);
+    assert_int_equal(report_every(f, 5, 2)->rhythm_sec, 0);
+    assert_int_equal(report_every(f, 5, 1)->rhythm_sec, 5);
+    assert_int_equal(report_every(f, 6, 1)->rhythm_sec, 5); /* rounded */
+    assert_int_equal(look(f)->period_usec, SEC);
+    /* put right */
+    assert_int_equal(report_every(f, 1, 1)->rhythm_sec, 0);
+    assert_int_equal(report_every(f, 1, 10)->rhythm_sec, 0);
+    /* a second more may be the guest's own */
+    assert_int_equal(report_every(f, 2, 10)->rhythm_sec, 0);
+    assert_int_equal(report_every(f, 3, 3)->rhythm_sec, 3);
+}
+
+static void
+reports_that_come_late_for_another_reason_are_no_rhythm(void **state)
+{
+    static const unsigned late[] = {3, 5, 2, 9, 4, 6, 3, 1, 5, 8};
+    Fixture *f = *state;
+
+    begin(f);
+    /* a slow guest, a busy host */
+    for (unsigned i = 0; i < G_N_ELEMENTS(late); i++)
+        assert_int_equal(report_every(f, late[i], 1)->rhythm_sec, 0);
+    /* paused again and again, five seconds each time: the clock goes on, and no time passes in the guest */
+    for (unsigned i = 0; i < 6; i++) {
+        f->record.life = GUEST_LIFE_PAUSED;
+        for (unsigned second = 0; second < 5; second++)
+            step(f, f->record.report.last_update_sec);
+        f->record.life = GUEST_LIFE_RUNNING;
+        look(f);
+        assert_int_equal(step(f, f->record.report.last_update_sec + 6)->rhythm_sec, 0);
+    }
+    /* the clock is set, again and again */
+    for (unsigned i = 0; i < 6; i++) {
+        step(f, f->record.report.last_update_sec);
+        assert_int_equal(step(f, f->record.report.last_update_sec + 5)->rhythm_sec, 0);
+    }
+}
+
+/* What it reported meanwhile nobody saw: its QEMU did not answer, or we were late. */
+static void
+answers_that_come_late_are_no_rhythm(void **state)
+{
+    Fixture *f = *state;
+
+    begin(f);
+    for (unsigned i = 0; i < 6; i++) {
+        f->now_usec += 4 * SEC;
+        assert_int_equal(step(f, f->record.report.last_update_sec + 5)->rhythm_sec, 0);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        step(f, f->record.report.last_update_sec);
+        for (unsigned second = 0; second < 3; second++) {
+            f->now_usec += SEC;
+            look(f);
+        }
+        assert_int_equal(step(f, f->record.report.last_update_sec + 5)->rhythm_sec, 0);
+    }
+    /* and after libvirt was away it begins anew */
+    assert_int_equal(report_every(f, 5, 3)->rhythm_sec, 5);
+    f->record.gap_usec = f->now_usec;
+    assert_int_equal(report_every(f, 5, 3)->rhythm_sec, 0);
 }
 
 static void
@@ -701,6 +753,8 @@ main(void)
         test(pressure_is_told_once),
         test(the_period_is_the_one_the_guest_was_asked_for),
         test(a_period_that_somebody_else_has_changed_shows_in_the_rhythm),
+        test(reports_that_come_late_for_another_reason_are_no_rhythm),
+        test(answers_that_come_late_are_no_rhythm),
         test(guests_that_come_and_go_keep_the_others_history),
         test(a_transient_guest_that_is_created_again_is_another_guest),
     };

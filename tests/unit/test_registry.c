@@ -425,6 +425,66 @@ first_period_of_a_run_is_remembered(void **state)
     assert_int_equal(guest->period_first_sec, 5);
 }
 
+static bool
+apply_period(Guest *guest, int id, unsigned seconds)
+{
+    g_autofree char *live = g_strdup_printf("<domain><devices><memballoon><stats period='%u'/></memballoon></devices>"
+                                            "</domain>",
+                                            seconds);
+
+    return apply(guest, id, live, "<domain/>");
+}
+
+static void
+a_period_that_is_neither_wished_nor_told_is_somebody_elses(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    apply_period(guest, 1, 7); /* as it was */
+    guest->period_wished = true;
+    guest->period_wish_sec = 1;
+    apply_period(guest, 1, 7); /* it is being told */
+    apply_period(guest, 1, 1);
+    assert_false(guest->record.period_changed);
+    apply_period(guest, 1, 5);
+    assert_true(guest->record.period_changed);
+    assert_int_equal(guest->record.period_changed_sec, 5);
+    assert_int_equal(guest->period_sec, 5);
+    apply_period(guest, 1, 1); /* put right; what they want stays known */
+    assert_int_equal(guest->record.period_changed_sec, 5);
+    apply_period(guest, 1, 0);
+    assert_int_equal(guest->record.period_changed_sec, 0);
+    assert_true(guest->record.period_changed);
+    guest_note_start(guest, false);
+    assert_false(guest->record.period_changed);
+    apply_period(guest, 2, 7); /* its next run begins with what its definition says */
+    assert_false(guest->record.period_changed);
+    guest_note_revert(guest);
+    apply_period(guest, 2, 3); /* or a snapshot's */
+    assert_false(guest->record.period_changed);
+}
+
+static void
+a_guest_that_was_released_is_left_alone(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    for (unsigned then = 0; then <= 5; then += 5) {
+        apply_period(guest, 1, 1);
+        guest->period_wished = guest->period_released = true;
+        guest->period_wish_sec = 0;
+        apply_period(guest, 1, 1);
+        assert_true(guest->period_wished);
+        apply_period(guest, 1, then); /* put back, or set by somebody else */
+        assert_false(guest->period_wished);
+    }
+    guest->period_wished = true;
+    guest_note_start(guest, false);
+    assert_false(guest->period_wished);
+}
+
 static void
 who_waits_is_told_when_the_guest_goes(void **state)
 {
@@ -463,6 +523,8 @@ main(void)
         cmocka_unit_test_setup_teardown(first_boot_since_the_host_went_down_is_one, setup, teardown),
         cmocka_unit_test_setup_teardown(start_that_a_hook_told_of_is_a_boot, setup, teardown),
         cmocka_unit_test_setup_teardown(first_period_of_a_run_is_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_period_that_is_neither_wished_nor_told_is_somebody_elses, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_was_released_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_told_when_the_guest_goes, setup, teardown),
     };
 

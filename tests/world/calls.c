@@ -445,7 +445,7 @@ calls_set_period(void *self, const char *uuid, uint32_t seconds)
     if (!seat->known.exists)
         return;
     seat->known.period_wished = true;
-    seat->known.period_sec = seconds;
+    seat->known.period_sec = seconds == PERIOD_RELEASE ? 1 : seconds; /* as its XML says */
     calls_pump(world, seat);
 }
 

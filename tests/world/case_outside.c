@@ -69,6 +69,28 @@ case_paused_while_moved(void)
     return world;
 }
 
+/* Somebody else has it report every five seconds: three reports show it. Then again, which waits for a minute. */
+World *
+case_period_changed(void)
+{
+    static const unsigned within[] = {20, 65, 125};
+    World *world = case_world(8192, 512);
+    Seat *a = case_add_running(world, case_define("a", 256, 1024, 4096), 1024, 800);
+
+    daemon_start(world);
+    case_run(world, SECONDS(20), NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(within); i++) {
+        unsigned seconds = 0;
+
+        a->machine->period_sec = 5;
+        while (a->machine->period_sec != 1 && seconds < 300 && case_run(world, SECONDS(1), NULL))
+            seconds++;
+        if (world->broken == NULL && (seconds < 10 || seconds > within[i]))
+            world_break(world, a, "its period was put right after %u s, and not within %u", seconds, within[i]);
+    }
+    return world;
+}
+
 /* There is no room for its new minimum, and somebody else enlarges its balloon: it is told again what it was told before. */
 World *
 case_moved_below_its_minimum(void)

@@ -61,6 +61,7 @@ World *case_starts_needing_more(void);
 World *case_reset_while_leaving(void);
 World *case_dimm_unplugged(void);
 World *case_paused_while_moved(void);
+World *case_period_changed(void);
 World *case_moved_below_its_minimum(void);
 World *case_restored_below_its_minimum(void);
 World *case_moved_while_it_is_let_go(void);

@@ -52,6 +52,7 @@ static const struct {
     {"need_is_seen_with_the_report", case_need_is_seen_with_the_report},
     {"dimm_unplugged", case_dimm_unplugged},
     {"paused_while_moved", case_paused_while_moved},
+    {"period_changed", case_period_changed},
     {"moved_below_its_minimum", case_moved_below_its_minimum},
     {"restored_below_its_minimum", case_restored_below_its_minimum},
     {"moved_while_it_is_let_go", case_moved_while_it_is_let_go},
