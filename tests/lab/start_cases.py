@@ -126,7 +126,7 @@ class Starts(Scene):
         """Of a larger budget they leave less than ten guests of 128 MiB need."""
         for guest in (self.web, self.batch):
             guest.load(440)
-        wait_until("they have what they need", 90, lambda: self.daemon.ctl("host")["free"] < 1100 * MIB, 0.5)
+        wait_until("they have what they need", 90, lambda: self.daemon.ctl("host")["free"] < 1250 * MIB, 0.5)
 
     def check_budget(self):
         host = self.daemon.ctl("host")
@@ -335,7 +335,7 @@ class Starts(Scene):
     def case_ten_starts_at_once(self):
         # None below the guests that run: those who are may not take what these need, and can be refused.
         ten = [self.host.define(f"ten{number}", 128, minimum="96MiB", priority=50 + number * 5) for number in range(10)]
-        self.configure(budget=2050, timeout=90)
+        self.configure(budget=2250, timeout=90)
         self.fill_more()
         starts = [Start(guest) for guest in ten]
         took = [start.took for start in starts if start.end(150)]
