@@ -84,8 +84,8 @@ overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_
     if (beyond > memory->overhead_kib) {
         memory->overhead_kib = approach(memory->overhead_kib, beyond, elapsed, OVERHEAD_RISE_USEC);
     } else if (guest->has_unused) {
-        /* What is not unused has been touched, and so is not overhead. */
-        uint64_t touched = saturating_sub(guest->actual_kib, MIN(guest->unused_kib, guest->actual_kib));
+        /* What the guest sees and is not unused has been touched, and so is not overhead. */
+        uint64_t touched = saturating_sub(guest->actual_kib, saturating_add(guest->unused_kib, guest->unseen_kib));
 
         goal = MAX(saturating_sub(memory->resident_kib, touched), OVERHEAD_LEAST_KIB);
         if (goal < memory->overhead_kib)

@@ -284,6 +284,23 @@ untouched_memory_teaches_nothing_of_overhead(void **state)
     assert_int_equal(learn_for(&memory, &guest, &now_usec, 600), overhead_estimate(&plain));
 }
 
+/* A dimm of 1 GiB that it does not bring online is part of its size, and nobody has touched it. */
+static void
+unseen_memory_teaches_nothing_of_overhead(void **state)
+{
+    OverheadMemory memory = {.valid = false};
+    GuestSnapshot guest = {.settings = &plain,
+                           .driver_up = true,
+                           .has_actual = true,
+                           .actual_kib = 3 * GIB,
+                           .unseen_kib = GIB,
+                           .resident_kib = 2 * GIB + 70 * MIB,
+                           .has_unused = true};
+    uint64_t now_usec = 100 * SEC;
+
+    assert_int_equal(learn_for(&memory, &guest, &now_usec, 900), 70 * MIB);
+}
+
 static void
 moving_balloon_teaches_nothing_of_overhead(void **state)
 {
@@ -453,6 +470,7 @@ main(void)
         cmocka_unit_test(reserve_slides_with_the_size_of_the_host),
         cmocka_unit_test(overhead_is_learnt_up_fast_and_down_slowly),
         cmocka_unit_test(untouched_memory_teaches_nothing_of_overhead),
+        cmocka_unit_test(unseen_memory_teaches_nothing_of_overhead),
         cmocka_unit_test(moving_balloon_teaches_nothing_of_overhead),
         cmocka_unit_test(budget_is_what_the_host_has_less_what_others_use),
         cmocka_unit_test(memory_that_is_held_beyond_the_booking_is_not_given_again),
