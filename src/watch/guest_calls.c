@@ -167,7 +167,7 @@ end_target(Guest *guest, const MonitorCall *call)
     if (fate == TARGET_UNCERTAIN)
         guest_note_stray_target(guest, call->target_kib);
     if (fate == TARGET_TAKEN)
-        guest->record.target_usec = (uint64_t)g_get_monotonic_time();
+        guest_note_target_taken(guest, call->asked_usec);
     target_book_end(&guest->target, record->uuid, fate, actual_kib, call->error);
     guest_show_target(guest);
 }

@@ -48,7 +48,7 @@ void
 guest_show_target(Guest *guest)
 {
     target_book_show(&guest->target, &guest->record);
-    if (guest->stray_kib == 0 || now_usec() - guest->stray_usec >= STRAY_USEC)
+    if (guest->stray_kib == 0)
         return;
     guest->record.target_known = false;
     guest->record.target_kib = MAX(guest->record.target_kib, guest->stray_kib);
@@ -57,10 +57,31 @@ guest_show_target(Guest *guest)
 void
 guest_note_stray_target(Guest *guest, uint64_t target_kib)
 {
-    bool old = now_usec() - guest->stray_usec >= STRAY_USEC;
-
-    guest->stray_kib = MAX(old ? 0 : guest->stray_kib, target_kib);
+    guest->stray_kib = MAX(guest->stray_kib, target_kib);
     guest->stray_usec = now_usec();
+    guest_show_target(guest);
+}
+
+/* What was in force up to then is not any more. */
+static void
+guest_end_strays(Guest *guest, uint64_t then_usec)
+{
+    if (then_usec >= guest->stray_usec + STRAY_USEC)
+        guest->stray_kib = 0;
+}
+
+void
+guest_note_target_taken(Guest *guest, uint64_t asked_usec)
+{
+    guest->record.target_usec = now_usec();
+    guest_end_strays(guest, asked_usec);
+}
+
+static void
+guest_forget_target(Guest *guest, const GError *error)
+{
+    guest_end_strays(guest, now_usec());
+    target_book_restart(&guest->target, guest->record.uuid, error);
     guest_show_target(guest);
 }
 
@@ -83,8 +104,7 @@ guest_forget_process(Guest *guest, const char *why)
     guest->job_doubt = false;
     guest->job_denied = false;
     guest->coming = false;
-    target_book_restart(&guest->target, guest->record.uuid, error);
-    guest_show_target(guest);
+    guest_forget_target(guest, error);
 }
 
 /*
@@ -190,8 +210,7 @@ guest_note_revert(Guest *guest)
     guest->record.report.fields = 0;
     guest->record.gap_usec = 0;
     guest->period_known = false; /* the XML is the snapshot's */
-    target_book_restart(&guest->target, guest->record.uuid, error);
-    guest_show_target(guest);
+    guest_forget_target(guest, error);
     guest_count_boot(guest, false, true);
 }
 
@@ -382,7 +401,7 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
     }
     guest->gap = false;
     changed = guest_take_definition(guest, reading) || changed;
-    guest_show_target(guest); /* time may have passed */
+    guest_show_target(guest);
     if (record->life != GUEST_LIFE_OFF)
         runs_note_running(guest->registry->runs, record->uuid, record->name);
     if (!guest->shown) {

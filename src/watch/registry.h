@@ -95,8 +95,11 @@ void guest_note_revert(Guest *guest);
 void guest_note_off(Guest *guest, StopKind kind);
 /* Its target fields follow its book, and what may still come. */
 void guest_show_target(Guest *guest);
-/* A call for a target has ended without it being known whether it was taken: it may be, for a while yet. */
+/* A call for a target has ended without it being known whether it was taken: it may be, for a while yet, and is in force then
+   until the guest is told another. */
 void guest_note_stray_target(Guest *guest, uint64_t target_kib);
+/* A target was taken that libvirt was asked for then. */
+void guest_note_target_taken(Guest *guest, uint64_t asked_usec);
 
 /* What a reading found. */
 typedef struct GuestReading {

@@ -41,6 +41,14 @@ calls_reap(World *world)
 
 /* ---- what is promised of a target ---- */
 
+/* Who was told nothing for so long goes where the call of unknown fate told it, until it is told anew, or is another one. */
+static void
+end_doubt(Known *known, uint64_t then_usec)
+{
+    if (then_usec >= known->doubt_usec + DOUBT_USEC)
+        known->doubt_kib = 0;
+}
+
 void
 calls_show(Seat *seat)
 {
@@ -48,8 +56,6 @@ calls_show(Seat *seat)
     GuestRecord *record = &known->record;
     bool sent = known->call != NULL && known->call->kind == CALL_TARGET;
 
-    if (known->certain && seat->world->now_usec - known->doubt_usec >= DOUBT_USEC)
-        known->doubt_kib = 0;
     record->target_known = known->certain && known->doubt_kib == 0;
     record->target_pending = sent || known->wish_set;
     record->target_bounded = known->bounded;
@@ -361,6 +367,7 @@ take_target(World *world, Seat *seat, Call *call)
         known->certain = false;
         world->counts.targets_unknown++;
     } else if (call->fate == FATE_GOOD) {
+        end_doubt(known, call->made_usec);
         known->told_kib = call->value;
         known->certain = known->bounded = true;
         known->record.target_usec = world->now_usec;
@@ -457,7 +464,8 @@ calls_restart(World *world, Seat *seat, const char *why)
     Known *known = &seat->known;
 
     known->certain = known->bounded = false;
-    known->told_kib = known->doubt_kib = 0;
+    known->told_kib = 0;
+    end_doubt(known, world->now_usec);
     if (known->call != NULL && known->call->kind == CALL_TARGET)
         end_call_with(seat, known->call, DYNMEM_ERROR_NOT_FOUND, why);
     end_wish(seat, DYNMEM_ERROR_NOT_FOUND, why);
