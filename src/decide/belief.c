@@ -48,7 +48,9 @@ begin_anew(BeliefMemory *memory, const GuestSnapshot *guest)
     memory->gap_usec = guest->gap_usec;
     memory->moved = false;
     memory->first_actual_kib = 0;
-    if (memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE || memory->state == BELIEF_RETURNING)
+    /* who is still coming here can't be reset */
+    if (memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE || memory->state == BELIEF_RETURNING ||
+        (memory->state == BELIEF_BROUGHT && (!guest->migrating || guest->life == GUEST_LIFE_RUNNING)))
         memory->state = guest->adopted ? BELIEF_ADOPTED : BELIEF_BOOTING;
 }
 

@@ -143,7 +143,8 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
 
 /*
  * libvirt was away, and a reset may have been missed. Like a guest that ran before the daemon, it has to show that its
- * driver still reports. One whose driver is waited for anyway is not touched.
+ * driver still reports, or the one that came with its memory. One that boots, and whose driver is waited for anyway, is not
+ * touched.
  */
 static void
 readopt(GuestTrack *track, const GuestRecord *record)
@@ -348,7 +349,7 @@ guest_track_look(GuestTrack *track, const GuestRecord *record, const GuestSettin
     else if (track->in_motion && in_motion)
         track->report_age_usec = saturating_add(track->report_age_usec, saturating_sub(now_usec, track->looked_usec));
     if (running && record->gap_usec > track->gap_usec) {
-        if (track->driver_up)
+        if (track->driver_up || record->boot_resumed)
             readopt(track, record);
         else
             track->baseline_known = false; /* its driver may have come, and gone again */

@@ -373,6 +373,23 @@ after_libvirt_was_away_a_guest_must_report_anew(void **state)
     assert_int_equal(g->boot_usec, f->record.gap_usec);
 }
 
+/* The driver that came with its memory may be gone by a reset that nobody heard of. */
+static void
+after_libvirt_was_away_a_guest_that_brought_its_memory_is_adopted(void **state)
+{
+    Fixture *f = *state;
+
+    for (unsigned resumed = 0; resumed < 2; resumed++) {
+        f->record.boots++;
+        f->record.boot_usec = f->now_usec;
+        f->record.boot_resumed = resumed != 0;
+        assert_false(look(f)->adopted);
+        f->now_usec += 2 * SEC;
+        f->record.gap_usec = f->now_usec;
+        assert_int_equal(look(f)->adopted, resumed);
+    }
+}
+
 static void
 the_balloon_counts_as_empty_until_the_new_driver_reports(void **state)
 {
@@ -742,6 +759,7 @@ main(void)
         test(an_answer_asked_for_before_the_reset_is_no_baseline),
         test(a_second_reset_begins_anew),
         test(after_libvirt_was_away_a_guest_must_report_anew),
+        test(after_libvirt_was_away_a_guest_that_brought_its_memory_is_adopted),
         test(the_balloon_counts_as_empty_until_the_new_driver_reports),
         test(counters_are_told_as_what_they_grew_by),
         test(a_counter_that_goes_back_is_doubted),

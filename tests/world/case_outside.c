@@ -190,3 +190,26 @@ case_element_removed_without_daemon(void)
     check_let_go(world, a);
     return world;
 }
+
+/* It migrates here, and arrives and is reset while libvirtd is away: the balloon that it brought means nothing. */
+World *
+case_arrives_and_is_reset_unheard(void)
+{
+    World *world = case_world(8192, 512);
+    Seat *a = case_add_running(world, case_define("a", 256, 1024, 4096), 1024, 600);
+
+    world->options.limits = false;
+    a->kernel.boot_usec = SECONDS(60);
+    daemon_start(world);
+    case_run(world, SECONDS(20), NULL);
+    virsh_migrate(world, a, SECONDS(2), false);
+    case_run(world, SECONDS(3), NULL);
+    virsh_start(world, a, START_HOW_ARRIVES, false, false);
+    case_run(world, SECONDS(2), NULL);
+    world_restart_libvirtd(world, SECONDS(12));
+    case_run(world, SECONDS(10), NULL);
+    virsh_reset(world, a);
+    case_run(world, SECONDS(20), NULL);
+    case_booked_within(world, a, 4096, 4096, "reset after it arrived, it");
+    return world;
+}

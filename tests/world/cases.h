@@ -68,3 +68,4 @@ World *case_moved_while_it_is_let_go(void);
 World *case_element_removed_without_daemon(void);
 World *case_observed_and_let_go(void);
 World *case_reserved_as_a_restart(void);
+World *case_arrives_and_is_reset_unheard(void);

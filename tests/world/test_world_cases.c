@@ -59,6 +59,7 @@ static const struct {
     {"element_removed_without_daemon", case_element_removed_without_daemon},
     {"observed_and_let_go", case_observed_and_let_go},
     {"reserved_as_a_restart", case_reserved_as_a_restart},
+    {"arrives_and_is_reset_unheard", case_arrives_and_is_reset_unheard},
 };
 
 int
