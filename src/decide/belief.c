@@ -323,14 +323,14 @@ belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest
         standing->is_void = trust_of(memory) == LEDGER_TRUSTS_NOTHING;
         return;
     }
+    if (terms->let_go && trust_of(memory) == LEDGER_TRUSTS_BALLOON) {
+        stay_out(standing, GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BALLOON, PLAN_RULE_LET_GO);
+        return;
+    }
     if (memory->state != BELIEF_GOOD) {
         if (memory->state != BELIEF_RETURNING)
             stuck_suspend(stuck);
         stands_in_doubt(memory, guest, terms, standing);
-        return;
-    }
-    if (terms->let_go) {
-        stay_out(standing, GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BALLOON, PLAN_RULE_LET_GO);
         return;
     }
     /* whoever is not told anything can't fail to follow */

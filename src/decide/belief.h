@@ -66,7 +66,7 @@ typedef struct Standing {
 typedef struct BeliefTerms {
     uint64_t target_kib; /* in force */
     bool held;           /* memory.high holds it at that */
-    bool let_go;         /* it is no longer to be managed, and has less than its startup memory */
+    bool let_go;         /* it is no longer to be managed, and not let go yet */
     bool let_be;         /* it was reset again and again after it was squeezed */
     bool starved;        /* its last report said so */
     bool reported;       /* its demand is known */

@@ -117,9 +117,12 @@ target_to_book(GuestMemory *memory, const GuestSnapshot *guest)
     return MAX(guest->target_kib, memory->lowered_kib);
 }
 
-/* Taken out of management while it has less than its startup memory: that is given back before it is let go. */
+/*
+ * Taken out of management while it is squeezed or limited, by this daemon or an earlier one. Reset as one that is nobody's, it is
+ * owed nothing for what it was told before.
+ */
 static bool
-is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool observe)
+is_let_go(GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 {
     const GuestSettings *settings = guest->settings;
 
@@ -127,18 +130,26 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, 
         memory->let_go = false;
         return false;
     }
-    /* reset as one that is nobody's, it is owed nothing for what it was told before; one with a limit was squeezed by an
-       earlier daemon */
     if (memory->begins)
-        memory->told =
-            guest->adopted && guest->limits.set && guest->has_actual && guest->actual_kib < settings->startup_kib;
-    if (memory->let_go || !memory->told || observe || settings->bar != BALLOON_USABLE || broken(FAULT_DROP_SQUEEZED))
-        return false;
-    /* not before its balloon holds it: one that boots under its limit would have nothing that does */
-    memory->let_go =
-        guest->target_known && !guest->target_pending && target_kib >= settings->startup_kib + guest->unseen_kib &&
-        guest->actual_kib <= target_kib + stuck_tolerance(target_kib) && memory->belief.state != BELIEF_BOOTING;
-    return !memory->let_go;
+        memory->let_go = !guest->adopted;
+    return !memory->let_go && (memory->told || guest->limits.set) && !observe && settings->bar == BALLOON_USABLE &&
+           !broken(FAULT_DROP_SQUEEZED);
+}
+
+/* Who was told its startup memory, and has all that it could have without a limit, is let go. */
+static void
+let_go(Pass *pass)
+{
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+        const GuestSnapshot *guest = &pass->snapshot->guests[i];
+        const Work *work = &pass->state->work[i];
+        uint64_t granted = work->entry->granted_kib;
+
+        if (work->let_go && guest->target_known && !guest->target_pending &&
+            guest->target_kib >= pass_startup(pass, i) &&
+            granted + stuck_tolerance(granted) >= pass_let_go_need(pass, i))
+            memory_of(pass, i)->let_go = true;
+    }
 }
 
 /*
@@ -209,7 +220,7 @@ book_guest(Pass *pass, size_t i)
     if (guest->limits.usable)
         pass->state->limits_work = true;
     pass_restart_open(pass, i, overhead);
-    work->let_go = is_let_go(memory, guest, work->target_kib, pass->observe);
+    work->let_go = is_let_go(memory, guest, pass->observe);
     enforced = pass_restart_enforced(pass, i, overhead);
     work->held = enforced != UINT64_MAX;
     belief_look(&memory->belief, &memory->stuck, guest,
@@ -227,7 +238,8 @@ book_guest(Pass *pass, size_t i)
                 &work->standing);
     work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL) &&
                     work->standing.trust != LEDGER_TRUSTS_FULL;
-    if (work->held && work->standing.trust == LEDGER_TRUSTS_BALLOON)
+    /* who is about to have no limit is booked at all that it may bring online */
+    if (work->held && !work->let_go && work->standing.trust == LEDGER_TRUSTS_BALLOON)
         work->unseen_kib = guest->unseen_kib;
     ledger_book(entry, &(LedgerLook){.guest = guest,
                                      .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
@@ -387,6 +399,7 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     pass_restart_decide(&pass);
     pass_share(&pass);
     pass_tell(&pass);
+    let_go(&pass);
     pass_limit(&pass);
     state->reserve_kib = plan->reserve_kib;
     state->booked_kib = plan->committed_kib + plan->overhead_kib;

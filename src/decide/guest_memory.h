@@ -52,7 +52,7 @@ typedef struct GuestMemory {
     uint64_t shrunk_usec;     /* it was last told less than it had; 0: not in this run */
     uint64_t nearest_kib;     /* its balloon was that near to its target since that was told */
     bool moved;               /* ... and was moved away from it by somebody else: it is told again */
-    bool let_go;              /* no longer managed, and it has its startup memory back */
+    bool let_go;              /* no longer managed, and owed nothing any more */
 } GuestMemory;
 
 typedef struct GuestMemories {

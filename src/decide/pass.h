@@ -36,7 +36,7 @@ typedef struct Work {
     uint64_t maximum_kib;   /* book            all: its own, as far as memory.max lets it           */
     uint64_t unseen_kib;    /* book            claim, share, tell: part of its size that is not booked  */
     uint64_t slack_kib;     /* book            claim, limit: of its limit                           */
-    bool let_go;            /* book            claim, limit: gets its startup memory back, and is let go then */
+    bool let_go;            /* book            claim, limit: about to be let go, see decide.c */
     bool held;              /* book            claim, tell, limit: memory.high holds it at what it is granted */
     bool limited;           /* book            ... and that is all it has: it boots, or has a paging file     */
     Demand demand;          /* demand          claim, share                                         */
@@ -155,6 +155,9 @@ void pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib);
 uint64_t pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib);
 /* Nothing but its limit keeps it within what it was granted: its balloon means nothing, or leaves it more. */
 bool pass_hangs_on_limit(const Pass *pass, size_t i);
+/* What its balloon is told at least before it is let go; and what it is granted then: all that it could have without a limit. */
+uint64_t pass_startup(const Pass *pass, size_t i);
+uint64_t pass_let_go_need(const Pass *pass, size_t i);
 /* While it boots under a limit, and while it has a file, it is out of the sharing, whatever else is the matter with it. */
 void pass_restart_stand(const Pass *pass, size_t i);
 /* Adds the claims of those that lack memory. */

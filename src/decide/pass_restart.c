@@ -155,6 +155,22 @@ pass_restart_stand(const Pass *pass, size_t i)
     }
 }
 
+uint64_t
+pass_startup(const Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+
+    return pages_down(MIN(guest->settings->startup_kib + guest->unseen_kib, pass->state->work[i].maximum_kib));
+}
+
+uint64_t
+pass_let_go_need(const Pass *pass, size_t i)
+{
+    const Work *work = &pass->state->work[i];
+
+    return MIN(MAX(work->entry->balloon_kib, pass_startup(pass, i)), work->maximum_kib);
+}
+
 static PagingLook
 look_at(const Pass *pass, size_t i, uint64_t read_back_kib)
 {
@@ -231,16 +247,14 @@ pass_restart_claim(Pass *pass)
         Work *work = &pass->state->work[i];
         PagingLook look;
 
-        if (work->standing.rule == PLAN_RULE_LET_GO) {
-            work->paging_need = (PagingNeed){.need_kib = guest->settings->startup_kib};
-        } else if (work->limited) {
+        if (work->limited) {
             if (paging_file(guest) == NULL)
                 look_for_garbage(pass, i);
             look = look_at(pass, i, 0);
             work->paging_need = paging_work_out_need(&memory_of(pass, i)->paging, &look);
-        } else {
-            continue;
         }
+        if (work->let_go)
+            work->paging_need.need_kib = MAX(work->paging_need.need_kib, pass_let_go_need(pass, i));
         pass->state->pressed |= work->paging_need.presses;
         /* of one whose next start is asked for that is the claim */
         if (work->paging_need.need_kib > work->entry->granted_kib && work->standing.part == PART_OUT &&
@@ -281,19 +295,21 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     const GuestSettings *settings = guest->settings;
     const Work *work = &pass->state->work[i];
     uint64_t has = work->limited ? work->entry->granted_kib + guest->unseen_kib : settings->maximum_kib;
-    uint64_t target = work->target_kib, startup = settings->startup_kib + guest->unseen_kib;
+    uint64_t target = work->target_kib, startup = pass_startup(pass, i);
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
 
+    if (!guest->answering || guest->life != GUEST_LIFE_RUNNING || guest->migrating)
+        return 0;
     if (work->let_go && guest->target_known && target >= startup)
         return memory_of(pass, i)->moved ? target : 0; /* its balloon is on the way */
     if (work->standing.rule == PLAN_RULE_LET_GO)
-        return MIN(MAX(target, pages_down(work->entry->granted_kib) + work->unseen_kib), startup);
+        return MIN(MAX(target, pages_down(work->entry->granted_kib)), startup);
+    if (work->let_go && work->standing.hangs)
+        return startup; /* where its balloon is to go if its driver comes after all */
     if (settings->mode != GUEST_MODE_DYNAMIC || (guest->boot_resumed && !with_file))
         return 0;
     if (!with_file && (!boots || broken(FAULT_RESTART_AT_TARGET)))
-        return 0;
-    if (with_file && (!guest->answering || guest->life != GUEST_LIFE_RUNNING || guest->migrating))
         return 0;
     if (work->standing.booting)
         return settings->startup_kib;
@@ -385,8 +401,7 @@ pass_restart_decide(Pass *pass)
         if (guest->life == GUEST_LIFE_OFF)
             continue;
         pass->plan->guests[i].restart = memory_of(pass, i)->restart;
-        if (work->limited || guest->paging != NULL || work->standing.rule == PLAN_RULE_RESET ||
-            work->standing.rule == PLAN_RULE_LET_GO)
+        if (work->limited || guest->paging != NULL || work->standing.rule == PLAN_RULE_RESET || work->let_go)
             decide_one(pass, i, &read_back_kib);
     }
     end_files(pass);

@@ -160,9 +160,8 @@ void
 why_let_go(ExplainText *text)
 {
     say(text,
-        "%s, while it has less than its startup memory of %s. It gets that back first, as it comes free; then it is "
-        "let "
-        "go, and its memory is changed no more.",
+        "%s. It gets its startup memory of %s back first, as it comes free; when that, and all else that its balloon "
+        "leaves it, is booked for it, it is let go, and its memory is changed no more.",
         text->settings->managed        ? "Its mode is static now"
         : text->settings->element_gone ? "Its dynmem element is gone from its definition, so it is no longer managed"
                                        : "It is no longer managed",

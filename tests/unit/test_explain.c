@@ -551,7 +551,7 @@ static const Case cases[] = {
      "It came with its memory 4 s ago|booked at 3 GiB, because it came with its memory and has not reported yet",
      "once its first report has come", "priority"},
     {PLAN_RULE_LET_GO, let_go,
-     "Its dynmem element is gone from its definition|less than its startup memory of 2 GiB|then it is let go",
+     "Its dynmem element is gone from its definition|gets its startup memory of 2 GiB back first|it is let go",
      "as soon as memory is seen to be free|namespace urn:dynmem:domain:1", "mode=|priority"},
     {PLAN_RULE_LET_GO, let_go_static, "Its mode is static now", "mode='dynamic'", "namespace|priority"},
     {PLAN_RULE_RESET, reset, "It was reset 9 s ago|4 GiB are booked", "takes part in the sharing", "priority"},

@@ -213,3 +213,56 @@ case_arrives_and_is_reset_unheard(void)
     case_booked_within(world, a, 4096, 4096, "reset after it arrived, it");
     return world;
 }
+
+/* a boots, has no driver, and would touch all of its 1 GiB. */
+static World *
+held_by_its_limit(uint64_t need_mib, Seat **a)
+{
+    World *world = case_world(1900, 256);
+
+    case_add_running(world, case_define("o", 128, 200, 1536), 200, need_mib);
+    *a = case_add(world, case_define("a", 100, 200, 1024));
+    (*a)->kernel.driver = DRIVER_NONE;
+    (*a)->kernel.boot_touch_kib = FROM_MIB(1024);
+    daemon_start(world);
+    case_run(world, SECONDS(40), NULL);
+    virsh_start(world, *a, START_HOW_COLD, false, false);
+    if (case_run_until_runs(world, *a, SECONDS(60)))
+        case_run(world, SECONDS(20), NULL);
+    return world;
+}
+
+/* Whoever has no balloon is let go when all of its memory is its own, and not never. */
+World *
+case_let_go_without_a_driver(void)
+{
+    Seat *a;
+    World *world = held_by_its_limit(100, &a);
+
+    let_go(world, a);
+    case_run(world, SECONDS(60), NULL);
+    case_booked_within(world, a, 1024, 1024, "let go, it");
+    if (world->broken == NULL && a->machine->high_kib != LIMIT_NONE)
+        world_break(world, a, "was let go, and its limit is left");
+    return world;
+}
+
+/* ... and not before others have given that, also by a daemon that has told it nothing. */
+World *
+case_let_go_while_its_limit_holds_it(void)
+{
+    Seat *a;
+    World *world = held_by_its_limit(1100, &a);
+
+    daemon_kill(world);
+    daemon_start(world);
+    case_run(world, SECONDS(8), NULL);
+    if (world->broken == NULL && a->machine->high_kib > FROM_MIB(700))
+        world_break(world, a, "is not held by its limit, which is %.0f MiB", MIB(a->machine->high_kib));
+    let_go(world, a);
+    case_run(world, SECONDS(60), NULL);
+    case_booked_within(world, a, 1024, 1024, "let go, it");
+    if (world->broken == NULL && a->machine->high_kib != LIMIT_NONE)
+        world_break(world, a, "was let go, and its limit is left");
+    return world;
+}

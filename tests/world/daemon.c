@@ -170,8 +170,12 @@ daemon_kill(World *world)
     paging_orphan(world);
     engine_free(engine);
     world->daemon_dies = false;
-    for (unsigned i = 0; i < world->count; i++)
-        world->seats[i].let_go = false; /* who comes next can't know that it is owed anything */
+    /* who comes next can't know that it is owed anything, but by its limit */
+    for (unsigned i = 0; i < world->count; i++) {
+        const Machine *machine = world->seats[i].machine;
+
+        world->seats[i].let_go = world->seats[i].let_go && machine != NULL && machine->high_kib != LIMIT_NONE;
+    }
     watcher_forget(world);
     world->link = WORLD_LINK_DOWN;
     world->complete = false;

@@ -60,6 +60,8 @@ static const struct {
     {"observed_and_let_go", case_observed_and_let_go},
     {"reserved_as_a_restart", case_reserved_as_a_restart},
     {"arrives_and_is_reset_unheard", case_arrives_and_is_reset_unheard},
+    {"let_go_without_a_driver", case_let_go_without_a_driver},
+    {"let_go_while_its_limit_holds_it", case_let_go_while_its_limit_holds_it},
 };
 
 int
