@@ -80,7 +80,26 @@ machine_take_target(Machine *machine, uint64_t target_kib, bool foreign)
     machine->asked_kib = pages_down(ram - MIN(target_kib, ram));
 }
 
-/* A kernel boots, and has no driver yet. */
+/* What it has touched, and holds or has in its file. */
+static uint64_t
+touched(const Machine *machine)
+{
+    return machine->held_kib + machine->paged_kib;
+}
+
+/* What is beyond left_kib is discarded, in the paging file first. */
+static void
+discard(Machine *machine, uint64_t left_kib)
+{
+    uint64_t above = saturating_sub(touched(machine), left_kib);
+    uint64_t paged = MIN(above, machine->paged_kib);
+
+    machine->paged_kib -= paged;
+    machine->held_kib -= above - paged;
+}
+
+/* A kernel boots, and has no driver yet. What its memory devices had is unplugged (hw/virtio/virtio-mem.c,
+   virtio_mem_system_reset). */
 static void
 boot(World *world, Seat *seat)
 {
@@ -91,6 +110,7 @@ boot(World *world, Seat *seat)
     machine->emptying = false;
     machine->balloon_kib = 0;
     machine->device_plugged_kib = 0;
+    discard(machine, machine_ram(machine));
     machine->unseen_kib = 0;
     machine->booted_usec = world->now_usec;
     machine->lacking_usec = 0;
@@ -136,13 +156,6 @@ hold(World *world, Machine *machine, uint64_t growth_kib)
         machine->held_back += world->now_usec / WORLD_STEP_USEC % 3 == 0;
     }
     machine->held_kib += MIN(growth_kib, room);
-}
-
-/* What it has touched, and holds or has in its file. */
-static uint64_t
-touched(const Machine *machine)
-{
-    return machine->held_kib + machine->paged_kib;
 }
 
 static void
@@ -210,16 +223,11 @@ report(World *world, Seat *seat)
     };
 }
 
-/* What its balloon took, and what was unplugged, is discarded, in the paging file first. What it never saw it never touched. */
+/* What its balloon took, and what was unplugged. What it never saw it never touched. */
 static void
 give_back(Machine *machine)
 {
-    uint64_t left = machine_ram(machine) - machine->balloon_kib - machine->unseen_kib + machine_device(machine);
-    uint64_t above = saturating_sub(touched(machine), left);
-    uint64_t paged = MIN(above, machine->paged_kib);
-
-    machine->paged_kib -= paged;
-    machine->held_kib -= above - paged;
+    discard(machine, machine_ram(machine) - machine->balloon_kib - machine->unseen_kib + machine_device(machine));
 }
 
 static void

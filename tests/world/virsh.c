@@ -278,8 +278,9 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
 
         seat->live.managed = definition->managed;
         seat->live.mode = definition->mode;
-        seat->live.minimum_kib = definition->minimum_kib;
-        seat->live.startup_kib = definition->startup_kib;
+        /* of a guest that runs with less than its definition has, what is beyond that would be no value */
+        seat->live.minimum_kib = MIN(definition->minimum_kib, seat->live.base_kib);
+        seat->live.startup_kib = MIN(definition->startup_kib, seat->live.base_kib);
         seat->live.priority = definition->priority;
         seat->live.buffer = definition->buffer;
         seat->wild = seat->wild && truth_is_wild(seat);
