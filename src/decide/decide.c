@@ -217,8 +217,6 @@ book_guest(Pass *pass, size_t i)
         stay_below_memory_max(work, guest, overhead);
     work->slack_kib = limit_slack(pass->state->reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
                                   pass->state->booked_kib);
-    if (guest->limits.usable)
-        pass->state->limits_work = true;
     pass_restart_open(pass, i, overhead);
     work->let_go = is_let_go(memory, guest, pass->observe);
     enforced = pass_restart_enforced(pass, i, overhead);

@@ -39,7 +39,7 @@ limit_is_usable(const Pass *pass, size_t i)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
 
     return guest->limits.usable ||
-           (pass->state->limits_work && guest->boots > 0 && !guest->adopted && known_for(pass, i) < LIMIT_GRACE_USEC);
+           (guest->limits.bar == NULL && guest->boots > 0 && !guest->adopted && known_for(pass, i) < LIMIT_GRACE_USEC);
 }
 
 /* What a limit of ours that is in force lets the guest have at most; UINT64_MAX: there is none. */

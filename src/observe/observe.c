@@ -156,6 +156,8 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
         observe_resident(&ports->host, records[i], settings[i], &snapshot->guests[i]);
         if (ports->limits.read != NULL)
             ports->limits.read(ports->limits.self, records[i], &snapshot->guests[i].limits);
+        else
+            snapshot->guests[i].limits.bar = "limits of guests can't be set here";
     }
     match_files(snapshot);
 }

@@ -56,7 +56,8 @@ begin(const Load *load, unsigned variant)
                                                    .has_usable = true,
                                                    .has_total = true,
                                                    .has_unused = true,
-                                                   .target_known = true};
+                                                   .target_known = true,
+                                                   .limits.bar = "there are no limits here"};
     }
     return self;
 }

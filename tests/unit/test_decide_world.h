@@ -113,7 +113,8 @@ world_add(FakeWorld *world, uint64_t minimum, uint64_t maximum, uint64_t actual,
                              .has_actual = true,
                              .actual_kib = actual,
                              .target_known = true,
-                             .target_kib = actual};
+                             .target_kib = actual,
+                             .limits.bar = "the host has no limits"};
     world->count++;
     world->snapshot.guest_count = world->count;
     return fake;
