@@ -58,6 +58,7 @@ typedef struct StartRequest {
     /* An answer is awaited; false: it was admitted, and is booked until it is seen running. One that was admitted waits again
        when what starts turns out to need more: booked_kib stays booked meanwhile. */
     bool waiting;
+    bool begun;          /* libvirt is at it: once it is admitted its QEMU may be there before it is seen */
     uint64_t booked_kib; /* booked for it so far, without overhead */
 } StartRequest;
 

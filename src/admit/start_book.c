@@ -209,7 +209,7 @@ note_begin(StartEntry *entry, const StartAsk *ask)
 {
     if (!ask->hook)
         return;
-    entry->stage = MAX(entry->stage, START_STAGE_BEGUN);
+    start_entry_advance(entry, START_STAGE_BEGUN);
     entry->brings = entry->brings || ask->kind != START_BOOT;
 }
 
@@ -327,7 +327,7 @@ start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_
         note_hook(book, uuid, HOOK_STARTED);
     if (entry == NULL)
         return;
-    entry->stage = MAX(entry->stage, note == START_NOTE_STARTED ? START_STAGE_STARTED : START_STAGE_BEGUN);
+    start_entry_advance(entry, note == START_NOTE_STARTED ? START_STAGE_STARTED : START_STAGE_BEGUN);
     entry->admitted_usec = now_usec;
     keep_entry(book, entry);
 }

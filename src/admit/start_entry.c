@@ -43,6 +43,13 @@ enum {
     KEPT_NUMBERS,
 };
 
+void
+start_entry_advance(StartEntry *entry, StartStage stage)
+{
+    entry->stage = MAX(entry->stage, stage);
+    entry->request.begun = entry->stage != START_STAGE_ASKED;
+}
+
 char *
 start_entry_text(const StartEntry *entry)
 {
@@ -85,7 +92,7 @@ start_entry_read(const char *uuid, const char *text)
         numbers[KEPT_STAGE] > START_STAGE_STARTED)
         return NULL;
     entry = start_entry_new(uuid);
-    entry->stage = (StartStage)numbers[KEPT_STAGE];
+    start_entry_advance(entry, (StartStage)numbers[KEPT_STAGE]);
     entry->brings = numbers[KEPT_BRINGS] != 0;
     entry->request.name = g_strdup(parts[KEPT_NUMBERS]);
     entry->request.kind = (StartKind)numbers[KEPT_KIND];

@@ -33,6 +33,8 @@ typedef struct StartAsker {
 } StartAsker;
 
 StartEntry *start_entry_new(const char *uuid);
+/* It has come so far, or further already. */
+void start_entry_advance(StartEntry *entry, StartStage stage);
 void start_entry_free(void *entry);
 
 /* The line that outlives the daemon: what a start is booked with, not who waits for it. Free with g_free. */

@@ -62,6 +62,7 @@ merge(Ledger *ledger, const Snapshot *snapshot)
             g_strlcpy(entry->uuid, uuid, sizeof entry->uuid);
         }
         entry->asked = order >= 0;
+        entry->begun = order >= 0 && snapshot->starts[start]->begun && !snapshot->starts[start]->waiting;
         if (order > 0)
             ledger_close(entry);
         if (order <= 0)
@@ -285,7 +286,7 @@ ledger_sums(const Ledger *ledger)
         sums.overhead_kib += entry->overhead_kib;
         sums.resident_kib += entry->resident_kib;
         sums.slack_kib += MIN(saturating_sub(entry->resident_kib, all), entry->slack_kib);
-        if (entry->resident_kib == 0)
+        if (entry->resident_kib == 0 && (entry->open || entry->begun))
             sums.unseen_kib += all;
         else
             sums.untouched_kib += saturating_sub(all, entry->resident_kib);

@@ -25,6 +25,7 @@ typedef struct LedgerEntry {
     char uuid[37];
     LedgerGround ground;
     bool asked;            /* a start of it stands in the snapshot */
+    bool begun;            /* ... and may have a QEMU that is not seen yet */
     bool open;             /* its QEMU is seen, and granted_kib is of this run */
     uint64_t granted_kib;  /* what it was given to hold */
     uint64_t balloon_kib;  /* what its balloon leaves it at most; its maximum where that is not believed */

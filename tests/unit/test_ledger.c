@@ -217,6 +217,28 @@ one_entry_a_guest_from_its_start_to_its_end(void **state)
     ledger_clear(&ledger);
 }
 
+/* What others use is not hidden behind a start that nobody has begun: there is no QEMU that could hold it. */
+static void
+a_qemu_that_is_not_seen_may_be_there_once_its_start_is_begun(void **state)
+{
+    StartRequest request = {.uuid = "00000000-0000-0000-0000-000000000001", .begun = true};
+    const StartRequest *starts[] = {&request};
+    Snapshot snapshot = {.starts = starts, .start_count = 1};
+    Ledger ledger = {.count = 0};
+
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t unseen = i == 0 ? GIB : 0;
+
+        request.begun = i != 1;
+        request.waiting = i == 2;
+        ledger_match(&ledger, &snapshot);
+        ledger_reserve(ledger_start(&ledger, 0), GIB, 0);
+        assert_int_equal(ledger_sums(&ledger).unseen_kib, unseen);
+        assert_int_equal(ledger_sums(&ledger).untouched_kib, GIB - unseen);
+    }
+    ledger_clear(&ledger);
+}
+
 static void
 reserve_slides_with_the_size_of_the_host(void **state)
 {
@@ -467,6 +489,7 @@ main(void)
         cmocka_unit_test(entry_keeps_the_minimum_of_what_is_seen),
         cmocka_unit_test(memory_max_bounds_every_ground),
         cmocka_unit_test(one_entry_a_guest_from_its_start_to_its_end),
+        cmocka_unit_test(a_qemu_that_is_not_seen_may_be_there_once_its_start_is_begun),
         cmocka_unit_test(reserve_slides_with_the_size_of_the_host),
         cmocka_unit_test(overhead_is_learnt_up_fast_and_down_slowly),
         cmocka_unit_test(untouched_memory_teaches_nothing_of_overhead),

@@ -460,8 +460,11 @@ what_libvirt_has_begun_stays_whoever_goes(void **state)
     ask_with(world, &(StartAsk){.uuid = A, .owner = ":1.5"}, ELEMENT, NULL, 0);
     ask_with(world, &(StartAsk){.uuid = B, .owner = ":1.5"}, ELEMENT, NULL, 1);
     settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
+    look(world);
+    assert_false(world->requests[0]->begun || world->requests[1]->begun);
     start_book_note(world->book, A, START_NOTE_HANDED, world->now_usec); /* by a call of the daemon */
     ask(world, B, true, 2);                                              /* its hook has asked */
+    assert_true(world->requests[0]->begun && world->requests[1]->begun);
     start_book_drop_owner(world->book, ":1.5");
     assert_false(start_book_release(world->book, A, "called off"));
     assert_false(start_book_release(world->book, B, "called off"));
@@ -527,6 +530,8 @@ what_libvirt_has_begun_is_known_to_the_next_daemon(void **state)
     settle(world, START_ADMITTED, 1024 * KIB_PER_MIB);
     start_book_free(world->book);
     open_book(world);
+    look(world);
+    assert_true(world->requests[0]->begun);
     assert_false(hook_asks(world, START_BOOT, "1024", NULL, 1)); /* "prepare" */
     assert_true(world->answers[1].granted);
     assert_false(start_book_release(world->book, A, "called off"));

@@ -298,8 +298,11 @@ begin(World *world, Seat *seat)
 static void
 ctl_begin(World *world, Seat *seat, uint64_t number, void *data)
 {
-    if (seat->start.number == number && seat->start.stage == STARTING_ASKED)
-        begin(world, seat);
+    if (seat->start.number != number || seat->start.stage != STARTING_ASKED)
+        return;
+    if (world->engine != NULL)
+        engine_note_start(world->engine, seat->uuid, START_NOTE_HANDED);
+    begin(world, seat);
 }
 
 static void
