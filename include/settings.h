@@ -100,7 +100,8 @@ typedef enum MemorySource {
  * (src/qemu/qemu_domain.c, qemuDomainAlignMemorySizes).
  */
 typedef struct GuestSettings {
-    bool managed; /* has the metadata element, or Manage=all */
+    bool managed;  /* has the metadata element, or Manage=all */
+    bool presumed; /* it runs, and the XML of its run is not known yet: all this is what its definition says */
     /* It had the metadata element since it was first seen, and its definition has none any more: somebody has taken it out,
        or a tool has lost it. */
     bool element_gone;

@@ -110,6 +110,25 @@ a_guest_that_is_let_go_is_given_what_those_of_low_priority_have(void **state)
     (void)state;
 }
 
+/* Its definition was given an element after libvirt had read it: it was started without, which is known a moment later. */
+static void
+a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing(void **state)
+{
+    FakeWorld *world = host_with_a_squeezed_guest();
+    GuestSettings *settings = &world->fake[0].settings;
+
+    world->guests[0].boots++;
+    world->guests[0].boot_usec = world->snapshot.now_usec;
+    settings->presumed = true;
+    tick_with_limits(world);
+    settings->presumed = settings->managed = false;
+    tick_with_limits(world);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_UNMANAGED);
+    assert_false(world->guests[0].limits.set);
+    world_free(world);
+    (void)state;
+}
+
 /* ---- memory that a guest does not see ---- */
 
 static void
@@ -201,6 +220,7 @@ main(void)
         cmocka_unit_test(a_squeezed_guest_that_is_let_go_gets_its_startup_back),
         cmocka_unit_test(a_guest_that_is_let_go_only_grows_and_is_limited_until_it_has_grown),
         cmocka_unit_test(a_guest_that_is_let_go_is_given_what_those_of_low_priority_have),
+        cmocka_unit_test(a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing),
         cmocka_unit_test(what_a_guest_does_not_see_is_on_top_of_its_minimum),
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
     };

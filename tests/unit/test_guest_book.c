@@ -654,10 +654,19 @@ a_running_guest_is_judged_by_its_live_xml_and_started_by_its_inactive_one(void *
     assert_int_equal(g->bar, BALLOON_USABLE);
     assert_int_equal(g->vcpus, 3);
     assert_int_equal(g->configured_period_sec, 0);
+    assert_false(g->presumed);
     /* off again, with the same two documents: the inactive one counts */
     f->records[0].life = GUEST_LIFE_OFF;
     g = update(f);
     assert_int_equal(g->maximum_kib, 8 * GIB);
+    assert_false(g->presumed);
+    /* started, and not read yet: it is presumed to be what was defined */
+    define_off(&f->records[0], g_steal_pointer(&f->records[0].inactive_xml));
+    f->records[0].life = GUEST_LIFE_RUNNING;
+    f->records[0].boots++;
+    g = update(f);
+    assert_int_equal(g->maximum_kib, 8 * GIB);
+    assert_true(g->presumed);
     assert_int_equal(g->buffer_percent, 2);
     assert_int_equal(g->bar, BALLOON_NO_DEVICE);
 }
