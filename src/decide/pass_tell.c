@@ -163,13 +163,14 @@ draw_back(Pass *pass, size_t i)
 
 /*
  * Its balloon would take from what the guest sees what it does not see. Where no target above that may be told, as its XML is
- * older than what was plugged, the one in force is the better one: what was plugged has come on top of it.
+ * older than what was plugged, the one in force is the better one: what was plugged has come on top of it. So it is where the
+ * XML is newer than the size.
  */
 static bool
 takes_unseen(const GuestSnapshot *guest, uint64_t target_kib)
 {
-    return guest->unseen_kib > 0 && target_kib <= guest->actual_kib &&
-           target_kib < guest->settings->minimum_kib + guest->unseen_kib;
+    return guest->announced_kib > 0 || (guest->unseen_kib > 0 && target_kib <= guest->actual_kib &&
+                                        target_kib < guest->settings->minimum_kib + guest->unseen_kib);
 }
 
 /* Decides whether the target is told now, and books it if so. */

@@ -280,8 +280,10 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     uint64_t last_update = has(report, REPORT_LAST_UPDATE) ? report->last_update_sec : 0;
 
     track->answer_serial = report->serial;
-    if (report->asked_usec < MAX(record->boot_usec, track->gap_usec))
+    if (report->asked_usec < MAX(record->boot_usec, track->gap_usec)) {
+        unseen_note_answer(&track->unseen);
         return;
+    }
     if (!track->baseline_known) {
         track->baseline_known = true;
         track->last_update_sec = last_update;
@@ -293,6 +295,7 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
         if (has(report, REPORT_ACTUAL))
             take_size(track, size_now(report, settings), record->target_kib, settings);
     }
+    unseen_note_answer(&track->unseen);
     /* after a reset the size is that of before until the driver has set it */
     if (has(report, REPORT_ACTUAL) && (track->driver_up || !record->boot_in_place))
         balloon_track_answer(&track->balloon, size_now(report, settings));
@@ -326,6 +329,7 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
         guest->usable_kib = 0;
     }
     guest->unseen_kib = MIN(track->unseen.unseen_kib, guest->actual_kib);
+    guest->announced_kib = track->unseen.announced_kib;
     guest->report_usec = track->report_usec;
     guest->report_span_usec = track->report_span_usec;
     guest->swapped_in_kib = MIN(track->swapped_in_kib, KIB_LIMIT);

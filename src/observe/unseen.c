@@ -104,10 +104,6 @@ unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint
     uint64_t jump = saturating_sub(now_kib, MAX(before_kib, saturating_sub(told_kib, track->announced_kib)));
     uint64_t fall = saturating_sub(MIN(before_kib, told_kib), now_kib);
 
-    if (track->announced_answers > 0)
-        track->announced_answers--;
-    if (track->announced_answers == 0)
-        track->announced_kib = 0;
     if (total_kib != NULL && !is_unchanged(track, *total_kib))
         return 0;
     if (is_pulled(track, fall)) {
@@ -121,6 +117,15 @@ unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint
     if (total_kib == NULL) /* the last report is from before */
         track->unseen_kib = saturating_add(track->unseen_kib, jump);
     return (int64_t)jump;
+}
+
+void
+unseen_note_answer(UnseenTrack *track)
+{
+    if (track->announced_answers > 0)
+        track->announced_answers--;
+    if (track->announced_answers == 0)
+        track->announced_kib = 0;
 }
 
 /* What its kernel keeps as far as one gap tells. */

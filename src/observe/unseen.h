@@ -42,6 +42,9 @@ bool unseen_note_settings(UnseenTrack *track, const GuestSettings *settings);
 int64_t unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib,
                          const uint64_t *total_kib);
 
+/* Each answer, after what it brings was used. */
+void unseen_note_answer(UnseenTrack *track);
+
 /*
  * A report: its total, and the balloon's size at that moment. still: the balloon was, so the size is exact. constant: the
  * total does not follow the balloon. Returns whether another amount is unseen than before.

@@ -220,6 +220,27 @@ no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm(void **sta
     world_free(world);
 }
 
+/* The XML of the dimm is there, which makes the target unknown, and no size with it. */
+static void
+nothing_is_told_before_the_size_has_what_was_plugged(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 4 * GIB, GIB, 900 * MIB);
+    world_run(world, 30);
+    world->fake[0].settings.maximum_kib += 2 * GIB;
+    for (unsigned i = 0; i < 2; i++) {
+        world_observe(world);
+        world->guests[0].target_known = false;
+        world->guests[0].target_kib += 2 * GIB;
+        world->guests[0].announced_kib = i == 0 ? 2 * GIB : 0;
+        world->snapshot.now_usec += SEC;
+        decide(world->state, &world->snapshot, world->settings, false, &world->plan);
+        assert_int_equal(world->plan.guests[0].tell, i == 1);
+    }
+    world_free(world);
+}
+
 /* <hard_limit> of 2 GiB, below the minimum of 4: who outgrows it is killed, whatever the minimum is. */
 static void
 no_minimum_brings_a_guest_to_its_hard_limit(void **state)
@@ -272,6 +293,7 @@ main(void)
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
         cmocka_unit_test(a_dimm_that_is_not_online_costs_neither_its_guest_nor_others),
         cmocka_unit_test(no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm),
+        cmocka_unit_test(nothing_is_told_before_the_size_has_what_was_plugged),
         cmocka_unit_test(no_minimum_brings_a_guest_to_its_hard_limit),
         cmocka_unit_test(a_balloon_that_is_moved_on_its_way_is_told_again),
     };
