@@ -33,7 +33,8 @@ typedef struct LedgerSums {
     uint64_t resident_kib;
     uint64_t untouched_kib; /* committed and overhead that are not resident yet */
     uint64_t slack_kib;     /* resident beyond committed and overhead, within the slack of their limits */
-    uint64_t unseen_kib;    /* committed and overhead of QEMUs that are there, or may be, and whose resident memory is not known */
+    uint64_t
+        unseen_kib; /* committed and overhead of QEMUs that are there, or may be, and whose resident memory is not known */
 } LedgerSums;
 
 typedef struct Budget {
