@@ -166,6 +166,7 @@ stop(Daemon *daemon, int status)
         return;
     daemon->stopping = true;
     daemon->status = status;
+    engine_stop(daemon->engine);
     g_clear_handle_id(&daemon->tick_source, g_source_remove);
     g_clear_handle_id(&daemon->urgent_source, g_source_remove);
     report_stopping(daemon->report);

@@ -31,7 +31,8 @@ struct Engine {
     Outcome outcome;
 
     uint64_t ticks;
-    unsigned part;      /* of the interval, counted on for ever */
+    unsigned part; /* of the interval, counted on for ever */
+    bool stopped;
     bool ticking;       /* answers are waited for */
     bool whole;         /* ... for a tick, whatever they are */
     bool moving;        /* ... also of those whose balloons move */
@@ -156,9 +157,12 @@ collected(void *user_data)
 {
     Engine *engine = user_data;
     const GuestWorld *guests = &engine->ports.guests;
+    const GuestRecord *const *records;
     size_t count = 0;
-    const GuestRecord *const *records = guests->records(guests->self, &count);
 
+    if (engine->stopped)
+        return;
+    records = guests->records(guests->self, &count);
     observer_note_answers(engine->observer, records, count, report_period_sec(engine->settings) * USEC_PER_SEC,
                           engine->settings->interval_usec / ENGINE_PARTS);
     if (engine->whole || engine->moving || has_news(engine, records, count))
@@ -227,7 +231,14 @@ engine_tick_part(Engine *engine)
 void
 engine_tick_now(Engine *engine)
 {
-    flow(engine);
+    if (!engine->stopped)
+        flow(engine);
+}
+
+void
+engine_stop(Engine *engine)
+{
+    engine->stopped = true;
 }
 
 void

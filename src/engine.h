@@ -36,6 +36,9 @@ void engine_tick_part(Engine *engine);
 /* A tick with what is known: no guest is asked anything. For who waits. */
 void engine_tick_now(Engine *engine);
 
+/* From now on nothing is decided, not even what answers that are under way bring: who waits is answered by the next daemon. */
+void engine_stop(Engine *engine);
+
 /* Other settings from the next tick on; taken over. */
 void engine_set_settings(Engine *engine, Settings *settings);
 const Settings *engine_settings(const Engine *engine);
