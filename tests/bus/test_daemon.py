@@ -323,6 +323,7 @@ class DaemonTest(unittest.TestCase):
                     hook.terminate()
                     hook.wait()
                 daemon.hook(LARGE, "release", "end")
+                daemon.wait(lambda: daemon.host()["startsWaiting"] == 0, "that it waits no more")
 
     def test_without_libvirt_starts_are_answered_from_what_is_known(self):
         with Daemon(config=SMALL, arguments=["--connect", "test:///nowhere/node.xml"]) as daemon:
