@@ -4,6 +4,7 @@ A virtualisation host inside a sandbox (sandbox.py): a bus, a libvirtd, guests, 
 inside; nothing needs cleaning up, because all processes and files end with the sandbox.
 """
 
+import ctypes
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from uuid import uuid4
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUS = "unix:path=/run/dbus/system_bus_socket"
+# linux/prctl.h
+PR_SET_THP_DISABLE = 41
 DAEMON_CONFIG = "/run/lab/dynmemd.conf"
 URI = "qemu:///system"
 MIB = 1024 * 1024
@@ -209,7 +212,14 @@ class Host:
                                         stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until("the bus listens", 10, lambda: os.path.exists("/run/dbus/system_bus_socket"), 0.02)
 
+    @staticmethod
+    def disable_huge_pages():
+        """For this process and all that it starts. Where a balloon took single pages out of a huge one khugepaged fills it up
+        again, so that a QEMU holds more than its balloon leaves the guest: what it touches could not be compared."""
+        ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+
     def start_libvirtd(self):
+        self.disable_huge_pages()
         libvirtd = LIBVIRTD_CONFIG.format(uuid=self.uuid) + (LIBVIRTD_CALLS_CONFIG if self.log_calls else "")
         for name, text in (("libvirtd.conf", libvirtd), ("qemu.conf", QEMU_CONFIG)):
             with open(f"/etc/libvirt/{name}", "w", encoding="utf-8") as config:

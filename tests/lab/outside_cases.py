@@ -149,7 +149,7 @@ class Outside(LedgerScene):
         was = self.mail.actual()
         moment = time.monotonic()
         take()
-        self.set_budget(900)  # now there is room
+        self.set_budget(1060)  # now there is room, also for all that nothing holds it from once it is let go
         wait_until("mail has its startup again", 30, lambda: self.mail.actual() >= 199)
         self.wait_seen(self.mail, "is let go", 15, lambda it: it["state"] == "static")
         kept = self.check_kept(self.web, need, moment)

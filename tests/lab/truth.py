@@ -12,9 +12,8 @@ import time
 
 from host import MIB, LabError, virsh
 
-# Of a guest's memory the kernel counts whole pages, of its firmware too; khugepaged puts a huge page (2 MiB) where a balloon
-# took single pages out of one, here and there; and a QEMU that ends is counted until it is gone. What was promised twice is
-# larger by far.
+# Of a guest's memory the kernel counts whole pages, of its firmware too; and a QEMU that ends is counted until it is gone. What
+# was promised twice is larger by far.
 SLACK_MIB = 12
 
 
