@@ -232,6 +232,17 @@ held_by_its_limit(uint64_t need_mib, Seat **a)
     return world;
 }
 
+/* Its limit goes, and all its memory of 1024 MiB is booked then. */
+static void
+check_lost_its_limit(World *world, Seat *a)
+{
+    let_go(world, a);
+    case_run(world, SECONDS(60), NULL);
+    case_booked_within(world, a, 1024, 1024, "let go, it");
+    if (world->broken == NULL && a->machine->high_kib != LIMIT_NONE)
+        world_break(world, a, "was let go, and its limit is left");
+}
+
 /* Whoever has no balloon is let go when all of its memory is its own, and not never. */
 World *
 case_let_go_without_a_driver(void)
@@ -239,11 +250,7 @@ case_let_go_without_a_driver(void)
     Seat *a;
     World *world = held_by_its_limit(100, &a);
 
-    let_go(world, a);
-    case_run(world, SECONDS(60), NULL);
-    case_booked_within(world, a, 1024, 1024, "let go, it");
-    if (world->broken == NULL && a->machine->high_kib != LIMIT_NONE)
-        world_break(world, a, "was let go, and its limit is left");
+    check_lost_its_limit(world, a);
     return world;
 }
 
@@ -259,10 +266,6 @@ case_let_go_while_its_limit_holds_it(void)
     case_run(world, SECONDS(8), NULL);
     if (world->broken == NULL && a->machine->high_kib > FROM_MIB(700))
         world_break(world, a, "is not held by its limit, which is %.0f MiB", MIB(a->machine->high_kib));
-    let_go(world, a);
-    case_run(world, SECONDS(60), NULL);
-    case_booked_within(world, a, 1024, 1024, "let go, it");
-    if (world->broken == NULL && a->machine->high_kib != LIMIT_NONE)
-        world_break(world, a, "was let go, and its limit is left");
+    check_lost_its_limit(world, a);
     return world;
 }
