@@ -29,14 +29,16 @@ JOBS = str(min(os.cpu_count() or 1, 4))
 class Result:
     """Tests counted by one check. A skip for a missing privilege is allowed everywhere, any other not in CI."""
 
-    def __init__(self, passed=0, failed=0, skipped=0, bad_skips=0):
+    def __init__(self, passed=0, failed=0, skipped=0, bad_skips=0, failures=()):
         self.passed, self.failed, self.skipped, self.bad_skips = passed, failed, skipped, bad_skips
+        self.failures = list(failures)  # names of tests, and why
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
         self.bad_skips += other.bad_skips
+        self.failures += other.failures
 
 
 def single(good):
@@ -246,6 +248,7 @@ def check_tests(_):
             result.add(counts if counts and not counts.failed else Result(passed=1))
         else:
             result.add(counts if counts and counts.failed else Result(failed=1))
+            result.failures.append(test["name"])
     if status != 0:
         print(output, end="")
         if not result.failed:
@@ -288,18 +291,20 @@ def check_cppcheck(_):
 
 
 def check_lab(arguments):
-    return check_guests(LAB, build_sanitized(), arguments.patterns["lab"])
+    plain = build("gcc", "--werror")
+    return check_guests(LAB, plain and build_sanitized(), arguments.patterns["lab"],
+                        "--looker", f"{plain}/src/ctl/dm-ctl")
 
 
 def check_host(arguments):
     return check_guests(HOST, build("gcc", "--werror"), arguments.patterns["host"])
 
 
-def check_guests(program, directory, pattern):
+def check_guests(program, directory, pattern, *options):
     """The tests on real guests, which have names of their own."""
     if not directory:
         return single(False)
-    command = [sys.executable, program, "--build", directory]
+    command = [sys.executable, program, "--build", directory, *options]
     if pattern:
         command += ["--only", pattern]
     status, output = run(command, show=lambda line: True)
@@ -310,7 +315,7 @@ def check_guests(program, directory, pattern):
     bad = len(re.findall(r"^skip (?!.*privilege)", output, re.MULTILINE))
     if status != 0 and not failed:
         failed = 1
-    return Result(passed, failed, skipped, bad)
+    return Result(passed, failed, skipped, bad, re.findall(r"^FAIL (.{1,300})", output, re.MULTILINE))
 
 
 CHECKS = {
@@ -380,6 +385,9 @@ def main():
         verdict = "FAILED" if result.failed else "skipped" if not result.passed else "ok"
         print(f"{name}: {verdict}, {result.passed} passed, {result.failed} failed, {result.skipped} skipped "
               f"in {time.monotonic() - start:.0f} s", flush=True)
+    # Again at the end, where somebody looks who was not there.
+    for failure in total.failures:
+        print(f"  failed: {failure}")
     print(f"all took {time.monotonic() - began:.0f} s" + (f"; failed: {', '.join(broken)}" if broken else ""))
     failed = total.failed > 0
     if os.environ.get("CI") == "true" and total.bad_skips:

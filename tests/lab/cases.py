@@ -12,7 +12,7 @@ import time
 import traceback
 
 import cost
-from host import MIB, Daemon, Host, LabError, virsh, wait_until
+from host import MIB, PATIENCE, Daemon, Host, LabError, virsh, wait_until
 from watcher import Watcher
 
 
@@ -110,6 +110,7 @@ class Scene:
 
     def wait_steady(self, seconds=30, still=3):
         """Waits until no target has changed for some seconds and all are reached. Returns the guests."""
+        seconds *= PATIENCE
         deadline = time.monotonic() + seconds
         last, since = None, time.monotonic()
         while time.monotonic() < deadline:

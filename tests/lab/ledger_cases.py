@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from cases import check, indented, mib
-from host import LIBVIRTD_CALLS, MIB, virsh, wait_until
+from host import LIBVIRTD_CALLS, MIB, PATIENCE, virsh, wait_until
 from ledger import NEED_SLACK_MIB, LedgerScene
 from peer import Peer
 from truth import SLACK_MIB, Truth
@@ -308,7 +308,7 @@ class Moves(LedgerScene):
                   f"here it is {seen['state']}, booked at {mib(seen['committed'])} MiB instead of {mib(booked_here)}")
         finally:
             virsh("domjobabort", "mover", check=False)
-            said = process.communicate(timeout=30)[1]
+            said = process.communicate(timeout=30 * PATIENCE)[1]
         check(process.returncode != 0 and "cancel" in said, f"the migration was not cancelled: {said}")
         begun = time.monotonic()
         wait_until("nothing is booked for it there", 5, lambda: self.there_seen()["committed"] == 0)
@@ -323,7 +323,7 @@ class Moves(LedgerScene):
         brings = self.mover.actual()
         moment = time.monotonic()
         process = self.migrate(25)
-        said = process.communicate(timeout=90)[1]
+        said = process.communicate(timeout=90 * PATIENCE)[1]
         check(process.returncode == 0, f"it did not migrate: {said}")
         took = time.monotonic() - moment
         self.wait_seen(self.mover, "is booked here no more", 5,

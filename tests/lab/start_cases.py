@@ -11,7 +11,7 @@ import threading
 import time
 
 from cases import Scene, check, mib
-from host import HOOK_PATH, LIBVIRTD_CALLS, MIB, URI, LabError, run, virsh, wait_until
+from host import HOOK_PATH, LIBVIRTD_CALLS, MIB, PATIENCE, URI, LabError, run, virsh, wait_until
 
 
 class Start:
@@ -36,6 +36,7 @@ class Start:
 
     def end(self, seconds=90):
         """Waits for the end. Returns whether the guest was started."""
+        seconds *= PATIENCE
         self.thread.join(seconds)
         if not self.done():
             self.process.kill()
@@ -123,10 +124,10 @@ class Starts(Scene):
         wait_until("hardly anything is free", 90, lambda: self.daemon.ctl("host")["free"] < 120 * MIB, 0.5)
 
     def fill_more(self):
-        """Of a larger budget they leave less than ten guests of 128 MiB need."""
+        """Of a larger budget they leave less than ten guests of 128 MiB need, and can give what is missing of their buffers."""
         for guest in (self.web, self.batch):
-            guest.load(440)
-        wait_until("they have what they need", 90, lambda: self.daemon.ctl("host")["free"] < 1250 * MIB, 0.5)
+            guest.load(380)
+        wait_until("they have their buffers", 90, lambda: self.daemon.ctl("host")["free"] < 1250 * MIB, 0.5)
 
     def check_budget(self):
         host = self.daemon.ctl("host")
