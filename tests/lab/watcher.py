@@ -9,14 +9,15 @@ import subprocess
 import threading
 import time
 
-from host import MIB, LabError, virsh
+from host import MIB, PATIENCE, LabError, virsh
 
 # States in which a guest takes part in the sharing, so that its target is bound to its limits.
 SHARING = ("active",)
 # A guest that ran before the daemon, or before the connection was lost, is booked with more than it was promised until it
 # has reported and has then been told a target, since nobody knows what it may have been told before: that may exceed the
-# budget, and nobody promised it. Reading dm-ctl twice takes a while, so a sample may see it so long after.
-TAKEOVER = 3
+# budget, and nobody promised it. It is excused until it is seen booked with no more than it has and was told, but no longer
+# than so many seconds.
+TAKEOVER = 10 * PATIENCE
 FIRST_TICKS = 3
 # libvirt learns of a balloon's move at most once a second, of each guest at another moment: memory that has just gone
 # from one to another may be counted twice for so long.
@@ -55,11 +56,13 @@ class Watcher(threading.Thread):
 
     def booked(self, guest, ticks):
         """What it is committed, or was promised while it is taken over."""
-        now = time.monotonic()
+        now, promised = time.monotonic(), max(guest["assigned"], guest["target"])
         if guest["rule"] in ("adopting", "link-down") or ticks <= FIRST_TICKS:
             self.taken_over[guest["name"]] = now
+        elif guest["committed"] <= promised:
+            self.taken_over.pop(guest["name"], None)
         if now - self.taken_over.get(guest["name"], -TAKEOVER) < TAKEOVER:
-            return max(guest["assigned"], guest["target"])
+            return promised
         return guest["committed"]
 
     def sample(self):
