@@ -7,10 +7,12 @@
 /* A buffer, or whatever else the guest is to have beyond its need, is refilled when half of it is gone: the other half is for
    what comes until the next report. */
 #define LACKING_PART 2
-/* Less than this is nobody's lack: it is the share's last percent, and less than a guest's own noise. */
-#define TINY_PART 128
-/* Whoever gives to others gives at least this part of what it has, as far as it has that to give. */
+/* Less than this is nobody's lack: it is half of the share's last percent, and less than a guest's own noise. */
+#define TINY_PART 256
+/* Less than this is a crumb: each time that one guest's need moves, the shares of all move by so little. Who gives to others
+   gives at least this part of what it has, and crumbs move only when they have lasted, so that they are moved once for many. */
 #define CRUMB_PART 32
+#define CRUMB_USEC (5 * USEC_PER_SEC)
 /* A large buffer is refilled, and a surplus collected, from this part of what the guest has on. */
 #define SMALL_PART 16
 /* Work that comes again after a coffee finds its memory; what is idle for longer is free for starts. */
@@ -32,13 +34,25 @@ keep(CalmGuest *guest, PlanRule why)
     guest->delay = why;
 }
 
+/* What a difference that there is since then must come to before it is moved. */
+static uint64_t
+noticed(const CalmGuest *guest, uint64_t since_usec, uint64_t now_usec)
+{
+    bool lasts = since_usec != 0 && now_usec - since_usec >= CRUMB_USEC;
+
+    return guest->held_kib / (lasts || broken(FAULT_CRUMBS) ? TINY_PART : CRUMB_PART);
+}
+
 static void
-settle_raise(CalmGuest *guest)
+settle_raise(CalmGuest *guest, uint64_t now_usec)
 {
     uint64_t lacks = guest->ideal_kib - guest->held_kib;
-    uint64_t buffer = guest->need_kib < guest->held_kib ? guest->ideal_kib - guest->need_kib : 0;
+    uint64_t ignored = guest->held_kib / TINY_PART;
 
-    if (lacks < MAX(calm_ignored(buffer, guest->held_kib), guest->held_kib / TINY_PART))
+    if (guest->held_kib >= guest->need_kib)
+        ignored = MAX(calm_ignored(guest->ideal_kib - guest->need_kib, guest->held_kib),
+                      noticed(guest, guest->memory->below_usec, now_usec));
+    if (lacks < ignored)
         keep(guest, PLAN_RULE_SMALL);
 }
 
@@ -49,20 +63,30 @@ settle_shrink(CalmGuest *guest, const CalmTerms *terms)
 
     if (surplus < guest->held_kib / (terms->pressure ? TINY_PART : SMALL_PART))
         keep(guest, PLAN_RULE_SMALL);
-    else if (!terms->pressure && terms->now_usec - *guest->surplus_usec < SURPLUS_USEC)
+    else if (!terms->pressure && terms->now_usec - guest->memory->surplus_usec < SURPLUS_USEC)
         keep(guest, PLAN_RULE_WAIT_SURPLUS);
 }
 
-/* What it does not want lasts, whether it is left to it for a while or not. */
 static void
-follow_surplus(CalmGuest *guest, uint64_t now_usec)
+follow(uint64_t *since_usec, bool is_so, uint64_t now_usec)
 {
-    uint64_t surplus = saturating_sub(guest->held_kib, MIN(guest->want_kib, guest->ideal_kib));
+    if (!is_so)
+        *since_usec = 0;
+    else if (*since_usec == 0)
+        *since_usec = now_usec;
+}
 
-    if (surplus < guest->held_kib / SMALL_PART)
-        *guest->surplus_usec = 0;
-    else if (*guest->surplus_usec == 0)
-        *guest->surplus_usec = now_usec;
+static void
+follow_differences(const CalmGuest *guest, uint64_t now_usec)
+{
+    uint64_t held = guest->held_kib;
+    uint64_t small = held / SMALL_PART;
+    uint64_t tiny = held / TINY_PART;
+
+    /* what it does not want lasts, whether it is left to it for a while or not */
+    follow(&guest->memory->surplus_usec, held >= MIN(guest->want_kib, guest->ideal_kib) + small, now_usec);
+    follow(&guest->memory->above_usec, held >= guest->ideal_kib + tiny, now_usec);
+    follow(&guest->memory->below_usec, held + tiny <= guest->ideal_kib, now_usec);
 }
 
 static void
@@ -73,9 +97,9 @@ settle_alone(CalmGuest *guest, const CalmTerms *terms)
 
     guest->target_kib = guest->ideal_kib;
     guest->delay = PLAN_RULE_COUNT;
-    follow_surplus(guest, terms->now_usec);
+    follow_differences(guest, terms->now_usec);
     if (guest->ideal_kib > guest->held_kib && !moves_anyway)
-        settle_raise(guest);
+        settle_raise(guest, terms->now_usec);
     if (guest->ideal_kib < guest->held_kib && !moves_anyway)
         settle_shrink(guest, terms);
     if (guest->cap_kib != 0 && guest->target_kib > guest->cap_kib && !broken(FAULT_CLAIM_PATIENT)) {
@@ -84,21 +108,35 @@ settle_alone(CalmGuest *guest, const CalmTerms *terms)
     }
 }
 
-/* Takes missing_kib from those that hold more than their ideal, which leaves those with most all the same. */
+/*
+ * Takes what the targets are beyond the budget from those that hold more than their ideal, which leaves those with most all the
+ * same. What is missing for raises can wait for crumbs, what is held beyond the budget can't.
+ */
 static void
-take_surplus(CalmGuest *guests, size_t count, uint64_t missing_kib, SharingScratch *scratch)
+take_surplus(CalmGuest *guests, size_t count, const CalmTerms *terms, SharingScratch *scratch)
 {
+    uint64_t held = 0;
+    uint64_t sum = 0;
     uint64_t surplus = 0;
     size_t gaps = 0;
 
     for (size_t i = 0; i < count; i++) {
+        sum += guests[i].target_kib;
+        held += MIN(guests[i].target_kib, guests[i].held_kib);
+    }
+    if (sum <= terms->budget_kib)
+        return;
+
+    for (size_t i = 0; i < count; i++) {
         uint64_t gap = saturating_sub(guests[i].target_kib, guests[i].ideal_kib);
 
+        if (gap == 0 ||
+            (held <= terms->budget_kib && gap < noticed(&guests[i], guests[i].memory->above_usec, terms->now_usec)))
+            continue;
         surplus += gap;
-        if (gap > 0)
-            scratch[gaps++] = (SharingScratch){.gap_kib = gap, .weight = 1, .index = (uint32_t)i};
+        scratch[gaps++] = (SharingScratch){.gap_kib = gap, .weight = 1, .index = (uint32_t)i};
     }
-    sharing_fill(scratch, gaps, saturating_sub(surplus, missing_kib));
+    sharing_fill(scratch, gaps, saturating_sub(surplus, sum - terms->budget_kib));
     for (size_t i = 0; i < gaps; i++) {
         CalmGuest *guest = &guests[scratch[i].index];
         uint64_t target = guest->ideal_kib + scratch[i].gap_kib;
@@ -135,14 +173,10 @@ limit_step(CalmGuest *guest, uint64_t interval_usec)
 void
 calm_settle(CalmGuest *guests, size_t count, const CalmTerms *terms, SharingScratch *scratch)
 {
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         settle_alone(&guests[i], terms);
-        sum += guests[i].target_kib;
-    }
-    if (sum > terms->budget_kib && !broken(FAULT_KEEP_SURPLUS))
-        take_surplus(guests, count, sum - terms->budget_kib, scratch);
+    if (!broken(FAULT_KEEP_SURPLUS))
+        take_surplus(guests, count, terms, scratch);
     for (size_t i = 0; i < count; i++) {
         if (!guests[i].instant && !broken(FAULT_SHRINK_AT_ONCE))
             limit_step(&guests[i], terms->interval_usec);

@@ -6,11 +6,18 @@
  * than their ideal, those with most first, so that they shrink side by side. What nobody lacks stays where it is until it has
  * lasted, and is collected in one change then. Shrinking goes in steps that the guest can follow.
  *
- * A guest lacks something when it has less than its demand, or when a part of its buffer is gone. Smaller differences move
- * nothing, as long as all targets fit the budget.
+ * A guest lacks something when it has less than its demand, or when a part of its buffer is gone. Smaller differences are
+ * neither given nor taken until they have lasted.
  */
 
 #include "decide/sharing.h"
+
+/* What is kept of a guest from one tick to the next. Times since when something is so; 0: it is not. */
+typedef struct CalmMemory {
+    uint64_t surplus_usec; /* it holds more than it wants or is to have */
+    uint64_t above_usec;   /* it holds noticeably more than its ideal */
+    uint64_t below_usec;   /* ... less */
+} CalmMemory;
 
 typedef struct CalmGuest {
     /* in */
@@ -25,7 +32,7 @@ typedef struct CalmGuest {
     uint64_t rate_kib; /* how fast it was seen to shrink, per second; 0: not known */
     bool instant;      /* nothing will be told: no steps */
     /* in and out */
-    uint64_t *surplus_usec; /* more than it wants or is to have since then; 0: no */
+    CalmMemory *memory;
     /* out */
     uint64_t target_kib;
     PlanRule delay; /* why target is not ideal; PLAN_RULE_COUNT: it is */

@@ -8,6 +8,7 @@
  */
 
 #include "decide/belief.h"
+#include "decide/calm.h"
 #include "decide/demand.h"
 #include "decide/limit.h"
 #include "decide/paging.h"
@@ -32,7 +33,7 @@ typedef struct GuestMemory {
     DemandMemory demand;
     OverheadMemory overhead;
     StuckMemory stuck;
-    uint64_t surplus_usec; /* it has more than its ideal since then; 0: no */
+    CalmMemory calm;
     LimitMemory limit;
     PagingMemory paging;
     FrailMemory frail;

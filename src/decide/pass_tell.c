@@ -4,9 +4,11 @@
 
 /* A target that was told and not taken is told again after this time. */
 #define TELL_AGAIN_USEC (5 * USEC_PER_SEC)
-/* A raise that waits for memory is told in parts of at least this size, for small guests this part of it. */
-#define LEAST_PART_KIB (32 * KIB_PER_MIB)
-#define LEAST_PART 16
+/* A raise that waits for memory is told in parts of at least this size, for small guests this part of it; smaller ones not more
+   often than so, since the last bit may never come free as a whole. */
+#define LEAST_PART_KIB (128 * KIB_PER_MIB)
+#define LEAST_PART 12
+#define PART_USEC (5 * USEC_PER_SEC)
 
 /* A small change held back is nothing to tell where the ideal is less than the guest wants, too. */
 static PlanRule
@@ -50,7 +52,7 @@ settle(Pass *pass)
                 .maximum_kib = work->maximum_kib,
                 .cap_kib = work->cap_kib,
                 .rate_kib = state->memories.guests[i].stuck.rate_kib,
-                .surplus_usec = &state->memories.guests[i].surplus_usec,
+                .memory = &state->memories.guests[i].calm,
                 .instant = pass->observe || work->standing.part == PART_OBSERVED,
             };
         }
@@ -138,7 +140,7 @@ admit_raises(Pass *pass)
         if (plan->target_kib > admitted->level_kib[PLAN_STAGE_MINIMUM])
             stay_in_bounds(pass, plan, admitted->level_kib[PLAN_STAGE_MINIMUM]);
         if (plan->target_kib < whole && plan->target_kib > held && plan->target_kib - held < least &&
-            plan->guest->target_known)
+            plan->guest->target_known && pass->now_usec - memory_of(pass, i)->told_usec < PART_USEC)
             plan->target_kib = held;
         /* a guest that sees less than its minimum dies of that; it waits until there is room for it */
         state->work[i].untold = plan->target_kib < state->work[i].minimum_kib;

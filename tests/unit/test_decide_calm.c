@@ -13,7 +13,7 @@
 
 typedef struct Table {
     CalmGuest guests[GUESTS];
-    uint64_t surplus_usec[GUESTS];
+    CalmMemory memories[GUESTS];
     SharingScratch scratch[GUESTS];
     size_t count;
     uint64_t budget_kib;
@@ -32,7 +32,7 @@ table_init(Table *table, size_t count, uint64_t held_kib)
                                        .want_kib = held_kib,
                                        .minimum_kib = GIB / 2,
                                        .maximum_kib = 16 * GIB,
-                                       .surplus_usec = &table->surplus_usec[i]};
+                                       .memory = &table->memories[i]};
 }
 
 /* One second, after which targets are told and reached. */
@@ -89,6 +89,10 @@ small_buffer_of_a_large_guest_is_refilled_too(void **state)
     table.guests[0].need_kib = 4 * GIB - 40 * MIB;
     table.guests[0].ideal_kib = 4 * GIB + 120 * MIB;
     table_tick(&table);
+    assert_int_equal(table.guests[0].target_kib, 4 * GIB);
+    /* that is little, and has to last: not longer than a lack of buffer may */
+    for (unsigned i = 0; i < 7; i++)
+        table_tick(&table);
     assert_int_equal(table.guests[0].target_kib, 4 * GIB + 120 * MIB);
 }
 
@@ -230,6 +234,55 @@ times_taken_from(void)
     return changes;
 }
 
+/* The shares of two move a little to and fro, as the needs of others do. Returns how often they are told in a minute. */
+static unsigned
+times_told_of_crumbs(void)
+{
+    Table table;
+    unsigned changes = 0;
+
+    table_init(&table, 2, 4 * GIB);
+    table.budget_kib = 8 * GIB;
+    for (unsigned t = 0; t < 60; t++) {
+        uint64_t held = table.guests[0].held_kib;
+        uint64_t moves = t % 4 < 2 ? 60 * MIB : 0;
+
+        for (size_t i = 0; i < 2; i++) {
+            table.guests[i].ideal_kib = i == 0 ? 4 * GIB - moves : 4 * GIB + moves;
+            table.guests[i].need_kib = table.guests[i].ideal_kib;
+        }
+        table_tick(&table);
+        /* it is given what is free */
+        table.guests[1].held_kib = table.guests[1].actual_kib = table.budget_kib - table.guests[0].held_kib;
+        changes += table.guests[0].held_kib != held;
+    }
+    return changes;
+}
+
+static void
+crumbs_move_when_they_have_lasted(void **state)
+{
+    Table table;
+
+    assert_int_equal(times_told_of_crumbs(), 0);
+    rules_break(FAULT_CRUMBS);
+    assert_true(times_told_of_crumbs() > 10);
+    rules_break(0);
+
+    table_init(&table, 2, 4 * GIB);
+    table.budget_kib = 8 * GIB;
+    table.guests[0].ideal_kib = table.guests[0].need_kib = 4 * GIB - 60 * MIB;
+    table.guests[1].ideal_kib = table.guests[1].need_kib = 4 * GIB + 60 * MIB;
+    for (unsigned i = 0; i < 4; i++) {
+        table_tick(&table);
+        assert_int_equal(table.guests[0].target_kib, 4 * GIB);
+        table.guests[1].held_kib = table.guests[1].actual_kib = 4 * GIB; /* nothing is free for it */
+    }
+    table_tick(&table);
+    table_tick(&table);
+    assert_int_equal(table.guests[0].target_kib, 4 * GIB - 128 * MIB + 68 * MIB);
+}
+
 static void
 what_is_taken_is_worth_telling(void **state)
 {
@@ -281,6 +334,7 @@ main(void)
         cmocka_unit_test(small_differences_are_left_alone),
         cmocka_unit_test(small_differences_give_way_to_the_budget),
         cmocka_unit_test(what_is_lacking_is_taken_at_once_from_who_has_most),
+        cmocka_unit_test(crumbs_move_when_they_have_lasted),
         cmocka_unit_test(what_is_taken_is_worth_telling),
         cmocka_unit_test(much_is_taken_from_all_side_by_side),
         cmocka_unit_test(limit_that_was_moved_is_kept_at_once),

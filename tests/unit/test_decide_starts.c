@@ -267,7 +267,7 @@ others_are_squeezed_from_the_first_second_on(void **state)
 static bool
 who_is_squeezed_for_a_claim_shrinks_at_once(uint64_t faults)
 {
-    uint64_t surplus_usec = 0;
+    CalmMemory memory = {.surplus_usec = 0};
     CalmGuest guest = {.held_kib = 1000 * MIB,
                        .actual_kib = 1000 * MIB,
                        .ideal_kib = 980 * MIB,
@@ -276,7 +276,7 @@ who_is_squeezed_for_a_claim_shrinks_at_once(uint64_t faults)
                        .minimum_kib = 500 * MIB,
                        .maximum_kib = 2000 * MIB,
                        .cap_kib = 980 * MIB,
-                       .surplus_usec = &surplus_usec};
+                       .memory = &memory};
     SharingScratch scratch[1];
     const CalmTerms terms = {.budget_kib = UINT64_MAX, .interval_usec = SEC, .now_usec = 1000 * SEC};
 
