@@ -228,6 +228,24 @@ nothing_is_raised_without_figures_of_the_host(void **state)
     world_free(world);
 }
 
+/* What one lacks is given up by another a little each second. */
+static void
+raise_that_waits_is_told_in_parts_and_the_last_bit_too(void **state)
+{
+    FakeWorld *world = world_new(14 * GIB + 160 * MIB, 2 * GIB);
+
+    world_add(world, GIB, 8 * GIB, 4 * GIB, 7 * GIB);
+    world_add(world, GIB, 8 * GIB, 8 * GIB, 2 * GIB);
+    world->fake[1].inflate = 20 * MIB;
+    world->fake[1].lower = 7 * GIB + 60 * MIB;
+    world_run(world, 45);
+    assert_in_range(world->fake[0].changes, 5, 45 / 5 + 1);
+    world_run(world, 30);
+    assert_in_range(world->plan.free_kib, 0, MIB);
+    assert_int_equal(world->violations, 0);
+    world_free(world);
+}
+
 static void
 unknown_target_is_told_even_if_it_changes_nothing(void **state)
 {
@@ -326,6 +344,7 @@ main(void)
         cmocka_unit_test(dry_run_shows_what_every_guest_would_get_and_tells_nobody),
         cmocka_unit_test(nothing_is_told_while_libvirt_is_away),
         cmocka_unit_test(nothing_is_raised_without_figures_of_the_host),
+        cmocka_unit_test(raise_that_waits_is_told_in_parts_and_the_last_bit_too),
         cmocka_unit_test(unknown_target_is_told_even_if_it_changes_nothing),
         cmocka_unit_test(nothing_is_told_while_a_call_is_under_way),
         cmocka_unit_test(minimums_that_do_not_fit_are_told),
