@@ -160,7 +160,7 @@ pass_limit(Pass *pass)
             .wanted = pass_wants_limit(pass, i) || work->limited,
             .held = work->limited,
             /* one that was started paused is limited before it runs; the others are let be until more is known of them */
-            .waiting = plan->rule == PLAN_RULE_ADOPTING || guest->migrating ||
+            .waiting = plan->rule == PLAN_RULE_ADOPTING || guest->migrating || pass->link_down ||
                        (guest->life != GUEST_LIFE_RUNNING && !work->standing.is_void),
             .committed_kib = work->entry->granted_kib + guest->settings->fixed_kib,
             .overhead_kib = work->entry->overhead_kib,
@@ -169,7 +169,8 @@ pass_limit(Pass *pass)
         LimitAnswer answer;
 
         plan->limit_kib = LIMIT_NONE;
-        if (pass->observe || pass->link_down || guest->life == GUEST_LIFE_OFF)
+        /* libvirt is not needed for it, but nobody knows what became of its guest: what its file holds is let in, and no more */
+        if (pass->observe || (pass->link_down && paging_file(guest) == NULL) || guest->life == GUEST_LIFE_OFF)
             continue;
         /* what is in a file may come back at any time: no more than the least that errors need */
         if (guest->paging != NULL && pass_hangs_on_limit(pass, i))

@@ -113,7 +113,8 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     default:
         break;
     }
-    if (back > look->granted_kib && (!look->booting || look->hangs || need.overdue))
+    /* one that is paused or migrates touches nothing more either */
+    if (back > look->granted_kib && (!look->booting || look->hangs || need.overdue || !look->can_make))
         need.need_kib = MAX(need.need_kib, back);
     return need;
 }
@@ -212,9 +213,9 @@ decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_
         answer->bar = bar;
         break;
     case PAGING_PAGE:
-        answer->phase = look->can_order || memory->asked_usec != 0 ? PAGING_PHASE_MAKE : PAGING_PHASE_WAIT;
+        answer->phase = look->can_make || memory->asked_usec != 0 ? PAGING_PHASE_MAKE : PAGING_PHASE_WAIT;
         /* of a file before it there may still be a record */
-        if (look->can_order && look->guest->paging == NULL &&
+        if (look->can_make && look->guest->paging == NULL &&
             (memory->asked_usec == 0 || look->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
             order_file(memory, look, look->granted_kib + ruling.use_kib, answer);
         break;
@@ -262,7 +263,7 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, u
         break;
     }
     answer.phase = look->booting ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
-    if (look->can_order && is_done_with_it(memory, look, granted, answer.urgency) && has_room(look, granted)) {
+    if (look->can_end && is_done_with_it(memory, look, granted, answer.urgency) && has_room(look, granted)) {
         answer.order = PAGING_ORDER_END;
         answer.phase = PAGING_PHASE_EMPTY;
         memory->ended = true;

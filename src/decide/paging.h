@@ -12,7 +12,8 @@
  * and hardly from what is remembered: so a file that an earlier daemon left is taken over wherever it is, and a guest may
  * die, come back or be reset again at any time.
  *
- * A file is ended when what comes back from it is booked and memory.high lets it in, and not before. Most of what was swapped
+ * A file is ended when what comes back from it is booked and memory.high lets it in, and not before; then also while its guest is
+ * paused or migrates, or libvirt is away. Most of what was swapped
  * out belongs to pages that the balloon takes from the guest, or has its place within the size that the balloon leaves it;
  * only what does not fit into what the guest is booked at must be found.
  */
@@ -41,7 +42,8 @@ typedef struct PagingLook {
     bool hangs;          /* ... and is not expected any more */
     bool settled;        /* its balloon keeps it within what it was granted, or no limit has to */
     bool limited;        /* memory.high holds it at what it is granted */
-    bool can_order;
+    bool can_make;       /* it runs, here, and libvirt says what becomes of it */
+    bool can_end;
     const char *bar;       /* why it can't have a file; NULL: it can */
     uint64_t startup_kib;  /* what it must have to boot */
     uint64_t granted_kib;  /* before the claims */

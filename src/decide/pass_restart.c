@@ -186,7 +186,9 @@ look_at(const Pass *pass, size_t i, uint64_t read_back_kib)
         .hangs = work->standing.hangs,
         .settled = !pass_hangs_on_limit(pass, i),
         .limited = work->limited,
-        .can_order = !pass->observe && !pass->link_down && guest->life == GUEST_LIFE_RUNNING && !guest->migrating,
+        .can_make = !pass->observe && !pass->link_down && guest->life == GUEST_LIFE_RUNNING && !guest->migrating,
+        /* nothing of that is needed: its file goes whenever there is room */
+        .can_end = !pass->observe,
         .bar = paging_bar(guest, pass->settings, pass->snapshot->paging_bar),
         .startup_kib = MIN(settings->startup_kib + memory->garbage_kib, settings->maximum_kib),
         .granted_kib = work->entry->granted_kib,
@@ -381,11 +383,11 @@ end_files(Pass *pass)
             i++;
         known = i < snapshot->guest_count && strcmp(snapshot->guests[i].uuid, file->uuid) == 0;
         plan->end_files[f] = false;
-        if (pass->observe || pass->link_down || broken(FAULT_FORGET_FILES) ||
+        if (pass->observe || broken(FAULT_FORGET_FILES) ||
             (file->stage != PAGING_STAGE_MAKING && file->stage != PAGING_STAGE_ON))
             continue;
-        plan->end_files[f] =
-            known ? snapshot->guests[i].life == GUEST_LIFE_OFF : pass->now_usec - state->link_usec >= UNKNOWN_FILE_USEC;
+        plan->end_files[f] = known ? snapshot->guests[i].life == GUEST_LIFE_OFF
+                                   : !pass->link_down && pass->now_usec - state->link_usec >= UNKNOWN_FILE_USEC;
     }
 }
 

@@ -428,6 +428,66 @@ restored_guest_is_no_restart_and_is_not_told_startup(void **state)
     (void)state;
 }
 
+/* ---- what must not keep a file from being ended ---- */
+
+static void
+make_paused(RestartWorld *rw)
+{
+    rw->world->guests[0].life = GUEST_LIFE_PAUSED;
+}
+
+static void
+make_migrating(RestartWorld *rw)
+{
+    rw->world->guests[0].migrating = true;
+}
+
+static void
+make_link_down(RestartWorld *rw)
+{
+    rw->world->snapshot.host.link = WORLD_LINK_DOWN;
+}
+
+static void
+make_off_and_link_down(RestartWorld *rw)
+{
+    restart_world_stop(rw, 0);
+    make_link_down(rw);
+}
+
+/* Its driver is back, or it still boots. */
+static void
+file_goes_while_its_guest_can_not_be_told_anything(void **state)
+{
+    static void (*const hindrances[])(RestartWorld * rw) = {make_paused, make_migrating, make_link_down,
+                                                            make_off_and_link_down};
+
+    for (size_t h = 0; h < 2 * G_N_ELEMENTS(hindrances); h++) {
+        RestartWorld *rw = restart_world_new(4, 0);
+
+        restart_world_run(rw, 60);
+        restart_world_reset(rw, 0);
+        rw->qemu[0].slow = true;
+        /* its services need more than it physically has, so nothing of it can be ballooned away */
+        rw->world->fake[0].need = rw->world->fake[0].lower = 600 * MIB;
+        restart_world_run(rw, 40);
+        assert_true(rw->qemu[0].swapped > 0);
+        if (h % 2 != 0)
+            restart_world_driver_up(rw, 0);
+        restart_world_run(rw, 20);
+        assert_true(rw->qemu[0].has_file);
+        hindrances[h / 2](rw);
+        restart_world_run(rw, 60);
+        rw->world->snapshot.host.figures.total_kib += 900 * MIB;
+        restart_world_run(rw, 100);
+        assert_string_equal(rw->broken, "");
+        if (rw->qemu[0].has_file)
+            fail_msg("case %zu: its file is still there", h);
+        restart_world_free(rw);
+    }
+    (void)state;
+}
+
 /* ---- everything that may happen, in every phase ---- */
 
 typedef enum Event {
@@ -652,6 +712,7 @@ main(void)
         cmocka_unit_test(new_daemon_leaves_the_file_to_a_guest_that_still_boots),
         cmocka_unit_test(second_reset_is_booked_as_the_first),
         cmocka_unit_test(restored_guest_is_no_restart_and_is_not_told_startup),
+        cmocka_unit_test(file_goes_while_its_guest_can_not_be_told_anything),
         cmocka_unit_test(whatever_happens_in_whatever_phase_it_ends_well),
         cmocka_unit_test(random_walks_end_well),
     };

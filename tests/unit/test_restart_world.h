@@ -130,11 +130,16 @@ check_orders(RestartWorld *rw, size_t i)
     const GuestPlan *plan = &world->plan.guests[i];
     const GuestSnapshot *guest = plan->guest;
     const FakeQemu *qemu = &rw->qemu[i];
-    bool silent = world->dry || world->snapshot.host.link != WORLD_LINK_READ_WRITE;
+    bool down = world->snapshot.host.link == WORLD_LINK_DOWN;
+    bool silent = world->dry || world->snapshot.host.link == WORLD_LINK_READ_ONLY;
     uint64_t room = saturating_sub(plan->committed_kib + plan->overhead_kib, guest->resident_kib);
 
     if (silent && (plan->tell || plan->limit_tell || plan->paging_order != PAGING_ORDER_NONE))
         BREAKS(rw, "%s: something is done though nothing may be", guest->name);
+    /* while libvirt is away files are ended, and limits raised for that */
+    if (down && (plan->tell || plan->paging_order == PAGING_ORDER_MAKE ||
+                 (plan->limit_tell && (!qemu->has_file || plan->limit_kib < qemu->high))))
+        BREAKS(rw, "%s: something is done though libvirt is away", guest->name);
     /* what comes back from a file has its place within the limit */
     if (plan->limit_tell && plan->ground != GROUND_LIMIT && plan->ground != GROUND_MAXIMUM &&
         saturating_add(plan->limit_kib, qemu->swapped) < plan->committed_kib + plan->overhead_kib)
