@@ -302,7 +302,8 @@ work_out_budget(Pass *pass)
     budget_cap_group(&pass->state->budget, pass->settings, bounds_of_all(&pass->state->bounds, pass->snapshot), &sums,
                      &pass->budget);
     pass_show_budget(pass);
-    pass->plan->host_pressure = pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->now_usec);
+    pass->plan->host_pressure =
+        pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->budget.reserve_kib, pass->now_usec);
 }
 
 /* What a guest must be left with now whatever its share: what it has while it must not be squeezed, or can't be. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "decide/pressure.h"
 
+#include "decide/budget.h"
 #include "decide/faults.h"
 #include "units.h"
 
@@ -13,12 +14,24 @@
 #define HIGH_FOR_USEC (5 * USEC_PER_SEC)
 #define LOW_FOR_USEC (30 * USEC_PER_SEC)
 
+/* The slack of limits may take half of the reserve (limit.h). Where Reserve= is very low, a host suffers before that. */
+static bool
+is_short(const HostFigures *figures, uint64_t reserve_kib)
+{
+    uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);
+
+    return figures->available_kib < MAX(reserve_kib, budget_sliding_reserve(usable)) / 2 || broken(FAULT_OWN_PRESSURE);
+}
+
 bool
-pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec)
+pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t reserve_kib, uint64_t now_usec)
 {
     const HostFigures *figures = &host->figures;
-    bool high = figures->pressure_some_centi >= SOME_HIGH_CENTI || figures->pressure_full_centi >= FULL_HIGH_CENTI;
-    bool low = figures->pressure_some_centi < SOME_LOW_CENTI && figures->pressure_full_centi < FULL_LOW_CENTI;
+    bool lacks = is_short(figures, reserve_kib);
+    bool high =
+        lacks && (figures->pressure_some_centi >= SOME_HIGH_CENTI || figures->pressure_full_centi >= FULL_HIGH_CENTI);
+    bool low =
+        !lacks || (figures->pressure_some_centi < SOME_LOW_CENTI && figures->pressure_full_centi < FULL_LOW_CENTI);
 
     if (!figures->has_pressure || broken(FAULT_NO_PRESSURE)) {
         *memory = (PressureMemory){.pressed = false};

@@ -3,7 +3,9 @@
 
 /*
  * PSI as a second opinion on the host: is it short of memory whatever the ledger says? Only pressure that
- * lasts counts; a reading above zero says nothing, since every busy host has some.
+ * lasts counts; a reading above zero says nothing, since every busy host has some. And only where memory is short as well: who is
+ * held back at its memory.high stalls just the same, and shows in the host's figures (kernel mm/memcontrol.c,
+ * mem_cgroup_handle_over_high), however much is free.
  */
 
 #include "snapshot.h"
@@ -15,5 +17,5 @@ typedef struct PressureMemory {
     uint64_t low_usec;  /* low since then; 0: the last was not */
 } PressureMemory;
 
-/* Whether the host suffers now. faults: bits of faults.h. */
-bool pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t now_usec);
+/* Whether the host suffers now. reserve_kib: what is kept for it. */
+bool pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t reserve_kib, uint64_t now_usec);

@@ -32,6 +32,7 @@ static const struct {
     {FAULT_NO_INHIBITED, "a balloon that frees nothing is found out", "inhibited"},
     {FAULT_SQUEEZE_STARTING, "a starting guest is not squeezed", "start-in-shortage"},
     {FAULT_NO_PRESSURE, "under pressure buffers are given up", "pressure"},
+    {FAULT_OWN_PRESSURE, "pressure counts where memory is short", "pressure-own"},
     {FAULT_NO_AVAILABLE, "the budget is held against what is available", "inhibited-unseen"},
     {FAULT_NO_BUDGET_SMOOTHING, "the budget does not follow every wiggle", "host-wobbles"},
     {FAULT_TRUST_REPORTS, "what can't be is not believed", "lying-in-shortage"},

@@ -326,7 +326,7 @@ guest_is_not_squeezed_before_it_has_settled(uint64_t faults)
 static bool
 pressure_of_the_host_takes_buffers_only(uint64_t faults)
 {
-    FakeWorld *world = broken_world(4, 3 * GIB, 3 * GIB, faults);
+    FakeWorld *world = broken_world(4, 3700 * MIB, 3 * GIB, faults);
     bool holds = true;
 
     world->snapshot.host.figures.has_pressure = true;
@@ -335,6 +335,10 @@ pressure_of_the_host_takes_buffers_only(uint64_t faults)
     holds = !world->plan.host_pressure && world->fake[0].actual > 3600 * MIB;
     world->snapshot.host.figures.pressure_some_centi = 4000;
     world_run(world, 120);
+    holds = holds && !world->plan.host_pressure; /* 17 GiB are available */
+    world->settings->reserve_kib = 100 * MIB;
+    world->other = 32 * GIB - 4 * world->fake[0].actual - 300 * MIB;
+    world_run(world, 25);
     for (size_t i = 0; i < 4; i++)
         holds = holds && world->fake[i].actual >= 3 * GIB && world->fake[i].actual < 3200 * MIB &&
                 world->plan.guests[i].rule == PLAN_RULE_PRESSURE;

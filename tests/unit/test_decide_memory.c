@@ -10,6 +10,8 @@
 #include <stdio.h>
 
 #define SEC USEC_PER_SEC
+#define MIB KIB_PER_MIB
+#define GIB KIB_PER_GIB
 #define GUESTS_MAX 40
 
 typedef struct Register {
@@ -90,16 +92,27 @@ another_boot_is_another_guest_but_for_what_its_qemu_costs(void **state)
 }
 
 static bool
-pressed_after(PressureMemory *memory, uint32_t some_centi, bool event, uint64_t *now_usec, unsigned seconds)
+pressed_with(PressureMemory *memory, uint64_t available_kib, uint32_t some_centi, bool event, uint64_t *now_usec,
+             unsigned seconds)
 {
-    HostSnapshot host = {.figures = {.has_pressure = true, .pressure_some_centi = some_centi}, .pressure_event = event};
+    HostSnapshot host = {.figures = {.has_pressure = true,
+                                     .pressure_some_centi = some_centi,
+                                     .total_kib = 64 * GIB,
+                                     .available_kib = available_kib},
+                         .pressure_event = event};
     bool pressed = false;
 
     for (unsigned i = 0; i < seconds; i++) {
         *now_usec += SEC;
-        pressed = pressure_judge(memory, &host, *now_usec);
+        pressed = pressure_judge(memory, &host, 2 * GIB, *now_usec);
     }
     return pressed;
+}
+
+static bool
+pressed_after(PressureMemory *memory, uint32_t some_centi, bool event, uint64_t *now_usec, unsigned seconds)
+{
+    return pressed_with(memory, 100 * MIB, some_centi, event, now_usec, seconds);
 }
 
 static void
@@ -127,6 +140,20 @@ kernels_word_makes_half_as_much_enough(void **state)
     assert_true(pressed_after(&memory, 500, true, &now_usec, 10));
 }
 
+/* As of guests that are held back at their memory.high. */
+static void
+pressure_counts_only_where_memory_is_short(void **state)
+{
+    PressureMemory memory = {.pressed = false};
+    uint64_t now_usec = 100 * SEC;
+
+    assert_false(pressed_with(&memory, 40 * GIB, 9000, true, &now_usec, 600));
+    assert_false(pressed_with(&memory, GIB, 9000, true, &now_usec, 600)); /* the slack of limits has the rest */
+    assert_true(pressed_with(&memory, GIB - 1, 9000, true, &now_usec, 10));
+    assert_true(pressed_with(&memory, 40 * GIB, 9000, true, &now_usec, 20));
+    assert_false(pressed_with(&memory, 40 * GIB, 9000, true, &now_usec, 20));
+}
+
 int
 main(void)
 {
@@ -135,6 +162,7 @@ main(void)
         cmocka_unit_test(another_boot_is_another_guest_but_for_what_its_qemu_costs),
         cmocka_unit_test(only_pressure_that_lasts_counts),
         cmocka_unit_test(kernels_word_makes_half_as_much_enough),
+        cmocka_unit_test(pressure_counts_only_where_memory_is_short),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

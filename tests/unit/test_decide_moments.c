@@ -99,6 +99,9 @@ a_surplus_does_not_wait_while_the_host_suffers(void **state)
     world->snapshot.host.figures.has_pressure = true;
     world_run(world, 120);
     before = world->fake[0].actual;
+    /* the ledger has no objection, and yet 300 MiB of 32 GiB are little */
+    world->settings->reserve_kib = 100 * MIB;
+    world->other = 32 * GIB - world->fake[0].actual - world->fake[1].actual - 300 * MIB;
     world->snapshot.host.figures.pressure_some_centi = 4000;
     world->snapshot.host.pressure_event = true;
     world_run(world, 20);
