@@ -215,8 +215,13 @@ static void
 was_made(File *file, const Job *job)
 {
     if (!job->good) {
+        g_autoptr(HeldFile) left = held_get_file(job->handle->work.held, file->record.uuid);
+
         file->record.stage = file->end_wanted ? PAGING_STAGE_GONE : PAGING_STAGE_FAILED;
         paging_set_error(file, job->error->message);
+        /* what could not be undone is tried again */
+        if (left != NULL && !file->paging->stop.active)
+            paging_push_tidy(file->paging);
         return;
     }
     file->record.stage = PAGING_STAGE_ON;
@@ -273,9 +278,11 @@ paging_push_tidy(Paging *paging)
 static void
 was_tidied(Paging *paging, const Job *job)
 {
-    if (job->good || paging->stop.active)
+    if (job->good)
+        paging->tidy_retries = 0;
+    if (job->good || paging->stop.active || paging->tidy_source != 0)
         return;
-    g_debug("what an earlier dynmemd left is not all gone: %s", job->error->message);
+    g_debug("what is left of paging files is not all gone: %s", job->error->message);
     paging->tidy_source = g_timeout_add(retry_delay(paging, paging->tidy_retries++), tidy_due, paging);
 }
 

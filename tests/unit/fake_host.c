@@ -36,12 +36,17 @@ fake_swap_on(const char *path, int flags)
     ssize_t length = readlink(path, real, sizeof real - 1);
     FILE *swaps;
 
+    assert_true(length > 0);
+    real[length] = '\0';
     if (fake_faults.swap_on != 0) {
+        g_autofree char *directory = g_path_get_dirname(real);
+        g_autofree char *second = g_strconcat(directory, strrchr(FAKE_SECOND_NAME, '/'), NULL);
+
+        if (fake_faults.second_name)
+            assert_int_equal(link(real, second), 0);
         errno = fake_faults.swap_on;
         return -1;
     }
-    assert_true(length > 0);
-    real[length] = '\0';
     swaps = fopen(swaps_path, "a");
     fprintf(swaps, "%s file\t\t65536\t\t0\t\t32767\n", real);
     fclose(swaps);

@@ -19,6 +19,7 @@
 #define FAKE_PAGING FAKE_STATE "/paging"
 #define FAKE_WEB_FILE FAKE_PAGING "/" FAKE_WEB ".dynmem-paging"
 #define FAKE_DB_FILE FAKE_PAGING "/" FAKE_DB ".dynmem-paging"
+#define FAKE_SECOND_NAME FAKE_PAGING "/second-name"
 
 typedef struct FakeHost {
     char *root;
@@ -34,6 +35,7 @@ typedef struct FakeHost {
 /* What the calls answer. */
 typedef struct FakeFaults {
     int swap_on;             /* errno; 0: it works */
+    bool second_name;        /* where that fails the file has a second name then, FAKE_SECOND_NAME: it is not touched */
     int swap_off[8];         /* errno of each call; 0: it works, -1: killed */
     unsigned swap_off_calls; /* so far */
     int allocate;

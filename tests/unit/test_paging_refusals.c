@@ -250,6 +250,31 @@ what_can_not_be_is_refused_with_the_reason_and_leaves_nothing(void **state)
     }
 }
 
+static bool
+is_clean(FakeHost *host, void *data)
+{
+    g_autofree char *held = fake_host_read(host, "/var/lib/dynmem/held");
+
+    return !fake_host_exists(host, FAKE_WEB_FILE) && held != NULL && strstr(held, FAKE_WEB) == NULL;
+}
+
+static void
+what_can_not_be_undone_is_tried_again(void **state)
+{
+    g_autoptr(FakeHost) host = fake_host_new();
+
+    fake_host_start(host);
+    fake_faults.swap_on = EINVAL;
+    fake_faults.second_name = true;
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_FAILED);
+    fake_host_await_none(host);
+    assert_true(fake_host_exists(host, FAKE_WEB_FILE));
+    fake_host_remove(host, FAKE_SECOND_NAME);
+    fake_host_until(host, is_clean, NULL);
+    fake_host_expect_clean(host);
+}
+
 static void
 what_bars_files_on_this_host_is_told_before_one_is_asked_for(void **state)
 {
@@ -320,6 +345,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_not_be_is_refused_with_the_reason_and_leaves_nothing),
+        cmocka_unit_test(what_can_not_be_undone_is_tried_again),
         cmocka_unit_test(what_bars_files_on_this_host_is_told_before_one_is_asked_for),
         cmocka_unit_test(one_that_failed_can_still_be_looked_at_when_the_next_is_asked_for),
         cmocka_unit_test(how_one_ended_is_shown_before_it_goes),
