@@ -11,7 +11,6 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -128,24 +127,18 @@ mark_nocow(int fd)
     return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
-/* Through a shared mapping: the swap file has no blocks of its own for the page cache to write later. */
+/* Into a file of zeros, as mkswap(8) does; not through a mapping, where an error of the disk is a SIGBUS. */
 static bool
 write_header(const ActSystem *system, int fd, uint64_t bytes)
 {
-    char *page = mmap(NULL, system->page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     SwapHeader header = {.version = SWAP_VERSION, .last_page = (uint32_t)(bytes / system->page_bytes - 1)};
-    bool good;
 
-    if (page == MAP_FAILED)
-        return false;
     if (getrandom(header.uuid, sizeof header.uuid, GRND_NONBLOCK) != (ssize_t)sizeof header.uuid)
         memset(header.uuid, 0, sizeof header.uuid); /* it only tells areas apart for people */
     g_strlcpy(header.label, LABEL, sizeof header.label);
-    memcpy(page, &header, sizeof header);
-    memcpy(page + system->page_bytes - SIGNATURE_BYTES, SIGNATURE, SIGNATURE_BYTES);
-    good = msync(page, system->page_bytes, MS_SYNC) == 0;
-    munmap(page, system->page_bytes);
-    return good && fsync(fd) == 0;
+    return pwrite(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
+           pwrite(fd, SIGNATURE, SIGNATURE_BYTES, (off_t)(system->page_bytes - SIGNATURE_BYTES)) == SIGNATURE_BYTES &&
+           fsync(fd) == 0;
 }
 
 static bool

@@ -89,6 +89,8 @@ fake_swap_off(const char *path, GPid *pid, GError **error)
 static int
 fake_allocate(int fd, int mode, uint64_t bytes)
 {
+    if (mode == 0 && fake_faults.allocate == -1)
+        return 0;
     if (mode == 0 && fake_faults.allocate != 0) {
         errno = fake_faults.allocate;
         return -1;

@@ -38,7 +38,7 @@ typedef struct FakeFaults {
     bool second_name;        /* where that fails the file has a second name then, FAKE_SECOND_NAME: it is not touched */
     int swap_off[8];         /* errno of each call; 0: it works, -1: killed */
     unsigned swap_off_calls; /* so far */
-    int allocate;
+    int allocate;            /* errno; 0: it works, -1: it says so, and nothing is allocated */
     long type;
     uint64_t free_kib;
     bool whole_paths;  /* the daemon has no mount namespace: /proc/swaps shows true paths also after it ended */

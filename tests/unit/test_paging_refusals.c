@@ -186,6 +186,12 @@ when_swapon_says_no(FakeHost *host, PagingRequest *request)
     fake_faults.swap_on = EINVAL;
 }
 static void
+when_nothing_is_behind_the_file(FakeHost *host, PagingRequest *request)
+{
+    fake_faults.allocate = -1; /* writing to a mapping of it would be a SIGBUS, as it is when a disk fails */
+    fake_faults.swap_on = EINVAL;
+}
+static void
 when_nothing_can_be_remembered(FakeHost *host, PagingRequest *request)
 {
     make_directory(host, "/var/lib/dynmem/held/x");
@@ -218,6 +224,7 @@ static const Refusal refusals[] = {
     {"disk full in the middle", when_the_disk_is_full_in_the_middle, "allocated in full: No space", false},
     {"swapon: EPERM", when_swapon_is_not_permitted, "can't be switched on", false},
     {"swapon: EINVAL", when_swapon_says_no, "ext4 and XFS can", false},
+    {"nothing behind the file", when_nothing_is_behind_the_file, "can't be switched on", false},
     {"no memory of what was changed", when_nothing_can_be_remembered, "can't be remembered", false},
 };
 
