@@ -3,6 +3,7 @@
 
 #include "authorize.h"
 #include "bus_guests.h"
+#include "bus_limit.h"
 #include "dynmem-bus.h"
 #include "explain.h"
 #include "guest_search.h"
@@ -31,6 +32,7 @@ struct Service {
     GDBusObjectManagerServer *objects;
     BusManager *manager;
     BusGuests *guests;
+    BusLimit *limit;
     StartMethods *starts;
     uint64_t told_usec;
     uint64_t told_budget_kib;
@@ -178,6 +180,8 @@ connected(GObject *source, GAsyncResult *result, void *data)
 
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         return; /* service is gone */
+    if (connection != NULL)
+        bus_limit_watch(service->limit, connection);
     if (connection == NULL || !g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->manager), connection,
                                                                 DYNMEM_BUS_PATH, &error)) {
         g_autofree char *why = g_strdup_printf("no connection to the bus: %s", error->message);
@@ -223,6 +227,7 @@ service_new(const ServiceOptions *options)
     service->retry_sec = FIRST_RETRY_SEC;
     service->objects = g_dbus_object_manager_server_new(DYNMEM_BUS_PATH);
     service->guests = bus_guests_new(service->objects);
+    service->limit = bus_limit_new();
     service->manager = bus_manager_skeleton_new();
     bus_manager_set_version(service->manager, DYNMEM_VERSION);
     bus_manager_set_dry_run(service->manager, options->dry_run);
@@ -254,6 +259,7 @@ service_free(Service *service)
     }
     start_methods_free(service->starts);
     bus_guests_free(service->guests);
+    bus_limit_free(service->limit);
     g_signal_handlers_disconnect_by_data(service->manager, service);
     g_object_unref(service->manager);
     g_object_unref(service->objects);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus_limit.h"
+
+#include "names.h"
+#include "units.h"
+
+#include <string.h>
+
+/* Units a second, and at once after a rest. One is well below a millisecond where there are a thousand guests. */
+#define CALLER_RATE 50
+#define CALLER_BURST 100
+#define ALL_RATE 200
+#define ALL_BURST 400
+/* All properties of all guests. */
+#define WALK_COST 10
+/* Callers who had a rest are forgotten whenever there are so many. */
+#define CALLERS 128
+
+#define TOO_OFTEN "asked too often; try again in a second"
+
+typedef struct Bucket {
+    unsigned units; /* to be had */
+    uint64_t filled_usec;
+} Bucket;
+
+/* An atomic rc box: of its owner, and of each connection. */
+struct BusLimit {
+    GMutex lock;
+    Bucket all;
+    GHashTable *callers; /* unique name -> Bucket */
+};
+
+BusLimit *
+bus_limit_new(void)
+{
+    BusLimit *limit = g_atomic_rc_box_new0(BusLimit);
+
+    g_mutex_init(&limit->lock);
+    limit->all.units = ALL_BURST;
+    limit->callers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    return limit;
+}
+
+static void
+clear(void *data)
+{
+    BusLimit *limit = data;
+
+    g_hash_table_unref(limit->callers);
+    g_mutex_clear(&limit->lock);
+}
+
+void
+bus_limit_free(BusLimit *limit)
+{
+    if (limit != NULL)
+        g_atomic_rc_box_release_full(limit, clear);
+}
+
+static void
+fill(Bucket *bucket, unsigned rate, unsigned burst, uint64_t now_usec)
+{
+    uint64_t units = saturating_sub(now_usec, bucket->filled_usec) / (USEC_PER_SEC / rate);
+
+    bucket->units = (unsigned)MIN(burst, bucket->units + units);
+    bucket->filled_usec += units * (USEC_PER_SEC / rate);
+}
+
+static gboolean
+had_a_rest(gpointer name, gpointer value, gpointer now_usec)
+{
+    Bucket *bucket = value;
+
+    fill(bucket, CALLER_RATE, CALLER_BURST, *(const uint64_t *)now_usec);
+    return bucket->units == CALLER_BURST;
+}
+
+static Bucket *
+bucket_of(BusLimit *limit, const char *sender, uint64_t now_usec)
+{
+    Bucket *bucket = g_hash_table_lookup(limit->callers, sender);
+
+    if (bucket != NULL)
+        return bucket;
+    if (g_hash_table_size(limit->callers) >= CALLERS)
+        g_hash_table_foreach_remove(limit->callers, had_a_rest, &now_usec);
+    bucket = g_new0(Bucket, 1);
+    *bucket = (Bucket){.units = CALLER_BURST, .filled_usec = now_usec};
+    g_hash_table_insert(limit->callers, g_strdup(sender), bucket);
+    return bucket;
+}
+
+bool
+bus_limit_take(BusLimit *limit, const char *sender, unsigned cost, uint64_t now_usec)
+{
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&limit->lock);
+    Bucket *bucket;
+
+    fill(&limit->all, ALL_RATE, ALL_BURST, now_usec);
+    if (limit->all.units < cost)
+        return false; /* also so that no more callers are remembered than were given something */
+    bucket = bucket_of(limit, sender, now_usec);
+    fill(bucket, CALLER_RATE, CALLER_BURST, now_usec);
+    if (bucket->units < cost)
+        return false;
+    bucket->units -= cost;
+    limit->all.units -= cost;
+    return true;
+}
+
+unsigned
+bus_limit_callers(BusLimit *limit)
+{
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&limit->lock);
+
+    return g_hash_table_size(limit->callers);
+}
+
+unsigned
+bus_limit_cost(const char *member)
+{
+    if (g_strcmp0(member, "Explain") == 0 || g_strcmp0(member, "Rate") == 0)
+        return 1;
+    return g_strcmp0(member, "GetManagedObjects") == 0 ? WALK_COST : 0;
+}
+
+/* A GDBusMessageFilterFunction, on the connection's thread. */
+static GDBusMessage *
+filter(GDBusConnection *connection, GDBusMessage *message, gboolean incoming, gpointer data)
+{
+    unsigned cost = bus_limit_cost(g_dbus_message_get_member(message));
+    const char *sender = g_dbus_message_get_sender(message);
+
+    if (!incoming || g_dbus_message_get_message_type(message) != G_DBUS_MESSAGE_TYPE_METHOD_CALL || cost == 0 ||
+        sender == NULL || bus_limit_take(data, sender, cost, (uint64_t)g_get_monotonic_time()))
+        return message;
+    if ((g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED) == 0) {
+        g_autoptr(GDBusMessage) reply =
+            g_dbus_message_new_method_error_literal(message, DYNMEM_BUS_ERROR_TOO_OFTEN, TOO_OFTEN);
+
+        g_dbus_connection_send_message(connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+    }
+    g_object_unref(message);
+    return NULL;
+}
+
+static void
+release(gpointer data)
+{
+    bus_limit_free(data);
+}
+
+void
+bus_limit_watch(BusLimit *limit, GDBusConnection *connection)
+{
+    g_dbus_connection_add_filter(connection, filter, g_atomic_rc_box_acquire(limit), release);
+}
