@@ -2,6 +2,7 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include "journal.h"
 
+#include "journal_queue.h"
 #include "names.h"
 #include "units.h"
 
@@ -32,6 +33,7 @@ typedef struct Bucket {
 } Bucket;
 
 struct Journal {
+    JournalQueue *queue; /* NULL: write takes the records */
     JournalWrite write;
     void *user_data;
     GHashTable *buckets; /* key, in the value -> Bucket */
@@ -53,15 +55,6 @@ bucket_free(void *data)
     bucket_drop_last(bucket);
     g_free(bucket->key);
     g_free(bucket);
-}
-
-static void
-write_stderr(const JournalRecord *record, void *user_data)
-{
-    static const char *const words[] = {"emergency", "alert",  "critical", "error",
-                                        "warning",   "notice", "info",     "debug"};
-
-    fprintf(stderr, "dynmemd: %s: %s\n", words[change_kind_priority(record->change->kind) & 7], record->message);
 }
 
 static void add_field(GPtrArray *fields, const char *name, const char *format, ...) G_GNUC_PRINTF(3, 4);
@@ -119,10 +112,34 @@ journal_fields(const JournalRecord *record)
     return fields;
 }
 
-static void
-write_journal(const JournalRecord *record, void *user_data)
+/* ---- the queue's thread ---- */
+
+/* The value of a field, or "". */
+static const char *
+find_value(const GPtrArray *fields, const char *name)
 {
-    g_autoptr(GPtrArray) fields = journal_fields(record);
+    for (unsigned i = 0; i < fields->len; i++) {
+        const char *field = g_ptr_array_index(fields, i);
+
+        if (g_str_has_prefix(field, name))
+            return field + strlen(name);
+    }
+    return "";
+}
+
+static void
+send_to_stderr(const GPtrArray *fields, void *unused)
+{
+    static const char *const words[] = {"emergency", "alert",  "critical", "error",
+                                        "warning",   "notice", "info",     "debug"};
+
+    fprintf(stderr, "dynmemd: %s: %s\n", words[g_ascii_strtoull(find_value(fields, "PRIORITY="), NULL, 10) & 7],
+            find_value(fields, "MESSAGE="));
+}
+
+static void
+send_to_journal(const GPtrArray *fields, void *unused)
+{
     g_autofree struct iovec *vector = g_new(struct iovec, fields->len);
 
     for (unsigned i = 0; i < fields->len; i++) {
@@ -133,8 +150,10 @@ write_journal(const JournalRecord *record, void *user_data)
     /* Its result is not looked at: there is nowhere else to complain. */
     (void)sd_journal_sendv(vector, (int)fields->len);
     if (isatty(STDERR_FILENO))
-        write_stderr(record, user_data);
+        send_to_stderr(fields, NULL);
 }
+
+/* ---- records ---- */
 
 Journal *
 journal_new(JournalWrite write, void *user_data)
@@ -142,7 +161,9 @@ journal_new(JournalWrite write, void *user_data)
     Journal *journal = g_new0(Journal, 1);
 
     /* libsystemd drops records without a word where journald is not there */
-    journal->write = write != NULL ? write : access(JOURNAL_SOCKET, W_OK) == 0 ? write_journal : write_stderr;
+    if (write == NULL)
+        journal->queue = journal_queue_new(access(JOURNAL_SOCKET, W_OK) == 0 ? send_to_journal : send_to_stderr, NULL);
+    journal->write = write;
     journal->user_data = user_data;
     journal->buckets = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, bucket_free);
     return journal;
@@ -153,6 +174,7 @@ journal_free(Journal *journal)
 {
     if (journal == NULL)
         return;
+    journal_queue_free(journal->queue);
     g_hash_table_unref(journal->buckets);
     g_free(journal);
 }
@@ -190,7 +212,10 @@ write_record(Journal *journal, const Change *change, unsigned left_out)
         .left_out = left_out,
     };
 
-    journal->write(&record, journal->user_data);
+    if (journal->write != NULL)
+        journal->write(&record, journal->user_data);
+    else
+        journal_queue_push(journal->queue, journal_fields(&record));
 }
 
 void
