@@ -48,7 +48,7 @@ struct Limits {
     Handle *handle;
     GHashTable *guests; /* pid -> Guest */
     GHashTable *kept;   /* groups whose limit outlives this daemon */
-    GHashTable *theirs; /* groups whose limit was ours until somebody else set it */
+    GHashTable *theirs; /* groups whose limit was ours until somebody else set it, and is about to be forgotten */
     LimitWrites *writes;
     LimitsAbove *above;
     unsigned open_files;
@@ -167,8 +167,13 @@ released(gpointer data)
     Release *release = data;
     Limits *limits = release->handle->limits;
 
-    if (limits != NULL && !release->forget)
+    if (limits != NULL && release->forget) {
+        g_autofree char *group = g_path_get_dirname(release->files[0]);
+
+        g_hash_table_remove(limits->theirs, group);
+    } else if (limits != NULL) {
         end_stop(limits);
+    }
     handle_unref(release->handle);
     held_unref(release->held);
     g_strfreev(release->files);
@@ -391,6 +396,12 @@ limits_free(Limits *limits)
     held_unref(limits->held);
     handle_unref(limits->handle);
     g_free(limits);
+}
+
+unsigned
+limits_disowned(const Limits *limits)
+{
+    return g_hash_table_size(limits->theirs);
 }
 
 void

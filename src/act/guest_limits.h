@@ -23,6 +23,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Limits, limits_free)
 /* Valid as long as limits. */
 LimitWorld limits_world(Limits *limits);
 
+/* How many limits are being forgotten because somebody else has set them. */
+unsigned limits_disowned(const Limits *limits);
+
 /* While keep is set limits_stop leaves the limit of that control group: its guest has a paging file, which it would outgrow
    without the limit. */
 void limits_keep(Limits *limits, const char *group, bool keep);

@@ -22,7 +22,7 @@ struct HeldTick {
     /* few, and mostly none: made anew each time */
     GPtrArray *requests;   /* of StartRequest */
     GPtrArray *files;      /* of PagingRecord */
-    GStringChunk *clauses; /* why something can't be had; few different ones, kept until the end */
+    GStringChunk *clauses; /* why something can't be had; few different ones, of this tick */
 };
 
 static void
@@ -182,6 +182,8 @@ held_tick_update(HeldTick *held, const TickReport *report)
     StartPlan *starts;
 
     grow(held, count);
+    /* some tell of their guest, and there is no end of guests */
+    g_string_chunk_clear(held->clauses);
     held->settings = *report->settings;
     held->settings.paging_directory = NULL;
 

@@ -76,11 +76,14 @@ static gboolean
 on_patience(void *data)
 {
     Note *note = data;
+    HookNotes *notes = note->notes;
 
     g_debug("the hook of the guest %s was not heard of again", note->uuid);
     note->patience = 0; /* the source goes with the return */
-    note->notes->waiting--;
-    note->notes->over(note->notes->user_data);
+    notes->waiting--;
+    if (note->started_usec == 0)
+        g_hash_table_remove(notes->by_uuid, note->uuid);
+    notes->over(notes->user_data);
     return G_SOURCE_REMOVE;
 }
 

@@ -396,6 +396,37 @@ guests_that_are_gone_are_not_remembered(void **state)
     assert_null(strstr(held, "web.scope"));
 }
 
+static bool
+none_is_disowned(FakeHost *host, void *data)
+{
+    return limits_disowned(host->limits) == 0;
+}
+
+static void
+limits_of_others_are_not_remembered_for_ever(void **state)
+{
+    Fixture *f = *state;
+
+    for (unsigned i = 0; i < 30; i++) {
+        g_autofree char *uuid = g_strdup_printf("33333333-3333-4333-8333-%012u", i);
+        g_autofree char *group = g_strdup_printf("/machine.slice/machine-qemu\\x2d%u\\x2dg.scope", 10 + i);
+        g_autofree char *high = g_strdup_printf("/sys/fs/cgroup%s/memory.high", group);
+        g_autofree char *proc = g_strdup_printf("/proc/%u/cgroup", 2000 + i);
+        g_autofree char *line = g_strdup_printf("0::%s\n", group);
+        GuestRecord guest = fake_guest(uuid, (pid_t)(2000 + i));
+
+        fake_host_add_group(f->host, group, 0);
+        fake_host_write(f->host, proc, line);
+        f->host->limit_world.set(f->host->limit_world.self, &guest, 409600, ended, &f->ends);
+        await_ends(f->host, &f->ends, i + 1);
+        assert_true(look(f->host, uuid, guest.pid).set);
+        fake_host_write(f->host, high, "524288000\n");
+        assert_false(look(f->host, uuid, guest.pid).usable);
+        assert_in_range(limits_disowned(f->host->limits), 1, i + 1);
+    }
+    fake_host_until(f->host, none_is_disowned, NULL);
+}
+
 int
 main(void)
 {
@@ -417,6 +448,7 @@ main(void)
         TEST(a_limit_left_by_a_crash_is_known_as_ours),
         TEST(after_a_boot_of_the_host_nothing_is_ours),
         TEST(guests_that_are_gone_are_not_remembered),
+        TEST(limits_of_others_are_not_remembered_for_ever),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

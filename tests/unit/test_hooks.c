@@ -5,6 +5,8 @@
 #include "units.h"
 #include "watch/hooks.h"
 
+#include <malloc.h>
+
 #define A "aaaaaaaa-1111-1111-1111-111111111111"
 #define B "bbbbbbbb-1111-1111-1111-111111111111"
 #define PATIENCE_USEC (50 * USEC_PER_MSEC)
@@ -95,6 +97,30 @@ start_is_told_once_and_only_if_it_stands(void **state)
     assert_int_equal(hook_notes_take_start(notes, A), 0);
 }
 
+/* Guests come and go: who is not heard of again leaves nothing behind. */
+static void
+nothing_is_kept_of_lost_answers(void **state)
+{
+    HookNotes *notes = hook_notes_new(1, on_over, NULL);
+    struct mallinfo2 before, after;
+
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 10000; i++) {
+            g_autofree char *uuid = g_strdup_printf("aaaaaaaa-1111-1111-1111-%u%011u", round, i);
+
+            hook_notes_note(notes, uuid, HOOK_WAITS);
+        }
+        while (hook_notes_any_waits(notes))
+            g_main_context_iteration(NULL, TRUE);
+        if (round == 0)
+            before = mallinfo2();
+    }
+    after = mallinfo2();
+    assert_true(after.uordblks < before.uordblks + 100000);
+    hook_notes_free(notes);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -102,6 +128,7 @@ main(void)
         cmocka_unit_test_setup_teardown(waits_until_it_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(told_twice_waits_once, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_answer_is_not_waited_for_for_ever, setup, teardown),
+        cmocka_unit_test(nothing_is_kept_of_lost_answers),
         cmocka_unit_test_setup_teardown(start_is_told_once_and_only_if_it_stands, setup, teardown),
     };
 
