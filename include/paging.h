@@ -53,7 +53,8 @@ typedef struct PagingRecord {
     PagingStage stage;
     char *directory; /* absolute */
     uint64_t size_kib;
-    uint64_t used_kib;   /* by its guest, from memory.swap.current; where that is gone, from /proc/swaps */
+    uint64_t
+        used_kib; /* by its guest: no more than memory.swap.current, nor than /proc/swaps tells of all files of ours */
     uint64_t peak_kib;   /* most that was used */
     uint64_t since_usec; /* when its making began; may lie before the daemon's start */
     bool found;          /* left by an earlier daemon, and taken over */

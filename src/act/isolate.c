@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define SWAP_MAX "/memory.swap.max"
-#define SWAP_CURRENT "/memory.swap.current"
+#define NO_SWAP "0"
 
 typedef struct Freeze {
     const ActSystem *system;
@@ -46,28 +46,22 @@ lasting_group(const ActSystem *system, const char *group)
     return g_strdup(group);
 }
 
-/* The lowest of what it may now and what it has; once frozen it stays at that. */
+/*
+ * What it has in swap stays there, also where that is more than it may have. It must be nothing: with what it has, a page that
+ * comes back would let it swap another one out, and to the file, whose priority is the highest.
+ */
 static void
 freeze_group(Freeze *freeze, const char *group)
 {
     g_autofree char *lasting = lasting_group(freeze->system, group);
     g_autofree char *file = g_strconcat(lasting, SWAP_MAX, NULL);
-    g_autofree char *current_file = g_strconcat(lasting, SWAP_CURRENT, NULL);
-    g_autofree char *value = held_value(freeze->held, file);
-    uint64_t max_kib, current_kib;
-    HeldValue held;
+    HeldValue held = {.file = file, .value = NO_SWAP};
+    uint64_t max_kib;
 
-    if (value == NULL) {
-        if (!group_file_kib(freeze->system, file, &max_kib) ||
-            !group_file_kib(freeze->system, current_file, &current_kib) || max_kib <= current_kib)
-            return;
-        value = group_value_text(freeze->system, current_kib);
-    }
-    held.file = file;
-    held.value = value;
+    if (!held_has(freeze->held, file) && (!group_file_kib(freeze->system, file, &max_kib) || max_kib == 0))
+        return;
     g_array_append_val(freeze->values, held);
     g_ptr_array_add(freeze->texts, g_steal_pointer(&file));
-    g_ptr_array_add(freeze->texts, g_steal_pointer(&value));
 }
 
 static void

@@ -3,7 +3,8 @@
 
 /*
  * A paging file is for its guest alone, but the kernel gives swap to whoever asks (mm/swap_slots.c): so everybody else
- * is kept from swapping out more than they have, by memory.swap.max. That is set beside the way from the root of the control
+ * is kept from swapping out at all, by memory.swap.max = 0; what they have in the host's own swap stays there (mm/memcontrol.c,
+ * swap_max_write, evicts nothing). That is set beside the way from the root of the control
  * groups to each guest with a file: on all groups of each level that are not on such a way. It holds for what is below
  * them too. Of another guest it is set in the group that accounts it, not in its scope, which systemd writes anew.
  *

@@ -2,6 +2,7 @@
 #include "paging_private.h"
 
 #include "kernel/guest_group.h"
+#include "paging_file.h"
 #include "paging_place.h"
 #include "swaps.h"
 #include "units.h"
@@ -172,7 +173,28 @@ world_bar(void *self)
     return paging->bar;
 }
 
-/* /proc/swaps also counts what was read back and did not change since, so it is asked only where nobody else knows. */
+/* What all files of ours have in them; UINT64_MAX: not known. */
+static uint64_t
+used_of_ours(const GPtrArray *areas)
+{
+    uint64_t used = 0;
+    char uuid[37];
+
+    if (areas == NULL)
+        return UINT64_MAX;
+    for (guint i = 0; i < areas->len; i++) {
+        const SwapArea *area = g_ptr_array_index(areas, i);
+
+        if (paging_file_uuid(area->path, uuid))
+            used = saturating_add(used, area->used_kib);
+    }
+    return used;
+}
+
+/*
+ * /proc/swaps also counts what was read back and did not change since, and of two files not whose pages are in which; the
+ * guest's group counts what it has in the host's own swap, which stays there when its file is ended.
+ */
 static void
 read_usage(File *file, GPtrArray **areas)
 {
@@ -182,9 +204,11 @@ read_usage(File *file, GPtrArray **areas)
 
     if (record->stage != PAGING_STAGE_ON && record->stage != PAGING_STAGE_EMPTYING)
         return;
-    if (current == NULL || !group_file_kib(file->paging->system, current, &record->used_kib)) {
-        if (*areas == NULL)
-            *areas = swaps_read(file->paging->system->root, NULL);
+    if (*areas == NULL)
+        *areas = swaps_read(file->paging->system->root, NULL);
+    if (current != NULL && group_file_kib(file->paging->system, current, &record->used_kib)) {
+        record->used_kib = MIN(record->used_kib, used_of_ours(*areas));
+    } else {
         area = *areas != NULL ? swaps_find(*areas, file->path) : NULL;
         record->used_kib = area != NULL ? area->used_kib : 0;
     }

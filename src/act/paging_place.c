@@ -4,6 +4,7 @@
 #include "error.h"
 #include "kernel/guest_group.h"
 #include "kernel/proc_file.h"
+#include "paging_file.h"
 #include "settings.h"
 #include "swaps.h"
 #include "units.h"
@@ -95,6 +96,40 @@ paging_place_host_bar(const ActSystem *system)
     if (areas != NULL && areas->len >= PAGING_AREAS_MAX)
         return BAR_AREAS;
     return NULL;
+}
+
+bool
+paging_place_host_swap(const ActSystem *system, GError **error)
+{
+    g_autoptr(GPtrArray) areas = swaps_read(system->root, error);
+    g_autofree char *used_text = NULL;
+    g_autofree char *available_text = NULL;
+    uint64_t used = 0, available = 0;
+    char buffer[8192], uuid[37];
+
+    if (areas == NULL)
+        return false;
+    for (guint i = 0; i < areas->len; i++) {
+        const SwapArea *area = g_ptr_array_index(areas, i);
+
+        if (!paging_file_uuid(area->path, uuid))
+            used = saturating_add(used, area->used_kib);
+    }
+    if (used == 0)
+        return true;
+    if (read_file(system, "/proc/meminfo", buffer, sizeof buffer))
+        proc_file_find(buffer, "MemAvailable:", &available);
+    if (used <= available / 2)
+        return true;
+    used_text = units_format_size(used);
+    available_text = units_format_size(available);
+    g_set_error(
+        error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
+        "the host's own swap holds %s, and half of the %s that are available could not take that back: while a "
+        "paging file is on nobody else swaps out; more memory, or swapoff and swapon of the host's own when there "
+        "is room, would help",
+        used_text, available_text);
+    return false;
 }
 
 /* ---- the directory ---- */

@@ -16,6 +16,12 @@
 const char *paging_place_host_bar(const ActSystem *system);
 
 /*
+ * Whether what others have in swap of the host's own may stay there. While a paging file is on they can't swap out (isolate.h), so
+ * what comes back stays in memory, and nobody has booked it: it must fit into half of what is available.
+ */
+bool paging_place_host_swap(const ActSystem *system, GError **error);
+
+/*
  * Opens a directory for paging files and returns it, or -1 with error. No link is followed, and no part of its path may be
  * changed by anybody but root. make: it, and what is above it, is made with mode 0700 where it does not exist.
  */

@@ -18,7 +18,7 @@
 #define SWAP_CURRENT "/memory.swap.current"
 #define ZSWAP_MAX "/memory.zswap.max"
 #define ZSWAP_SWITCH "/sys/module/zswap/parameters/enabled"
-/* Used before any swap the host has for itself. */
+/* Used before any swap the host has for itself, and by its guest alone (isolate.h). */
 #define PRIORITY SWAP_FLAG_PRIO_MASK
 
 static bool
@@ -152,9 +152,13 @@ goes_on(const PagingWork *work, const char *step, const int *stop, GError **erro
 static bool
 put_to_use(const PagingWork *work, const HeldFile *file, int fd, const int *stop, GError **error)
 {
+    g_autofree char *current = g_strconcat(file->group, SWAP_CURRENT, NULL);
+    uint64_t swapped_kib = 0; /* to the host's own swap, before there was a file */
+
+    group_file_kib(work->system, current, &swapped_kib);
     if (!paging_work_hold(work, error) || !goes_on(work, "others frozen", stop, error) ||
         !keep_from_zswap(work, file->group, error) ||
-        !isolate_allow(work->system, work->held, file->group, file->size_kib, error) ||
+        !isolate_allow(work->system, work->held, file->group, saturating_add(file->size_kib, swapped_kib), error) ||
         !goes_on(work, "guest allowed", stop, error) || !switch_on(work, file, fd, error))
         return false;
     act_system_step(work->system, "switched on");
@@ -243,7 +247,8 @@ paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_
     if (bar != NULL)
         return refuse(error, bar);
     /* what is left of an earlier one goes first: the room it takes is to be had */
-    if (!check_guest(work, file->group, error) || !paging_work_finish(work, file->uuid, &on, error))
+    if (!check_guest(work, file->group, error) || !paging_place_host_swap(system, error) ||
+        !paging_work_finish(work, file->uuid, &on, error))
         return false;
     directory_fd = open_directory(work, file->directory, true, error);
     if (directory_fd < 0)

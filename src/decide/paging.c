@@ -25,9 +25,10 @@ paging_file(const GuestSnapshot *guest)
 uint64_t
 paging_in_file(const GuestSnapshot *guest)
 {
-    if (guest->limits.usable)
-        return guest->limits.swapped_kib;
-    return guest->paging != NULL ? guest->paging->used_kib : 0;
+    uint64_t swapped = guest->limits.usable ? guest->limits.swapped_kib : UINT64_MAX;
+
+    /* the rest is in the host's own swap, and stays there when the file is ended */
+    return guest->paging != NULL ? MIN(swapped, guest->paging->used_kib) : 0;
 }
 
 uint64_t

@@ -348,7 +348,7 @@ decide_one(Pass *pass, size_t i, uint64_t *read_back_kib)
         plan->granted_kib = work->entry->granted_kib;
     }
     if (answer.order == PAGING_ORDER_END)
-        *read_back_kib += guest->limits.usable ? guest->limits.swapped_kib : guest->paging->used_kib;
+        *read_back_kib += paging_in_file(guest);
     work->boot_to_kib = MIN(boot_target(pass, i, work->limited && paging_file(guest) != NULL), work->maximum_kib);
     plan->shortfall_kib = answer.shortfall_kib;
     plan->paging_phase = answer.phase;

@@ -48,7 +48,7 @@ fake_swap_on(const char *path, int flags)
         return -1;
     }
     swaps = fopen(swaps_path, "a");
-    fprintf(swaps, "%s file\t\t65536\t\t0\t\t32767\n", real);
+    fprintf(swaps, "%s file\t\t65536\t\t65536\t\t32767\n", real);
     fclose(swaps);
     return 0;
 }

@@ -43,7 +43,7 @@ a_file_is_for_its_guest_alone_and_leaves_no_trace(void **state)
     assert_int_equal(facts.st_mode & 07777, 0600);
     assert_int_equal(facts.st_size, (65536 + 4) * 1024); /* its header comes on top */
     fake_host_expect(host, FAKE_WEB_GROUP, "memory.swap.max", "67108864");
-    fake_host_expect(host, "/system.slice", "memory.swap.max", "8388608"); /* what it has swapped out */
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "0"); /* what it has swapped out stays where it is */
     fake_host_expect(host, "/user.slice", "memory.swap.max", "0");
     fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "0");
     fake_host_expect(host, "/machine.slice/machine-qemu\\x2d2\\x2ddb.scope", "memory.swap.max", "max");
@@ -101,7 +101,7 @@ the_last_of_two_files_puts_all_limits_back(void **state)
     fake_host_end(host, FAKE_DB);
     fake_host_await(host, FAKE_DB, PAGING_STAGE_GONE);
     fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "0"); /* the other file is not for it */
-    fake_host_expect(host, "/system.slice", "memory.swap.max", "8388608");
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "0");
     fake_host_end(host, FAKE_WEB);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
     fake_host_expect_clean(host);
@@ -150,7 +150,7 @@ static void
 limits_that_are_written_anew_are_set_again_and_new_groups_too(void **state)
 {
     FakeHost *host = *state;
-    const char *reloaded[] = {"/system.slice", "8388608"};
+    const char *reloaded[] = {"/system.slice", "0"};
     const char *changed[] = {"/user.slice", "0"};
     const char *new_guest[] = {"/machine.slice/machine-qemu\\x2d3\\x2dnew.scope/libvirt", "0"};
 
@@ -210,6 +210,44 @@ a_swapoff_that_an_earlier_daemon_began_is_waited_for(void **state)
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
     assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 0);
     assert_int_equal(fake_faults.swap_off_calls, 3);
+    fake_host_expect_clean(host);
+}
+
+#define OWN_SWAP "Filename Type Size Used Priority\n/dev/sda2 partition 8388604 1048576 -2\n"
+
+static void
+swap_of_the_host_is_left_to_others_and_the_file_to_its_guest(void **state)
+{
+    FakeHost *host = *state;
+    const char *allowed[] = {FAKE_WEB_GROUP, "102760448"}; /* its file, and what it has already */
+
+    fake_host_write(host, "/proc/swaps", OWN_SWAP);
+    fake_host_write(host, "/proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 2097152 kB\n");
+    fake_host_write(host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.swap.current", "35651584\n");
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_until(host, swap_max_is, allowed);
+    /* with 8 MiB in swap it could swap out as much again, and to the file */
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "0");
+    /* 34 MiB of it are in the host's own swap, or not: no more than the file holds is to come back */
+    fake_host_write(host, "/proc/swaps", OWN_SWAP "/" FAKE_WEB ".dynmem-paging file 65536 4096 32767\n");
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->used_kib, 4096);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_host_expect_clean(host);
+}
+
+static void
+no_file_is_made_where_what_others_swapped_out_could_not_come_back(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_host_write(host, "/proc/swaps", OWN_SWAP);
+    fake_host_write(host, "/proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 2097151 kB\n");
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_FAILED);
+    assert_non_null(strstr(fake_host_file(host, FAKE_WEB)->error, "the host's own swap holds 1 GiB"));
+    fake_host_await_none(host);
     fake_host_expect_clean(host);
 }
 
@@ -329,6 +367,8 @@ main(void)
         TEST(limits_that_are_written_anew_are_set_again_and_new_groups_too),
         TEST(a_swapoff_that_fails_is_tried_again),
         TEST(a_swapoff_that_an_earlier_daemon_began_is_waited_for),
+        TEST(swap_of_the_host_is_left_to_others_and_the_file_to_its_guest),
+        TEST(no_file_is_made_where_what_others_swapped_out_could_not_come_back),
         TEST(paths_in_proc_swaps_are_read_as_they_are_meant),
         TEST(a_file_is_found_though_nothing_is_remembered),
         TEST(a_file_is_found_by_its_whole_path_too),
