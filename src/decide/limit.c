@@ -12,8 +12,13 @@
 #define LEARN_USEC (2 * USEC_PER_SEC)
 #define LEARN_LEAST_KIB (16 * KIB_PER_MIB)
 #define LEARN_PART 4
-/* In all no more than twice what its QEMU is thought to cost, and this. */
+/* So quickly no more than twice what its QEMU is thought to cost, and this: it may be a balloon that frees nothing. */
 #define LEARN_MOST_KIB (64 * KIB_PER_MIB)
+/* Beyond that it must last. Some QEMUs cost far more than is thought: librbd, virgl, many vhost queues. */
+#define LEARN_SLOWLY_USEC (30 * USEC_PER_SEC)
+#define LEARN_SLOWLY_PART 8
+/* But not more than all its guest's memory, and this: whoever takes ever more does not get the host. */
+#define LEARN_LAST_KIB KIB_PER_GIB
 #define SLACK_PART 8
 
 uint64_t
@@ -37,6 +42,9 @@ limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint6
 {
     const GuestLimits *limits = &guest->limits;
     uint64_t estimate = overhead_estimate(guest->settings);
+    uint64_t most = 2 * estimate + LEARN_MOST_KIB;
+    bool lasts = memory->extra_kib >= most;
+    uint64_t step = MAX(LEARN_LEAST_KIB, lasts ? memory->extra_kib / LEARN_SLOWLY_PART : estimate / LEARN_PART);
     bool grew = memory->counted && limits->held_back > memory->held_back;
     /* reclaim of page cache counts as being held back, too */
     bool full = held_kib(guest) + LIMIT_LEAST_SLACK_KIB >= limits->high_kib;
@@ -48,11 +56,12 @@ limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint6
     memory->held_back = limits->held_back;
     memory->held_now = grew && full && limits->high_kib != LIMIT_NONE;
     if (!memory->held_now || excused || !limits->set || broken(FAULT_LIMIT_NOT_LEARNT) ||
-        now_usec - MIN(memory->learnt_usec, now_usec) < LEARN_USEC)
+        now_usec - MIN(memory->learnt_usec, now_usec) < (lasts ? LEARN_SLOWLY_USEC : LEARN_USEC))
         return memory->extra_kib;
+    if (lasts && !broken(FAULT_LEARN_CAPPED))
+        most = MAX(most, guest->settings->maximum_kib + LEARN_LAST_KIB);
     memory->learnt_usec = now_usec;
-    memory->extra_kib =
-        MIN(memory->extra_kib + MAX(LEARN_LEAST_KIB, estimate / LEARN_PART), 2 * estimate + LEARN_MOST_KIB);
+    memory->extra_kib = MIN(memory->extra_kib + step, most);
     return memory->extra_kib;
 }
 

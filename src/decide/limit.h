@@ -13,7 +13,8 @@
  *
  * A limit rises at once, with the booking, so that it is in force when memory is given. It falls when the booking has been
  * lower for a while, and not below what the guest holds, since taking that away would hold it back. A guest that is seen
- * being held back all the same costs more than was thought: that is learnt, and booked as part of its overhead.
+ * being held back all the same costs more than was thought: that is learnt, and booked as part of its overhead; quickly at first,
+ * and what lasts without end, so that a wrong estimate holds nobody back for good.
  */
 
 #include "snapshot.h"
