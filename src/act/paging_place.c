@@ -169,12 +169,31 @@ is_link(int parent, const char *name)
     return fstatat(parent, name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(facts.st_mode);
 }
 
+/*
+ * A subvolume of its own where there are such: of one that holds a swap file that is on no snapshot can be taken (kernel
+ * fs/btrfs/ioctl.c, create_snapshot), and that may be the root of the host.
+ */
+static bool
+make_directory(const ActSystem *system, int parent, const char *name)
+{
+    struct stat facts;
+    uint64_t free_kib;
+    long type;
+
+    if (fstatat(parent, name, &facts, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    if (system->file_system(parent, &type, &free_kib) == 0 && type == (long)BTRFS_SUPER_MAGIC &&
+        system->make_subvolume(parent, name) == 0)
+        return fchmodat(parent, name, 0700, 0) == 0;
+    return mkdirat(parent, name, 0700) == 0 || errno == EEXIST;
+}
+
 static int
-open_part(int parent, const char *name, const char *path, bool make, GError **error)
+open_part(const ActSystem *system, int parent, const char *name, const char *path, bool make, GError **error)
 {
     int fd;
 
-    if (make && mkdirat(parent, name, 0700) != 0 && errno != EEXIST) {
+    if (make && !make_directory(system, parent, name)) {
         g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "%s can't be made: %s", path, g_strerror(errno));
         return -1;
     }
@@ -225,7 +244,7 @@ paging_place_open(const ActSystem *system, const char *directory, bool make, GEr
             close(fd);
             return -1;
         }
-        next = open_part(fd, parts[i], path->str, make, error);
+        next = open_part(system, fd, parts[i], path->str, make, error);
         close(fd);
         if (next >= 0 && !check_owner(system, next, path->str, error)) {
             close(next);

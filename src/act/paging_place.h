@@ -23,7 +23,8 @@ bool paging_place_host_swap(const ActSystem *system, GError **error);
 
 /*
  * Opens a directory for paging files and returns it, or -1 with error. No link is followed, and no part of its path may be
- * changed by anybody but root. make: it, and what is above it, is made with mode 0700 where it does not exist.
+ * changed by anybody but root. make: it, and what is above it, is made with mode 0700 where it does not exist,
+ * on btrfs as a subvolume.
  */
 int paging_place_open(const ActSystem *system, const char *directory, bool make, GError **error);
 

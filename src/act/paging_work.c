@@ -135,7 +135,8 @@ switch_on(const PagingWork *work, const HeldFile *file, int fd, GError **error)
     why = errno;
     g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "the paging file in %s can't be switched on: %s%s",
                 file->directory, g_strerror(why),
-                why == EINVAL  ? "; its file system can't hold swap files, ext4 and XFS can"
+                why == EINVAL  ? "; its file system can't hold swap files; ext4 and XFS can, btrfs where it is on one "
+                                 "device with the profile single"
                 : why == EPERM ? "; dynmemd may not, or the kernel takes no more swap areas"
                                : "");
     return false;

@@ -10,7 +10,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/vfs.h>
@@ -40,6 +42,18 @@ host_file_system(int fd, long *type, uint64_t *free_kib)
     return 0;
 }
 
+static int
+host_make_subvolume(int parent, const char *name)
+{
+    struct btrfs_ioctl_vol_args what = {.fd = 0};
+
+    if (g_strlcpy(what.name, name, sizeof what.name) >= sizeof what.name) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return ioctl(parent, BTRFS_IOC_SUBVOL_CREATE, &what);
+}
+
 const ActSystem *
 act_system_host(void)
 {
@@ -50,6 +64,7 @@ act_system_host(void)
         .swap_off = swap_off_spawn,
         .allocate = host_allocate,
         .file_system = host_file_system,
+        .make_subvolume = host_make_subvolume,
         .retry_msec = 1000,
         .starting_msec = 5000,
         /* systemd writes the limits of its slices anew now and then, and new groups come */

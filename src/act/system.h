@@ -26,6 +26,8 @@ typedef struct ActSystem {
     int (*allocate)(int fd, int mode, uint64_t bytes);
     /* Type (statfs) and free space for us of the file system. Returns 0, or -1 with errno. */
     int (*file_system)(int fd, long *type, uint64_t *free_kib);
+    /* Makes a subvolume of btrfs. Returns 0, or -1 with errno. */
+    int (*make_subvolume)(int parent, const char *name);
     /* What failed is tried again after retry_msec, and each time after twice as long, up to a limit. */
     unsigned retry_msec;
     /* A QEMU without a control group of its own may be just starting for so long: libvirt makes its group meanwhile. */

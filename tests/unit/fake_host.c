@@ -106,6 +106,17 @@ fake_file_system(int fd, long *type, uint64_t *free_kib)
     return 0;
 }
 
+static int
+fake_make_subvolume(int parent, const char *name)
+{
+    if (fake_faults.subvolume != 0) {
+        errno = fake_faults.subvolume;
+        return -1;
+    }
+    fake_faults.subvolumes++;
+    return mkdirat(parent, name, 0755);
+}
+
 static void
 fake_step(const char *name)
 {
@@ -226,6 +237,7 @@ fake_host_at(const char *root)
         .swap_off = fake_swap_off,
         .allocate = fake_allocate,
         .file_system = fake_file_system,
+        .make_subvolume = fake_make_subvolume,
         .retry_msec = 1,
         .starting_msec = 50,
         .hold_msec = 5,

@@ -39,6 +39,8 @@ typedef struct FakeFaults {
     int swap_off[8];         /* errno of each call; 0: it works, -1: killed */
     unsigned swap_off_calls; /* so far */
     int allocate;            /* errno; 0: it works, -1: it says so, and nothing is allocated */
+    int subvolume;           /* errno; 0: it works */
+    unsigned subvolumes;     /* that were made */
     long type;
     uint64_t free_kib;
     bool whole_paths;  /* the daemon has no mount namespace: /proc/swaps shows true paths also after it ended */

@@ -311,6 +311,30 @@ one_guest_is_left_out_of_zswap_where_the_kernel_can(void **state)
     fake_host_expect(host, FAKE_WEB_GROUP, "memory.zswap.max", "max");
 }
 
+/* Snapshots of the host's root must not fail while a file is on. */
+static void
+a_directory_on_btrfs_is_a_subvolume_where_it_can_be(void **state)
+{
+    for (unsigned barred = 0; barred < 2; barred++) {
+        g_autoptr(FakeHost) host = fake_host_new();
+        g_autofree char *path = g_strconcat(host->root, FAKE_PAGING, NULL);
+        PagingRequest request = fake_request(FAKE_WEB, FAKE_WEB_PID);
+        struct stat facts;
+
+        fake_host_start(host);
+        fake_faults.type = BTRFS_SUPER_MAGIC;
+        fake_faults.subvolume = barred != 0 ? EPERM : 0;
+        host->paging_world.make(host->paging_world.self, &request);
+        /* whatever becomes of the file: what it is made on here is no btrfs */
+        while (fake_host_file(host, FAKE_WEB) != NULL && fake_host_file(host, FAKE_WEB)->stage == PAGING_STAGE_MAKING)
+            g_main_context_iteration(NULL, FALSE);
+        assert_int_equal(stat(path, &facts), 0);
+        assert_int_equal(facts.st_mode & 07777, 0700);
+        assert_int_equal(fake_faults.subvolumes, barred != 0 ? 0 : 1);
+    }
+    (void)state;
+}
+
 static void
 one_that_failed_can_still_be_looked_at_when_the_next_is_asked_for(void **state)
 {
@@ -354,6 +378,7 @@ main(void)
         cmocka_unit_test(what_can_not_be_is_refused_with_the_reason_and_leaves_nothing),
         cmocka_unit_test(what_can_not_be_undone_is_tried_again),
         cmocka_unit_test(what_bars_files_on_this_host_is_told_before_one_is_asked_for),
+        cmocka_unit_test(a_directory_on_btrfs_is_a_subvolume_where_it_can_be),
         cmocka_unit_test(one_that_failed_can_still_be_looked_at_when_the_next_is_asked_for),
         cmocka_unit_test(how_one_ended_is_shown_before_it_goes),
         cmocka_unit_test(one_guest_is_left_out_of_zswap_where_the_kernel_can),
