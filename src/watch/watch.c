@@ -12,10 +12,16 @@
 
 #include <string.h>
 
-/* Calls that hang keep as many of libvirtd's twenty workers busy: more of them would be at others' cost. */
-#define MONITOR_CONNECTIONS 12
-#define READ_CONNECTIONS 4
-#define START_CONNECTIONS 6
+/*
+ * Of libvirtd's workers (max_workers in libvirtd.conf) each call that hangs in a QEMU, waits for a guest that is locked or for
+ * a hook keeps one busy. All of ours together leave some to others.
+ */
+#define LIBVIRTD_WORKERS 20
+#define WORKERS_OF_OTHERS 4
+#define MONITOR_CONNECTIONS 9
+#define READ_CONNECTIONS 3
+#define START_CONNECTIONS 4
+G_STATIC_ASSERT(MONITOR_CONNECTIONS + READ_CONNECTIONS + START_CONNECTIONS <= LIBVIRTD_WORKERS - WORKERS_OF_OTHERS);
 /* So many make hundreds of calls quick; each is a round trip that is spent waiting. */
 #define USUAL_CONNECTIONS 3
 #define PATIENCE_USEC (250 * USEC_PER_MSEC)
