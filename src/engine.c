@@ -134,7 +134,8 @@ is_news(const Engine *engine, const GuestPlan *plan, const GuestRecord *record)
     const GuestReport *report = &record->report;
     uint64_t need_kib;
 
-    if (!observer_has_news(engine->observer, record) || (report->fields & REPORT_USABLE) == 0)
+    if (plan->guest->serial != record->serial || !observer_has_news(engine->observer, record) ||
+        (report->fields & REPORT_USABLE) == 0)
         return false;
     need_kib = saturating_sub(report->actual_kib, report->usable_kib);
     return engine->lacking || need_kib > plan->demand_kib + saturating_sub(plan->want_kib, plan->demand_kib) / 2;
