@@ -534,6 +534,35 @@ a_balloon_that_somebody_else_moves_is_no_dimm(void **state)
     }
 }
 
+/* It has all its memory then, and tells nothing any more. */
+static void
+a_driver_that_is_unloaded_plugs_no_dimm(void **state)
+{
+    for (unsigned moment = 0; moment < 10; moment++) {
+        g_auto(Play) play = squeezed();
+
+        run(&play, moment);
+        play.report_steps = 100000;
+        play.to_balloon_kib = 0;
+        assert_int_equal(run(&play, 100)->unseen_kib, 0);
+    }
+}
+
+/* The balloon has moved since the last report but one, the next is of the moment before, and the XML is read already. */
+static void
+a_dimm_that_the_xml_announced_is_unseen_beside_a_report_from_before(void **state)
+{
+    for (unsigned moment = 0; moment < 10; moment++) {
+        g_auto(Play) play = squeezed();
+
+        tell(&play, 110 * MIB);
+        run(&play, moment);
+        plug(&play, 256 * MIB);
+        read_xml(&play);
+        assert_int_equal(run(&play, 10)->unseen_kib, 256 * MIB);
+    }
+}
+
 static void
 virtio_mem_is_not_part_of_the_size_and_raises_no_doubt(void **state)
 {
@@ -581,6 +610,8 @@ main(void)
         cmocka_unit_test(after_a_reset_the_dimm_is_still_there_and_not_online),
         cmocka_unit_test(a_guest_that_lies_about_its_total_has_no_more_unseen_than_was_plugged),
         cmocka_unit_test(a_balloon_that_somebody_else_moves_is_no_dimm),
+        cmocka_unit_test(a_driver_that_is_unloaded_plugs_no_dimm),
+        cmocka_unit_test(a_dimm_that_the_xml_announced_is_unseen_beside_a_report_from_before),
         cmocka_unit_test(virtio_mem_is_not_part_of_the_size_and_raises_no_doubt),
     };
 
