@@ -69,15 +69,11 @@ keep_entry(StartBook *book, const StartEntry *entry)
     keep_set(book->keep, KEEP_STARTS, entry->request.uuid, text);
 }
 
-/* Starts of an earlier boot of the host are none any more. */
 static void
 load_kept(StartBook *book)
 {
-    g_auto(GStrv) uuids = NULL;
+    g_auto(GStrv) uuids = keep_keys(book->keep, KEEP_STARTS);
 
-    if (keep_host_was_down(book->keep))
-        keep_clear_group(book->keep, KEEP_STARTS);
-    uuids = keep_keys(book->keep, KEEP_STARTS);
     for (size_t i = 0; uuids[i] != NULL; i++) {
         g_autofree char *text = keep_get(book->keep, KEEP_STARTS, uuids[i]);
         StartEntry *entry = start_entry_read(uuids[i], text != NULL ? text : "");
@@ -86,6 +82,7 @@ load_kept(StartBook *book)
             keep_set(book->keep, KEEP_STARTS, uuids[i], NULL);
             continue;
         }
+        entry->kept = true;
         add_entry(book, entry);
         if (entry->stage == START_STAGE_STARTED)
             note_hook(book, uuids[i], HOOK_STARTED);
@@ -140,24 +137,15 @@ take_askers(StartBook *book, StartEntry *entry)
     return askers;
 }
 
-static guint
-index_of(const StartBook *book, const StartEntry *entry)
-{
-    guint index = 0;
-
-    while (g_ptr_array_index(book->entries, index) != entry)
-        index++;
-    return index;
-}
-
 static void
 remove_entry(StartBook *book, StartEntry *entry, const char *why)
 {
     GArray *askers = take_askers(book, entry);
+    guint index = 0;
 
     keep_set(book->keep, KEEP_STARTS, entry->request.uuid, NULL);
-    g_ptr_array_steal_index(book->entries, index_of(book, entry));
-    g_ptr_array_add(book->gone, entry);
+    if (g_ptr_array_find(book->entries, entry, &index))
+        g_ptr_array_add(book->gone, g_ptr_array_steal_index(book->entries, index));
     answer_all(askers, false, why);
 }
 
@@ -261,6 +249,7 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
             note_record(entry, record);
         }
         note_begin(entry, ask);
+        entry->kept = false;
         if (entry->request.waiting) {
             add_asker(book, entry, ask, answer, user_data);
             return true;
@@ -329,22 +318,33 @@ start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_
         return;
     start_entry_advance(entry, note == START_NOTE_STARTED ? START_STAGE_STARTED : START_STAGE_BEGUN);
     entry->admitted_usec = now_usec;
+    entry->kept = false;
     keep_entry(book, entry);
 }
 
 /* ---- before and after decide() ---- */
 
-static bool
-is_seen_running(const StartEntry *entry, const GuestRecord *const *records, size_t count)
+static const GuestRecord *
+find_record(const StartEntry *entry, const GuestRecord *const *records, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        const GuestRecord *record = records[i];
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(records[i]->uuid, entry->request.uuid) == 0)
+            return records[i];
+    return NULL;
+}
 
-        if (strcmp(record->uuid, entry->request.uuid) == 0)
-            return record->life != GUEST_LIFE_OFF &&
-                   !(entry->record_known && entry->serial == record->serial && entry->boots == record->boots);
-    }
-    return false;
+static bool
+is_seen_running(const StartEntry *entry, const GuestRecord *record)
+{
+    return record != NULL && record->life != GUEST_LIFE_OFF && entry->shown &&
+           !(entry->record_known && entry->serial == record->serial && entry->boots == record->boots);
+}
+
+/* While libvirt starts a guest nobody can read it: its start ended while no daemon was there. */
+static bool
+is_seen_off(const StartEntry *entry, const GuestRecord *record)
+{
+    return record != NULL && record->life == GUEST_LIFE_OFF && entry->kept && entry->stage != START_STAGE_ASKED;
 }
 
 /*
@@ -380,13 +380,16 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
 {
     for (guint i = book->entries->len; i-- > 0;) {
         StartEntry *entry = g_ptr_array_index(book->entries, i);
+        const GuestRecord *record = find_record(entry, records, count);
         uint64_t patience_usec;
 
         if (entry->admitted_usec == 0)
             entry->admitted_usec = now_usec; /* it was kept */
         patience_usec = patience_of(entry);
-        if (link != WORLD_LINK_DOWN && is_seen_running(entry, records, count))
+        if (link != WORLD_LINK_DOWN && is_seen_running(entry, record))
             remove_entry(book, entry, "it runs already");
+        else if (link != WORLD_LINK_DOWN && is_seen_off(entry, record))
+            remove_entry(book, entry, "its start has ended");
         else if (!entry->request.waiting && now_usec - entry->admitted_usec >= patience_usec &&
                  !(entry->stage == START_STAGE_STARTED && link == WORLD_LINK_DOWN))
             remove_entry(book, entry, "it was not started in time");
@@ -395,10 +398,12 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
     g_ptr_array_set_size(book->gone, 0);
     book->linked = book->linked || link != WORLD_LINK_DOWN;
     for (guint i = 0; i < book->entries->len; i++) {
-        StartRequest *request = &((StartEntry *)g_ptr_array_index(book->entries, i))->request;
+        StartEntry *entry = g_ptr_array_index(book->entries, i);
 
-        if (!is_too_early(book, request, now_usec))
-            g_ptr_array_add(book->requests, request);
+        if (is_too_early(book, &entry->request, now_usec))
+            continue;
+        g_ptr_array_add(book->requests, &entry->request);
+        entry->shown = true;
     }
     *start_count = book->requests->len;
     return (const StartRequest *const *)book->requests->pdata;
@@ -436,15 +441,9 @@ start_book_settle(StartBook *book, const Plan *plan, uint64_t now_usec)
 {
     /* An answer may change the book; each entry is looked for anew. */
     for (size_t i = 0; i < plan->start_count; i++) {
-        StartEntry *entry = NULL;
+        StartEntry *entry = find_entry(book, plan->starts[i].request->uuid);
 
-        for (guint j = 0; j < book->entries->len && entry == NULL; j++) {
-            StartEntry *candidate = g_ptr_array_index(book->entries, j);
-
-            if (&candidate->request == plan->starts[i].request)
-                entry = candidate;
-        }
-        if (entry != NULL)
+        if (entry != NULL && &entry->request == plan->starts[i].request)
             settle_entry(book, entry, &plan->starts[i], now_usec);
     }
 }

@@ -63,7 +63,7 @@ may_be_snapshot(const StartAsk *ask, const GuestRecord *record, const DomainMemo
 
 /* Ordinary memory, without overhead. */
 static uint64_t
-need_of(const StartRequest *request, const StartAsk *ask, const GuestRecord *record, const DomainMemory *memory)
+need_of(const StartRequest *request, const DomainMemory *memory, bool snapshot)
 {
     const GuestSettings *guest = &request->settings;
     uint64_t brought = guest->maximum_kib;
@@ -76,18 +76,22 @@ need_of(const StartRequest *request, const StartAsk *ask, const GuestRecord *rec
     need = MAX(guest->startup_kib, guest_floor_kib(guest->maximum_kib));
     if (request->kind != START_BOOT)
         need = brought;
-    else if (may_be_snapshot(ask, record, memory))
+    else if (snapshot)
         need = MAX(need, brought);
     return need + guest->fixed_kib;
 }
 
+/*
+ * A restart is let in with a part of its memory, and held to that. No paging file can be there, and nothing holds it, where
+ * all of its memory is touched before it runs, or where it can't be ballooned.
+ */
 static RestartKind
 restart_of(const StartRequest *request, const GuestRecord *record, const Settings *settings, Keep *keep,
            uint64_t now_usec)
 {
     g_autofree char *ran = NULL;
 
-    if (request->kind != START_BOOT)
+    if (request->kind != START_BOOT || request->settings.immediate || request->settings.bar != BALLOON_USABLE)
         return RESTART_NONE;
     if (record != NULL)
         return restart_kind(false, false, record->ran_at_host_down, record->stop_usec, now_usec,
@@ -104,6 +108,7 @@ start_need_settle(const StartAsk *ask, const GuestRecord *record, const GuestSet
     g_autoptr(GError) error = NULL;
     StartKind kind = ask->kind;
     const char *xml = ask->xml;
+    bool snapshot;
 
     if (xml == NULL && record != NULL && !ask->hook && record->saved_xml != NULL) {
         xml = record->saved_xml;
@@ -117,15 +122,13 @@ start_need_settle(const StartAsk *ask, const GuestRecord *record, const GuestSet
         return g_strdup(error->message);
     g_strlcpy(request->uuid, ask->uuid, sizeof request->uuid);
     request->kind = kind;
-    if (record != NULL)
-        request->name = g_strdup(record->name);
-    else
-        request->name = g_strdup(domain.name != NULL ? domain.name : ask->uuid);
+    request->name = g_strdup(record != NULL ? record->name : domain.name != NULL ? domain.name : ask->uuid);
     read_settings(&domain, kind, known, settings, &request->settings);
-    request->need_kib = need_of(request, ask, record, &domain.memory);
+    snapshot = kind == START_BOOT && may_be_snapshot(ask, record, &domain.memory);
+    request->need_kib = need_of(request, &domain.memory, snapshot);
     request->pool_kib = request->settings.hugepages_kib;
     request->pool_page_kib = request->settings.hugepage_size_kib;
     request->forced = !request->settings.managed || !settings->admission_enabled;
-    request->restart = restart_of(request, record, settings, keep, now_usec);
+    request->restart = snapshot ? RESTART_NONE : restart_of(request, record, settings, keep, now_usec);
     return NULL;
 }

@@ -82,8 +82,10 @@ keep_open(const char *directory, const char *boot_id, char **problem)
     }
     before = keep_get(keep, GROUP_HOST, KEY_BOOT_ID);
     keep->host_was_down = g_strcmp0(before, now) != 0;
-    if (keep->host_was_down)
+    if (keep->host_was_down) {
         keep_set(keep, GROUP_HOST, KEY_BOOT_ID, now);
+        keep_clear_group(keep, KEEP_STARTS);
+    }
     return keep;
 }
 

@@ -596,6 +596,50 @@ what_is_kept_and_senseless_is_dropped(void **state)
     assert_int_equal(world->count, 1);
 }
 
+/* Admitted by one daemon and begun, and another one comes. */
+static void
+next_daemon(World *world, StartNote note)
+{
+    ask(world, A, false, 0);
+    settle(world, START_ADMITTED, 1024);
+    start_book_note(world->book, A, note, world->now_usec);
+    start_book_free(world->book);
+    open_book(world);
+}
+
+/* What was booked for it is what its run begins with: the ledger must hear of it. */
+static void
+a_start_that_was_kept_is_told_once_though_its_guest_runs_already(void **state)
+{
+    World *world = *state;
+
+    next_daemon(world, START_NOTE_STARTED);
+    world->records[0] = (GuestRecord){.uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_RUNNING};
+    world->record_count = 1;
+    look(world);
+    assert_int_equal(world->count, 1);
+    assert_int_equal(world->requests[0]->booked_kib, 1024);
+    look(world);
+    assert_int_equal(world->count, 0);
+}
+
+/* libvirt lets nobody look at a guest that it starts. */
+static void
+a_start_that_was_kept_has_ended_when_its_guest_is_seen_off(void **state)
+{
+    World *world = *state;
+
+    next_daemon(world, START_NOTE_HANDED);
+    world->records[0] = (GuestRecord){.uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_OFF};
+    world->record_count = 1;
+    world->link = WORLD_LINK_DOWN;
+    look(world);
+    assert_int_equal(world->count, 1);
+    world->link = WORLD_LINK_READ_WRITE;
+    look(world);
+    assert_int_equal(world->count, 0);
+}
+
 static void
 starts_of_an_earlier_boot_of_the_host_are_none(void **state)
 {
@@ -723,6 +767,8 @@ main(void)
         TEST(what_libvirt_has_begun_is_known_to_the_next_daemon),
         TEST(what_was_admitted_outlives_the_daemon),
         TEST(what_is_kept_and_senseless_is_dropped),
+        TEST(a_start_that_was_kept_is_told_once_though_its_guest_runs_already),
+        TEST(a_start_that_was_kept_has_ended_when_its_guest_is_seen_off),
         TEST(starts_of_an_earlier_boot_of_the_host_are_none),
         TEST(a_start_soon_after_a_stop_is_a_restart),
         TEST(a_guest_that_ran_before_the_host_went_down_restarts),

@@ -292,6 +292,29 @@ managed_save_brings_what_is_in_its_file(void **state)
     assert_int_equal(world->request.kind, START_BOOT);
 }
 
+/* Nothing can hold it to a part of its memory. */
+static void
+start_that_touches_all_its_memory_is_no_restart_however_soon(void **state)
+{
+    World *world = *state;
+    char *const texts[] = {
+        domain(16, 2048, "startup='1GiB'", "", ""),
+        domain(16, 2048, "startup='1GiB'", "<memoryBacking><allocation mode='immediate'/></memoryBacking>", ""),
+        domain(16, 2048, "startup='1GiB'", "", "<hostdev mode='subsystem' type='pci' managed='yes'/>"),
+        domain(16, 5 * 1024, "startup='1GiB'", "", ""), /* a snapshot */
+    };
+
+    world->record.inactive_xml = texts[0];
+    world->record.stop_usec = 999;
+    for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
+        const StartAsk ask = {.uuid = A, .xml = texts[i], .hook = true};
+
+        assert_int_equal(settle(world, &ask, &world->record, NULL)->restart, i == 0 ? RESTART_SOON : RESTART_NONE);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++)
+        g_free(texts[i]);
+}
+
 static void
 snapshot_of_a_running_guest_brings_what_it_had_then(void **state)
 {
@@ -323,6 +346,7 @@ main(void)
         TEST(virtio_mem_is_needed_as_far_as_it_is_asked_for),
         TEST(guest_is_started_with_what_it_needs_for_itself),
         TEST(managed_save_brings_what_is_in_its_file),
+        TEST(start_that_touches_all_its_memory_is_no_restart_however_soon),
         TEST(snapshot_of_a_running_guest_brings_what_it_had_then),
     };
 
