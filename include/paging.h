@@ -28,7 +28,8 @@ typedef struct GuestLimits {
     uint64_t charged_kib;  /* memory.current: page cache of its disks included */
     uint64_t swapped_kib;  /* memory.swap.current */
     uint64_t swap_max_kib; /* memory.swap.max; LIMIT_NONE: none */
-    uint64_t max_kib;      /* memory.max of its own group, or what version 1 has for it (<hard_limit>); 0: none */
+    /* memory.max of its own group, or what version 1 has for it (<hard_limit>); LIMIT_NONE: none; 0: not known */
+    uint64_t max_kib;
     /* The tightest memory.max of the groups above it (machine.slice, a partition) by what is left in it. */
     uint64_t above_id;          /* which group that is: the same for all guests in it; 0: none has a limit */
     uint64_t above_kib;         /* that limit */
@@ -69,6 +70,5 @@ typedef struct PagingRequest {
     pid_t pid;                 /* of its QEMU */
     const char *directory;     /* absolute */
     uint64_t size_kib;         /* of the file: what its guest may swap out is as much */
-    uint64_t high_kib;         /* memory.high once the file is on: what the guest physically has, overhead included */
     uint64_t minimum_free_kib; /* must stay free in the file system */
 } PagingRequest;

@@ -143,7 +143,7 @@ typedef enum PagingUrgency {
 
 typedef enum PagingOrder {
     PAGING_ORDER_NONE,
-    PAGING_ORDER_MAKE, /* make a file of paging_size_kib, with memory.high paging_high_kib */
+    PAGING_ORDER_MAKE, /* make a file of paging_size_kib */
     PAGING_ORDER_END,
 } PagingOrder;
 
@@ -186,7 +186,6 @@ typedef struct GuestPlan {
     PagingUrgency paging_urgency;
     PagingOrder paging_order;
     uint64_t paging_size_kib;
-    uint64_t paging_high_kib;
     uint64_t paging_deadline_usec; /* when its file is to be gone; 0: it has none */
     const char *paging_bar;        /* PAGING_PHASE_REFUSED: why, one clause; valid until the next decision */
 } GuestPlan;

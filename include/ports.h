@@ -266,9 +266,9 @@ typedef struct PagingWorld {
     /* All files there are, sorted by uuid. Owned by the world, valid until the main loop runs again. */
     const PagingRecord *const *(*records)(void *self, size_t *count);
     /*
-     * Makes a file, switches it on, gives its guest memory.swap.max = size and memory.high, and keeps everybody else from
-     * swapping out more than they have. It goes on elsewhere; the record shows how far it is. One file a guest: asked for
-     * again while there is one, it only sets the guest's memory.high.
+     * Makes a file, switches it on, gives its guest memory.swap.max = size, and keeps everybody else from swapping out more
+     * than they have. It goes on elsewhere; the record shows how far it is. One file a guest: while there is one nothing is
+     * made.
      */
     void (*make)(void *self, const PagingRequest *request);
     /*

@@ -288,7 +288,6 @@ make_file(const Actuator *actuator, const GuestPlan *plan, const GuestRecord *re
                                                      .pid = record->pid,
                                                      .directory = own != NULL ? own : settings->paging_directory,
                                                      .size_kib = plan->paging_size_kib,
-                                                     .high_kib = plan->paging_high_kib,
                                                      .minimum_free_kib = settings->minimum_free_disk_kib,
                                                  });
 }

@@ -117,11 +117,11 @@ limit_files_held_back(LimitFiles *files, uint64_t *times, unsigned *kept)
 uint64_t
 limit_files_max(LimitFiles *files, unsigned *kept)
 {
-    uint64_t kib = LIMIT_NONE;
+    uint64_t kib = 0;
 
     if (files->paths[LIMIT_MAX] != NULL)
         limit_files_kib(files, LIMIT_MAX, &kib, kept);
-    return kib > KIB_LIMIT ? 0 : kib; /* none is "max", or all that version 1 can count */
+    return kib > KIB_LIMIT ? LIMIT_NONE : kib; /* none is "max", or all that version 1 can count */
 }
 
 char *

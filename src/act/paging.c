@@ -104,8 +104,6 @@ begin_making(Paging *paging, const PagingRequest *request)
     const char *bar = NULL;
     Job *job;
 
-    file->pid = request->pid;
-    file->high_kib = request->high_kib;
     file->record.stage = PAGING_STAGE_MAKING;
     file->record.size_kib = request->size_kib;
     file->record.since_usec = (uint64_t)g_get_monotonic_time();
@@ -135,14 +133,8 @@ world_make(void *self, const PagingRequest *request)
 
     if (paging->stop.active)
         return;
-    if (file == NULL || file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED) {
+    if (file == NULL || file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED)
         begin_making(paging, request);
-        return;
-    }
-    file->pid = request->pid;
-    file->high_kib = request->high_kib;
-    if (file->record.stage == PAGING_STAGE_ON)
-        paging_set_high(file);
 }
 
 static void

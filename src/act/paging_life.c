@@ -185,33 +185,6 @@ paging_begin_end(File *file)
 /* ---- ends of jobs ---- */
 
 static void
-high_was_set(void *user_data, const char *uuid, uint64_t high_kib, const GError *error)
-{
-    Handle *handle = user_data;
-    File *file = handle->paging != NULL ? g_hash_table_lookup(handle->paging->files, uuid) : NULL;
-
-    /* refused: a newer one took its place */
-    if (error != NULL && file != NULL && file->record.stage == PAGING_STAGE_ON &&
-        !g_error_matches(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED))
-        paging_set_error(file, error->message);
-    paging_handle_unref(handle);
-}
-
-/* Once there is somewhere to swap to, and not before: at its limit without swap a guest hardly moves. */
-void
-paging_set_high(File *file)
-{
-    GuestRecord guest = {.pid = file->pid, .life = GUEST_LIFE_RUNNING};
-    LimitWorld world = limits_world(file->paging->limits);
-
-    if (file->pid <= 0 || file->high_kib == 0)
-        return;
-    g_strlcpy(guest.uuid, file->record.uuid, sizeof guest.uuid);
-    g_atomic_ref_count_inc(&file->paging->handle->references);
-    world.set(world.self, &guest, file->high_kib, high_was_set, file->paging->handle);
-}
-
-static void
 was_made(File *file, const Job *job)
 {
     if (!job->good) {
@@ -228,8 +201,6 @@ was_made(File *file, const Job *job)
     limits_keep(file->paging->limits, file->group, true);
     if (file->end_wanted)
         paging_begin_end(file);
-    else
-        paging_set_high(file);
 }
 
 static void

@@ -40,8 +40,6 @@ typedef struct File {
     Paging *paging;
     char *group;
     char *path;
-    pid_t pid;
-    uint64_t high_kib;
     Job *job; /* under way */
     GPid helper;
     guint helper_source;
@@ -88,8 +86,6 @@ void paging_push_job(Paging *paging, Job *job);
 HeldFile *paging_named_file(const File *file);
 
 void paging_set_error(File *file, const char *message);
-/* memory.high as it was asked for last. */
-void paging_set_high(File *file);
 /* Closes it, switches it off, deletes it, until all is done. */
 void paging_begin_end(File *file);
 void paging_push_tidy(Paging *paging);

@@ -172,20 +172,9 @@ stands_by_settings(const GuestSnapshot *guest, const BeliefTerms *terms, Standin
 static LedgerTrust
 trust_of(const BeliefMemory *memory)
 {
-    switch (memory->state) {
-    case BELIEF_GOOD:
-    case BELIEF_MUTE:
+    if (memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE)
         return LEDGER_TRUSTS_BALLOON;
-    case BELIEF_BROUGHT:
-        return LEDGER_TRUSTS_BROUGHT;
-    case BELIEF_ABSENT:
-    case BELIEF_OFF:
-    case BELIEF_BOOTING:
-    case BELIEF_RETURNING:
-    case BELIEF_ADOPTED:
-    default:
-        return LEDGER_TRUSTS_NOTHING;
-    }
+    return memory->state == BELIEF_BROUGHT ? LEDGER_TRUSTS_BROUGHT : LEDGER_TRUSTS_NOTHING;
 }
 
 static bool

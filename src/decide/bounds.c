@@ -38,26 +38,24 @@ add_member(Bound *bound, const LedgerEntry *entry)
     return bound;
 }
 
-static uint64_t
-available_on(const HostFigures *figures, uint64_t nodes)
+/* What the nodes have together. */
+static HostNode
+sum_of(const HostFigures *figures, uint64_t nodes)
 {
-    uint64_t available = 0;
+    HostNode sum = {0};
 
     for (unsigned n = 0; n < HOST_NODES_MAX; n++)
-        if ((nodes >> n & 1) != 0)
-            available = saturating_add(available, figures->nodes[n].available_kib);
-    return available;
+        if ((nodes >> n & 1) != 0) {
+            sum.total_kib = saturating_add(sum.total_kib, figures->nodes[n].total_kib);
+            sum.available_kib = saturating_add(sum.available_kib, figures->nodes[n].available_kib);
+        }
+    return sum;
 }
 
 uint64_t
 bounds_nodes_total(const HostFigures *figures, uint64_t nodes)
 {
-    uint64_t total = 0;
-
-    for (unsigned n = 0; n < HOST_NODES_MAX; n++)
-        if ((nodes >> n & 1) != 0)
-            total = saturating_add(total, figures->nodes[n].total_kib);
-    return total;
+    return sum_of(figures, nodes).total_kib;
 }
 
 /* A node keeps its part of the host's reserve. */
@@ -75,7 +73,8 @@ bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
 {
     Bound *bound = find_or_add(bounds, 0, nodes);
 
-    bound->limit_kib = saturating_sub(available_on(figures, nodes), reserve_on(figures, nodes, bounds->reserve_kib));
+    bound->limit_kib =
+        saturating_sub(sum_of(figures, nodes).available_kib, reserve_on(figures, nodes, bounds->reserve_kib));
     return bound;
 }
 

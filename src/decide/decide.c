@@ -4,11 +4,10 @@
 #include "decide/faults.h"
 #include "decide/pass.h"
 
-/*
- * One pass in eight steps: how does each guest stand and what is it booked at; what is the budget; what does
- * each need; who must get memory before the others share; how is the rest shared; which of the changes are worth telling; which of the raises fit
- * into free memory; what is to be said of each guest.
- */
+/* A balloon that has not come nearer to its target for so long is told it again: somebody else may have told it another. */
+#define STANDS_USEC (10 * USEC_PER_SEC)
+/* ... and after so long it will not come. */
+#define GIVE_UP_USEC (30 * USEC_PER_SEC)
 
 DecideState *
 decide_state_new(void)
@@ -54,8 +53,6 @@ make_plan_room(const Snapshot *snapshot, Plan *plan)
         plan->starts = g_renew(StartPlan, plan->starts, MAX(snapshot->start_count, 1));
     if (plan->end_files == NULL || plan->file_count < snapshot->file_count)
         plan->end_files = g_renew(bool, plan->end_files, MAX(snapshot->file_count, 1));
-    for (size_t i = 0; i < snapshot->file_count; i++)
-        plan->end_files[i] = false;
     *plan = (Plan){.guests = plan->guests,
                    .guest_count = snapshot->guest_count,
                    .starts = plan->starts,
@@ -70,6 +67,7 @@ make_room(DecideState *state, size_t count, size_t start_count)
     if (state->giver_capacity < count + start_count) {
         state->giver_capacity = MAX(count + start_count, state->giver_capacity * 2);
         state->givers = g_renew(ClaimGiver, state->givers, state->giver_capacity);
+        state->claims = g_renew(Claim, state->claims, state->giver_capacity);
         state->scratch = g_renew(SharingScratch, state->scratch, state->giver_capacity);
     }
     if (count <= state->capacity)
@@ -136,6 +134,25 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, bool observe)
            !broken(FAULT_DROP_SQUEEZED);
 }
 
+static uint64_t
+off_target(const GuestSnapshot *guest, uint64_t target_kib)
+{
+    return MAX(guest->actual_kib, target_kib) - MIN(guest->actual_kib, target_kib);
+}
+
+/* Its balloon is to be seen where it was told to be: somebody else may have told it another size. */
+static bool
+is_on_its_way(const Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const GuestMemory *memory = memory_of(pass, i);
+
+    return memory->belief.state == BELIEF_RETURNING ||
+           (pass->state->work[i].standing.trust == LEDGER_TRUSTS_BALLOON &&
+            off_target(guest, guest->target_kib) > stuck_tolerance(guest->actual_kib) &&
+            pass->now_usec - memory->nearest_usec < GIVE_UP_USEC);
+}
+
 /* Who was told its startup memory, and has all that it could have without a limit, is let go. */
 static void
 let_go(Pass *pass)
@@ -146,7 +163,7 @@ let_go(Pass *pass)
         uint64_t granted = work->entry->granted_kib;
 
         if (work->let_go && guest->target_known && !guest->target_pending &&
-            guest->target_kib >= pass_startup(pass, i) &&
+            guest->target_kib >= pass_startup(pass, i) && !is_on_its_way(pass, i) &&
             granted + stuck_tolerance(granted) >= pass_let_go_need(pass, i))
             memory_of(pass, i)->let_go = true;
     }
@@ -154,20 +171,24 @@ let_go(Pass *pass)
 
 /*
  * Whether somebody else moved its balloon: it had come to its target, or nearer to it, and is not there any more. One that
- * was told a moment ago is on its way.
+ * was told a moment ago is on its way; one that does not come nearer may have been told something else before it moved.
  */
 static bool
-was_moved(GuestMemory *memory, const GuestSnapshot *guest, const Work *work)
+was_moved(GuestMemory *memory, const GuestSnapshot *guest, const Work *work, uint64_t now_usec)
 {
-    uint64_t off = MAX(guest->actual_kib, work->target_kib) - MIN(guest->actual_kib, work->target_kib);
+    uint64_t off = off_target(guest, work->target_kib);
     uint64_t tolerance = stuck_tolerance(guest->actual_kib);
     bool moved;
 
     if (work->standing.trust != LEDGER_TRUSTS_BALLOON || guest->target_pending || !guest->target_known || !memory->told)
         return false;
     moved = off > saturating_add(memory->nearest_kib > tolerance ? memory->nearest_kib : 0, tolerance);
-    memory->nearest_kib = moved ? off : MIN(memory->nearest_kib, off);
-    memory->moved = (memory->moved || moved) && off > tolerance;
+    if (moved || off < memory->nearest_kib) {
+        memory->nearest_kib = off;
+        memory->nearest_usec = now_usec;
+    }
+    memory->moved = off > tolerance &&
+                    (memory->moved || moved || now_usec - MAX(memory->nearest_usec, memory->told_usec) >= STANDS_USEC);
     return moved;
 }
 
@@ -179,11 +200,15 @@ is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEn
            guest->actual_kib > entry->granted_kib + guest->unseen_kib + stuck_tolerance(entry->granted_kib);
 }
 
-/* The kernel kills who outgrows memory.max: that bounds its minimum, too, but for what it can't live without. */
+/*
+ * The kernel kills who outgrows memory.max: that bounds its minimum, too, but for what it can't live without. What its QEMU
+ * costs is known to a little, which is left to it as it is by memory.high.
+ */
 static void
 stay_below_memory_max(Work *work, const GuestSnapshot *guest, uint64_t overhead_kib)
 {
-    uint64_t most = saturating_sub(memory_max(guest), overhead_kib + guest->settings->fixed_kib);
+    uint64_t most =
+        saturating_sub(memory_max(guest), overhead_kib + guest->settings->fixed_kib + LIMIT_LEAST_SLACK_KIB);
 
     most = MAX(most, MIN(guest_floor_kib(guest->settings->maximum_kib), work->minimum_kib));
     work->maximum_kib = MIN(work->maximum_kib, most);
@@ -213,8 +238,7 @@ book_guest(Pass *pass, size_t i)
     overhead = overhead_learn(&memory->overhead, guest, pass->now_usec) +
                limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
                guest->group_other_kib;
-    if (memory_max(guest) != 0)
-        stay_below_memory_max(work, guest, overhead);
+    stay_below_memory_max(work, guest, overhead);
     work->slack_kib = limit_slack(pass->state->reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
                                   pass->state->booked_kib);
     pass_restart_open(pass, i, overhead);
@@ -268,7 +292,7 @@ book_guests(Pass *pass)
             .guest = guest,
             .state = work->standing.state,
             .rule = work->standing.rule,
-            .moved = guest->life != GUEST_LIFE_OFF && was_moved(memory_of(pass, i), guest, work),
+            .moved = guest->life != GUEST_LIFE_OFF && was_moved(memory_of(pass, i), guest, work, pass->now_usec),
         };
     }
 }

@@ -8,12 +8,10 @@
 static void
 reserve(GuestMemories *memories, size_t count)
 {
-    size_t capacity = MAX(memories->capacity, 16);
+    size_t capacity = MAX(MAX(count, 2 * memories->capacity), 16);
 
     if (count <= memories->capacity)
         return;
-    while (capacity < count)
-        capacity *= 2;
     memories->guests = g_renew(GuestMemory, memories->guests, capacity);
     g_free(memories->spare);
     memories->spare = g_new(GuestMemory, capacity);
@@ -25,10 +23,9 @@ same_guests(const GuestMemories *memories, const Snapshot *snapshot)
 {
     if (memories->count != snapshot->guest_count)
         return false;
-    for (size_t i = 0; i < memories->count; i++) {
+    for (size_t i = 0; i < memories->count; i++)
         if (strcmp(memories->guests[i].uuid, snapshot->guests[i].uuid) != 0)
             return false;
-    }
     return true;
 }
 

@@ -52,7 +52,8 @@ typedef struct GuestMemory {
     uint64_t lowered_kib;     /* it was that much, and its size has not been asked for since; 0: it has */
     uint64_t shrunk_usec;     /* it was last told less than it had; 0: not in this run */
     uint64_t nearest_kib;     /* its balloon was that near to its target since that was told */
-    bool moved;               /* ... and was moved away from it by somebody else: it is told again */
+    uint64_t nearest_usec;    /* ... for the first time then */
+    bool moved;               /* ... and has not come nearer, or was moved away by somebody else: it is told again */
     bool let_go;              /* no longer managed, and owed nothing any more */
 } GuestMemory;
 

@@ -2,6 +2,7 @@
 #include "decide/ledger.h"
 
 #include "decide/faults.h"
+#include "decide/paging.h"
 #include "units.h"
 
 #include <string.h>
@@ -61,8 +62,12 @@ merge(Ledger *ledger, const Snapshot *snapshot)
             *entry = (LedgerEntry){.ground = GROUND_NONE};
             g_strlcpy(entry->uuid, uuid, sizeof entry->uuid);
         }
+        /* of one that an earlier daemon let in and that is there already its run begins with that */
+        if (order >= 0 && !entry->open)
+            entry->start_kib = MAX(entry->start_kib, snapshot->starts[start]->booked_kib);
         entry->asked = order >= 0;
         entry->begun = order >= 0 && snapshot->starts[start]->begun && !snapshot->starts[start]->waiting;
+        entry->guest = order <= 0 ? guest : SIZE_MAX;
         if (order > 0)
             ledger_close(entry);
         if (order <= 0)
@@ -126,14 +131,17 @@ ledger_open(LedgerEntry *entry, uint64_t granted_kib)
 uint64_t
 memory_max(const GuestSnapshot *guest)
 {
-    return guest->limits.max_kib != 0 ? guest->limits.max_kib : guest->settings->hard_limit_kib;
+    uint64_t max = guest->limits.max_kib != 0 ? guest->limits.max_kib : guest->settings->hard_limit_kib;
+
+    return max != 0 ? max : LIMIT_NONE;
 }
 
-/* What it holds of memory that is its own. */
+/* What it holds of memory that is its own, with what the kernel gives back to it whatever its limit is. */
 static uint64_t
 holds(const LedgerLook *look)
 {
-    return saturating_sub(look->guest->resident_kib, look->overhead_kib);
+    return saturating_sub(saturating_add(look->guest->resident_kib, paging_coming_back(look->guest)),
+                          look->overhead_kib);
 }
 
 /* What its balloon leaves it at most, however its limit stands. */
@@ -216,8 +224,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
         }
     }
     /* memory.max holds whatever else is believed */
-    if (memory_max(guest) != 0)
-        entry->booked_kib = MIN(entry->booked_kib, memory_max(guest));
+    entry->booked_kib = MIN(entry->booked_kib, memory_max(guest));
     entry->booked_kib = MIN(MAX(entry->booked_kib, entry->start_kib), KIB_LIMIT);
 }
 

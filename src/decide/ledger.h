@@ -24,6 +24,7 @@
 typedef struct LedgerEntry {
     char uuid[37];
     LedgerGround ground;
+    size_t guest;          /* its index in the snapshot; SIZE_MAX: it has a start only */
     bool asked;            /* a start of it stands in the snapshot */
     bool begun;            /* ... and may have a QEMU that is not seen yet */
     bool open;             /* its QEMU is seen, and granted_kib is of this run */
@@ -93,7 +94,7 @@ ledger_start(const Ledger *ledger, size_t start)
     return &ledger->entries[ledger->of_start[start]];
 }
 
-/* memory.max of its own group, as read, or as its XML says (<hard_limit>); 0: none. */
+/* memory.max of its own group, as read, or where it could not be as its XML says (<hard_limit>); LIMIT_NONE: none. */
 uint64_t memory_max(const GuestSnapshot *guest);
 
 /* The guest is off: nothing is booked for it but its start. */

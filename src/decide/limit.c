@@ -151,10 +151,10 @@ static uint64_t
 coming_back(const Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    bool emptied = pass->plan->guests[i].paging_order == PAGING_ORDER_END ||
-                   (guest->paging != NULL && guest->paging->stage == PAGING_STAGE_EMPTYING);
 
-    return emptied && pass_hangs_on_limit(pass, i) && !broken(FAULT_NO_ROOM_TO_RETURN) ? paging_in_file(guest) : 0;
+    if (!pass_hangs_on_limit(pass, i) || broken(FAULT_NO_ROOM_TO_RETURN))
+        return 0;
+    return pass->plan->guests[i].paging_order == PAGING_ORDER_END ? paging_in_file(guest) : paging_coming_back(guest);
 }
 
 void

@@ -3,6 +3,7 @@
 
 #include "decide/claims.h"
 #include "decide/faults.h"
+#include "decide/ledger.h"
 #include "decide/limit.h"
 #include "units.h"
 
@@ -29,6 +30,12 @@ paging_in_file(const GuestSnapshot *guest)
 
     /* the rest is in the host's own swap, and stays there when the file is ended */
     return guest->paging != NULL ? MIN(swapped, guest->paging->used_kib) : 0;
+}
+
+uint64_t
+paging_coming_back(const GuestSnapshot *guest)
+{
+    return guest->paging != NULL && guest->paging->stage == PAGING_STAGE_EMPTYING ? paging_in_file(guest) : 0;
 }
 
 uint64_t
@@ -73,14 +80,6 @@ paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *hos
     return host_bar;
 }
 
-/* It boots and gets no file: all that others can give must do. */
-static bool
-is_refused(const PagingMemory *memory, const PagingLook *look)
-{
-    return look->restart != RESTART_NONE && look->booting && (look->bar != NULL || memory->failed || memory->ended) &&
-           look->now_usec - MIN(look->guest->boot_usec, look->now_usec) >= CLAIM_PATIENCE_USEC;
-}
-
 PagingNeed
 paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
 {
@@ -96,7 +95,10 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     else if (file == NULL)
         need.need_kib = MAX(need.need_kib, look->natural_kib);
     if (file == NULL) {
-        need.presses = is_refused(memory, look);
+        /* it boots and gets no file: all that others can give must do */
+        need.presses = look->restart != RESTART_NONE && look->booting &&
+                       (look->bar != NULL || memory->failed || memory->ended) &&
+                       look->now_usec - MIN(look->guest->boot_usec, look->now_usec) >= CLAIM_PATIENCE_USEC;
         return need;
     }
     if (look->hangs)
@@ -129,7 +131,9 @@ has_room(const PagingLook *look, uint64_t granted_kib)
 
     if (paging_in_file(look->guest) == 0 || broken(FAULT_END_UNBOOKED))
         return true;
-    if (back > granted_kib || paging_in_file(look->guest) > look->available_kib)
+    /* the kernel kills for what does not fit into memory.max */
+    if (back > granted_kib || back > saturating_sub(memory_max(look->guest), look->overhead_kib) ||
+        paging_in_file(look->guest) > look->available_kib)
         return false;
     return !limits->usable ||
            (!limits->pending && (limits->high_kib == LIMIT_NONE || limits->high_kib >= back + look->overhead_kib));
@@ -179,7 +183,6 @@ order_file(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, P
 
     answer->order = PAGING_ORDER_MAKE;
     answer->size_kib = pages_up(size + PAGING_MARGIN_KIB);
-    answer->high_kib = pages_up(granted_kib + look->overhead_kib + MIN(look->slack_kib, LIMIT_LEAST_SLACK_KIB));
     memory->asked_usec = look->now_usec;
 }
 

@@ -44,12 +44,11 @@ typedef struct PagingLook {
     bool limited;        /* memory.high holds it at what it is granted */
     bool can_make;       /* it runs, here, and libvirt says what becomes of it */
     bool can_end;
-    const char *bar;       /* why it can't have a file; NULL: it can */
-    uint64_t startup_kib;  /* what it must have to boot */
-    uint64_t granted_kib;  /* before the claims */
-    uint64_t natural_kib;  /* what it would be booked at without a limit */
-    uint64_t overhead_kib; /* fixed memory included */
-    uint64_t slack_kib;
+    const char *bar;        /* why it can't have a file; NULL: it can */
+    uint64_t startup_kib;   /* what it must have to boot */
+    uint64_t granted_kib;   /* before the claims */
+    uint64_t natural_kib;   /* what it would be booked at without a limit */
+    uint64_t overhead_kib;  /* fixed memory included */
     uint64_t available_kib; /* of the host, at this moment */
     uint64_t deadline_usec; /* [SmartPaging] DeadlineSec= */
     uint64_t now_usec;
@@ -68,7 +67,6 @@ typedef struct PagingAnswer {
     PagingOrder order;
     uint64_t shortfall_kib;
     uint64_t size_kib;
-    uint64_t high_kib;
     uint64_t deadline_usec; /* 0: it has no file */
     const char *bar;        /* PAGING_PHASE_REFUSED: why; of look or of memory */
 } PagingAnswer;
@@ -78,6 +76,9 @@ const PagingRecord *paging_file(const GuestSnapshot *guest);
 
 /* What is in its file. */
 uint64_t paging_in_file(const GuestSnapshot *guest);
+
+/* The same while its file is emptied: it comes back whatever its limit is. */
+uint64_t paging_coming_back(const GuestSnapshot *guest);
 
 /* What it must be booked at for its file to be ended: what it holds and what is in the file, less what its QEMU costs. */
 uint64_t paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib);

@@ -72,9 +72,8 @@ struct DecideState {
     ClaimGiver *givers; /* running guests, then starts that are booked */
     size_t giver_count;
     size_t giver_capacity;
-    Claim *claims;
+    Claim *claims; /* one a guest and one a start at most */
     size_t claim_count;
-    size_t claim_capacity;
     /* for decide_rate: what the claims left; its givers are the first of those above */
     bool rate_known;
     size_t rate_givers;

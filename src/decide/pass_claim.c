@@ -20,13 +20,8 @@ Claim *
 pass_add_claim(Pass *pass, size_t guest, size_t start)
 {
     DecideState *state = pass->state;
-    Claim *claim;
+    Claim *claim = &state->claims[state->claim_count++];
 
-    if (state->claim_count == state->claim_capacity) {
-        state->claim_capacity = MAX(16, state->claim_capacity * 2);
-        state->claims = g_renew(Claim, state->claims, state->claim_capacity);
-    }
-    claim = &state->claims[state->claim_count++];
     *claim = (Claim){.guest = guest, .start = start};
     if (guest != SIZE_MAX) {
         claim->uuid = pass->snapshot->guests[guest].uuid;
@@ -137,34 +132,11 @@ collect_givers(Pass *pass)
 
 /* ---- starts ---- */
 
-/* The index of the guest that is to start, if it is known and off; both are sorted by uuid. */
-static size_t
-find_off_guest(const Snapshot *snapshot, const char *uuid)
-{
-    size_t low = 0;
-    size_t high = snapshot->guest_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(snapshot->guests[middle].uuid, uuid);
-
-        if (order == 0)
-            return snapshot->guests[middle].life == GUEST_LIFE_OFF ? middle : SIZE_MAX;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return SIZE_MAX;
-}
-
-/* That it is about to start shows at a guest where it is off. */
+/* That it is about to start shows at guest i (SIZE_MAX: it is not known) where it is off. */
 static void
-show_reserved(Pass *pass, const StartPlan *start)
+show_reserved(Pass *pass, size_t i, const StartPlan *start)
 {
-    size_t i = find_off_guest(pass->snapshot, start->request->uuid);
-
-    if (i == SIZE_MAX)
+    if (i == SIZE_MAX || pass->snapshot->guests[i].life != GUEST_LIFE_OFF)
         return;
     pass->plan->guests[i].state = GUEST_STATE_RESERVED;
     pass->plan->guests[i].rule = PLAN_RULE_RESERVED;
@@ -218,7 +190,7 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
         /* set aside until it is answered */
         ledger_reserve(entry, claim->booked_kib + claim->took_kib, overhead);
     }
-    show_reserved(pass, plan);
+    show_reserved(pass, entry->guest, plan);
 }
 
 /* Admitted, once at least: it may wait again for more than it was admitted with. */

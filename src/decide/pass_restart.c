@@ -62,7 +62,7 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
     uint64_t slack = pass->state->work[i].slack_kib;
     uint64_t limit = in_force(guest, overhead_kib, slack + slack / 2);
 
-    if (paging_file(guest) != NULL || broken(FAULT_TRUST_NO_LIMIT))
+    if (broken(FAULT_TRUST_NO_LIMIT))
         return 0;
     /* started paused, it has not run yet and can touch nothing */
     if (state == BELIEF_BOOTING && guest->life != GUEST_LIFE_RUNNING && memory_of(pass, i)->belief.ran_usec == 0 &&
@@ -70,8 +70,8 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
         return 0;
     if (broken(FAULT_ADOPT_UNHELD) && guest->adopted)
         return UINT64_MAX;
-    /* one that is to have none loses it in this tick */
-    if (!pass->observe && !pass_wants_limit(pass, i))
+    /* one that is to have none loses it in this tick, or with its file */
+    if (!pass->observe && !pass_wants_limit(pass, i) && paging_file(guest) == NULL)
         return UINT64_MAX;
     if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, i))
         return limit;
@@ -194,7 +194,6 @@ look_at(const Pass *pass, size_t i, uint64_t read_back_kib)
         .granted_kib = work->entry->granted_kib,
         .natural_kib = work->entry->balloon_kib,
         .overhead_kib = work->entry->overhead_kib + settings->fixed_kib,
-        .slack_kib = work->slack_kib,
         .available_kib = pass->snapshot->host.figures_valid
                              ? saturating_sub(pass->snapshot->host.figures.available_kib, read_back_kib)
                              : 0,
@@ -298,6 +297,7 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     const Work *work = &pass->state->work[i];
     uint64_t has = work->limited ? work->entry->granted_kib + guest->unseen_kib : settings->maximum_kib;
     uint64_t target = work->target_kib, startup = pass_startup(pass, i);
+    uint64_t keeps = guest->has_actual && !guest->target_known ? guest->actual_kib : 0;
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
 
@@ -305,8 +305,8 @@ boot_target(const Pass *pass, size_t i, bool with_file)
         return 0;
     if (work->let_go && guest->target_known && target >= startup)
         return memory_of(pass, i)->moved ? target : 0; /* its balloon is on the way */
-    if (work->standing.rule == PLAN_RULE_LET_GO)
-        return MIN(MAX(target, pages_down(work->entry->granted_kib)), startup);
+    if (work->let_go && (work->standing.rule == PLAN_RULE_LET_GO || work->standing.rule == PLAN_RULE_BROUGHT))
+        return MIN(MAX(target, pages_down(work->entry->granted_kib)), MAX(startup, keeps));
     if (work->let_go && work->standing.hangs)
         return startup; /* where its balloon is to go if its driver comes after all */
     if (settings->mode != GUEST_MODE_DYNAMIC || (guest->boot_resumed && !with_file))
@@ -355,7 +355,6 @@ decide_one(Pass *pass, size_t i, uint64_t *read_back_kib)
     plan->paging_urgency = answer.urgency;
     plan->paging_order = answer.order;
     plan->paging_size_kib = answer.size_kib;
-    plan->paging_high_kib = answer.high_kib;
     plan->paging_deadline_usec = answer.deadline_usec;
     plan->paging_bar = answer.bar;
     if (answer.phase == PAGING_PHASE_MAKE && plan->state == GUEST_STATE_RESTARTING)

@@ -227,7 +227,8 @@ tell(Pass *pass, size_t i)
         ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
     if (plan->target_kib < guest->actual_kib)
         memory->shrunk_usec = pass->now_usec;
-    memory->nearest_kib = UINT64_MAX;
+    if (!memory->told || memory->told_kib != plan->target_kib)
+        memory->nearest_kib = UINT64_MAX;
     memory->moved = false;
     memory->told = true;
     memory->told_kib = plan->target_kib;

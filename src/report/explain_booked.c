@@ -14,6 +14,12 @@ same(uint64_t a, uint64_t b)
     return MAX(a, b) - MIN(a, b) < SAME_KIB;
 }
 
+static bool
+has_max(const GuestLimits *limits)
+{
+    return limits->max_kib != 0 && limits->max_kib != LIMIT_NONE;
+}
+
 /* ---- what it has, and what is booked ---- */
 
 /* Why it is booked at no less, and at no more. */
@@ -23,7 +29,7 @@ say_ground(ExplainText *text)
     const GuestPlan *guest = text->guest;
     const char *booked = size(text, guest->committed_kib);
 
-    if (text->snapshot->limits.max_kib != 0 && guest->committed_kib >= text->snapshot->limits.max_kib) {
+    if (has_max(&text->snapshot->limits) && guest->committed_kib >= text->snapshot->limits.max_kib) {
         say(text, "It is booked at %s, because its control group may hold no more (memory.max, its <hard_limit>).",
             booked);
         return;
@@ -116,7 +122,7 @@ why_bound(ExplainText *text)
     else
         say(text, "It would want more than %s, and a limit above it leaves no more.",
             size(text, text->guest->ideal_kib));
-    if (limits->max_kib != 0)
+    if (has_max(limits))
         say(text, "Its control group may hold %s (memory.max, from <hard_limit> in its XML), its QEMU included.",
             size(text, limits->max_kib));
     if (limits->above_id != 0)
@@ -131,7 +137,7 @@ more_bound(ExplainText *text)
 {
     const GuestLimits *limits = &text->snapshot->limits;
 
-    if (limits->max_kib != 0)
+    if (has_max(limits))
         say(text, "Raise its <hard_limit>, now %s, or take it away, as with 'virsh memtune --hard-limit -1'.",
             size(text, limits->max_kib));
     if (limits->above_id != 0)
@@ -141,7 +147,7 @@ more_bound(ExplainText *text)
             size(text, limits->above_kib));
     if (text->settings->strict_nodes != 0)
         say(text, "Let it have memory of more NUMA nodes: another nodeset, or mode='preferred', in <numatune>.");
-    if (limits->max_kib == 0 && limits->above_id == 0 && text->settings->strict_nodes == 0)
+    if (!has_max(limits) && limits->above_id == 0 && text->settings->strict_nodes == 0)
         raise_maximum(text);
 }
 

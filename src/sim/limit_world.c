@@ -38,8 +38,8 @@ end_write(SimSeat *seat, SimLimitWrite *write, const char *problem)
     ended.done(ended.user_data, seat->record.uuid, ended.high_kib, error);
 }
 
-void
-sim_limit_put(SimSeat *seat, uint64_t high_kib)
+static void
+put(SimSeat *seat, uint64_t high_kib)
 {
     seat->guest.high_kib = high_kib;
     seat->limit.set = high_kib != LIMIT_NONE;
@@ -76,7 +76,7 @@ sim_limits_begin(SimWorld *world)
         if (!limit->writing.active)
             continue;
         if (limit->reclaim_seconds++ == 0)
-            sim_limit_put(seat, limit->writing.high_kib);
+            put(seat, limit->writing.high_kib);
         if (!is_reclaimed(seat))
             continue;
         end_write(seat, &limit->writing, NULL);
@@ -140,7 +140,7 @@ limit_set(void *self, const GuestRecord *guest, uint64_t high_kib, GuestLimitDon
         seat->limit.reclaim_seconds = 0;
         /* to raise it nothing has to be reclaimed first */
         if (high_kib > seat->guest.high_kib)
-            sim_limit_put(seat, high_kib);
+            put(seat, high_kib);
         return;
     }
     end_write(seat, &seat->limit.waiting, "a newer value came");

@@ -80,13 +80,8 @@ paging_make(void *self, const PagingRequest *request)
         return;
     }
     file = &seat->file;
-    if (file->there && file->record.stage != PAGING_STAGE_GONE && file->record.stage != PAGING_STAGE_FAILED) {
-        if (file->record.stage == PAGING_STAGE_MAKING)
-            file->high_kib = request->high_kib;
-        else
-            sim_limit_put(seat, request->high_kib);
+    if (file->there && file->record.stage != PAGING_STAGE_GONE && file->record.stage != PAGING_STAGE_FAILED)
         return;
-    }
     clear_file(file);
     file->there = true;
     g_strlcpy(file->record.uuid, request->uuid, sizeof file->record.uuid);
@@ -94,7 +89,6 @@ paging_make(void *self, const PagingRequest *request)
     file->record.size_kib = request->size_kib;
     file->record.since_usec = world->now_usec;
     file->boots = seat->guest.boots;
-    file->high_kib = request->high_kib;
     file->off_fails = world->scenario->paging.off_fails;
     become(world, file, PAGING_STAGE_MAKING);
     if (request->size_kib == 0)
@@ -155,7 +149,6 @@ go_on_making(SimWorld *world, SimSeat *seat)
         return;
     become(world, file, PAGING_STAGE_ON);
     seat->guest.swap_max_kib = file->record.size_kib;
-    sim_limit_put(seat, file->high_kib);
 }
 
 /* What it holds is read back, and when nothing is left it is switched off. */

@@ -31,7 +31,6 @@ typedef struct SimFile {
     uint64_t begun_second; /* of what it is at */
     uint64_t retry_second; /* of swapoff */
     uint64_t off_fails;    /* so often swapoff will fail yet */
-    uint64_t high_kib;     /* to be set when it is on */
 } SimFile;
 
 typedef struct SimSeat {
@@ -70,8 +69,6 @@ void sim_world_blame(SimWorld *world, const SimSeat *seat, const char *deed);
 LimitWorld sim_limit_world(SimWorld *world);
 /* The second begins: what is written comes into force. */
 void sim_limits_begin(SimWorld *world);
-/* Sets memory.high from now on, as the paging files do, without anybody waiting for it. */
-void sim_limit_put(SimSeat *seat, uint64_t high_kib);
 /* A new QEMU has a new cgroup. */
 void sim_limit_forget(SimSeat *seat);
 

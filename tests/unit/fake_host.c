@@ -416,7 +416,6 @@ fake_request(const char *uuid, pid_t pid)
         .pid = pid,
         .directory = FAKE_PAGING,
         .size_kib = 65536,
-        .high_kib = 307200,
         .minimum_free_kib = KIB_PER_GIB,
     };
 }

@@ -82,8 +82,8 @@ fake_files(void *self, size_t *count)
 static void
 fake_make(void *self, const PagingRequest *request)
 {
-    g_string_append_printf(((Fake *)self)->told, "%s+%s:%u:%u:%d ", request->uuid, request->directory,
-                           (unsigned)request->size_kib, (unsigned)request->high_kib, (int)request->pid);
+    g_string_append_printf(((Fake *)self)->told, "%s+%s:%u:%d ", request->uuid, request->directory,
+                           (unsigned)request->size_kib, (int)request->pid);
 }
 
 static void
@@ -352,14 +352,13 @@ files_are_made_in_the_guests_directory_or_the_hosts_and_ended_before(void **stat
 
     fake->plans[0].paging_order = fake->plans[1].paging_order = PAGING_ORDER_MAKE;
     fake->plans[0].paging_size_kib = 400;
-    fake->plans[0].paging_high_kib = 900;
     fake->settings[1].paging_directory = (char *)"/srv/paging";
     fake->plans[3].paging_order = PAGING_ORDER_END;
     fake->file_count = 2;
     fake->plan.file_count = 2;
     fake->end_files[1] = true;
     actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
-    assert_string_equal(fake->told->str, "b- d- a+/var/lib/dynmem/paging:400:900:1 b+/srv/paging:0:0:2 ");
+    assert_string_equal(fake->told->str, "b- d- a+/var/lib/dynmem/paging:400:1 b+/srv/paging:0:2 ");
     outcome_clear(&outcome);
 }
 

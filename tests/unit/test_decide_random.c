@@ -329,8 +329,7 @@ broken_promise(const FakeWorld *world)
         /* beside what it does not see, or told again what it was told, where somebody else moved it */
         if ((!seen->settings->managed || seen->settings->mode != GUEST_MODE_DYNAMIC) &&
             ((seen->target_known && guest->target_kib < MIN(seen->target_kib, seen->settings->maximum_kib)) ||
-             guest->target_kib >
-                 MAX(seen->settings->startup_kib + seen->unseen_kib, seen->target_known ? seen->target_kib : 0)))
+             guest->target_kib > MAX(seen->settings->startup_kib + seen->unseen_kib, held)))
             return "a guest that is not ours to move is only given its startup memory back";
         if (booting(guest))
             continue;

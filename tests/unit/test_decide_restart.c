@@ -362,6 +362,25 @@ new_daemon_leaves_the_file_to_a_guest_that_still_boots(void **state)
     (void)state;
 }
 
+static void
+guest_with_a_file_is_booked_at_what_its_limit_lets_in(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    uint64_t booked;
+
+    restart_world_run(rw, 60);
+    restart_world_reset(rw, 0);
+    rw->qemu[0].wedged = true;
+    restart_world_run(rw, 8);
+    assert_int_equal(rw->qemu[0].file.stage, PAGING_STAGE_ON);
+    booked = rw->world->plan.guests[0].committed_kib;
+    rw->qemu[0].high += 300 * MIB;
+    restart_world_tick(rw);
+    assert_true(rw->world->plan.guests[0].committed_kib >= booked + 250 * MIB);
+    restart_world_free(rw);
+    (void)state;
+}
+
 /* After a reset SeaBIOS resets once more. What QEMU costs is learnt anew meanwhile, and the limit does not say more by that. */
 static void
 second_reset_is_booked_as_the_first(void **state)
@@ -710,6 +729,7 @@ main(void)
         cmocka_unit_test(guest_that_is_seen_late_is_booked_at_what_it_holds),
         cmocka_unit_test(guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum),
         cmocka_unit_test(new_daemon_leaves_the_file_to_a_guest_that_still_boots),
+        cmocka_unit_test(guest_with_a_file_is_booked_at_what_its_limit_lets_in),
         cmocka_unit_test(second_reset_is_booked_as_the_first),
         cmocka_unit_test(restored_guest_is_no_restart_and_is_not_told_startup),
         cmocka_unit_test(file_goes_while_its_guest_can_not_be_told_anything),

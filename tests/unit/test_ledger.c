@@ -181,6 +181,23 @@ memory_max_bounds_every_ground(void **state)
     }
 }
 
+/* The kernel lets it in above memory.high. */
+static void
+what_comes_back_from_a_file_is_booked_whatever_its_limit_is(void **state)
+{
+    PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = GIB};
+    GuestSnapshot guest = {.settings = &plain, .resident_kib = 2 * GIB, .paging = &file};
+    LedgerLook look = {.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = GIB};
+    LedgerEntry entry = {.ground = GROUND_NONE};
+
+    ledger_open(&entry, GIB);
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, 2 * GIB);
+    file.stage = PAGING_STAGE_EMPTYING;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, 3 * GIB);
+}
+
 static void
 one_entry_a_guest_from_its_start_to_its_end(void **state)
 {
@@ -488,6 +505,7 @@ main(void)
         cmocka_unit_test(entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it),
         cmocka_unit_test(entry_keeps_the_minimum_of_what_is_seen),
         cmocka_unit_test(memory_max_bounds_every_ground),
+        cmocka_unit_test(what_comes_back_from_a_file_is_booked_whatever_its_limit_is),
         cmocka_unit_test(one_entry_a_guest_from_its_start_to_its_end),
         cmocka_unit_test(a_qemu_that_is_not_seen_may_be_there_once_its_start_is_begun),
         cmocka_unit_test(reserve_slides_with_the_size_of_the_host),

@@ -65,28 +65,6 @@ a_file_is_for_its_guest_alone_and_leaves_no_trace(void **state)
     fake_host_expect_clean(host);
 }
 
-static bool
-high_is_set(FakeHost *host, void *data)
-{
-    return fake_host_says(host, FAKE_WEB_GROUP, "memory.high", data);
-}
-
-static void
-memory_high_follows_once_there_is_somewhere_to_swap_to(void **state)
-{
-    FakeHost *host = *state;
-    PagingRequest request = fake_request(FAKE_WEB, FAKE_WEB_PID);
-
-    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
-    fake_host_expect(host, FAKE_WEB_GROUP, "memory.high", "max");
-    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
-    fake_host_until(host, high_is_set, (void *)"314572800");
-    request.high_kib = 409600; /* asked for again it only gets another limit */
-    host->paging_world.make(host->paging_world.self, &request);
-    fake_host_until(host, high_is_set, (void *)"419430400");
-    assert_int_equal(fake_host_file(host, FAKE_WEB)->size_kib, 65536);
-}
-
 static void
 the_last_of_two_files_puts_all_limits_back(void **state)
 {
@@ -333,14 +311,28 @@ is_zero(FakeHost *host, void *data)
     return *(int *)data == 0;
 }
 
+static bool
+high_is_set(FakeHost *host, void *data)
+{
+    return fake_host_says(host, FAKE_WEB_GROUP, "memory.high", data);
+}
+
+static void
+limit_is_set(void *user_data, const char *uuid, uint64_t high_kib, const GError *error)
+{
+    assert_null(error);
+}
+
 static void
 an_orderly_stop_leaves_a_file_that_is_on_with_its_limits(void **state)
 {
     FakeHost *host = *state;
+    GuestRecord guest = fake_guest(FAKE_WEB, FAKE_WEB_PID);
     int left = 1;
 
     fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    host->limit_world.set(host->limit_world.self, &guest, 307200, limit_is_set, NULL);
     fake_host_until(host, high_is_set, (void *)"314572800");
     limits_stop(host->limits, 5 * USEC_PER_SEC, count_down, &left);
     fake_host_until(host, is_zero, &left);
@@ -360,7 +352,6 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_file_is_for_its_guest_alone_and_leaves_no_trace),
-        TEST(memory_high_follows_once_there_is_somewhere_to_swap_to),
         TEST(the_last_of_two_files_puts_all_limits_back),
         TEST(an_end_while_it_is_made_leaves_nothing),
         TEST(a_guest_that_is_gone_gives_up_its_part),

@@ -7,7 +7,7 @@
 
 #include "cmocka_all.h"
 #include "decide/faults.h"
-#include "decide/paging_rule.h"
+#include "decide/paging.h"
 #include "units.h"
 
 #include <glib.h>
@@ -131,6 +131,31 @@ cold_start_and_running_guest_are_never_paged(void **state)
     (void)state;
 }
 
+/* What is read back is charged to the guest's group, and the kernel kills it for what is above memory.max. */
+static void
+file_is_not_ended_into_memory_max(void **state)
+{
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 400 * MIB};
+    GuestSnapshot guest = {.paging = &file,
+                           .resident_kib = 600 * MIB,
+                           .limits = {.usable = true, .high_kib = LIMIT_NONE, .swapped_kib = 400 * MIB}};
+    const PagingLook look = {.guest = &guest,
+                             .limited = true,
+                             .settled = true,
+                             .can_end = true,
+                             .granted_kib = 2048 * MIB,
+                             .overhead_kib = 100 * MIB,
+                             .available_kib = 4096 * MIB,
+                             .deadline_usec = 600 * USEC_PER_SEC};
+    PagingMemory memory = {0};
+
+    guest.limits.max_kib = 900 * MIB;
+    assert_int_equal(paging_decide(&memory, &look, 0, 0).order, PAGING_ORDER_NONE);
+    guest.limits.max_kib = 1100 * MIB;
+    assert_int_equal(paging_decide(&memory, &look, 0, 0).order, PAGING_ORDER_END);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -138,6 +163,7 @@ main(void)
         cmocka_unit_test(every_combination_is_ruled_as_the_tables_say),
         cmocka_unit_test(each_part_of_the_rule_is_needed),
         cmocka_unit_test(cold_start_and_running_guest_are_never_paged),
+        cmocka_unit_test(file_is_not_ended_into_memory_max),
     };
 
     return cmocka_run_group_tests_name("paging_rule", tests, NULL, NULL);

@@ -212,8 +212,6 @@ move_file(RestartWorld *rw, size_t i, bool end)
                                     .size_kib = plan->paging_size_kib,
                                     .since_usec = rw->world->snapshot.now_usec};
         g_strlcpy(qemu->file.uuid, rw->world->guests[i].uuid, sizeof qemu->file.uuid);
-        qemu->high = plan->paging_high_kib;
-        qemu->set = true;
     } else if ((plan->paging_order == PAGING_ORDER_END || end) && qemu->has_file &&
                qemu->file.stage <= PAGING_STAGE_ON) {
         qemu->file.stage = PAGING_STAGE_EMPTYING;

@@ -87,7 +87,8 @@ typedef struct Machine {
     uint64_t balloon_kib; /* how large it is */
     bool foreign; /* asked_kib comes from somebody else: nothing tells the daemon of it but the balloon's size */
     bool driver;
-    bool emptying; /* the guest empties it by itself */
+    bool emptying;         /* the guest empties it by itself */
+    uint64_t emptied_usec; /* it did until then; 0: never */
     uint64_t booted_usec;
     unsigned resets;
     uint64_t driver_usec; /* when its driver comes up; UINT64_MAX: never, or it is up */
@@ -166,7 +167,6 @@ typedef struct PagingFile {
     bool end_wanted;
     uint64_t number;
     uint64_t machine; /* that has it: another one of the same guest has no part in it */
-    uint64_t high_kib;
     PagingRecord record;
 } PagingFile;
 
@@ -215,6 +215,7 @@ typedef struct Start {
     bool ctl_left; /* who ran dm-ctl start has pressed Ctrl-C */
     bool refilter; /* the hook that waits is the one before prepare */
     bool unasked;  /* nobody could be asked */
+    bool forced;   /* it was nobody's when it was asked for, and is let in whatever there is */
     bool granted;
     StartKind kind; /* of the hook that waits */
     bool waits;     /* an answer is awaited */
@@ -232,6 +233,7 @@ typedef struct Memory {
     uint64_t need_kib;
     uint64_t balloon_kib;
     uint64_t asked_kib;
+    uint64_t device_plugged_kib;
     bool driver;
 } Memory;
 

@@ -109,7 +109,7 @@ limit_read(void *self, const GuestRecord *record, GuestLimits *figures)
     figures->swapped_kib = machine->paged_kib;
     if (seat->file.there && seat->file.machine == machine->number)
         figures->swap_max_kib = machine->swap_max_kib;
-    figures->max_kib = machine->hard_limit_kib;
+    figures->max_kib = machine->hard_limit_kib != 0 ? machine->hard_limit_kib : LIMIT_NONE;
     if (seat->world->options.above_kib != 0) {
         figures->above_id = 1;
         figures->above_kib = seat->world->options.above_kib;

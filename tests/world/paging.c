@@ -70,11 +70,9 @@ made(World *world, Seat *seat, uint64_t number, void *data)
     } else {
         file->record.stage = PAGING_STAGE_ON;
         seat->machine->swap_max_kib = file->record.size_kib;
-        seat->machine->high_kib = file->high_kib;
-        seat->machine->high_ours = true;
     }
-    trace(world, seat, "its paging file of %.0f MiB: %s, memory.high %.0f MiB", MIB(file->record.size_kib),
-          paging_stage_name(file->record.stage), MIB(file->high_kib));
+    trace(world, seat, "its paging file of %.0f MiB: %s", MIB(file->record.size_kib),
+          paging_stage_name(file->record.stage));
     daemon_tick_soon(world);
 }
 
@@ -87,18 +85,13 @@ paging_make(void *self, const PagingRequest *request)
 
     if (seat->machine == NULL || request->pid != (pid_t)seat->machine->number)
         return;
-    if (!is_over(file)) {
-        file->high_kib = request->high_kib;
-        if (file->record.stage == PAGING_STAGE_ON && has_its_machine(seat))
-            seat->machine->high_kib = request->high_kib;
+    if (!is_over(file))
         return;
-    }
     paging_clear(file);
     world->counts.files++;
     file->there = true;
     file->number = world_number(world);
     file->machine = seat->machine->number;
-    file->high_kib = request->high_kib;
     g_strlcpy(file->record.uuid, seat->uuid, sizeof file->record.uuid);
     file->record.stage = PAGING_STAGE_MAKING;
     file->record.directory = g_strdup(request->directory);
