@@ -269,3 +269,76 @@ case_let_go_while_its_limit_holds_it(void)
     check_lost_its_limit(world, a);
     return world;
 }
+
+/* Somebody else tells it less before its driver is there, so nobody sees its balloon leave where it was told to be. */
+World *
+case_moved_before_its_driver(void)
+{
+    World *world = case_world(8192, 512);
+    Seat *a = case_add(world, case_define("a", 256, 1024, 4096));
+    Definition definition = a->definition;
+
+    daemon_start(world);
+    case_run(world, SECONDS(5), NULL);
+    virsh_start(world, a, START_HOW_COLD, false, false);
+    if (!case_run_until_runs(world, a, SECONDS(5)))
+        return world;
+    case_run(world, SECONDS(4), NULL);
+    virsh_setmem(world, a, FROM_MIB(600));
+    case_run(world, SECONDS(6), NULL);
+    definition.mode = GUEST_MODE_STATIC;
+    virsh_define(world, a, &definition, true);
+    case_run(world, SECONDS(60), NULL);
+    if (world->broken == NULL && (machine_actual(a->machine) < FROM_MIB(1023) || a->machine->high_kib != LIMIT_NONE))
+        world_break(world, a, "was let go with %.0f MiB, and its startup memory is 1024",
+                    MIB(machine_actual(a->machine)));
+    return world;
+}
+
+/* Somebody else tells it more right after the daemon told it less, before its balloon has moved: told again, and not stuck. */
+World *
+case_moved_as_it_is_told(void)
+{
+    World *world = case_world(3050, 256);
+    Seat *a = case_add_running(world, case_define("a", 256, 1024, 2048), 2048, 600);
+    Seat *o = case_add_running(world, case_define("o", 256, 512, 2048), 512, 400);
+    uint64_t asked = a->machine->asked_kib;
+
+    daemon_start(world);
+    case_run(world, SECONDS(20), NULL);
+    o->machine->need_kib = FROM_MIB(600);
+    for (unsigned i = 0; i < 10000 && a->machine->asked_kib == asked && world_run(world, 1000); i++)
+        ;
+    virsh_setmem(world, a, FROM_MIB(2048));
+    case_run(world, SECONDS(30), NULL);
+    if (world->broken == NULL && (a->told.state == GUEST_STATE_STUCK || machine_actual(o->machine) < FROM_MIB(600)))
+        world_break(world, a, "is %s with %.0f MiB, and another has %.0f and needs 600",
+                    guest_state_name(a->told.state), MIB(machine_actual(a->machine)), MIB(machine_actual(o->machine)));
+    return world;
+}
+
+/* Restored, and its driver says nothing: without its mode it is owed its startup memory, told at once, and no limit stays. */
+World *
+case_let_go_as_it_was_restored(void)
+{
+    World *world = case_world(8192, 512);
+    Seat *a = case_add_running(world, case_define("a", 256, 1024, 4096), 1024, 600);
+    Definition definition = a->definition;
+
+    daemon_start(world);
+    case_run(world, SECONDS(20), NULL);
+    virsh_save(world, a);
+    a->kernel.driver = DRIVER_NONE;
+    a->saved.driver = false;
+    case_run(world, SECONDS(2), NULL);
+    virsh_start(world, a, START_HOW_SAVED, false, false);
+    if (!case_run_until_runs(world, a, SECONDS(30)))
+        return world;
+    case_run(world, SECONDS(5), NULL);
+    definition.mode = GUEST_MODE_STATIC;
+    virsh_define(world, a, &definition, true);
+    case_run(world, SECONDS(60), NULL);
+    if (world->broken == NULL && a->machine->high_kib != LIMIT_NONE)
+        world_break(world, a, "was let go, and its limit of %.0f MiB is left", MIB(a->machine->high_kib));
+    return world;
+}

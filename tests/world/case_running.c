@@ -182,6 +182,26 @@ case_hard_limit(void)
     return world;
 }
 
+/* Its hard limit is taken away: its group has none any more before anybody reads its XML, and it gets what it needs. */
+World *
+case_hard_limit_lifted(void)
+{
+    World *world = case_world(24576, 1024);
+    Definition definition = case_define("h", 2048, 4096, 10240);
+    Seat *a;
+
+    definition.hard_limit_kib = FROM_MIB(8192);
+    a = case_add_running(world, definition, 4096, 9216);
+    daemon_start(world);
+    case_run(world, SECONDS(30), NULL);
+    a->machine->hard_limit_kib = 0;
+    case_run(world, SECONDS(30), NULL);
+    if (world->broken == NULL && machine_actual(a->machine) < a->machine->need_kib)
+        world_break(world, a, "has no hard limit any more, needs %.0f MiB, and has %.0f", MIB(a->machine->need_kib),
+                    MIB(machine_actual(a->machine)));
+    return world;
+}
+
 /* libvirtd dies while a target is under way: nobody knows, and it stays booked. */
 World *
 case_libvirtd_dies(void)

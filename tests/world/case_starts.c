@@ -50,12 +50,13 @@ case_started_paused(void)
 }
 
 static World *
-arrives(bool cancelled)
+arrives(bool cancelled, bool daemon_dies)
 {
     World *world = case_world(8192, 512);
     Seat *other = case_add_running(world, case_define("o", 512, 3072, 6144), 3900, 3500);
     Seat *m = case_add(world, case_define("m", 512, 1024, 6144));
 
+    world->options.connect_usec = daemon_dies ? 60 * USEC_PER_MSEC : 0;
     m->defined = false;
     m->abroad = (Memory){.there = true,
                          .definition = m->definition,
@@ -67,6 +68,12 @@ arrives(bool cancelled)
     daemon_start(world);
     case_run(world, SECONDS(20), NULL);
     virsh_start(world, m, START_HOW_ARRIVES, false, false);
+    while (daemon_dies && m->start.stage != STARTING_LAUNCH && world_run(world, 1000))
+        ;
+    if (daemon_dies) {
+        daemon_kill(world);
+        daemon_start(world);
+    }
     if (!case_run_until_runs(world, m, SECONDS(60)))
         return world;
     if (cancelled)
@@ -88,13 +95,20 @@ arrives(bool cancelled)
 World *
 case_migrates_in(void)
 {
-    return arrives(false);
+    return arrives(false, false);
 }
 
 World *
 case_migration_called_off(void)
 {
-    return arrives(true);
+    return arrives(true, false);
+}
+
+/* Let in by one daemon, and there when the next one looks: it is booked at what was booked for it. */
+World *
+case_arrives_between_daemons(void)
+{
+    return arrives(false, true);
 }
 
 /* Ctrl-C of dm-ctl start while libvirt's start goes on: what is booked for it stays. */
@@ -311,4 +325,43 @@ case_reserved_as_a_restart(void)
         world_break(world, a, "is booked at %.0f MiB, and %.0f are booked of %.0f", MIB(truth_booked(a)),
                     MIB(world->committed_kib), MIB(world->budget_kib));
     return world;
+}
+
+/* Started again where others have taken what it had: no paging file holds what is there before its first instruction. */
+static World *
+comes_back_to_a_full_host(bool reverted)
+{
+    World *world = case_world(12288, 1024);
+    Definition definition = case_define("a", 512, 1024, 8192);
+    Seat *a;
+
+    world->options.paging = true;
+    definition.immediate = !reverted;
+    a = case_add_running(world, definition, 5000, 4300);
+    daemon_start(world);
+    case_run(world, SECONDS(20), NULL);
+    virsh_snapshot(world, a);
+    virsh_destroy(world, a, false);
+    host_grow(world, FROM_MIB(8000));
+    case_run(world, SECONDS(60), NULL);
+    if (reverted)
+        virsh_revert(world, a);
+    else
+        virsh_start(world, a, START_HOW_COLD, false, false);
+    case_run(world, SECONDS(40), NULL);
+    if (world->broken == NULL && a->machine != NULL)
+        world_break(world, a, "runs with %.0f MiB on a host that is full", MIB(machine_resident(a->machine)));
+    return world;
+}
+
+World *
+case_immediate_restarts(void)
+{
+    return comes_back_to_a_full_host(false);
+}
+
+World *
+case_reverted_soon(void)
+{
+    return comes_back_to_a_full_host(true);
 }

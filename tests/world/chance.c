@@ -132,7 +132,8 @@ redefine_settings(World *world, Seat *seat)
     Rng *rng = &world->rng;
     Definition definition = seat->definition;
 
-    definition.minimum_kib = pages_up(rng_between(rng, FROM_MIB(128), definition.startup_kib));
+    definition.minimum_kib =
+        pages_up(rng_between(rng, MIN(FROM_MIB(128), definition.startup_kib), definition.startup_kib));
     definition.priority = (unsigned)rng_between(rng, 0, 100);
     virsh_define(world, seat, &definition, true);
 }

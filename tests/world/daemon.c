@@ -194,6 +194,9 @@ daemon_set_manage_all(World *world, bool all)
             seat->let_go = true;
         seat->let_go = seat->let_go && truth_is_wild(seat);
         seat->wild = seat->wild && truth_is_wild(seat);
+        /* nobody hears of a reset, and from now on it is to be heard of */
+        if (all && seat->machine != NULL && !seat->machine->driver && world->link == WORLD_LINK_DOWN)
+            truth_excuse(seat, EXCUSE_MISSED);
     }
     if (world->engine == NULL)
         return;

@@ -108,6 +108,7 @@ boot(World *world, Seat *seat)
     machine->cold = false;
     machine->driver = false;
     machine->emptying = false;
+    machine->emptied_usec = 0;
     machine->balloon_kib = 0;
     machine->device_plugged_kib = 0;
     discard(machine, machine_ram(machine));
@@ -416,6 +417,7 @@ machine_keep(const Seat *seat, Memory *memory)
         .need_kib = machine->need_kib,
         .balloon_kib = machine->balloon_kib,
         .asked_kib = machine->asked_kib,
+        .device_plugged_kib = machine->device_plugged_kib,
         .driver = machine->driver,
     };
     memory->definition.dimm_kib = machine->dimm_kib;
@@ -430,7 +432,7 @@ machine_bring(Machine *machine, const Memory *memory)
     machine->asked_kib = memory->asked_kib;
     machine->foreign = true;
     machine->driver = memory->driver;
-    machine->device_plugged_kib = 0;
+    machine->device_plugged_kib = memory->device_plugged_kib;
     machine->ran = true;
     machine->driver_usec = UINT64_MAX;
 }

@@ -21,6 +21,18 @@ is_good(const Seat *seat)
     return truth_is_ours(seat) && !seat->live.huge && seat->kernel.driver == DRIVER_GOOD && seat->machine->driver;
 }
 
+/* Who did not follow its target is not counted on for a minute, and longer each time. */
+#define STUCK_USEC (150 * USEC_PER_SEC)
+
+static bool
+follows(const Seat *seat)
+{
+    uint64_t since = seat->machine->emptied_usec;
+
+    return seat->kernel.driver == DRIVER_GOOD &&
+           (since == 0 || seat->world->now_usec >= saturating_add(since, STUCK_USEC));
+}
+
 static uint64_t
 startup_of(const Seat *seat)
 {
@@ -55,14 +67,15 @@ fair_share(const Seat *seat)
         return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
     if (machine->arriving || machine->loading || (machine->paused && !machine->ran))
         return MAX(truth_touchable(seat), startup_of(seat));
-    if (seat->kernel.driver != DRIVER_GOOD)
+    if (!follows(seat))
         return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
     if (seat->kernel.frail) /* one that dies of being squeezed is let be, with what it has */
         return MAX(truth_touchable(seat), startup_of(seat) + machine_device(machine));
     if (seat->fair_kib != 0 && held) /* it takes what nobody gave it, and its limit holds it */
         return MAX(seat->fair_kib, MAX(needs(seat), startup_of(seat))) + machine->dimm_kib;
+    /* a call that nobody knows the end of may be done yet, for half a minute */
     if (is_good(seat) && !machine->paused && !machine->hung && !machine->leaving && seat->fair_kib == 0)
-        return needs(seat);
+        return MAX(needs(seat), seat->known.doubt_kib);
     return MAX(truth_touchable(seat), startup_of(seat) + machine_device(machine));
 }
 

@@ -53,8 +53,11 @@ fail(World *world, Seat *seat, const char *how)
 
     end_start(world, seat, how);
     starts_note_stopped(world, seat);
-    if (ctl && world->engine != NULL && engine_release_start(world->engine, seat->uuid))
+    /* the call that was to start it has failed */
+    if (ctl && world->engine != NULL) {
+        engine_note_start(world->engine, seat->uuid, START_NOTE_STOPPED);
         daemon_tick_soon(world);
+    }
 }
 
 /* ---- the hook ---- */
@@ -93,6 +96,7 @@ ask_hook(World *world, Seat *seat, uint64_t number, void *data)
         return;
     }
     start->waits = true;
+    start->forced |= !start->brought.managed && !world->manage_all;
     ask.xml = xml = domain_text(seat, &start->brought,
                                 start->brings_kib != 0 ? start->brings_kib : start->brought.current_kib, NULL);
     if (engine_ask_start(world->engine, &ask, hook_answered, seat))
@@ -194,9 +198,18 @@ starts_arrived(World *world, Seat *seat)
     watcher_tell(world, seat, VIR_RESUMED);
 }
 
+/* What its devices had beyond what they were asked for is in no XML but that of a guest that runs. */
+static void
+excuse_devices(Seat *seat, const Memory *memory)
+{
+    if (memory->device_plugged_kib > memory->definition.device_requested_kib)
+        truth_excuse(seat, EXCUSE_PLUGGED);
+}
+
 static void
 bring(World *world, Seat *seat, const Memory *memory)
 {
+    excuse_devices(seat, memory);
     machine_bring(seat->machine, memory);
     seat->machine->coming_kib = seat->live.immediate ? PAGE_KIB : MAX(memory->held_kib, PAGE_KIB);
     seat->machine->loading = true;
@@ -223,12 +236,13 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
     seat->excuse = EXCUSE_NONE;
     seat->excused_usec = 0;
     seat->fair_kib = 0;
-    soon = start->how == START_HOW_COLD && seat->stop_usec != 0 && world->now_usec - seat->stop_usec < RESTART_USEC;
+    soon = start->how == START_HOW_COLD && seat->stop_usec != 0 && world->now_usec - seat->stop_usec < RESTART_USEC &&
+           !seat->live.immediate && !seat->live.vfio;
     seat->wild = truth_is_wild(seat);
-    seat->forced_usec =
-        start->unasked || soon || !truth_is_ours(seat) || start->how == START_HOW_ARRIVES || !world->options.admission
-            ? world->now_usec
-            : 0;
+    seat->forced_usec = start->unasked || start->forced || soon || !truth_is_ours(seat) ||
+                                start->how == START_HOW_ARRIVES || !world->options.admission
+                            ? world->now_usec
+                            : 0;
     if (start->unasked || seat->wild || !world->options.admission)
         truth_excuse(seat, EXCUSE_UNASKED);
     else if (soon)
@@ -252,6 +266,7 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
         break;
     case START_HOW_ARRIVES:
         machine->arriving = true;
+        excuse_devices(seat, &seat->abroad);
         machine->coming_kib = seat->live.immediate ? PAGE_KIB : MAX(seat->abroad.held_kib, PAGE_KIB);
         note_started(world, seat);
         end_start(world, seat, "goes on as memory arrives");
@@ -328,6 +343,7 @@ ask_daemon(World *world, Seat *seat)
     StartAsk ask = {.uuid = seat->uuid, .kind = START_BOOT, .owner = start->owner};
 
     start->stage = STARTING_ASKED;
+    start->forced = !start->brought.managed && !world->manage_all;
     snprintf(start->owner, sizeof start->owner, ":1.%d", (int)(start->number % 100000));
     if (engine_ask_start(world->engine, &ask, ctl_answered, seat))
         engine_tick_now(world->engine);

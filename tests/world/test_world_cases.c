@@ -62,6 +62,13 @@ static const struct {
     {"arrives_and_is_reset_unheard", case_arrives_and_is_reset_unheard},
     {"let_go_without_a_driver", case_let_go_without_a_driver},
     {"let_go_while_its_limit_holds_it", case_let_go_while_its_limit_holds_it},
+    {"hard_limit_lifted", case_hard_limit_lifted},
+    {"arrives_between_daemons", case_arrives_between_daemons},
+    {"moved_before_its_driver", case_moved_before_its_driver},
+    {"moved_as_it_is_told", case_moved_as_it_is_told},
+    {"let_go_as_it_was_restored", case_let_go_as_it_was_restored},
+    {"immediate_restarts", case_immediate_restarts},
+    {"reverted_soon", case_reverted_soon},
 };
 
 int

@@ -119,6 +119,8 @@ truth_touchable(const Seat *seat)
         limit = MIN(limit, machine->hard_limit_kib);
     /* what is in a file that is emptied comes back, whatever its limit is */
     holds = machine->held_kib + (seat->file.record.stage == PAGING_STAGE_EMPTYING ? machine->paged_kib : 0);
+    if (machine->hard_limit_kib != 0)
+        holds = MIN(holds, machine->hard_limit_kib);
     return MAX(MIN(touchable, limit), holds);
 }
 
@@ -343,8 +345,10 @@ check_host(World *world)
         const Machine *machine = seat->machine;
         uint64_t could;
 
-        if (machine == NULL)
+        if (machine == NULL) {
+            promised += truth_booked(seat) + booked_overhead(seat);
             continue;
+        }
         could = truth_touchable(seat) + machine->overhead_kib;
         sum += could;
         promised += MAX(could, truth_booked(seat) + machine->overhead_kib);

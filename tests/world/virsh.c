@@ -321,6 +321,7 @@ guest_empties(World *world, Seat *seat, bool emptying)
         return;
     trace(world, seat, emptying ? "empties its balloon by itself" : "follows its target again");
     seat->machine->emptying = emptying;
+    seat->machine->emptied_usec = emptying ? UINT64_MAX : world->now_usec;
 }
 
 void
