@@ -62,6 +62,21 @@ typedef struct GuestReport {
     uint64_t resident_kib;    /* RSS of the QEMU process */
 } GuestReport;
 
+/*
+ * Whether the guest has reported between two answers of one process, the later of which is now. The stamp is in whole
+ * seconds, and a guest that is asked at once may report twice in one; figures change with a report only.
+ */
+static inline bool
+guest_report_is_another(const GuestReport *before, const GuestReport *now)
+{
+    return (now->fields & REPORT_LAST_UPDATE) != 0 && now->last_update_sec != 0 &&
+           ((before->fields & REPORT_LAST_UPDATE) == 0 || now->last_update_sec != before->last_update_sec ||
+            now->usable_kib != before->usable_kib || now->total_kib != before->total_kib ||
+            now->unused_kib != before->unused_kib || now->cache_kib != before->cache_kib ||
+            now->swap_in_kib != before->swap_in_kib || now->swap_out_kib != before->swap_out_kib ||
+            now->major_faults != before->major_faults);
+}
+
 typedef struct GuestRecord {
     char uuid[37];
     /* Another number: another record, and nothing of the one with this uuid before holds for it (a transient guest that

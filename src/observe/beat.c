@@ -6,31 +6,32 @@
 /* A guest that was asked so often in vain does not report in its rhythm. */
 #define MISSES 4
 
-void
+bool
 beat_note(Beat *beat, const GuestRecord *record, uint64_t period_usec, uint64_t part_usec)
 {
     const GuestReport *report = &record->report;
     uint64_t next_usec = report->asked_usec - part_usec / 2; /* whatever is due is asked at the nearest moment */
 
     if (report->serial == beat->answers && record->boots == beat->boots)
-        return;
+        return false;
     beat->answers = report->serial;
     beat->boots = record->boots;
-    if ((report->fields & REPORT_LAST_UPDATE) == 0 || report->last_update_sec == beat->last_update_sec) {
+    if (!guest_report_is_another(&beat->report, report)) {
         beat->settled = true;
         beat->hits = 0;
         beat->misses++;
         beat->due_usec = next_usec + (beat->misses < MISSES ? part_usec : period_usec);
-        return;
+        return false;
     }
     if (beat->misses >= MISSES || (beat->settled && ++beat->hits >= HITS)) {
         beat->settled = false;
         beat->hits = 0;
     }
     beat->misses = 0;
-    beat->last_update_sec = report->last_update_sec;
+    beat->report = *report;
     beat->fresh = true;
     beat->due_usec = next_usec + period_usec - (beat->settled ? 0 : part_usec);
+    return true;
 }
 
 bool

@@ -11,9 +11,9 @@
 
 /* Zeroed before its first use: due. */
 typedef struct Beat {
-    uint64_t boots;   /* the record's at the last answer */
-    uint64_t answers; /* serial of the last answer */
-    uint64_t last_update_sec;
+    uint64_t boots;     /* the record's at the last answer */
+    uint64_t answers;   /* serial of the last answer */
+    GuestReport report; /* of the last answer with another report */
     uint64_t due_usec;
     bool
         settled; /* it is asked just after its reports came; false: each question is a part earlier than the one before */
@@ -22,7 +22,10 @@ typedef struct Beat {
     bool fresh;      /* a report has come since the last look at them all */
 } Beat;
 
-/* Looks whether an answer has come. Guests report each period_usec; they are asked at moments that are part_usec apart. */
-void beat_note(Beat *beat, const GuestRecord *record, uint64_t period_usec, uint64_t part_usec);
+/*
+ * Looks whether an answer has come. Guests report each period_usec; they are asked at moments that are part_usec apart. Returns
+ * whether it brought a report that was not there before.
+ */
+bool beat_note(Beat *beat, const GuestRecord *record, uint64_t period_usec, uint64_t part_usec);
 
 bool beat_is_due(const Beat *beat, const GuestRecord *record, uint64_t now_usec);

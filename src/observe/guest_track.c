@@ -3,13 +3,14 @@
 /*
  * Which numbers can be believed, and for how long.
  *
- * A report is new when last_update is another than before. It is a second of the wall clock, which is set and
- * slewed, so it is compared with itself only; how old a report is, is measured with the monotonic clock from
- * when it was first seen, leaving out the time the guest was paused, in which it can't report.
+ * A report is new when last_update or one of the guest's figures is another than before: two of them may come in one second
+ * (ports.h, guest_report_is_another). last_update is a second of the wall clock, which is set and slewed, so it is compared with
+ * itself only; how old a report is, is measured with the monotonic clock from when it was first seen, leaving out the
+ * time the guest was paused, in which it can't report.
  *
  * QEMU keeps the figures of the last report across a reset of the guest (hw/virtio/virtio-balloon.c,
  * virtio_balloon_device_reset), and a question that went out before the reset may be answered after it. So
- * after a reset nothing is believed until last_update differs from a baseline, and the baseline is taken from
+ * after a reset nothing is believed until a report differs from a baseline, and the baseline is taken from
  * an answer that was asked for after the reset: that one can at worst bring a report of the new driver, and
  * then the next one, a period later, is the first that counts. The same holds for a guest that ran before the
  * daemon: its figures may be from before a reset nobody saw. A new QEMU begins with no figures at all, so there
@@ -124,7 +125,7 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     track->boots = record->boots;
     track->readopted_usec = 0;
     track->baseline_known = new_process;
-    track->last_update_sec = 0;
+    track->seen = (GuestReport){0};
     track->driver_up = false;
     track->driver_usec = 0;
     track->report_usec = 0;
@@ -220,7 +221,7 @@ distance(uint64_t a, uint64_t b)
 static void
 take_rhythm(GuestTrack *track, const GuestReport *report, uint64_t period_usec, uint64_t now_usec)
 {
-    uint64_t apart_sec = saturating_sub(report->last_update_sec, track->last_update_sec);
+    uint64_t apart_sec = saturating_sub(report->last_update_sec, track->seen.last_update_sec);
     uint64_t ran_usec = saturating_sub(track->report_age_usec, saturating_sub(now_usec, report->answered_usec));
     uint64_t slack_usec = period_usec + USEC_PER_SEC; /* between two questions */
     bool known = track->driver_up && saturating_sub(report->asked_usec, track->unchanged_usec) <= slack_usec &&
@@ -266,7 +267,6 @@ take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *s
     track->report_serial++;
     track->report_usec = seen_usec;
     track->report_age_usec = saturating_sub(now_usec, seen_usec);
-    track->last_update_sec = report->last_update_sec;
     if (first)
         track->driver_usec = seen_usec;
     track->driver_up = true;
@@ -287,7 +287,6 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
             uint64_t now_usec)
 {
     const GuestReport *report = &record->report;
-    uint64_t last_update = has(report, REPORT_LAST_UPDATE) ? report->last_update_sec : 0;
 
     track->answer_serial = report->serial;
     if (report->asked_usec < MAX(record->boot_usec, track->gap_usec)) {
@@ -296,8 +295,8 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     }
     if (!track->baseline_known) {
         track->baseline_known = true;
-        track->last_update_sec = last_update;
-    } else if (last_update != 0 && last_update != track->last_update_sec) {
+        track->seen = *report;
+    } else if (guest_report_is_another(&track->seen, report)) {
         take_rhythm(track, report, period_usec, now_usec);
         take_report(track, report, settings, record->target_kib, now_usec);
     } else {
@@ -305,6 +304,8 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
         if (has(report, REPORT_ACTUAL))
             take_size(track, size_now(report, settings), record->target_kib, settings);
     }
+    if (has(report, REPORT_LAST_UPDATE))
+        track->seen = *report;
     take_back(track, settings);
     /* after a reset the size is that of before until the driver has set it */
     if (has(report, REPORT_ACTUAL) && (track->driver_up || !record->boot_in_place))

@@ -21,7 +21,7 @@ typedef struct GuestTrack {
     uint64_t readopted_usec; /* a reset before it may have been missed; 0: not in this boot */
     uint64_t answer_serial;  /* of the last answer looked at */
     bool baseline_known;
-    uint64_t last_update_sec; /* of the last report seen, or the baseline that a new one must differ from */
+    GuestReport seen; /* in the last answer: the last report, or the baseline that a new one must differ from */
     bool driver_up;
     uint64_t driver_usec;
 

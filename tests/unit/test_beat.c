@@ -135,6 +135,26 @@ news_are_what_has_come_since(void **state)
     assert_false(bench.beat.fresh);
 }
 
+/* It was asked at once: its stamp is in whole seconds, its figures tell. */
+static void
+second_report_of_a_second_is_news(void **state)
+{
+    Bench bench;
+    GuestReport *report = &bench.record.report;
+
+    bench_init(&bench, 100 * USEC_PER_MSEC, USEC_PER_SEC);
+    bench_part(&bench);
+    report->serial++;
+    assert_false(beat_note(&bench.beat, &bench.record, USEC_PER_SEC, PART_USEC));
+    report->serial++;
+    report->usable_kib++;
+    report->asked_usec += 100 * USEC_PER_MSEC;
+    assert_true(beat_note(&bench.beat, &bench.record, USEC_PER_SEC, PART_USEC));
+    /* and the next one is looked for a period after that */
+    assert_false(beat_is_due(&bench.beat, &bench.record, report->asked_usec + 600 * USEC_PER_MSEC));
+    assert_true(beat_is_due(&bench.beat, &bench.record, report->asked_usec + USEC_PER_SEC));
+}
+
 int
 main(void)
 {
@@ -144,6 +164,7 @@ main(void)
         cmocka_unit_test(silent_guest_is_asked_once_a_period),
         cmocka_unit_test(reset_is_asked_about_at_once),
         cmocka_unit_test(news_are_what_has_come_since),
+        cmocka_unit_test(second_report_of_a_second_is_news),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

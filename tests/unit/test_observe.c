@@ -619,6 +619,48 @@ the_period_is_the_one_the_guest_was_asked_for(void **state)
     assert_false(step(f, 501)->fresh); /* nobody asks it to report, so a report says nothing about now */
 }
 
+/* The second one was asked for at once. */
+static void
+two_reports_of_one_second_are_two(void **state)
+{
+    Fixture *f = *state;
+    uint64_t serial;
+
+    begin(f);
+    serial = look(f)->report_serial;
+    f->now_usec += SEC / 10;
+    answer(f, f->record.report.last_update_sec)->usable_kib = GIB / 2;
+    assert_int_equal(look(f)->report_serial, serial + 1);
+    assert_int_equal(look(f)->usable_kib, GIB / 2);
+    assert_int_equal(look(f)->report_span_usec, SEC / 10);
+    f->now_usec += SEC / 10;
+    answer(f, f->record.report.last_update_sec)->usable_kib = GIB / 2;
+    assert_int_equal(look(f)->report_serial, serial + 1);
+}
+
+/* After a reset the figures are those of before, until they are not. */
+static void
+after_a_reset_other_figures_of_the_same_second_are_the_new_drivers(void **state)
+{
+    Fixture *f = *state;
+    uint64_t before;
+
+    begin(f);
+    before = f->record.report.last_update_sec;
+    f->now_usec += SEC / 10;
+    f->record.boots++;
+    f->record.boot_usec = f->now_usec;
+    f->record.boot_in_place = true;
+    for (unsigned i = 0; i < 3; i++) {
+        f->now_usec += SEC / 10;
+        answer(f, before);
+        assert_false(look(f)->driver_up);
+    }
+    f->now_usec += SEC / 10;
+    answer(f, before)->usable_kib = 3 * GIB;
+    assert_true(look(f)->driver_up);
+}
+
 /* Looks once a second while the guest reports every so many, reports times. Returns the last look. */
 static const GuestSnapshot *
 report_every(Fixture *f, unsigned seconds, unsigned reports)
@@ -771,6 +813,8 @@ main(void)
         test(pressure_is_told_once),
         test(the_period_is_the_one_the_guest_was_asked_for),
         test(a_period_that_somebody_else_has_changed_shows_in_the_rhythm),
+        test(two_reports_of_one_second_are_two),
+        test(after_a_reset_other_figures_of_the_same_second_are_the_new_drivers),
         test(reports_that_come_late_for_another_reason_are_no_rhythm),
         test(answers_that_come_late_are_no_rhythm),
         test(guests_that_come_and_go_keep_the_others_history),
