@@ -194,6 +194,13 @@ typedef struct GuestWorld {
      */
     void (*set_period)(void *self, const char *uuid, uint32_t seconds);
     /*
+     * Has a running guest report now, whatever its period: it is set to 0 and back to what it is, which makes QEMU ask at
+     * once (hw/virtio/virtio-balloon.c, balloon_stats_set_poll_interval). The report is there to be collected a few
+     * milliseconds later. Nothing is done where its period is not the one asked for by set_period, or nothing may be
+     * changed now. libvirt writes its status file twice for it: for few guests, and seldom. NULL: it can't be had here.
+     */
+    void (*ask_now)(void *self, const char *uuid);
+    /*
      * Starts a guest that is off (virDomainCreate). done is called once; the call takes as long as libvirt's hooks do.
      */
     void (*start)(void *self, const char *uuid, GuestStartDone done, void *user_data);
@@ -258,9 +265,21 @@ typedef struct HostWorld {
 /* error is NULL when memory.high is in force; it is owned by the caller. */
 typedef void (*GuestLimitDone)(void *user_data, const char *uuid, uint64_t high_kib, const GError *error);
 
+/* What is looked at between two ticks. */
+typedef struct GuestGlance {
+    uint64_t charged_kib; /* as in GuestLimits */
+    uint64_t held_back;   /* likewise, where it is near its memory.high; else as it was last read */
+} GuestGlance;
+
 /* A table without functions (all NULL) is a world without limits. */
 typedef struct LimitWorld {
     void *self;
+    /*
+     * A look at a running guest, for each of them many times a second: one small read of an open file, two where it is near
+     * its memory.high. Returns false, *glance untouched, where it has no group of version 2, or read() has not found it yet. NULL:
+     * it can't be had here.
+     */
+    bool (*glance)(void *self, const GuestRecord *guest, GuestGlance *glance);
     /* Reads the limits of a running guest. Always fills figures; where there is nothing to set, usable is false. */
     void (*read)(void *self, const GuestRecord *guest, GuestLimits *figures);
     /*

@@ -35,9 +35,10 @@ typedef struct Guest {
     uint64_t first_usec; /* when it was first asked for */
     uint64_t looked_usec;
     uint64_t read_usec;
-    bool known;        /* whether memory.high is ours has been looked up */
-    bool ours;         /* memory.high is what was written here: high_kib */
-    uint64_t high_kib; /* last written */
+    bool known;         /* whether memory.high is ours has been looked up */
+    bool ours;          /* memory.high is what was written here: high_kib */
+    uint64_t high_kib;  /* last written */
+    uint64_t held_back; /* last read */
     LimitSlot slot;
 } Guest;
 
@@ -81,6 +82,7 @@ static void
 let_go(Limits *limits, Guest *guest)
 {
     limit_files_clear(&guest->files, &limits->open_files);
+    guest->held_back = 0;
     guest->known = false;
 }
 
@@ -266,7 +268,8 @@ read_figures(Limits *limits, Guest *guest, uint64_t high_kib, GuestLimits *figur
     limit_files_kib(files, LIMIT_CURRENT, &figures->charged_kib, kept);
     limit_files_kib(files, LIMIT_SWAP_CURRENT, &figures->swapped_kib, kept);
     limit_files_kib(files, LIMIT_SWAP_MAX, &figures->swap_max_kib, kept);
-    limit_files_held_back(files, &figures->held_back, kept);
+    limit_files_held_back(files, &guest->held_back, kept);
+    figures->held_back = guest->held_back;
     figures->max_kib = limit_files_max(files, kept);
     limits_above_read(limits->above, files->group, now_usec(), kept, figures);
 }
@@ -304,6 +307,25 @@ world_read(void *self, const GuestRecord *record, GuestLimits *figures)
     figures->bar = judge_high(limits, guest, high_kib);
     figures->usable = figures->bar == NULL;
     read_figures(limits, guest, high_kib, figures);
+}
+
+/* A guest this close to its memory.high may have been held back: reclaim leaves it below by a few MiB a processor. */
+#define NEAR_PART 32
+
+static bool
+world_glance(void *self, const GuestRecord *record, GuestGlance *glance)
+{
+    Limits *limits = self;
+    Guest *guest = g_hash_table_lookup(limits->guests, GINT_TO_POINTER(record->pid));
+    uint64_t charged_kib;
+
+    if (guest == NULL || guest->files.group == NULL || strcmp(guest->uuid, record->uuid) != 0 ||
+        !limit_files_kib(&guest->files, LIMIT_CURRENT, &charged_kib, &limits->open_files))
+        return false;
+    if (guest->ours && charged_kib >= guest->high_kib - guest->high_kib / NEAR_PART)
+        limit_files_held_back(&guest->files, &guest->held_back, &limits->open_files);
+    *glance = (GuestGlance){.charged_kib = charged_kib, .held_back = guest->held_back};
+    return true;
 }
 
 /* ---- writing ---- */
@@ -347,7 +369,7 @@ world_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
 LimitWorld
 limits_world(Limits *limits)
 {
-    return (LimitWorld){.self = limits, .read = world_read, .set = world_set};
+    return (LimitWorld){.self = limits, .glance = world_glance, .read = world_read, .set = world_set};
 }
 
 /* ---- beginning and end ---- */

@@ -232,6 +232,9 @@ on_call_done(void *user_data, const char *uuid, void *data, CallEnd end)
     case MONITOR_CALL_PERIOD:
         guest_period_end_call(guest, call);
         break;
+    case MONITOR_CALL_ASK:
+        guest_period_end_ask(watch, guest, call);
+        break;
     case MONITOR_CALL_JOB:
         break;
     }
@@ -260,7 +263,8 @@ submit(Watch *watch, Guest *guest, MonitorCall *call)
     call->runs = guest->runs;
     guest->call_is_question = call->kind == MONITOR_CALL_REPORT;
     guest->call_round = watch->rounds;
-    call->ask_job = guest->record.migrating || guest->job_doubt || call->kind == MONITOR_CALL_TARGET;
+    call->ask_job = guest->record.migrating || guest->job_doubt || call->kind == MONITOR_CALL_TARGET ||
+                    call->kind == MONITOR_CALL_ASK;
     guest->job_doubt = false;
     call_pool_submit(watch->monitor, guest->record.uuid, &spec);
 }
@@ -280,6 +284,9 @@ pump(Watch *watch, Guest *guest)
     } else if (guest_period_is_due(watch, guest)) {
         call = monitor_call_new(MONITOR_CALL_PERIOD, guest->record.uuid, guest->record.name);
         call->period_sec = guest->period_wish_sec;
+    } else if (guest_period_take_ask(watch, guest)) {
+        call = monitor_call_new(MONITOR_CALL_ASK, guest->record.uuid, guest->record.name);
+        call->period_sec = guest->period_sec;
     } else if (guest->report_wanted) {
         guest->report_wanted = false;
         call = monitor_call_new(MONITOR_CALL_REPORT, guest->record.uuid, guest->record.name);

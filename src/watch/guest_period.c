@@ -43,6 +43,50 @@ guest_period_end_call(Guest *guest, const MonitorCall *call)
     guest->period_failures++;
 }
 
+static bool
+can_ask(const Watch *watch, const Guest *guest)
+{
+    return guest->period_wished && !guest->period_released && guest->period_known && guest->period_sec != 0 &&
+           guest->period_sec == guest->period_wish_sec && guest->record.life == GUEST_LIFE_RUNNING &&
+           guest->record.answering && !guest->record.migrating && !watch->stop.active &&
+           link_state(watch->link) == WORLD_LINK_READ_WRITE && !hook_notes_waits(watch->hooks, guest->record.uuid);
+}
+
+bool
+guest_period_take_ask(const Watch *watch, Guest *guest)
+{
+    guest->ask_under_way = guest->ask_wanted && can_ask(watch, guest);
+    guest->ask_wanted = false;
+    return guest->ask_under_way;
+}
+
+/* Where the call ended half way the period is not what is wished, and is put right like any other. */
+void
+guest_period_end_ask(Watch *watch, Guest *guest, const MonitorCall *call)
+{
+    guest->ask_under_way = false;
+    if (call->serial != guest->record.serial || call->runs != guest->runs)
+        return;
+    guest->changes++; /* what was read of it before may show the moment in between */
+    if (call->error != NULL)
+        g_debug("%s", call->error->message);
+    if (call->half_done)
+        guest->period_sec = 0;
+    if (call->other_period)
+        inventory_read_guest(watch, guest);
+}
+
+void
+guest_period_ask(Watch *watch, const char *uuid)
+{
+    Guest *guest = registry_find(watch->registry, uuid);
+
+    if (guest == NULL || !can_ask(watch, guest))
+        return;
+    guest->ask_wanted = true;
+    guest_calls_settle(watch, guest);
+}
+
 /* What somebody else set last; or what its definition says, and a transient guest has none but what it was started with. */
 static uint32_t
 period_of_others(const Guest *guest)
@@ -110,7 +154,8 @@ count_due(Guest *guest, void *data)
 {
     Due *due = data;
 
-    if (guest_period_is_due(due->watch, guest) && !call_pool_is_late(due->watch->monitor, guest->record.uuid))
+    if ((guest_period_is_due(due->watch, guest) || guest->ask_under_way) &&
+        !call_pool_is_late(due->watch->monitor, guest->record.uuid))
         due->count++;
 }
 

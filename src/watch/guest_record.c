@@ -101,6 +101,7 @@ guest_forget_process(Guest *guest, const char *why)
     guest->period_known = false;
     guest->period_failures = 0;
     guest->period_retry_usec = 0;
+    guest->ask_wanted = guest->ask_under_way = false;
     guest->job_doubt = false;
     guest->job_denied = false;
     guest->coming = false;
@@ -326,12 +327,15 @@ guest_take_job(Guest *guest, const GuestReading *reading)
     guest->record.migrating = guest->record.migrating || says_so;
 }
 
-/* Between what it was told last and what is wished: a call may be under way. Anything else is somebody else's. */
+/* Between what it was told last and what is wished, or 0 while it is asked at once: a call may be under way. Anything else is
+   somebody else's. */
 static void
 guest_take_period(Guest *guest, uint32_t live_sec)
 {
     GuestRecord *record = &guest->record;
 
+    if (guest->ask_under_way && live_sec == 0)
+        return;
     if (!guest->period_known) {
         guest->period_first_sec = live_sec;
     } else if (guest->period_wished && live_sec != guest->period_sec && live_sec != guest->period_wish_sec) {

@@ -2,6 +2,7 @@
 #include "monitor_call.h"
 
 #include "error.h"
+#include "guest_xml.h"
 #include "virt.h"
 
 MonitorCall *
@@ -55,6 +56,36 @@ ask_job(virDomainPtr domain)
 }
 
 static int
+set_period(virDomainPtr domain, MonitorCall *call, uint32_t seconds)
+{
+    if (virDomainSetMemoryStatsPeriod(domain, (int)MIN(seconds, G_MAXINT), VIR_DOMAIN_AFFECT_LIVE) < 0)
+        return virt_take_error(&call->error, "the guest %s can't be told how often to report", call->name);
+    return VIR_ERR_OK;
+}
+
+/* What somebody else has set meanwhile is not overwritten before it was noticed. */
+static int
+ask_at_once(virDomainPtr domain, MonitorCall *call)
+{
+    g_autofree char *xml = virDomainGetXMLDesc(domain, 0);
+    int code;
+
+    if (xml == NULL)
+        return virt_take_error(&call->error, "the guest %s can't be read", call->name);
+    call->other_period = guest_xml_period(xml) != call->period_sec;
+    if (call->other_period)
+        return VIR_ERR_OK;
+    code = set_period(domain, call, 0);
+    if (code != VIR_ERR_OK) {
+        call->half_done = !virt_error_is_certain(code);
+        return code;
+    }
+    code = set_period(domain, call, call->period_sec);
+    call->half_done = code != VIR_ERR_OK;
+    return code;
+}
+
+static int
 make_call(virDomainPtr domain, MonitorCall *call)
 {
     switch (call->kind) {
@@ -68,9 +99,9 @@ make_call(virDomainPtr domain, MonitorCall *call)
             return virt_take_error(&call->error, "the guest %s can't be given its target", call->name);
         break;
     case MONITOR_CALL_PERIOD:
-        if (virDomainSetMemoryStatsPeriod(domain, (int)MIN(call->period_sec, G_MAXINT), VIR_DOMAIN_AFFECT_LIVE) < 0)
-            return virt_take_error(&call->error, "the guest %s can't be told how often to report", call->name);
-        break;
+        return set_period(domain, call, call->period_sec);
+    case MONITOR_CALL_ASK:
+        return ask_at_once(domain, call);
     case MONITOR_CALL_JOB:
         break;
     }

@@ -11,6 +11,7 @@ typedef enum MonitorCallKind {
     MONITOR_CALL_REPORT,
     MONITOR_CALL_TARGET,
     MONITOR_CALL_PERIOD,
+    MONITOR_CALL_ASK, /* the period to 0 and back to period_sec: QEMU asks the guest at once */
     MONITOR_CALL_JOB, /* only whether one holds it */
 } MonitorCallKind;
 
@@ -31,9 +32,11 @@ typedef struct MonitorCall {
     uint64_t target_kib;
     uint32_t period_sec;
     /* found */
-    GError *error;    /* NULL: done */
-    bool certain;     /* error, and nothing was changed */
-    bool not_running; /* libvirt says there is no such guest, or it does not run */
+    GError *error;     /* NULL: done */
+    bool certain;      /* error, and nothing was changed */
+    bool half_done;    /* MONITOR_CALL_ASK: the period was set to 0, and may be so still */
+    bool other_period; /* ... nothing was done: its period is another one */
+    bool not_running;  /* libvirt says there is no such guest, or it does not run */
     MonitorJob job;
     uint64_t asked_usec;
     uint64_t answered_usec;

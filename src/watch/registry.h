@@ -53,6 +53,8 @@ typedef struct Guest {
     bool period_released;      /* what is wished is what others want: once it is so, nothing is wished any more */
     unsigned period_failures;
     uint64_t period_retry_usec; /* not before */
+    bool ask_wanted;            /* to be asked at once, as soon as its call under way has ended */
+    bool ask_under_way;         /* its period is 0 for a moment, and that is ours */
     bool job_doubt;             /* a job may hold it: ask before anything else */
     bool job_denied;            /* asked: no job holds it, though its state speaks of a migration */
 } Guest;

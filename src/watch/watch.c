@@ -272,6 +272,12 @@ world_set_period(void *self, const char *uuid, uint32_t seconds)
 }
 
 static void
+world_ask_now(void *self, const char *uuid)
+{
+    guest_period_ask(self, uuid);
+}
+
+static void
 world_start(void *self, const char *uuid, GuestStartDone done, void *user_data)
 {
     guest_start(self, uuid, done, user_data);
@@ -297,6 +303,7 @@ watch_guest_world(Watch *watch)
         .link = world_link,
         .set_target = world_set_target,
         .set_period = world_set_period,
+        .ask_now = world_ask_now,
         .start = world_start,
         .note_hook = world_note_hook,
     };

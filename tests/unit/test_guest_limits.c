@@ -148,6 +148,35 @@ what_bounds_a_guest_beside_is_told(void **state)
     assert_int_equal(limits.above_charged_kib, 4 * KIB_PER_GIB);
 }
 
+static bool
+glance(FakeHost *host, const char *uuid, pid_t pid, GuestGlance *glance)
+{
+    GuestRecord guest = fake_guest(uuid, pid);
+
+    return host->limit_world.glance(host->limit_world.self, &guest, glance);
+}
+
+static void
+times_it_was_held_back_are_looked_at_near_its_limit(void **state)
+{
+    Fixture *f = *state;
+    GuestGlance seen = {0};
+
+    assert_false(glance(f->host, FAKE_WEB, FAKE_WEB_PID, &seen)); /* nobody has found it yet */
+    look(f->host, FAKE_WEB, FAKE_WEB_PID);
+    assert_false(glance(f->host, FAKE_DB, FAKE_WEB_PID, &seen));
+    set(f->host, KIB_PER_GIB, &f->ends);
+    await_ends(f->host, &f->ends, 1);
+    fake_host_write(f->host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.events", "low 0\nhigh 4\nmax 0\n");
+    assert_true(glance(f->host, FAKE_WEB, FAKE_WEB_PID, &seen));
+    assert_int_equal(seen.charged_kib, 800 * KIB_PER_MIB);
+    assert_int_equal(seen.held_back, 3);
+    fake_host_write(f->host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.current", "1063256064\n");
+    assert_true(glance(f->host, FAKE_WEB, FAKE_WEB_PID, &seen));
+    assert_int_equal(seen.charged_kib, 1014 * KIB_PER_MIB);
+    assert_int_equal(seen.held_back, 4);
+}
+
 static void
 a_guest_without_a_group_of_its_own_says_why(void **state)
 {
@@ -434,6 +463,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(figures_are_those_of_the_guests_own_group),
         TEST(what_bounds_a_guest_beside_is_told),
+        TEST(times_it_was_held_back_are_looked_at_near_its_limit),
         TEST(a_guest_without_a_group_of_its_own_says_why),
         TEST(a_host_with_old_control_groups_says_so),
         TEST(a_hard_limit_of_old_control_groups_is_read),

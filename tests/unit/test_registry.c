@@ -465,6 +465,30 @@ a_period_that_is_neither_wished_nor_told_is_somebody_elses(void **state)
     assert_false(guest->record.period_changed);
 }
 
+/* Its period is 0 for a moment then. */
+static void
+a_guest_that_is_asked_at_once_is_changed_by_nobody(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    apply_period(guest, 1, 1);
+    guest->period_wished = true;
+    guest->period_wish_sec = 1;
+    guest->ask_under_way = true;
+    apply_period(guest, 1, 0);
+    apply_period(guest, 1, 1);
+    assert_false(guest->record.period_changed);
+    assert_int_equal(guest->period_sec, 1);
+    apply_period(guest, 1, 5); /* that is not ours */
+    assert_true(guest->record.period_changed);
+    guest_note_start(guest, false);
+    assert_false(guest->ask_under_way);
+    apply_period(guest, 2, 1);
+    apply_period(guest, 2, 0);
+    assert_true(guest->record.period_changed);
+}
+
 static void
 a_guest_that_was_released_is_left_alone(void **state)
 {
@@ -524,6 +548,7 @@ main(void)
         cmocka_unit_test_setup_teardown(start_that_a_hook_told_of_is_a_boot, setup, teardown),
         cmocka_unit_test_setup_teardown(first_period_of_a_run_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(a_period_that_is_neither_wished_nor_told_is_somebody_elses, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_is_asked_at_once_is_changed_by_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_was_released_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_told_when_the_guest_goes, setup, teardown),
     };
