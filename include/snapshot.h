@@ -88,6 +88,12 @@ typedef struct GuestSnapshot {
     uint64_t target_usec;  /* since then, see GuestRecord */
 } GuestSnapshot;
 
+/* What is seen of a guest between two ticks. */
+typedef struct GuestMoment {
+    uint64_t grown_kib; /* its QEMU holds so much more of the host's memory than when it last reported */
+    uint64_t held_back; /* GuestLimits.held_back, now */
+} GuestMoment;
+
 typedef struct HostSnapshot {
     HostFigures figures;
     bool figures_valid;  /* false: they could not be read now and are the last known; no raise is safe */

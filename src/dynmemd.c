@@ -50,6 +50,7 @@ typedef struct Daemon {
     Paging *paging;
     Engine *engine;
     guint tick_source;
+    guint glance_source;
     guint urgent_source;
     bool stopping;
     unsigned stops; /* parts that have not stopped yet */
@@ -68,6 +69,15 @@ part_due(gpointer data)
     Daemon *daemon = data;
 
     engine_tick_part(daemon->engine);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+glance_due(gpointer data)
+{
+    Daemon *daemon = data;
+
+    engine_glance(daemon->engine);
     return G_SOURCE_CONTINUE;
 }
 
@@ -168,6 +178,7 @@ stop(Daemon *daemon, int status)
     daemon->status = status;
     engine_stop(daemon->engine);
     g_clear_handle_id(&daemon->tick_source, g_source_remove);
+    g_clear_handle_id(&daemon->glance_source, g_source_remove);
     g_clear_handle_id(&daemon->urgent_source, g_source_remove);
     report_stopping(daemon->report);
     daemon->stops = daemon->limits != NULL ? 3 : 1;
@@ -352,6 +363,7 @@ run(Daemon *daemon)
     g_unix_signal_add(SIGINT, on_terminate, daemon);
     watch_start(daemon->watch);
     schedule_ticks(daemon);
+    daemon->glance_source = g_timeout_add(ENGINE_GLANCE_USEC / USEC_PER_MSEC, glance_due, daemon);
     report_ready(daemon->report);
     g_main_loop_run(daemon->loop);
 }

@@ -12,6 +12,10 @@
 
 /* The guests' answers are waited for so long, or half the interval where that is shorter. */
 #define COLLECT_DEADLINE_USEC (500 * USEC_PER_MSEC)
+/* A guest that was asked to report at once does so within milliseconds, unless its processors wait for the host's. Until then it
+   is asked at each look; who does not answer these questions keeps nobody waiting for long. */
+#define AWAIT_USEC (500 * USEC_PER_MSEC)
+#define AWAIT_DEADLINE_USEC (200 * USEC_PER_MSEC)
 
 struct Engine {
     Ports ports;
@@ -132,13 +136,11 @@ static bool
 is_news(const Engine *engine, const GuestPlan *plan, const GuestRecord *record)
 {
     const GuestReport *report = &record->report;
-    uint64_t need_kib;
 
     if (plan->guest->serial != record->serial || !observer_has_news(engine->observer, record) ||
         (report->fields & REPORT_USABLE) == 0)
         return false;
-    need_kib = saturating_sub(report->actual_kib, report->usable_kib);
-    return engine->lacking || need_kib > plan->demand_kib + saturating_sub(plan->want_kib, plan->demand_kib) / 2;
+    return engine->lacking || saturating_sub(report->actual_kib, report->usable_kib) > decide_news_kib(plan);
 }
 
 static bool
@@ -184,17 +186,36 @@ is_chosen(void *user_data, const GuestRecord *record)
            (engine->moving && guest_record_moves(record));
 }
 
+static bool
+is_awaited(void *user_data, const GuestRecord *record)
+{
+    const Engine *engine = user_data;
+
+    return observer_awaits(engine->observer, record, engine->part_usec);
+}
+
 static void
-begin_tick(Engine *engine, bool whole, bool moving, GuestChosen chosen)
+collect(Engine *engine, bool whole, bool moving, GuestChosen chosen, uint64_t deadline_usec)
 {
     const Clock *clock = &engine->ports.clock;
-    uint64_t deadline_usec = MIN(COLLECT_DEADLINE_USEC, engine->settings->interval_usec / 2);
 
     engine->ticking = true;
     engine->whole = whole;
     engine->moving = moving;
     engine->part_usec = clock->now_usec(clock->self);
-    engine->ports.guests.collect(engine->ports.guests.self, chosen, deadline_usec, collected, engine);
+    engine->ports.guests.collect(engine->ports.guests.self, chosen,
+                                 MIN(deadline_usec, engine->settings->interval_usec / 2), collected, engine);
+}
+
+static void
+begin_tick(Engine *engine, bool whole, bool moving, GuestChosen chosen)
+{
+    const GuestWorld *guests = &engine->ports.guests;
+    size_t count = 0;
+    const GuestRecord *const *records = guests->records(guests->self, &count);
+
+    observer_note_questions(engine->observer, records, count);
+    collect(engine, whole, moving, chosen, COLLECT_DEADLINE_USEC);
 }
 
 void
@@ -227,6 +248,56 @@ engine_tick_part(Engine *engine)
         begin_tick(engine, whole, whole || somebody_waits(&engine->plan), is_chosen);
     else if (whole)
         engine->again = true;
+}
+
+/* Returns whether a tick is to be now. */
+static bool
+look_at(Engine *engine, const GuestRecord *record, size_t i, uint64_t now_usec)
+{
+    const GuestWorld *guests = &engine->ports.guests;
+    GuestMoment moment;
+
+    if (!observer_moment(engine->observer, record, &moment))
+        return false;
+    switch (decide_alarm(engine->decide_state, &engine->plan, i, &moment, now_usec)) {
+    case ALARM_TICK:
+        return true;
+    case ALARM_ASK:
+        if (guests->ask_now == NULL)
+            break;
+        guests->ask_now(guests->self, record->uuid);
+        observer_await(engine->observer, record, now_usec, now_usec + AWAIT_USEC);
+        break;
+    case ALARM_NONE:
+        break;
+    }
+    return false;
+}
+
+void
+engine_glance(Engine *engine)
+{
+    const GuestWorld *guests = &engine->ports.guests;
+    const Clock *clock = &engine->ports.clock;
+    uint64_t now_usec = clock->now_usec(clock->self);
+    bool awaits = false, tick = false;
+    size_t count = 0;
+    const GuestRecord *const *records;
+
+    if (engine->stopped || engine->dry || engine->ports.limits.glance == NULL)
+        return;
+    records = guests->records(guests->self, &count);
+    observer_glance(engine->observer, &engine->ports.limits, records, count);
+    for (size_t i = 0; i < MIN(count, engine->plan.guest_count); i++) {
+        awaits = awaits || observer_awaits(engine->observer, records[i], now_usec);
+        /* who came or went since the last tick is told of by the world */
+        if (records[i]->serial == engine->snapshot.guests[i].serial)
+            tick = look_at(engine, records[i], i, now_usec) || tick;
+    }
+    if (tick)
+        flow(engine);
+    if (awaits && !engine->ticking)
+        collect(engine, false, false, is_awaited, AWAIT_DEADLINE_USEC);
 }
 
 void

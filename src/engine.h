@@ -33,6 +33,16 @@ void engine_tick(Engine *engine);
  */
 void engine_tick_part(Engine *engine);
 
+/* So often it is to be looked at what guests hold, whatever the interval. */
+#define ENGINE_GLANCE_USEC (100 * USEC_PER_MSEC)
+
+/*
+ * Looks at what guests hold (LimitWorld.glance). One that takes much since its last report is asked for another at once, and
+ * what it answers is a tick if it helps somebody; one that is held back at its limit is a tick. Nothing where limits can't be had,
+ * as in a dry run.
+ */
+void engine_glance(Engine *engine);
+
 /* A tick with what is known: no guest is asked anything. For who waits. */
 void engine_tick_now(Engine *engine);
 

@@ -29,4 +29,21 @@ void decide(DecideState *state, const Snapshot *snapshot, const Settings *settin
 void decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, uint32_t priority,
                  StartRating *rating);
 
+/* A report that shows more need than this is worth a tick of its own: half of the guest's buffer is gone. */
+uint64_t decide_news_kib(const GuestPlan *plan);
+
+/* What can't wait for the guest's next report, or for the next tick. */
+typedef enum Alarm {
+    ALARM_NONE,
+    ALARM_ASK,  /* it is to be asked for a report at once */
+    ALARM_TICK, /* it is held back at its limit: the next tick is to be now */
+} Alarm;
+
+/*
+ * Between two ticks: what is seen now of guest i of plan, the last one that this state has made. Who is told to be asked, or
+ * has caused a tick, is remembered, so that it does not come too often. Nothing that plan points to outside of itself and its
+ * snapshot's figures is looked at.
+ */
+Alarm decide_alarm(DecideState *state, const Plan *plan, size_t i, const GuestMoment *moment, uint64_t now_usec);
+
 void plan_clear(Plan *plan);

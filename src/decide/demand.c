@@ -34,9 +34,8 @@
    of these is kept in mind, and forgotten when an idle surplus is collected. */
 #define RECENT_USEC (150 * USEC_PER_SEC)
 
-/* What a guest of that size should have usable beside all that it needs. */
-static uint64_t
-air_of(uint64_t size_kib)
+uint64_t
+demand_air(uint64_t size_kib)
 {
     return MIN(size_kib / AIR_PART, AIR_MOST_KIB);
 }
@@ -44,7 +43,7 @@ air_of(uint64_t size_kib)
 static bool
 is_at_edge(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib)
 {
-    uint64_t air = air_of(guest->report_actual_kib);
+    uint64_t air = demand_air(guest->report_actual_kib);
 
     return usable_kib < (memory->starved ? air - air / 4 : air / 2);
 }
@@ -110,8 +109,8 @@ follow_claim(DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_k
         else if (actual > memory->actual_kib && !broken(FAULT_SAME_STEP))
             memory->step_kib = MIN(2 * memory->step_kib, actual);
         memory->claim_kib =
-            MAX(memory->claim_kib,
-                memory->peak_kib > actual ? memory->peak_kib + air_of(memory->peak_kib) : actual + memory->step_kib);
+            MAX(memory->claim_kib, memory->peak_kib > actual ? memory->peak_kib + demand_air(memory->peak_kib)
+                                                             : actual + memory->step_kib);
     } else if (!memory->doubtful || (actual >= memory->claim_kib && !memory->starved) || broken(FAULT_FORGET_CLAIM)) {
         memory->claim_kib = memory->step_kib = 0;
     }
@@ -158,8 +157,8 @@ demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings
     if (!memory->valid)
         return;
     demand->floor_kib = guest_floor_kib(guest->settings->maximum_kib);
-    demand->demand_kib = memory->envelope_kib + air_of(memory->envelope_kib);
-    demand->peak_kib = memory->peak_kib + air_of(memory->peak_kib);
+    demand->demand_kib = memory->envelope_kib + demand_air(memory->envelope_kib);
+    demand->peak_kib = memory->peak_kib + demand_air(memory->peak_kib);
     demand->demand_kib = MAX(demand->demand_kib, memory->claim_kib);
     if (memory->starved)
         demand->growth_kib = 2 * memory->actual_kib;

@@ -48,6 +48,9 @@ typedef struct Demand {
     uint64_t floor_kib;
 } Demand;
 
+/* What a guest of that size should have usable beside all that it needs: part of its demand. */
+uint64_t demand_air(uint64_t size_kib);
+
 /* Works demand out for guest and remembers. */
 void demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
                      Demand *demand);

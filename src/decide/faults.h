@@ -77,10 +77,13 @@ bool rules_broken(uint64_t fault);
 #define FAULT_DROP_SQUEEZED (UINT64_C(1) << 52)    /* who is no longer managed stays at what it was squeezed to */
 #define FAULT_SQUEEZE_FRAIL (UINT64_C(1) << 53)    /* a guest that dies of being squeezed is squeezed again */
 
-#define FAULT_FORGET_CLAIM (UINT64_C(1) << 54) /* a starved guest's claim is given up whenever the guest rests */
-#define FAULT_CRUMBS (UINT64_C(1) << 55)       /* who gives to others gives as little as they lack at this moment */
-#define FAULT_OWN_PRESSURE (UINT64_C(1) << 56) /* PSI counts also where memory is plentiful */
-#define FAULT_LEARN_CAPPED (UINT64_C(1) << 57) /* a QEMU that costs far more than is thought is held back for good */
+#define FAULT_FORGET_CLAIM (UINT64_C(1) << 54)  /* a starved guest's claim is given up whenever the guest rests */
+#define FAULT_CRUMBS (UINT64_C(1) << 55)        /* who gives to others gives as little as they lack at this moment */
+#define FAULT_OWN_PRESSURE (UINT64_C(1) << 56)  /* PSI counts also where memory is plentiful */
+#define FAULT_LEARN_CAPPED (UINT64_C(1) << 57)  /* a QEMU that costs far more than is thought is held back for good */
+#define FAULT_NO_ASKING (UINT64_C(1) << 58)     /* a guest that outgrows its buffer is heard at its next report */
+#define FAULT_ALWAYS_ASKING (UINT64_C(1) << 59) /* guests are asked at once as often as they grow */
+#define FAULT_NO_CROSSING (UINT64_C(1) << 60)   /* a guest that is held back at its limit waits for the next tick */
 
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
-#define DECIDE_FAULTS_ALL ((FAULT_LEARN_CAPPED << 1) - 1)
+#define DECIDE_FAULTS_ALL ((FAULT_NO_CROSSING << 1) - 1)

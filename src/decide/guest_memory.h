@@ -7,6 +7,7 @@
  * that is gone is forgotten.
  */
 
+#include "decide/alarm.h"
 #include "decide/belief.h"
 #include "decide/calm.h"
 #include "decide/demand.h"
@@ -37,6 +38,7 @@ typedef struct GuestMemory {
     LimitMemory limit;
     PagingMemory paging;
     FrailMemory frail;
+    AlarmMemory alarm;
 
     RestartKind restart;    /* what this boot is, until it has settled */
     uint64_t before_kib;    /* what it was granted when it was reset; 0: it was not */

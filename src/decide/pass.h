@@ -62,6 +62,7 @@ struct DecideState {
     bool linked;          /* libvirt has been there, once: the guests are known */
     bool pressed;         /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
     uint64_t link_usec;   /* the link has been up since then; 0: it is not */
+    AlarmAsks asks;
     /* room to work in, one entry per guest, kept from tick to tick */
     size_t capacity;
     Work *work;

@@ -34,6 +34,13 @@ beat_note(Beat *beat, const GuestRecord *record, uint64_t period_usec, uint64_t 
     return true;
 }
 
+void
+beat_disturb(Beat *beat)
+{
+    beat->settled = false;
+    beat->hits = 0;
+}
+
 bool
 beat_is_due(const Beat *beat, const GuestRecord *record, uint64_t now_usec)
 {

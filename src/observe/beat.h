@@ -28,4 +28,7 @@ typedef struct Beat {
  */
 bool beat_note(Beat *beat, const GuestRecord *record, uint64_t period_usec, uint64_t part_usec);
 
+/* It is asked to report at once, and its rhythm begins anew with that. */
+void beat_disturb(Beat *beat);
+
 bool beat_is_due(const Beat *beat, const GuestRecord *record, uint64_t now_usec);

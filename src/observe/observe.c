@@ -2,6 +2,7 @@
 #include "observe.h"
 
 #include "beat.h"
+#include "glance.h"
 #include "guest_table.h"
 #include "guest_track.h"
 #include "units.h"
@@ -13,6 +14,7 @@
 struct Observer {
     GuestTable *tracks;  /* of GuestTrack */
     GuestTable *beats;   /* of Beat */
+    GuestTable *glances; /* of Glance */
     HostFigures figures; /* the last that could be read */
     bool pressure;
 };
@@ -24,6 +26,7 @@ observer_new(void)
 
     observer->tracks = guest_table_new(sizeof(GuestTrack), NULL);
     observer->beats = guest_table_new(sizeof(Beat), NULL);
+    observer->glances = guest_table_new(sizeof(Glance), NULL);
     return observer;
 }
 
@@ -32,6 +35,7 @@ observer_free(Observer *observer)
 {
     if (observer == NULL)
         return;
+    guest_table_free(observer->glances);
     guest_table_free(observer->beats);
     guest_table_free(observer->tracks);
     g_free(observer);
@@ -48,8 +52,10 @@ observer_note_answers(Observer *observer, const GuestRecord *const *records, siz
                       uint64_t part_usec)
 {
     guest_table_match(observer->beats, records, count);
+    guest_table_match(observer->glances, records, count);
     for (size_t i = 0; i < count; i++)
-        beat_note(guest_table_get(observer->beats, i), records[i], period_usec, part_usec);
+        if (beat_note(guest_table_get(observer->beats, i), records[i], period_usec, part_usec))
+            glance_note_report(guest_table_get(observer->glances, i), records[i]->report.asked_usec);
 }
 
 bool
@@ -66,6 +72,50 @@ observer_has_news(const Observer *observer, const GuestRecord *record)
     const Beat *beat = guest_table_find(observer->beats, record);
 
     return beat != NULL && beat->fresh;
+}
+
+void
+observer_glance(Observer *observer, const LimitWorld *limits, const GuestRecord *const *records, size_t count)
+{
+    guest_table_match(observer->glances, records, count);
+    for (size_t i = 0; i < count; i++)
+        glance_look(guest_table_get(observer->glances, i), limits, records[i]);
+}
+
+bool
+observer_moment(const Observer *observer, const GuestRecord *record, GuestMoment *moment)
+{
+    const Glance *glance = guest_table_find(observer->glances, record);
+
+    return glance != NULL && glance_moment(glance, moment);
+}
+
+void
+observer_note_questions(Observer *observer, const GuestRecord *const *records, size_t count)
+{
+    guest_table_match(observer->glances, records, count);
+    for (size_t i = 0; i < count; i++)
+        glance_note_questions(guest_table_get(observer->glances, i));
+}
+
+void
+observer_await(Observer *observer, const GuestRecord *record, uint64_t now_usec, uint64_t until_usec)
+{
+    Beat *beat = guest_table_find(observer->beats, record);
+    Glance *glance = guest_table_find(observer->glances, record);
+
+    if (beat != NULL)
+        beat_disturb(beat);
+    if (glance != NULL)
+        glance_await(glance, now_usec, until_usec);
+}
+
+bool
+observer_awaits(const Observer *observer, const GuestRecord *record, uint64_t now_usec)
+{
+    const Glance *glance = guest_table_find(observer->glances, record);
+
+    return glance != NULL && now_usec < glance->awaited_usec;
 }
 
 /* How often the guest reports: the actuator asks those whose reports are needed, the others do what their XML says. */

@@ -38,6 +38,21 @@ bool observer_is_due(const Observer *observer, const GuestRecord *record, uint64
 /* Has it reported since the last observer_observe? */
 bool observer_has_news(const Observer *observer, const GuestRecord *record);
 
+/*
+ * Looks at what the guests hold, many times a second. Allocates nothing where nobody came or went. limits has a glance.
+ */
+void observer_glance(Observer *observer, const LimitWorld *limits, const GuestRecord *const *records, size_t count);
+
+/* What the last look showed of a guest. Returns false where nothing is known. */
+bool observer_moment(const Observer *observer, const GuestRecord *record, GuestMoment *moment);
+
+/* Guests are about to be asked for reports, in a tick or in a part of an interval. */
+void observer_note_questions(Observer *observer, const GuestRecord *const *records, size_t count);
+
+/* It is asked to report at once, now: that report is awaited until then, or until it is there. */
+void observer_await(Observer *observer, const GuestRecord *record, uint64_t now_usec, uint64_t until_usec);
+bool observer_awaits(const Observer *observer, const GuestRecord *record, uint64_t now_usec);
+
 /* The kernel reported memory pressure: the next snapshot says so. */
 void observer_note_pressure(Observer *observer);
 

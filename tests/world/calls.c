@@ -253,6 +253,10 @@ calls_pump(World *world, Seat *seat)
     } else if (known->period_wished) {
         known->period_wished = false;
         call = make_call(world, seat, CALL_PERIOD, known->period_sec);
+    } else if (known->ask_wanted) {
+        known->ask_wanted = false;
+        call = make_call(world, seat, CALL_ASK, known->period_sec);
+        trace(world, seat, "is asked at once");
     } else if (known->report_wanted) {
         known->report_wanted = false;
         call = make_call(world, seat, CALL_REPORT, 0);
@@ -277,6 +281,10 @@ perform(World *world, Call *call)
     } else if (call->kind == CALL_PERIOD) {
         machine->period_sec = call->value;
         machine->reported_usec = 0; /* QEMU asks the guest at once */
+    } else if (call->kind == CALL_ASK) {
+        machine->period_sec = call->value;
+        machine->asks++;
+        machine_ask(world, call->seat);
     } else {
         machine_take_target(machine, call->value, call->daemon != world->daemon);
         if (!machine->foreign)
@@ -322,6 +330,9 @@ call_arrives(World *world, Seat *seat, uint64_t number, void *data)
         call->fate = FATE_REFUSED;
     } else if (seat->machine->hung) {
         return; /* until it goes on */
+    } else if (call->kind == CALL_ASK && (call->fate == FATE_UNKNOWN || call->daemon != world->daemon)) {
+        call->undone = false;
+        seat->machine->period_sec = 0; /* it ends half way */
     } else if (call->fate == FATE_UNKNOWN && changes && call->open) {
         lose(world, call);
     } else {
@@ -404,7 +415,7 @@ call_returns(World *world, Seat *seat, uint64_t number, void *data)
         take_target(world, seat, call);
     if (call->kind == CALL_REPORT)
         take_report(world, seat, call);
-    if (call->kind == CALL_PERIOD && call->fate != FATE_GOOD)
+    if ((call->kind == CALL_PERIOD || call->kind == CALL_ASK) && call->fate != FATE_GOOD)
         known->period_wished = true;
     calls_show(seat);
     if (call->kind == CALL_REPORT)
@@ -453,6 +464,20 @@ calls_set_period(void *self, const char *uuid, uint32_t seconds)
         return;
     seat->known.period_wished = true;
     seat->known.period_sec = seconds == PERIOD_RELEASE ? 1 : seconds; /* as its XML says */
+    calls_pump(world, seat);
+}
+
+void
+calls_ask_now(void *self, const char *uuid)
+{
+    World *world = self;
+    Seat *seat = world_seat(world, uuid);
+    Known *known = &seat->known;
+
+    if (known->period_sec == 0 || known->period_wished || known->record.life != GUEST_LIFE_RUNNING ||
+        !known->record.answering || known->record.migrating || known->hook_waits)
+        return;
+    known->ask_wanted = true;
     calls_pump(world, seat);
 }
 

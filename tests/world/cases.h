@@ -78,3 +78,8 @@ World *case_moved_as_it_is_told(void);
 World *case_let_go_as_it_was_restored(void);
 World *case_immediate_restarts(void);
 World *case_reverted_soon(void);
+World *case_grows_between_reports(void);
+World *case_asked_in_vain(void);
+World *case_noise_is_no_growth(void);
+World *case_held_back_is_a_tick(void);
+World *case_dies_while_it_asks(void);

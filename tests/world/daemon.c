@@ -87,6 +87,15 @@ part_due(World *world, Seat *seat, uint64_t number, void *data)
 }
 
 static void
+glance_due(World *world, Seat *seat, uint64_t number, void *data)
+{
+    if (number != world->tick_number || world->engine == NULL)
+        return;
+    engine_glance(world->engine);
+    world_after(world, ENGINE_GLANCE_USEC, glance_due, NULL, number, NULL);
+}
+
+static void
 soon_due(World *world, Seat *seat, uint64_t number, void *data)
 {
     if (number != world->daemon)
@@ -122,6 +131,7 @@ daemon_start(World *world)
                    .link = link_now,
                    .set_target = calls_set_target,
                    .set_period = calls_set_period,
+                   .ask_now = calls_ask_now,
                    .note_hook = watcher_note_hook},
         .host = host_of(world),
         .clock = {.self = world, .now_usec = clock_now},
@@ -142,6 +152,7 @@ daemon_start(World *world)
     world->engine = engine_new(&ports, make_settings(world), world->keep, false);
     world->tick_number = world_number(world);
     world_after(world, world->options.interval_usec, part_due, NULL, world->tick_number, NULL);
+    world_after(world, ENGINE_GLANCE_USEC, glance_due, NULL, world->tick_number, NULL);
     world->link = WORLD_LINK_DOWN;
     for (unsigned i = 0; i < world->count; i++)
         if (is_in_motion(world->seats[i].machine))

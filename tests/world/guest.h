@@ -105,6 +105,7 @@ typedef struct Machine {
     uint64_t lacking_usec; /* what it sees is less than it can live with since then */
 
     uint64_t period_sec;
+    uint64_t asks; /* so often it was asked to report at once */
     uint64_t reported_usec;
     GuestReport report; /* as it sent it last; last_update_sec 0: never */
     uint64_t swapped_kib;
@@ -121,6 +122,7 @@ typedef enum CallKind {
     CALL_REPORT,
     CALL_TARGET,
     CALL_PERIOD,
+    CALL_ASK,
 } CallKind;
 
 /* How it is to go; drawn when it is made. */
@@ -282,6 +284,7 @@ typedef struct Known {
     bool report_wanted;
     bool period_wished;
     uint32_t period_sec;
+    bool ask_wanted;
     uint64_t report_serial;
 } Known;
 

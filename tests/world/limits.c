@@ -118,6 +118,18 @@ limit_read(void *self, const GuestRecord *record, GuestLimits *figures)
     figures->held_back = machine->held_back;
 }
 
+static bool
+limit_glance(void *self, const GuestRecord *record, GuestGlance *glance)
+{
+    const Seat *seat = world_seat(self, record->uuid);
+
+    if (!is_there(seat, record))
+        return false;
+    *glance = (GuestGlance){.charged_kib = machine_resident(seat->machine) + seat->machine->cache_kib,
+                            .held_back = seat->machine->held_back};
+    return true;
+}
+
 static void
 limit_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDone done, void *user_data)
 {
@@ -151,7 +163,7 @@ limit_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
 LimitWorld
 limits_of(World *world)
 {
-    return (LimitWorld){.self = world, .read = limit_read, .set = limit_set};
+    return (LimitWorld){.self = world, .glance = limit_glance, .read = limit_read, .set = limit_set};
 }
 
 void

@@ -224,6 +224,13 @@ report(World *world, Seat *seat)
     };
 }
 
+void
+machine_ask(World *world, Seat *seat)
+{
+    if (seat->machine->driver && !seat->machine->paused && seat->kernel.driver != DRIVER_NONE)
+        report(world, seat);
+}
+
 /* What its balloon took, and what was unplugged. What it never saw it never touched. */
 static void
 give_back(Machine *machine)

@@ -69,6 +69,11 @@ static const struct {
     {"let_go_as_it_was_restored", case_let_go_as_it_was_restored},
     {"immediate_restarts", case_immediate_restarts},
     {"reverted_soon", case_reverted_soon},
+    {"grows_between_reports", case_grows_between_reports},
+    {"asked_in_vain", case_asked_in_vain},
+    {"noise_is_no_growth", case_noise_is_no_growth},
+    {"held_back_is_a_tick", case_held_back_is_a_tick},
+    {"dies_while_it_asks", case_dies_while_it_asks},
 };
 
 int

@@ -194,6 +194,8 @@ uint64_t machine_device(const Machine *machine);
 void machine_take_target(Machine *machine, uint64_t target_kib, bool foreign);
 void machine_reset(World *world, Seat *seat);
 void machine_step(World *world, Seat *seat);
+/* QEMU asks the guest how its memory is, and it answers, if it can. */
+void machine_ask(World *world, Seat *seat);
 /* All that it holds of the host's memory. */
 uint64_t machine_resident(const Machine *machine);
 /* Its answer to "how is your memory". */
@@ -275,6 +277,7 @@ void calls_collect(void *self, GuestChosen chosen, uint64_t deadline_usec, void 
                    void *user_data);
 void calls_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data);
 void calls_set_period(void *self, const char *uuid, uint32_t seconds);
+void calls_ask_now(void *self, const char *uuid);
 void calls_pump(World *world, Seat *seat);
 /* Its process is gone: who waits for a target is told. */
 void calls_restart(World *world, Seat *seat, const char *why);

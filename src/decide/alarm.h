@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What is remembered of what could not wait for the next tick (decide_alarm). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* It is not done again before a pause is over. */
+typedef struct AlarmPause {
+    uint64_t usec; /* when it was done last; 0: never in this boot of the guest */
+    uint64_t pause_usec;
+    uint64_t figure_kib; /* that something was to come of, then */
+} AlarmPause;
+
+/* Of one guest. */
+typedef struct AlarmMemory {
+    AlarmPause ask;
+    AlarmPause tick;
+} AlarmMemory;
+
+/* Of all guests: in any second no more are asked at once. */
+#define ALARM_ASKS_PER_SEC 4
+
+typedef struct AlarmAsks {
+    uint64_t usec[ALARM_ASKS_PER_SEC]; /* when the last ones were asked */
+    unsigned next;                     /* the oldest of them */
+} AlarmAsks;
