@@ -69,7 +69,7 @@ take_text(char *text)
 
 /* No image, one that can't be read, and a driver that has no such thing are all the same: the guest boots. */
 static char *
-read_saved(virDomainPtr domain)
+read_saved(virDomainPtr domain, const char *name)
 {
     char *text;
 
@@ -79,7 +79,7 @@ read_saved(virDomainPtr domain)
     if (text == NULL) {
         g_autoptr(GError) error = NULL;
 
-        virt_take_error(&error, "what the guest %s was saved with can't be read", virDomainGetName(domain));
+        virt_take_error(&error, "what the guest %s was saved with can't be read", name);
         g_debug("%s", error->message);
     }
     return take_text(text);
@@ -109,7 +109,7 @@ guest_read(VirtLane *lane, const char *pid_directory, GuestReading *reading, GEr
         if (reading->inactive_xml == NULL)
             goto failed;
         if (reading->life == GUEST_LIFE_OFF)
-            reading->saved_xml = read_saved(domain);
+            reading->saved_xml = read_saved(domain, reading->name);
     }
     return true;
 

@@ -30,6 +30,7 @@ run_start(void *lane, void *data)
 {
     StartCall *call = data;
     g_autoptr(virDomain) domain = virt_lane_domain(lane, call->uuid, true, &call->error);
+    const char *name;
 
     if (domain == NULL) {
         if (g_error_matches(call->error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND)) {
@@ -41,9 +42,10 @@ run_start(void *lane, void *data)
         }
         return virt_lane_is_alive(lane);
     }
+    name = virDomainGetName(domain); /* before: it forgets libvirt's last error */
     if (virDomainCreate(domain) == 0)
         return true;
-    virt_take_error(&call->error, "can't start the guest %s", virDomainGetName(domain));
+    virt_take_error(&call->error, "can't start the guest %s", name);
     return virt_lane_is_alive(lane);
 }
 

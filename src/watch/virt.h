@@ -23,7 +23,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
    calls do nothing. */
 void virt_init(void);
 
-/* Sets error from libvirt's last error of this thread, after "what: ". Returns libvirt's own error code. */
+/* Sets error from libvirt's last error of this thread, after "what: ". Returns libvirt's own error code. Arguments must call
+   nothing of libvirt: each of its functions forgets that error, virDomainGetName too (libvirt-domain.c). */
 int virt_take_error(GError **error, const char *what, ...) G_GNUC_PRINTF(2, 3);
 
 /* libvirt's code tells for certain that what was asked for has not been done, and nothing of it. */

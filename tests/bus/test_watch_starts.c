@@ -316,6 +316,21 @@ starting_guest_is_neither_read_nor_asked(void **state)
     wait_until(fixture, is_running, UUID_A);
 }
 
+static void
+start_that_libvirt_refuses_is_told_with_its_reason(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(virDomain) a = define(fixture, "a", UUID_A, "");
+
+    start(fixture);
+    wait_until(fixture, is_off, UUID_A);
+    assert_int_equal(virDomainCreate(a), 0); /* and nobody has heard of it yet */
+    fixture->world.start(fixture->world.self, UUID_A, on_started, fixture);
+    wait_until(fixture, is_start_done, NULL);
+    assert_non_null(strstr(fixture->start_error, "can't start the guest a: "));
+    assert_null(strstr(fixture->start_error, "gives no reason"));
+}
+
 /* A collection that is under way does not wait for a guest whose hook has begun to. */
 static void
 hook_takes_back_what_has_not_begun(void **state)
@@ -359,6 +374,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(start_that_libvirt_refuses_is_told_with_its_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(boot_is_not_resumed_and_its_end_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(restored_guest_is_resumed_and_its_saving_no_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(saved_guest_of_which_no_more_is_told_is_off, setup, teardown),
