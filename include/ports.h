@@ -142,6 +142,28 @@ typedef void (*GuestTargetDone)(void *user_data, const char *uuid, uint64_t targ
 /* error is NULL when the guest runs; it is owned by the caller. */
 typedef void (*GuestStartDone)(void *user_data, const char *uuid, const GError *error);
 
+/* One of a guest's two definitions, and its element of DYNMEM_METADATA_URI. All texts are owned. */
+typedef struct ElementHalf {
+    char *xml;     /* domain XML; NULL: it has no such definition */
+    char *element; /* as libvirt gives it, in no namespace; NULL: it has none */
+    bool change;   /* set by the ElementWork: the element is to become wanted */
+    char *wanted;  /* NULL: it is to be taken out */
+} ElementHalf;
+
+typedef struct ElementHalves {
+    ElementHalf live; /* what it runs with */
+    ElementHalf next; /* what its next start is made from */
+} ElementHalves;
+
+/*
+ * Says what is to become of a guest's element, from its definitions as they are at this moment. On a thread of the world: it
+ * must touch nothing but data and halves. Returns false and sets error where nothing is to be done.
+ */
+typedef bool (*ElementWork)(void *data, ElementHalves *halves, GError **error);
+
+/* error is NULL when it is done, wholly; it is owned by the caller. */
+typedef void (*ElementDone)(void *user_data, const char *uuid, const GError *error);
+
 /* What libvirt's hook tells of a guest's start, before libvirt itself does. */
 typedef enum HookMoment {
     HOOK_WAITS,    /* libvirt waits for our answer with this guest locked: no call may touch it, or walk all guests */
@@ -204,6 +226,14 @@ typedef struct GuestWorld {
      * Starts a guest that is off (virDomainCreate). done is called once; the call takes as long as libvirt's hooks do.
      */
     void (*start)(void *self, const char *uuid, GuestStartDone done, void *user_data);
+    /*
+     * Changes the element of dynmem in a guest's metadata, as work says (its data is taken over, and freed with free_data on
+     * any thread). Both definitions are changed, or none: where one can't be, the other is put back. done is called once,
+     * when the records show it; its error says what became of it. DYNMEM_ERROR_TIMEOUT, DYNMEM_ERROR_DISCONNECTED: that is
+     * not known. One change at a time for each guest, further ones are refused.
+     */
+    void (*edit_element)(void *self, const char *uuid, ElementWork work, void *data, GDestroyNotify free_data,
+                         ElementDone done, void *user_data);
     /* Told by whoever answers libvirt's hook. The guest need not be known, and libvirt need not be connected. */
     void (*note_hook)(void *self, const char *uuid, HookMoment moment);
 } GuestWorld;

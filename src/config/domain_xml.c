@@ -25,16 +25,6 @@
 /* More unknown names help nobody. */
 #define UNKNOWN_LIMIT 8
 
-const char *const element_attribute_names[ELEMENT_ATTRIBUTE_COUNT] = {
-    [ELEMENT_MINIMUM] = "minimum",
-    [ELEMENT_STARTUP] = "startup",
-    [ELEMENT_BUFFER] = "buffer",
-    [ELEMENT_PRIORITY] = "priority",
-    [ELEMENT_SMART_PAGING] = "smart-paging",
-    [ELEMENT_PAGING_DIRECTORY] = "paging-directory",
-    [ELEMENT_MODE] = "mode",
-};
-
 typedef struct Namespace {
     char *prefix; /* "" is the default one */
     char mark;    /* 'd': dynmem's, 'q': that of QEMU's own options, 'x': another, 0: none */
@@ -317,10 +307,12 @@ start_element(GMarkupParseContext *context, const char *name, const char **names
     } else if (at(parser, "/domain/launchSecurity")) {
         bar_balloon(parser, BALLOON_SEV);
     } else if (at(parser, "/domain/metadata/{d}memory")) {
+        parser->domain->element_count++;
         take_element(parser, const_names, const_values);
     } else if (parser->lengths->len == 3 && g_str_has_prefix(parser->path->str, "/domain/metadata/{d}")) {
         g_autofree char *shown = value_shown(local);
 
+        parser->domain->element_count++;
         note_unknown(parser->domain,
                      g_strdup_printf("element %s: there is no such element; <memory> was probably meant", shown));
     }
@@ -403,6 +395,14 @@ domain_xml_parse(const char *xml, DomainXml *domain, GError **error)
     g_array_unref(parser.lengths);
     g_array_unref(parser.namespaces);
     return ok;
+}
+
+void
+domain_element_copy(const DomainElement *element, DomainElement *copy)
+{
+    copy->present = element->present;
+    for (size_t i = 0; i < ELEMENT_ATTRIBUTE_COUNT; i++)
+        copy->attributes[i] = g_strdup(element->attributes[i]);
 }
 
 void

@@ -7,22 +7,9 @@
  */
 
 #include "domain_memory.h"
+#include "settings_change.h"
 
 #include <stddef.h>
-
-/* The attributes of <dynmem:memory>. */
-typedef enum ElementAttribute {
-    ELEMENT_MINIMUM,
-    ELEMENT_STARTUP,
-    ELEMENT_BUFFER,
-    ELEMENT_PRIORITY,
-    ELEMENT_SMART_PAGING,
-    ELEMENT_PAGING_DIRECTORY,
-    ELEMENT_MODE,
-    ELEMENT_ATTRIBUTE_COUNT,
-} ElementAttribute;
-
-extern const char *const element_attribute_names[ELEMENT_ATTRIBUTE_COUNT];
 
 /* <dynmem:memory> as it stands in the metadata. */
 typedef struct DomainElement {
@@ -45,7 +32,8 @@ typedef struct DomainXml {
     char *disk_file;        /* of the first disk that is a file; NULL: none */
 
     DomainElement element;
-    GPtrArray *unknown; /* of char *: complaints of things in the element or beside it that nobody knows */
+    unsigned element_count; /* elements of its namespace in the metadata, <memory> or not */
+    GPtrArray *unknown;     /* of char *: complaints of things in the element or beside it that nobody knows */
 } DomainXml;
 
 /*
@@ -55,7 +43,10 @@ typedef struct DomainXml {
  */
 bool domain_xml_parse(const char *xml, DomainXml *domain, GError **error);
 
+/* A deep copy; *copy must be clear before. */
+void domain_element_copy(const DomainElement *element, DomainElement *copy);
 /* Both accept what was zeroed. */
 void domain_element_clear(DomainElement *element);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DomainElement, domain_element_clear)
 void domain_xml_clear(DomainXml *domain);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DomainXml, domain_xml_clear)

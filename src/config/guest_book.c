@@ -21,7 +21,6 @@
 
 #include "guest_book.h"
 
-#include "guest_element.h"
 #include "guest_table.h"
 
 typedef struct Entry {
@@ -238,6 +237,14 @@ guest_book_update(GuestBook *book, const Settings *settings, uint64_t settings_s
         }
     }
     return (const GuestSettings *const *)book->settings->pdata;
+}
+
+StartupDefault
+guest_book_startup(const GuestBook *book, const GuestRecord *record)
+{
+    const Entry *entry = guest_table_find(book->entries, record);
+
+    return entry != NULL ? entry->startup : (StartupDefault){0};
 }
 
 const GPtrArray *

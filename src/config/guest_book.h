@@ -6,6 +6,7 @@
  * metadata became wrong, and what is wrong with it.
  */
 
+#include "guest_element.h"
 #include "outcome.h"
 
 typedef struct GuestBook GuestBook;
@@ -21,6 +22,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestBook, guest_book_free)
  */
 const GuestSettings *const *guest_book_update(GuestBook *book, const Settings *settings, uint64_t settings_serial,
                                               const GuestRecord *const *records, size_t count);
+
+/* The default of the startup memory of the guest of this record, as of the last update. */
+StartupDefault guest_book_startup(const GuestBook *book, const GuestRecord *record);
 
 /* What is wrong now, of GuestIssue. Owned by the book, valid until the next update. */
 const GPtrArray *guest_book_issues(const GuestBook *book);

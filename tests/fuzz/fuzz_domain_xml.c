@@ -4,7 +4,9 @@
 
 #include "fuzz.h"
 
+#include "config/element_text.h"
 #include "config/guest_book.h"
+#include "config/settings_edit.h"
 #include "units.h"
 
 static void
@@ -33,6 +35,29 @@ check(const GuestBook *book, const GuestSettings *guest)
     }
 }
 
+/* What a change would come to is worked out, or refused with a reason. */
+static void
+check_edit(const char *xml, const Settings *settings)
+{
+    g_autoptr(SettingsAsk) ask = settings_ask_new();
+    g_autoptr(SettingsEdit) edit = NULL;
+    g_autoptr(SettingsChange) change = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) text_error = NULL;
+    ElementEdit edits[ELEMENT_ATTRIBUTE_COUNT] = {0};
+    char value[] = "7";
+    g_autofree char *element = NULL;
+
+    settings_ask_add(ask, "priority", value, false);
+    edit = settings_edit_new(ask, settings, (StartupDefault){0}, NULL);
+    change = settings_edit_plan(edit, xml, xml, &error);
+    g_assert_true((change == NULL) == (error != NULL));
+    g_assert_true(change == NULL || change->after[ELEMENT_PRIORITY].number == 7);
+    edits[ELEMENT_PRIORITY] = (ElementEdit){.touched = true, .value = value};
+    element = element_text_edit(xml, edits, &text_error);
+    g_assert_true(element == NULL || strstr(element, " priority=\"7\"") != NULL);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -47,6 +72,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autoptr(GuestBook) capped_book = guest_book_new();
     const GuestSettings *capped;
 
+    check_edit(text, settings);
     /* as the first that is seen of a guest, off and then running */
     record.inactive_xml = text;
     check(book, guest_book_update(book, settings, 1, records, 1)[0]);
