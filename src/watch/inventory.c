@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "guest_calls.h"
+#include "guest_element.h"
 #include "guest_read.h"
 #include "link.h"
 #include "units.h"
@@ -205,6 +206,7 @@ on_read_done(void *user_data, const char *uuid, void *data, CallEnd end)
         watch_note_change(watch);
     guest_calls_settle(watch, guest);
     stop_awaiting(watch, guest);
+    guest_element_note_read(watch, uuid);
 }
 
 void

@@ -2,6 +2,7 @@
 #include "watch.h"
 
 #include "guest_calls.h"
+#include "guest_element.h"
 #include "guest_period.h"
 #include "guest_start.h"
 #include "inventory.h"
@@ -18,10 +19,12 @@
  */
 #define LIBVIRTD_WORKERS 20
 #define WORKERS_OF_OTHERS 4
-#define MONITOR_CONNECTIONS 9
+#define MONITOR_CONNECTIONS 8
 #define READ_CONNECTIONS 3
 #define START_CONNECTIONS 4
-G_STATIC_ASSERT(MONITOR_CONNECTIONS + READ_CONNECTIONS + START_CONNECTIONS <= LIBVIRTD_WORKERS - WORKERS_OF_OTHERS);
+#define WRITE_CONNECTIONS 1 /* each is a moment's work, unless a job holds its guest */
+G_STATIC_ASSERT(MONITOR_CONNECTIONS + READ_CONNECTIONS + START_CONNECTIONS + WRITE_CONNECTIONS <=
+                LIBVIRTD_WORKERS - WORKERS_OF_OTHERS);
 /* So many make hundreds of calls quick; each is a round trip that is spent waiting. */
 #define USUAL_CONNECTIONS 3
 #define PATIENCE_USEC (250 * USEC_PER_MSEC)
@@ -79,7 +82,7 @@ watch_note_change(Watch *watch)
 static void
 reset_pools(Watch *watch, bool read_only)
 {
-    CallPool *pools[] = {watch->reads, watch->monitor, watch->creates};
+    CallPool *pools[] = {watch->reads, watch->monitor, watch->creates, watch->writes};
 
     for (size_t i = 0; i < G_N_ELEMENTS(pools); i++)
         call_pool_reset(pools[i], virt_lane_key_new(watch->uri, read_only), virt_lane_key_free);
@@ -111,6 +114,7 @@ follow_hooks(void *data)
 
     watch->hooks_source = 0;
     guest_calls_follow_hooks(watch);
+    guest_element_follow_hooks(watch);
     if (!watch->stop.active)
         inventory_follow_hooks(watch);
     return G_SOURCE_REMOVE;
@@ -176,6 +180,7 @@ watch_new(const WatchOptions *options, void (*changed)(void *user_data), void *u
     watch->runs = runs_new(options->keep, (uint64_t)g_get_monotonic_time());
     watch->hooks = hook_notes_new(HOOK_PATIENCE_USEC, on_hooks_changed, watch);
     watch->starts = g_hash_table_new(g_str_hash, g_str_equal);
+    watch->edits = g_hash_table_new(g_str_hash, g_str_equal);
     watch->registry = registry_new(watch->runs, on_process_ended, watch);
     watch->reads = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
     pool.usual_lanes = USUAL_CONNECTIONS;
@@ -183,6 +188,9 @@ watch_new(const WatchOptions *options, void (*changed)(void *user_data), void *u
     watch->monitor = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
     pool.lanes = START_CONNECTIONS;
     watch->creates = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
+    pool.usual_lanes = 1;
+    pool.lanes = WRITE_CONNECTIONS;
+    watch->writes = call_pool_new(&pool, &lane_ops, virt_lane_key_new(watch->uri, false), virt_lane_key_free);
     watch->link = link_new(watch);
     watch->text = g_string_new(NULL);
     return watch;
@@ -204,6 +212,7 @@ watch_stop(Watch *watch, uint64_t deadline_usec, void (*done)(void *user_data), 
     g_clear_handle_id(&watch->changed_source, g_source_remove);
     runs_note_end(watch->runs, (uint64_t)g_get_monotonic_time());
     guest_start_stop(watch);
+    guest_element_stop(watch);
     guest_period_restore_all(watch, deadline_usec);
 }
 
@@ -224,10 +233,12 @@ watch_free(Watch *watch)
     call_pool_free(watch->monitor);
     call_pool_free(watch->reads);
     call_pool_free(watch->creates);
+    call_pool_free(watch->writes);
     registry_free(watch->registry);
     hook_notes_free(watch->hooks);
     runs_free(watch->runs);
     g_hash_table_unref(watch->starts);
+    g_hash_table_unref(watch->edits);
     g_string_free(watch->text, TRUE);
     g_free(watch->pid_directory);
     g_free(watch->uri);
@@ -284,6 +295,13 @@ world_start(void *self, const char *uuid, GuestStartDone done, void *user_data)
 }
 
 static void
+world_edit_element(void *self, const char *uuid, ElementWork work, void *data, GDestroyNotify free_data,
+                   ElementDone done, void *user_data)
+{
+    guest_element_edit(self, uuid, work, data, free_data, done, user_data);
+}
+
+static void
 world_note_hook(void *self, const char *uuid, HookMoment moment)
 {
     Watch *watch = self;
@@ -305,6 +323,7 @@ watch_guest_world(Watch *watch)
         .set_period = world_set_period,
         .ask_now = world_ask_now,
         .start = world_start,
+        .edit_element = world_edit_element,
         .note_hook = world_note_hook,
     };
 }

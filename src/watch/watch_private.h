@@ -62,7 +62,9 @@ struct Watch {
     CallPool *reads;    /* listings and readings: they wait for the locks of guests; key: uuid, or INVENTORY_KEY */
     CallPool *monitor;  /* calls that enter a guest's monitor; key: uuid */
     CallPool *creates;  /* starts; key: uuid */
+    CallPool *writes;   /* changes of metadata; key: uuid */
     GHashTable *starts; /* uuid -> StartCall of guest_start.c that somebody waits for */
+    GHashTable *edits;  /* uuid -> Edit of guest_element.c, likewise */
     Link *link;
     Inventory inventory;
     Round round;
