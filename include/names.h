@@ -21,6 +21,7 @@
 #define DYNMEM_BUS_ERROR_REFUSED "org.dynmem1.Error.Refused"
 #define DYNMEM_BUS_ERROR_INVALID "org.dynmem1.Error.Invalid"
 #define DYNMEM_BUS_ERROR_TOO_OFTEN "org.dynmem1.Error.TooOften"
+#define DYNMEM_BUS_ERROR_FAILED "org.dynmem1.Error.Failed"
 
 /* Journal fields. */
 #define DYNMEM_FIELD_GUEST "DYNMEM_GUEST"

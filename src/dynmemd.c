@@ -339,6 +339,22 @@ rate_start(void *user_data, uint64_t startup_kib, uint32_t priority, StartRating
     engine_rate(daemon->engine, startup_kib, priority, rating);
 }
 
+static SettingsChange *
+preview_settings(void *user_data, const char *uuid, const SettingsAsk *ask, GError **error)
+{
+    Daemon *daemon = user_data;
+
+    return engine_preview_settings(daemon->engine, uuid, ask, error);
+}
+
+static void
+change_settings(void *user_data, const char *uuid, const SettingsAsk *ask, ElementDone done, void *done_data)
+{
+    Daemon *daemon = user_data;
+
+    engine_change_settings(daemon->engine, uuid, ask, done, done_data);
+}
+
 static void
 run(Daemon *daemon)
 {
@@ -405,6 +421,8 @@ main(int argc, char **argv)
         .note_start = note_start,
         .start_guest = start_guest,
         .rate = rate_start,
+        .preview_settings = preview_settings,
+        .change_settings = change_settings,
         .user_data = &daemon,
     });
     run(&daemon);

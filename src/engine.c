@@ -4,7 +4,9 @@
 #include "act/act.h"
 #include "admit/start_book.h"
 #include "config/guest_book.h"
+#include "config/settings_edit.h"
 #include "decide/decide.h"
+#include "error.h"
 #include "observe/observe.h"
 #include "units.h"
 
@@ -395,6 +397,79 @@ void
 engine_rate(const Engine *engine, uint64_t startup_kib, uint32_t priority, StartRating *rating)
 {
     decide_rate(engine->decide_state, &engine->plan, startup_kib, priority, rating);
+}
+
+/* ---- settings of guests ---- */
+
+/* NULL and error where there is no such guest, or something else was asked for than can be. */
+static SettingsEdit *
+begin_edit(Engine *engine, const char *uuid, const SettingsAsk *ask, const GuestRecord **record, GError **error)
+{
+    const GuestSettings *known;
+
+    *record = find_guest(engine, uuid, &known);
+    if (*record == NULL) {
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND, "libvirt has no guest %s any more", uuid);
+        return NULL;
+    }
+    return settings_edit_new(ask, engine->settings, guest_book_startup(engine->book, *record), error);
+}
+
+SettingsChange *
+engine_preview_settings(Engine *engine, const char *uuid, const SettingsAsk *ask, GError **error)
+{
+    const GuestRecord *record;
+    g_autoptr(SettingsEdit) edit = begin_edit(engine, uuid, ask, &record, error);
+
+    return edit != NULL ? settings_edit_plan(edit, record->live_xml, record->inactive_xml, error) : NULL;
+}
+
+typedef struct Changing {
+    Engine *engine;
+    ElementDone done;
+    void *user_data;
+} Changing;
+
+static void
+settings_changed(void *data, const char *uuid, const GError *error)
+{
+    Changing *changing = data;
+
+    if (error == NULL)
+        engine_tick_now(changing->engine);
+    changing->done(changing->user_data, uuid, error);
+    g_free(changing);
+}
+
+static void
+free_edit(void *edit)
+{
+    settings_edit_free(edit);
+}
+
+void
+engine_change_settings(Engine *engine, const char *uuid, const SettingsAsk *ask, ElementDone done, void *user_data)
+{
+    const GuestWorld *guests = &engine->ports.guests;
+    const GuestRecord *record;
+    g_autoptr(GError) error = NULL;
+    SettingsEdit *edit = NULL;
+    Changing *changing;
+
+    if (engine->dry)
+        g_set_error(&error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
+                    "dynmemd runs dry and changes nothing in any guest; start it without --dry-run");
+    else
+        edit = begin_edit(engine, uuid, ask, &record, &error);
+    if (edit == NULL) {
+        done(user_data, uuid, error);
+        return;
+    }
+    changing = g_new0(Changing, 1);
+    changing->engine = engine;
+    changing->done = done;
+    changing->user_data = user_data;
+    guests->edit_element(guests->self, uuid, settings_edit_elements, edit, free_edit, settings_changed, changing);
 }
 
 uint64_t

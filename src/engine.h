@@ -8,6 +8,7 @@
 
 #include "keep/keep.h"
 #include "plan.h"
+#include "settings_change.h"
 
 typedef struct Engine Engine;
 
@@ -71,6 +72,21 @@ void engine_drop_owner(Engine *engine, const char *owner);
 void engine_note_start(Engine *engine, const char *uuid, StartNote note);
 /* How well a guest of that startup memory would fit now. Before the first tick all is 0. Clear with start_rating_clear. */
 void engine_rate(const Engine *engine, uint64_t startup_kib, uint32_t priority, StartRating *rating);
+
+/* ---- settings of guests (settings_change.h) ---- */
+
+/*
+ * What the change would come to, by what is known of the guest. Returns NULL and sets error (DYNMEM_ERROR_INVALID: what would
+ * be wrong and what is expected; DYNMEM_ERROR_NOT_FOUND) where it can't be done.
+ */
+SettingsChange *engine_preview_settings(Engine *engine, const char *uuid, const SettingsAsk *ask, GError **error);
+/*
+ * Changes the settings of a guest, by how it is defined at that moment. done is called once, maybe before the return, when a
+ * tick has seen the change; its error is as that of engine_preview_settings, or says what became of it (edit_element of
+ * ports.h).
+ */
+void engine_change_settings(Engine *engine, const char *uuid, const SettingsAsk *ask, ElementDone done,
+                            void *user_data);
 
 /* Ticks completed so far: feeds the watchdog. */
 uint64_t engine_ticks(const Engine *engine);

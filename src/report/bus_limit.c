@@ -119,7 +119,7 @@ bus_limit_callers(BusLimit *limit)
 unsigned
 bus_limit_cost(const char *member)
 {
-    if (g_strcmp0(member, "Explain") == 0 || g_strcmp0(member, "Rate") == 0)
+    if (g_strcmp0(member, "Explain") == 0 || g_strcmp0(member, "Rate") == 0 || g_strcmp0(member, "PreviewGuest") == 0)
         return 1;
     return g_strcmp0(member, "GetManagedObjects") == 0 ? WALK_COST : 0;
 }

@@ -79,7 +79,7 @@ report_new(const ReportOptions *options)
             .held = report->held,
             .dry_run = options->dry_run,
             .reload = service_reload,
-            .starts = options,
+            .methods = options,
             .settled = service_settled,
             .user_data = report,
         };

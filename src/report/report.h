@@ -9,6 +9,7 @@
 
 #include "config_problem.h"
 #include "outcome.h"
+#include "settings_change.h"
 
 #include <gio/gio.h>
 
@@ -37,6 +38,10 @@ typedef struct ReportOptions {
     void (*note_start)(void *user_data, const char *uuid, StartNote note);
     void (*start_guest)(void *user_data, const char *uuid, GuestStartDone done, void *done_data);
     void (*rate)(void *user_data, uint64_t startup_kib, uint32_t priority, StartRating *rating);
+    /* Settings of guests, as engine.h has them. May be NULL: the methods then fail. */
+    SettingsChange *(*preview_settings)(void *user_data, const char *uuid, const SettingsAsk *ask, GError **error);
+    void (*change_settings)(void *user_data, const char *uuid, const SettingsAsk *ask, ElementDone done,
+                            void *done_data);
     void *user_data;
 } ReportOptions;
 

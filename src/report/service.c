@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service.h"
 
-#include "authorize.h"
 #include "bus_guests.h"
 #include "bus_limit.h"
 #include "dynmem-bus.h"
 #include "explain.h"
-#include "guest_search.h"
+#include "methods.h"
 #include "names.h"
 #include "paging_view.h"
+#include "settings_methods.h"
 #include "start_methods.h"
 #include "units.h"
 
 /* Seconds to the next try after the bus went away: doubled each time, up to the last one. */
 #define FIRST_RETRY_SEC 1
 #define LAST_RETRY_SEC 30
-/* Questions to polkit that may stand open at once: each may hold a password prompt. */
-#define QUESTIONS_AT_ONCE 16
 
 struct Service {
     ServiceOptions options;
@@ -26,7 +24,7 @@ struct Service {
     unsigned name_id;
     unsigned retry_id;
     unsigned retry_sec;
-    unsigned questions;
+    PolkitQuestions questions;
     bool settled;
     bool owned;
     GDBusObjectManagerServer *objects;
@@ -34,6 +32,7 @@ struct Service {
     BusGuests *guests;
     BusLimit *limit;
     StartMethods *starts;
+    SettingsMethods *settings;
     uint64_t told_usec;
     uint64_t told_budget_kib;
     uint64_t told_available_kib;
@@ -57,19 +56,12 @@ static gboolean
 handle_explain(BusManager *manager, GDBusMethodInvocation *invocation, const char *text, void *data)
 {
     Service *service = data;
-    const TickReport *report = held_tick_report(service->options.held);
-    g_autoptr(GError) error = NULL;
+    const GuestPlan *guest = method_find_guest(invocation, service->options.held, text);
     g_autofree char *json = NULL;
-    const GuestPlan *guest = guest_search(report, text, &error);
 
-    if (guest == NULL) {
-        g_dbus_method_invocation_return_dbus_error(
-            invocation,
-            error->code == GUEST_SEARCH_AMBIGUOUS ? DYNMEM_BUS_ERROR_AMBIGUOUS : DYNMEM_BUS_ERROR_NO_SUCH_GUEST,
-            error->message);
+    if (guest == NULL)
         return G_DBUS_METHOD_INVOCATION_HANDLED;
-    }
-    json = explain_guest(guest, report);
+    json = explain_guest(guest, held_tick_report(service->options.held));
     bus_manager_complete_explain(manager, invocation, json);
     return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
@@ -79,11 +71,8 @@ reload_authorized(GDBusMethodInvocation *invocation, const GError *refusal, void
 {
     Service *service = data;
 
-    service->questions--;
-    if (refusal != NULL) {
-        g_dbus_method_invocation_return_gerror(invocation, refusal);
+    if (!method_is_allowed(&service->questions, invocation, refusal))
         return;
-    }
     if (service->options.reload != NULL)
         service->options.reload(service->options.user_data);
     bus_manager_complete_reload(service->manager, invocation);
@@ -94,15 +83,7 @@ handle_reload(BusManager *manager, GDBusMethodInvocation *invocation, void *data
 {
     Service *service = data;
 
-    if (service->questions >= QUESTIONS_AT_ONCE) {
-        g_dbus_method_invocation_return_dbus_error(
-            invocation, DYNMEM_BUS_ERROR_REFUSED,
-            "too many callers wait to be authorised; try again when they have been answered");
-        return G_DBUS_METHOD_INVOCATION_HANDLED;
-    }
-    service->questions++;
-    authorize(invocation, DYNMEM_POLKIT_MANAGE, service->cancellable, reload_authorized, service);
-    return G_DBUS_METHOD_INVOCATION_HANDLED;
+    return method_ask_polkit(&service->questions, invocation, reload_authorized, service);
 }
 
 /* ---- connection and name ---- */
@@ -224,6 +205,7 @@ service_new(const ServiceOptions *options)
 
     service->options = *options;
     service->cancellable = g_cancellable_new();
+    service->questions.cancellable = service->cancellable;
     service->retry_sec = FIRST_RETRY_SEC;
     service->objects = g_dbus_object_manager_server_new(DYNMEM_BUS_PATH);
     service->guests = bus_guests_new(service->objects);
@@ -236,7 +218,8 @@ service_new(const ServiceOptions *options)
     service_set_link(service, WORLD_LINK_DOWN, "not connected yet");
     g_signal_connect(service->manager, "handle-explain", G_CALLBACK(handle_explain), service);
     g_signal_connect(service->manager, "handle-reload", G_CALLBACK(handle_reload), service);
-    service->starts = start_methods_new(service->manager, options->starts, options->held, service->cancellable);
+    service->starts = start_methods_new(service->manager, options->methods, options->held, service->cancellable);
+    service->settings = settings_methods_new(service->manager, options->methods, options->held, service->cancellable);
     /* as for the guests: properties are told when service_update lets them go */
     g_object_freeze_notify(G_OBJECT(service->manager));
     connect_start(service);
@@ -258,6 +241,7 @@ service_free(Service *service)
         g_dbus_connection_close(connection, NULL, NULL, NULL);
     }
     start_methods_free(service->starts);
+    settings_methods_free(service->settings);
     bus_guests_free(service->guests);
     bus_limit_free(service->limit);
     g_signal_handlers_disconnect_by_data(service->manager, service);

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "start_methods.h"
 
-#include "authorize.h"
 #include "error.h"
-#include "guest_search.h"
+#include "methods.h"
 #include "names.h"
 #include "rating_json.h"
 #include "units.h"
 
 #include <string.h>
 
-/* Questions to polkit that may stand open at once: each may hold a password prompt. */
-#define QUESTIONS_AT_ONCE 16
 /* As GuestSettings.priority. */
 #define PRIORITY_MAX 100
 
@@ -22,7 +19,7 @@ struct StartMethods {
     GCancellable *cancellable;
     GPtrArray *waiting; /* of Waiting, not owned: each ends with its answer */
     GHashTable *owners; /* unique name -> id of its watch */
-    unsigned questions;
+    PolkitQuestions questions;
 };
 
 /* A method that is answered later. */
@@ -170,44 +167,9 @@ watch_owner(StartMethods *methods, GDBusMethodInvocation *invocation)
 static char *
 find_guest(StartMethods *methods, GDBusMethodInvocation *invocation, const char *text)
 {
-    g_autoptr(GError) error = NULL;
-    const GuestPlan *plan = guest_search(held_tick_report(methods->held), text, &error);
+    const GuestPlan *plan = method_find_guest(invocation, methods->held, text);
 
-    if (plan != NULL)
-        return g_strdup(plan->guest->uuid);
-    g_dbus_method_invocation_return_dbus_error(
-        invocation, error->code == GUEST_SEARCH_AMBIGUOUS ? DYNMEM_BUS_ERROR_AMBIGUOUS : DYNMEM_BUS_ERROR_NO_SUCH_GUEST,
-        error->message);
-    return NULL;
-}
-
-static void
-refuse(GDBusMethodInvocation *invocation, const char *text)
-{
-    g_dbus_method_invocation_return_dbus_error(invocation, DYNMEM_BUS_ERROR_REFUSED, text);
-}
-
-/* Asks polkit; may is then called, and answers the invocation. */
-static gboolean
-ask_polkit(StartMethods *methods, GDBusMethodInvocation *invocation, AuthorizeDone may)
-{
-    if (methods->questions >= QUESTIONS_AT_ONCE) {
-        refuse(invocation, "too many callers wait to be authorised; try again when they have been answered");
-        return G_DBUS_METHOD_INVOCATION_HANDLED;
-    }
-    methods->questions++;
-    authorize(invocation, DYNMEM_POLKIT_MANAGE, methods->cancellable, may, methods);
-    return G_DBUS_METHOD_INVOCATION_HANDLED;
-}
-
-/* polkit has answered. Returns false where the caller may not, and is told so. */
-static bool
-polkit_agreed(StartMethods *methods, GDBusMethodInvocation *invocation, const GError *refusal)
-{
-    methods->questions--;
-    if (refusal != NULL)
-        g_dbus_method_invocation_return_gerror(invocation, refusal);
-    return refusal == NULL;
+    return plan != NULL ? g_strdup(plan->guest->uuid) : NULL;
 }
 
 /* The one argument of most methods; the invocation's. */
@@ -227,7 +189,7 @@ ask(StartMethods *methods, GDBusMethodInvocation *invocation, bool start)
     Waiting *waiting;
 
     if (methods->options.ask_start == NULL || (start && methods->options.start_guest == NULL)) {
-        refuse(invocation, "this daemon starts no guests");
+        method_refuse(invocation, "this daemon starts no guests");
         return;
     }
     uuid = find_guest(methods, invocation, first_argument(invocation));
@@ -247,27 +209,35 @@ ask(StartMethods *methods, GDBusMethodInvocation *invocation, bool start)
 static void
 may_reserve(GDBusMethodInvocation *invocation, const GError *refusal, void *data)
 {
-    if (polkit_agreed(data, invocation, refusal))
-        ask(data, invocation, false);
+    StartMethods *methods = data;
+
+    if (method_is_allowed(&methods->questions, invocation, refusal))
+        ask(methods, invocation, false);
 }
 
 static gboolean
 handle_reserve(BusManager *manager, GDBusMethodInvocation *invocation, const char *text, void *data)
 {
-    return ask_polkit(data, invocation, may_reserve);
+    StartMethods *methods = data;
+
+    return method_ask_polkit(&methods->questions, invocation, may_reserve, methods);
 }
 
 static void
 may_start(GDBusMethodInvocation *invocation, const GError *refusal, void *data)
 {
-    if (polkit_agreed(data, invocation, refusal))
-        ask(data, invocation, true);
+    StartMethods *methods = data;
+
+    if (method_is_allowed(&methods->questions, invocation, refusal))
+        ask(methods, invocation, true);
 }
 
 static gboolean
 handle_start(BusManager *manager, GDBusMethodInvocation *invocation, const char *text, void *data)
 {
-    return ask_polkit(data, invocation, may_start);
+    StartMethods *methods = data;
+
+    return method_ask_polkit(&methods->questions, invocation, may_start, methods);
 }
 
 static void
@@ -276,7 +246,7 @@ may_release(GDBusMethodInvocation *invocation, const GError *refusal, void *data
     StartMethods *methods = data;
     g_autofree char *uuid = NULL;
 
-    if (!polkit_agreed(methods, invocation, refusal))
+    if (!method_is_allowed(&methods->questions, invocation, refusal))
         return;
     uuid = find_guest(methods, invocation, first_argument(invocation));
     if (uuid == NULL)
@@ -284,15 +254,18 @@ may_release(GDBusMethodInvocation *invocation, const GError *refusal, void *data
     if (methods->options.release_start != NULL && methods->options.release_start(methods->options.user_data, uuid))
         bus_manager_complete_release(methods->manager, invocation);
     else
-        refuse(invocation,
-               "there is no start of this guest to take back: none waits and none is booked ('dm-ctl list' shows those "
-               "that are as reserved), or libvirt has begun it already, and 'virsh destroy' ends it");
+        method_refuse(
+            invocation,
+            "there is no start of this guest to take back: none waits and none is booked ('dm-ctl list' shows those "
+            "that are as reserved), or libvirt has begun it already, and 'virsh destroy' ends it");
 }
 
 static gboolean
 handle_release(BusManager *manager, GDBusMethodInvocation *invocation, const char *text, void *data)
 {
-    return ask_polkit(data, invocation, may_release);
+    StartMethods *methods = data;
+
+    return method_ask_polkit(&methods->questions, invocation, may_release, methods);
 }
 
 /* ---- Hook ---- */
@@ -401,7 +374,7 @@ handle_rate(BusManager *manager, GDBusMethodInvocation *invocation, uint64_t sta
         return G_DBUS_METHOD_INVOCATION_HANDLED;
     }
     if (methods->options.rate == NULL || held_tick_report(methods->held) == NULL) {
-        refuse(invocation, "nothing is known of the host yet; try again in a moment");
+        method_refuse(invocation, "nothing is known of the host yet; try again in a moment");
         return G_DBUS_METHOD_INVOCATION_HANDLED;
     }
     methods->options.rate(methods->options.user_data, kib_from_bytes(startup), priority, &rating);
@@ -421,6 +394,7 @@ start_methods_new(BusManager *manager, const ReportOptions *options, const HeldT
     methods->options = *options;
     methods->held = held;
     methods->cancellable = cancellable;
+    methods->questions.cancellable = cancellable;
     methods->waiting = g_ptr_array_new();
     methods->owners = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_signal_connect(manager, "handle-reserve", G_CALLBACK(handle_reserve), methods);

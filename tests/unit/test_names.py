@@ -130,7 +130,7 @@ class Bus(unittest.TestCase):
                 self.assertRegex(text, rf'\b{name} "(, )? ?{kind}\b', name)
             for name, arguments in list(interface.methods.items()) + list(interface.signals.items()):
                 line = next((line for line in text.splitlines() if line.startswith(f".BR {name} (")), "")
-                words = re.findall(r"\b(\w) +(\w+)", line.split("(", 1)[-1])
+                words = re.findall(r"(?<!\w)(\w(?:{sv})?) +(\w+)", line.split("(", 1)[-1])
                 self.assertEqual(words, [(a.get("type"), a.get("name")) for a in arguments], name)
 
     def test_properties_that_move_are_marked_in_the_manual(self):
