@@ -7,9 +7,15 @@
 #include "text.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define TIMEOUT_MSEC 10000
 #define NEAR_NAMES 3
+/* Who asks of hundreds of guests is told to ask less often, and waits. */
+#define PAUSE_USEC (G_USEC_PER_SEC / 2)
+#define PAUSES 20
+/* Names that begin alike: more help nobody. */
+#define CANDIDATES 8
 
 /* To look is no reason to start the daemon. */
 #define CALL_FLAGS G_DBUS_CALL_FLAGS_NO_AUTO_START
@@ -267,18 +273,49 @@ set_no_such_guest(GPtrArray *guests, const char *wanted, GError **error)
                     "guest '%s': there is none of this name or UUID; 'dm-ctl list' shows all", shown);
 }
 
+/* The one guest whose name begins with wanted; NULL: there is none, or error is set as there are several. */
+static const GuestView *
+find_beginning(GPtrArray *guests, const char *wanted, GError **error)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    g_autofree char *shown = text_clean(wanted);
+    const GuestView *found = NULL;
+    unsigned count = 0;
+
+    for (guint i = 0; i < guests->len && *wanted != '\0'; i++) {
+        const GuestView *guest = g_ptr_array_index(guests, i);
+        g_autofree char *name = NULL;
+
+        if (!g_str_has_prefix(guest->name, wanted))
+            continue;
+        found = guest;
+        if (++count > CANDIDATES)
+            continue;
+        name = text_clean(guest->name);
+        g_string_append_printf(names, "%s'%s'", names->len > 0 ? ", " : "", name);
+    }
+    if (count < 2)
+        return found;
+    if (count > CANDIDATES)
+        g_string_append_printf(names, " and %u more", count - CANDIDATES);
+    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
+                "guest '%s': the names of %u guests begin so: %s; write more of the name", shown, count, names->str);
+    return NULL;
+}
+
 const GuestView *
-client_find_guest(GPtrArray *guests, const char *name_or_uuid, GError **error)
+client_find_guest(GPtrArray *guests, const char *wanted, GError **error)
 {
     const GuestView *found = NULL;
+    GError *several = NULL;
 
     for (guint i = 0; i < guests->len; i++) {
         const GuestView *guest = g_ptr_array_index(guests, i);
 
-        if (strcmp(guest->name, name_or_uuid) != 0 && g_ascii_strcasecmp(guest->uuid, name_or_uuid) != 0)
+        if (strcmp(guest->name, wanted) != 0 && g_ascii_strcasecmp(guest->uuid, wanted) != 0)
             continue;
         if (found != NULL) {
-            g_autofree char *shown = text_clean(name_or_uuid);
+            g_autofree char *shown = text_clean(wanted);
 
             g_set_error(
                 error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
@@ -289,7 +326,11 @@ client_find_guest(GPtrArray *guests, const char *name_or_uuid, GError **error)
         found = guest;
     }
     if (found == NULL)
-        set_no_such_guest(guests, name_or_uuid, error);
+        found = find_beginning(guests, wanted, &several);
+    if (several != NULL)
+        g_propagate_error(error, several);
+    else if (found == NULL)
+        set_no_such_guest(guests, wanted, error);
     return found;
 }
 
@@ -315,4 +356,46 @@ client_rate(GDBusConnection *bus, uint64_t startup, uint32_t priority, GError **
     if (reply != NULL)
         g_variant_get(reply, "(s)", &json);
     return json;
+}
+
+char *
+client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error)
+{
+    g_autoptr(GVariant) reply = NULL;
+    char *json = NULL;
+
+    for (unsigned pauses = 0; reply == NULL; pauses++) {
+        GError *raw = NULL;
+        g_autofree char *remote = NULL;
+
+        reply =
+            g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER,
+                                        "PreviewGuest", g_variant_new("(s@a{sv}b)", uuid, settings, (gboolean)unset),
+                                        G_VARIANT_TYPE("(s)"), CALL_FLAGS, TIMEOUT_MSEC, NULL, &raw);
+        remote = raw != NULL ? g_dbus_error_get_remote_error(raw) : NULL;
+        if (reply == NULL && (g_strcmp0(remote, DYNMEM_BUS_ERROR_TOO_OFTEN) != 0 || pauses == PAUSES)) {
+            client_take_error(raw, error);
+            return NULL;
+        }
+        g_clear_error(&raw);
+        if (reply == NULL)
+            g_usleep(PAUSE_USEC);
+    }
+    g_variant_get(reply, "(s)", &json);
+    return json;
+}
+
+bool
+client_change_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error)
+{
+    GVariant *parameters = unset ? g_variant_new("(s)", uuid) : g_variant_new("(s@a{sv})", uuid, settings);
+    GDBusCallFlags interactive = isatty(STDIN_FILENO) ? G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION : 0;
+    GError *raw = NULL;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
+        bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, unset ? "UnsetGuest" : "SetGuest",
+        parameters, G_VARIANT_TYPE_UNIT, CALL_FLAGS | interactive, G_MAXINT, NULL, &raw);
+
+    if (reply == NULL)
+        client_take_error(raw, error);
+    return reply != NULL;
 }

@@ -105,14 +105,26 @@ typedef void (*ClientReadDone)(GPtrArray *guests, HostView *host, const GError *
 /* Reads guests and host without blocking. Calls done exactly once, later, with an error when cancelled. */
 void client_read_all(GDBusConnection *bus, GCancellable *cancellable, ClientReadDone done, void *user_data);
 
-/* The guest of this name or UUID out of guests. The view stays theirs. */
-const GuestView *client_find_guest(GPtrArray *guests, const char *name_or_uuid, GError **error);
+/*
+ * The guest out of guests that somebody names: by its whole name or UUID, else by a beginning of its name that no other has.
+ * The view stays theirs. DYNMEM_ERROR_NOT_FOUND: there is none, with names that are near; or there are several, with theirs.
+ */
+const GuestView *client_find_guest(GPtrArray *guests, const char *wanted, GError **error);
 
 /* The daemon's explanation of the guest of this name or UUID, one JSON object. Caller frees. */
 char *client_explain(GDBusConnection *bus, const char *guest, GError **error);
 
 /* How well a guest of so many bytes of startup memory would fit, one JSON object. Caller frees. */
 char *client_rate(GDBusConnection *bus, uint64_t startup, uint32_t priority, GError **error);
+
+/*
+ * What a change of the settings of a guest would come to, one JSON object. settings is a{sv} as SetGuest takes it, floating or
+ * not; unset: the whole element is taken out, and settings is empty. Caller frees.
+ */
+char *client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error);
+
+/* Changes them. Without a time-out: polkit may ask for a password, and the daemon has its own. */
+bool client_change_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error);
 
 /* Turns an error of the bus into one of DYNMEM_ERROR with a message for people; takes raw over. */
 void client_take_error(GError *raw, GError **error);

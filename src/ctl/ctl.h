@@ -34,6 +34,7 @@ typedef struct CtlVerb {
     const char *name;
     const char *arguments;       /* as shown in the help, "" for none */
     unsigned argument_count;     /* all are required */
+    bool more;                   /* any number of further ones may follow */
     const char *summary;         /* for the list of verbs: one clause, no full stop */
     const GOptionEntry *options; /* those of this verb alone, ends with {NULL}; NULL for none */
     CtlRun run;
@@ -60,10 +61,16 @@ bool verb_monitor(const CtlOptions *options, char **arguments, GError **error);
 bool verb_check(const CtlOptions *options, char **arguments, GError **error);
 bool verb_rate(const CtlOptions *options, char **arguments, GError **error);
 bool verb_start(const CtlOptions *options, char **arguments, GError **error);
+bool verb_set(const CtlOptions *options, char **arguments, GError **error);
+bool verb_mode(const CtlOptions *options, char **arguments, GError **error);
+bool verb_unset(const CtlOptions *options, char **arguments, GError **error);
+bool verb_manage(const CtlOptions *options, char **arguments, GError **error);
 bool verb_hook(const CtlOptions *options, char **arguments, GError **error);
 
 extern const GOptionEntry verb_check_options[];
 extern const GOptionEntry verb_hook_options[];
+extern const GOptionEntry verb_manage_options[];
 extern const GOptionEntry verb_rate_options[];
+extern const GOptionEntry verb_set_options[];
 extern const GOptionEntry verb_simulate_options[];
 extern const GOptionEntry verb_top_options[];

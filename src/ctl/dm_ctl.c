@@ -65,7 +65,7 @@ check_arguments(const CtlVerb *verb, char **arguments, GError **error)
                     verb->arguments, verb->name, verb->arguments);
         return false;
     }
-    if (count > verb->argument_count) {
+    if (count > verb->argument_count && !verb->more) {
         g_autofree char *shown = text_clean(arguments[verb->argument_count]);
 
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,

@@ -8,20 +8,26 @@
 #include <string.h>
 
 const CtlVerb ctl_verbs[] = {
-    {"list", "", 0, "all guests and what they have", NULL, verb_list},
-    {"show", "GUEST", 1, "everything known of one guest", NULL, verb_show},
-    {"host", "", 0, "the host: budget, committed, free", NULL, verb_host},
-    {"explain", "GUEST", 1, "why a guest has this much, and what would change it", NULL, verb_explain},
-    {"top", "", 0, "live view of all guests with bars", verb_top_options, verb_top},
-    {"monitor", "", 0, "events as they happen", NULL, verb_monitor},
-    {"paging", "", 0, "restarts on a full host, and their paging files", NULL, verb_paging},
-    {"start", "GUEST", 1, "find memory for a guest, and start it", NULL, verb_start},
-    {"rate", "SIZE", 1, "how well a guest of that startup memory would fit", verb_rate_options, verb_rate},
-    {"simulate", "FILE", 1, "a run of the simulated host that FILE describes", verb_simulate_options, verb_simulate},
-    {"check", "", 0, "is this host set up right?", verb_check_options, verb_check},
-    {"hook", "NAME OPERATION SUBOPERATION EXTRA", 4, "what libvirt calls when a guest starts or stops",
+    {"list", "", 0, false, "all guests and what they have", NULL, verb_list},
+    {"show", "GUEST", 1, false, "everything known of one guest", NULL, verb_show},
+    {"host", "", 0, false, "the host: budget, committed, free", NULL, verb_host},
+    {"explain", "GUEST", 1, false, "why a guest has this much, and what would change it", NULL, verb_explain},
+    {"top", "", 0, false, "live view of all guests with bars", verb_top_options, verb_top},
+    {"monitor", "", 0, false, "events as they happen", NULL, verb_monitor},
+    {"paging", "", 0, false, "restarts on a full host, and their paging files", NULL, verb_paging},
+    {"manage", "GUEST...", 0, true, "have guests managed, with the default settings", verb_manage_options, verb_manage},
+    {"set", "GUEST SETTING=VALUE...", 2, true, "change settings of a guest", verb_set_options, verb_set},
+    {"mode", "GUEST MODE", 2, false, "dynamic, observe or static: is it ballooned?", verb_set_options, verb_mode},
+    {"unset", "GUEST [SETTING...]", 1, true, "back to the defaults, or not managed any more", verb_set_options,
+     verb_unset},
+    {"start", "GUEST", 1, false, "find memory for a guest, and start it", NULL, verb_start},
+    {"rate", "SIZE", 1, false, "how well a guest of that startup memory would fit", verb_rate_options, verb_rate},
+    {"simulate", "FILE", 1, false, "a run of the simulated host that FILE describes", verb_simulate_options,
+     verb_simulate},
+    {"check", "", 0, false, "is this host set up right?", verb_check_options, verb_check},
+    {"hook", "NAME OPERATION SUBOPERATION EXTRA", 4, false, "what libvirt calls when a guest starts or stops",
      verb_hook_options, verb_hook},
-    {NULL, NULL, 0, NULL, NULL, NULL},
+    {NULL, NULL, 0, false, NULL, NULL, NULL},
 };
 
 const CtlVerb *
@@ -45,7 +51,7 @@ print_options(const GOptionEntry *options)
             left = g_strdup_printf("--%s=%s", options->long_name, options->arg_description);
         else
             left = g_strdup_printf("--%s", options->long_name);
-        printf("  %-20s %s\n", left, options->description);
+        printf("  %-26s %s\n", left, options->description);
     }
 }
 
@@ -58,11 +64,13 @@ ctl_print_help(const GOptionEntry *common)
     for (const CtlVerb *verb = ctl_verbs; verb->name != NULL; verb++) {
         g_autofree char *left = g_strdup_printf("%s %s", verb->name, verb->arguments);
 
-        printf("  %-20s %s\n", left, verb->summary);
+        printf("  %-26s %s\n", left, verb->summary);
     }
     puts("\nOptions, before or after the verb:");
     print_options(common);
-    puts("\nGUEST is the name or the UUID of a guest. 'dm-ctl VERB --help' shows the options of a verb.\n"
+    puts("\nGUEST is the name or the UUID of a guest, or a beginning of its name that no other has.\n"
+         "SETTING is minimum, startup, buffer, priority, mode, smart-paging or paging-directory, see dynmem(7).\n"
+         "'dm-ctl VERB --help' shows the options of a verb.\n"
          "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon. See dm-ctl(1).");
 }
 

@@ -366,9 +366,9 @@ class Guests(CtlTest):
         self.assertIn("'web', 'web-server'", self.ctl("explain", "WEB", status=1))
         self.assertIn("'dm-ctl list' shows all", self.ctl("show", "something", status=1))
 
-    def test_a_part_of_a_name_is_no_name(self):
+    def test_another_part_of_a_name_than_its_beginning_is_no_name(self):
         self.two_guests()
-        self.ctl("show", "we", status=1)
+        self.ctl("show", "eb", status=1)
         self.ctl("show", WEB[:8], status=1)
         self.ctl("show", "", status=1)
 

@@ -122,6 +122,21 @@ class Bash(unittest.TestCase):
         self.assertEqual(self.complete("show", "db", ""), [])
         self.assertEqual(self.complete("list", ""), [])
 
+    def test_settings(self):
+        settings = ["minimum", "startup", "buffer", "priority", "mode", "smart-paging", "paging-directory"]
+        self.assertEqual(self.complete("set", "w"), ["web", "web\\ 2"])
+        self.assertEqual(self.complete("set", "web", ""), [name + "=" for name in settings])
+        self.assertEqual(self.complete("set", "web", "minimum", "=", "1GiB", "pri"), ["priority="])
+        self.assertEqual(self.complete("set", "web", "mode", "="), ["dynamic", "observe", "static"])
+        self.assertEqual(self.complete("set", "web", "smart-paging", "=", "y"), ["yes"])
+        self.assertEqual(self.complete("set", "web", "minimum", "="), [])
+        self.assertEqual(self.complete("unset", "web", "mode", "m"), ["minimum", "mode"])
+        self.assertEqual(self.complete("mode", "web", ""), ["dynamic", "observe", "static"])
+        self.assertEqual(self.complete("mode", "web", "static", ""), [])
+        self.assertEqual(self.complete("manage", "web", "d"), ["db"])
+        for shell in ("dm-ctl", "_dm-ctl"):
+            self.assertEqual(re.search(r"\bsettings=\((.*)\)", read("data", "completions", shell)).group(1).split(), settings)
+
     def test_values(self):
         self.assertEqual(self.complete("top", "--sort", "=", ""), ["name", "priority", "pressure"])
         self.assertEqual(self.complete("top", "--sort", "="), ["name", "priority", "pressure"])

@@ -332,6 +332,45 @@ class DaemonTest(unittest.TestCase):
             self.assertGreaterEqual(daemon.host()["reserved"], 512 << 20)
             self.assertIn("large needs", daemon.hook(LARGE, "prepare", status=1))
 
+    def test_settings_are_changed_checked_and_taken_back(self):
+        # this one's guest is the same for all connections of a process, and runs from a definition
+        with Daemon(config="[Policy]\nPriorityMost=60\n", arguments=["--connect", "test:///default"]) as daemon:
+            guest = daemon.wait(lambda: daemon.guest("test"), "the guest")
+            self.assertFalse(guest["managed"])
+            self.assertIn("test: would be managed from now on", daemon.ctl("manage", "--all", "--dry-run"))
+            self.assertFalse(daemon.guest("test")["managed"])
+            self.assertIn("test: managed from now on: minimum 2GiB, startup 2GiB", daemon.ctl("manage", "--all"))
+            # what a command has changed, the next one sees
+            self.assertTrue(daemon.guest("test")["managed"])
+            shown = daemon.ctl("set", "te", "minimum=1GiB", "priority=70")
+            self.assertRegex(shown, r"minimum +at once +2GiB \(default\) -> 1GiB\n")
+            self.assertIn("counts as 60", shown)
+            self.assertEqual((daemon.guest("test")["minimum"], daemon.guest("test")["priority"]), (1 << 30, 60))
+            for wrong, said in ((["minimum=1TiB"], "above the maximum"), (["startup=512MiB"], "above startup"),
+                                (["priority=10", "buffer=-1"], "buffer")):
+                self.assertIn(said, daemon.ctl("set", "test", *wrong, status=1))
+            self.assertEqual((daemon.guest("test")["minimum"], daemon.guest("test")["priority"]), (1 << 30, 60))
+            daemon.ctl("mode", "test", "observe")
+            self.assertEqual(daemon.guest("test")["mode"], "observe")
+            daemon.call("SetGuest", "test", "{'minimum': <uint64 536870912>, 'mode': <''>}")
+            self.assertEqual((daemon.guest("test")["minimum"], daemon.guest("test")["mode"]), (512 << 20, "dynamic"))
+            self.assertIn("test: nothing to change", daemon.ctl("set", "test", "minimum=512MiB"))
+            self.assertRegex(daemon.ctl("unset", "test", "minimum"), r"minimum +at once +512MiB -> 2GiB \(default\)\n")
+            change = json.loads(daemon.ctl("--json", "unset", "test"))
+            self.assertEqual((change["done"], change["managedBefore"], change["managedAfter"]), (True, True, False))
+            self.assertFalse(daemon.guest("test")["managed"])
+
+    def test_more_guests_than_may_be_asked_of_at_once_are_managed(self):
+        guests = [{"name": f"g{n}", "uuid": f"6d7cf7d5-1e5a-4f0e-8b6f-1{n:011d}", "memory": 64} for n in range(130)]
+        with Daemon(guests=guests) as daemon:
+            daemon.wait(lambda: daemon.guest("g129"), "the guests")
+            self.assertEqual(daemon.ctl("manage", "--all", "--dry-run").count("would be managed"), 130)
+
+    def test_a_dry_run_changes_no_settings(self):
+        with Daemon(arguments=["--connect", "test:///default", "--dry-run"]) as daemon:
+            daemon.wait(lambda: daemon.guest("test"), "the guest")
+            self.assertIn("runs dry", daemon.ctl("mode", "test", "static", status=1))
+
     def test_wrong_usage_is_told(self):
         for arguments in (["--no-such-option"], ["stray"]):
             result = subprocess.run([DYNMEMD, *arguments], capture_output=True, text=True, timeout=10)
