@@ -171,6 +171,27 @@ class Bus(unittest.TestCase):
         self.assertIn(NAMES["POLKIT_MANAGE"], manual("org.dynmem1.5"))
 
 
+class Settings(unittest.TestCase):
+    def test_when_they_take_effect_is_in_the_manual(self):
+        code = read("src/base/settings_change.c")
+        texts = dict(re.findall(r'#define (EFFECT_\w+) "([^"]*)"', code))
+        names = dict(re.findall(r'\[(ELEMENT_\w+)\] = "([a-z-]+)"', code))
+        effects = {names[attribute]: texts[effect]
+                   for attribute, effect in re.findall(r"\[(ELEMENT_\w+)\] = (EFFECT_\w+)", code)}
+        self.assertEqual(set(effects), set(names.values()))
+        section = manual("dynmem.7").split("From when on another value counts", 1)[1].split("\n.PP", 1)[0]
+        said = re.findall(r"^\.TP\n\.I ([a-z-]+)\n([^;\n]*)", section, re.MULTILINE)
+        self.assertEqual(dict(said), effects)
+
+    def test_names_are_in_the_manuals(self):
+        names = re.findall(r'\[ELEMENT_\w+\] = "([a-z-]+)"', read("src/base/settings_change.c"))
+        for page in ("dynmem.7", "dm-ctl.1", "org.dynmem1.5"):
+            for name in names:
+                self.assertRegex(manual(page), rf"(?m)^\.\w+ {name}\b", page)
+        for name in names:
+            self.assertIn(f'"{name}"', read("data/org.dynmem1.xml"))
+
+
 class Places(unittest.TestCase):
     def setUp(self):
         self.unit = dict(line.split("=", 1) for line in read("data/dynmemd.service.in").splitlines()
