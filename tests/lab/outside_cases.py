@@ -4,6 +4,8 @@ The lab's cases of memory that is moved by others than dynmem: balloons, limits,
 """
 
 import os
+import re
+import subprocess
 import time
 
 from cases import check, mib
@@ -175,6 +177,44 @@ class Outside(LedgerScene):
             return self.let_go(lambda: metadata("--set", "<memory minimum='128MiB' priority='50' mode='static'/>"))
         finally:
             self.back("<memory minimum='128MiB' priority='50'/>")
+
+    @staticmethod
+    def elements():
+        """mail's element in what it runs with and in its definition."""
+        return [re.findall(r"<dynmem:memory[^>]*>", virsh("dumpxml", "mail", *which)) for which in ((), ("--inactive",))]
+
+    def check_refused(self, said, *words):
+        """dm-ctl set is refused for this reason, and mail is as it was."""
+        before, shown = self.elements(), self.seen(self.mail)
+        done = subprocess.run([f"{self.host.build}/src/ctl/dm-ctl", "set", "mail", *words], capture_output=True, text=True)
+        check(done.returncode == 1 and said in done.stderr, f"{done.returncode}: {done.stderr}")
+        check(self.elements() == before, f"it was {before} and is {self.elements()}")
+        for key in ("minimum", "priority"):
+            check(self.seen(self.mail)[key] == shown[key], f"{key} is another")
+
+    def case_settings_are_set_in_both_definitions_or_in_none(self):
+        before = self.elements()
+        begun = time.monotonic()
+        change = self.daemon.ctl("set", "mail", "minimum=160MiB", "priority=60")
+        took = time.monotonic() - begun
+        seen = self.seen(self.mail)
+        check(change["done"] and change["persistent"], f"it was told {change}")
+        check((seen["minimum"], seen["priority"]) == (160 * MIB, 60), "the answer came before it was in force")
+        live, following = self.elements()
+        check(live == following and 'minimum="160MiB"' in live[0] and 'priority="60"' in live[0], f"{live}, {following}")
+        self.check_refused("above startup", "minimum=400MiB", "priority=1")
+        # libvirt changes what the guest runs with, and then finds no place for the file of its definition
+        os.rename("/etc/libvirt/qemu", "/etc/libvirt/qemu.away")
+        with open("/etc/libvirt/qemu", "w", encoding="utf-8"):
+            pass
+        try:
+            self.check_refused("nothing was changed", "priority=99")
+        finally:
+            os.unlink("/etc/libvirt/qemu")
+            os.rename("/etc/libvirt/qemu.away", "/etc/libvirt/qemu")
+        self.daemon.ctl("set", "mail", "minimum=128MiB", "priority=50")
+        check(self.elements() == before, f"it was {before} and is {self.elements()}")
+        return f"in force after {took:.1f} s"
 
     def case_booked_is_never_below_what_guests_touch_by_themselves(self):
         return self.check_truth()
