@@ -298,7 +298,7 @@ static void
 who_waits_when_the_daemon_ends_is_told(void **state)
 {
     Fixture *fixture = *state;
-    g_autoptr(virDomain) a = define_with(fixture, "");
+    g_autoptr(virDomain) a G_GNUC_UNUSED = define_with(fixture, "");
     g_auto(Edit) edit = {.next = "<memory/>"};
 
     start(fixture);
