@@ -364,7 +364,7 @@ client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settin
     g_autoptr(GVariant) reply = NULL;
     char *json = NULL;
 
-    for (unsigned pauses = 0; reply == NULL; pauses++) {
+    for (unsigned pauses = 0;; pauses++) {
         GError *raw = NULL;
         g_autofree char *remote = NULL;
 
@@ -372,14 +372,15 @@ client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settin
             g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER,
                                         "PreviewGuest", g_variant_new("(s@a{sv}b)", uuid, settings, (gboolean)unset),
                                         G_VARIANT_TYPE("(s)"), CALL_FLAGS, TIMEOUT_MSEC, NULL, &raw);
-        remote = raw != NULL ? g_dbus_error_get_remote_error(raw) : NULL;
-        if (reply == NULL && (g_strcmp0(remote, DYNMEM_BUS_ERROR_TOO_OFTEN) != 0 || pauses == PAUSES)) {
+        if (reply != NULL)
+            break;
+        remote = g_dbus_error_get_remote_error(raw);
+        if (g_strcmp0(remote, DYNMEM_BUS_ERROR_TOO_OFTEN) != 0 || pauses == PAUSES) {
             client_take_error(raw, error);
             return NULL;
         }
         g_clear_error(&raw);
-        if (reply == NULL)
-            g_usleep(PAUSE_USEC);
+        g_usleep(PAUSE_USEC);
     }
     g_variant_get(reply, "(s)", &json);
     return json;

@@ -15,10 +15,10 @@ from host import MIB, PATIENCE, LabError, virsh
 SHARING = ("active",)
 # A guest that ran before the daemon, or before the connection was lost, is booked with more than it was promised until it
 # has reported and has then been told a target, since nobody knows what it may have been told before: that may exceed the
-# budget, and nobody promised it. It is excused until it is seen booked with no more than it has and was told, but no longer
-# than so many seconds.
-TAKEOVER = 10 * PATIENCE
-FIRST_TICKS = 3
+# budget, and nobody promised it. It is excused for so many seconds, and then until it is seen booked with no more than it has
+# and was told, but not for ever. For the first seconds a new daemon does not even know what guests have.
+TAKEOVER = 3
+TAKEOVER_MOST = 10 * PATIENCE
 # libvirt learns of a balloon's move at most once a second, of each guest at another moment: memory that has just gone
 # from one to another may be counted twice for so long.
 LIBVIRT_LAG = 3
@@ -37,6 +37,8 @@ class Watcher(threading.Thread):
         self.libvirt_over = None
         self.taken_over = {}
         self.start_time = time.monotonic()
+        self.begun = self.start_time  # when a new daemon was first seen
+        self.ticks = 0
 
     def run(self):
         while not self.ended.wait(self.every):
@@ -54,16 +56,16 @@ class Watcher(threading.Thread):
     def note(self, text):
         self.problems.append(f"after {time.monotonic() - self.start_time:.1f} s: {text}")
 
-    def booked(self, guest, ticks):
+    def booked(self, guest):
         """What it is committed, or was promised while it is taken over."""
         now, promised = time.monotonic(), max(guest["assigned"], guest["target"])
-        if guest["rule"] in ("adopting", "link-down") or ticks <= FIRST_TICKS:
+        if guest["rule"] in ("adopting", "link-down") or now - self.begun < TAKEOVER:
             self.taken_over[guest["name"]] = now
-        elif guest["committed"] <= promised:
+        since = now - self.taken_over.get(guest["name"], -TAKEOVER_MOST)
+        if since > TAKEOVER_MOST or (since > TAKEOVER and guest["committed"] <= promised):
             self.taken_over.pop(guest["name"], None)
-        if now - self.taken_over.get(guest["name"], -TAKEOVER) < TAKEOVER:
-            return promised
-        return guest["committed"]
+            return guest["committed"]
+        return promised
 
     def sample(self):
         host = self.dynmemd.ctl("host")
@@ -72,8 +74,11 @@ class Watcher(threading.Thread):
         if not guests or host["ticks"] == 0:
             return  # it has only just started
         self.samples += 1
-        committed = sum(self.booked(guest, host["ticks"]) for guest in guests)
-        if committed > budget:
+        if host["ticks"] < self.ticks:
+            self.begun = time.monotonic()
+        self.ticks = host["ticks"]
+        committed = sum(self.booked(guest) for guest in guests)
+        if committed > budget and time.monotonic() - self.begun >= TAKEOVER:
             each = ", ".join(f"{guest['name']} {guest['state']} committed {guest['committed'] // 1024} assigned "
                              f"{guest['assigned'] // 1024} target {guest['target'] // 1024}" for guest in guests)
             self.note(f"{committed // 1024} KiB are committed of a budget of {budget // 1024}: {each}")
