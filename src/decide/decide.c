@@ -116,14 +116,16 @@ target_to_book(GuestMemory *memory, const GuestSnapshot *guest)
 }
 
 /*
- * Taken out of management while it is squeezed or limited, by this daemon or an earlier one. Started as one that is nobody's it
- * is owed nothing; through a reset QEMU keeps the size of its balloon (virtio-balloon.c, virtio_balloon_device_reset).
+ * Taken out of management while it is squeezed or limited, by this daemon or an earlier one. Started or reset as one that is
+ * nobody's, it is owed nothing for what it was told before.
  */
 static bool
 is_let_go(GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 {
     const GuestSettings *settings = guest->settings;
 
+    if (memory->begins)
+        memory->let_go = !guest->adopted;
     if (settings->managed && settings->mode != GUEST_MODE_STATIC) {
         memory->let_go = memory->let_go && settings->presumed;
         return false;

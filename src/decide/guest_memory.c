@@ -88,12 +88,10 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
     memcpy(fresh.uuid, memory->uuid, sizeof fresh.uuid);
     g_strlcpy(fresh.name, guest->name, sizeof fresh.name); /* only a guest that is off can be renamed */
     fresh.running = guest->life != GUEST_LIFE_OFF;
-    fresh.let_go = !guest->adopted;
     if (guest->boot_in_place && fresh.running && memory->running && memory->serial == guest->serial) {
         fresh.overhead = memory->overhead;
         fresh.limit = memory->limit;
         fresh.frail = note_reset(memory, now_usec);
-        fresh.let_go = memory->let_go;
         fresh.told = memory->told;
         fresh.told_kib = memory->told_kib;
         fresh.told_usec = memory->told_usec;

@@ -52,25 +52,6 @@ a_squeezed_guest_that_is_let_go_gets_its_startup_back(void **state)
     (void)state;
 }
 
-/* QEMU keeps its balloon's size through a reset, and its next driver takes so much again. */
-static void
-a_guest_that_is_reset_as_it_is_let_go_gets_its_startup_back(void **state)
-{
-    FakeWorld *world = host_with_a_squeezed_guest();
-
-    world->fake[0].settings.managed = false;
-    tick_with_limits(world);
-    world_reset(world, 0);
-    run_with_limits(world, 5);
-    world_driver_up(world, 0);
-    run_with_limits(world, 120);
-    assert_int_equal(world->guests[0].target_kib, 4 * GIB);
-    assert_int_equal(world->fake[0].actual, 4 * GIB);
-    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_UNMANAGED);
-    world_free(world);
-    (void)state;
-}
-
 static void
 only_grows_and_is_limited_until_it_has_grown(bool managed, GuestMode mode, PlanRule rule)
 {
@@ -237,7 +218,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_squeezed_guest_that_is_let_go_gets_its_startup_back),
-        cmocka_unit_test(a_guest_that_is_reset_as_it_is_let_go_gets_its_startup_back),
         cmocka_unit_test(a_guest_that_is_let_go_only_grows_and_is_limited_until_it_has_grown),
         cmocka_unit_test(a_guest_that_is_let_go_is_given_what_those_of_low_priority_have),
         cmocka_unit_test(a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing),
