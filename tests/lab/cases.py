@@ -301,8 +301,7 @@ class Balance(Scene):
 class Trouble(Scene):
     """Guests that come, go, hang, are reset or have no driver, while others must be balanced as before."""
 
-    # Less than all of them could have: who has a surplus gives it when the others need it.
-    CONFIG = "[Host]\nBudget=1640MiB\n"
+    CONFIG = "[Host]\nBudget=1900MiB\n"
 
     def set_up(self):
         define = self.host.define
@@ -313,6 +312,8 @@ class Trouble(Scene):
         self.extra = define("extra", 256, 200, minimum="128MiB")
         self.stranger = define("stranger", 128, managed=False)
         self.host.start_guests(self.good, self.other, self.mute, self.slow, self.stranger)
+        # Its driver comes late; where it finds it on its way the daemon would leave it there, as nobody lacks what it has.
+        wait_until("the balloon of slow is where it shall begin", 60, lambda: self.slow.actual() == self.slow.startup)
         self.daemon.start()
         self.wait_active(self.good, self.other, self.slow)
         self.watch()
@@ -355,12 +356,7 @@ class Trouble(Scene):
     def case_reset_books_anew_until_the_driver_is_back(self):
         self.slow.load(20)
         self.wait_active(self.slow)
-        # What nobody lacks is left to it for minutes.
-        self.good.load(400)
-        self.other.load(400)
-        before = self.wait_seen(self.slow, "was squeezed", 90, lambda it: it["assigned"] < 300 * MIB and it)
-        self.good.load(20)
-        self.other.load(20)
+        before = self.wait_seen(self.slow, "has less than its maximum", 30, lambda it: it["assigned"] < 300 * MIB and it)
         virsh("reset", "slow")
         start = time.monotonic()
         seen = self.wait_seen(self.slow, "is seen restarting", 4, lambda it: it["state"] == "restarting" and it)
