@@ -133,21 +133,14 @@ flow(Engine *engine)
     engine->lacking = somebody_lacks(&engine->plan);
 }
 
-/*
- * A report that somebody is helped by sooner: the guest lacks something, or another does and this one may have it. Or one that what
- * is booked is too little for: its balloon was moved by somebody else, or its driver is gone.
- */
+/* A report that somebody is helped by sooner: the guest lacks something, or another does and this one may have it. */
 static bool
 is_news(const Engine *engine, const GuestPlan *plan, const GuestRecord *record)
 {
     const GuestReport *report = &record->report;
 
-    if (plan->guest->serial != record->serial || !observer_has_news(engine->observer, record))
-        return false;
-    if (plan->ground == GROUND_BALLOON && (report->fields & REPORT_ACTUAL) != 0 &&
-        report->actual_kib > plan->committed_kib + plan->guest->unseen_kib)
-        return true;
-    if ((report->fields & REPORT_USABLE) == 0)
+    if (plan->guest->serial != record->serial || !observer_has_news(engine->observer, record) ||
+        (report->fields & REPORT_USABLE) == 0)
         return false;
     return engine->lacking || saturating_sub(report->actual_kib, report->usable_kib) > decide_news_kib(plan);
 }
