@@ -3,38 +3,9 @@
 
 #include "givers.h"
 #include "held_tick.h"
+#include "json_parts.h"
 #include "paging_view.h"
 #include "reason.h"
-#include "units.h"
-
-#include <json-glib/json-glib.h>
-
-static void
-add_text(JsonBuilder *builder, const char *key, const char *value)
-{
-    json_builder_set_member_name(builder, key);
-    json_builder_add_string_value(builder, value);
-}
-
-static void
-add_number(JsonBuilder *builder, const char *key, uint64_t value)
-{
-    json_builder_set_member_name(builder, key);
-    json_builder_add_int_value(builder, value > G_MAXINT64 ? G_MAXINT64 : (int64_t)value);
-}
-
-static void
-add_size(JsonBuilder *builder, const char *key, uint64_t kib)
-{
-    add_number(builder, key, bytes_from_kib(kib));
-}
-
-static void
-add_bool(JsonBuilder *builder, const char *key, bool value)
-{
-    json_builder_set_member_name(builder, key);
-    json_builder_add_boolean_value(builder, value);
-}
 
 static void
 add_guest(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
@@ -44,41 +15,41 @@ add_guest(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
     const GuestIssue *issue = tick_report_issue(report, guest->uuid);
     g_autofree char *reason = reason_text(plan, report->plan);
 
-    add_text(builder, "name", guest->name);
-    add_text(builder, "uuid", guest->uuid);
-    add_text(builder, "state", guest_state_name(plan->state));
-    add_text(builder, "status", guest_status_name(plan->status));
-    add_text(builder, "reason", reason);
-    add_text(builder, "rule", plan_rule_name(plan->rule));
-    add_bool(builder, "managed", settings->managed);
-    add_text(builder, "mode", guest_mode_name(settings->mode));
-    add_text(builder, "issue", issue != NULL ? issue->message : "");
-    add_size(builder, "minimum", settings->minimum_kib);
-    add_size(builder, "startup", settings->startup_kib);
-    add_size(builder, "maximum", settings->maximum_kib);
-    add_number(builder, "buffer", settings->buffer_percent);
-    add_number(builder, "priority", settings->priority);
-    add_size(builder, "assigned", plan->assigned_kib);
-    add_size(builder, "target", plan->target_kib);
-    add_size(builder, "committed", plan->committed_kib);
-    add_text(builder, "ground", ledger_ground_name(plan->ground));
-    add_size(builder, "balloon", plan->ground == GROUND_LIMIT ? plan->balloon_kib : 0);
-    add_size(builder, "demand", plan->demand_kib);
-    add_size(builder, "want", plan->want_kib);
-    add_size(builder, "resident", guest->resident_kib);
-    add_number(builder, "pressure", plan->pressure_percent);
-    add_text(builder, "restart", restart_kind_name(plan->restart));
-    add_size(builder, "shortfall", plan->shortfall_kib);
+    json_add_text(builder, "name", guest->name);
+    json_add_text(builder, "uuid", guest->uuid);
+    json_add_text(builder, "state", guest_state_name(plan->state));
+    json_add_text(builder, "status", guest_status_name(plan->status));
+    json_add_text(builder, "reason", reason);
+    json_add_text(builder, "rule", plan_rule_name(plan->rule));
+    json_add_flag(builder, "managed", settings->managed);
+    json_add_text(builder, "mode", guest_mode_name(settings->mode));
+    json_add_text(builder, "issue", issue != NULL ? issue->message : "");
+    json_add_size(builder, "minimum", settings->minimum_kib);
+    json_add_size(builder, "startup", settings->startup_kib);
+    json_add_size(builder, "maximum", settings->maximum_kib);
+    json_add_number(builder, "buffer", settings->buffer_percent);
+    json_add_number(builder, "priority", settings->priority);
+    json_add_size(builder, "assigned", plan->assigned_kib);
+    json_add_size(builder, "target", plan->target_kib);
+    json_add_size(builder, "committed", plan->committed_kib);
+    json_add_text(builder, "ground", ledger_ground_name(plan->ground));
+    json_add_size(builder, "balloon", plan->ground == GROUND_LIMIT ? plan->balloon_kib : 0);
+    json_add_size(builder, "demand", plan->demand_kib);
+    json_add_size(builder, "want", plan->want_kib);
+    json_add_size(builder, "resident", guest->resident_kib);
+    json_add_number(builder, "pressure", plan->pressure_percent);
+    json_add_text(builder, "restart", restart_kind_name(plan->restart));
+    json_add_size(builder, "shortfall", plan->shortfall_kib);
 
-    add_text(builder, "stage", plan_stage_name(plan->stage));
-    add_number(builder, "weight", plan->weight);
-    add_size(builder, "ideal", plan->ideal_kib);
-    add_size(builder, "floor", plan->floor_kib);
-    add_size(builder, "overhead", plan->overhead_kib);
-    add_size(builder, "usable", guest->has_usable ? guest->usable_kib : 0);
-    add_bool(builder, "starved", plan->starved);
-    add_bool(builder, "fresh", guest->fresh);
-    add_bool(builder, "driverUp", guest->driver_up);
+    json_add_text(builder, "stage", plan_stage_name(plan->stage));
+    json_add_number(builder, "weight", plan->weight);
+    json_add_size(builder, "ideal", plan->ideal_kib);
+    json_add_size(builder, "floor", plan->floor_kib);
+    json_add_size(builder, "overhead", plan->overhead_kib);
+    json_add_size(builder, "usable", guest->has_usable ? guest->usable_kib : 0);
+    json_add_flag(builder, "starved", plan->starved);
+    json_add_flag(builder, "fresh", guest->fresh);
+    json_add_flag(builder, "driverUp", guest->driver_up);
 }
 
 static void
@@ -100,10 +71,10 @@ add_givers(JsonBuilder *builder, const Plan *plan)
         if (giver_kib(guest) == 0)
             continue;
         json_builder_begin_object(builder);
-        add_text(builder, "name", guest->guest->name);
-        add_text(builder, "uuid", guest->guest->uuid);
-        add_size(builder, "assigned", guest->assigned_kib);
-        add_size(builder, "target", giver_goal_kib(guest));
+        json_add_text(builder, "name", guest->guest->name);
+        json_add_text(builder, "uuid", guest->guest->uuid);
+        json_add_size(builder, "assigned", guest->assigned_kib);
+        json_add_size(builder, "target", giver_goal_kib(guest));
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
@@ -120,18 +91,18 @@ add_start(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
         return;
     answer = start_plan_text(start);
     begin(builder, "starting");
-    add_text(builder, "verdict", start_verdict_name(start->verdict));
-    add_text(builder, "kind", start_kind_name(start->request->kind));
-    add_text(builder, "restart", restart_kind_name(start->request->restart));
-    add_text(builder, "answer", answer);
-    add_size(builder, "needed", start->needed_kib);
-    add_size(builder, "overhead", start->overhead_kib);
-    add_size(builder, "free", start->free_kib);
-    add_size(builder, "reclaimable", start->reclaimable_kib);
-    add_size(builder, "missing", start->missing_kib);
-    add_size(builder, "booked", start->booked_kib);
-    add_size(builder, "shortfall", start->shortfall_kib);
-    add_number(builder, "deadline", wall_clock_usec(report, start->request->deadline_usec));
+    json_add_text(builder, "verdict", start_verdict_name(start->verdict));
+    json_add_text(builder, "kind", start_kind_name(start->request->kind));
+    json_add_text(builder, "restart", restart_kind_name(start->request->restart));
+    json_add_text(builder, "answer", answer);
+    json_add_size(builder, "needed", start->needed_kib);
+    json_add_size(builder, "overhead", start->overhead_kib);
+    json_add_size(builder, "free", start->free_kib);
+    json_add_size(builder, "reclaimable", start->reclaimable_kib);
+    json_add_size(builder, "missing", start->missing_kib);
+    json_add_size(builder, "booked", start->booked_kib);
+    json_add_size(builder, "shortfall", start->shortfall_kib);
+    json_add_number(builder, "deadline", wall_clock_usec(report, start->request->deadline_usec));
     add_givers(builder, report->plan);
     json_builder_set_member_name(builder, "blockers");
     json_builder_begin_array(builder);
@@ -139,9 +110,9 @@ add_start(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
         g_autofree char *text = start_blocker_text(&start->blockers[i]);
 
         json_builder_begin_object(builder);
-        add_text(builder, "name", start->blockers[i].name);
-        add_size(builder, "kept", start->blockers[i].kept_kib);
-        add_text(builder, "text", text);
+        json_add_text(builder, "name", start->blockers[i].name);
+        json_add_size(builder, "kept", start->blockers[i].kept_kib);
+        json_add_text(builder, "text", text);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
@@ -158,16 +129,16 @@ add_paging(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report
         return;
     paging_view_fill(plan, report, &view);
     begin(builder, "paging");
-    add_text(builder, "state", view.state);
-    add_text(builder, "reason", view.reason);
-    add_size(builder, "granted", plan->granted_kib);
-    add_size(builder, "shortfall", view.shortfall_kib);
-    add_size(builder, "size", view.size_kib);
-    add_size(builder, "used", view.used_kib);
-    add_size(builder, "peak", view.peak_kib);
-    add_number(builder, "since", wall_clock_usec(report, view.since_usec));
-    add_number(builder, "deadline", wall_clock_usec(report, view.deadline_usec));
-    add_text(builder, "directory", view.directory);
+    json_add_text(builder, "state", view.state);
+    json_add_text(builder, "reason", view.reason);
+    json_add_size(builder, "granted", plan->granted_kib);
+    json_add_size(builder, "shortfall", view.shortfall_kib);
+    json_add_size(builder, "size", view.size_kib);
+    json_add_size(builder, "used", view.used_kib);
+    json_add_size(builder, "peak", view.peak_kib);
+    json_add_number(builder, "since", wall_clock_usec(report, view.since_usec));
+    json_add_number(builder, "deadline", wall_clock_usec(report, view.deadline_usec));
+    json_add_text(builder, "directory", view.directory);
     add_givers(builder, report->plan);
     json_builder_end_object(builder);
 }
@@ -180,12 +151,12 @@ add_limit(JsonBuilder *builder, const GuestPlan *plan)
     if (!limits->usable && limits->bar == NULL)
         return;
     begin(builder, "limit");
-    add_bool(builder, "usable", limits->usable);
-    add_text(builder, "bar", limits->bar != NULL ? limits->bar : "");
-    add_size(builder, "high", limits->set && limits->high_kib != LIMIT_NONE ? limits->high_kib : 0);
-    add_size(builder, "charged", limits->charged_kib);
-    add_size(builder, "swapped", limits->swapped_kib);
-    add_number(builder, "heldBack", limits->held_back);
+    json_add_flag(builder, "usable", limits->usable);
+    json_add_text(builder, "bar", limits->bar != NULL ? limits->bar : "");
+    json_add_size(builder, "high", limits->set && limits->high_kib != LIMIT_NONE ? limits->high_kib : 0);
+    json_add_size(builder, "charged", limits->charged_kib);
+    json_add_size(builder, "swapped", limits->swapped_kib);
+    json_add_number(builder, "heldBack", limits->held_back);
     json_builder_end_object(builder);
 }
 
@@ -196,30 +167,30 @@ add_host(JsonBuilder *builder, const TickReport *report)
     const HostSnapshot *host = &report->snapshot->host;
 
     begin(builder, "host");
-    add_size(builder, "total", host->figures.total_kib);
-    add_size(builder, "available", host->figures.available_kib);
-    add_size(builder, "arc", host->figures.arc_kib);
-    add_size(builder, "budget", plan->budget_kib);
-    add_text(builder, "budgetLimit", budget_limit_name(plan->budget_limit));
-    add_size(builder, "budgetByTotal", plan->budget_total_kib);
-    add_size(builder, "budgetByAvailable", plan->budget_available_kib);
-    add_size(builder, "committed", plan->committed_kib);
-    add_size(builder, "free", plan->free_kib);
-    add_size(builder, "reserve", plan->reserve_kib);
-    add_size(builder, "overhead", plan->overhead_kib);
-    add_size(builder, "other", plan->other_kib);
-    add_size(builder, "reserved", plan->reserved_kib);
-    add_size(builder, "sharing", plan->sharing_kib);
-    add_size(builder, "minimums", plan->minimums_kib);
-    add_size(builder, "demand", plan->demands_kib);
-    add_size(builder, "want", plan->wants_kib);
-    add_number(builder, "pressure", plan->pressure_percent);
-    add_bool(builder, "overBudget", plan->over_budget);
-    add_bool(builder, "minimumsFit", plan->minimums_fit);
-    add_bool(builder, "hostPressure", plan->host_pressure);
-    add_text(builder, "link", world_link_name(host->link));
-    add_text(builder, "pagingBar", paging_view_bar(report));
-    add_bool(builder, "dryRun", report->dry_run);
+    json_add_size(builder, "total", host->figures.total_kib);
+    json_add_size(builder, "available", host->figures.available_kib);
+    json_add_size(builder, "arc", host->figures.arc_kib);
+    json_add_size(builder, "budget", plan->budget_kib);
+    json_add_text(builder, "budgetLimit", budget_limit_name(plan->budget_limit));
+    json_add_size(builder, "budgetByTotal", plan->budget_total_kib);
+    json_add_size(builder, "budgetByAvailable", plan->budget_available_kib);
+    json_add_size(builder, "committed", plan->committed_kib);
+    json_add_size(builder, "free", plan->free_kib);
+    json_add_size(builder, "reserve", plan->reserve_kib);
+    json_add_size(builder, "overhead", plan->overhead_kib);
+    json_add_size(builder, "other", plan->other_kib);
+    json_add_size(builder, "reserved", plan->reserved_kib);
+    json_add_size(builder, "sharing", plan->sharing_kib);
+    json_add_size(builder, "minimums", plan->minimums_kib);
+    json_add_size(builder, "demand", plan->demands_kib);
+    json_add_size(builder, "want", plan->wants_kib);
+    json_add_number(builder, "pressure", plan->pressure_percent);
+    json_add_flag(builder, "overBudget", plan->over_budget);
+    json_add_flag(builder, "minimumsFit", plan->minimums_fit);
+    json_add_flag(builder, "hostPressure", plan->host_pressure);
+    json_add_text(builder, "link", world_link_name(host->link));
+    json_add_text(builder, "pagingBar", paging_view_bar(report));
+    json_add_flag(builder, "dryRun", report->dry_run);
     json_builder_end_object(builder);
 }
 

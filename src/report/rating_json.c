@@ -1,40 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rating_json.h"
 
-#include "units.h"
-
-#include <json-glib/json-glib.h>
-
-static void
-add_text(JsonBuilder *builder, const char *key, const char *value)
-{
-    g_autofree char *valid = g_utf8_make_valid(value, -1);
-
-    json_builder_set_member_name(builder, key);
-    json_builder_add_string_value(builder, valid);
-}
-
-static void
-add_number(JsonBuilder *builder, const char *key, uint64_t value)
-{
-    json_builder_set_member_name(builder, key);
-    json_builder_add_int_value(builder, value > G_MAXINT64 ? G_MAXINT64 : (int64_t)value);
-}
-
-static void
-add_size(JsonBuilder *builder, const char *key, uint64_t kib)
-{
-    add_number(builder, key, bytes_from_kib(kib));
-}
+#include "json_parts.h"
 
 static void
 add_squeeze(JsonBuilder *builder, const StartSqueeze *squeeze)
 {
     json_builder_begin_object(builder);
-    add_text(builder, "name", squeeze->name != NULL ? squeeze->name : "");
-    add_text(builder, "uuid", squeeze->uuid);
-    add_size(builder, "assigned", squeeze->assigned_kib);
-    add_size(builder, "target", squeeze->target_kib);
+    json_add_text(builder, "name", squeeze->name != NULL ? squeeze->name : "");
+    json_add_text(builder, "uuid", squeeze->uuid);
+    json_add_size(builder, "assigned", squeeze->assigned_kib);
+    json_add_size(builder, "target", squeeze->target_kib);
     json_builder_set_member_name(builder, "belowDemand");
     json_builder_add_boolean_value(builder, squeeze->below_demand);
     json_builder_end_object(builder);
@@ -46,9 +22,9 @@ add_blocker(JsonBuilder *builder, const StartBlocker *blocker)
     g_autofree char *text = start_blocker_text(blocker);
 
     json_builder_begin_object(builder);
-    add_text(builder, "name", blocker->name);
-    add_size(builder, "kept", blocker->kept_kib);
-    add_text(builder, "text", text);
+    json_add_text(builder, "name", blocker->name);
+    json_add_size(builder, "kept", blocker->kept_kib);
+    json_add_text(builder, "text", text);
     json_builder_end_object(builder);
 }
 
@@ -59,14 +35,14 @@ rating_json(const StartRating *rating)
     g_autoptr(JsonNode) root = NULL;
 
     json_builder_begin_object(builder);
-    add_number(builder, "stars", rating->stars);
-    add_size(builder, "startup", rating->startup_kib);
-    add_number(builder, "priority", rating->priority);
-    add_size(builder, "needed", rating->needed_kib);
-    add_size(builder, "free", rating->free_kib);
-    add_size(builder, "buffers", rating->buffers_kib);
-    add_size(builder, "demand", rating->demand_kib);
-    add_size(builder, "missing", rating->missing_kib);
+    json_add_number(builder, "stars", rating->stars);
+    json_add_size(builder, "startup", rating->startup_kib);
+    json_add_number(builder, "priority", rating->priority);
+    json_add_size(builder, "needed", rating->needed_kib);
+    json_add_size(builder, "free", rating->free_kib);
+    json_add_size(builder, "buffers", rating->buffers_kib);
+    json_add_size(builder, "demand", rating->demand_kib);
+    json_add_size(builder, "missing", rating->missing_kib);
     json_builder_set_member_name(builder, "squeezes");
     json_builder_begin_array(builder);
     for (guint i = 0; rating->squeezes != NULL && i < rating->squeezes->len; i++)

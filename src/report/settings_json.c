@@ -1,23 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "settings_json.h"
 
-#include <json-glib/json-glib.h>
-
-static void
-add_text(JsonBuilder *builder, const char *key, const char *value)
-{
-    g_autofree char *valid = g_utf8_make_valid(value, -1);
-
-    json_builder_set_member_name(builder, key);
-    json_builder_add_string_value(builder, valid);
-}
-
-static void
-add_flag(JsonBuilder *builder, const char *key, bool value)
-{
-    json_builder_set_member_name(builder, key);
-    json_builder_add_boolean_value(builder, value);
-}
+#include "json_parts.h"
 
 /* A number, a text, or null where it is not known. */
 static void
@@ -42,13 +26,13 @@ add_row(JsonBuilder *builder, const SettingChange *row, bool running)
         [SETTING_PLACE_BOTH] = "both", [SETTING_PLACE_LIVE] = "live", [SETTING_PLACE_NEXT] = "next"};
 
     json_builder_begin_object(builder);
-    add_text(builder, "setting", element_attribute_names[row->attribute]);
-    add_text(builder, "place", places[row->place]);
+    json_add_text(builder, "setting", element_attribute_names[row->attribute]);
+    json_add_text(builder, "place", places[row->place]);
     add_value(builder, "before", &row->before);
-    add_flag(builder, "beforeGiven", row->before.given);
+    json_add_flag(builder, "beforeGiven", row->before.given);
     add_value(builder, "after", &row->after);
-    add_flag(builder, "afterGiven", row->after.given);
-    add_text(builder, "takesEffect", setting_effect_text(row->attribute, row->place, running));
+    json_add_flag(builder, "afterGiven", row->after.given);
+    json_add_text(builder, "takesEffect", setting_effect_text(row->attribute, row->place, running));
     json_builder_end_object(builder);
 }
 
@@ -70,15 +54,15 @@ settings_json(const char *name, const char *uuid, const SettingsChange *change)
     g_autoptr(JsonNode) root = NULL;
 
     json_builder_begin_object(builder);
-    add_text(builder, "name", name);
-    add_text(builder, "uuid", uuid);
-    add_flag(builder, "running", change->running);
-    add_flag(builder, "persistent", change->persistent);
-    add_flag(builder, "managedBefore", change->managed_before);
-    add_flag(builder, "managedAfter", change->managed_after);
-    add_flag(builder, "elementBefore", change->element_before);
-    add_flag(builder, "elementAfter", change->element_after);
-    add_flag(builder, "writes", change->writes);
+    json_add_text(builder, "name", name);
+    json_add_text(builder, "uuid", uuid);
+    json_add_flag(builder, "running", change->running);
+    json_add_flag(builder, "persistent", change->persistent);
+    json_add_flag(builder, "managedBefore", change->managed_before);
+    json_add_flag(builder, "managedAfter", change->managed_after);
+    json_add_flag(builder, "elementBefore", change->element_before);
+    json_add_flag(builder, "elementAfter", change->element_after);
+    json_add_flag(builder, "writes", change->writes);
     json_builder_set_member_name(builder, "changes");
     json_builder_begin_array(builder);
     for (guint i = 0; i < change->rows->len; i++)
