@@ -29,9 +29,10 @@ JOBS = str(min(os.cpu_count() or 1, 4))
 class Result:
     """Tests counted by one check. A skip for a missing privilege is allowed everywhere, any other not in CI."""
 
-    def __init__(self, passed=0, failed=0, skipped=0, bad_skips=0, failures=()):
+    def __init__(self, passed=0, failed=0, skipped=0, bad_skips=0, failures=(), notes=()):
         self.passed, self.failed, self.skipped, self.bad_skips = passed, failed, skipped, bad_skips
         self.failures = list(failures)  # names of tests, and why
+        self.notes = list(notes)  # what else is worth a look
 
     def add(self, other):
         self.passed += other.passed
@@ -39,6 +40,7 @@ class Result:
         self.skipped += other.skipped
         self.bad_skips += other.bad_skips
         self.failures += other.failures
+        self.notes += other.notes
 
 
 def single(good):
@@ -315,7 +317,8 @@ def check_guests(program, directory, pattern, *options):
     bad = len(re.findall(r"^skip (?!.*privilege)", output, re.MULTILINE))
     if status != 0 and not failed:
         failed = 1
-    return Result(passed, failed, skipped, bad, re.findall(r"^FAIL (.{1,300})", output, re.MULTILINE))
+    return Result(passed, failed, skipped, bad, re.findall(r"^FAIL (.{1,300})", output, re.MULTILINE),
+                  re.findall(r"^unsteady.{1,300}", output, re.MULTILINE))
 
 
 CHECKS = {
@@ -388,6 +391,8 @@ def main():
     # Again at the end, where somebody looks who was not there.
     for failure in total.failures:
         print(f"  failed: {failure}")
+    for note in total.notes:
+        print(f"  {note}")
     print(f"all took {time.monotonic() - began:.0f} s" + (f"; failed: {', '.join(broken)}" if broken else ""))
     failed = total.failed > 0
     if os.environ.get("CI") == "true" and total.bad_skips:
