@@ -5,7 +5,7 @@
 #include "held_tick.h"
 #include "names.h"
 #include "paging_view.h"
-#include "reason.h"
+#include "rules.h"
 #include "units.h"
 
 /* Figures that are another at nearly every tick. */

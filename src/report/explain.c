@@ -5,7 +5,7 @@
 #include "held_tick.h"
 #include "json_parts.h"
 #include "paging_view.h"
-#include "reason.h"
+#include "rules.h"
 
 static void
 add_guest(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)

@@ -13,7 +13,3 @@
  * and two arrays of sentences, "why" and "toGetMore". guest is one of report->plan. Caller frees.
  */
 char *explain_guest(const GuestPlan *guest, const TickReport *report);
-
-/* The sentences alone, at least one: char *, freed with the array, which the caller owns. */
-GPtrArray *explain_why(const GuestPlan *guest, const TickReport *report);
-GPtrArray *explain_more(const GuestPlan *guest, const TickReport *report);

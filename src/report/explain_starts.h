@@ -5,12 +5,15 @@
 
 #include "explain_text.h"
 
-/* Why the guest has what it has, one function a rule. */
+/* Why the guest has what it has, one function a rule; what the table has a sentence for comes before. */
 void why_make_room(ExplainText *text);
 void why_reserved(ExplainText *text);
 void why_restart(ExplainText *text);
 void why_paging(ExplainText *text);
 void why_paging_leave(ExplainText *text);
+
+/* The figures behind the clause of its rule, as a template. */
+const char *figure_reserved(const ExplainText *text);
 
 /* What would have to change for it to get more. */
 void more_make_room(ExplainText *text);

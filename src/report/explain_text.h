@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the sentences of explain_why.c and explain_more.c are made with. */
+/*
+ * What the sentences are made with. They name figures of the guest and its host in braces: "It wants {want}."; {want-target}
+ * is by how much the first exceeds the second, or nothing. The table in explain_text.c has them all.
+ */
 
 #include "outcome.h"
 
@@ -9,19 +12,26 @@ typedef struct ExplainText {
     const GuestPlan *guest;
     const GuestSnapshot *snapshot;
     const GuestSettings *settings;
-    const TickReport *report;
+    const TickReport *report; /* NULL: only the plan is known */
     const Plan *plan;
     uint64_t now_usec;
     GPtrArray *sentences;
     GStringChunk *strings;
 } ExplainText;
 
-void explain_text_init(ExplainText *text, const GuestPlan *guest, const TickReport *report);
+void explain_text_init(ExplainText *text, const GuestPlan *guest, const Plan *plan, const TickReport *report);
 /* Frees everything but the sentences, which it returns. */
 GPtrArray *explain_text_finish(ExplainText *text);
 
-/* Adds one sentence. */
+/* The template with its figures in it. Caller frees. */
+char *explain_text_fill(const ExplainText *text, const char *template);
+
+/* Adds one sentence, as it stands in a table; with more words than figures, which must not come from elsewhere than format. */
+void tell(ExplainText *text, const char *template);
 void say(ExplainText *text, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* The same filled in, valid until finish. */
+const char *fitted(ExplainText *text, const char *template);
 
 /* A size, and the span from then to now (or from now to then), as people read them. Valid until finish. */
 const char *size(ExplainText *text, uint64_t kib);
@@ -29,6 +39,9 @@ const char *since(ExplainText *text, uint64_t then_usec);
 
 /* What keeps the guest, which takes part in the sharing, from all that it wants; PLAN_RULE_SATISFIED: nothing does. */
 PlanRule shared_limit(const ExplainText *text);
+
+/* Its control group has a memory.max. */
+bool has_max(const ExplainText *text);
 
 /* Takes part in the sharing, or would if it were not only observed. */
 bool is_sharing(const GuestPlan *guest);

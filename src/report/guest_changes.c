@@ -2,7 +2,7 @@
 #include "guest_changes.h"
 
 #include "held_tick.h"
-#include "reason.h"
+#include "rules.h"
 #include "units.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ledger_changes.h"
 
-#include "explain_booked.h"
+#include "explain_state.h"
 #include "held_tick.h"
 #include "units.h"
 

@@ -2,7 +2,7 @@
 #include "cmocka_all.h"
 #include "fake_tick.h"
 #include "report/explain.h"
-#include "report/reason.h"
+#include "report/rules.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
  */
 
 #include "cmocka_all.h"
-#include "report/explain.h"
 #include "report/held_tick.h"
+#include "report/rules.h"
 #include "sim/sim.h"
 #include "units.h"
 
@@ -31,7 +31,7 @@ awaited(const Plan *plan)
     return count;
 }
 
-/* What explain_why.c and explain_more.c take for granted of a guest under its rule. */
+/* What the sentences of rules.c take for granted of a guest under its rule. */
 static bool
 is_as_said(const GuestPlan *guest, const TickReport *report)
 {

@@ -214,6 +214,26 @@ class Places(unittest.TestCase):
         self.assertIn(NAMES["METRICS_FILE"], manual("dynmem.7"))
 
 
+class Figures(unittest.TestCase):
+    """Sentences name figures in braces, which nobody but the reader of a sentence would miss."""
+
+    def test_sentences_name_figures_that_there_are_and_each_is_named(self):
+        figures = set(re.findall(r'^    \{"([a-z-]+)", OF_', read("src/report/explain_text.c"), re.MULTILINE))
+        named = set()
+        for file in ("rules", "rule_whys", "rule_ways", "explain_starts", "explain_state"):
+            # literals that follow one another are one
+            text = re.sub(r'"\s*"', "", read(f"src/report/{file}.c"))
+            named |= set(re.findall(r"\{([a-z-]+)\}", "".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', text))))
+        used = set()
+        for name in named:
+            parts = [name] if name in figures else next(
+                ([name[:at], name[at + 1:]] for at in range(len(name))
+                 if name[at] == "-" and {name[:at], name[at + 1:]} <= figures), None)
+            self.assertIsNotNone(parts, f"{{{name}}} is no figure")
+            used |= set(parts)
+        self.assertEqual(figures - used, set())
+
+
 class Metrics(unittest.TestCase):
     def test_metrics_are_the_ones_of_the_manual(self):
         code = set(re.findall(r'"(dynmem_[a-z_]+)[ {"]', read("src/report/metrics.c")))

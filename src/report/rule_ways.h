@@ -24,3 +24,15 @@ void settle_pressure(ExplainText *text);
 
 /* Whatever delays its share: what would make the share larger. */
 void enlarge_share(ExplainText *text);
+
+/* Of those whose memory dynmem does not move. */
+void set_by_hand(ExplainText *text);
+
+/* Of one rule each, beside the sentence in the table. */
+void more_wait_free(ExplainText *text);
+void more_surplus(ExplainText *text);
+void more_bound(ExplainText *text);
+void more_bar(ExplainText *text);
+void more_observe(ExplainText *text);
+void more_let_go(ExplainText *text);
+void more_frozen(ExplainText *text);
