@@ -33,6 +33,7 @@ typedef struct GuestMetric {
     const char *unit; /* NULL: none */
     const char *help;
     uint64_t (*value)(const GuestPlan *guest);
+    bool (*known)(const GuestPlan *guest); /* NULL: always; where it is not the guest has no sample */
 } GuestMetric;
 
 typedef struct HostMetric {
@@ -46,6 +47,11 @@ typedef struct HostMetric {
 
 #define GUEST_VALUE(function, expression)                                                                              \
     static uint64_t function(const GuestPlan *guest)                                                                   \
+    {                                                                                                                  \
+        return expression;                                                                                             \
+    }
+#define GUEST_KNOWN(function, expression)                                                                              \
+    static bool function(const GuestPlan *guest)                                                                       \
     {                                                                                                                  \
         return expression;                                                                                             \
     }
@@ -80,6 +86,19 @@ GUEST_VALUE(guest_committed, bytes_from_kib(guest->committed_kib))
 GUEST_VALUE(guest_demand, bytes_from_kib(guest->demand_kib))
 GUEST_VALUE(guest_want, bytes_from_kib(guest->want_kib))
 GUEST_VALUE(guest_resident, bytes_from_kib(guest->guest->resident_kib))
+GUEST_VALUE(guest_charged, bytes_from_kib(guest->guest->limits.charged_kib))
+GUEST_VALUE(guest_held_back, guest->guest->limits.held_back)
+GUEST_KNOWN(guest_has_group, guest->guest->limits.charged_kib != 0)
+GUEST_VALUE(guest_total, bytes_from_kib(guest->guest->total_kib))
+GUEST_KNOWN(guest_has_total, guest->guest->has_total)
+GUEST_VALUE(guest_usable, bytes_from_kib(guest->guest->usable_kib))
+GUEST_KNOWN(guest_has_usable, guest->guest->has_usable)
+GUEST_VALUE(guest_unused, bytes_from_kib(guest->guest->unused_kib))
+GUEST_KNOWN(guest_has_unused, guest->guest->has_unused)
+GUEST_VALUE(guest_cache, bytes_from_kib(guest->guest->cache_kib))
+GUEST_KNOWN(guest_has_cache, guest->guest->has_cache)
+GUEST_VALUE(guest_fresh, guest->guest->fresh)
+GUEST_KNOWN(guest_reports, guest->guest->life == GUEST_LIFE_RUNNING && guest->guest->driver_up)
 GUEST_VALUE(guest_overhead, bytes_from_kib(guest->overhead_kib))
 GUEST_VALUE(guest_minimum, bytes_from_kib(guest->guest->settings->minimum_kib))
 GUEST_VALUE(guest_startup, bytes_from_kib(guest->guest->settings->startup_kib))
@@ -128,6 +147,15 @@ static const GuestMetric guest_metrics[] = {
     {"dynmem_guest_demand_bytes", "bytes", "Memory it needs now, without buffer.", guest_demand},
     {"dynmem_guest_want_bytes", "bytes", "Demand and buffer, within minimum and maximum.", guest_want},
     {"dynmem_guest_resident_bytes", "bytes", "What its QEMU holds of the host's memory.", guest_resident},
+    {"dynmem_guest_charged_bytes", "bytes", "What its control group holds, page cache of its disks included.",
+     guest_charged, guest_has_group},
+    {"dynmem_guest_total_bytes", "bytes", "Memory that the guest itself says it has.", guest_total, guest_has_total},
+    {"dynmem_guest_usable_bytes", "bytes", "Memory that the guest says it could use without swapping.", guest_usable,
+     guest_has_usable},
+    {"dynmem_guest_unused_bytes", "bytes", "Memory that the guest says is free in it.", guest_unused, guest_has_unused},
+    {"dynmem_guest_cache_bytes", "bytes", "Memory that the guest says holds its page cache.", guest_cache,
+     guest_has_cache},
+    {"dynmem_guest_statistics_fresh", NULL, "0 while its driver has stopped to report.", guest_fresh, guest_reports},
     {"dynmem_guest_overhead_bytes", "bytes", "What it costs besides its memory.", guest_overhead},
     {"dynmem_guest_minimum_bytes", "bytes", "Least memory it may be squeezed to.", guest_minimum},
     {"dynmem_guest_startup_bytes", "bytes", "Memory it must have to boot.", guest_startup},
@@ -140,6 +168,8 @@ static const GuestMetric guest_metrics[] = {
     {"dynmem_guest_starved", NULL, "1 while it swaps or has almost nothing usable left.", guest_starved},
     {"dynmem_guest_limit_bytes", "bytes", "What its control group may hold (memory.high), 0 where no limit is set.",
      guest_limit},
+    {"dynmem_guest_held_back_total", NULL, "Times it was held back at its limit since its QEMU was started.",
+     guest_held_back, guest_has_group},
     {"dynmem_guest_swapped_bytes", "bytes", "What its control group has in swap, 0 where that is not known.",
      guest_swapped},
     {"dynmem_guest_shortfall_bytes", "bytes", "Startup memory that could not be found at its restart.",
@@ -174,22 +204,24 @@ static const HostMetric host_metrics[] = {
     {"dynmem_guests_settings_rejected", NULL, "Guests whose settings can't be used.", host_rejected},
 };
 
-/* Counters of what was told. Names are without their suffix _total. */
+/* Counters of what was told. */
 static const struct {
     const char *name;
     const char *help;
     ChangeKind kind;
     ChangeKind other; /* counted too; the same where there is none */
 } change_metrics[] = {
-    {"dynmem_starts_admitted", "Starts that were admitted.", CHANGE_START_ADMITTED, CHANGE_START_ADMITTED},
-    {"dynmem_starts_refused", "Starts that were refused.", CHANGE_START_REFUSED, CHANGE_START_REFUSED},
-    {"dynmem_restarts", "Restarts of guests: resets, starts soon after a stop, first starts after a boot of the host.",
-     CHANGE_GUEST_RESET, CHANGE_GUEST_RESTARTED},
-    {"dynmem_paging_started", "Restarts with a paging file, and files that were taken over.", CHANGE_PAGING_STARTED,
-     CHANGE_PAGING_STARTED},
-    {"dynmem_paging_refused", "Restarts that needed a paging file and could not have one.", CHANGE_PAGING_REFUSED,
+    {"dynmem_starts_admitted_total", "Starts that were admitted.", CHANGE_START_ADMITTED, CHANGE_START_ADMITTED},
+    {"dynmem_starts_refused_total", "Starts that were refused.", CHANGE_START_REFUSED, CHANGE_START_REFUSED},
+    {"dynmem_restarts_total",
+     "Restarts of guests: resets, starts soon after a stop, first starts after a boot of the host.", CHANGE_GUEST_RESET,
+     CHANGE_GUEST_RESTARTED},
+    {"dynmem_paging_started_total", "Restarts with a paging file, and files that were taken over.",
+     CHANGE_PAGING_STARTED, CHANGE_PAGING_STARTED},
+    {"dynmem_paging_refused_total", "Restarts that needed a paging file and could not have one.", CHANGE_PAGING_REFUSED,
      CHANGE_PAGING_REFUSED},
-    {"dynmem_paging_overdue", "Paging files that were not gone in time.", CHANGE_PAGING_OVERDUE, CHANGE_PAGING_OVERDUE},
+    {"dynmem_paging_overdue_total", "Paging files that were not gone in time.", CHANGE_PAGING_OVERDUE,
+     CHANGE_PAGING_OVERDUE},
 };
 
 /* ---- text ---- */
@@ -230,12 +262,19 @@ append_number(GString *text, uint64_t number)
     g_string_append_len(text, digits + at, (gssize)(sizeof digits - at));
 }
 
+/*
+ * What is no counter is a gauge, which is written alike in OpenMetrics and in the older format of Prometheus. A counter is not:
+ * the one names its type without _total, the other with it, and takes the other's for a second metric without help. So counters
+ * have no type here; whoever reads the file knows them by their names.
+ */
 static void
-append_head(GString *text, const char *name, const char *unit, const char *type, const char *help)
+append_head(GString *text, const char *name, const char *unit, const char *help)
 {
-    g_string_append_printf(text, "# TYPE %s %s\n", name, type);
-    if (unit != NULL)
-        g_string_append_printf(text, "# UNIT %s %s\n", name, unit);
+    if (!g_str_has_suffix(name, "_total")) {
+        g_string_append_printf(text, "# TYPE %s gauge\n", name);
+        if (unit != NULL)
+            g_string_append_printf(text, "# UNIT %s %s\n", name, unit);
+    }
     g_string_append_printf(text, "# HELP %s %s\n", name, help);
 }
 
@@ -258,41 +297,62 @@ label_value(const char *value)
 }
 
 static void
-append_seconds(GString *text, const char *name, uint64_t usec)
+append_counter(GString *text, const char *name, const char *help, uint64_t count)
 {
+    append_head(text, name, NULL, help);
+    g_string_append_printf(text, "%s %" PRIu64 "\n", name, count);
+}
+
+static void
+append_seconds(GString *text, const char *name, const char *help, uint64_t usec)
+{
+    append_head(text, name, "seconds", help);
     g_string_append_printf(text, "%s %" PRIu64 ".%06" PRIu64 "\n", name, usec / USEC_PER_SEC, usec % USEC_PER_SEC);
 }
 
 static void
 append_daemon(const Metrics *metrics, GString *text, const TickReport *report)
 {
-    /* not of the type info: node_exporter reads the older format, which knows gauges and counters only */
-    append_head(text, "dynmem_build_info", NULL, "gauge", "The version of dynmemd.");
+    append_head(text, "dynmem_build_info", NULL, "The version of dynmemd.");
     g_string_append(text, "dynmem_build_info{version=\"" DYNMEM_VERSION "\"} 1\n");
-    append_head(text, "dynmem_ticks", NULL, "counter", "Completed ticks.");
-    g_string_append_printf(text, "dynmem_ticks_total %" PRIu64 "\n", report->tick);
-    append_head(text, "dynmem_tick_busy_seconds", "seconds", "counter", "Time spent deciding and acting in all ticks.");
-    append_seconds(text, "dynmem_tick_busy_seconds_total", metrics->busy_usec);
-    append_head(text, "dynmem_tick_duration_seconds", "seconds", "gauge",
-                "Time spent deciding and acting in the last tick.");
-    append_seconds(text, "dynmem_tick_duration_seconds", report->duration_usec);
-    append_head(text, "dynmem_last_tick_timestamp_seconds", "seconds", "gauge",
-                "When the last tick ended, wall clock.");
-    append_seconds(text, "dynmem_last_tick_timestamp_seconds", (uint64_t)g_get_real_time());
-    append_head(text, "dynmem_targets", NULL, "counter", "Targets that guests were told.");
-    g_string_append_printf(text, "dynmem_targets_total %" PRIu64 "\n", metrics->targets);
-    append_head(text, "dynmem_target_failures", NULL, "counter", "Targets that could not be told.");
-    g_string_append_printf(text, "dynmem_target_failures_total %" PRIu64 "\n", metrics->failures);
+    append_counter(text, "dynmem_ticks_total", "Completed ticks.", report->tick);
+    append_seconds(text, "dynmem_tick_busy_seconds_total", "Time spent deciding and acting in all ticks.",
+                   metrics->busy_usec);
+    append_seconds(text, "dynmem_tick_duration_seconds", "Time spent deciding and acting in the last tick.",
+                   report->duration_usec);
+    append_seconds(text, "dynmem_last_tick_timestamp_seconds", "When the last tick ended, wall clock.",
+                   (uint64_t)g_get_real_time());
+    append_counter(text, "dynmem_targets_total", "Targets that guests were told.", metrics->targets);
+    append_counter(text, "dynmem_target_failures_total", "Targets that could not be told.", metrics->failures);
     for (size_t i = 0; i < G_N_ELEMENTS(change_metrics); i++) {
         ChangeKind kind = change_metrics[i].kind;
         ChangeKind other = change_metrics[i].other;
 
-        append_head(text, change_metrics[i].name, NULL, "counter", change_metrics[i].help);
-        g_string_append_printf(text, "%s_total %" PRIu64 "\n", change_metrics[i].name,
-                               metrics->changes[kind] + (other != kind ? metrics->changes[other] : 0));
+        append_counter(text, change_metrics[i].name, change_metrics[i].help,
+                       metrics->changes[kind] + (other != kind ? metrics->changes[other] : 0));
     }
-    append_head(text, "dynmem_dry_run", NULL, "gauge", "1 in a dry run: nothing is changed in any guest.");
+    append_head(text, "dynmem_dry_run", NULL, "1 in a dry run: nothing is changed in any guest.");
     g_string_append(text, report->dry_run ? "dynmem_dry_run 1\n" : "dynmem_dry_run 0\n");
+}
+
+static void
+append_guests(GString *text, const Plan *plan, const GuestMetric *metric, const GPtrArray *labels)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        if (metric->known != NULL && !metric->known(&plan->guests[i]))
+            continue;
+        if (!begun)
+            append_head(text, metric->name, metric->unit, metric->help);
+        begun = true;
+        g_string_append(text, metric->name);
+        g_string_append_c(text, '{');
+        g_string_append(text, g_ptr_array_index(labels, i));
+        g_string_append(text, "} ");
+        append_number(text, metric->value(&plan->guests[i]));
+        g_string_append_c(text, '\n');
+    }
 }
 
 const char *
@@ -307,7 +367,7 @@ metrics_format(Metrics *metrics, const TickReport *report)
     for (size_t m = 0; m < G_N_ELEMENTS(host_metrics); m++) {
         const HostMetric *metric = &host_metrics[m];
 
-        append_head(text, metric->name, metric->unit, "gauge", metric->help);
+        append_head(text, metric->name, metric->unit, metric->help);
         g_string_append(text, metric->name);
         g_string_append_c(text, ' ');
         append_number(text, metric->value(report));
@@ -318,23 +378,12 @@ metrics_format(Metrics *metrics, const TickReport *report)
         const GuestSnapshot *guest = plan->guests[i].guest;
         g_autofree char *name = label_value(guest->name);
 
-        g_ptr_array_add(labels, g_strdup_printf("guest=\"%s\",uuid=\"%s\"", name, guest->uuid));
+        g_ptr_array_add(labels, g_strdup_printf("domain=\"%s\",uuid=\"%s\"", name, guest->uuid));
     }
-    for (size_t m = 0; plan->guest_count > 0 && m < G_N_ELEMENTS(guest_metrics); m++) {
-        const GuestMetric *metric = &guest_metrics[m];
-
-        append_head(text, metric->name, metric->unit, "gauge", metric->help);
-        for (size_t i = 0; i < plan->guest_count; i++) {
-            g_string_append(text, metric->name);
-            g_string_append_c(text, '{');
-            g_string_append(text, g_ptr_array_index(labels, i));
-            g_string_append(text, "} ");
-            append_number(text, metric->value(&plan->guests[i]));
-            g_string_append_c(text, '\n');
-        }
-    }
+    for (size_t m = 0; m < G_N_ELEMENTS(guest_metrics); m++)
+        append_guests(text, plan, &guest_metrics[m], labels);
     if (plan->guest_count > 0)
-        append_head(text, "dynmem_guest_state", NULL, "gauge", "1 for the state that the guest is in.");
+        append_head(text, "dynmem_guest_state", NULL, "1 for the state that the guest is in.");
     for (size_t i = 0; i < plan->guest_count; i++)
         g_string_append_printf(text, "dynmem_guest_state{%s,state=\"%s\"} 1\n",
                                (const char *)g_ptr_array_index(labels, i), guest_state_name(plan->guests[i].state));

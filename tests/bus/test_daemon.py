@@ -223,7 +223,7 @@ class DaemonTest(unittest.TestCase):
             daemon.wait(lambda: daemon.guest("web"), "web")
             metrics = daemon.directory / "metrics.prom"
             daemon.wait(metrics.exists, "metrics")
-            self.assertIn('dynmem_guest_assigned_bytes{guest="web"', metrics.read_text())
+            self.assertIn('dynmem_guest_assigned_bytes{domain="web"', metrics.read_text())
             daemon.daemon.send_signal(signal.SIGTERM)
             self.assertEqual(daemon.daemon.wait(timeout=5), 0)
             self.assertFalse(metrics.exists())
