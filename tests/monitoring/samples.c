@@ -12,6 +12,7 @@
 #include "report/metrics.h"
 #include "sim/sim.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
 

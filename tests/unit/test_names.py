@@ -123,6 +123,26 @@ class Bus(unittest.TestCase):
                 for argument in arguments:
                     self.assertIn(f"@{argument.get('name')}: ", comment, name)
 
+    def test_numbers_have_units(self):
+        for interface in interfaces().values():
+            for name, kind in interface.properties.items():
+                if kind == "t":
+                    self.assertRegex(interface.comment(name), r"in (bytes|microseconds)\b|Completed ticks", name)
+            for name, arguments in list(interface.methods.items()) + list(interface.signals.items()):
+                for argument in arguments:
+                    if argument.get("type") == "t":
+                        self.assertRegex(interface.comment_of_call(name),
+                                         rf"@{argument.get('name')}: [^@]*\b(bytes|microseconds)\b", name)
+
+    def test_methods_say_who_may_call_them_and_how_they_fail(self):
+        for interface in interfaces().values():
+            for name in interface.methods:
+                comment = " ".join(interface.comment_of_call(name).split())
+                self.assertRegex(comment, r"Asks polkit for org\.dynmem1\.manage|Open to everybody\.|Only root may call it", name)
+                said = re.search(r"Fails (?:with ((?:[^.]|\.(?! |$))+)|as (\w+) does)", comment)
+                self.assertTrue(said, name)
+                self.assertTrue(said[1] or said[2] in interface.methods, name)
+
     def test_everything_is_in_the_manual_with_its_type(self):
         text = manual("org.dynmem1.5")
         for interface in interfaces().values():
