@@ -16,6 +16,7 @@ import termios
 import time
 import unittest
 
+import schema
 from fake_bus import GIB, MIB, FakeDaemon, PrivateBus, die_with_parent
 
 DM_CTL, FAKE, XML = sys.argv[1:4]
@@ -65,7 +66,7 @@ class CtlTest(unittest.TestCase):
         else:
             self.assertEqual(out, "")
             self.assertTrue(err.startswith("dm-ctl: ") and err.count("\n") == 1, err)
-        return out if status == 0 else err
+        return schema.check(arguments, out, whole=False) if status == 0 else err
 
     def json(self, *arguments):
         return json.loads(self.ctl("--json", *arguments))
@@ -400,7 +401,7 @@ class Monitor(CtlTest):
         return line.decode() + "\n"
 
     def next_json(self, process):
-        return json.loads(self.line(process))
+        return json.loads(schema.check(["--json", "monitor"], self.line(process)))
 
     def test_prints_events_a_line_each(self):
         daemon = self.two_guests()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unittest
 
+import schema
 from fake_bus import GIB, MIB, FakeDaemon, PrivateBus
 
 DM_CTL, FAKE, XML = sys.argv[1:4]
@@ -61,7 +62,7 @@ class SetTest(unittest.TestCase):
         out, err = done.stdout.decode(), done.stderr.decode()
         self.assertEqual(done.returncode, status, out + err)
         self.assertEqual(err.count("\n"), 0 if status == 0 else 1, err)
-        return out if status == 0 else err
+        return schema.check(arguments, out, whole=False) if status == 0 else err
 
     def test_set_asks_for_all_at_once_and_shows_old_and_new(self):
         shown = self.ctl("set", "web", "minimum=512MiB", "priority=80")

@@ -17,6 +17,7 @@ import tempfile
 import time
 import unittest
 
+import schema
 from fake_bus import GIB, MIB, FakeDaemon, PrivateBus, die_with_parent
 
 DM_CTL, FAKE, XML, HOOK_FILE = (os.path.abspath(path) for path in sys.argv[1:5])
@@ -57,7 +58,8 @@ class Verbs(unittest.TestCase):
         return output, errors
 
     def ctl(self, *arguments, status=0):
-        return self.end(self.begin(*arguments), status)
+        output, errors = self.end(self.begin(*arguments), status)
+        return schema.check(arguments, output), errors
 
     def wait_for_call(self, daemon, method):
         end = time.monotonic() + 20

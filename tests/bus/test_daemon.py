@@ -16,6 +16,8 @@ import tempfile
 import time
 import unittest
 
+import schema
+
 
 def interrupt(number, frame):
     """Whoever ends this test early gets everything cleaned up all the same."""
@@ -121,7 +123,7 @@ class Daemon:
         result = subprocess.run([DM_CTL, *arguments], env=self.environment, stdin=subprocess.DEVNULL,
                                 capture_output=True, text=True, timeout=20)
         assert result.returncode == status, f"dm-ctl {arguments}: {result.returncode}\n{result.stdout}{result.stderr}"
-        return result.stdout + result.stderr
+        return schema.check(arguments, result.stdout) + result.stderr
 
     def hook(self, guest, operation, suboperation="begin", status=0):
         """libvirt's hook, for a guest as OFF is. Returns what it says."""

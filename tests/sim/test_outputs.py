@@ -10,6 +10,8 @@ import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 
+import schema
+
 DM_CTL = os.environ["DM_CTL"]
 SCENARIOS = os.environ["SIM_SCENARIOS"]
 SAMPLE_KEYS = ["t", "guest", "need", "demand", "want", "assigned", "target", "committed", "state", "reason"]
@@ -41,7 +43,7 @@ def run(*arguments, status=0):
     done = subprocess.run([DM_CTL, *arguments], capture_output=True, text=True, timeout=60,
                           env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"})
     assert done.returncode == status, (done.returncode, done.stderr)
-    return done.stdout if status == 0 else done.stderr
+    return schema.check(arguments, done.stdout) if status == 0 else done.stderr
 
 
 class Outputs(unittest.TestCase):
