@@ -129,6 +129,29 @@ install_packages() {
     ) || die "the packages could not be installed"
 }
 
+# unpack_packages DIRECTORY GROUP...: puts the files of these packages below DIRECTORY and installs nothing.
+unpack_packages() {
+    local directory=$1 package missing=
+    shift
+    for package in $(packages_of "$@"); do
+        [ -e "$directory/$package.unpacked" ] || missing="$missing $package"
+    done
+    if [ -z "$missing" ]; then
+        return 0
+    fi
+    command -v apt-get >/dev/null || return 0 # the tests that need them say so
+    say "unpacking below ${directory#"$root"/}:$missing"
+    mkdir -p "$directory"
+    quietly apt-get -q update || die "the lists of packages could not be updated"
+    for package in $missing; do
+        rm -f "$directory/$package"_*.deb
+        (cd "$directory" && quietly apt-get -q download "$package") || die "$package could not be downloaded"
+        dpkg -x "$directory/$package"_*.deb "$directory" || die "$package could not be unpacked"
+        rm "$directory/$package"_*.deb
+        touch "$directory/$package.unpacked"
+    done
+}
+
 # build DIRECTORY [MESON OPTION]...: sets up the build folder and builds it. CC is taken from the environment.
 build() {
     local directory=$1

@@ -228,6 +228,9 @@ class Places(unittest.TestCase):
         for page, section in re.findall(r"man:([\w.-]+)\((\d)\)", self.unit["Documentation"]):
             self.assertTrue(os.path.exists(os.path.join(ROOT, "man", f"{page}.{section}")), page)
 
+    def test_the_source_for_pcp_is_the_metrics_file(self):
+        self.assertEqual(read("data/monitoring/dynmem.url"), f"file://{NAMES['METRICS_FILE']}\n")
+
     def test_the_metrics_file_is_in_the_run_directory(self):
         self.assertEqual(os.path.dirname(NAMES["METRICS_FILE"]), NAMES["RUN_DIRECTORY"])
         self.assertIn(f"/{os.path.basename(NAMES['METRICS_FILE'])}\"", read("src/report/report.c"))
