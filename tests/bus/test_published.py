@@ -128,6 +128,21 @@ class Schemas(unittest.TestCase):
             properties = schema.load(name)["properties"]
             self.assertEqual({member: (value["type"], value["description"]) for member, value in properties.items()}, said)
 
+    def members(self, each):
+        return {member for found in self.objects(each) for member in found.get("properties", {})}
+
+    def test_every_member_is_in_the_documentation(self):
+        text = read("data", "org.dynmem1.xml")
+        for method, verb in (("Explain", "explain"), ("Rate", "rate"), ("PreviewGuest", "set")):
+            comment = text[text.index(f" {method}:\n"):].split("-->")[0]
+            found = self.members(schema.load(verb)) - self.members(schema.load("host")) - {"done"}
+            self.assertEqual({member for member in found if not re.search(rf"\b{member}\b", comment)}, set(), method)
+        manual = read("man", "dm-ctl.1")
+        manual = manual[manual.index(".SH JSON"):manual.index(".SH EXIT")] + read("man", "dm-ctl-simulate.1").replace("\\(dq", " ")
+        for verb in ("check", "list", "manage", "monitor", "paging", "simulate", "start"):
+            found = self.members(schema.load(verb)) | {"done"}
+            self.assertEqual({member for member in found if not re.search(rf"\b{member}\b", manual)}, set(), verb)
+
     def test_words_are_those_of_the_code(self):
         names = read("src", "base", "names.c")
 

@@ -132,7 +132,7 @@ class Bus(unittest.TestCase):
                 for argument in arguments:
                     if argument.get("type") == "t":
                         self.assertRegex(interface.comment_of_call(name),
-                                         rf"@{argument.get('name')}: [^@]*\b(bytes|microseconds)\b", name)
+                                         rf"@{argument.get('name')}: [^@]*\b(bytes|microseconds|seconds)\b", name)
 
     def test_methods_say_who_may_call_them_and_how_they_fail(self):
         for interface in interfaces().values():
