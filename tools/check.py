@@ -24,6 +24,8 @@ BUILD = os.path.join(ROOT, "build-test")
 LAB = os.path.join(ROOT, "tests", "lab", "run")
 HOST = os.path.join(ROOT, "tests", "host", "run")
 JOBS = str(min(os.cpu_count() or 1, 4))
+# What Debian's packages bring is found by Debian's Python, which need not be the first one.
+os.environ["PATH"] = "/usr/bin:/bin:" + os.environ.get("PATH", "")
 
 
 class Result:

@@ -75,7 +75,8 @@ why_small(ExplainText *text)
         tell(text, "Its share is {share}, which is {share-target} more than its target. That is spare memory, of which "
                    "it has half or more, and it is refilled when less is left.");
     else
-        say(text, "Its share is {share}, and that differs from its target by %s only, too little to move it for at once.",
+        say(text,
+            "Its share is {share}, and that differs from its target by %s only, too little to move it for at once.",
             fitted(text, guest->ideal_kib > guest->target_kib ? "{share-target}" : "{target-share}"));
 }
 
