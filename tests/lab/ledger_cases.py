@@ -211,9 +211,10 @@ class Again(LedgerScene):
         check(min(later) >= 500, f"nothing holds it; it was booked at {min(later)} of 500 MiB")
         again.say("driver on")
         self.wait_active(again)
-        # Its startup is its maximum. What its driver has already taken when it is heard of first it need not get back.
-        told, left = self.told(again, offset), self.truth.lowest_actual(again, moment)
-        check(all(size >= left - 1 for size in told), f"its driver had left it {left:.0f} MiB, and it was told {told}")
+        # Its startup is its maximum; what its driver has taken on its way to 300 MiB until it is heard of, a second or so, is
+        # not given back. The one before was squeezed further than it may be.
+        told = self.told(again, offset)
+        check(all(size > 310 for size in told), f"its startup is its maximum of 500 MiB, and it was told {told}")
         kept = self.check_kept(self.other, need, moment)
         virsh("destroy", "again")
         wait_until("it is forgotten", 15, lambda: "again" not in self.daemon.guests())
