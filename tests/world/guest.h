@@ -180,6 +180,7 @@ typedef enum Excuse {
     EXCUSE_SOON,
     EXCUSE_MOVED,
     EXCUSE_EMPTIES,
+    EXCUSE_UNLOADED,
     EXCUSE_RESET,
     EXCUSE_UNHELD,
     EXCUSE_MISSED,
@@ -324,7 +325,7 @@ struct Seat {
     uint64_t forced_usec; /* it was let in whatever there was, then; 0: it was not */
     uint64_t fair_kib;    /* what it was booked at when it began to take more than it was given; 0: it does not */
     uint64_t calm_kib;    /* what it could hold then */
-    uint64_t lacks_usec;  /* it lacks what it needs since then, though all fits; 0: it does not */
+    uint64_t lacks_usec;  /* it lacks what it needs since then, though all fits and could be had; 0: it does not */
     uint64_t lacks_kib;   /* what it had then */
     bool let_go;          /* taken out of management while it ran */
 };

@@ -275,8 +275,10 @@ static void
 live(World *world, Seat *seat)
 {
     Machine *machine = seat->machine;
+    /* one whose balloon does not follow does not have what it has by its target */
     bool killed = machine->hard_limit_kib != 0 && machine_resident(machine) + FROM_MIB(1) > machine->hard_limit_kib &&
-                  machine->told_kib + machine->overhead_kib > machine->hard_limit_kib;
+                  machine->told_kib + machine->overhead_kib > machine->hard_limit_kib &&
+                  machine_actual(machine) <= machine->told_kib;
     bool pressed =
         seat->kernel.frail && machine->balloon_kib > 0 && visible(machine) < percent_of(machine->need_kib, 85);
     bool nothing = machine_ram(machine) - machine->asked_kib < machine->unseen_kib + FROM_MIB(48);

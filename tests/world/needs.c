@@ -112,6 +112,22 @@ lacks(const Seat *seat)
     return has < percent_of(MIN(machine->need_kib, most), 96);
 }
 
+/* So long it takes those who have more than their fair share to give it back: no balloon is quicker than its kernel. */
+static uint64_t
+giving_usec(const World *world)
+{
+    uint64_t longest = 0;
+
+    for (unsigned i = 0; i < world->count; i++) {
+        const Seat *seat = &world->seats[i];
+
+        if (seat->machine != NULL && is_good(seat))
+            longest = MAX(longest, saturating_sub(machine_actual(seat->machine), fair_share(seat)) * USEC_PER_SEC /
+                                       seat->kernel.inflate_kib);
+    }
+    return longest;
+}
+
 void
 needs_check(World *world)
 {
@@ -126,9 +142,9 @@ needs_check(World *world)
             continue;
         }
         if (seat->lacks_usec == 0 || machine_actual(seat->machine) >= seat->lacks_kib + GROWTH_KIB) {
-            seat->lacks_usec = world->now_usec;
+            seat->lacks_usec = world->now_usec + giving_usec(world);
             seat->lacks_kib = machine_actual(seat->machine);
-        } else if (world->now_usec - seat->lacks_usec >= LACKS_USEC)
+        } else if (saturating_sub(world->now_usec, seat->lacks_usec) >= LACKS_USEC)
             world_break(world, seat, "has %.0f MiB and needs %.0f for %.0f seconds, though all that is needed fits",
                         MIB(machine_actual(seat->machine)), MIB(seat->machine->need_kib),
                         (double)LACKS_USEC / (double)USEC_PER_SEC);

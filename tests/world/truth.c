@@ -28,9 +28,12 @@ static const struct {
     [EXCUSE_MOVED] = {3 * USEC_PER_SEC, true,
                       "somebody else told its balloon to give it more: that shows in its reports only"},
     [EXCUSE_EMPTIES] = {3 * USEC_PER_SEC, true, "it takes back what it gave up, as a guest can at any time"},
+    [EXCUSE_UNLOADED] = {3 * USEC_PER_SEC, true,
+                         "its driver is unloaded: its size tells, and no report comes with that"},
     [EXCUSE_RESET] = {5 * USEC_PER_SEC, false,
                       "it was reset, or goes on after it, and no limit holds it to what it is booked at"},
-    [EXCUSE_UNHELD] = {2500 * USEC_PER_MSEC, false, "it was started paused, and runs now without a limit"},
+    [EXCUSE_UNHELD] = {2500 * USEC_PER_MSEC, false,
+                       "it was started paused, or libvirt went away before its limit came, and it runs without one"},
     [EXCUSE_MISSED] =
         {12 * USEC_PER_SEC, false,
          "it was reset while nobody could hear of it, and no limit holds it: that its reports stay away tells"},
@@ -230,8 +233,9 @@ truth_excuse(Seat *seat, Excuse excuse)
         seat->calm_kib = truth_touchable(seat);
     }
     seat->excuse = excuse;
-    /* and a tick must come */
-    seat->excused_usec = excuses[excuse].usec + saturating_sub(seat->world->options.interval_usec, USEC_PER_SEC);
+    /* and a tick must come: with a report, which comes as often as ticks do; without one, the next tick after the question */
+    seat->excused_usec = excuses[excuse].usec + (excuse == EXCUSE_UNLOADED ? 2 : 1) *
+                                                    saturating_sub(seat->world->options.interval_usec, USEC_PER_SEC);
 }
 
 void

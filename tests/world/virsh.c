@@ -337,7 +337,7 @@ guest_unloads(World *world, Seat *seat)
     machine->balloon_kib = machine->shown_kib = 0;
     machine->booted_usec = saturating_sub(world->now_usec, 60 * USEC_PER_SEC);
     machine->driver_usec = rng_hits(&world->rng, 500) ? UINT64_MAX : world->now_usec + 20 * USEC_PER_SEC;
-    truth_surprise(seat, EXCUSE_EMPTIES);
+    truth_surprise(seat, EXCUSE_UNLOADED);
 }
 
 static void
@@ -360,6 +360,12 @@ world_restart_libvirtd(World *world, uint64_t usec)
             return;
     trace(world, NULL, "libvirtd is away for %.1f s", (double)usec / (double)USEC_PER_SEC);
     world->libvirtd_away = true;
+    for (unsigned i = 0; i < world->count; i++) {
+        const Machine *machine = world->seats[i].machine;
+
+        if (machine != NULL && machine->cold && machine->high_kib == LIMIT_NONE)
+            truth_excuse(&world->seats[i], EXCUSE_UNHELD);
+    }
     watcher_disconnect(world);
     world_after(world, usec, libvirtd_is_back, NULL, world->link_number, NULL);
 }
