@@ -116,15 +116,15 @@ target_to_book(GuestMemory *memory, const GuestSnapshot *guest)
 }
 
 /*
- * Taken out of management while it is squeezed or limited, by this daemon or an earlier one. Started or reset as one that is
- * nobody's, it is owed nothing for what it was told before.
+ * Taken out of management while it is squeezed or limited, by this daemon or an earlier one. Started as one that is nobody's it
+ * is owed nothing; a reset changes nothing, as what the balloon was told before is in force after it.
  */
 static bool
 is_let_go(GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 {
     const GuestSettings *settings = guest->settings;
 
-    if (memory->begins)
+    if (memory->begins && !guest->boot_in_place)
         memory->let_go = !guest->adopted;
     if (settings->managed && settings->mode != GUEST_MODE_STATIC) {
         memory->let_go = memory->let_go && settings->presumed;

@@ -92,6 +92,7 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
         fresh.overhead = memory->overhead;
         fresh.limit = memory->limit;
         fresh.frail = note_reset(memory, now_usec);
+        fresh.let_go = memory->let_go; /* its new driver goes to the target that it was squeezed to */
         fresh.told = memory->told;
         fresh.told_kib = memory->told_kib;
         fresh.told_usec = memory->told_usec;

@@ -191,6 +191,21 @@ case_element_removed_without_daemon(void)
     return world;
 }
 
+/* It is reset before it has got back what it was squeezed by: its new driver goes to the target of before. */
+World *
+case_reset_as_it_is_let_go(void)
+{
+    Seat *a;
+    World *world = full_host(&a);
+
+    let_go(world, a);
+    case_run(world, WORLD_STEP_USEC, NULL);
+    virsh_reset(world, a);
+    case_run(world, SECONDS(20), NULL);
+    check_let_go(world, a);
+    return world;
+}
+
 /* It migrates here, and arrives and is reset while libvirtd is away: the balloon that it brought means nothing. */
 World *
 case_arrives_and_is_reset_unheard(void)

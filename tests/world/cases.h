@@ -68,6 +68,7 @@ World *case_moved_while_it_is_let_go(void);
 World *case_element_removed_without_daemon(void);
 World *case_observed_and_let_go(void);
 World *case_reserved_as_a_restart(void);
+World *case_reset_as_it_is_let_go(void);
 World *case_arrives_and_is_reset_unheard(void);
 World *case_let_go_without_a_driver(void);
 World *case_let_go_while_its_limit_holds_it(void);

@@ -59,6 +59,7 @@ static const struct {
     {"element_removed_without_daemon", case_element_removed_without_daemon},
     {"observed_and_let_go", case_observed_and_let_go},
     {"reserved_as_a_restart", case_reserved_as_a_restart},
+    {"reset_as_it_is_let_go", case_reset_as_it_is_let_go},
     {"arrives_and_is_reset_unheard", case_arrives_and_is_reset_unheard},
     {"let_go_without_a_driver", case_let_go_without_a_driver},
     {"let_go_while_its_limit_holds_it", case_let_go_while_its_limit_holds_it},

@@ -67,8 +67,8 @@ virsh_reset(World *world, Seat *seat)
     machine_reset(world, seat);
     missed = world->link == WORLD_LINK_DOWN || world->engine == NULL;
     if (!truth_is_ours(seat)) {
-        /* one that is about to be let go is looked after until that is done, or its reset is heard of */
-        seat->wild = truth_is_wild(seat) && !(missed && seat->let_go);
+        /* one that is about to be let go is looked after until it is shown to be nobody's */
+        seat->wild = truth_is_wild(seat) && seat->told.state == GUEST_STATE_STATIC;
         seat->forced_usec = world->now_usec;
     }
     watcher_tell(world, seat, VIR_RESET);
