@@ -125,7 +125,6 @@ ledger_open(LedgerEntry *entry, uint64_t granted_kib)
 {
     entry->open = true;
     entry->granted_kib = granted_kib;
-    entry->start_kib = 0;
 }
 
 uint64_t
@@ -187,7 +186,8 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     bool held = look->enforced_kib != UINT64_MAX;
     uint64_t may;
 
-    if (!entry->asked)
+    /* the XML that was started is in what was booked, and may not be in its settings yet */
+    if (!entry->asked && !settings->presumed)
         entry->start_kib = 0;
     entry->overhead_kib = look->overhead_kib;
     entry->fixed_kib = settings->fixed_kib;

@@ -33,7 +33,7 @@ typedef struct LedgerEntry {
     uint64_t booked_kib;   /* what it may hold; all of it, but for overhead */
     uint64_t overhead_kib; /* what its QEMU costs besides */
     uint64_t fixed_kib;    /* part of booked_kib: its memory devices */
-    uint64_t start_kib;    /* part of booked_kib: for a start that has not been seen to end in a running guest */
+    uint64_t start_kib;    /* part of booked_kib: for a start, until its guest is seen running and its XML is known */
     uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */
     uint64_t enforced_kib; /* as in LedgerLook */
     uint64_t slack_kib;    /* what it may hold besides out of the reserve, because its limit leaves it so much */

@@ -114,7 +114,7 @@ pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib)
     if (guest->boot_in_place && entry->open)
         memory->before_kib = entry->granted_kib; /* what it had is what it goes on with */
     else
-        ledger_open(entry, MIN(first_grant(pass, i, overhead_kib), guest->settings->maximum_kib));
+        ledger_open(entry, first_grant(pass, i, overhead_kib));
 }
 
 bool

@@ -202,9 +202,11 @@ static void
 one_entry_a_guest_from_its_start_to_its_end(void **state)
 {
     static const char uuid[] = "00000000-0000-0000-0000-000000000001";
+    /* what is known of it until its own XML is read */
+    static const GuestSettings before = {.managed = true, .minimum_kib = GIB, .maximum_kib = GIB, .presumed = true};
     StartRequest request = {.need_kib = 2 * GIB};
     const StartRequest *starts[] = {&request};
-    GuestSnapshot guest = {.uuid = uuid, .settings = &plain, .has_actual = true, .actual_kib = 8 * GIB};
+    GuestSnapshot guest = {.uuid = uuid, .settings = &before, .has_actual = true, .actual_kib = GIB};
     Snapshot asked = {.starts = starts, .start_count = 1};
     Snapshot both = {.guests = &guest, .guest_count = 1, .starts = starts, .start_count = 1};
     Snapshot runs = {.guests = &guest, .guest_count = 1};
@@ -223,6 +225,11 @@ one_entry_a_guest_from_its_start_to_its_end(void **state)
     assert_int_equal(ledger_reserved(&ledger), 2 * GIB);
     ledger_match(&ledger, &runs);
     ledger_open(ledger_guest(&ledger, 0), ledger_guest(&ledger, 0)->start_kib);
+    ledger_book(ledger_guest(&ledger, 0),
+                &(LedgerLook){.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = 0});
+    assert_int_equal(ledger_booked(&ledger), 2 * GIB);
+    guest.settings = &plain;
+    guest.actual_kib = 8 * GIB;
     ledger_book(ledger_guest(&ledger, 0),
                 &(LedgerLook){.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = 0});
     assert_int_equal(ledger_booked(&ledger), 2 * GIB);
