@@ -164,12 +164,13 @@ pass_limit(Pass *pass)
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
         const Work *work = &pass->state->work[i];
         GuestPlan *plan = &pass->plan->guests[i];
+        uint64_t back_kib = coming_back(pass, i);
         LimitCase given = {
             .guest = guest,
             .wanted = pass_wants_limit(pass, i) || work->limited,
             .held = work->limited,
             /* one that was started paused is limited before it runs; the others are let be until more is known of them */
-            .waiting = plan->rule == PLAN_RULE_ADOPTING || guest->migrating || pass->link_down ||
+            .waiting = plan->rule == PLAN_RULE_ADOPTING || guest->migrating || (pass->link_down && back_kib == 0) ||
                        (guest->life != GUEST_LIFE_RUNNING && !work->standing.is_void),
             .committed_kib = work->entry->granted_kib + guest->settings->fixed_kib,
             .overhead_kib = work->entry->overhead_kib,
@@ -184,7 +185,7 @@ pass_limit(Pass *pass)
         /* what is in a file may come back at any time: no more than the least that errors need */
         if (guest->paging != NULL && pass_hangs_on_limit(pass, i))
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
-        given.committed_kib -= MIN(coming_back(pass, i), given.committed_kib);
+        given.committed_kib -= MIN(back_kib, given.committed_kib);
         answer = limit_work_out(&pass->state->memories.guests[i].limit, &given, pass->now_usec);
         plan->limit_tell = answer.tell;
         plan->limit_kib = answer.limit_kib;

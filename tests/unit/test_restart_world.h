@@ -131,14 +131,16 @@ check_orders(RestartWorld *rw, size_t i)
     const GuestSnapshot *guest = plan->guest;
     const FakeQemu *qemu = &rw->qemu[i];
     bool down = world->snapshot.host.link == WORLD_LINK_DOWN;
+    bool comes_back = plan->paging_order == PAGING_ORDER_END ||
+                      (guest->paging != NULL && guest->paging->stage == PAGING_STAGE_EMPTYING);
     bool silent = world->dry || world->snapshot.host.link == WORLD_LINK_READ_ONLY;
     uint64_t room = saturating_sub(plan->committed_kib + plan->overhead_kib, guest->resident_kib);
 
     if (silent && (plan->tell || plan->limit_tell || plan->paging_order != PAGING_ORDER_NONE))
         BREAKS(rw, "%s: something is done though nothing may be", guest->name);
-    /* while libvirt is away files are ended, and limits raised for that */
+    /* while libvirt is away files are ended, and limits raised for that, and lowered for what comes back */
     if (down && (plan->tell || plan->paging_order == PAGING_ORDER_MAKE ||
-                 (plan->limit_tell && (!qemu->has_file || plan->limit_kib < qemu->high))))
+                 (plan->limit_tell && (!qemu->has_file || (plan->limit_kib < qemu->high && !comes_back)))))
         BREAKS(rw, "%s: something is done though libvirt is away", guest->name);
     /* what comes back from a file has its place within the limit */
     if (plan->limit_tell && plan->ground != GROUND_LIMIT && plan->ground != GROUND_MAXIMUM &&
@@ -155,6 +157,10 @@ check_orders(RestartWorld *rw, size_t i)
     if (plan->paging_order == PAGING_ORDER_END) {
         if (qemu->swapped > room)
             BREAKS(rw, "%s: a file is ended and what is in it is not booked", guest->name);
+        if (down && qemu->booting && !guest->limits.pending &&
+            (plan->limit_tell ? plan->limit_kib : qemu->high) + qemu->swapped >
+                plan->committed_kib + plan->overhead_kib + 32 * MIB)
+            BREAKS(rw, "%s: a file is ended and its limit leaves no room for what is in it", guest->name);
         if (qemu->swapped > world->snapshot.host.figures.available_kib)
             BREAKS(rw, "%s: a file is ended and the host has not that much", guest->name);
     }
