@@ -30,6 +30,7 @@ draw_definition(Rng *rng, Definition *definition, unsigned index, uint64_t memor
     definition->startup_kib = pages_up(definition->base_kib / rng_between(rng, 1, 6));
     definition->startup_kib = MAX(definition->startup_kib, FROM_MIB(200));
     definition->minimum_kib = pages_up(MAX(definition->startup_kib / rng_between(rng, 1, 4), FROM_MIB(128)));
+    definition->minimum_kib = MAX(definition->minimum_kib, FROM_MIB(128));
     definition->current_kib = definition->startup_kib;
     if (rng_hits(rng, 100))
         definition->minimum_kib = 0;

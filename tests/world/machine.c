@@ -110,6 +110,8 @@ boot(World *world, Seat *seat)
     machine->emptying = false;
     machine->emptied_usec = 0;
     machine->balloon_kib = 0;
+    if (machine->device_plugged_kib != 0)
+        watcher_tell(world, seat, VIR_CHANGED);
     machine->device_plugged_kib = 0;
     discard(machine, machine_ram(machine));
     machine->unseen_kib = 0;
@@ -309,9 +311,13 @@ live(World *world, Seat *seat)
 }
 
 static void
-plug_device(Machine *machine)
+plug_device(World *world, Seat *seat)
 {
+    Machine *machine = seat->machine;
     uint64_t step = FROM_MIB(16);
+
+    if (machine->device_plugged_kib == machine->device_requested_kib)
+        return;
 
     if (machine->device_plugged_kib < machine->device_requested_kib)
         machine->device_plugged_kib += MIN(step, machine->device_requested_kib - machine->device_plugged_kib);
@@ -320,6 +326,9 @@ plug_device(Machine *machine)
     /* what is unplugged is discarded */
     if (!machine->vfio)
         give_back(machine);
+    /* MEMORY_DEVICE_SIZE_CHANGE, which QEMU sends once a second at most (monitor/monitor.c) */
+    if (machine->device_plugged_kib == machine->device_requested_kib || world->now_usec % USEC_PER_SEC == 0)
+        watcher_tell(world, seat, VIR_CHANGED);
 }
 
 static void
@@ -379,6 +388,8 @@ machine_step(World *world, Seat *seat)
         return;
     if (machine->coming_kib > 0)
         come(world, seat);
+    if (seat->machine == machine && machine->paused && machine->cold)
+        machine->booted_usec += WORLD_STEP_USEC; /* its kernel stands still */
     if (seat->machine != machine || machine->paused || machine->loading || machine->arriving)
         return;
     machine->ran = true;
@@ -395,7 +406,7 @@ machine_step(World *world, Seat *seat)
         report(world, seat); /* one comes with the driver, whatever the period */
         trace(world, seat, "its driver is up");
     }
-    plug_device(machine);
+    plug_device(world, seat);
     move_balloon(world, seat);
     touch(world, seat);
     if (machine->period_sec > 0 && world->now_usec - machine->reported_usec >= machine->period_sec * USEC_PER_SEC)

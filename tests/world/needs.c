@@ -153,6 +153,13 @@ needs_check(World *world)
 
 /* ---- at rest ---- */
 
+/* A balloon that somebody moved by so little is where it was told to be. */
+static uint64_t
+balloon_tolerance(const Machine *machine)
+{
+    return MAX(FROM_MIB(16), machine_actual(machine) / 64);
+}
+
 static void
 check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
 {
@@ -170,7 +177,7 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
     if (machine->high_kib != LIMIT_NONE && machine->high_ours && (all_fits || !seat->let_go))
         world_break(world, seat, "is not managed, and a limit is left on it");
     if (seat->let_go && all_fits && machine->driver && seat->kernel.driver == DRIVER_GOOD &&
-        machine_actual(machine) + FROM_MIB(1) < startup_of(seat))
+        machine_actual(machine) + balloon_tolerance(machine) < startup_of(seat))
         world_break(world, seat, "was let go with %.0f MiB, and its startup memory is %.0f",
                     MIB(machine_actual(machine)), MIB(startup_of(seat)));
 }

@@ -14,6 +14,8 @@
 
 /* [SmartPaging] RestartWindowSec=, as daemon.c sets it. */
 #define RESTART_USEC (WORLD_RESTART_SEC * USEC_PER_SEC)
+/* What was reserved and not used is free again after so long. */
+#define RESERVED_USEC (60 * USEC_PER_SEC)
 
 static void ask_hook(World *world, Seat *seat, uint64_t number, void *data);
 static void go_on(World *world, Seat *seat, uint64_t number, void *data);
@@ -216,6 +218,15 @@ bring(World *world, Seat *seat, const Memory *memory)
     seat->start.stage = STARTING_LOAD;
 }
 
+/* When its start, or memory for that, was asked for first. */
+static uint64_t
+asked_usec(const Seat *seat)
+{
+    bool reserved = seat->reserved_until_usec != UINT64_MAX && seat->world->now_usec < seat->reserved_until_usec;
+
+    return reserved ? seat->reserved_until_usec - RESERVED_USEC : seat->start.asked_usec;
+}
+
 static void
 launch(World *world, Seat *seat, uint64_t number, void *data)
 {
@@ -236,8 +247,9 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
     seat->excuse = EXCUSE_NONE;
     seat->excused_usec = 0;
     seat->fair_kib = 0;
-    soon = start->how == START_HOW_COLD && seat->stop_usec != 0 && world->now_usec - seat->stop_usec < RESTART_USEC &&
-           !seat->live.immediate && !seat->live.vfio;
+    soon = start->how == START_HOW_COLD && seat->stop_usec != 0 &&
+           saturating_sub(asked_usec(seat), seat->stop_usec) < RESTART_USEC && !seat->live.immediate &&
+           !seat->live.vfio;
     seat->wild = truth_is_wild(seat);
     seat->forced_usec = start->unasked || start->forced || soon || !truth_is_ours(seat) ||
                                 start->how == START_HOW_ARRIVES || !world->options.admission
@@ -380,9 +392,6 @@ virsh_start(World *world, Seat *seat, StartHow how, bool paused, bool ctl)
     else
         begin(world, seat);
 }
-
-/* What was reserved and not used is free again after so long. */
-#define RESERVED_USEC (60 * USEC_PER_SEC)
 
 static void
 reserve_answered(void *user_data, bool granted, const char *reason)

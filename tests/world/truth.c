@@ -94,6 +94,14 @@ truth_is_wild(const Seat *seat)
     return !is_managed(seat) || mode_of(seat) == GUEST_MODE_STATIC || seat->live.vfio;
 }
 
+bool
+truth_is_shown_wild(const Seat *seat)
+{
+    PlanRule rule = seat->told.rule;
+
+    return seat->told.planned && (rule == PLAN_RULE_UNMANAGED || rule == PLAN_RULE_STATIC || rule == PLAN_RULE_BAR);
+}
+
 uint64_t
 truth_touchable(const Seat *seat)
 {
@@ -257,6 +265,8 @@ age_excuse(World *world, Seat *seat)
         truth_excuse(seat, EXCUSE_UNASKED);
     if (machine != NULL && machine->emptying)
         truth_surprise(seat, EXCUSE_EMPTIES);
+    /* what it could not hold any more, and takes again, nobody gave it either */
+    seat->calm_kib = MIN(seat->calm_kib, truth_touchable(seat));
     if (seat->excuse == EXCUSE_NONE || !daemon_knows(world, seat))
         return;
     settled = machine == NULL || (machine->coming_kib == 0 &&

@@ -24,6 +24,16 @@ moves(const Seat *seat)
     return runs(seat) && !seat->machine->paused && !seat->machine->hung;
 }
 
+/* Its administrator's doing with what it has: once it is nobody's, or has what it is owed, it is owed nothing any more. */
+static void
+end_debt(Seat *seat)
+{
+    const Machine *machine = seat->machine;
+
+    if (truth_is_shown_wild(seat) || (machine->driver && machine_actual(machine) >= seat->live.startup_kib))
+        seat->let_go = false;
+}
+
 static void
 end_machine(World *world, Seat *seat, bool kept)
 {
@@ -68,7 +78,7 @@ virsh_reset(World *world, Seat *seat)
     missed = world->link == WORLD_LINK_DOWN || world->engine == NULL;
     if (!truth_is_ours(seat)) {
         /* one that is about to be let go is looked after until it is shown to be nobody's */
-        seat->wild = truth_is_wild(seat) && seat->told.state == GUEST_STATE_STATIC;
+        seat->wild = truth_is_wild(seat) && truth_is_shown_wild(seat);
         seat->forced_usec = world->now_usec;
     }
     watcher_tell(world, seat, VIR_RESET);
@@ -119,10 +129,8 @@ virsh_setmem(World *world, Seat *seat, uint64_t kib)
     if (!runs(seat) || seat->machine->hung || seat->machine->leaving)
         return;
     trace(world, seat, "virsh setmem %.0f MiB", MIB(kib));
+    end_debt(seat);
     machine_take_target(seat->machine, kib, true);
-    /* once it is let go it is owed nothing any more */
-    if (seat->told.state == GUEST_STATE_STATIC)
-        seat->let_go = false;
     truth_surprise(seat, EXCUSE_MOVED);
 }
 
@@ -162,6 +170,7 @@ virsh_revert(World *world, Seat *seat)
         machine->base_kib != memory->definition.base_kib)
         return;
     trace(world, seat, "is reverted to its snapshot of %.0f MiB", MIB(machine_ram(machine) - memory->balloon_kib));
+    end_debt(seat);
     machine_bring(machine, memory);
     machine->held_kib = memory->held_kib;
     machine->emptying = false;
@@ -314,6 +323,14 @@ virsh_hang(World *world, Seat *seat, bool hung)
         calls_wake(world, seat);
 }
 
+/* It takes what is its own, whatever room there is: nobody keeps one that is nobody's from that. */
+static void
+force_wild(const World *world, Seat *seat)
+{
+    if (truth_is_wild(seat) && truth_is_shown_wild(seat))
+        seat->forced_usec = world->now_usec;
+}
+
 void
 guest_empties(World *world, Seat *seat, bool emptying)
 {
@@ -322,6 +339,7 @@ guest_empties(World *world, Seat *seat, bool emptying)
     trace(world, seat, emptying ? "empties its balloon by itself" : "follows its target again");
     seat->machine->emptying = emptying;
     seat->machine->emptied_usec = emptying ? UINT64_MAX : world->now_usec;
+    force_wild(world, seat);
 }
 
 void
@@ -337,6 +355,7 @@ guest_unloads(World *world, Seat *seat)
     machine->balloon_kib = machine->shown_kib = 0;
     machine->booted_usec = saturating_sub(world->now_usec, 60 * USEC_PER_SEC);
     machine->driver_usec = rng_hits(&world->rng, 500) ? UINT64_MAX : world->now_usec + 20 * USEC_PER_SEC;
+    force_wild(world, seat);
     truth_surprise(seat, EXCUSE_UNLOADED);
 }
 

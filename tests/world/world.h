@@ -327,6 +327,8 @@ bool daemon_knows(const World *world, const Seat *seat);
 bool truth_is_ours(const Seat *seat);
 /* Nobody looks after it: all its memory is its own. */
 bool truth_is_wild(const Seat *seat);
+/* The ledger says so, too, and books all of it. */
+bool truth_is_shown_wild(const Seat *seat);
 /* Most that its QEMU could hold of the host's memory, without overhead. */
 uint64_t truth_touchable(const Seat *seat);
 /* What the ledger says that it may hold. */
