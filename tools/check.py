@@ -128,6 +128,17 @@ def check_scripts(_):
     return single(good)
 
 
+def check_manual(_):
+    """Nothing is wrong with the manual pages but that lines of their source may be long."""
+    good = True
+    for page in tracked("man/*.[0-9]"):
+        lines = run(["mandoc", "-T", "lint", page])[1].splitlines()
+        lines = [line for line in lines if "input text line longer than 80 bytes" not in line]
+        print("\n".join(lines), end="\n" if lines else "")
+        good = good and not lines
+    return single(good)
+
+
 def is_shell(name):
     path = os.path.join(ROOT, name)
     if not os.path.isfile(path) or os.path.islink(path):
@@ -347,6 +358,7 @@ CHECKS = {
     "licence": check_spdx,
     "format": check_format,
     "scripts": check_scripts,
+    "manual": check_manual,
     "gcc": check_gcc,
     "clang": check_clang,
     "install": check_install,
