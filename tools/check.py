@@ -184,6 +184,7 @@ INSTALLED = [
     "usr/share/dynmem/monitoring/dynmem.dashboard.json", "usr/share/dynmem/monitoring/dynmem.url",
     "usr/share/zsh/site-functions/_dm-ctl", "usr/share/man/man1/dm-ctl.1", "usr/share/man/man1/dm-ctl-simulate.1",
     "usr/share/man/man5/dynmemd.conf.5", "usr/share/man/man5/org.dynmem1.5", "usr/share/man/man7/dynmem.7",
+    "usr/share/man/man7/dynmem-guide.7", "usr/share/man/man7/dynmem-troubleshooting.7",
     "usr/share/man/man8/dynmemd.8",
 ]
 

@@ -73,6 +73,28 @@ class Words(unittest.TestCase):
         self.assertEqual(options_in(text.split("common=(")[1]), options)
 
 
+class Guides(unittest.TestCase):
+    """Commands that administrators are told to run: in code of the Markdown files, in bold or as examples of the pages."""
+
+    def commands(self, *path):
+        text = read(*path)
+        if path[-1].endswith(".md"):
+            parts = re.findall(r"^```\n(.*?)^```|`([^`\n]+)`", text, re.MULTILINE | re.DOTALL)
+            text = "\n".join(block or inline for block, inline in parts)
+        else:
+            text = re.sub(r"\\f[BIPR]|\\$|^\.(B|BR|BI|EX) ", "", text.replace("\\-", "-").replace("\\~", " "), flags=re.M)
+            text = re.sub(r"^\.S[SH] .*$", "", text, flags=re.MULTILINE)
+        return re.findall(r"\bdm-ctl((?: --[a-z-]+)*) ([a-z]+)\b([^|;()#\n]*)", text)
+
+    def test_their_verbs_and_options_are_there(self):
+        for path in (("README.md",), ("man", "dynmem.7"), ("man", "dynmem-guide.7"), ("man", "dynmem-troubleshooting.7")):
+            commands = self.commands(*path)
+            self.assertGreater(len(commands), 1, path)
+            for before, verb, after in commands:
+                self.assertIn(verb, VERBS, f"{path}: dm-ctl{before} {verb}{after}")
+                self.assertLessEqual(options_in(before + after), COMMON | OPTIONS[verb], f"{path}: {verb}{after}")
+
+
 class Daemon(unittest.TestCase):
     def test_the_man_page_of_dynmemd_names_its_options(self):
         shown = subprocess.run([DYNMEMD, "--help"], check=True, capture_output=True, text=True).stdout

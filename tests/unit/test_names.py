@@ -212,6 +212,33 @@ class Settings(unittest.TestCase):
             self.assertIn(f'"{name}"', read("data/org.dynmem1.xml"))
 
 
+class Guides(unittest.TestCase):
+    PAGES = ("dynmem-guide.7", "dynmem-troubleshooting.7")
+
+    def test_pages_refer_to_pages_that_there_are(self):
+        for page in os.listdir(os.path.join(ROOT, "man")):
+            references = re.findall(r"^\.BR ((?:dynmem|dm-ctl|org\.dynmem)[\w.-]*) \((\d)\)", manual(page), re.MULTILINE)
+            for name, section in references:
+                self.assertTrue(os.path.exists(os.path.join(ROOT, "man", f"{name}.{section}")), f"{page}: {name}({section})")
+            self.assertTrue(references or page == "meson.build", page)
+
+    def test_keys_are_those_of_the_configuration(self):
+        for page in self.PAGES:
+            for key in re.findall(r"\b([A-Z][A-Za-z]+)=", re.sub(r"-XX:\w+=", "", manual(page))):
+                self.assertIn(f"{key}=", manual("dynmemd.conf.5"), page)
+
+    def test_rules_and_phases_of_symptoms_are_there(self):
+        names = read("src/base/names.c")
+        rules = re.findall(r'\[PLAN_RULE_\w+\] = \{"([a-z-]+)"', names)
+        phases = re.findall(r'\[PAGING_PHASE_\w+\] = "([a-z-]+)"', names)
+        sections = dict(re.findall(r"^\.SS (.*)\n((?:(?!\.S[SH]).*\n)*)", manual("dynmem-troubleshooting.7"), re.MULTILINE))
+        for symptom, known in (("A guest stays at its size", rules), ("A paging file is there longer than expected", phases)):
+            told = re.findall(r"^\.TP\n\.IR? (.*)$", sections[symptom], re.MULTILINE)
+            self.assertGreater(len(told), 2, symptom)
+            for name in re.findall(r"[a-z-]+", " ".join(told)):
+                self.assertIn(name, known, symptom)
+
+
 class Places(unittest.TestCase):
     def setUp(self):
         self.unit = dict(line.split("=", 1) for line in read("data/dynmemd.service.in").splitlines()
