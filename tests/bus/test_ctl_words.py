@@ -87,7 +87,8 @@ class Guides(unittest.TestCase):
         return re.findall(r"\bdm-ctl((?: --[a-z-]+)*) ([a-z]+)\b([^|;()#\n]*)", text)
 
     def test_their_verbs_and_options_are_there(self):
-        for path in (("README.md",), ("man", "dynmem.7"), ("man", "dynmem-guide.7"), ("man", "dynmem-troubleshooting.7")):
+        for path in (("README.md",), ("SECURITY.md",), ("man", "dynmem.7"), ("man", "dynmem-guide.7"),
+                     ("man", "dynmem-troubleshooting.7")):
             commands = self.commands(*path)
             self.assertGreater(len(commands), 1, path)
             for before, verb, after in commands:

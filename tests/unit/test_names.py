@@ -239,6 +239,45 @@ class Guides(unittest.TestCase):
                 self.assertIn(name, known, symptom)
 
 
+class Security(unittest.TestCase):
+    """SECURITY.md says where each claim is shown, and what the unit has."""
+    TEXT = read("SECURITY.md")
+
+    def files(self, *folders):
+        return [os.path.join(folder, name) for top in folders for folder, _, names in os.walk(os.path.join(ROOT, top))
+                for name in names]
+
+    def test_files_are_there(self):
+        names = [os.path.relpath(path, ROOT) for path in self.files("tests", "data")]
+        for name in re.findall(r"`([\w/.*-]+\.(?:c|py|ini|conf|policy|in))`", self.TEXT):
+            pattern = re.compile("(^|/)" + re.escape(name).replace(r"\*", "[^/]*") + "$")
+            if name != "dynmemd.conf":
+                self.assertTrue(any(pattern.search(path) for path in names), name)
+
+    def test_named_tests_are_there(self):
+        named = re.findall(r"`([a-z_]+)` in `(tests/[\w/.]+)`", self.TEXT)
+        self.assertGreater(len(named), 2)
+        for test, place in named:
+            path = os.path.join(ROOT, place)
+            texts = [read(path)] if os.path.isfile(path) else [read(name) for name in self.files(place)]
+            self.assertTrue(any(re.search(rf"\b{test}\b", text) for text in texts), test)
+
+    def test_methods_that_ask_polkit_are_all_that_change_something(self):
+        line = next(line for line in self.TEXT.splitlines() if "ask polkit each time" in line)
+        told = set(re.findall(r"`([A-Z]\w+)`", line))
+        free = {"Explain", "Rate", "PreviewGuest", "Hook"}
+        self.assertEqual(told | free, set(interfaces()[NAMES["BUS_INTERFACE_MANAGER"]].methods))
+
+    def test_what_the_unit_is_said_to_have_it_has(self):
+        unit = read("data/dynmemd.service.in")
+        capabilities = re.search(r"^CapabilityBoundingSet=(.*)$", unit, re.MULTILINE).group(1)
+        self.assertEqual(set(re.findall(r"`(CAP_\w+)`", self.TEXT)), set(capabilities.split()))
+        for line in ("ProtectSystem=full", "NoNewPrivileges=yes", "PrivateNetwork=yes", "PrivateDevices=yes",
+                     "RestrictNamespaces=yes", "MemoryDenyWriteExecute=yes", "SystemCallFilter=@system-service",
+                     "SystemCallFilter=@swap"):
+            self.assertIn(f"\n{line}\n", unit)
+
+
 class Places(unittest.TestCase):
     def setUp(self):
         self.unit = dict(line.split("=", 1) for line in read("data/dynmemd.service.in").splitlines()
