@@ -40,6 +40,7 @@ typedef struct Parser {
     char unit[16];      /* its unit attribute */
     bool is_domain;
     bool file_disk;        /* inside a <disk> that is a file and no CD or floppy */
+    bool cached_disk;      /* inside a <disk> that the host caches, as far as is read */
     char option[16];       /* the one of QEMU that the next argument belongs to */
     MemoryReading *memory; /* what is said of memory, anywhere */
 } Parser;
@@ -174,8 +175,11 @@ static void
 take_disk(Parser *parser, const char *const *names, const char *const *values)
 {
     const char *device = value_attribute("device", names, values);
+    bool disk = device == NULL || g_str_equal(device, "disk");
 
-    parser->file_disk = attribute_is("type", "file", names, values) && (device == NULL || g_str_equal(device, "disk"));
+    parser->file_disk = disk && attribute_is("type", "file", names, values);
+    parser->cached_disk = disk && (parser->file_disk || attribute_is("type", "block", names, values) ||
+                                   attribute_is("type", "volume", names, values));
     if (attribute_is("type", "nvme", names, values))
         bar_balloon(parser, BALLOON_NVME);
     if (attribute_is("type", "vhostvdpa", names, values))
@@ -189,6 +193,7 @@ take_balloon(Parser *parser, const char *const *names, const char *const *values
 
     parser->domain->has_balloon = model != NULL && !g_str_equal(model, "none");
     parser->domain->autodeflate = attribute_is("autodeflate", "on", names, values);
+    parser->domain->free_page_reporting = attribute_is("freePageReporting", "on", names, values);
 }
 
 static void
@@ -215,6 +220,9 @@ take_device(Parser *parser, const char *name, const char *const *names, const ch
             bar_balloon(parser, BALLOON_VDPA);
     } else if (at(parser, "/domain/devices/disk")) {
         take_disk(parser, names, values);
+    } else if (at(parser, "/domain/devices/disk/driver")) {
+        if (attribute_is("cache", "none", names, values) || attribute_is("cache", "directsync", names, values))
+            parser->cached_disk = false;
     } else if (at(parser, "/domain/devices/disk/source")) {
         const char *file = value_attribute("file", names, values);
 
@@ -344,6 +352,8 @@ end_element(GMarkupParseContext *context, const char *name, void *user_data, GEr
         domain->uuid = g_strdup(g_strstrip(parser->text->str));
     } else if (at(parser, "/domain/vcpu")) {
         value_parse_number(g_strstrip(parser->text->str), UINT16_MAX, false, &domain->vcpus, NULL);
+    } else if (at(parser, "/domain/devices/disk")) {
+        domain->host_cached = domain->host_cached || parser->cached_disk;
     } else {
         memory_reading_end(parser->memory, parser->path->str, parser->text->str, parser->unit);
     }

@@ -25,10 +25,12 @@ typedef struct DomainXml {
     uint32_t vcpus; /* 0: not said */
     bool has_balloon;
     bool autodeflate;
+    bool free_page_reporting;
     uint32_t period_sec; /* <stats period=> */
     BalloonBar bar;      /* what pins or locks memory, huge pages left aside; BALLOON_USABLE where nothing does */
     bool on_network;     /* an interface of its is on a libvirt network, which may give it a host device once it runs */
     bool hostdev_interface; /* an interface of its is a host device */
+    bool host_cached;       /* the host's page cache is between it and a disk of its */
     char *disk_file;        /* of the first disk that is a file; NULL: none */
 
     DomainElement element;

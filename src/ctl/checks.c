@@ -2,14 +2,22 @@
 #include "checks.h"
 
 #include "client.h"
+#include "guest_checks.h"
+#include "guest_files.h"
 #include "host_checks.h"
+#include "killer_checks.h"
+#include "memory_checks.h"
+#include "units.h"
 
 #include <string.h>
+
+/* More would bury what is said of them. */
+#define NAMES_SHOWN 8
 
 const char *
 check_level_name(CheckLevel level)
 {
-    static const char *const names[] = {"ok", "warning", "problem"};
+    static const char *const names[] = {"ok", "note", "warning", "problem"};
 
     return names[level];
 }
@@ -31,6 +39,27 @@ check_add(GPtrArray *checks, const char *name, CheckLevel level, char *text, cha
 
     *check = (Check){.name = name, .level = level, .text = text, .advice = advice};
     g_ptr_array_add(checks, check);
+}
+
+char *
+check_read(const char *root, const char *path)
+{
+    g_autofree char *whole = g_strconcat(root, path, NULL);
+    char *text = NULL;
+
+    return g_file_get_contents(whole, &text, NULL, NULL) ? g_strchomp(text) : NULL;
+}
+
+char *
+check_names(const GPtrArray *names)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < MIN(names->len, NAMES_SHOWN); i++)
+        g_string_append_printf(text, "%s%s", i > 0 ? ", " : "", (const char *)g_ptr_array_index(names, i));
+    if (names->len > NAMES_SHOWN)
+        g_string_append_printf(text, " and %u more", names->len - NAMES_SHOWN);
+    return g_string_free(text, FALSE);
 }
 
 static void
@@ -118,6 +147,39 @@ check_hook(GPtrArray *checks, const HookPlace *place, const HostView *host)
         check_add(checks, "hook", CHECK_OK, g_strdup("libvirt's hook is installed"), NULL);
 }
 
+/* What they take of the host's memory is not known when dynmem is asked. */
+static void
+check_earlier_hooks(GPtrArray *checks, const HookPlace *place)
+{
+    g_autoptr(GPtrArray) earlier = hook_file_earlier(place);
+    g_autoptr(GPtrArray) pools = g_ptr_array_new();
+    g_autofree char *all = check_names(earlier);
+    g_autofree char *some = NULL;
+
+    for (guint i = 0; i < earlier->len; i++) {
+        g_autofree char *text = check_read(place->root, g_ptr_array_index(earlier, i));
+
+        if (text != NULL && (strstr(text, "nr_hugepages") != NULL || strstr(text, "hugeadm") != NULL))
+            g_ptr_array_add(pools, g_ptr_array_index(earlier, i));
+    }
+    some = check_names(pools);
+    if (pools->len > 0)
+        check_add(
+            checks, "hooks", CHECK_WARNING,
+            g_strdup_printf(
+                "%s seems to fill a pool of huge pages, and is called before dynmem's hook: no room is made for it",
+                some),
+            g_strdup("call it from a file in /etc/libvirt/hooks/qemu.d that is named behind 50-dynmem"));
+    else if (earlier->len > 0)
+        check_add(
+            checks, "hooks", CHECK_NOTE,
+            g_strdup_printf(
+                "called before dynmem's hook: %s; memory that a hook takes is looked for only behind dynmem's", all),
+            NULL);
+    else
+        check_add(checks, "hooks", CHECK_OK, g_strdup("no other hook is called before dynmem's"), NULL);
+}
+
 /* Is somebody there who can be asked? Names that can be started count. */
 static bool
 bus_has(GDBusConnection *bus, const char *method, const char *name)
@@ -184,6 +246,15 @@ check_guests(GPtrArray *checks, GDBusConnection *bus)
             NULL);
 }
 
+/* In bytes; 0: not known. */
+static uint64_t
+reserve_of(const HostView *host, const Settings *settings)
+{
+    if (host != NULL)
+        return host->reserve;
+    return settings->reserve_kib == SETTINGS_RESERVE_AUTO ? 0 : bytes_from_kib(settings->reserve_kib);
+}
+
 GPtrArray *
 checks_run(const HookPlace *place)
 {
@@ -191,14 +262,26 @@ checks_run(const HookPlace *place)
     g_autoptr(GError) error = NULL;
     g_autoptr(GDBusConnection) bus = client_connect(&error);
     g_autoptr(HostView) host = check_daemon(checks, bus, error);
+    g_autoptr(Settings) settings = NULL;
+    g_autoptr(GPtrArray) guests = NULL;
+    bool denied;
 
     if (host != NULL)
         check_libvirt(checks, host);
     check_hook(checks, place, host);
-    host_checks_config(checks, place->root);
+    check_earlier_hooks(checks, place);
+    settings = host_checks_config(checks, place->root);
     if (bus != NULL)
         check_polkit(checks, bus);
     host_checks_kernel(checks, place->root);
+    guests = guest_files_read(place->root, &denied);
+    if (denied)
+        check_add(checks, "definitions", CHECK_NOTE, g_strdup("the definitions of guests can't be read"),
+                  g_strdup("run dm-ctl check as root"));
+    memory_checks_add(checks, place->root);
+    memory_checks_nodes(checks, guests, place->root);
+    killer_checks_add(checks, guests, place->root, reserve_of(host, settings));
+    guest_checks_add(checks, guests, place->root, settings);
     if (host != NULL) {
         check_paging(checks, host);
         check_guests(checks, bus);

@@ -9,11 +9,12 @@
 
 typedef enum CheckLevel {
     CHECK_OK,
+    CHECK_NOTE,    /* nothing is wrong; it is good to know */
     CHECK_WARNING, /* it works, but not as well or as safely as it could */
     CHECK_PROBLEM, /* something that dynmem is there for does not work */
 } CheckLevel;
 
-/* "ok", "warning", "problem". Never NULL. */
+/* "ok", "note", "warning", "problem". Never NULL. */
 const char *check_level_name(CheckLevel level);
 
 typedef struct Check {
@@ -25,6 +26,12 @@ typedef struct Check {
 
 /* Adds one to an array of Check; text and advice are taken over. */
 void check_add(GPtrArray *checks, const char *name, CheckLevel level, char *text, char *advice);
+
+/* The text of a small file below root ("" for this host), without the newline at its end; NULL where it can't be read. Caller frees. */
+char *check_read(const char *root, const char *path);
+
+/* "web, db and 3 more", of an array of char *. Caller frees. */
+char *check_names(const GPtrArray *names);
 
 /* Looks at everything. GPtrArray of Check, those that matter most first; caller unrefs. */
 GPtrArray *checks_run(const HookPlace *place);

@@ -168,6 +168,33 @@ hook_file_unaware(const HookPlace *place)
     return libvirt;
 }
 
+static int
+compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *
+hook_file_earlier(const HookPlace *place)
+{
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *script = g_strconcat(place->root, HOOKS_DIRECTORY "/qemu", NULL);
+    g_autofree char *drop_ins = g_strconcat(place->root, HOOKS_DIRECTORY "/qemu.d", NULL);
+    g_autoptr(GDir) directory = g_dir_open(drop_ins, 0, NULL);
+    const char *entry;
+
+    while (directory != NULL && (entry = g_dir_read_name(directory)) != NULL) {
+        g_autofree char *path = g_build_filename(drop_ins, entry, NULL);
+
+        if (strcmp(path + strlen(place->root), HOOK_FILE_PATH) < 0 && was_there(path, UINT64_MAX))
+            g_ptr_array_add(paths, g_strdup(path + strlen(place->root)));
+    }
+    g_ptr_array_sort(paths, compare_texts);
+    if (was_there(script, UINT64_MAX))
+        g_ptr_array_insert(paths, 0, g_strdup(script + strlen(place->root)));
+    return paths;
+}
+
 /* ---- putting it there, taking it away ---- */
 
 static bool

@@ -37,6 +37,12 @@ bool hook_file_look(const HookPlace *place, HookFileState *state, GError **error
 const char *hook_file_unaware(const HookPlace *place);
 
 /*
+ * The hooks that libvirt calls before dynmem's, of char *, in their order: the script, then what is named before it in its
+ * directory (src/util/virhook.c, virHookCall). Caller unrefs.
+ */
+GPtrArray *hook_file_earlier(const HookPlace *place);
+
+/*
  * Puts the file there, with its directories; replaces an older one of ours. *changed: it was not as it should be before.
  * Returns false and sets error, and changes nothing, where somebody else's file of that name is there or this process
  * may not write.

@@ -10,24 +10,12 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
-/* The file's text without the newline at its end, or NULL. Caller frees. */
-static char *
-read_line(const char *root, const char *path)
-{
-    g_autofree char *whole = g_strconcat(root, path, NULL);
-    char *text = NULL;
-
-    if (!g_file_get_contents(whole, &text, NULL, NULL))
-        return NULL;
-    return g_strchomp(text);
-}
-
 /* ---- kernel ---- */
 
 static void
 check_cgroup(GPtrArray *checks, const char *root)
 {
-    g_autofree char *controllers = read_line(root, "/sys/fs/cgroup/cgroup.controllers");
+    g_autofree char *controllers = check_read(root, "/sys/fs/cgroup/cgroup.controllers");
     g_auto(GStrv) words = g_strsplit(controllers != NULL ? controllers : "", " ", -1);
 
     if (g_strv_contains((const char *const *)words, "memory"))
@@ -44,7 +32,7 @@ check_cgroup(GPtrArray *checks, const char *root)
 static void
 check_psi(GPtrArray *checks, const char *root)
 {
-    g_autofree char *pressure = read_line(root, "/proc/pressure/memory");
+    g_autofree char *pressure = check_read(root, "/proc/pressure/memory");
 
     if (pressure != NULL)
         check_add(checks, "psi", CHECK_OK, g_strdup("the kernel reports memory pressure"), NULL);
@@ -57,7 +45,7 @@ check_psi(GPtrArray *checks, const char *root)
 static void
 check_swappiness(GPtrArray *checks, const char *root)
 {
-    g_autofree char *swappiness = read_line(root, "/proc/sys/vm/swappiness");
+    g_autofree char *swappiness = check_read(root, "/proc/sys/vm/swappiness");
 
     if (g_strcmp0(swappiness, "0") == 0)
         check_add(checks, "swappiness", CHECK_WARNING,
@@ -70,7 +58,7 @@ check_swappiness(GPtrArray *checks, const char *root)
 static void
 check_zswap(GPtrArray *checks, const char *root)
 {
-    g_autofree char *enabled = read_line(root, "/sys/module/zswap/parameters/enabled");
+    g_autofree char *enabled = check_read(root, "/sys/module/zswap/parameters/enabled");
 
     if (g_strcmp0(enabled, "Y") == 0)
         check_add(checks, "zswap", CHECK_WARNING,
@@ -175,11 +163,11 @@ check_directory(GPtrArray *checks, const char *root, const Settings *settings)
     }
 }
 
-void
+Settings *
 host_checks_config(GPtrArray *checks, const char *root)
 {
     g_autoptr(GPtrArray) problems = NULL;
-    g_autoptr(Settings) settings = config_load(root, NULL, &problems);
+    Settings *settings = config_load(root, NULL, &problems);
 
     if (problems->len > 0) {
         g_autofree char *first = config_problem_text(g_ptr_array_index(problems, 0));
@@ -196,4 +184,5 @@ host_checks_config(GPtrArray *checks, const char *root)
                   g_strdup("set it to yes, unless that is what you want"));
     if (settings->paging_enabled && g_path_is_absolute(settings->paging_directory))
         check_directory(checks, root, settings);
+    return settings;
 }

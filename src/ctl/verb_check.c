@@ -102,7 +102,7 @@ print_json(const GPtrArray *checks, bool good)
 static void
 print_check(const Check *check)
 {
-    static const CellColour colours[] = {CELL_GOOD, CELL_LOW, CELL_BAD};
+    static const CellColour colours[] = {CELL_GOOD, CELL_PLAIN, CELL_LOW, CELL_BAD};
     bool coloured = output_has_colour();
     unsigned columns = output_columns();
     g_autofree char *sentence = g_strdup_printf("%s: %s", check->name, check->text);

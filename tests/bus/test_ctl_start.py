@@ -230,8 +230,8 @@ class Check(Verbs):
         checks = self.check()
         # no polkit on this bus, and the place of paging files is whatever the test runs on
         self.assertEqual(checks["polkit"]["level"], "warning")
-        for name in ("daemon", "libvirt", "hook", "configuration", "cgroup", "psi", "swappiness", "zswap", "paging",
-                     "guest"):
+        for name in ("daemon", "libvirt", "hook", "hooks", "configuration", "cgroup", "psi", "swappiness", "zswap",
+                     "swap", "oomd", "limits", "paging", "guest"):
             self.assertEqual(checks[name]["level"], "ok", checks[name])
         self.assertNotEqual(checks["directory"]["level"], "problem")
         output, errors = self.ctl("check", "--root=" + self.root, "--template=" + HOOK_FILE)
@@ -276,6 +276,29 @@ class Check(Verbs):
         os.unlink(os.path.join(self.root, "proc/pressure/memory"))
         checks = self.check()
         self.assertEqual((checks["cgroup"]["level"], checks["psi"]["level"]), ("warning", "warning"))
+
+    def test_what_is_good_to_know_is_a_note_and_no_problem(self):
+        daemon = self.good_daemon()
+        self.install()
+        self.write("proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 8388608 0 -2\n")
+        self.write("proc/meminfo", "MemTotal: 67108864 kB\nMemAvailable: 8388608 kB\n")
+        self.write("etc/libvirt/qemu/web.xml", """<domain type='kvm'><name>web\033[31m</name><memory>4194304</memory>
+            <metadata><d:memory xmlns:d='urn:dynmem:domain:1'/></metadata>
+            <devices><memballoon model='virtio'/></devices></domain>""".replace("\033", "&#x9b;"))
+        self.write("etc/libvirt/hooks/qemu", "#!/bin/sh\necho 512 >/proc/sys/vm/nr_hugepages\n")
+        os.chmod(os.path.join(self.root, "etc/libvirt/hooks/qemu"), 0o755)
+        checks = self.check()
+        self.assertEqual([checks[name]["level"] for name in ("swap", "reporting", "hooks")], ["note", "note", "warning"])
+        self.assertIn("/etc/libvirt/hooks/qemu", checks["hooks"]["text"])
+        output = self.ctl("check", "--root=" + self.root, "--template=" + HOOK_FILE)[0]
+        self.assertIn("note      swap: ", output)
+        self.assertNotIn("\x9b", output)
+        # what the daemon keeps for the host decides about earlyoom
+        self.write("proc/5/comm", "earlyoom\n")
+        self.write("proc/5/cmdline", "\0".join(["earlyoom", "-s", "100", ""]))
+        self.assertEqual(self.check()["earlyoom"]["level"], "warning")
+        daemon.host(Reserve=7 << 30)
+        self.assertEqual(self.check()["earlyoom"]["level"], "ok")
 
     def test_a_directory_that_others_may_write_is_a_problem(self):
         self.good_daemon()

@@ -34,7 +34,8 @@ FOLDERS = {
 FILES = {
     re.compile(r"ctl/.*simulate\w*\.[ch]"): {"sim"},
     # they must know how the daemon is set up when it does not run
-    re.compile(r"ctl/(verb_hook|host_checks)\.c"): {"config"},
+    re.compile(r"ctl/(verb_hook|host_checks)\.c|ctl/guest_files\.[ch]"): {"config"},
+    re.compile(r"ctl/(guest_files|(guest|killer|memory)_checks)\.c"): {"kernel"},
 }
 # Of src/ itself, the headers that other folders may see.
 SHARED_HEADERS = {"engine.h"}
