@@ -11,13 +11,18 @@
 /* After a reset SeaBIOS may reset the machine once more, before anything has booted (src/resume.c, tryReboot). */
 #define REBOUND_USEC (10 * USEC_PER_SEC)
 
+/* A doubt that comes and goes is told again after this time at the soonest: a guest may lie in another way in each second. */
+#define DOUBTED_AGAIN_USEC (3600 * USEC_PER_SEC)
+
 /* What was told about one guest. */
 typedef struct GuestMemory {
     char uuid[37];
     uint64_t seen_tick;
     uint64_t sent_kib; /* the last target that was sent, and why */
     char *sent_reason;
-    uint32_t doubts;  /* of the last tick */
+    uint32_t doubts; /* of the last tick */
+    uint32_t doubts_told;
+    uint64_t doubts_told_usec; /* since when these were gathered */
     Lasting too_much; /* DOUBT_USABLE_ABOVE_TOTAL: after a reset the size of before may still be shown for a moment */
     Lasting warning;
     bool period_told; /* once and for all: such a tool does it again each time it is opened */
@@ -259,10 +264,15 @@ compare_doubts(GPtrArray *list, GuestMemory *memory, const GuestPlan *now, uint6
     lasting_update(&memory->too_much, (now->guest->doubts & DOUBT_USABLE_ABOVE_TOTAL) != 0, now_usec);
     if (memory->too_much.told)
         doubts |= DOUBT_USABLE_ABOVE_TOTAL;
-    fresh = doubts & ~memory->doubts;
+    if (now_usec - memory->doubts_told_usec >= DOUBTED_AGAIN_USEC) {
+        memory->doubts_told = 0;
+        memory->doubts_told_usec = now_usec;
+    }
+    fresh = doubts & ~memory->doubts & ~memory->doubts_told;
     memory->doubts = doubts;
     if (fresh == 0 || !now->guest->settings->managed)
         return;
+    memory->doubts_told |= fresh;
     reason = g_string_new(NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++)
         if ((fresh & (1u << i)) != 0)

@@ -233,6 +233,23 @@ new_doubts_are_told_by_what_they_are(void **state)
 }
 
 static void
+doubts_that_come_and_go_are_told_once_an_hour(void **state)
+{
+    Fixture *fixture = *state;
+
+    for (unsigned i = 0; i < 60; i++) {
+        fake_tick_snapshot(fixture->tick, 0)->doubts = i % 2 == 0 ? DOUBT_COUNTER_WENT_BACK : 0;
+        hand_in(fixture);
+    }
+    assert_string_equal(only(fixture, CHANGE_STATISTICS_DOUBTED)->reason, "a counter went back without a boot");
+    hand_in_times(fixture, 3600);
+    none(fixture);
+    fake_tick_snapshot(fixture->tick, 0)->doubts = DOUBT_COUNTER_WENT_BACK;
+    hand_in(fixture);
+    only(fixture, CHANGE_STATISTICS_DOUBTED);
+}
+
+static void
 a_period_that_somebody_else_set_is_told_once_for_each_guest(void **state)
 {
     Fixture *fixture = *state;
@@ -373,6 +390,7 @@ main(void)
         TEST(coming_and_going_is_told_of_managed_guests),
         TEST(a_lack_is_told_once_it_lasted_and_so_is_its_end),
         TEST(new_doubts_are_told_by_what_they_are),
+        TEST(doubts_that_come_and_go_are_told_once_an_hour),
         TEST(a_period_that_somebody_else_set_is_told_once_for_each_guest),
         TEST(wrong_settings_are_told_once_each_and_when_they_are_right_again),
         TEST(the_hosts_troubles_are_told_once_they_lasted),
