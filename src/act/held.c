@@ -85,6 +85,7 @@ read_state(Held *held, char **problem)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *aside = NULL;
+    g_autofree char *why = NULL;
 
     if (g_key_file_load_from_file(held->state, held->path, G_KEY_FILE_NONE, &error) ||
         g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
@@ -92,9 +93,10 @@ read_state(Held *held, char **problem)
     g_key_file_unref(held->state);
     held->state = g_key_file_new();
     aside = g_strconcat(held->path, ".bad", NULL);
+    why = g_utf8_make_valid(error->message, -1); /* it quotes the file */
     *problem = g_strdup_printf("%s can't be used and is set aside as %s: %s; limits that an earlier dynmemd left in "
                                "control groups count as somebody else's until their guests are started anew",
-                               held->path, aside, error->message);
+                               held->path, aside, why);
     if (g_rename(held->path, aside) != 0)
         g_unlink(held->path);
 }

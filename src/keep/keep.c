@@ -50,6 +50,7 @@ load(Keep *keep, char **problem)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *aside = NULL;
+    g_autofree char *why = NULL;
 
     if (keep->path == NULL || g_key_file_load_from_file(keep->file, keep->path, G_KEY_FILE_NONE, &error) ||
         g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
@@ -57,9 +58,10 @@ load(Keep *keep, char **problem)
     g_key_file_unref(keep->file);
     keep->file = g_key_file_new();
     aside = g_strconcat(keep->path, ".bad", NULL);
+    why = g_utf8_make_valid(error->message, -1); /* it quotes the file */
     *problem =
         g_strdup_printf("%s can't be used and is set aside as %s: %s; guests that restart now count as started anew",
-                        keep->path, aside, error->message);
+                        keep->path, aside, why);
     if (g_rename(keep->path, aside) != 0)
         g_unlink(keep->path);
 }

@@ -86,6 +86,7 @@ read_held(void)
 
     system.root = root;
     held = held_open(&system, root, &problem);
+    g_assert_true(problem == NULL || g_utf8_validate(problem, -1, NULL));
     files = held_files(held);
     for (guint i = 0; i < files->len; i++) {
         const HeldFile *file = g_ptr_array_index(files, i);

@@ -122,9 +122,10 @@ a_bad_file_is_set_aside_and_told(void **state)
     g_autofree char *bad = g_strconcat(place->file, ".bad", NULL);
     Keep *keep;
 
-    assert_true(g_file_set_contents(place->file, "no key file at all", -1, NULL));
+    assert_true(g_file_set_contents(place->file, "no key \xff file at all", -1, NULL));
     keep = open_at(place, "one");
     assert_non_null(place->problem);
+    assert_true(g_utf8_validate(place->problem, -1, NULL));
     assert_non_null(strstr(place->problem, place->file));
     assert_true(g_file_test(bad, G_FILE_TEST_EXISTS));
     assert_true(keep_host_was_down(keep));
