@@ -355,6 +355,31 @@ def check_guests(program, directory, pattern, *options):
                   re.findall(r"^unsteady.{1,300}", output, re.MULTILINE))
 
 
+# What the policy and what it does to guests rest on: (folder, branches that must be covered, in percent).
+COVERED = [("decide", 94), ("act", 80), ("admit", 88), ("config", 88)]
+
+
+def check_coverage(_):
+    """Branches of the stages that decide and act which the tests of meson take. Not run unless it is asked for."""
+    directory = build("coverage", "-Db_coverage=true", "-Doptimization=0")
+    if not directory:
+        return single(False)
+    suites = [word for name in ("unit", "sim", "world", "bus", "fuzz") for word in ("--suite", name)]
+    status, output = run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "-t", "5",
+                          "--num-processes", JOBS, *suites], show=lambda line: re.match(r"\s*\d+/\d+ ", line))
+    result = single(status == 0)
+    if status != 0:
+        print(output, end="")
+    for folder, least in COVERED:
+        _, output = run(["gcovr", "--root", ROOT, "--object-directory", directory, "--branches",
+                         "--exclude-unreachable-branches", "--filter", f"{ROOT}/src/{folder}/", directory])
+        match = re.search(r"^TOTAL +\d+ +\d+ +(\d+)%", output, re.MULTILINE)
+        print(output if not match or int(match.group(1)) < least else
+              f"  src/{folder}: {match.group(1)} % of the branches, at least {least} % are asked for", flush=True)
+        result.add(single(bool(match) and int(match.group(1)) >= least))
+    return result
+
+
 CHECKS = {
     "licence": check_spdx,
     "format": check_format,
@@ -369,6 +394,8 @@ CHECKS = {
     "lab": check_lab,
     "host": check_host,
 }
+# Only where they are named.
+ASKED_FOR = {"coverage": check_coverage}
 
 
 def parse():
@@ -391,7 +418,9 @@ def main():
         print("\n".join(names))
         print("\n".join(f"{name}/{case}" for name in cases if name in names for case in cases[name]))
         return 0
-    if arguments.only:
+    if arguments.only in ASKED_FOR:
+        names = [arguments.only]
+    elif arguments.only:
         # the name of a check is meant where it is one, not cases that have it in theirs
         pattern = arguments.only if arguments.only in names else f"*{arguments.only}*"
         wanted = [name for name in names if fnmatch.fnmatch(name, pattern)]
@@ -413,7 +442,7 @@ def main():
         print(f"{name} …", flush=True)
         start = time.monotonic()
         try:
-            result = CHECKS[name](arguments)
+            result = {**CHECKS, **ASKED_FOR}[name](arguments)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             print(f"{name}: {error}")
             result = single(False)
