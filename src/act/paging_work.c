@@ -166,14 +166,17 @@ put_to_use(const PagingWork *work, const HeldFile *file, int fd, const int *stop
     return true;
 }
 
-/* The error that led here is told; what fails now is left to tidy. */
+/*
+ * The error that led here is told; what fails now is left to tidy. The file may be there also where its making failed: on a disk
+ * with errors it could not be deleted. It is forgotten when it is gone, since nobody else knows a file without a header as ours.
+ */
 static void
-undo(const PagingWork *work, const HeldFile *file, int directory_fd, bool made)
+undo(const PagingWork *work, const HeldFile *file, int directory_fd)
 {
     g_autoptr(GError) error = NULL;
 
     if (put_back_limits(work, file, &error) &&
-        (!made || paging_file_delete(work->system, directory_fd, file->directory, file->uuid, false, &error)))
+        paging_file_delete(work->system, directory_fd, file->directory, file->uuid, false, &error))
         held_drop_file(work->held, file->uuid, &error);
 }
 
@@ -263,7 +266,7 @@ paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_
         fd = paging_file_make(system, directory_fd, file->directory, file->uuid, file->size_kib, nocow, stop, error);
     good = fd >= 0 && put_to_use(work, file, fd, stop, error);
     if (!good && noted)
-        undo(work, file, directory_fd, fd >= 0);
+        undo(work, file, directory_fd);
     if (fd >= 0)
         close(fd);
     close(directory_fd);
