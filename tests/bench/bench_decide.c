@@ -9,10 +9,10 @@
  */
 
 #include "decide/decide.h"
+#include "heap.h"
 #include "units.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,14 +153,6 @@ spent_msec(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-static size_t
-bytes_in_use(void)
-{
-    struct mallinfo2 info = mallinfo2();
-
-    return info.uordblks + info.hblkhd;
-}
-
 typedef struct Cost {
     double mean_msec;
     double worst_msec;
@@ -186,7 +178,7 @@ measure(size_t count, size_t starts, unsigned ticks)
 
         fleet_move(&fleet, &plan);
         if (tick == 3)
-            before = bytes_in_use();
+            before = heap_bytes();
         start = spent_msec();
         decide(state, &fleet.snapshot, settings, false, &plan);
         spent = spent_msec() - start;
@@ -195,7 +187,7 @@ measure(size_t count, size_t starts, unsigned ticks)
         cost.mean_msec += spent / ticks;
         cost.worst_msec = MAX(cost.worst_msec, spent);
     }
-    cost.grown_bytes = bytes_in_use() - before;
+    cost.grown_bytes = heap_bytes() - before;
     plan_clear(&plan);
     fleet_clear(&fleet);
     return cost;

@@ -8,12 +8,12 @@
 
 #include "engine.h"
 #include "fake_host.h"
+#include "heap.h"
 #include "names.h"
 #include "units.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,14 +205,14 @@ measure(size_t count)
         engine_glance(engine);
     }
     reads = opens = 0;
-    grown = mallinfo2().uordblks;
+    grown = heap_bytes();
     spent = spent_usec();
     for (unsigned i = 0; i < LOOKS; i++) {
         bench->now_usec += 1000;
         engine_glance(engine);
     }
     spent = spent_usec() - spent;
-    grown = mallinfo2().uordblks - grown;
+    grown = heap_bytes() - grown;
     printf("%8zu %10.2f %10.2f %12.1f %12.3f %12zu\n", count, (double)reads / LOOKS, (double)opens / LOOKS,
            spent / LOOKS, spent / LOOKS / (double)count, grown);
     engine_free(engine);

@@ -4,9 +4,9 @@
 
 #include "cmocka_all.h"
 #include "fake_tick.h"
+#include "heap.h"
 #include "report/held_tick.h"
 
-#include <malloc.h>
 #include <stdio.h>
 
 #define TICKS 20000
@@ -17,7 +17,7 @@ clauses_are_those_of_the_last_tick(void **state)
     g_autoptr(HeldTick) held = held_tick_new();
     g_autoptr(FakeTick) tick = fake_tick_new();
     char bar[160], paging_bar[160];
-    struct mallinfo2 before, after;
+    size_t before = 0;
 
     fake_tick_add(tick, "web");
     fake_tick_snapshot(tick, 0)->limits.bar = bar;
@@ -34,10 +34,9 @@ clauses_are_those_of_the_last_tick(void **state)
         assert_string_equal(report->plan->guests[0].paging_bar, paging_bar);
         assert_string_equal(report->snapshot->paging_bar, paging_bar);
         if (i == TICKS)
-            before = mallinfo2();
+            before = heap_bytes();
     }
-    after = mallinfo2();
-    assert_true(after.uordblks < before.uordblks + 100000);
+    assert_true(heap_bytes() < before + 1000); /* the sentences grow with their numbers */
     (void)state;
 }
 
