@@ -209,8 +209,11 @@ fill(const ExplainText *text, const char *template, bool is_format)
         g_assert(close != NULL);
         figure = figure_text(text, open + 1, (size_t)(close - open) - 1);
         g_string_append_len(filled, template, open - template);
-        for (const char *at = figure; *at != '\0'; at++)
-            g_string_append(filled, is_format && *at == '%' ? "%%" : (const char[]){*at, '\0'});
+        for (const char *at = figure; *at != '\0'; at++) {
+            if (is_format && *at == '%')
+                g_string_append_c(filled, '%');
+            g_string_append_c(filled, *at);
+        }
     }
     return g_string_free(g_string_append(g_steal_pointer(&filled), template), FALSE);
 }
