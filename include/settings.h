@@ -52,6 +52,8 @@ typedef struct Settings {
     bool admission_allow_when_absent;
     /* [Enforcement] */
     bool memory_high;
+    /* Of no file: dynmemd is about to end for good, and no guest's minimum is below its startup memory any more. */
+    bool retiring;
 } Settings;
 
 /* Settings with every default in force. Never fails. Free with settings_free. */

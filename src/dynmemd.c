@@ -152,6 +152,15 @@ reload(void *user_data)
     report_ready(daemon->report);
 }
 
+static void
+retire(void *user_data)
+{
+    Daemon *daemon = user_data;
+
+    engine_retire(daemon->engine);
+    tick_soon(daemon);
+}
+
 static gboolean
 on_hangup(gpointer data)
 {
@@ -414,6 +423,7 @@ main(int argc, char **argv)
         .run_directory = daemon.options.run_directory,
         .dry_run = daemon.options.dry_run,
         .reload = reload,
+        .retire = daemon.options.dry_run ? NULL : retire,
         .name_lost = bus_name_lost,
         .ask_start = ask_start,
         .release_start = release_start,

@@ -323,6 +323,13 @@ engine_set_settings(Engine *engine, Settings *settings)
     engine->settings_serial++;
 }
 
+void
+engine_retire(Engine *engine)
+{
+    engine->settings->retiring = true;
+    engine->settings_serial++;
+}
+
 const Settings *
 engine_settings(const Engine *engine)
 {

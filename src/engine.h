@@ -52,6 +52,11 @@ void engine_stop(Engine *engine);
 
 /* Other settings from the next tick on; taken over. */
 void engine_set_settings(Engine *engine, Settings *settings);
+/*
+ * The daemon is about to end for good: from the next tick on no guest is held below its startup memory, which others above theirs
+ * give up where it is short. Other settings end that.
+ */
+void engine_retire(Engine *engine);
 const Settings *engine_settings(const Engine *engine);
 
 /* The kernel reported memory pressure. */

@@ -157,7 +157,7 @@ check_order(Reading *reading, const GuestSettings *guest, bool minimum_given, bo
                  minimum, startup, minimum);
 }
 
-/* The caps of dynmemd.conf. Lowering a minimum keeps it within startup. */
+/* The caps of dynmemd.conf, and what a daemon that ends for good owes. All keep the minimum within startup. */
 static void
 hold_to_caps(GuestSettings *guest, const Settings *settings)
 {
@@ -167,6 +167,8 @@ hold_to_caps(GuestSettings *guest, const Settings *settings)
     guest->asked_priority = guest->priority;
     guest->minimum_kib =
         MIN(guest->minimum_kib, most->percent != 0 ? percent_of(guest->maximum_kib, most->percent) : most->kib);
+    if (settings->retiring)
+        guest->minimum_kib = guest->startup_kib;
     guest->priority = MIN(guest->priority, settings->priority_most);
 }
 

@@ -386,17 +386,30 @@ client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settin
     return json;
 }
 
-bool
-client_change_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error)
+/* A method that polkit may ask for a password for. Takes parameters over. */
+static bool
+call_manager(GDBusConnection *bus, const char *method, GVariant *parameters, GError **error)
 {
-    GVariant *parameters = unset ? g_variant_new("(s)", uuid) : g_variant_new("(s@a{sv})", uuid, settings);
     GDBusCallFlags interactive = isatty(STDIN_FILENO) ? G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION : 0;
     GError *raw = NULL;
-    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
-        bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, unset ? "UnsetGuest" : "SetGuest",
-        parameters, G_VARIANT_TYPE_UNIT, CALL_FLAGS | interactive, G_MAXINT, NULL, &raw);
+    g_autoptr(GVariant) reply =
+        g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, method,
+                                    parameters, G_VARIANT_TYPE_UNIT, CALL_FLAGS | interactive, G_MAXINT, NULL, &raw);
 
     if (reply == NULL)
         client_take_error(raw, error);
     return reply != NULL;
+}
+
+bool
+client_change_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error)
+{
+    return call_manager(bus, unset ? "UnsetGuest" : "SetGuest",
+                        unset ? g_variant_new("(s)", uuid) : g_variant_new("(s@a{sv})", uuid, settings), error);
+}
+
+bool
+client_retire(GDBusConnection *bus, GError **error)
+{
+    return call_manager(bus, "Retire", NULL, error);
 }

@@ -126,5 +126,8 @@ char *client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *
 /* Changes them. Without a time-out: polkit may ask for a password, and the daemon has its own. */
 bool client_change_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error);
 
+/* Has dynmemd give all guests their startup memory back, as Retire() does. Without a time-out, likewise. */
+bool client_retire(GDBusConnection *bus, GError **error);
+
 /* Turns an error of the bus into one of DYNMEM_ERROR with a message for people; takes raw over. */
 void client_take_error(GError *raw, GError **error);

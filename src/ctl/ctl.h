@@ -65,12 +65,14 @@ bool verb_set(const CtlOptions *options, char **arguments, GError **error);
 bool verb_mode(const CtlOptions *options, char **arguments, GError **error);
 bool verb_unset(const CtlOptions *options, char **arguments, GError **error);
 bool verb_manage(const CtlOptions *options, char **arguments, GError **error);
+bool verb_retire(const CtlOptions *options, char **arguments, GError **error);
 bool verb_hook(const CtlOptions *options, char **arguments, GError **error);
 
 extern const GOptionEntry verb_check_options[];
 extern const GOptionEntry verb_hook_options[];
 extern const GOptionEntry verb_manage_options[];
 extern const GOptionEntry verb_rate_options[];
+extern const GOptionEntry verb_retire_options[];
 extern const GOptionEntry verb_set_options[];
 extern const GOptionEntry verb_simulate_options[];
 extern const GOptionEntry verb_top_options[];

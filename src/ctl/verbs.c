@@ -25,6 +25,8 @@ const CtlVerb ctl_verbs[] = {
     {"simulate", "FILE", 1, false, "a run of the simulated host that FILE describes", verb_simulate_options,
      verb_simulate},
     {"check", "", 0, false, "is this host set up right?", verb_check_options, verb_check},
+    {"retire", "", 0, false, "all guests get their startup memory back, before dynmemd goes for good",
+     verb_retire_options, verb_retire},
     {"hook", "NAME OPERATION SUBOPERATION EXTRA", 4, false, "what libvirt calls when a guest starts or stops",
      verb_hook_options, verb_hook},
     {NULL, NULL, 0, false, NULL, NULL, NULL},

@@ -59,6 +59,14 @@ service_reload(void *data)
         report->options.reload(report->options.user_data);
 }
 
+static void
+service_retire(void *data)
+{
+    Report *report = data;
+
+    report->options.retire(report->options.user_data);
+}
+
 Report *
 report_new(const ReportOptions *options)
 {
@@ -79,6 +87,7 @@ report_new(const ReportOptions *options)
             .held = report->held,
             .dry_run = options->dry_run,
             .reload = service_reload,
+            .retire = options->retire != NULL ? service_retire : NULL,
             .methods = options,
             .settled = service_settled,
             .user_data = report,

@@ -86,6 +86,28 @@ handle_reload(BusManager *manager, GDBusMethodInvocation *invocation, void *data
     return method_ask_polkit(&service->questions, invocation, reload_authorized, service);
 }
 
+static void
+retire_authorized(GDBusMethodInvocation *invocation, const GError *refusal, void *data)
+{
+    Service *service = data;
+
+    if (!method_is_allowed(&service->questions, invocation, refusal))
+        return;
+    service->options.retire(service->options.user_data);
+    bus_manager_complete_retire(service->manager, invocation);
+}
+
+static gboolean
+handle_retire(BusManager *manager, GDBusMethodInvocation *invocation, void *data)
+{
+    Service *service = data;
+
+    if (service->options.retire != NULL)
+        return method_ask_polkit(&service->questions, invocation, retire_authorized, service);
+    method_refuse(invocation, "this daemon changes nothing in any guest");
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
 /* ---- connection and name ---- */
 
 static void connect_start(Service *service);
@@ -218,6 +240,7 @@ service_new(const ServiceOptions *options)
     service_set_link(service, WORLD_LINK_DOWN, "not connected yet");
     g_signal_connect(service->manager, "handle-explain", G_CALLBACK(handle_explain), service);
     g_signal_connect(service->manager, "handle-reload", G_CALLBACK(handle_reload), service);
+    g_signal_connect(service->manager, "handle-retire", G_CALLBACK(handle_retire), service);
     service->starts = start_methods_new(service->manager, options->methods, options->held, service->cancellable);
     service->settings = settings_methods_new(service->manager, options->methods, options->held, service->cancellable);
     /* as for the guests: properties are told when service_update lets them go */

@@ -19,6 +19,7 @@ typedef struct ServiceOptions {
     const HeldTick *held; /* the last tick; must outlive the service */
     bool dry_run;
     void (*reload)(void *user_data); /* may be NULL */
+    void (*retire)(void *user_data); /* likewise: the method then fails */
     const ReportOptions *methods;    /* its callbacks for starts and settings; copied */
     /* It is known whether the name can be had: called for each change of owned. why is for people. */
     void (*settled)(void *user_data, bool owned, bool taken, const char *why);

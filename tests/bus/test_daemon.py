@@ -220,6 +220,17 @@ class DaemonTest(unittest.TestCase):
             self.assertEqual((daemon.guest("web")["minimum"], daemon.guest("web")["issue"]), (256 << 20, ""))
             self.assertEqual(daemon.log.read_text().count(said), 2)  # once for each cap
 
+    def test_who_retires_holds_no_guest_below_its_startup_memory(self):
+        with Daemon(guests=[WEB]) as daemon:
+            self.assertEqual(daemon.wait(lambda: daemon.guest("web"), "web")["minimum"], 256 << 20)
+            self.assertIn("may be stopped", daemon.ctl("retire"))
+            daemon.wait(lambda: daemon.guest("web")["minimum"] == 1024 << 20, "the minimum that is its startup memory")
+            daemon.daemon.send_signal(signal.SIGHUP)
+            daemon.wait(lambda: daemon.guest("web")["minimum"] == 256 << 20, "its own minimum again")
+        with Daemon(guests=[WEB], arguments=["--dry-run"]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            daemon.ctl("retire", status=1)
+
     def test_a_stop_is_quick_and_clean(self):
         with Daemon(guests=[WEB]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")

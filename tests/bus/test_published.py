@@ -56,7 +56,8 @@ class Answers(unittest.TestCase):
     def test_every_verb_prints_what_its_schema_says(self):
         asked = [["list"], ["show", "web"], ["host"], ["explain", "web"], ["explain", "plain"], ["paging"], ["rate", "1GiB"],
                  ["top", "--count=2", "--interval=0.1"], ["set", "web", "priority=80", "--dry-run"],
-                 ["mode", "web", "static", "--dry-run"], ["unset", "web", "--dry-run"], ["manage", "--all", "--dry-run"]]
+                 ["mode", "web", "static", "--dry-run"], ["unset", "web", "--dry-run"], ["manage", "--all", "--dry-run"],
+                 ["retire", "--timeout=0"]]
         with Daemon(config=SMALL, guests=[WEB, PLAIN]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")
             for words in asked:

@@ -36,6 +36,7 @@ typedef struct Fixture {
     unsigned subscription;
     GPtrArray *signals;
     unsigned reloads;
+    unsigned retirements;
     unsigned lost;
     bool taken;
 } Fixture;
@@ -70,6 +71,12 @@ static void
 reloaded(void *data)
 {
     ((Fixture *)data)->reloads++;
+}
+
+static void
+retired(void *data)
+{
+    ((Fixture *)data)->retirements++;
 }
 
 static void
@@ -245,6 +252,7 @@ set_up(void **state)
         .bus_type = G_BUS_TYPE_SESSION,
         .run_directory = fixture->run_directory,
         .reload = reloaded,
+        .retire = retired,
         .name_lost = name_lost,
         .user_data = fixture,
     });
@@ -710,25 +718,35 @@ run_polkit(Fixture *fixture, Polkit *polkit)
 }
 
 static void
-polkit_decides_who_may_reload(void **state)
+assert_polkit_decides(Fixture *fixture, Polkit *polkit, const char *method, const unsigned *done)
 {
-    Fixture *fixture = *state;
-    Polkit polkit = {0};
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) refused = NULL;
     g_autoptr(GVariant) granted = NULL;
 
-    run_polkit(fixture, &polkit);
-    refused = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Reload", NULL, &error);
+    polkit->asked = 0;
+    polkit->authorize = false;
+    refused = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, method, NULL, &error);
     assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED));
     assert_non_null(strstr(error->message, "polkit refuses org.dynmem1.manage"));
-    assert_int_equal(fixture->reloads, 0);
-    polkit.authorize = true;
-    granted = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Reload", NULL, NULL);
+    assert_int_equal(*done, 0);
+    polkit->authorize = true;
+    granted = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, method, NULL, NULL);
     assert_non_null(granted);
-    assert_int_equal(fixture->reloads, 1);
-    assert_int_equal(polkit.asked, 2);
-    assert_string_equal(polkit.action, DYNMEM_POLKIT_MANAGE);
+    assert_int_equal(*done, 1);
+    assert_int_equal(polkit->asked, 2);
+    assert_string_equal(polkit->action, DYNMEM_POLKIT_MANAGE);
+}
+
+static void
+polkit_decides_who_may_reload_and_retire(void **state)
+{
+    Fixture *fixture = *state;
+    Polkit polkit = {0};
+
+    run_polkit(fixture, &polkit);
+    assert_polkit_decides(fixture, &polkit, "Reload", &fixture->reloads);
+    assert_polkit_decides(fixture, &polkit, "Retire", &fixture->retirements);
     g_free(polkit.action);
 }
 
@@ -852,7 +870,7 @@ main(void)
         TEST(explain_takes_a_name_or_a_uuid),
         TEST(an_unknown_guest_is_refused_with_near_names),
         TEST(root_may_reload_where_polkit_does_not_run),
-        TEST(polkit_decides_who_may_reload),
+        TEST(polkit_decides_who_may_reload_and_retire),
         TEST(polkit_decides_who_may_start_guests),
         TEST(a_password_prompt_stops_nothing),
         TEST(a_second_daemon_is_told_that_the_name_is_taken),

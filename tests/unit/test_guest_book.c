@@ -396,6 +396,23 @@ a_cap_makes_no_bad_element_good(void **state)
     assert_int_equal(g->priority, 60);
 }
 
+/* What a daemon that ends for good owes, whatever else holds the minimum down; until the configuration is read again. */
+static void
+who_retires_lets_no_guest_have_less_than_its_startup(void **state)
+{
+    Fixture *f = *state;
+
+    f->settings->minimum_most.kib = 256 * MIB;
+    assert_int_equal(settings_of(f, "minimum='512MiB' startup='1GiB'")->minimum_kib, 256 * MIB);
+    f->settings->retiring = true;
+    f->settings_serial++;
+    assert_int_equal(update(f)->minimum_kib, GIB);
+    assert_int_equal(update(f)->startup_kib, GIB);
+    f->settings->retiring = false;
+    f->settings_serial++;
+    assert_int_equal(update(f)->minimum_kib, 256 * MIB);
+}
+
 static void
 nothing_grows_with_the_number_of_updates(void **state)
 {
@@ -742,6 +759,7 @@ main(void)
         test(what_is_above_a_cap_counts_as_the_cap_and_is_told),
         test(another_cap_holds_at_once_for_what_was_asked),
         test(a_cap_makes_no_bad_element_good),
+        test(who_retires_lets_no_guest_have_less_than_its_startup),
         test(nothing_grows_with_the_number_of_updates),
         test(unknown_names_are_told_and_the_rest_is_used),
         test(one_bad_guest_does_not_touch_the_others),
