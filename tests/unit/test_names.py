@@ -323,6 +323,16 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures - used, set())
 
 
+class Version(unittest.TestCase):
+    def test_it_is_the_same_everywhere(self):
+        version = re.search(r"^  version: '(.*)',$", read("meson.build"), re.MULTILINE).group(1)
+        self.assertTrue(read("debian/changelog").startswith(f"dynmem ({version}) "))
+        self.assertIn(f"# dynmem {version}\n", read("NEWS.md"))
+        spec = read("rpm/dynmem.spec")
+        self.assertEqual(re.search(r"^Version: +(.*)$", spec, re.MULTILINE).group(1), version)
+        self.assertIn(f" - {version}-1\n", spec)
+
+
 class Metrics(unittest.TestCase):
     def test_metrics_are_the_ones_of_the_manual(self):
         code = set(re.findall(r'"(dynmem_[a-z_]+)[ {"]', read("src/report/metrics.c")))
