@@ -22,6 +22,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build-test")
 LAB = os.path.join(ROOT, "tests", "lab", "run")
+RELEASES = ("bookworm", "trixie")  # of Debian
 HOST = os.path.join(ROOT, "tests", "host", "run")
 JOBS = str(min(os.cpu_count() or 1, 4))
 # What Debian's packages bring is found by Debian's Python, which need not be the first one.
@@ -237,58 +238,39 @@ def cmocka_counts(output):
     return result if found else None
 
 
-def is_bad(test):
-    return test["result"] not in ("OK", "EXPECTEDFAIL", "SKIP")
-
-
-def run_tests(directory, *options):
-    """Runs meson's tests. Returns them by name, as its log has them, and what meson printed if not all of them held."""
-    environment = dict(os.environ)
-    environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
-    environment.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
-    path = os.path.join(directory, "meson-logs", "testlog.json")
-    if os.path.exists(path):
-        os.unlink(path)
-    status, output = run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "-t", "3", *options],
-                         show=lambda line: re.match(r"\s*\d+/\d+ ", line), env=environment)
-    try:
-        with open(path, encoding="utf-8") as log:
-            tests = [json.loads(line) for line in log]
-    except OSError:
-        tests = []
-    return {test["name"]: test for test in tests}, output if status != 0 else ""
-
-
 def check_tests(_):
-    """All of meson's tests, built with the address and the undefined behaviour sanitizer. Those that wait for other programs
-    are run once more, alone, before they have failed: beside others, on a busy machine, they may be late."""
+    """All of meson's tests, built with the address and the undefined behaviour sanitizer."""
     directory = build_sanitized()
     if not directory:
         return single(False)
-    tests, wrong = run_tests(directory, "--num-processes", JOBS)
-    print(wrong, end="")
+    environment = dict(os.environ)
+    environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
+    environment.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
+    status, output = run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "-t", "3",
+                          "--num-processes", JOBS],
+                         show=lambda line: re.match(r"\s*\d+/\d+ ", line), env=environment)
     result = Result()
-    if not tests or (wrong and not any(is_bad(test) for test in tests.values())):
-        result.failed = 1
-    late = [name for name, test in tests.items() if is_bad(test) and re.search(r":(bus|monitoring) / ", name)]
-    if late:
-        print(f"  run once more: {', '.join(late)}", flush=True)
-        again, wrong = run_tests(directory, "--num-processes", "1", *(name.split(" / ")[-1] for name in late))
-        print(wrong, end="")
-        tests.update(again)
-        result.notes += [f"unsteady, held in the second of two runs only: {name}" for name in late if not is_bad(tests[name])]
-    for test in tests.values():
+    try:
+        with open(os.path.join(directory, "meson-logs", "testlog.json"), encoding="utf-8") as log:
+            tests = [json.loads(line) for line in log]
+    except OSError:
+        tests = []
+    for test in tests:
         said = (test.get("stdout") or "") + (test.get("stderr") or "")
         counts = cmocka_counts(said)
         if test["result"] == "SKIP":
             privilege = "privilege" in said
             result.add(Result(skipped=1, bad_skips=0 if privilege else 1))
             print(f"  skipped: {test['name']}: {(said.strip().splitlines() or ['it gives no reason'])[-1]}")
-        elif is_bad(test):
+        elif test["result"] in ("OK", "EXPECTEDFAIL"):
+            result.add(counts if counts and not counts.failed else Result(passed=1))
+        else:
             result.add(counts if counts and counts.failed else Result(failed=1))
             result.failures.append(test["name"])
-        else:
-            result.add(counts if counts and not counts.failed else Result(passed=1))
+    if status != 0:
+        print(output, end="")
+        if not result.failed:
+            result.failed = 1
     return result
 
 
@@ -334,6 +316,15 @@ def check_lab(arguments):
 
 def check_host(arguments):
     return check_guests(HOST, build("gcc", "--werror"), arguments.patterns["host"])
+
+
+def check_releases(_):
+    """Built, tested and packaged in a fresh root of each."""
+    result = Result()
+    for release in RELEASES:
+        result.add(single(run_check([os.path.join(ROOT, "tests", "release", "run"), release],
+                                    show=lambda line: not line.startswith("  still"))))
+    return result
 
 
 def check_guests(program, directory, pattern, *options):
@@ -393,6 +384,7 @@ CHECKS = {
     "clang-tidy": check_tidy,
     "lab": check_lab,
     "host": check_host,
+    "releases": check_releases,
 }
 # Only where they are named.
 ASKED_FOR = {"coverage": check_coverage}
@@ -409,7 +401,8 @@ def parse():
 
 def main():
     arguments = parse()
-    left_out = [name for name, out in (("lab", arguments.no_lab), ("host", arguments.no_host)) if out]
+    left_out = [name for name, out in (("lab", arguments.no_lab), ("host", arguments.no_host),
+                                       ("releases", not arguments.list and arguments.only != "releases")) if out]
     names = [name for name in CHECKS if name not in left_out]
     cases = {name: subprocess.run([sys.executable, program, "--list"], check=True, stdout=subprocess.PIPE,
                                   text=True).stdout.split() for name, program in (("lab", LAB), ("host", HOST))}
