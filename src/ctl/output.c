@@ -51,84 +51,6 @@ output_columns(void)
     return size.ws_col;
 }
 
-char *
-output_json_name(const char *name)
-{
-    char *camel = g_strdup(name);
-
-    camel[0] = g_ascii_tolower(camel[0]);
-    return camel;
-}
-
-/* json-glib knows signed integers only. */
-static JsonNode *
-json_from_unsigned(guint64 value)
-{
-    return json_node_init_int(json_node_alloc(), (gint64)MIN(value, (guint64)G_MAXINT64));
-}
-
-static JsonNode *
-json_from_container(GVariant *value)
-{
-    JsonNode *node = json_node_alloc();
-
-    if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT)) {
-        json_node_take_object(json_node_init(node, JSON_NODE_OBJECT), output_json_from_properties(value));
-    } else {
-        JsonArray *array = json_array_new();
-
-        for (gsize i = 0; i < g_variant_n_children(value); i++) {
-            g_autoptr(GVariant) child = g_variant_get_child_value(value, i);
-
-            json_array_add_element(array, output_json_from_variant(child));
-        }
-        json_node_take_array(json_node_init(node, JSON_NODE_ARRAY), array);
-    }
-    return node;
-}
-
-JsonNode *
-output_json_from_variant(GVariant *value)
-{
-    switch (g_variant_classify(value)) {
-    case G_VARIANT_CLASS_BOOLEAN:
-        return json_node_init_boolean(json_node_alloc(), g_variant_get_boolean(value));
-    case G_VARIANT_CLASS_BYTE:
-        return json_from_unsigned(g_variant_get_byte(value));
-    case G_VARIANT_CLASS_INT16:
-        return json_node_init_int(json_node_alloc(), g_variant_get_int16(value));
-    case G_VARIANT_CLASS_UINT16:
-        return json_from_unsigned(g_variant_get_uint16(value));
-    case G_VARIANT_CLASS_INT32:
-        return json_node_init_int(json_node_alloc(), g_variant_get_int32(value));
-    case G_VARIANT_CLASS_UINT32:
-        return json_from_unsigned(g_variant_get_uint32(value));
-    case G_VARIANT_CLASS_INT64:
-        return json_node_init_int(json_node_alloc(), g_variant_get_int64(value));
-    case G_VARIANT_CLASS_UINT64:
-        return json_from_unsigned(g_variant_get_uint64(value));
-    case G_VARIANT_CLASS_DOUBLE:
-        return json_node_init_double(json_node_alloc(), g_variant_get_double(value));
-    case G_VARIANT_CLASS_STRING:
-    case G_VARIANT_CLASS_OBJECT_PATH:
-    case G_VARIANT_CLASS_SIGNATURE:
-        return json_node_init_string(json_node_alloc(), g_variant_get_string(value, NULL));
-    case G_VARIANT_CLASS_VARIANT: {
-        g_autoptr(GVariant) inner = g_variant_get_variant(value);
-
-        return output_json_from_variant(inner);
-    }
-    case G_VARIANT_CLASS_ARRAY:
-    case G_VARIANT_CLASS_TUPLE:
-    case G_VARIANT_CLASS_DICT_ENTRY:
-        return json_from_container(value);
-    case G_VARIANT_CLASS_HANDLE:
-    case G_VARIANT_CLASS_MAYBE:
-    default:
-        return json_node_init_null(json_node_alloc());
-    }
-}
-
 JsonObject *
 output_json_from_properties(GVariant *properties)
 {
@@ -139,9 +61,14 @@ output_json_from_properties(GVariant *properties)
 
     g_variant_iter_init(&iter, properties);
     while (g_variant_iter_loop(&iter, "{&sv}", &name, &value)) {
-        g_autofree char *camel = output_json_name(name);
+        g_autofree char *camel = g_strdup(name);
 
-        json_object_set_member(object, camel, output_json_from_variant(value));
+        camel[0] = g_ascii_tolower(camel[0]);
+        /* json-glib knows signed integers only */
+        if (g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
+            json_object_set_int_member(object, camel, (gint64)MIN(g_variant_get_uint64(value), (guint64)G_MAXINT64));
+        else
+            json_object_set_member(object, camel, json_gvariant_serialize(value));
     }
     return object;
 }

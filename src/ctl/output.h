@@ -20,16 +20,10 @@ bool output_has_colour(void);
 unsigned output_columns(void);
 
 /*
- * The value as JSON: dictionaries with string keys become objects whose members are named in lower camel
- * case ("PagingState" is "pagingState"); numbers stay numbers. Caller frees.
+ * The properties (a{sv}) of one object as JSON: its members are named in lower camel case ("PagingState" is "pagingState"),
+ * numbers stay numbers. Caller unrefs.
  */
-JsonNode *output_json_from_variant(GVariant *value);
-
-/* Like it, for the properties (a{sv}) of one object. Caller unrefs. */
 JsonObject *output_json_from_properties(GVariant *properties);
-
-/* A D-Bus name in lower camel case. Caller frees. */
-char *output_json_name(const char *name);
 
 /*
  * Prints one JSON document and a newline, over several lines where pretty. Characters that could steer a
