@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bar.h"
 
-#define COLOUR_END "\033[0m"
+#include "table.h"
 
 typedef enum Fill {
     FILL_NONE,    /* above the maximum */
@@ -14,16 +14,12 @@ typedef enum Fill {
 static const struct {
     const char *ascii;
     const char *block;
-    const char *colour;
+    CellColour colour;
 } fills[] = {
-    [FILL_NONE] = {" ", " ", ""},
-    [FILL_ROOM] = {".", "\u00b7", "\033[2m"},
-    [FILL_MISSING] = {"-", "\u2591", "\033[31m"},
-    [FILL_SPARE] = {"=", "\u2592", "\033[36m"},
-    [FILL_NEEDED] = {"#", "\u2588", "\033[32m"},
+    [FILL_NONE] = {" ", " ", CELL_PLAIN},           [FILL_ROOM] = {".", "\u00b7", CELL_FAINT},
+    [FILL_MISSING] = {"-", "\u2591", CELL_MISSING}, [FILL_SPARE] = {"=", "\u2592", CELL_SPARE},
+    [FILL_NEEDED] = {"#", "\u2588", CELL_GOOD},
 };
-
-static const char mark_colour[] = "\033[1m";
 
 static Fill
 fill_at(const BarFigures *figures, uint64_t place)
@@ -73,16 +69,16 @@ fill_text(Fill fill, unsigned style)
 void
 bar_append(GString *line, const BarFigures *figures, unsigned width, unsigned style)
 {
-    const char *open = ""; /* the colour that is on */
+    CellColour open = CELL_PLAIN; /* the colour that is on */
 
     for (unsigned i = 0; i < width; i++) {
         uint64_t middle = (uint64_t)((i + 0.5) / width * (double)figures->scale);
         Fill fill = fill_at(figures, middle);
         char mark = mark_at(figures, i, width);
-        const char *colour = mark != 0 ? mark_colour : fills[fill].colour;
+        CellColour colour = mark != 0 ? CELL_STRONG : fills[fill].colour;
 
         if ((style & BAR_COLOUR) != 0 && colour != open) {
-            g_string_append_printf(line, "%s%s", open[0] != '\0' ? COLOUR_END : "", colour);
+            g_string_append_printf(line, "%s%s", open != CELL_PLAIN ? CELL_COLOUR_END : "", cell_colour_begin(colour));
             open = colour;
         }
         if (mark != 0)
@@ -90,8 +86,8 @@ bar_append(GString *line, const BarFigures *figures, unsigned width, unsigned st
         else
             g_string_append(line, fill_text(fill, style));
     }
-    if (open[0] != '\0')
-        g_string_append(line, COLOUR_END);
+    if (open != CELL_PLAIN)
+        g_string_append(line, CELL_COLOUR_END);
 }
 
 void
@@ -105,8 +101,8 @@ bar_append_legend(GString *line, unsigned style)
     for (size_t i = 0; i < G_N_ELEMENTS(entries); i++) {
         bool colour = (style & BAR_COLOUR) != 0;
 
-        g_string_append_printf(line, "%s%s%s %s  ", colour ? fills[entries[i].fill].colour : "",
-                               fill_text(entries[i].fill, style), colour ? COLOUR_END : "", entries[i].text);
+        g_string_append_printf(line, "%s%s%s %s  ", colour ? cell_colour_begin(fills[entries[i].fill].colour) : "",
+                               fill_text(entries[i].fill, style), colour ? CELL_COLOUR_END : "", entries[i].text);
     }
     g_string_append(line, "[ minimum  d demand  w want  ] maximum");
 }

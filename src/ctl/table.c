@@ -3,26 +3,18 @@
 
 #include "text.h"
 
+#include <libsmartcols/libsmartcols.h>
+
 /* Below this the first column is not shortened. */
 #define FIRST_COLUMN_MINIMUM 12
-
-typedef struct Cell {
-    char *text;
-    CellColour colour;
-} Cell;
 
 struct Table {
     const TableColumn *columns;
     unsigned count;
-    GArray *cells;  /* of Cell, row by row */
-    size_t *widths; /* of the columns as they are drawn; 0: left out */
+    struct libscols_table *drawn;
+    struct libscols_line *row;
+    unsigned filled; /* cells of row */
 };
-
-static void
-cell_clear(Cell *cell)
-{
-    g_free(cell->text);
-}
 
 Table *
 table_new(const TableColumn *columns, unsigned count)
@@ -31,9 +23,15 @@ table_new(const TableColumn *columns, unsigned count)
 
     table->columns = columns;
     table->count = count;
-    table->widths = g_new0(size_t, count);
-    table->cells = g_array_new(FALSE, FALSE, sizeof(Cell));
-    g_array_set_clear_func(table->cells, (GDestroyNotify)cell_clear);
+    table->filled = count;
+    table->drawn = scols_new_table();
+    g_assert(table->drawn != NULL);
+    /* the library would escape ASCII's control characters alone, and the backslashes of text_clean */
+    scols_table_enable_noencoding(table->drawn, 1);
+    /* it can cut cells, without a sign of it, and can't leave out columns: see squeeze */
+    scols_table_set_termforce(table->drawn, SCOLS_TERMFORCE_NEVER);
+    for (unsigned i = 0; i < count; i++)
+        scols_table_new_column(table->drawn, columns[i].title, 0, columns[i].right ? SCOLS_FL_RIGHT : 0);
     return table;
 }
 
@@ -42,152 +40,118 @@ table_free(Table *table)
 {
     if (table == NULL)
         return;
-    g_array_unref(table->cells);
-    g_free(table->widths);
+    scols_unref_table(table->drawn);
     g_free(table);
-}
-
-void
-table_add(Table *table, char *text, CellColour colour)
-{
-    Cell cell = {text_clean(text), colour};
-
-    g_array_append_val(table->cells, cell);
-    g_free(text);
 }
 
 const char *
 cell_colour_begin(CellColour colour)
 {
     static const char *const begins[] = {
-        [CELL_PLAIN] = "",         [CELL_GOOD] = "\033[32m", [CELL_LOW] = "\033[33m",
-        [CELL_BAD] = "\033[1;31m", [CELL_FAINT] = "\033[2m",
+        [CELL_PLAIN] = "",        [CELL_GOOD] = "\033[32m",  [CELL_LOW] = "\033[33m",   [CELL_BAD] = "\033[1;31m",
+        [CELL_FAINT] = "\033[2m", [CELL_STRONG] = "\033[1m", [CELL_SPARE] = "\033[36m", [CELL_MISSING] = "\033[31m",
     };
 
     return begins[colour];
 }
 
-/* What the columns take together. */
+void
+table_add(Table *table, char *text, CellColour colour)
+{
+    g_autofree char *owned = text;
+    g_autofree char *clean = text_clean(owned);
+
+    if (table->filled == table->count) {
+        table->row = scols_table_new_line(table->drawn, NULL);
+        table->filled = 0;
+    }
+    scols_line_set_data(table->row, table->filled, clean);
+    if (colour != CELL_PLAIN)
+        scols_cell_set_color(scols_line_get_cell(table->row, table->filled), cell_colour_begin(colour));
+    table->filled++;
+}
+
 static size_t
-total_width(const Table *table, size_t gap)
+width_of(const Table *table, unsigned column)
 {
-    size_t total = 0;
+    struct libscols_column *drawn = scols_table_get_column(table->drawn, column);
 
-    for (unsigned i = 0; i < table->count; i++)
-        if (table->widths[i] > 0)
-            total += table->widths[i] + (total > 0 ? gap : 0);
-    return total;
+    return scols_column_is_hidden(drawn) ? 0 : scols_column_get_width(drawn);
 }
 
-/* Makes the table fit into width: closer columns, then fewer, then a shorter first one. */
-static void
-squeeze(Table *table, size_t *gap, size_t width)
-{
-    size_t *widths = table->widths;
-    size_t total;
-
-    if (total_width(table, *gap) > width)
-        *gap = 1;
-    while ((total = total_width(table, *gap)) > width) {
-        size_t over = total - width;
-        unsigned victim = 0;
-
-        if (widths[0] >= FIRST_COLUMN_MINIMUM + over) {
-            widths[0] -= over;
-            return;
-        }
-        for (unsigned i = 1; i < table->count; i++)
-            if (widths[i] > 0 && table->columns[i].spare > 0 &&
-                (victim == 0 || table->columns[i].spare > table->columns[victim].spare))
-                victim = i;
-        if (victim == 0) {
-            widths[0] = MIN(widths[0], FIRST_COLUMN_MINIMUM);
-            return;
-        }
-        widths[victim] = 0;
-    }
-}
-
-static void
-append_cell(GString *line, const char *text, size_t width, bool right, const char *colour)
-{
-    g_autofree char *shown = text_shorten(text, width);
-    int padding = (int)(width - text_width(shown));
-
-    if (right)
-        g_string_append_printf(line, "%*s", padding, "");
-    if (colour[0] != '\0' && shown[0] != '\0')
-        g_string_append_printf(line, "%s%s" CELL_COLOUR_END, colour, shown);
-    else
-        g_string_append(line, shown);
-    if (!right)
-        g_string_append_printf(line, "%*s", padding, "");
-}
-
+/* Draws it with gap blanks between columns; the library measures as it draws. Puts its width in *width. Caller frees. */
 static char *
-draw_row(const Table *table, size_t gap, int row, bool colour)
+draw(Table *table, unsigned gap, size_t *width)
 {
-    GString *line = g_string_new(NULL);
+    char *text = NULL;
 
-    for (unsigned column = 0; column < table->count; column++) {
-        const TableColumn *c = &table->columns[column];
-        const Cell *cell;
-
-        if (table->widths[column] == 0)
-            continue;
-        if (line->len > 0)
-            g_string_append(line, gap == 2 ? "  " : " ");
-        if (row < 0) {
-            append_cell(line, c->title, table->widths[column], c->right, "");
-            continue;
-        }
-        cell = &g_array_index(table->cells, Cell, (unsigned)row * table->count + column);
-        append_cell(line, cell->text, table->widths[column], c->right, colour ? cell_colour_begin(cell->colour) : "");
-    }
-    return g_string_free(line, FALSE);
+    scols_table_set_column_separator(table->drawn, gap == 2 ? "  " : " ");
+    if (scols_print_table_to_string(table->drawn, &text) != 0)
+        g_error("table: out of memory");
+    *width = 0;
+    for (unsigned i = 0; i < table->count; i++)
+        if (width_of(table, i) > 0)
+            *width += width_of(table, i) + (*width > 0 ? gap : 0);
+    return text;
 }
 
-/* As wide as the widest cell. */
 static void
-measure(Table *table, unsigned rows, bool legend)
+shorten_first_column(Table *table, size_t width)
 {
-    for (unsigned column = 0; column < table->count; column++) {
-        table->widths[column] = legend ? text_width(table->columns[column].title) : 0;
-        for (unsigned row = 0; row < rows; row++) {
-            const Cell *cell = &g_array_index(table->cells, Cell, row * table->count + column);
+    for (size_t i = 0; i < scols_table_get_nlines(table->drawn); i++) {
+        struct libscols_line *row = scols_table_get_line(table->drawn, i);
+        g_autofree char *shown = text_shorten(scols_cell_get_data(scols_line_get_cell(row, 0)), width);
 
-            table->widths[column] = MAX(table->widths[column], text_width(cell->text));
-        }
+        scols_line_set_data(row, 0, shown);
     }
 }
 
-char **
-table_draw_lines(Table *table, unsigned width, bool legend, bool colour, unsigned *drawn_width)
+/* The column to be left out first, 0: none may be. */
+static unsigned
+find_spare(const Table *table)
 {
-    unsigned rows = table->cells->len / table->count;
-    GPtrArray *lines = g_ptr_array_new();
-    size_t gap = 2;
+    unsigned found = 0;
 
-    measure(table, rows, legend);
-    if (width > 0)
-        squeeze(table, &gap, width);
-    *drawn_width = (unsigned)total_width(table, gap);
+    for (unsigned i = 1; i < table->count; i++)
+        if (width_of(table, i) > 0 && table->columns[i].spare > table->columns[found].spare)
+            found = i;
+    return found;
+}
 
-    /* row -1 is the header */
-    for (int row = legend ? -1 : 0; row < (int)rows; row++)
-        g_ptr_array_add(lines, draw_row(table, gap, row, colour));
-    g_ptr_array_add(lines, NULL);
-    return (char **)g_ptr_array_free(lines, FALSE);
+/* Makes the table, which took so much when it was drawn, narrower by one step. Returns false where that was the last. */
+static bool
+squeeze(Table *table, unsigned *gap, size_t over)
+{
+    size_t first = width_of(table, 0);
+    unsigned spare = find_spare(table);
+
+    if (*gap == 2) {
+        *gap = 1;
+        return true;
+    }
+    if (first >= FIRST_COLUMN_MINIMUM + over || spare == 0) {
+        shorten_first_column(table, MAX(FIRST_COLUMN_MINIMUM, first - MIN(over, first)));
+        return false;
+    }
+    scols_column_set_flags(scols_table_get_column(table->drawn, spare), SCOLS_FL_HIDDEN);
+    return true;
 }
 
 char *
 table_draw(Table *table, unsigned width, bool legend, bool colour)
 {
-    unsigned drawn_width;
-    g_auto(GStrv) lines = table_draw_lines(table, width, legend, colour, &drawn_width);
-    GString *text = g_string_new(NULL);
+    unsigned gap = 2;
+    bool more = width > 0;
+    size_t drawn;
+    g_autofree char *text = NULL;
 
-    for (char **line = lines; *line != NULL; line++)
-        g_string_append_printf(text, "%s\n", g_strchomp(*line)); /* blanks at the end help nobody */
-    return g_string_free(text, FALSE);
+    scols_table_enable_noheadings(table->drawn, legend ? 0 : 1);
+    scols_table_enable_colors(table->drawn, colour ? 1 : 0);
+    text = draw(table, gap, &drawn);
+    while (more && drawn > width) {
+        more = squeeze(table, &gap, drawn - width);
+        g_free(text);
+        text = draw(table, gap, &drawn);
+    }
+    return g_strconcat(text, text[0] != '\0' ? "\n" : "", NULL);
 }

@@ -15,6 +15,9 @@ typedef enum CellColour {
     CELL_LOW,
     CELL_BAD,
     CELL_FAINT,
+    CELL_STRONG,
+    CELL_SPARE,
+    CELL_MISSING,
 } CellColour;
 
 typedef struct TableColumn {
@@ -33,14 +36,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Table, table_free)
 /* Adds a cell, row by row. Takes text over, which is cleaned (text_clean). */
 void table_add(Table *table, char *text, CellColour colour);
 
-/* The whole table as text. width 0: as wide as it needs. Caller frees. */
-char *table_draw(Table *table, unsigned width, bool legend, bool colour);
-
 /*
- * The same as lines, the header first if asked for, each padded to the same width, which is put in *drawn_width.
- * Caller frees with g_strfreev.
+ * The whole table as text, once: what it has no room for is gone then. width 0: as wide as it needs. All lines are as wide
+ * as the table where the last column is aligned to the right. Caller frees.
  */
-char **table_draw_lines(Table *table, unsigned width, bool legend, bool colour, unsigned *drawn_width);
+char *table_draw(Table *table, unsigned width, bool legend, bool colour);
 
 /* The escape sequence that begins a colour, "" for CELL_PLAIN; CELL_COLOUR_END ends it. */
 const char *cell_colour_begin(CellColour colour);

@@ -258,13 +258,20 @@ append_guests(const TopView *view, GString *screen, guint first, guint count, bo
     unsigned around = (marker ? MARKER_COLUMNS : 0) + GAP_COLUMNS;
     unsigned table_width;
     unsigned bar_width;
+    g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
 
+    if (view->guests->len == 0) {
+        append_text(view, screen, "No guests.", CELL_PLAIN);
+        return;
+    }
     /* all of them, so that columns do not change their widths while one scrolls */
     for (guint i = 0; i < view->guests->len; i++)
         add_guest(table, g_ptr_array_index(view->guests, i));
-    lines = table_draw_lines(table, view->columns > around + bar_wanted ? view->columns - around - bar_wanted : 1, true,
-                             in_colour(view), &table_width);
+    text = table_draw(table, view->columns > around + bar_wanted ? view->columns - around - bar_wanted : 1, true,
+                      in_colour(view));
+    lines = g_strsplit(text, "\n", -1);
+    table_width = (unsigned)text_width(lines[0]);
     bar_width = view->columns > around + table_width ? view->columns - around - table_width : 0;
 
     if (marker)
