@@ -2,45 +2,32 @@
 #pragma once
 
 /*
- * The terminal while "top" draws on all of it. Whatever ends the program, the terminal is put back: also
- * exit(), a crash, and being stopped with ^Z.
+ * The terminal while "top" draws on all of it, by ncurses. Whatever ends the program, the terminal is put back: also
+ * exit() and a crash. ^Z is left to ncurses: the terminal is put back, and taken again afterwards.
  */
 
 #include <glib.h>
 #include <stdbool.h>
 
-typedef enum TermKey {
-    TERM_KEY_NONE,
-    TERM_KEY_UP = 256, /* below are plain characters */
-    TERM_KEY_DOWN,
-    TERM_KEY_PAGE_UP,
-    TERM_KEY_PAGE_DOWN,
-    TERM_KEY_HOME,
-    TERM_KEY_END,
-} TermKey;
-
-#define TERM_KEY_SUSPEND 26 /* ^Z */
+#define TERM_KEY_ESCAPE 27
 
 /* Are stdin and stdout a terminal that can do this? */
 bool term_usable(void);
 
-/* Takes the screen. Returns false and sets error when the terminal refuses. */
+/*
+ * Takes the screen, once in the life of the program. Returns false and sets error when the terminal refuses. Signals that
+ * the program wants to hear of itself must have their handlers before.
+ */
 bool term_enter(GError **error);
 
-/* Puts everything back; does nothing where nothing was taken. Safe in a signal handler. */
+/* Puts everything back; does nothing where nothing was taken. */
 void term_leave(void);
 
-/* Puts the terminal back, stops the program, and takes the screen again when it is continued. */
-void term_suspend(void);
-
-/* Columns and rows, at least 1 each. */
+/* Columns and rows as they are now, at least 1 each. */
 void term_size(unsigned *columns, unsigned *rows);
 
-/* Shows frame, lines with \n between, from the top left corner. */
+/* Shows frame, lines with \n between, from the top left corner. Its colours are those of cell_colour_begin. */
 void term_draw(const char *frame);
 
-/*
- * Reads what was typed and calls got for each key. Returns false when the terminal is gone. To be called when
- * stdin is readable.
- */
-bool term_read_keys(void (*got)(int key, void *user_data), void *user_data);
+/* The next key that was typed: a character, or one of curses.h; -1: there is none. Does not wait. */
+int term_next_key(void);

@@ -20,53 +20,6 @@ static const TableColumn columns[] = {
     {"DEMAND", true, 4}, {"WANT", true, 2},   {"ASSIGNED", true, 0}, {"TARGET", true, 5},
 };
 
-static const char *const sort_names[] = {
-    [TOP_SORT_NAME] = "name",
-    [TOP_SORT_PRIORITY] = "priority",
-    [TOP_SORT_PRESSURE] = "pressure",
-};
-
-const char *
-top_sort_name(TopSort sort)
-{
-    return sort_names[sort];
-}
-
-bool
-top_sort_parse(const char *word, TopSort *sort)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(sort_names); i++) {
-        if (strcmp(sort_names[i], word) == 0) {
-            *sort = (TopSort)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static int
-compare_guests(gconstpointer a, gconstpointer b, gpointer user_data)
-{
-    const GuestView *left = *(const GuestView *const *)a;
-    const GuestView *right = *(const GuestView *const *)b;
-    TopSort sort = *(const TopSort *)user_data;
-    int order = (int)guest_is_off(left) - (int)guest_is_off(right);
-
-    if (order == 0 && sort == TOP_SORT_PRIORITY)
-        order = (right->priority > left->priority) - (right->priority < left->priority);
-    if (order == 0 && sort == TOP_SORT_PRESSURE)
-        order = (right->pressure > left->pressure) - (right->pressure < left->pressure);
-    if (order == 0)
-        order = strcmp(left->name, right->name);
-    return order != 0 ? order : strcmp(left->uuid, right->uuid);
-}
-
-void
-top_sort_guests(GPtrArray *guests, TopSort sort)
-{
-    g_ptr_array_sort_with_data(guests, compare_guests, &sort);
-}
-
 guint
 top_guest_rows(unsigned rows)
 {
@@ -112,7 +65,9 @@ append_title(const TopView *view, GString *screen)
         else if (strcmp(guest->status, "warning") == 0)
             warning++;
     }
-    g_string_append_printf(title, "%s  %u guest%s", view->clock, view->guests->len, view->guests->len == 1 ? "" : "s");
+    g_string_append_printf(title, "%s  %u guest%s by %s%s", view->clock, view->guests->len,
+                           view->guests->len == 1 ? "" : "s", top_sort_name(view->order.sort),
+                           view->order.reverse ? " reversed" : "");
     if (off > 0)
         g_string_append_printf(title, ", %u off", off);
     if (low > 0)
@@ -121,7 +76,6 @@ append_title(const TopView *view, GString *screen)
         g_string_append_printf(title, ", %u in warning", warning);
     if (paging > 0)
         g_string_append_printf(title, ", %u with a paging file", paging);
-    g_string_append_printf(title, ", by %s", top_sort_name(view->sort));
     append_text(view, screen, title->str, CELL_PLAIN);
 }
 
@@ -323,7 +277,29 @@ top_draw_screen(const TopView *view)
     if (view->columns >= 80)
         bar_append_legend(screen, view->style);
     g_string_append_c(screen, '\n');
-    append_text(view, screen, "q quit  n name  p priority  r pressure  s scale  up, down: select", CELL_FAINT);
+    append_text(view, screen,
+                view->columns >= 80 ? "q quit  Enter why  t n p d w a g r < > sort  R reverse  s scale  arrows select"
+                                    : "q quit  Enter why  < > sort  R reverse",
+                CELL_FAINT);
+    return g_string_free(screen, FALSE);
+}
+
+char *
+top_draw_text(const TopView *view, const char *text, guint *first)
+{
+    GString *screen = g_string_new(NULL);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    guint count = g_strv_length(lines);
+    guint room = view->rows > 2 ? view->rows - 2 : 1;
+
+    *first = MIN(*first, count > room ? count - room : 0);
+    append_text(view, screen, notice_of(view), CELL_BAD);
+    for (guint i = *first; i < *first + room; i++) {
+        g_string_append_c(screen, '\n');
+        append_text(view, screen, i < count ? lines[i] : "", CELL_PLAIN);
+    }
+    g_string_append_c(screen, '\n');
+    append_text(view, screen, "q, Esc back  up, down scroll", CELL_FAINT);
     return g_string_free(screen, FALSE);
 }
 

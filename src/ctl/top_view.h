@@ -5,24 +5,14 @@
 
 #include "bar.h"
 #include "client.h"
-
-typedef enum TopSort {
-    TOP_SORT_NAME,
-    TOP_SORT_PRIORITY,
-    TOP_SORT_PRESSURE,
-} TopSort;
-
-/* "name", "priority", "pressure" */
-const char *top_sort_name(TopSort sort);
-/* Returns false, *sort untouched, for any other word. */
-bool top_sort_parse(const char *word, TopSort *sort);
+#include "top_sort.h"
 
 typedef struct TopView {
     GPtrArray *guests; /* of GuestView; top_sort_guests puts them in order */
     const HostView *host;
     const char *clock;  /* time of day */
     const char *notice; /* one line shown in place of warnings, or NULL */
-    TopSort sort;
+    TopOrder order;
     guint selected; /* index of the guest whose reason is shown */
     guint first;    /* index of the first guest on the screen */
     bool own_scale; /* each bar ends at its guest's maximum; else all have one scale */
@@ -32,14 +22,17 @@ typedef struct TopView {
     unsigned rows;
 } TopView;
 
-/* Guests that are off are last, whatever the order. */
-void top_sort_guests(GPtrArray *guests, TopSort sort);
-
 /* How many guests fit on a screen of so many rows. */
 guint top_guest_rows(unsigned rows);
 
 /* The screen: exactly view->rows lines of at most view->columns columns, \n between. Caller frees. */
 char *top_draw_screen(const TopView *view);
+
+/*
+ * One text in place of the guests, from its line *first on, which is lowered to what there is; rows and columns likewise.
+ * Caller frees.
+ */
+char *top_draw_text(const TopView *view, const char *text, guint *first);
 
 /* All guests as plain lines, for files and pipes; rows, selected and first are not used. Caller frees. */
 char *top_draw_plain(const TopView *view);

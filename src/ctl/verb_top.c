@@ -14,7 +14,10 @@
 #include "term.h"
 #include "text.h"
 #include "top_view.h"
+#include "top_why.h"
 
+#define NCURSES_NOMACROS
+#include <curses.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +34,8 @@ static char *option_sort;
 const GOptionEntry verb_top_options[] = {
     {"count", 0, 0, G_OPTION_ARG_INT, &option_count, "end after N refreshes", "N"},
     {"interval", 0, 0, G_OPTION_ARG_DOUBLE, &option_interval, "seconds between two refreshes, 1 by default", "SECONDS"},
-    {"sort", 0, 0, G_OPTION_ARG_STRING, &option_sort, "order: name, priority or pressure", "KEY"},
+    {"sort", 0, 0, G_OPTION_ARG_STRING, &option_sort,
+     "order: name, trouble, priority, demand, want, assigned, target or pressure", "KEY"},
     {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
 };
 
@@ -40,13 +44,17 @@ typedef struct Top {
     GMainLoop *loop;
     GDBusConnection *bus;
     GCancellable *cancellable;
+    guint input;  /* the source that listens to keys, 0 before the terminal is taken */
     bool live;    /* draws on the whole terminal */
     bool reading; /* an answer of the daemon is awaited */
     int drawn;    /* refreshes so far */
     GPtrArray *guests;
-    HostView *host_owned;
+    HostView *host;
+    char *clock; /* when they were read */
     char *notice;
-    char *selected_uuid;
+    char *selected_uuid; /* NULL: nobody was selected, the first one is */
+    TopWhy *why;         /* shown in place of the guests; NULL: they are */
+    guint why_first;
     TopView view;
     GError *error; /* why it ended; NULL: as asked */
 } Top;
@@ -66,6 +74,14 @@ top_fail(Top *top, GError *error)
     else
         g_error_free(error);
     top_quit(top);
+}
+
+static char *
+time_of_day(void)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+
+    return g_date_time_format(now, "%H:%M:%S");
 }
 
 /* Finds the selected guest again after guests came, went or changed places, and keeps it on the screen. */
@@ -88,41 +104,48 @@ settle_selection(Top *top)
         top->view.first = count > rows ? count - rows : 0;
 }
 
+/* Puts what was read last in order, and into the view. */
 static void
-draw_live(Top *top)
+prepare_view(Top *top)
 {
-    g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    g_autofree char *clock = g_date_time_format(now, "%H:%M:%S");
+    top_sort_guests(top->guests, top->view.order);
+    top->view.guests = top->guests;
+    top->view.host = top->host;
+    top->view.notice = top->notice;
+    top->view.clock = top->clock;
+}
+
+static void
+draw_live(void *user_data)
+{
+    Top *top = user_data;
     g_autofree char *frame = NULL;
 
     if (top->guests == NULL)
         return;
     term_size(&top->view.columns, &top->view.rows);
-    top_sort_guests(top->guests, top->view.sort);
+    prepare_view(top);
     settle_selection(top);
-    top->view.guests = top->guests;
-    top->view.host = top->host_owned;
-    top->view.notice = top->notice;
-    top->view.clock = clock;
-    frame = top_draw_screen(&top->view);
+    if (top->why != NULL) {
+        g_autofree char *text = top_why_text(top->why, top->view.columns);
+
+        frame = top_draw_text(&top->view, text, &top->why_first);
+    } else {
+        frame = top_draw_screen(&top->view);
+    }
     term_draw(frame);
 }
 
 static void
 print_plain(Top *top)
 {
-    g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    g_autofree char *clock = g_date_time_format(now, "%H:%M:%S");
     g_autofree char *text = NULL;
     GError *error = NULL;
 
-    top_sort_guests(top->guests, top->view.sort);
+    prepare_view(top);
     if (top->options->json) {
         output_print_json_object(guests_to_json(top->guests), false);
     } else {
-        top->view.guests = top->guests;
-        top->view.host = top->host_owned;
-        top->view.clock = clock;
         text = top_draw_plain(&top->view);
         printf("%s%s", top->drawn > 0 ? "\n" : "", text);
     }
@@ -130,10 +153,13 @@ print_plain(Top *top)
         top_fail(top, error);
 }
 
+static gboolean on_input(gint fd, GIOCondition condition, gpointer user_data);
+
 static void
 on_read(GPtrArray *guests, HostView *host, const GError *error, void *user_data)
 {
     Top *top = user_data;
+    GError *term_error = NULL;
 
     top->reading = false;
     if (g_cancellable_is_cancelled(top->cancellable))
@@ -145,23 +171,26 @@ on_read(GPtrArray *guests, HostView *host, const GError *error, void *user_data)
     g_clear_pointer(&top->notice, g_free);
     if (error != NULL) {
         /* who watches wants to see it come back */
-        top->notice = g_strdup(error->message);
+        top->notice = g_strdup_printf("figures of %s: %s", top->clock, error->message);
         draw_live(top);
         return;
     }
 
     g_clear_pointer(&top->guests, g_ptr_array_unref);
-    g_clear_pointer(&top->host_owned, host_view_free);
+    g_clear_pointer(&top->host, host_view_free);
+    g_free(top->clock);
     top->guests = g_ptr_array_ref(guests);
-    top->host_owned = host_view_new(host->properties);
+    top->host = host_view_new(host->properties);
+    top->clock = time_of_day();
     if (top->live && top->drawn == 0) {
-        GError *term_error = NULL;
-
         if (!term_enter(&term_error)) {
             top_fail(top, term_error);
             return;
         }
+        top->input = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR, on_input, top);
     }
+    if (top->why != NULL)
+        top_why_ask(top->why);
     if (top->live)
         draw_live(top);
     else
@@ -183,80 +212,102 @@ on_interval(gpointer user_data)
     return G_SOURCE_CONTINUE;
 }
 
-static void
-select_guest(Top *top, gint64 index)
+/* By how much a key moves what is selected, 0: it is no such key. */
+static gint64
+step_of(int key, guint page)
 {
-    gint64 last = (gint64)top->guests->len - 1;
+    switch (key) {
+    case 'k':
+    case KEY_UP:
+        return -1;
+    case 'j':
+    case KEY_DOWN:
+        return 1;
+    case KEY_PPAGE:
+        return -(gint64)page;
+    case KEY_NPAGE:
+        return page;
+    case KEY_HOME:
+        return -(gint64)G_MAXINT32;
+    case KEY_END:
+        return G_MAXINT32;
+    default:
+        return 0;
+    }
+}
 
-    top->view.selected = (guint)CLAMP(index, 0, MAX(last, 0));
-    g_clear_pointer(&top->selected_uuid, g_free);
-    if (last >= 0)
-        top->selected_uuid = g_strdup(((const GuestView *)g_ptr_array_index(top->guests, top->view.selected))->uuid);
+static const GuestView *
+selected_guest(const Top *top)
+{
+    return top->view.selected < top->guests->len ? g_ptr_array_index(top->guests, top->view.selected) : NULL;
 }
 
 static void
-on_key(int key, void *user_data)
+move_selection(Top *top, gint64 step)
 {
-    Top *top = user_data;
-    gint64 selected = top->view.selected;
-    guint page = top_guest_rows(top->view.rows);
+    const GuestView *guest;
 
-    if (top->guests == NULL)
-        return;
-    switch (key) {
-    case 'q':
-    case 'Q':
-        top_quit(top);
-        return;
-    case 'n':
-        top->view.sort = TOP_SORT_NAME;
-        break;
-    case 'p':
-        top->view.sort = TOP_SORT_PRIORITY;
-        break;
-    case 'r':
-        top->view.sort = TOP_SORT_PRESSURE;
-        break;
-    case 's':
-        top->view.own_scale = !top->view.own_scale;
-        break;
-    case 'k':
-    case TERM_KEY_UP:
-        select_guest(top, selected - 1);
-        break;
-    case 'j':
-    case TERM_KEY_DOWN:
-        select_guest(top, selected + 1);
-        break;
-    case TERM_KEY_PAGE_UP:
-        select_guest(top, selected - page);
-        break;
-    case TERM_KEY_PAGE_DOWN:
-        select_guest(top, selected + page);
-        break;
-    case TERM_KEY_HOME:
-        select_guest(top, 0);
-        break;
-    case TERM_KEY_END:
-        select_guest(top, G_MAXINT32);
-        break;
-    case TERM_KEY_SUSPEND:
-        term_suspend();
-        break;
-    default:
-        return;
+    top->view.selected = (guint)CLAMP(top->view.selected + step, 0, MAX((gint64)top->guests->len - 1, 0));
+    guest = selected_guest(top);
+    g_free(top->selected_uuid);
+    top->selected_uuid = guest != NULL ? g_strdup(guest->uuid) : NULL;
+}
+
+/* Shows why the selected guest has what it has, or the guests again. */
+static void
+toggle_why(Top *top)
+{
+    const GuestView *guest = selected_guest(top);
+
+    if (top->why != NULL) {
+        g_clear_pointer(&top->why, top_why_free);
+    } else if (guest != NULL) {
+        move_selection(top, 0); /* it stays selected wherever it moves */
+        top->why_first = 0;
+        top->why = top_why_new(top->bus, guest, draw_live, top);
     }
-    draw_live(top);
+}
+
+static void
+obey(Top *top, int key)
+{
+    TopOrder *order = &top->view.order;
+    gint64 step = step_of(key, top_guest_rows(top->view.rows));
+
+    if (key == '\n' || key == '\r' || key == KEY_ENTER)
+        toggle_why(top);
+    else if (top->why != NULL && (key == 'q' || key == TERM_KEY_ESCAPE))
+        toggle_why(top);
+    else if (top->why != NULL) /* the last page is found as it is drawn */
+        top->why_first = (guint)CLAMP(top->why_first + step, 0, G_MAXINT32);
+    else if (key == 'q' || key == 'Q')
+        top_quit(top);
+    else if (key == 'R' || key == 'I')
+        order->reverse = !order->reverse;
+    else if (key == '<' || key == '>')
+        order->sort = (order->sort + (key == '>' ? 1 : TOP_SORTS - 1)) % TOP_SORTS;
+    else if (key == 's')
+        top->view.own_scale = !top->view.own_scale;
+    else if (step != 0)
+        move_selection(top, step);
+    else
+        top_sort_find(NULL, key, &order->sort);
 }
 
 static gboolean
 on_input(gint fd, GIOCondition condition, gpointer user_data)
 {
     Top *top = user_data;
+    int key;
 
-    if ((condition & G_IO_IN) != 0 && term_read_keys(on_key, top))
+    if ((condition & (G_IO_HUP | G_IO_ERR)) != 0) {
+        top_quit(top);
         return G_SOURCE_CONTINUE;
-    top_quit(top);
+    }
+    while ((key = term_next_key()) >= 0) {
+        obey(top, key);
+        draw_live(top); /* a key is meant for what is seen after the one before it */
+    }
     return G_SOURCE_CONTINUE;
 }
 
@@ -288,11 +339,11 @@ check_options(TopSort *sort, GError **error)
                     INTERVAL_MINIMUM, INTERVAL_MAXIMUM);
         return false;
     }
-    if (option_sort != NULL && !top_sort_parse(option_sort, sort)) {
+    if (option_sort != NULL && !top_sort_find(option_sort, 0, sort)) {
         g_autofree char *shown = text_clean(option_sort);
 
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "--sort=%s: there is no such order; name, priority and pressure are possible", shown);
+                    "--sort=%s: there is no such order; 'dm-ctl top --help' lists them", shown);
         return false;
     }
     return true;
@@ -302,10 +353,12 @@ bool
 verb_top(const CtlOptions *options, char **arguments, GError **error)
 {
     Top top = {.options = options, .live = !options->json && term_usable()};
-    guint sources[6];
+    guint sources[5];
     size_t count = 0;
 
-    if (!check_options(&top.view.sort, error))
+    /* who looks sees first what needs looking at; what is written keeps its order */
+    top.view.order.sort = top.live ? TOP_SORT_TROUBLE : TOP_SORT_NAME;
+    if (!check_options(&top.view.order.sort, error))
         return false;
     top.bus = client_connect(error);
     if (top.bus == NULL)
@@ -321,24 +374,26 @@ verb_top(const CtlOptions *options, char **arguments, GError **error)
     sources[count++] = g_unix_signal_add(SIGINT, on_stop_signal, &top);
     sources[count++] = g_unix_signal_add(SIGTERM, on_stop_signal, &top);
     sources[count++] = g_unix_signal_add(SIGHUP, on_stop_signal, &top);
-    if (top.live) {
+    if (top.live)
         sources[count++] = g_unix_signal_add(SIGWINCH, on_resize, &top);
-        sources[count++] = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP | G_IO_ERR, on_input, &top);
-    }
     on_interval(&top);
     g_main_loop_run(top.loop);
 
     term_leave();
-    g_cancellable_cancel(top.cancellable);
-    while (top.reading) /* the call ends before its user data goes */
-        g_main_context_iteration(NULL, TRUE);
+    g_clear_handle_id(&top.input, g_source_remove);
     for (size_t i = 0; i < count; i++)
         g_source_remove(sources[i]);
+    g_cancellable_cancel(top.cancellable);
+    top_why_free(top.why);
+    /* calls end before their user data goes */
+    while (top.reading || g_main_context_pending(NULL))
+        g_main_context_iteration(NULL, TRUE);
     g_main_loop_unref(top.loop);
     g_object_unref(top.cancellable);
     g_object_unref(top.bus);
     g_clear_pointer(&top.guests, g_ptr_array_unref);
-    host_view_free(top.host_owned);
+    host_view_free(top.host);
+    g_free(top.clock);
     g_free(top.notice);
     g_free(top.selected_uuid);
     g_clear_pointer(&option_sort, g_free);

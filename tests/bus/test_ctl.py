@@ -2,17 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """dm-ctl against a stand-in for the daemon: what it prints, and with which status it ends."""
 
-import fcntl
 import json
 import os
-import pty
-import re
 import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 import unittest
 
@@ -272,7 +267,7 @@ class Text(CtlTest):
         blocks = text.split("\n\n")
         self.assertEqual(len(blocks), 2)
         lines = blocks[0].splitlines()
-        self.assertRegex(lines[0], r"^\d\d:\d\d:\d\d  2 guests, 1 in warning, by name$")
+        self.assertRegex(lines[0], r"^\d\d:\d\d:\d\d  2 guests by name, 1 in warning$")
         self.assertIn("4 GiB of 6 GiB committed, 2 GiB free, pressure 83 %", lines[1])
         self.assertTrue(lines[3].startswith("db "), lines)
         self.assertTrue(all(len(line) <= 80 for line in lines), lines)
@@ -283,7 +278,8 @@ class Text(CtlTest):
 
     def test_top_sorts(self):
         self.two_guests()
-        for key, first in (("name", "db"), ("priority", "web"), ("pressure", "db")):
+        for key, first in (("name", "db"), ("trouble", "db"), ("priority", "web"), ("demand", "db"), ("want", "db"),
+                           ("pressure", "db")):
             self.assertTrue(self.ctl("top", "--count=1", "--sort=" + key).splitlines()[3].startswith(first))
 
 
@@ -494,113 +490,6 @@ class Slow(CtlTest):
         time.sleep(0.3)
         daemon.close()
         self.assertEqual(process.wait(10), 3)
-
-
-class Terminal(CtlTest):
-    """dm-ctl on a terminal of 80 columns and 24 rows."""
-
-    def open(self, *arguments, columns=80, **environment):
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        self.slave, self.master = os.fdopen(slave, "rb+", buffering=0), master
-        self.addCleanup(self.slave.close)
-        self.addCleanup(os.close, master)
-        self.before = termios.tcgetattr(slave)
-        process = subprocess.Popen([DM_CTL, *arguments], stdin=slave, stdout=slave, stderr=slave,
-                                   env=dict(self.bus.environment, TERM="xterm-256color", **environment),
-                                   preexec_fn=die_with_parent)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        return process
-
-    def read(self, until=None):
-        """All that is written, up to and with until; without it, what there is when the program has ended."""
-        seen = b""
-        deadline = time.monotonic() + (10 if until else 0.3)
-        while time.monotonic() < deadline and (until is None or until.encode() not in seen):
-            if select.select([self.master], [], [], 0.1)[0]:
-                seen += os.read(self.master, 65536)
-        text = seen.decode(errors="replace")
-        if until and until not in text:
-            self.fail("%r is not in %r" % (until, text[-500:]))
-        return text
-
-    def assert_restored(self, text):
-        self.assertTrue(text.rstrip("\r\n").endswith("\x1b[?1049l"), text[-200:])
-        self.assertEqual(termios.tcgetattr(self.slave), self.before)
-
-    def test_list_fits_and_has_colours(self):
-        daemon = self.two_guests()
-        daemon.guest(WEB.replace("1", "9"), "a-guest-with-a-name-that-is-far-too-long-for-a-terminal-of-80-columns")
-        for columns in (80, 60, 40):
-            self.open("list", columns=columns).wait(10)
-            text = self.read()
-            self.assertIn("\x1b[1;31mwarning\x1b[0m", text)
-            lines = re.sub("\x1b\\[[0-9;]*m", "", text).splitlines()
-            self.assertEqual(len(lines), 4)
-            self.assertLessEqual(max(map(len, lines)), columns)
-
-    def test_no_color(self):
-        self.two_guests()
-        for verb in ("list", "host"):
-            self.open(verb, NO_COLOR="1").wait(10)
-            self.assertNotIn("\x1b", self.read())
-
-    def test_top_puts_the_terminal_back(self):
-        self.two_guests()
-        for number, status in ((None, 0), (signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGHUP, 0),
-                               (signal.SIGABRT, -signal.SIGABRT), (signal.SIGQUIT, -signal.SIGQUIT)):
-            with self.subTest(signal=number):
-                process = self.open("top")
-                self.read("q quit")
-                self.assertNotEqual(termios.tcgetattr(self.slave), self.before)
-                if number is None:
-                    os.write(self.master, b"q")
-                else:
-                    process.send_signal(number)
-                self.assertEqual(process.wait(10), status)
-                self.assert_restored(self.read())
-
-    def test_top_ends_on_a_key_while_the_daemon_hangs(self):
-        daemon = self.two_guests()
-        process = self.open("top", "--interval=0.1")
-        self.read("q quit")
-        daemon.tell("hang")
-        self.read()
-        os.write(self.master, b"q")
-        self.assertEqual(process.wait(5), 0)
-        self.assert_restored(self.read())
-
-    def test_top_waits_for_a_daemon_that_went_away(self):
-        daemon = self.two_guests()
-        process = self.open("top", "--interval=0.1")
-        self.read("q quit")
-        daemon.close()
-        self.read("dynmemd: it does not run")
-        self.two_guests()
-        self.read("\x1b[K\r\r\n\x1b[K  NAME")  # the line of the notice is empty again
-        os.write(self.master, b"q")
-        self.assertEqual(process.wait(5), 0)
-
-    def test_top_obeys_keys(self):
-        daemon = self.two_guests()
-        daemon.change(WEB, Reason="the reason of web")
-        process = self.open("top", NO_COLOR="1")
-        first = self.read("q quit")
-        self.assertIn("> db", first)
-        self.assertIn("db: it has all it wants", first)
-        self.read("select")
-        os.write(self.master, b"\x1b[B")
-        self.assertIn("> web", self.read("web: the reason of web"))
-        for key, text in ((b"p", ", by priority"), (b"r", ", by pressure"), (b"n", ", by name"),
-                          (b"s", "each to its maximum")):
-            os.write(self.master, key)
-            self.read(text)
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 40, 0, 0))
-        process.send_signal(signal.SIGWINCH)
-        self.assertEqual(self.read("q quit").count("\r\n"), 9)
-        os.write(self.master, b"q")
-        self.assertEqual(process.wait(5), 0)
 
 
 if __name__ == "__main__":

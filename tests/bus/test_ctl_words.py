@@ -161,8 +161,10 @@ class Bash(unittest.TestCase):
             self.assertEqual(re.search(r"\bsettings=\((.*)\)", read("data", "completions", shell)).group(1).split(), settings)
 
     def test_values(self):
-        self.assertEqual(self.complete("top", "--sort", "=", ""), ["name", "priority", "pressure"])
-        self.assertEqual(self.complete("top", "--sort", "="), ["name", "priority", "pressure"])
+        orders = ["name", "trouble", "priority", "demand", "want", "assigned", "target", "pressure"]
+        self.assertIn("order: %s or %s" % (", ".join(orders[:-1]), orders[-1]), help_of("top"))
+        self.assertEqual(self.complete("top", "--sort", "=", ""), orders)
+        self.assertEqual(self.complete("top", "--sort", "="), orders)
         self.assertEqual(self.complete("top", "--sort", "=", "n"), ["name"])
         self.assertEqual(self.complete("top", "--count", "=", ""), [])
 

@@ -25,7 +25,7 @@ SUITE = "bookworm"
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "udev", "initramfs-tools", "linux-image-cloud-amd64", "libvirt-daemon-system",
     "libvirt-clients", "qemu-system-x86", "polkitd", "kmod", "iproute2", "busybox-static", "procps", "libglib2.0-0",
-    "libvirt-glib-1.0-0", "libjson-glib-1.0-0", "libsmartcols1", "libsystemd0",
+    "libvirt-glib-1.0-0", "libjson-glib-1.0-0", "libncursesw6", "libsmartcols1", "libsystemd0",
 )
 # Its initrd needs these modules only: one with everything takes long to make, and to unpack under emulation.
 INITRD_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "ext4")

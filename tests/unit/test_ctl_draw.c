@@ -232,20 +232,55 @@ guests_are_sorted_and_those_that_are_off_are_last(void **state)
 {
     static const struct {
         TopSort sort;
+        bool reverse;
         const char *first[3]; /* one letter of each is enough */
     } cases[] = {
-        {TOP_SORT_NAME, {"b", "c", "\xe6"}},
-        {TOP_SORT_PRIORITY, {"b", "\xe6", "c"}},
-        {TOP_SORT_PRESSURE, {"\xe6", "b", "c"}},
+        {TOP_SORT_NAME, false, {"b", "c", "\xe6"}},     {TOP_SORT_NAME, true, {"\xe6", "c", "b"}},
+        {TOP_SORT_TROUBLE, false, {"\xe6", "b", "c"}},  {TOP_SORT_TROUBLE, true, {"c", "b", "\xe6"}},
+        {TOP_SORT_PRIORITY, false, {"b", "\xe6", "c"}}, {TOP_SORT_PRESSURE, false, {"\xe6", "b", "c"}},
     };
     g_autoptr(GPtrArray) guests = some_guests();
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        top_sort_guests(guests, cases[i].sort);
+        top_sort_guests(guests, (TopOrder){cases[i].sort, cases[i].reverse});
         for (guint place = 0; place < 3; place++)
             assert_int_equal(((const GuestView *)g_ptr_array_index(guests, place))->name[0], cases[i].first[place][0]);
         assert_string_equal(((const GuestView *)g_ptr_array_index(guests, 3))->name, "a");
     }
+}
+
+static void
+each_order_has_a_word_and_a_key_of_its_own(void **state)
+{
+    for (TopSort sort = 0; sort < TOP_SORTS; sort++) {
+        unsigned keys = 0;
+        TopSort found = TOP_SORTS;
+
+        assert_true(top_sort_find(top_sort_name(sort), 0, &found));
+        assert_int_equal(found, sort);
+        for (int key = 'a'; key <= 'z'; key++)
+            keys += top_sort_find(NULL, key, &found) && found == sort;
+        assert_int_equal(keys, 1);
+    }
+    /* those do something else */
+    for (const char *key = "jkqs"; *key != '\0'; key++) {
+        TopSort found = TOP_SORTS;
+
+        assert_false(top_sort_find(NULL, *key, &found));
+    }
+}
+
+static void
+expect_to_fit(const char *screen, unsigned columns, unsigned rows)
+{
+    g_autoptr(GRegex) colours = g_regex_new("\033\\[[0-9;]*m", 0, 0, NULL);
+    g_autofree char *plain = g_regex_replace_literal(colours, screen, -1, 0, "", 0, NULL);
+    g_auto(GStrv) lines = g_strsplit(plain, "\n", -1);
+
+    assert_int_equal(g_strv_length(lines), rows);
+    for (char **line = lines; *line != NULL; line++)
+        assert_true(text_width(*line) <= columns);
+    assert_null(strchr(plain, '\033'));
 }
 
 /* Whatever the size, the screen has its rows, and no line is wider than it. */
@@ -254,7 +289,6 @@ top_fits_every_terminal(void **state)
 {
     g_autoptr(GPtrArray) guests = some_guests();
     g_autoptr(HostView) host = some_host();
-    g_autoptr(GRegex) colours = g_regex_new("\033\\[[0-9;]*m", 0, 0, NULL);
 
     for (unsigned columns = 40; columns <= 240; columns++) {
         for (unsigned rows = 8; rows < 50; rows += 3) {
@@ -268,14 +302,13 @@ top_fits_every_terminal(void **state)
                 .columns = columns,
                 .rows = rows,
             };
+            guint first = 999;
             g_autofree char *screen = top_draw_screen(&view);
-            g_autofree char *plain = g_regex_replace_literal(colours, screen, -1, 0, "", 0, NULL);
-            g_auto(GStrv) lines = g_strsplit(plain, "\n", -1);
+            g_autofree char *text = top_draw_text(&view, "one\033\n\ntwo\nthree\nfour\nfive\nsix\nseven", &first);
 
-            assert_int_equal(g_strv_length(lines), rows);
-            for (char **line = lines; *line != NULL; line++)
-                assert_true(text_width(*line) <= columns);
-            assert_null(strchr(plain, '\033'));
+            expect_to_fit(screen, columns, rows);
+            expect_to_fit(text, columns, rows);
+            assert_int_equal(first, rows < 10 ? 10 - rows : 0);
         }
     }
 }
@@ -293,6 +326,7 @@ main(void)
         cmocka_unit_test(bars_show_what_is_had_needed_and_missing),
         cmocka_unit_test(bars_are_as_wide_as_asked_for_in_every_style),
         cmocka_unit_test(guests_are_sorted_and_those_that_are_off_are_last),
+        cmocka_unit_test(each_order_has_a_word_and_a_key_of_its_own),
         cmocka_unit_test(top_fits_every_terminal),
     };
 

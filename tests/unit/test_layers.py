@@ -46,6 +46,7 @@ LIBRARIES = {
     "systemd/": {"report"},
     "polkit/": {"report"},
     "json-glib/": {"report", "ctl", "sim"},
+    "curses.h": {"ctl"},
     "libsmartcols/": {"ctl"},
     "gio/": {"watch", "config", "observe", "act", "report", "ctl", "sim", "."},
     "sys/swap.h": {"act"},
