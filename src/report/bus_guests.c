@@ -14,6 +14,8 @@ typedef struct Moving {
     uint64_t demand_kib;
     uint64_t want_kib;
     uint64_t resident_kib;
+    uint64_t total_kib;
+    uint64_t usable_kib;
     uint32_t pressure_percent;
     uint64_t paging_used_kib;
     uint64_t paging_peak_kib;
@@ -205,6 +207,8 @@ set_steady(BusGuestEntry *entry, const GuestPlan *guest, const char *issue)
 static bool
 set_moving(BusGuestEntry *entry, const GuestPlan *guest, const PagingView *view)
 {
+    uint64_t total_kib = guest->guest->has_total ? guest->guest->total_kib : 0;
+    uint64_t usable_kib = guest->guest->has_usable ? guest->guest->usable_kib : 0;
     Moving *moving = &entry->moving;
     const Moving *told = &entry->told;
     bool all = !entry->exported;
@@ -220,6 +224,8 @@ set_moving(BusGuestEntry *entry, const GuestPlan *guest, const PagingView *view)
     SET(want_kib, guest->want_kib, bus_guest_set_want(entry->skeleton, bytes_from_kib(guest->want_kib)));
     SET(resident_kib, guest->guest->resident_kib,
         bus_guest_set_resident(entry->skeleton, bytes_from_kib(guest->guest->resident_kib)));
+    SET(total_kib, total_kib, bus_guest_set_total(entry->skeleton, bytes_from_kib(total_kib)));
+    SET(usable_kib, usable_kib, bus_guest_set_usable(entry->skeleton, bytes_from_kib(usable_kib)));
     SET(pressure_percent, guest->pressure_percent, bus_guest_set_pressure(entry->skeleton, guest->pressure_percent));
     SET(paging_used_kib, view->used_kib, bus_guest_set_paging_used(entry->skeleton, bytes_from_kib(view->used_kib)));
     SET(paging_peak_kib, view->peak_kib, bus_guest_set_paging_peak(entry->skeleton, bytes_from_kib(view->peak_kib)));
@@ -231,6 +237,8 @@ set_moving(BusGuestEntry *entry, const GuestPlan *guest, const PagingView *view)
            moving_figure_jumped(told->demand_kib, moving->demand_kib) ||
            moving_figure_jumped(told->want_kib, moving->want_kib) ||
            moving_figure_jumped(told->resident_kib, moving->resident_kib) ||
+           moving_figure_jumped(told->total_kib, moving->total_kib) ||
+           moving_figure_jumped(told->usable_kib, moving->usable_kib) ||
            moving_figure_jumped(told->paging_used_kib, moving->paging_used_kib) ||
            moving_figure_jumped(told->paging_peak_kib, moving->paging_peak_kib) ||
            moving_figure_jumped(told->shortfall_kib, moving->shortfall_kib);

@@ -342,9 +342,10 @@ all_figures_are_on_the_bus_in_bytes(void **state)
         const char *name;
         uint64_t kib;
     } sizes[] = {
-        {"Minimum", KIB_PER_GIB},       {"Startup", 2 * KIB_PER_GIB}, {"Maximum", 4 * KIB_PER_GIB},
-        {"Assigned", 2 * KIB_PER_GIB},  {"Target", 2 * KIB_PER_GIB},  {"Committed", 2 * KIB_PER_GIB},
-        {"Demand", 1536 * KIB_PER_MIB}, {"Want", 1843 * KIB_PER_MIB}, {"Resident", 2 * KIB_PER_GIB},
+        {"Minimum", KIB_PER_GIB},       {"Startup", 2 * KIB_PER_GIB},  {"Maximum", 4 * KIB_PER_GIB},
+        {"Assigned", 2 * KIB_PER_GIB},  {"Target", 2 * KIB_PER_GIB},   {"Committed", 2 * KIB_PER_GIB},
+        {"Demand", 1536 * KIB_PER_MIB}, {"Want", 1843 * KIB_PER_MIB},  {"Resident", 2 * KIB_PER_GIB},
+        {"Total", 2000 * KIB_PER_MIB},  {"Usable", 512 * KIB_PER_MIB},
     };
     static const struct {
         const char *name;
@@ -358,6 +359,8 @@ all_figures_are_on_the_bus_in_bytes(void **state)
     g_autoptr(GVariant) pressure = NULL;
 
     fake_tick_add(fixture->tick, "web")->ground = GROUND_LIMIT;
+    fixture->tick->snapshots[0].has_total = true;
+    fixture->tick->snapshots[0].total_kib = 2000 * KIB_PER_MIB;
     fixture->tick->snapshot.host.figures.arc_kib = 3 * KIB_PER_GIB;
     hand_in(fixture);
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
