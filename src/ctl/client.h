@@ -35,6 +35,8 @@ typedef struct GuestView {
     uint64_t demand;
     uint64_t want;
     uint64_t resident;
+    uint64_t total; /* what it says itself it has, and can still use */
+    uint64_t usable;
     uint32_t pressure;
     const char *restart; /* "none", "reset", "soon", "host" */
     uint64_t shortfall;

@@ -13,8 +13,9 @@
 
 /* What goes first where the terminal is narrow is what "show" tells better. */
 static const TableColumn columns[] = {
-    {"NAME", false, 0},  {"STATE", false, 0}, {"STATUS", false, 0},  {"PRIO", true, 2},   {"MIN", true, 3},
-    {"DEMAND", true, 5}, {"WANT", true, 4},   {"ASSIGNED", true, 0}, {"TARGET", true, 6}, {"MAX", true, 1},
+    {"NAME", false, 0},    {"STATE", false, 0}, {"STATUS", false, 0},  {"PRIO", true, 2},   {"MIN", true, 3},
+    {"DEMAND", true, 7},   {"WANT", true, 4},   {"ASSIGNED", true, 0}, {"TARGET", true, 9}, {"MAX", true, 1},
+    {"RESIDENT", true, 6}, {"TOTAL", true, 8},  {"USABLE", true, 5},
 };
 
 static void
@@ -34,6 +35,9 @@ add_guest(Table *table, const GuestView *guest)
     table_add(table, guest_size_cell(guest->assigned), faint);
     table_add(table, guest_size_cell(guest->target), faint);
     table_add(table, guest_size_cell(guest->maximum), faint);
+    table_add(table, guest_size_cell(guest->resident), faint);
+    table_add(table, guest_size_cell(guest->total), faint);
+    table_add(table, guest_size_cell(guest->usable), faint);
 }
 
 static void

@@ -13,11 +13,13 @@
 
 /* Shown by print_guest in its own words; anything else that the daemon tells is shown as it comes. */
 static const char *const known[] = {
-    "Name",       "Uuid",        "State",          "Status",          "Reason",       "Rule",       "Managed",
-    "Mode",       "Issue",       "Minimum",        "Startup",         "Maximum",      "Buffer",     "Priority",
-    "Assigned",   "Target",      "Committed",      "Demand",          "Want",         "Resident",   "Pressure",
-    "Restart",    "Shortfall",   "Limit",          "LimitBar",        "PagingState",  "PagingSize", "PagingUsed",
-    "PagingPeak", "PagingSince", "PagingDeadline", "PagingDirectory", "PagingReason", "Ground",     NULL,
+    "Name",       "Uuid",        "State",          "Status",          "Reason",       "Rule",
+    "Managed",    "Mode",        "Issue",          "Minimum",         "Startup",      "Maximum",
+    "Buffer",     "Priority",    "Assigned",       "Target",          "Committed",    "Demand",
+    "Want",       "Resident",    "Total",          "Usable",          "Pressure",     "Restart",
+    "Shortfall",  "Limit",       "LimitBar",       "PagingState",     "PagingSize",   "PagingUsed",
+    "PagingPeak", "PagingSince", "PagingDeadline", "PagingDirectory", "PagingReason", "Ground",
+    NULL,
 };
 
 static void
@@ -156,7 +158,9 @@ print_guest(const GuestView *guest)
     fact_print_size("Assigned", guest->assigned, "");
     fact_print_size("Target", guest->target, "");
     fact_print_size("Committed", guest->committed, ground_remark(guest));
-    fact_print_size("Resident", guest->resident, "");
+    fact_print_size("Resident", guest->resident, "what its QEMU holds of the host");
+    fact_print_size("Total", guest->total, "what the guest itself says it has");
+    fact_print_size("Usable", guest->usable, "what the guest could use of that without swapping");
     print_limit(guest);
     print_restart(guest);
     print_paging(guest);

@@ -67,6 +67,8 @@ guest_view_new(const char *path, GVariant *properties)
     guest->demand = get_size(properties, "Demand");
     guest->want = get_size(properties, "Want");
     guest->resident = get_size(properties, "Resident");
+    guest->total = get_size(properties, "Total");
+    guest->usable = get_size(properties, "Usable");
     guest->pressure = get_number(properties, "Pressure");
     guest->restart = get_string(properties, "Restart");
     guest->shortfall = get_size(properties, "Shortfall");

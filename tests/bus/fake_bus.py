@@ -92,7 +92,8 @@ class FakeDaemon:
         values = dict(Name=name, Uuid=uuid, State="active", Status="ok", Reason="it has all it wants",
                       Rule="satisfied", Managed=True, Mode="dynamic", Issue="", Minimum=512 * MIB,
                       Startup=GIB, Maximum=4 * GIB, Buffer=20, Priority=50, Assigned=GIB, Target=GIB,
-                      Committed=GIB, Demand=800 * MIB, Want=960 * MIB, Resident=900 * MIB, Pressure=94)
+                      Committed=GIB, Demand=800 * MIB, Want=960 * MIB, Resident=900 * MIB,
+                      Total=984 * MIB, Usable=184 * MIB, Pressure=94)
         values.update(properties)
         self.change(uuid, **values)
         self.tell("show", uuid)

@@ -123,7 +123,8 @@ class Json(CtlTest):
         self.assertEqual(web["priority"], 80)
         self.assertIs(web["managed"], True)
         self.assertEqual(web["reason"], "it has all it wants")
-        self.assertEqual(len(web), 21)
+        self.assertEqual((web["resident"], web["total"], web["usable"]), (900 * MIB, 984 * MIB, 184 * MIB))
+        self.assertEqual(len(web), 23)
 
     def test_options_may_stand_behind_the_verb(self):
         self.two_guests()
@@ -168,23 +169,22 @@ class Json(CtlTest):
 
 
 class Text(CtlTest):
-    def test_list_is_an_aligned_table_of_80_columns(self):
+    def test_list_is_an_aligned_table_with_every_column(self):
         self.two_guests()
         lines = self.ctl("list").splitlines()
         self.assertEqual(len(lines), 3)
-        self.assertTrue(all(len(line) <= 80 for line in lines), lines)
-        self.assertRegex(lines[0], r"^NAME +STATE +STATUS +PRIO +MIN +DEMAND +WANT +ASSIGNED +TARGET +MAX$")
-        self.assertRegex(lines[1], r"^db +active +warning +50 +512Mi +2Gi +2.5Gi +1Gi +1Gi +4Gi$")
+        self.assertRegex(lines[0], r"^NAME +STATE +STATUS +PRIO +MIN +DEMAND +WANT +ASSIGNED +TARGET +MAX +RESIDENT +TOTAL +USABLE$")
+        self.assertRegex(lines[1], r"^db +active +warning +50 +512Mi +2Gi +2.5Gi +1Gi +1Gi +4Gi +900Mi +984Mi +184Mi$")
         self.assertEqual(len(lines[0]), len(lines[1]))
         self.assertEqual(self.ctl("list", "--no-legend").splitlines()[1].split(), lines[2].split())
 
     def test_list_shows_what_is_not_managed_or_off(self):
         daemon = self.daemon()
-        daemon.guest(WEB, "web", State="off", Assigned=0, Target=0, Demand=0, Want=0)
-        daemon.guest(DB, "db", State="static", Managed=False, Demand=0, Want=0)
+        daemon.guest(WEB, "web", State="off", Assigned=0, Target=0, Demand=0, Want=0, Resident=0, Total=0, Usable=0)
+        daemon.guest(DB, "db", State="static", Managed=False, Demand=0, Want=0, Total=0, Usable=0)
         lines = self.ctl("list", "--no-legend").splitlines()
-        self.assertRegex(lines[0], r"^db +static +- +- +512Mi +- +- +1Gi +1Gi +4Gi$")
-        self.assertRegex(lines[1], r"^web +off +- +50 +512Mi +- +- +- +- +4Gi$")
+        self.assertRegex(lines[0], r"^db +static +- +- +512Mi +- +- +1Gi +1Gi +4Gi +900Mi +- +-$")
+        self.assertRegex(lines[1], r"^web +off +- +50 +512Mi +- +- +- +- +4Gi +- +- +-$")
 
     def test_what_is_booked_is_shown_with_its_ground(self):
         daemon = self.daemon()
@@ -233,6 +233,9 @@ class Text(CtlTest):
         self.assertIn("Maximum     4 GiB", lines)
         self.assertIn("Reason      it has all it wants (satisfied)", lines)
         self.assertIn("Status      warning (its demand is not covered)", lines)
+        at = lines.index("Resident    900 MiB, what its QEMU holds of the host")
+        self.assertEqual(lines[at + 1:at + 3], ["Total       984 MiB, what the guest itself says it has",
+                                                "Usable      184 MiB, what the guest could use of that without swapping"])
         self.assertFalse([line for line in lines if line.startswith("Issue")])
 
     def test_host_tells_the_ledger_and_warns(self):

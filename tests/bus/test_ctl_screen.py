@@ -150,6 +150,8 @@ class Lists(ScreenTest):
             self.assertIn(b"\x1b[1;31mwarning\x1b[0m", terminal.sent)
             lines = [line for line in terminal.lines() if line]
             self.assertEqual(len(lines), 8, lines)
+            # on 80 columns both views of memory are seen
+            self.assertEqual("RESIDENT" in lines[0] and "USABLE" in lines[0], columns >= 80, lines[0])
 
     def test_no_color(self):
         self.six_guests()
