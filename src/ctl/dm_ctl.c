@@ -9,6 +9,7 @@
 #include "text.h"
 
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -146,6 +147,8 @@ main(int argc, char **argv)
     if (argc > 2 && strcmp(argv[1], "hook") == 0 && strcmp(argv[2], "--help") != 0 && strcmp(argv[2], "-h") != 0)
         return hook_run(argv + 2);
 
+    /* a reader that has gone is an error of writing: what else there is to do is done */
+    signal(SIGPIPE, SIG_IGN);
     arguments = g_strdupv(argv);
     setlocale(LC_ALL, "");
     if (run(&arguments, &error) && output_flush(&error))

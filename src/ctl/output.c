@@ -5,10 +5,22 @@
 
 #include <errno.h>
 #include <gio/gio.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#define PLAIN_COLUMNS 80
+#define DRAWING_COLUMNS_MOST 160
+
+static bool
+reader_has_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
 
 bool
 output_flush(GError **error)
@@ -20,7 +32,7 @@ output_flush(GError **error)
         return true;
     /* the stream keeps that it failed, not why */
     if (first_errno == 0)
-        first_errno = errno;
+        first_errno = errno != 0 || !reader_has_gone() ? errno : EPIPE;
     if (first_errno == EPIPE)
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "output: nobody reads it any more");
     else
@@ -49,6 +61,25 @@ output_columns(void)
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
         return 80;
     return size.ws_col;
+}
+
+unsigned
+output_drawing_columns(void)
+{
+    unsigned columns = output_columns();
+
+    return columns == 0 ? PLAIN_COLUMNS : MIN(columns, DRAWING_COLUMNS_MOST);
+}
+
+bool
+output_write_picture(const char *path, const char *picture, size_t length, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (g_file_set_contents(path, picture, (gssize)length, &failure))
+        return true;
+    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "the picture can't be written: %s", failure->message);
+    return false;
 }
 
 JsonObject *

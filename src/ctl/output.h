@@ -19,6 +19,12 @@ bool output_has_colour(void);
 /* Columns of the terminal that stdout is, 0 when it is none. */
 unsigned output_columns(void);
 
+/* Columns of a drawing: those of the terminal, within reason; 80 where there is none. */
+unsigned output_drawing_columns(void);
+
+/* Puts a picture in its place in one step, so that nobody sees half of it. */
+bool output_write_picture(const char *path, const char *picture, size_t length, GError **error);
+
 /*
  * The properties (a{sv}) of one object as JSON: its members are named in lower camel case ("PagingState" is "pagingState"),
  * numbers stay numbers. Caller unrefs.

@@ -3,15 +3,11 @@
 /* dm-ctl simulate: the real engine in a simulated host. The one verb that needs no daemon. */
 
 #include "ctl.h"
-#include "error.h"
 #include "output.h"
 #include "sim/sim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#define PLAIN_COLUMNS 80
-#define DRAWING_COLUMNS_MAXIMUM 160
 
 static int option_every = 1;
 static char *option_svg;
@@ -22,39 +18,19 @@ const GOptionEntry verb_simulate_options[] = {
     {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
 };
 
-static unsigned
-drawing_columns(void)
-{
-    unsigned columns = output_columns();
-
-    return columns == 0 ? PLAIN_COLUMNS : MIN(columns, DRAWING_COLUMNS_MAXIMUM);
-}
-
-/* Puts the picture in its place in one step, so that nobody sees half of it. */
-static bool
-write_picture(const char *picture, size_t length, GError **error)
-{
-    g_autoptr(GError) failure = NULL;
-
-    if (g_file_set_contents(option_svg, picture, (gssize)length, &failure))
-        return true;
-    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "the picture can't be written: %s", failure->message);
-    return false;
-}
-
 bool
 verb_simulate(const CtlOptions *options, char **arguments, GError **error)
 {
     g_autoptr(SimScenario) scenario = NULL;
     SimOutput output = {.json = options->json ? stdout : NULL,
                         .text = options->json ? NULL : stdout,
-                        .width = drawing_columns(),
+                        .width = output_drawing_columns(),
                         .colour = output_has_colour(),
                         .unicode = g_get_charset(NULL),
                         .legend = options->legend};
     char *picture = NULL;
     size_t length = 0;
-    bool shown;
+    bool written = true;
 
     if (option_every < 1) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
@@ -67,11 +43,12 @@ verb_simulate(const CtlOptions *options, char **arguments, GError **error)
         return false;
     if (option_svg != NULL)
         output.svg = open_memstream(&picture, &length);
-    shown = sim_show(scenario, &output, error);
-    if (output.svg != NULL)
+    sim_show(scenario, &output);
+    /* also where nobody reads the text any more: dm_ctl.c tells of that */
+    if (output.svg != NULL) {
         fclose(output.svg);
-    if (shown && option_svg != NULL)
-        shown = write_picture(picture, length, error);
+        written = output_write_picture(option_svg, picture, length, error);
+    }
     free(picture);
-    return shown;
+    return written;
 }

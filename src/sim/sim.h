@@ -94,7 +94,7 @@ typedef struct SimOutput {
 } SimOutput;
 
 /*
- * Runs the scenario and writes what is asked for. Returns false and sets error when something could not be
- * written; the run is then given up.
+ * Runs the scenario and writes what is asked for. Whether all of it could be written the streams know (ferror). A run of which
+ * nothing but JSON is wanted is given up when that can't be written.
  */
-bool sim_show(const SimScenario *scenario, const SimOutput *output, GError **error);
+void sim_show(const SimScenario *scenario, const SimOutput *output);

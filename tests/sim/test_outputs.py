@@ -149,6 +149,17 @@ class Outputs(unittest.TestCase):
     def test_a_picture_that_can_t_be_written_is_said(self):
         self.assertIn("/nonexistent/x.svg", run("simulate", "--svg=/nonexistent/x.svg", self.plan, status=1))
 
+    def test_the_picture_is_written_also_where_nobody_reads_the_text(self):
+        for words in ((), ("--json",)):
+            picture = os.path.join(self.folder.name, "run%d.svg" % len(words))
+            reader, writer = os.pipe()
+            os.close(reader)
+            done = subprocess.run([DM_CTL, *words, "simulate", "--svg=" + picture, self.plan], stdout=writer,
+                                  stderr=subprocess.PIPE, timeout=60, check=False)
+            os.close(writer)
+            self.assertEqual((done.returncode, done.stderr), (1, b""))
+            self.assertTrue(ElementTree.parse(picture).getroot().tag.endswith("svg"))
+
     def test_one_second_and_no_guest_are_enough(self):
         with open(self.plan, "w", encoding="utf-8") as file:
             file.write("[host]\nmemory=1GiB\nseconds=1\n")
