@@ -9,7 +9,7 @@ sim_history_new(size_t guest_count, uint64_t seconds, size_t max_columns)
     history->guest_count = guest_count;
     history->seconds = MAX(seconds, 1);
     history->columns = (size_t)MIN((uint64_t)max_columns, history->seconds);
-    history->points = g_new0(SimPoint, guest_count * history->columns);
+    history->points = g_new0(DrawPoint, guest_count * history->columns);
     history->hosts = g_new0(SimHostPoint, history->columns);
     history->samples = g_new0(uint64_t, history->columns);
     return history;
@@ -39,7 +39,7 @@ sim_history_add(SimHistory *history, const SimStep *step)
     host->over_budget |= step->tick->plan->over_budget;
     for (size_t i = 0; i < history->guest_count; i++) {
         const SimSample *sample = &step->samples[i];
-        SimPoint *point = &history->points[i * history->columns + column];
+        DrawPoint *point = &history->points[i * history->columns + column];
         bool off = sample->assigned_kib == 0;
 
         point->need_kib += sample->need_kib;
@@ -64,7 +64,7 @@ sim_history_finish(SimHistory *history)
         host->committed_kib /= samples;
         host->resident_kib /= samples;
         for (size_t i = 0; i < history->guest_count; i++) {
-            SimPoint *point = &history->points[i * history->columns + column];
+            DrawPoint *point = &history->points[i * history->columns + column];
 
             point->need_kib /= samples;
             point->demand_kib /= samples;
@@ -74,14 +74,8 @@ sim_history_finish(SimHistory *history)
     }
 }
 
-const SimPoint *
+const DrawPoint *
 sim_history_point(const SimHistory *history, size_t guest, size_t column)
 {
     return &history->points[guest * history->columns + column];
-}
-
-uint64_t
-sim_history_second(const SimHistory *history, size_t column)
-{
-    return (column * history->seconds + history->columns - 1) / history->columns;
 }

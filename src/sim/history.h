@@ -6,17 +6,8 @@
  * seconds. Memory does not grow with the length of the run.
  */
 
+#include "draw/series.h"
 #include "sim.h"
-
-typedef struct SimPoint {
-    uint64_t need_kib;
-    uint64_t demand_kib;
-    uint64_t want_kib;
-    uint64_t assigned_kib;
-    uint64_t lacked_to_kib; /* where a need that was not met reached to, at most; 0: all was met */
-    uint64_t paged_kib;     /* most that was in its paging file */
-    bool off;               /* off in all of its seconds */
-} SimPoint;
 
 typedef struct SimHostPoint {
     uint64_t budget_kib;
@@ -29,7 +20,7 @@ typedef struct SimHistory {
     size_t guest_count;
     size_t columns;
     uint64_t seconds;    /* of the whole run */
-    SimPoint *points;    /* guest by guest, columns each */
+    DrawPoint *points;   /* guest by guest, columns each */
     SimHostPoint *hosts; /* columns */
     uint64_t *samples;   /* seconds taken into each column */
 } SimHistory;
@@ -44,7 +35,4 @@ void sim_history_add(SimHistory *history, const SimStep *step);
 /* Sums become means; once, after the last second. */
 void sim_history_finish(SimHistory *history);
 
-const SimPoint *sim_history_point(const SimHistory *history, size_t guest, size_t column);
-
-/* The first second of a column. */
-uint64_t sim_history_second(const SimHistory *history, size_t column);
+const DrawPoint *sim_history_point(const SimHistory *history, size_t guest, size_t column);

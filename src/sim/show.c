@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "draw/text_plot.h"
 #include "history.h"
 #include "json.h"
 #include "scenario.h"
@@ -54,7 +55,7 @@ sim_show(const SimScenario *scenario, const SimOutput *output)
     if (output->json != NULL)
         show.json = sim_json_new(output->json, output->every);
     if (output->text != NULL)
-        show.text = sim_history_new(count, scenario->seconds, sim_text_columns(output->width));
+        show.text = sim_history_new(count, scenario->seconds, draw_text_columns(output->width));
     if (output->svg != NULL)
         show.svg = sim_history_new(count, scenario->seconds, SIM_SVG_COLUMNS);
     sim_run(scenario, show_step, &show, &summary);

@@ -6,9 +6,6 @@
 #include "history.h"
 #include "scenario.h"
 
-/* How many columns of history fit a drawing of that width. */
-size_t sim_text_columns(unsigned width);
-
 /* Draws to output->text as wide, coloured and in the characters that output says. */
 void sim_text_draw(const SimScenario *scenario, const SimHistory *history, const SimSummary *summary,
                    const SimOutput *output);

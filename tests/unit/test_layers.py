@@ -26,7 +26,8 @@ FOLDERS = {
     "decide": set(),
     "act": {"kernel"},
     "report": set(),
-    "sim": {".", "config", "keep"},
+    "draw": set(),
+    "sim": {".", "config", "keep", "draw"},
     "ctl": set(),
     ".": {"keep", "admit", "watch", "config", "observe", "decide", "act", "report"},
 }
