@@ -11,6 +11,8 @@
 #define CALLER_BURST 100
 #define ALL_RATE 200
 #define ALL_BURST 400
+/* A whole day of a guest. */
+#define HISTORY_COST 2
 /* All properties of all guests. */
 #define WALK_COST 10
 /* Callers who had a rest are forgotten whenever there are so many. */
@@ -121,6 +123,8 @@ bus_limit_cost(const char *member)
 {
     if (g_strcmp0(member, "Explain") == 0 || g_strcmp0(member, "Rate") == 0 || g_strcmp0(member, "PreviewGuest") == 0)
         return 1;
+    if (g_strcmp0(member, "History") == 0)
+        return HISTORY_COST;
     return g_strcmp0(member, "GetManagedObjects") == 0 ? WALK_COST : 0;
 }
 

@@ -7,6 +7,14 @@
 /* Each may hold a password prompt. */
 #define QUESTIONS_AT_ONCE 16
 
+void
+method_no_guest(GDBusMethodInvocation *invocation, const GError *error)
+{
+    g_dbus_method_invocation_return_dbus_error(
+        invocation, error->code == GUEST_SEARCH_AMBIGUOUS ? DYNMEM_BUS_ERROR_AMBIGUOUS : DYNMEM_BUS_ERROR_NO_SUCH_GUEST,
+        error->message);
+}
+
 const GuestPlan *
 method_find_guest(GDBusMethodInvocation *invocation, const HeldTick *held, const char *text)
 {
@@ -14,10 +22,7 @@ method_find_guest(GDBusMethodInvocation *invocation, const HeldTick *held, const
     const GuestPlan *plan = guest_search(held_tick_report(held), text, &error);
 
     if (plan == NULL)
-        g_dbus_method_invocation_return_dbus_error(
-            invocation,
-            error->code == GUEST_SEARCH_AMBIGUOUS ? DYNMEM_BUS_ERROR_AMBIGUOUS : DYNMEM_BUS_ERROR_NO_SUCH_GUEST,
-            error->message);
+        method_no_guest(invocation, error);
     return plan;
 }
 

@@ -15,6 +15,9 @@ typedef struct PolkitQuestions {
 /* The guest of that name or uuid; or NULL, and the invocation is answered with why. Owned by held. */
 const GuestPlan *method_find_guest(GDBusMethodInvocation *invocation, const HeldTick *held, const char *text);
 
+/* Answers with the error of guest_search. */
+void method_no_guest(GDBusMethodInvocation *invocation, const GError *error);
+
 /* Answers with DYNMEM_BUS_ERROR_REFUSED. */
 void method_refuse(GDBusMethodInvocation *invocation, const char *text);
 

@@ -3,6 +3,7 @@
 
 #include "changes.h"
 #include "held_tick.h"
+#include "history.h"
 #include "journal.h"
 #include "metrics.h"
 #include "names.h"
@@ -12,6 +13,7 @@
 struct Report {
     ReportOptions options;
     HeldTick *held;
+    History *history;
     Changes *changes;
     Journal *journal;
     Metrics *metrics;
@@ -77,6 +79,7 @@ report_new(const ReportOptions *options)
     report->options = *options;
     report->options.run_directory = NULL;
     report->held = held_tick_new();
+    report->history = history_new();
     report->changes = changes_new();
     report->journal = journal_new(NULL, NULL);
     report->metrics = metrics_new(metrics);
@@ -85,6 +88,7 @@ report_new(const ReportOptions *options)
         ServiceOptions service = {
             .bus_type = options->bus_type,
             .held = report->held,
+            .history = report->history,
             .dry_run = options->dry_run,
             .reload = service_reload,
             .retire = options->retire != NULL ? service_retire : NULL,
@@ -111,6 +115,7 @@ report_free(Report *report)
     metrics_free(report->metrics);
     journal_free(report->journal);
     changes_free(report->changes);
+    history_free(report->history);
     held_tick_free(report->held);
     g_free(report->link_text);
     g_free(report);
@@ -119,11 +124,14 @@ report_free(Report *report)
 static void
 tell(Report *report, const GPtrArray *changes, uint64_t now_usec)
 {
+    uint64_t clock_usec = history_clock_usec();
+
     for (unsigned i = 0; i < changes->len; i++) {
         const Change *change = g_ptr_array_index(changes, i);
 
         journal_write(report->journal, change, now_usec);
         metrics_count(report->metrics, change);
+        history_note(report->history, change, clock_usec);
         if (report->service != NULL)
             service_emit(report->service, change);
     }
@@ -136,6 +144,7 @@ report_tick(void *self, const TickReport *tick)
     const GPtrArray *changes = changes_compare(report->changes, held_tick_report(report->held), tick);
 
     held_tick_update(report->held, tick);
+    history_add(report->history, tick, history_clock_usec());
     /* properties before signals: who reads an object on a signal finds what the signal told of */
     if (report->service != NULL)
         service_update(report->service, tick);

@@ -5,6 +5,8 @@
 #include "bus_limit.h"
 #include "dynmem-bus.h"
 #include "explain.h"
+#include "guest_search.h"
+#include "history_reply.h"
 #include "methods.h"
 #include "names.h"
 #include "paging_view.h"
@@ -63,6 +65,26 @@ handle_explain(BusManager *manager, GDBusMethodInvocation *invocation, const cha
         return G_DBUS_METHOD_INVOCATION_HANDLED;
     json = explain_guest(guest, held_tick_report(service->options.held));
     bus_manager_complete_explain(manager, invocation, json);
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+}
+
+/* Of a guest that is gone too. */
+static gboolean
+handle_history(BusManager *manager, GDBusMethodInvocation *invocation, const char *text, uint64_t seconds, void *data)
+{
+    Service *service = data;
+    g_autoptr(GError) error = NULL;
+    const GuestPlan *guest = guest_search(held_tick_report(service->options.held), text, &error);
+    HistoryOwner owner;
+
+    if (guest != NULL)
+        owner = (HistoryOwner){.uuid = guest->guest->uuid, .name = guest->guest->name};
+    else if (error->code == GUEST_SEARCH_AMBIGUOUS || !history_find(service->options.history, text, &owner)) {
+        method_no_guest(invocation, error);
+        return G_DBUS_METHOD_INVOCATION_HANDLED;
+    }
+    bus_manager_complete_history(manager, invocation,
+                                 history_reply(service->options.history, &owner, seconds, history_clock_usec()));
     return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
@@ -239,6 +261,7 @@ service_new(const ServiceOptions *options)
     bus_manager_set_budget_limit(service->manager, budget_limit_name(BUDGET_BY_TOTAL));
     service_set_link(service, WORLD_LINK_DOWN, "not connected yet");
     g_signal_connect(service->manager, "handle-explain", G_CALLBACK(handle_explain), service);
+    g_signal_connect(service->manager, "handle-history", G_CALLBACK(handle_history), service);
     g_signal_connect(service->manager, "handle-reload", G_CALLBACK(handle_reload), service);
     g_signal_connect(service->manager, "handle-retire", G_CALLBACK(handle_retire), service);
     service->starts = start_methods_new(service->manager, options->methods, options->held, service->cancellable);

@@ -8,6 +8,7 @@
 
 #include "changes.h"
 #include "held_tick.h"
+#include "history.h"
 #include "report.h"
 
 #include <gio/gio.h>
@@ -15,8 +16,9 @@
 typedef struct Service Service;
 
 typedef struct ServiceOptions {
-    GBusType bus_type;    /* not G_BUS_TYPE_NONE */
-    const HeldTick *held; /* the last tick; must outlive the service */
+    GBusType bus_type;      /* not G_BUS_TYPE_NONE */
+    const HeldTick *held;   /* the last tick; must outlive the service */
+    const History *history; /* likewise */
     bool dry_run;
     void (*reload)(void *user_data); /* may be NULL */
     void (*retire)(void *user_data); /* likewise: the method then fails */

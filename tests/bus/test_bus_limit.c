@@ -61,6 +61,15 @@ many_callers_have_no_more_than_all_may_have_and_are_forgotten(void **state)
     assert_in_range(got, 20000, 20400);
 }
 
+static void
+what_everybody_may_ask_for_costs_by_its_size(void **state)
+{
+    assert_in_range(bus_limit_cost("Explain"), 1, 1);
+    assert_in_range(bus_limit_cost("History"), 2, 10);
+    assert_in_range(bus_limit_cost("GetManagedObjects"), 10, 100);
+    assert_int_equal(bus_limit_cost("Start"), 0);
+}
+
 /* ---- a flood ---- */
 
 typedef struct Flood {
@@ -208,6 +217,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_caller_has_its_part_and_no_more),
         cmocka_unit_test(many_callers_have_no_more_than_all_may_have_and_are_forgotten),
+        cmocka_unit_test(what_everybody_may_ask_for_costs_by_its_size),
         cmocka_unit_test(ticks_do_not_wait_for_a_flood_of_calls),
     };
 

@@ -640,6 +640,40 @@ explain_takes_a_name_or_a_uuid(void **state)
     }
 }
 
+/* Calls History; how many points it answers with, or -1 and the error. */
+static int
+count_points(Fixture *fixture, const char *guest, GError **error)
+{
+    g_autoptr(GVariant) reply = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "History",
+                                     g_variant_new("(st)", guest, (guint64)0), error);
+    g_autoptr(GVariant) history = reply != NULL ? g_variant_get_child_value(reply, 0) : NULL;
+    g_autoptr(GVariant) column =
+        history != NULL ? g_variant_lookup_value(history, "Assigned", G_VARIANT_TYPE("at")) : NULL;
+
+    return column != NULL ? (int)g_variant_n_children(column) : -1;
+}
+
+static void
+history_is_told_of_who_is_known_or_gone(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *remote = NULL;
+
+    fake_tick_add(fixture->tick, "web");
+    fake_tick_add(fixture->tick, "off")->state = GUEST_STATE_OFF;
+    hand_in(fixture);
+    assert_true(count_points(fixture, "web", NULL) >= 1);
+    assert_true(count_points(fixture, "6A2C0A3E_0000_4000_8000_000000000000", NULL) >= 1);
+    assert_int_equal(count_points(fixture, "off", NULL), 0);
+    assert_int_equal(count_points(fixture, "nobody", &error), -1);
+    remote = g_dbus_error_get_remote_error(error);
+    assert_string_equal(remote, DYNMEM_BUS_ERROR_NO_SUCH_GUEST);
+    fake_tick_remove(fixture->tick, 0);
+    hand_in(fixture);
+    assert_true(count_points(fixture, "web", NULL) >= 1);
+}
+
 static void
 an_unknown_guest_is_refused_with_near_names(void **state)
 {
@@ -871,6 +905,7 @@ main(void)
         TEST(a_paging_file_is_seen_from_its_making_to_its_end),
         TEST(starts_are_seen_and_a_refusal_is_signalled),
         TEST(explain_takes_a_name_or_a_uuid),
+        TEST(history_is_told_of_who_is_known_or_gone),
         TEST(an_unknown_guest_is_refused_with_near_names),
         TEST(root_may_reload_where_polkit_does_not_run),
         TEST(polkit_decides_who_may_reload_and_retire),
