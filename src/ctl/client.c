@@ -3,29 +3,37 @@
 
 #include "error.h"
 #include "names.h"
-#include "nearest.h"
+#include "remote.h"
 #include "text.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #define TIMEOUT_MSEC 10000
-#define NEAR_NAMES 3
 /* Who asks of hundreds of guests is told to ask less often, and waits. */
 #define PAUSE_USEC (G_USEC_PER_SEC / 2)
 #define PAUSES 20
-/* Names that begin alike: more help nobody. */
-#define CANDIDATES 8
 
 /* To look is no reason to start the daemon. */
 #define CALL_FLAGS G_DBUS_CALL_FLAGS_NO_AUTO_START
+
+static const char *remote_host; /* NULL: this one */
+
+void
+client_set_host(const char *host)
+{
+    remote_host = host;
+}
 
 GDBusConnection *
 client_connect(GError **error)
 {
     g_autoptr(GError) raw = NULL;
-    GDBusConnection *bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &raw);
+    GDBusConnection *bus;
 
+    if (remote_host != NULL)
+        return remote_connect(remote_host, error);
+    bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &raw);
     if (bus == NULL) {
         g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED,
                     "system bus: it can't be reached: %s; dynmemd and dm-ctl need a running D-Bus daemon",
@@ -234,104 +242,6 @@ client_read_all(GDBusConnection *bus, GCancellable *cancellable, ClientReadDone 
     g_dbus_connection_call(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, "org.freedesktop.DBus.ObjectManager",
                            "GetManagedObjects", NULL, G_VARIANT_TYPE("(a{oa{sa{sv}}})"), CALL_FLAGS, TIMEOUT_MSEC,
                            cancellable, on_guests_read, reading);
-}
-
-/* Names of guests that may have been meant, in quotes and with commas; NULL: none. Caller frees. */
-static char *
-show_near_names(GPtrArray *guests, const char *wanted)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    g_autofree const char **near = NULL;
-    GString *shown = g_string_new(NULL);
-
-    for (guint i = 0; i < guests->len; i++)
-        g_ptr_array_add(names, (gpointer)((const GuestView *)g_ptr_array_index(guests, i))->name);
-    near = nearest_names(wanted, (const char *const *)names->pdata, names->len, NEAR_NAMES);
-    for (size_t i = 0; near[i] != NULL; i++) {
-        g_autofree char *clean = text_clean(near[i]);
-
-        g_string_append_printf(shown, "%s'%s'", i > 0 ? ", " : "", clean);
-    }
-    return g_string_free(shown, near[0] == NULL);
-}
-
-static void
-set_no_such_guest(GPtrArray *guests, const char *wanted, GError **error)
-{
-    g_autofree char *shown = text_clean(wanted);
-    g_autofree char *near = show_near_names(guests, wanted);
-
-    if (guests->len == 0)
-        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
-                    "guest '%s': dynmemd knows no guest at all; 'dm-ctl host' tells whether it is connected to libvirt",
-                    shown);
-    else if (near != NULL)
-        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
-                    "guest '%s': there is none of this name or UUID; near ones are %s", shown, near);
-    else
-        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
-                    "guest '%s': there is none of this name or UUID; 'dm-ctl list' shows all", shown);
-}
-
-/* The one guest whose name begins with wanted; NULL: there is none, or error is set as there are several. */
-static const GuestView *
-find_beginning(GPtrArray *guests, const char *wanted, GError **error)
-{
-    g_autoptr(GString) names = g_string_new(NULL);
-    g_autofree char *shown = text_clean(wanted);
-    const GuestView *found = NULL;
-    unsigned count = 0;
-
-    for (guint i = 0; i < guests->len && *wanted != '\0'; i++) {
-        const GuestView *guest = g_ptr_array_index(guests, i);
-        g_autofree char *name = NULL;
-
-        if (!g_str_has_prefix(guest->name, wanted))
-            continue;
-        found = guest;
-        if (++count > CANDIDATES)
-            continue;
-        name = text_clean(guest->name);
-        g_string_append_printf(names, "%s'%s'", names->len > 0 ? ", " : "", name);
-    }
-    if (count < 2)
-        return found;
-    if (count > CANDIDATES)
-        g_string_append_printf(names, " and %u more", count - CANDIDATES);
-    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
-                "guest '%s': the names of %u guests begin so: %s; write more of the name", shown, count, names->str);
-    return NULL;
-}
-
-const GuestView *
-client_find_guest(GPtrArray *guests, const char *wanted, GError **error)
-{
-    const GuestView *found = NULL;
-    GError *several = NULL;
-
-    for (guint i = 0; i < guests->len; i++) {
-        const GuestView *guest = g_ptr_array_index(guests, i);
-
-        if (strcmp(guest->name, wanted) != 0 && g_ascii_strcasecmp(guest->uuid, wanted) != 0)
-            continue;
-        if (found != NULL) {
-            g_autofree char *shown = text_clean(wanted);
-
-            g_set_error(
-                error, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND,
-                "guest '%s': ambiguous, it names the guests %s and %s; say which by a UUID that is no guest's name",
-                shown, found->uuid, guest->uuid);
-            return NULL;
-        }
-        found = guest;
-    }
-    if (found == NULL)
-        found = find_beginning(guests, wanted, &several);
-    if (several != NULL)
-        g_propagate_error(error, several);
-    else if (found == NULL)
-        set_no_such_guest(guests, wanted, error);
-    return found;
 }
 
 char *

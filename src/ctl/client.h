@@ -92,7 +92,10 @@ HostView *host_view_new(GVariant *properties);
 void host_view_free(HostView *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostView, host_view_free)
 
-/* The system bus. Caller unrefs. */
+/* Whose bus is asked from now on, see remote.h; NULL: this host's. Kept. */
+void client_set_host(const char *host);
+
+/* The system bus. Caller unrefs. Errors also as remote_connect. */
 GDBusConnection *client_connect(GError **error);
 
 /* All guests, sorted by name, of GuestView. Caller unrefs. */
@@ -106,12 +109,6 @@ typedef void (*ClientReadDone)(GPtrArray *guests, HostView *host, const GError *
 
 /* Reads guests and host without blocking. Calls done exactly once, later, with an error when cancelled. */
 void client_read_all(GDBusConnection *bus, GCancellable *cancellable, ClientReadDone done, void *user_data);
-
-/*
- * The guest out of guests that somebody names: by its whole name or UUID, else by a beginning of its name that no other has.
- * The view stays theirs. DYNMEM_ERROR_NOT_FOUND: there is none, with names that are near; or there are several, with theirs.
- */
-const GuestView *client_find_guest(GPtrArray *guests, const char *wanted, GError **error);
 
 /* The daemon's explanation of the guest of this name or UUID, one JSON object. Caller frees. */
 char *client_explain(GDBusConnection *bus, const char *guest, GError **error);

@@ -38,6 +38,7 @@ typedef struct CtlVerb {
     const char *summary;         /* for the list of verbs: one clause, no full stop */
     const GOptionEntry *options; /* those of this verb alone, ends with {NULL}; NULL for none */
     CtlRun run;
+    const char *local; /* why it makes no sense with --host, one clause; NULL: it does */
 } CtlVerb;
 
 /* All verbs in the order of the help; the last has no name. */

@@ -2,6 +2,7 @@
 
 /* dm-ctl: parses the options, runs the verb, turns its result into a message and an exit status. */
 
+#include "client.h"
 #include "ctl.h"
 #include "error.h"
 #include "hook.h"
@@ -15,6 +16,7 @@
 
 static gboolean want_json;
 static gboolean want_no_legend;
+static char *want_host;
 static gboolean want_help;
 static gboolean want_version;
 
@@ -22,6 +24,7 @@ static gboolean want_version;
 static const GOptionEntry common_options[] = {
     {"json", 0, 0, G_OPTION_ARG_NONE, &want_json, "machine output: JSON, sizes in bytes", NULL},
     {"no-legend", 0, 0, G_OPTION_ARG_NONE, &want_no_legend, "no header lines", NULL},
+    {"host", 'H', 0, G_OPTION_ARG_STRING, &want_host, "ask dynmemd of another host, through ssh", "[USER@]HOST"},
     {"help", 'h', 0, G_OPTION_ARG_NONE, &want_help, "this help", NULL},
     {"version", 0, 0, G_OPTION_ARG_NONE, &want_version, "the version of dm-ctl", NULL},
     {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
@@ -77,6 +80,18 @@ check_arguments(const CtlVerb *verb, char **arguments, GError **error)
     return true;
 }
 
+static bool
+check_host(const CtlVerb *verb, GError **error)
+{
+    if (want_host != NULL && verb->local != NULL) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s: --host makes no sense here: %s", verb->name,
+                    verb->local);
+        return false;
+    }
+    client_set_host(want_host);
+    return true;
+}
+
 /* The words of the command line without the program's name; changed. */
 static bool
 run(char ***arguments, GError **error)
@@ -121,7 +136,7 @@ run(char ***arguments, GError **error)
     drop_first(*arguments);
     if ((*arguments)[0] != NULL && g_str_equal((*arguments)[0], "--"))
         drop_first(*arguments);
-    if (!check_arguments(verb, *arguments, error))
+    if (!check_arguments(verb, *arguments, error) || !check_host(verb, error))
         return false;
     options = (CtlOptions){.json = want_json, .legend = !want_no_legend};
     return verb->run(&options, *arguments, error);

@@ -2,9 +2,10 @@
 
 /* dm-ctl explain GUEST: why it has this much, and what would have to change; the words are the daemon's. */
 
-#include "client.h"
 #include "ctl.h"
+#include "error.h"
 #include "explain_text.h"
+#include "guest_find.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ verb_explain(const CtlOptions *options, char **arguments, GError **error)
     guests = client_read_guests(bus, error);
     if (guests == NULL)
         return false;
-    guest = client_find_guest(guests, arguments[0], error);
+    guest = guest_find(guests, arguments[0], error);
     if (guest == NULL)
         return false;
     json = client_explain(bus, guest->uuid, error);

@@ -5,6 +5,7 @@
 #include "ctl.h"
 #include "error.h"
 #include "guest_change.h"
+#include "guest_find.h"
 #include "output.h"
 #include "text.h"
 
@@ -37,7 +38,7 @@ choose(GPtrArray *guests, char **wanted, GError **error)
     for (guint i = 0; all && i < guests->len; i++)
         g_ptr_array_add(chosen, g_ptr_array_index(guests, i));
     for (; *wanted != NULL; wanted++) {
-        const GuestView *guest = client_find_guest(guests, *wanted, error);
+        const GuestView *guest = guest_find_whole(guests, *wanted, error);
 
         if (guest == NULL)
             return NULL;

@@ -4,6 +4,7 @@
 
 #include "ctl.h"
 #include "guest_change.h"
+#include "guest_find.h"
 #include "output.h"
 #include "settings_words.h"
 
@@ -31,7 +32,7 @@ change_guest(const CtlOptions *options, const char *wanted, GVariant *settings, 
     }
     bus = client_connect(error);
     guests = bus != NULL ? client_read_guests(bus, error) : NULL;
-    guest = guests != NULL ? client_find_guest(guests, wanted, error) : NULL;
+    guest = guests != NULL ? guest_find_whole(guests, wanted, error) : NULL;
     change = guest != NULL ? guest_change_make(bus, guest, owned, unset, dry_run, error) : NULL;
     if (change == NULL)
         return false;

@@ -2,9 +2,9 @@
 
 /* dm-ctl show GUEST: everything known of one guest. */
 
-#include "client.h"
 #include "ctl.h"
 #include "facts.h"
+#include "guest_find.h"
 #include "guest_text.h"
 #include "output.h"
 #include "text.h"
@@ -187,7 +187,7 @@ verb_show(const CtlOptions *options, char **arguments, GError **error)
     guests = client_read_guests(bus, error);
     if (guests == NULL)
         return false;
-    guest = client_find_guest(guests, arguments[0], error);
+    guest = guest_find(guests, arguments[0], error);
     if (guest == NULL)
         return false;
     if (options->json)

@@ -5,9 +5,9 @@
  * memory for it. ^C calls it off.
  */
 
-#include "client.h"
 #include "ctl.h"
 #include "error.h"
+#include "guest_find.h"
 #include "names.h"
 #include "output.h"
 #include "start_text.h"
@@ -224,7 +224,7 @@ verb_start(const CtlOptions *options, char **arguments, GError **error)
 {
     g_autoptr(GDBusConnection) bus = client_connect(error);
     g_autoptr(GPtrArray) guests = bus != NULL ? client_read_guests(bus, error) : NULL;
-    const GuestView *guest = guests != NULL ? client_find_guest(guests, arguments[0], error) : NULL;
+    const GuestView *guest = guests != NULL ? guest_find_whole(guests, arguments[0], error) : NULL;
     g_autofree char *name = NULL;
     Start start = {.bus = bus, .began_usec = g_get_monotonic_time()};
     bool done;

@@ -23,12 +23,13 @@ const CtlVerb ctl_verbs[] = {
     {"start", "GUEST", 1, false, "find memory for a guest, and start it", NULL, verb_start},
     {"rate", "SIZE", 1, false, "how well a guest of that startup memory would fit", verb_rate_options, verb_rate},
     {"simulate", "FILE", 1, false, "a run of the simulated host that FILE describes", verb_simulate_options,
-     verb_simulate},
-    {"check", "", 0, false, "is this host set up right?", verb_check_options, verb_check},
+     verb_simulate, "it asks no daemon"},
+    {"check", "", 0, false, "is this host set up right?", verb_check_options, verb_check,
+     "it looks at the host that it runs on; 'ssh HOST dm-ctl check' looks at another"},
     {"retire", "", 0, false, "all guests get their startup memory back, before dynmemd goes for good",
-     verb_retire_options, verb_retire},
+     verb_retire_options, verb_retire, NULL},
     {"hook", "NAME OPERATION SUBOPERATION EXTRA", 4, false, "what libvirt calls when a guest starts or stops",
-     verb_hook_options, verb_hook},
+     verb_hook_options, verb_hook, "libvirt calls it where the guest is"},
     {NULL, NULL, 0, false, NULL, NULL, NULL},
 };
 
@@ -45,14 +46,13 @@ static void
 print_options(const GOptionEntry *options)
 {
     for (; options != NULL && options->long_name != NULL; options++) {
+        const char letter[] = {'-', options->short_name, ',', ' ', '\0'};
         g_autofree char *left = NULL;
 
         if ((options->flags & G_OPTION_FLAG_HIDDEN) != 0)
             continue;
-        if (options->arg_description != NULL)
-            left = g_strdup_printf("--%s=%s", options->long_name, options->arg_description);
-        else
-            left = g_strdup_printf("--%s", options->long_name);
+        left = g_strconcat(options->short_name != '\0' ? letter : "", "--", options->long_name,
+                           options->arg_description != NULL ? "=" : NULL, options->arg_description, NULL);
         printf("  %-26s %s\n", left, options->description);
     }
 }
@@ -70,7 +70,7 @@ ctl_print_help(const GOptionEntry *common)
     }
     puts("\nOptions, before or after the verb:");
     print_options(common);
-    puts("\nGUEST is the name or the UUID of a guest, or a beginning of its name that no other has.\n"
+    puts("\nGUEST is the name or the UUID of a guest; to look, a beginning of its name that no other has will do.\n"
          "SETTING is minimum, startup, buffer, priority, mode, smart-paging or paging-directory, see dynmem(7).\n"
          "'dm-ctl VERB --help' shows the options of a verb.\n"
          "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon. See dm-ctl(1).");

@@ -152,15 +152,23 @@ class SetTest(unittest.TestCase):
             self.assertIn("systemctl start dynmemd", self.ctl(*words, status=3))
         self.daemon = FakeDaemon(FAKE, XML, self.bus.environment)
 
-    def test_a_beginning_of_a_name_does_where_there_is_one(self):
+    def test_a_beginning_of_a_name_does_to_look(self):
         self.assertEqual(json.loads(self.ctl("--json", "show", "d"))["name"], "db")
         self.assertEqual(json.loads(self.ctl("--json", "show", "web"))["name"], "web")  # a whole name is no beginning
-        said = self.ctl("set", "we", "priority=80", status=1)
-        self.assertIn("'web', 'web2'", said)
-        self.assertIsNone(self.daemon.last("SetGuest"))
+        self.assertIn("the names of 2 guests begin so: 'web', 'web2'", self.ctl("show", "we", status=1))
         self.assertIn("there is none", self.ctl("show", "", status=1))
         self.assertIn("there is none", self.ctl("show", "eb", status=1))
-        self.ctl("set", "d", "priority=80")
+
+    def test_a_change_needs_the_whole_name(self):
+        self.daemon.answer("Start", "(true, '')")
+        for words in (["set", "d", "priority=80"], ["mode", "d", "static"], ["unset", "d"], ["manage", "d"],
+                      ["start", "d"], ["set", "--dry-run", "d", "priority=80"]):
+            said = self.ctl(*words, status=1)
+            self.assertIn("a change needs all of it; so begin: 'db'", said)
+        self.assertIn("'web', 'web2'", self.ctl("set", "we", "priority=80", status=1))
+        for method in ("SetGuest", "UnsetGuest", "Start", "PreviewGuest"):
+            self.assertIsNone(self.daemon.last(method))
+        self.ctl("set", DB.upper(), "priority=80")
         self.assertIn(DB, self.daemon.last("SetGuest"))
 
 

@@ -145,6 +145,14 @@ class Bash(unittest.TestCase):
         self.assertEqual(self.complete("show", "db", ""), [])
         self.assertEqual(self.complete("list", ""), [])
 
+    def test_of_another_host_no_guests_are_asked_for(self):
+        self.assertEqual(self.complete("-H", "far", "sho"), ["show"])
+        self.assertEqual(self.complete("--host", "=", "far", "sho"), ["show"])
+        for words in (("-H", "far"), ("-Hfar",), ("--host", "=", "far"), ("--host", "far")):
+            self.assertEqual(self.complete(*words, "show", ""), [])
+            self.assertEqual(self.complete(*words, "manage", ""), [])
+        self.assertEqual(self.complete("show", "-H", "far", ""), [])
+
     def test_settings(self):
         settings = ["minimum", "startup", "buffer", "priority", "mode", "smart-paging", "paging-directory"]
         self.assertEqual(self.complete("set", "w"), ["web", "web\\ 2"])

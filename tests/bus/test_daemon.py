@@ -355,7 +355,7 @@ class DaemonTest(unittest.TestCase):
             self.assertIn("test: managed from now on: minimum 2GiB, startup 2GiB", daemon.ctl("manage", "--all"))
             # what a command has changed, the next one sees
             self.assertTrue(daemon.guest("test")["managed"])
-            shown = daemon.ctl("set", "te", "minimum=1GiB", "priority=70")
+            shown = daemon.ctl("set", "test", "minimum=1GiB", "priority=70")
             self.assertRegex(shown, r"minimum +at once +2GiB \(default\) -> 1GiB\n")
             self.assertIn("counts as 60", shown)
             self.assertEqual((daemon.guest("test")["minimum"], daemon.guest("test")["priority"]), (1 << 30, 60))
