@@ -256,6 +256,15 @@ client_explain(GDBusConnection *bus, const char *guest, GError **error)
     return json;
 }
 
+GVariant *
+client_history(GDBusConnection *bus, const char *guest, uint64_t seconds, GError **error)
+{
+    g_autoptr(GVariant) reply = call(bus, DYNMEM_BUS_INTERFACE_MANAGER, "History",
+                                     g_variant_new("(st)", guest, (guint64)seconds), "(a{sv})", error);
+
+    return reply != NULL ? g_variant_get_child_value(reply, 0) : NULL;
+}
+
 char *
 client_rate(GDBusConnection *bus, uint64_t startup, uint32_t priority, GError **error)
 {

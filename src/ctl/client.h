@@ -113,6 +113,9 @@ void client_read_all(GDBusConnection *bus, GCancellable *cancellable, ClientRead
 /* The daemon's explanation of the guest of this name or UUID, one JSON object. Caller frees. */
 char *client_explain(GDBusConnection *bus, const char *guest, GError **error);
 
+/* What became of the guest of this name or UUID in the last seconds, a{sv}; also of one that is gone. Caller unrefs. */
+GVariant *client_history(GDBusConnection *bus, const char *guest, uint64_t seconds, GError **error);
+
 /* How well a guest of so many bytes of startup memory would fit, one JSON object. Caller frees. */
 char *client_rate(GDBusConnection *bus, uint64_t startup, uint32_t priority, GError **error);
 

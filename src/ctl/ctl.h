@@ -55,6 +55,7 @@ bool verb_list(const CtlOptions *options, char **arguments, GError **error);
 bool verb_show(const CtlOptions *options, char **arguments, GError **error);
 bool verb_host(const CtlOptions *options, char **arguments, GError **error);
 bool verb_explain(const CtlOptions *options, char **arguments, GError **error);
+bool verb_history(const CtlOptions *options, char **arguments, GError **error);
 bool verb_top(const CtlOptions *options, char **arguments, GError **error);
 bool verb_simulate(const CtlOptions *options, char **arguments, GError **error);
 bool verb_paging(const CtlOptions *options, char **arguments, GError **error);
@@ -70,6 +71,7 @@ bool verb_retire(const CtlOptions *options, char **arguments, GError **error);
 bool verb_hook(const CtlOptions *options, char **arguments, GError **error);
 
 extern const GOptionEntry verb_check_options[];
+extern const GOptionEntry verb_history_options[];
 extern const GOptionEntry verb_hook_options[];
 extern const GOptionEntry verb_manage_options[];
 extern const GOptionEntry verb_rate_options[];

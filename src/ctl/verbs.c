@@ -12,6 +12,7 @@ const CtlVerb ctl_verbs[] = {
     {"show", "GUEST", 1, false, "everything known of one guest", NULL, verb_show},
     {"host", "", 0, false, "the host: budget, committed, free", NULL, verb_host},
     {"explain", "GUEST", 1, false, "why a guest has this much, and what would change it", NULL, verb_explain},
+    {"history", "GUEST", 1, false, "what became of a guest, and why", verb_history_options, verb_history},
     {"top", "", 0, false, "live view of all guests with bars", verb_top_options, verb_top},
     {"monitor", "", 0, false, "events as they happen", NULL, verb_monitor},
     {"paging", "", 0, false, "restarts on a full host, and their paging files", NULL, verb_paging},

@@ -143,6 +143,8 @@ class Bash(unittest.TestCase):
         self.assertEqual(self.complete("show", ""), ["db", "web", "web\\ 2"])
         self.assertEqual(self.complete("show", "--json", "d"), ["db"])
         self.assertEqual(self.complete("show", "db", ""), [])
+        self.assertEqual(self.complete("history", "w"), ["web", "web\\ 2"])
+        self.assertEqual(self.complete("history", "--since", "=", "2h", "d"), ["db"])
         self.assertEqual(self.complete("list", ""), [])
 
     def test_of_another_host_no_guests_are_asked_for(self):

@@ -372,6 +372,11 @@ class DaemonTest(unittest.TestCase):
             change = json.loads(daemon.ctl("--json", "unset", "test"))
             self.assertEqual((change["done"], change["managedBefore"], change["managedAfter"]), (True, True, False))
             self.assertFalse(daemon.guest("test")["managed"])
+            # and what became of it is kept
+            history = json.loads(daemon.ctl("--json", "history", "te"))
+            self.assertEqual((history["name"], history["points"][-1]["assigned"]), ("test", daemon.guest("test")["assigned"]))
+            self.assertLess(abs(history["points"][-1]["time"] / 1e6 - time.time()), 30)
+            self.assertIn("active, ok: has 2 GiB", daemon.ctl("history", "test"))
 
     def test_more_guests_than_may_be_asked_of_at_once_are_managed(self):
         guests = [{"name": f"g{n}", "uuid": f"6d7cf7d5-1e5a-4f0e-8b6f-1{n:011d}", "memory": 64} for n in range(130)]

@@ -55,6 +55,7 @@ class Interface(unittest.TestCase):
 class Answers(unittest.TestCase):
     def test_every_verb_prints_what_its_schema_says(self):
         asked = [["list"], ["show", "web"], ["host"], ["explain", "web"], ["explain", "plain"], ["paging"], ["rate", "1GiB"],
+                 ["history", "web"],
                  ["top", "--count=2", "--interval=0.1"], ["set", "web", "priority=80", "--dry-run"],
                  ["mode", "web", "static", "--dry-run"], ["unset", "web", "--dry-run"], ["manage", "--all", "--dry-run"],
                  ["retire", "--timeout=0"]]
@@ -140,7 +141,7 @@ class Schemas(unittest.TestCase):
             self.assertEqual({member for member in found if not re.search(rf"\b{member}\b", comment)}, set(), method)
         manual = read("man", "dm-ctl.1")
         manual = manual[manual.index(".SH JSON"):manual.index(".SH EXIT")] + read("man", "dm-ctl-simulate.1").replace("\\(dq", " ")
-        for verb in ("check", "list", "manage", "monitor", "paging", "simulate", "start"):
+        for verb in ("check", "history", "list", "manage", "monitor", "paging", "simulate", "start"):
             found = self.members(schema.load(verb)) | {"done"}
             self.assertEqual({member for member in found if not re.search(rf"\b{member}\b", manual)}, set(), verb)
 

@@ -28,7 +28,7 @@ FOLDERS = {
     "report": set(),
     "draw": set(),
     "sim": {".", "config", "keep", "draw"},
-    "ctl": set(),
+    "ctl": {"draw"},
     ".": {"keep", "admit", "watch", "config", "observe", "decide", "act", "report"},
 }
 # Single files that may do more than their folder.
