@@ -82,6 +82,15 @@ output_write_picture(const char *path, const char *picture, size_t length, GErro
     return false;
 }
 
+char *
+output_json_name(const char *name)
+{
+    char *camel = g_strdup(name);
+
+    camel[0] = g_ascii_tolower(camel[0]);
+    return camel;
+}
+
 JsonObject *
 output_json_from_properties(GVariant *properties)
 {
@@ -92,9 +101,8 @@ output_json_from_properties(GVariant *properties)
 
     g_variant_iter_init(&iter, properties);
     while (g_variant_iter_loop(&iter, "{&sv}", &name, &value)) {
-        g_autofree char *camel = g_strdup(name);
+        g_autofree char *camel = output_json_name(name);
 
-        camel[0] = g_ascii_tolower(camel[0]);
         /* json-glib knows signed integers only */
         if (g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
             json_object_set_int_member(object, camel, (gint64)MIN(g_variant_get_uint64(value), (guint64)G_MAXINT64));

@@ -25,6 +25,9 @@ unsigned output_drawing_columns(void);
 /* Puts a picture in its place in one step, so that nobody sees half of it. */
 bool output_write_picture(const char *path, const char *picture, size_t length, GError **error);
 
+/* A D-Bus name as --json has it, in lower camel case: "PagingSize" becomes "pagingSize". Caller frees. */
+char *output_json_name(const char *name);
+
 /*
  * The properties (a{sv}) of one object as JSON: its members are named in lower camel case ("PagingState" is "pagingState"),
  * numbers stay numbers. Caller unrefs.
