@@ -4,11 +4,15 @@
 #include "error.h"
 
 #include <curses.h>
+#include <ncursesw/term.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+/* term.h has names of terminals' capabilities for macros. */
+#undef columns
 
 /* A key that sends a sequence sends it within this time; a lone Escape is known as one after it. */
 #define ESCAPE_MSEC 50
@@ -41,6 +45,18 @@ on_fatal_signal(int signal_number)
     raise(signal_number);
 }
 
+/* Asked before: newterm() of one that terminfo does not know leaves memory behind. */
+static bool
+is_known(void)
+{
+    int found = 0;
+
+    if (setupterm(NULL, STDOUT_FILENO, &found) != OK)
+        return false;
+    del_curterm(cur_term);
+    return true;
+}
+
 bool
 term_enter(GError **error)
 {
@@ -48,7 +64,7 @@ term_enter(GError **error)
     struct sigaction action = {.sa_handler = on_fatal_signal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
 
     /* one that this host has never heard of is most likely much like an xterm */
-    if (newterm(NULL, stdout, stdin) == NULL && newterm("xterm", stdout, stdin) == NULL) {
+    if (newterm(is_known() ? NULL : "xterm", stdout, stdin) == NULL) {
         g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED,
                     "terminal: it can't be used: nothing is known of its kind, TERM=%s; 'dm-ctl top | cat' needs none",
                     g_getenv("TERM"));

@@ -82,7 +82,7 @@ void
 draw_text_guest(const DrawBrush *brush, const DrawPoint *points, size_t columns, size_t rows, const char *from,
                 const char *to)
 {
-    g_autofree DrawCell *cells = g_new0(DrawCell, columns);
+    g_autofree DrawCell *cells = g_malloc0_n(columns, sizeof *cells);
     uint64_t top = 1;
 
     for (size_t column = 0; column < columns; column++)

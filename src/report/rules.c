@@ -214,7 +214,6 @@ char *
 reason_text(const GuestPlan *guest, const Plan *plan)
 {
     const RuleWords *rule = &rules[guest->rule];
-    g_autoptr(GPtrArray) none = NULL;
     g_autofree char *figure = NULL;
     const char *template;
     ExplainText text;
@@ -222,7 +221,7 @@ reason_text(const GuestPlan *guest, const Plan *plan)
     explain_text_init(&text, guest, plan, NULL);
     template = rule->figure_of != NULL ? rule->figure_of(&text) : rule->figure;
     figure = template != NULL ? explain_text_fill(&text, template) : NULL;
-    none = explain_text_finish(&text);
+    g_ptr_array_unref(explain_text_finish(&text));
     return figure == NULL ? g_strdup(plan_rule_text(guest->rule))
                           : g_strdup_printf("%s: %s", plan_rule_text(guest->rule), figure);
 }
