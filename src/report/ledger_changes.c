@@ -124,8 +124,8 @@ compare_element(const GuestPlan *before, const GuestPlan *now, GPtrArray *list)
                                            : "it is no longer managed, and all its memory is booked for it from now on";
     change_list_add_guest(list, CHANGE_ELEMENT_GONE, now, before->committed_kib, now->committed_kib,
                           "its definition has no dynmem element any more",
-                          g_strdup_printf("The dynmem element of guest %s is gone from its definition: %s. A tool that "
-                                          "defines guests anew may have lost it.",
+                          g_strdup_printf("The dynmem element of guest %s is gone from its definition: %s. If nobody "
+                                          "took it out, a tool that defines guests anew has lost it.",
                                           guest->name, then));
 }
 
