@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import unittest
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -129,3 +130,14 @@ class FakeDaemon:
         self.process.stdin.close()
         self.process.wait(10)
         self.process.stdout.close()
+
+
+class BusTest(unittest.TestCase):
+    """Tests of a class share a private bus, self.bus."""
+
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.bus = PrivateBus()
+        cls.addClassCleanup(cls.bus.close)

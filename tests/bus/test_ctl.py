@@ -12,7 +12,7 @@ import time
 import unittest
 
 import schema
-from fake_bus import GIB, MIB, FakeDaemon, PrivateBus, die_with_parent
+from fake_bus import GIB, MIB, BusTest, FakeDaemon, die_with_parent
 
 DM_CTL, FAKE, XML = sys.argv[1:4]
 
@@ -31,14 +31,7 @@ def camel(name):
     return name[0].lower() + name[1:]
 
 
-class CtlTest(unittest.TestCase):
-    maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.bus = PrivateBus()
-        cls.addClassCleanup(cls.bus.close)
-
+class CtlTest(BusTest):
     def daemon(self):
         daemon = FakeDaemon(FAKE, XML, self.bus.environment)
         self.addCleanup(lambda: daemon.process.stdin.closed or daemon.close())

@@ -12,7 +12,7 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 
 import schema
-from fake_bus import GIB, MIB, FakeDaemon, PrivateBus
+from fake_bus import GIB, MIB, BusTest, FakeDaemon
 
 DM_CTL, FAKE, XML, MANUAL = sys.argv[1:5]
 
@@ -79,14 +79,7 @@ def reply(points, events=(), name="web", uuid=WEB, since=START, until=START + HO
     return "({%s},)" % ", ".join('"%s": %s' % member for member in members.items())
 
 
-class HistoryTest(unittest.TestCase):
-    maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.bus = PrivateBus()
-        cls.addClassCleanup(cls.bus.close)
-
+class HistoryTest(BusTest):
     def setUp(self):
         self.daemon = FakeDaemon(FAKE, XML, self.bus.environment)
         self.addCleanup(self.daemon.close)

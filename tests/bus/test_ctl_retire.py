@@ -9,7 +9,7 @@ import unittest
 
 import schema
 
-from fake_bus import GIB, MIB, FakeDaemon, PrivateBus
+from fake_bus import GIB, MIB, BusTest, FakeDaemon
 
 DM_CTL, FAKE, XML = sys.argv[1:4]
 
@@ -20,12 +20,7 @@ WHOLE = {"Assigned": GIB, "Target": GIB}
 DONE = "All guests have their startup memory; dynmemd may be stopped.\n"
 
 
-class RetireTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.bus = PrivateBus()
-        cls.addClassCleanup(cls.bus.close)
-
+class RetireTest(BusTest):
     def setUp(self):
         self.daemon = FakeDaemon(FAKE, XML, self.bus.environment)
         self.addCleanup(lambda: self.daemon.close())  # the one there is then

@@ -16,7 +16,7 @@ import termios
 import time
 import unittest
 
-from fake_bus import GIB, MIB, FakeDaemon, PrivateBus, die_with_parent
+from fake_bus import GIB, MIB, BusTest, FakeDaemon, PrivateBus, die_with_parent
 
 try:
     import pyte
@@ -77,14 +77,7 @@ class Terminal:
         os.close(self.slave)
 
 
-class ScreenTest(unittest.TestCase):
-    maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.bus = PrivateBus()
-        cls.addClassCleanup(cls.bus.close)
-
+class ScreenTest(BusTest):
     def daemon(self, bus=None):
         daemon = FakeDaemon(FAKE, XML, (bus or self.bus).environment)
         self.addCleanup(lambda: daemon.process.stdin.closed or daemon.close())

@@ -8,7 +8,7 @@ import sys
 import unittest
 
 import schema
-from fake_bus import GIB, MIB, FakeDaemon, PrivateBus
+from fake_bus import GIB, MIB, BusTest, FakeDaemon
 
 DM_CTL, FAKE, XML = sys.argv[1:4]
 
@@ -35,14 +35,7 @@ CHANGE = preview(changes=[row("minimum", GIB, 512 * MIB, given=(False, True)), r
                           row("startup", "lots", 3 * GIB // 2, effect="at its next start or restart")])
 
 
-class SetTest(unittest.TestCase):
-    maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.bus = PrivateBus()
-        cls.addClassCleanup(cls.bus.close)
-
+class SetTest(BusTest):
     def setUp(self):
         self.daemon = FakeDaemon(FAKE, XML, self.bus.environment)
         self.addCleanup(lambda: self.daemon.close())  # the one there is then

@@ -18,7 +18,7 @@ import time
 import unittest
 
 import schema
-from fake_bus import GIB, MIB, FakeDaemon, PrivateBus, die_with_parent
+from fake_bus import GIB, MIB, BusTest, FakeDaemon, die_with_parent
 
 DM_CTL, FAKE, XML, HOOK_FILE = (os.path.abspath(path) for path in sys.argv[1:5])
 
@@ -32,12 +32,7 @@ RATING = {"stars": 2, "startup": GIB, "priority": 80, "needed": GIB + 100 * MIB,
           "blockers": [{"name": "db", "kept": GIB, "text": "db keeps 1 GiB (that is its minimum)"}]}
 
 
-class Verbs(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.bus = PrivateBus()
-        cls.addClassCleanup(cls.bus.close)
-
+class Verbs(BusTest):
     def daemon(self, **answers):
         daemon = FakeDaemon(FAKE, XML, self.bus.environment)
         self.addCleanup(lambda: daemon.process.stdin.closed or daemon.close())
