@@ -84,10 +84,11 @@ overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_
     if (beyond > memory->overhead_kib) {
         memory->overhead_kib = approach(memory->overhead_kib, beyond, elapsed, OVERHEAD_RISE_USEC);
     } else if (guest->has_unused) {
-        /* What the guest sees and is not unused has been touched, and so is not overhead. */
+        /* What the guest sees and is not unused has been touched, and so is not overhead; it may be swapped out. */
         uint64_t touched = saturating_sub(guest->actual_kib, saturating_add(guest->unused_kib, guest->unseen_kib));
+        uint64_t held = saturating_add(memory->resident_kib, guest->limits.usable ? guest->limits.swapped_kib : 0);
 
-        goal = MAX(saturating_sub(memory->resident_kib, touched), OVERHEAD_LEAST_KIB);
+        goal = MAX(saturating_sub(held, touched), OVERHEAD_LEAST_KIB);
         if (goal < memory->overhead_kib)
             memory->overhead_kib = approach(memory->overhead_kib, goal, elapsed, OVERHEAD_FALL_USEC);
     }
