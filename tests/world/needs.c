@@ -165,7 +165,10 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
 {
     const Machine *machine = seat->machine;
 
-    if (seat->file.there && all_fits)
+    /* what its hard limit would kill it for can't come back */
+    if (seat->file.there && all_fits &&
+        (machine == NULL || machine->hard_limit_kib == 0 ||
+         machine_resident(machine) + machine->paged_kib < machine->hard_limit_kib))
         world_break(world, seat, "has a paging file of %.0f MiB though all fits", MIB(seat->file.record.size_kib));
     if (machine == NULL) {
         if (seat->told.starting || seat->told.committed_kib != 0)
@@ -174,7 +177,9 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
     }
     if (truth_is_ours(seat))
         return;
-    if (machine->high_kib != LIMIT_NONE && machine->high_ours && (all_fits || !seat->let_go))
+    /* while it has a file its limit is what keeps others from that */
+    if (machine->high_kib != LIMIT_NONE && machine->high_ours && !seat->file.there &&
+        (all_fits || (!seat->let_go && seat->told.rule != PLAN_RULE_LET_GO)))
         world_break(world, seat, "is not managed, and a limit is left on it");
     if (seat->let_go && all_fits && machine->driver && seat->kernel.driver == DRIVER_GOOD &&
         machine_actual(machine) + balloon_tolerance(machine) < startup_of(seat))
