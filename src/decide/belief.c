@@ -326,7 +326,10 @@ belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest
     if (guest->has_actual && !is_observed(guest, terms))
         verdict = stuck_judge(stuck, guest, terms->target_kib, terms->starved, terms->overhead_kib, terms->now_usec);
     if (stuck->inhibited) {
-        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_FULL, PLAN_RULE_INHIBITED);
+        /* a limit goes on holding it at what it has */
+        stay_out(standing, GUEST_STATE_STATIC, terms->held ? LEDGER_TRUSTS_NOTHING : LEDGER_TRUSTS_FULL,
+                 PLAN_RULE_INHIBITED);
+        standing->drawn_back = terms->held;
         return;
     }
     if (stands_by_statistics(memory, guest, terms, standing))

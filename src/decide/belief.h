@@ -59,7 +59,7 @@ typedef struct Standing {
     bool not_squeezed;   /* shares, and is not to be shrunk now */
     bool not_counted_on; /* shares, and what it has yet to give is not counted on */
     bool retry;          /* shares as a trial */
-    bool drawn_back;     /* out because it is stuck: its target is to be what it has */
+    bool drawn_back;     /* out because its balloon is of no use: its target is to be what it has */
 } Standing;
 
 /* What the guest's standing depends on besides its snapshot. */

@@ -224,9 +224,11 @@ book_guest(Pass *pass, size_t i)
     Work *work = &pass->state->work[i];
     LedgerEntry *entry = ledger_guest(&pass->state->ledger, i);
     uint64_t overhead, enforced;
+    bool let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed && !broken(FAULT_SQUEEZE_FRAIL);
 
     *work = (Work){.entry = entry, .share_rule = PLAN_RULE_COUNT};
-    work->minimum_kib = MIN(settings->minimum_kib + guest->unseen_kib, settings->maximum_kib);
+    work->minimum_kib =
+        MIN((let_be ? settings->startup_kib : settings->minimum_kib) + guest->unseen_kib, settings->maximum_kib);
     work->maximum_kib = settings->maximum_kib;
     work->target_kib = target_in_force(memory, guest, pass->observe);
     if (guest->life == GUEST_LIFE_OFF) {
@@ -249,8 +251,7 @@ book_guest(Pass *pass, size_t i)
                 &(BeliefTerms){.target_kib = guest->target_known ? guest->target_kib : guest->actual_kib,
                                .held = work->held,
                                .let_go = work->let_go,
-                               .let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed &&
-                                         !broken(FAULT_SQUEEZE_FRAIL),
+                               .let_be = let_be,
                                .starved = memory->demand.starved,
                                .reported = memory->demand.valid,
                                .observe = pass->observe,
@@ -274,6 +275,7 @@ book_guest(Pass *pass, size_t i)
                                      .resident_kib = memory->overhead.resident_kib,
                                      .slack_kib = work->slack_kib,
                                      .enforced_kib = enforced,
+                                     .late = limit_is_late(&memory->limit, guest),
                                      .unheld = !memory->limit.in_force && paging_file(guest) == NULL});
     memory->limit.in_force |= guest->limits.set && guest->limits.high_kib != LIMIT_NONE;
     pass_restart_stand(pass, i);
@@ -336,7 +338,9 @@ find_least(const Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     Work *work = &pass->state->work[i];
-    uint64_t limit = stuck_lower_limit(&pass->state->memories.guests[i].stuck, pass->now_usec);
+    /* what its balloon alone gave it is not its own */
+    uint64_t limit = MIN(stuck_lower_limit(&pass->state->memories.guests[i].stuck, pass->now_usec),
+                         work->entry->granted_kib + work->unseen_kib);
 
     if (work->standing.not_squeezed) {
         work->least_kib = work->target_kib;

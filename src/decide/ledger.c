@@ -195,6 +195,8 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     entry->slack_kib = 0;
     entry->enforced_kib = look->enforced_kib;
     entry->balloon_kib = balloon_of(entry, look);
+    if (look->late && !broken(FAULT_TAKE_ITS_WORD))
+        entry->balloon_kib = MAX(entry->balloon_kib, settings->maximum_kib);
     if (look->trust == LEDGER_TRUSTS_FULL) {
         entry->granted_kib = entry->balloon_kib;
         entry->booked_kib =
@@ -215,13 +217,13 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
                         : look->trust == LEDGER_TRUSTS_BROUGHT ? GROUND_BROUGHT
                                                                : GROUND_MAXIMUM;
         entry->booked_kib = MIN(entry->balloon_kib, may) + settings->fixed_kib;
-        if (entry->ground == GROUND_LIMIT) {
+        if (entry->ground == GROUND_LIMIT)
             entry->slack_kib = look->slack_kib;
-            /* a limit takes nothing back that can't be swapped out */
+        /* a limit takes nothing back that can't be swapped out, and is not set below that */
+        if (held)
             entry->booked_kib =
                 MAX(entry->booked_kib, MIN(saturating_sub(holds(look), look->slack_kib + look->slack_kib / 2),
-                                           entry->balloon_kib + settings->fixed_kib));
-        }
+                                           settings->maximum_kib + settings->fixed_kib));
     }
     /* memory.max holds whatever else is believed */
     entry->booked_kib = MIN(entry->booked_kib, memory_max(guest));

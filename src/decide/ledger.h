@@ -10,7 +10,9 @@
  * every target that may be in force. And it may hold what memory.high lets it have, where a limit is seen in force. It is
  * booked at the smaller of the two. What it was *granted* is where the two meet: targets that were told, what was booked for
  * its start, what it had when it was taken over; a limit is kept at that (limit.h). So a balloon that grows by itself, or
- * that means nothing after a reset, is held back at what was granted, and costs nobody else anything. Nor does memory that a
+ * that means nothing after a reset, is held back at what was granted, and costs nobody else anything. What a balloon takes is
+ * its guest's word: it is booked no less than what QEMU is seen to keep, nor than a limit lets it have that should be lower by
+ * now. Nor does memory cost anything that a
  * guest's kernel does not see (snapshot.h, unseen_kib) while a limit holds the guest: its balloon counts it, and its entry does not.
  *
  * Rule G: an entry is raised only while the sum of all entries plus the raise fits the budget (budget.h). Rule S: lowering a
@@ -72,6 +74,8 @@ typedef struct LedgerLook {
     /* What memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
        granted; UINT64_MAX: nothing holds it. */
     uint64_t enforced_kib;
+    bool
+        late; /* a lower limit was ordered before now and is not in force: it may take what that would have kept from it */
     bool unheld; /* no limit was in force before now in this run: what it holds by now nothing kept it from */
 } LedgerLook;
 

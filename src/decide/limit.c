@@ -5,8 +5,6 @@
 #include "decide/pass.h"
 #include "units.h"
 
-/* The booking has been lower for so long: the limit follows. */
-#define FALL_USEC (10 * USEC_PER_SEC)
 /* A limit that was told and is not there is told again after this time: a guest that boots relies on it. */
 #define TELL_AGAIN_USEC USEC_PER_SEC
 #define LEARN_USEC (2 * USEC_PER_SEC)
@@ -65,6 +63,12 @@ limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint6
     return memory->extra_kib;
 }
 
+bool
+limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest)
+{
+    return memory->told && guest->limits.usable && guest->limits.set && memory->told_kib < guest->limits.high_kib;
+}
+
 static bool
 tells(LimitMemory *memory, uint64_t limit_kib, uint64_t now_usec)
 {
@@ -89,7 +93,7 @@ may_fall(LimitMemory *memory, uint64_t excess_kib, const LimitCase *given, uint6
     }
     if (memory->above_usec == 0)
         memory->above_usec = now_usec;
-    return given->held || now_usec - memory->above_usec >= FALL_USEC;
+    return true;
 }
 
 LimitAnswer

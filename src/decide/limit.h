@@ -11,10 +11,11 @@
  * or an eighth of what it is booked at. A limit is allowed to stand a half of its slack above what it should be, so limits and
  * their slacks together stay within three quarters of the reserve.
  *
- * A limit rises at once, with the booking, so that it is in force when memory is given. It falls when the booking has been
- * lower for a while, and not below what the guest holds, since taking that away would hold it back. A guest that is seen
- * being held back all the same costs more than was thought: that is learnt, and booked as part of its overhead; quickly at first,
- * and what lasts without end, so that a wrong estimate holds nobody back for good.
+ * A limit rises at once, with the booking, so that it is in force when memory is given; and it falls with it, since a guest
+ * may touch at any moment what its limit lets it have, whatever its balloon was said to take. It is not set below what the
+ * guest holds, since taking that away would hold it back. A limit that is not down where it was told to be is booked
+ * (ledger.h). A guest that is seen being held back all the same costs more than was thought: that is learnt, and booked as part
+ * of its overhead; quickly at first, and what lasts without end, so that a wrong estimate holds nobody back for good.
  */
 
 #include "snapshot.h"
@@ -58,5 +59,8 @@ uint64_t limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib
  * it boots under its limit or has a paging file, and is meant to be held back.
  */
 uint64_t limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec);
+
+/* Whether a lower limit was told in an earlier tick and is not in force. */
+bool limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest);
 
 LimitAnswer limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec);

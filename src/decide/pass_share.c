@@ -18,6 +18,8 @@ share_rule(const Pass *pass, size_t i, const SharingGuest *shared)
     const Work *work = &pass->state->work[i];
     uint64_t want = pass->plan->guests[i].want_kib;
 
+    if (work->standing.rule == PLAN_RULE_LET_BE && shared->target_kib <= work->minimum_kib)
+        return PLAN_RULE_LET_BE;
     if (work->cap_kib != 0 && shared->target_kib == work->cap_kib && shared->target_kib < want)
         return PLAN_RULE_MAKE_ROOM;
     if (!pass->plan->minimums_fit && shared->target_kib < want)

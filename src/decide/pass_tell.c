@@ -147,20 +147,22 @@ admit_raises(Pass *pass)
     }
 }
 
-/* A stuck guest's target is drawn back to what it has, so that its driver stops trying in vain. */
+/* A stuck guest's target is drawn back to what it has, so that its driver stops trying in vain; and that of one whose balloon
+   frees nothing to what its QEMU keeps from the others anyway. */
 static void
 draw_back(Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const Work *work = &pass->state->work[i];
     GuestPlan *plan = &pass->plan->guests[i];
-    uint64_t target = clamp_u64(guest->actual_kib, work->minimum_kib, work->maximum_kib);
+    uint64_t booked = saturating_sub(work->entry->booked_kib + work->unseen_kib, guest->settings->fixed_kib);
+    uint64_t has = plan->rule == PLAN_RULE_INHIBITED ? booked : MAX(guest->actual_kib, work->minimum_kib);
+    uint64_t target = MIN(MIN(has, booked), work->maximum_kib);
     uint64_t off = MAX(target, work->target_kib) - MIN(target, work->target_kib);
+    bool raises = target > work->target_kib && ledger_booked(&pass->state->ledger) > pass->budget.budget_kib;
 
-    plan->target_kib = work->target_kib;
-    if (off > stuck_tolerance(guest->actual_kib) &&
-        target + guest->settings->fixed_kib <= work->entry->booked_kib + work->unseen_kib)
-        plan->target_kib = target;
+    plan->target_kib =
+        off > stuck_tolerance(guest->actual_kib) && target >= work->minimum_kib && !raises ? target : work->target_kib;
 }
 
 /*
@@ -225,7 +227,7 @@ tell(Pass *pass, size_t i)
     /* others are told no more than they are booked at, or are held at what they were granted */
     if (work->standing.part == PART_SHARES && !work->untold)
         ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
-    if (plan->target_kib < guest->actual_kib)
+    if (plan->target_kib < MAX(guest->actual_kib, work->target_kib))
         memory->shrunk_usec = pass->now_usec;
     if (!memory->told || memory->told_kib != plan->target_kib)
         memory->nearest_kib = UINT64_MAX;
@@ -264,7 +266,7 @@ finish(Pass *pass)
             draw_back(pass, i);
             tell(pass, i);
             if (!pass->link_down)
-                guest_plan->rule = PLAN_RULE_STUCK;
+                guest_plan->rule = work->standing.rule;
         } else if (work->standing.part != PART_OUT) {
             tell(pass, i);
         } else if (work->boot_to_kib != 0) {

@@ -126,10 +126,9 @@ static const RuleWords rules[PLAN_RULE_COUNT] = {
     [PLAN_RULE_BAR] = {.figure = "{bar}",
                        .why = "Its memory can't be changed to any use: {bar}. It is counted with {booked}.",
                        .ways = more_bar},
-    [PLAN_RULE_INHIBITED] = {.figure = "it should have {assigned} and holds {resident} of the host",
-                             .why = "Its balloon took memory and the host gained nothing by it: its QEMU holds "
-                                    "{resident}, although the guest should have {assigned}. So it is counted with "
-                                    "{booked} and left alone.",
+    [PLAN_RULE_INHIBITED] = {.figure = "its QEMU holds {resident} of the host, whatever its balloon takes",
+                             .why = "Its balloon took memory and the host gained nothing by it: its QEMU kept it, and "
+                                    "holds {resident}. So it is counted with {booked}, and is not squeezed any more.",
                              .more = {"Find what holds its memory (an assigned device, locked or encrypted memory), "
                                       "take it away, and start the guest again."},
                              .ways = set_by_hand},

@@ -19,6 +19,7 @@
 
 #define DEFAULT_HOSTS 210
 #define SECONDS 900
+#define HOST_KIB (24 * KIB_PER_GIB)
 /* They lie from then on, when their limits are in force; others are looked at when they had time to adapt. */
 #define LIE_SECOND 30
 #define LOOK_SECOND 120
@@ -41,13 +42,17 @@ typedef enum Way {
     WAY_LARGE,     /* ... far more than its maximum */
     WAY_JUMPS,     /* ... any size */
     WAY_HIDES,     /* ... nothing, while it touches all that its limit lets it, and gives nothing back */
+    WAY_HOARDS,    /* ... what it was told, while it does the same */
+    WAY_SLEEPS,    /* ... what it was told, while it gives back what it has and could take it again at any moment */
+    WAY_PULLS,     /* ... all its memory, which it takes as far as its limit lets it */
     WAY_SILENT,    /* it says nothing any more */
     WAY_BURSTS,    /* idle for ten seconds, starving for three */
     WAYS,
 } Way;
 
-static const char *const way_names[WAYS] = {"swing", "starving", "edge",  "idle",  "above", "garbage", "overflows",
-                                            "back",  "small",    "large", "jumps", "hides", "silent",  "bursts"};
+static const char *const way_names[WAYS] = {"swing",     "starving", "edge",  "idle",   "above", "garbage",
+                                            "overflows", "back",     "small", "large",  "jumps", "hides",
+                                            "hoards",    "sleeps",   "pulls", "silent", "bursts"};
 
 typedef struct Run {
     uint64_t number;
@@ -154,6 +159,22 @@ lie(const Run *run, uint64_t index, uint64_t second, SimGuest *guest)
         report->usable_kib = second % 60 < 30 ? 0 : has;
         touch_all(guest);
         break;
+    case WAY_HOARDS:
+        guest->shown_kib = guest->target_kib;
+        report->usable_kib = second % 60 < 30 ? 0 : has;
+        touch_all(guest);
+        break;
+    case WAY_SLEEPS:
+        guest->shown_kib = guest->target_kib;
+        report->usable_kib = second % 60 < 30 ? 0 : has;
+        guest->has_kib = guest->spec->maximum_kib;
+        guest->touched_kib = MIN(guest->touched_kib, guest->target_kib);
+        break;
+    case WAY_PULLS:
+        guest->shown_kib = guest->spec->maximum_kib;
+        report->usable_kib = 0;
+        touch_all(guest);
+        break;
     case WAY_SWING:
     case WAY_BURSTS:
     case WAY_SILENT:
@@ -175,6 +196,25 @@ look_at_others(Run *run, const SimStep *step)
     }
 }
 
+/* What the limits in force let all guests hold together must fit into the host, whatever they say. */
+static void
+look_at_limits(Run *run, const SimStep *step)
+{
+    uint64_t sum_kib = 0;
+
+    for (size_t i = 0; i < step->count; i++) {
+        const SimGuest *guest = sim_world_guest(step->world, i);
+
+        const GuestPlan *plan = step->samples[i].plan;
+
+        if (guest->running)
+            sum_kib += MIN(guest->spec->maximum_kib + guest->overhead_kib, MIN(guest->high_kib, plan->limit_kib));
+    }
+    if (sum_kib > HOST_KIB && run->wrong == NULL)
+        run->wrong = g_strdup_printf("second %" PRIu64 ": the limits let the guests hold %" PRIu64 " MiB", step->second,
+                                     sum_kib / KIB_PER_MIB);
+}
+
 static bool
 look(void *data, const SimStep *step)
 {
@@ -185,6 +225,8 @@ look(void *data, const SimStep *step)
         run->told[((const Change *)g_ptr_array_index(list, i))->kind]++;
     held_tick_update(run->held, step->tick);
     look_at_others(run, step);
+    if (run->lies && step->second >= LIE_SECOND)
+        look_at_limits(run, step);
     for (size_t i = 0; i < run->hostile && run->lies && step->second >= LIE_SECOND; i++)
         lie(run, i, step->second, (SimGuest *)sim_world_guest(step->world, i)); /* handed out to be looked at only */
     return true;

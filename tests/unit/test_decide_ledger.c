@@ -214,6 +214,38 @@ a_balloon_that_emptied_under_a_limit_is_booked_at_what_it_was_granted(void **sta
     (void)state;
 }
 
+/* A guest that says it has given up what its limit still lets it have may take that again at any moment. */
+static bool
+nobody_is_given_what_a_limit_still_lets_another_have(uint64_t faults)
+{
+    FakeWorld *world = full_host();
+    uint64_t limit = world->guests[0].limits.high_kib;
+    bool holds = true;
+
+    rules_break(faults);
+    world->fake[0].need = GIB;
+    world->fake[1].need = 7 * GIB;
+    for (unsigned t = 0; t < 60; t++) {
+        tick_with_limits(world);
+        world->guests[0].limits.high_kib = limit; /* it can't be lowered */
+        holds = holds && limit + world->guests[1].limits.high_kib <= 10 * GIB;
+    }
+    assert_true(world->fake[0].actual < 2 * GIB);
+    run_with_limits(world, 30);
+    assert_true(world->fake[1].actual > 6 * GIB);
+    rules_break(0);
+    world_free(world);
+    return holds;
+}
+
+static void
+a_guest_is_booked_at_what_its_limit_still_lets_it_have(void **state)
+{
+    assert_true(nobody_is_given_what_a_limit_still_lets_another_have(0));
+    assert_false(nobody_is_given_what_a_limit_still_lets_another_have(FAULT_TAKE_ITS_WORD));
+    (void)state;
+}
+
 static void
 a_balloon_that_somebody_else_moved_is_told_again_and_not_called_stuck(void **state)
 {
@@ -296,6 +328,7 @@ main(void)
         cmocka_unit_test(a_guest_that_was_started_paused_is_held_when_it_is_resumed_or_booked_in_full),
         cmocka_unit_test(a_balloon_that_emptied_by_itself_is_booked_at_its_size),
         cmocka_unit_test(a_balloon_that_emptied_under_a_limit_is_booked_at_what_it_was_granted),
+        cmocka_unit_test(a_guest_is_booked_at_what_its_limit_still_lets_it_have),
         cmocka_unit_test(a_balloon_that_somebody_else_moved_is_told_again_and_not_called_stuck),
         cmocka_unit_test(a_guest_that_comes_back_with_less_than_its_minimum_waits_until_there_is_room),
     };

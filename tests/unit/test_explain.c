@@ -534,7 +534,7 @@ static const Case cases[] = {
      "urn:dynmem:domain:1|Manage=all|'virsh setmem', up to its maximum of 4 GiB", "priority"},
     {PLAN_RULE_STATIC, is_static, "Its mode is static: its memory is counted (4 GiB)", "mode='dynamic'", "priority"},
     {PLAN_RULE_BAR, vfio, "through VFIO|counted with 4 GiB", "Take the host device|raise <memory>", "priority"},
-    {PLAN_RULE_INHIBITED, inhibited, "its QEMU holds 3.8 GiB, although the guest should have 2 GiB",
+    {PLAN_RULE_INHIBITED, inhibited, "its QEMU kept it, and holds 3.8 GiB",
      "what holds its memory", "priority"},
     {PLAN_RULE_NO_DRIVER, stand_static, "balloon driver has not answered|4 GiB are counted", "virtio_balloon",
      "priority"},

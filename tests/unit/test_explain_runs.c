@@ -55,8 +55,8 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
         return plan->host_pressure && guest->ideal_kib >= guest->demand_kib && guest->ideal_kib < guest->want_kib;
     case PLAN_RULE_SURPLUS:
         return guest->ideal_kib > guest->want_kib && report->settings->give_away;
-    case PLAN_RULE_WAIT_FREE:
-        return guest->target_kib < guest->ideal_kib;
+    case PLAN_RULE_WAIT_FREE: /* a target from before a reset may be in force, and not booked */
+        return MIN(guest->target_kib, guest->committed_kib) < guest->ideal_kib;
     case PLAN_RULE_WAIT_SURPLUS:
         return guest->ideal_kib < guest->target_kib || awaited(plan) > 0;
     case PLAN_RULE_STEP:
@@ -83,7 +83,7 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     case PLAN_RULE_BAR:
         return settings->bar != BALLOON_USABLE;
     case PLAN_RULE_INHIBITED:
-        return snapshot->resident_kib > guest->assigned_kib;
+        return snapshot->resident_kib + guest->assigned_kib / 64 > guest->assigned_kib;
     case PLAN_RULE_NO_DRIVER:
         return !snapshot->driver_up && guest->committed_kib >= settings->maximum_kib;
     case PLAN_RULE_NO_STATISTICS:
@@ -145,7 +145,8 @@ is_booked_as_said(const GuestPlan *guest)
     case GROUND_START:
         return snapshot->life == GUEST_LIFE_OFF && guest->state == GUEST_STATE_RESERVED;
     case GROUND_LIMIT:
-        return snapshot->limits.usable && guest->balloon_kib + fixed >= guest->committed_kib;
+        return snapshot->limits.usable &&
+               MAX(guest->balloon_kib + fixed, snapshot->resident_kib) >= guest->committed_kib;
     case GROUND_BALLOON:
         return guest->committed_kib >= snapshot->actual_kib + fixed;
     case GROUND_BROUGHT:

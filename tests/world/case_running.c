@@ -366,6 +366,8 @@ case_frail(void)
     if (world->broken == NULL && world->counts.resets > 8)
         world_break(world, a, "was squeezed until it reset %d times in a quarter of an hour",
                     (int)world->counts.resets);
+    if (world->broken == NULL && a->told.rule != PLAN_RULE_LET_BE)
+        world_break(world, a, "is not let be: %s", plan_rule_name(a->told.rule));
     return world;
 }
 
