@@ -275,9 +275,7 @@ book_guest(Pass *pass, size_t i)
                                      .resident_kib = memory->overhead.resident_kib,
                                      .slack_kib = work->slack_kib,
                                      .enforced_kib = enforced,
-                                     .late = limit_is_late(&memory->limit, guest),
-                                     .unheld = !memory->limit.in_force && paging_file(guest) == NULL});
-    memory->limit.in_force |= guest->limits.set && guest->limits.high_kib != LIMIT_NONE;
+                                     .late = limit_is_late(&memory->limit, guest)});
     pass_restart_stand(pass, i);
     pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING;
 }

@@ -76,7 +76,6 @@ typedef struct LedgerLook {
     uint64_t enforced_kib;
     bool
         late; /* a lower limit was ordered before now and is not in force: it may take what that would have kept from it */
-    bool unheld; /* no limit was in force before now in this run: what it holds by now nothing kept it from */
 } LedgerLook;
 
 /*

@@ -24,8 +24,7 @@
 
 /* Zero: nothing yet. */
 typedef struct LimitMemory {
-    bool in_force; /* a limit was seen in force in this run */
-    bool counted;  /* held_back is of an earlier tick */
+    bool counted; /* held_back is of an earlier tick */
     uint64_t held_back;
     bool held_now;      /* it was held back since the last tick, and for want of its own memory */
     uint64_t extra_kib; /* learnt: what its QEMU costs beyond its overhead */

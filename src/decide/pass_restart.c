@@ -94,8 +94,6 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib)
         return MIN(has, in_force(guest, overhead_kib, LIMIT_LEAST_SLACK_KIB));
     if (guest->boot_resumed)
         return MAX(booked, holds);
-    /* seen late it may hold more already */
-    booked = MAX(booked, MIN(holds, settings->startup_kib));
     /* a cold start that nobody was asked about has its startup memory, booked or not */
     return memory_of(pass, i)->restart == RESTART_NONE && entry->start_kib == 0 ? MAX(booked, settings->startup_kib)
                                                                                 : booked;
