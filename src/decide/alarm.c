@@ -103,7 +103,7 @@ is_held_back(const GuestPlan *plan, AlarmMemory *memory, uint64_t held_back, uin
 Alarm
 decide_alarm(DecideState *state, const Plan *plan, size_t i, const GuestMoment *moment, uint64_t now_usec)
 {
-    AlarmMemory *memory = &state->memories.guests[i].alarm;
+    AlarmMemory *memory = &ledger_guest(&state->ledger, i)->memory->alarm;
 
     if (is_held_back(&plan->guests[i], memory, moment->held_back, now_usec))
         return ALARM_TICK;

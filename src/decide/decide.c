@@ -20,7 +20,6 @@ decide_state_free(DecideState *state)
 {
     if (state == NULL)
         return;
-    guest_memories_clear(&state->memories);
     ledger_clear(&state->ledger);
     bounds_clear(&state->bounds);
     g_free(state->work);
@@ -337,8 +336,8 @@ find_least(const Pass *pass, size_t i)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     Work *work = &pass->state->work[i];
     /* what its balloon alone gave it is not its own */
-    uint64_t limit = MIN(stuck_lower_limit(&pass->state->memories.guests[i].stuck, pass->now_usec),
-                         work->entry->granted_kib + work->unseen_kib);
+    uint64_t limit =
+        MIN(stuck_lower_limit(&memory_of(pass, i)->stuck, pass->now_usec), work->entry->granted_kib + work->unseen_kib);
 
     if (work->standing.not_squeezed) {
         work->least_kib = work->target_kib;
@@ -411,8 +410,8 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
 
     make_plan_room(snapshot, plan);
     make_room(state, snapshot->guest_count, snapshot->start_count);
-    guest_memories_sync(&state->memories, snapshot);
     ledger_match(&state->ledger, snapshot);
+    guest_memories_sync(&state->ledger, snapshot);
     state->claim_count = 0;
 
     book_guests(&pass);

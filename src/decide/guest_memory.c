@@ -3,58 +3,6 @@
 
 #include "units.h"
 
-#include <string.h>
-
-static void
-reserve(GuestMemories *memories, size_t count)
-{
-    size_t capacity = MAX(MAX(count, 2 * memories->capacity), 16);
-
-    if (count <= memories->capacity)
-        return;
-    memories->guests = g_renew(GuestMemory, memories->guests, capacity);
-    g_free(memories->spare);
-    memories->spare = g_new(GuestMemory, capacity);
-    memories->capacity = capacity;
-}
-
-static bool
-same_guests(const GuestMemories *memories, const Snapshot *snapshot)
-{
-    if (memories->count != snapshot->guest_count)
-        return false;
-    for (size_t i = 0; i < memories->count; i++)
-        if (strcmp(memories->guests[i].uuid, snapshot->guests[i].uuid) != 0)
-            return false;
-    return true;
-}
-
-/* Both are sorted by uuid, so one walk over both finds who stayed, who is new and who is gone. */
-static void
-merge(GuestMemories *memories, const Snapshot *snapshot)
-{
-    GuestMemory *merged;
-    size_t old = 0;
-
-    reserve(memories, MAX(memories->count, snapshot->guest_count));
-    merged = memories->spare;
-    for (size_t i = 0; i < snapshot->guest_count; i++) {
-        const char *uuid = snapshot->guests[i].uuid;
-
-        while (old < memories->count && strcmp(memories->guests[old].uuid, uuid) < 0)
-            old++;
-        if (old < memories->count && strcmp(memories->guests[old].uuid, uuid) == 0) {
-            merged[i] = memories->guests[old++];
-        } else {
-            memset(&merged[i], 0, sizeof merged[i]);
-            g_strlcpy(merged[i].uuid, uuid, sizeof merged[i].uuid);
-        }
-    }
-    memories->spare = memories->guests;
-    memories->guests = merged;
-    memories->count = snapshot->guest_count;
-}
-
 /* A guest that dies so soon after it was squeezed, so often, is let be for so long, and longer each time. */
 #define FRAIL_SOON_USEC (60 * USEC_PER_SEC)
 #define FRAIL_RESETS 2
@@ -85,7 +33,6 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 {
     GuestMemory fresh = {.seen = true, .begins = true, .serial = guest->serial, .boots = guest->boots};
 
-    memcpy(fresh.uuid, memory->uuid, sizeof fresh.uuid);
     g_strlcpy(fresh.name, guest->name, sizeof fresh.name); /* only a guest that is off can be renamed */
     fresh.running = guest->life != GUEST_LIFE_OFF;
     if (guest->boot_in_place && fresh.running && memory->running && memory->serial == guest->serial) {
@@ -105,25 +52,17 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 }
 
 void
-guest_memories_sync(GuestMemories *memories, const Snapshot *snapshot)
+guest_memories_sync(const Ledger *ledger, const Snapshot *snapshot)
 {
-    if (!same_guests(memories, snapshot))
-        merge(memories, snapshot);
-    for (size_t i = 0; i < memories->count; i++) {
+    for (size_t i = 0; i < snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &snapshot->guests[i];
-        GuestMemory *memory = &memories->guests[i];
+        LedgerEntry *entry = ledger_guest(ledger, i);
 
-        memory->begins = false;
-        if (!memory->seen || memory->serial != guest->serial || memory->boots != guest->boots ||
-            memory->running != (guest->life != GUEST_LIFE_OFF))
-            begin_boot(memory, guest, snapshot->now_usec);
+        if (entry->memory == NULL)
+            entry->memory = g_new0(GuestMemory, 1);
+        entry->memory->begins = false;
+        if (!entry->memory->seen || entry->memory->serial != guest->serial || entry->memory->boots != guest->boots ||
+            entry->memory->running != (guest->life != GUEST_LIFE_OFF))
+            begin_boot(entry->memory, guest, snapshot->now_usec);
     }
-}
-
-void
-guest_memories_clear(GuestMemories *memories)
-{
-    g_clear_pointer(&memories->guests, g_free);
-    g_clear_pointer(&memories->spare, g_free);
-    memories->count = memories->capacity = 0;
 }

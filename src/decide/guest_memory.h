@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/*
- * What the decision remembers of each guest from tick to tick. Kept in an array in the order of the
- * snapshot, so that entry i belongs to guest i; it is rebuilt only when guests come or go, and a guest
- * that is gone is forgotten.
- */
+/* What the decision remembers of each guest from tick to tick, beside its entry in the ledger, with which it comes and goes. */
 
 #include "decide/alarm.h"
 #include "decide/belief.h"
@@ -22,7 +18,6 @@ typedef struct FrailMemory {
 } FrailMemory;
 
 typedef struct GuestMemory {
-    char uuid[37];
     char name[64];   /* cut where it is longer */
     uint64_t serial; /* of its record */
     bool seen;       /* boots and running are of an earlier tick */
@@ -59,17 +54,5 @@ typedef struct GuestMemory {
     bool let_go;              /* no longer managed, and owed nothing any more */
 } GuestMemory;
 
-typedef struct GuestMemories {
-    GuestMemory *guests;
-    size_t count;
-    size_t capacity;
-    GuestMemory *spare; /* of the same capacity */
-} GuestMemories;
-
-/*
- * Makes memories->guests[i] the memory of snapshot->guests[i]. Memories of a boot that is over are cleared,
- * those of guests that are not in snapshot are forgotten.
- */
-void guest_memories_sync(GuestMemories *memories, const Snapshot *snapshot);
-
-void guest_memories_clear(GuestMemories *memories);
+/* Gives each guest of snapshot, with which ledger was matched, its memory, and begins it anew where a boot is over. */
+void guest_memories_sync(const Ledger *ledger, const Snapshot *snapshot);

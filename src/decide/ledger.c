@@ -40,11 +40,20 @@ is_unchanged(const Ledger *ledger, const Snapshot *snapshot)
     return true;
 }
 
+/* What is remembered of the guests from this entry on. */
+static void
+forget(Ledger *ledger, size_t from)
+{
+    for (size_t i = from; i < ledger->count; i++)
+        g_free(ledger->entries[i].memory);
+}
+
 /* A walk over three sorted lists: the entries there are, the guests, the starts. */
 static void
 merge(Ledger *ledger, const Snapshot *snapshot)
 {
     size_t old = 0, guest = 0, start = 0, count = 0;
+    LedgerEntry *merged;
 
     while (guest < snapshot->guest_count || start < snapshot->start_count) {
         const char *guest_uuid = guest < snapshot->guest_count ? snapshot->guests[guest].uuid : NULL;
@@ -55,7 +64,7 @@ merge(Ledger *ledger, const Snapshot *snapshot)
 
         g_assert(uuid != NULL);
         while (old < ledger->count && strcmp(ledger->entries[old].uuid, uuid) < 0)
-            old++;
+            g_free(ledger->entries[old++].memory);
         if (old < ledger->count && strcmp(ledger->entries[old].uuid, uuid) == 0) {
             *entry = ledger->entries[old++];
         } else {
@@ -68,16 +77,18 @@ merge(Ledger *ledger, const Snapshot *snapshot)
         entry->asked = order >= 0;
         entry->begun = order >= 0 && snapshot->starts[start]->begun && !snapshot->starts[start]->waiting;
         entry->guest = order <= 0 ? guest : SIZE_MAX;
-        if (order > 0)
+        if (order > 0) {
             ledger_close(entry);
+            g_clear_pointer(&entry->memory, g_free);
+        }
         if (order <= 0)
             ledger->of_guest[guest++] = (uint32_t)count;
         if (order >= 0)
             ledger->of_start[start++] = (uint32_t)count;
         count++;
     }
-    LedgerEntry *merged = ledger->spare;
-
+    forget(ledger, old);
+    merged = ledger->spare;
     ledger->spare = ledger->entries;
     ledger->entries = merged;
     ledger->count = count;
@@ -98,6 +109,7 @@ ledger_match(Ledger *ledger, const Snapshot *snapshot)
 void
 ledger_clear(Ledger *ledger)
 {
+    forget(ledger, 0);
     g_free(ledger->entries);
     g_free(ledger->spare);
     g_free(ledger->of_guest);

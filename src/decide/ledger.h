@@ -39,6 +39,7 @@ typedef struct LedgerEntry {
     uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */
     uint64_t enforced_kib; /* as in LedgerLook */
     uint64_t slack_kib;    /* what it may hold besides out of the reserve, because its limit leaves it so much */
+    struct GuestMemory *memory; /* what the others remember of its guest (guest_memory.h); owned; NULL: nothing yet */
 } LedgerEntry;
 
 /* Zero: empty. */

@@ -190,7 +190,7 @@ pass_limit(Pass *pass)
         if (guest->paging != NULL && pass_hangs_on_limit(pass, i))
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
         given.committed_kib -= MIN(back_kib, given.committed_kib);
-        answer = limit_work_out(&pass->state->memories.guests[i].limit, &given, pass->now_usec);
+        answer = limit_work_out(&memory_of(pass, i)->limit, &given, pass->now_usec);
         plan->limit_tell = answer.tell;
         plan->limit_kib = answer.limit_kib;
     }

@@ -52,7 +52,6 @@ typedef struct Work {
 } Work;
 
 struct DecideState {
-    GuestMemories memories;
     Ledger ledger;
     Bounds bounds;
     BudgetMemory budget;
@@ -104,7 +103,7 @@ typedef struct Pass {
 static inline GuestMemory *
 memory_of(const Pass *pass, size_t i)
 {
-    return &pass->state->memories.guests[i];
+    return ledger_guest(&pass->state->ledger, i)->memory;
 }
 
 /* Gets a target, and what it has is not part of what is shared. */

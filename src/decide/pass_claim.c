@@ -56,7 +56,7 @@ giver_of(const Pass *pass, size_t i)
     const Work *work = &pass->state->work[i];
     uint64_t booked = work->entry->booked_kib;
     const GuestMemory *memory = memory_of(pass, i);
-    ClaimGiver giver = {.uuid = memory->uuid, .name = memory->name, .priority = settings->priority};
+    ClaimGiver giver = {.uuid = work->entry->uuid, .name = memory->name, .priority = settings->priority};
 
     if (work->entry->asked) {
         keeps_all(&giver, booked, START_BLOCK_AHEAD);
@@ -90,7 +90,7 @@ giver_of(const Pass *pass, size_t i)
 static void
 note_hindrance(Pass *pass, size_t i)
 {
-    GuestMemory *memory = &pass->state->memories.guests[i];
+    GuestMemory *memory = memory_of(pass, i);
     const Standing *standing = &pass->state->work[i].standing;
     bool hindered =
         standing->rule == PLAN_RULE_UNRESPONSIVE ||

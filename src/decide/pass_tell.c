@@ -51,8 +51,8 @@ settle(Pass *pass)
                 .minimum_kib = work->minimum_kib,
                 .maximum_kib = work->maximum_kib,
                 .cap_kib = work->cap_kib,
-                .rate_kib = state->memories.guests[i].stuck.rate_kib,
-                .memory = &state->memories.guests[i].calm,
+                .rate_kib = memory_of(pass, i)->stuck.rate_kib,
+                .memory = &memory_of(pass, i)->calm,
                 .instant = pass->observe || work->standing.part == PART_OBSERVED,
             };
         }
@@ -182,7 +182,7 @@ static void
 tell(Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    GuestMemory *memory = &pass->state->memories.guests[i];
+    GuestMemory *memory = memory_of(pass, i);
     Work *work = &pass->state->work[i];
     GuestPlan *plan = &pass->plan->guests[i];
 
@@ -258,7 +258,7 @@ finish(Pass *pass)
 
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        GuestMemory *memory = &pass->state->memories.guests[i];
+        GuestMemory *memory = memory_of(pass, i);
         const Work *work = &pass->state->work[i];
         GuestPlan *guest_plan = &plan->guests[i];
 

@@ -37,9 +37,16 @@ take(Register *reg, uint64_t who)
 }
 
 static void
+match(Ledger *ledger, const Snapshot *snapshot)
+{
+    ledger_match(ledger, snapshot);
+    guest_memories_sync(ledger, snapshot);
+}
+
+static void
 memory_belongs_to_the_guest_whoever_comes_and_goes(void **state)
 {
-    GuestMemories memories = {.guests = NULL};
+    Ledger ledger = {.count = 0};
     Register reg;
     uint64_t known = 0;
     uint64_t seed = 12345;
@@ -50,45 +57,45 @@ memory_belongs_to_the_guest_whoever_comes_and_goes(void **state)
         seed = seed * 6364136223846793005 + 1442695040888963407;
         who = seed >> 20 & ((UINT64_C(1) << GUESTS_MAX) - 1);
         take(&reg, who);
-        guest_memories_sync(&memories, &reg.snapshot);
-        assert_int_equal(memories.count, reg.snapshot.guest_count);
-        for (size_t i = 0; i < memories.count; i++) {
+        match(&ledger, &reg.snapshot);
+        for (size_t i = 0; i < reg.snapshot.guest_count; i++) {
             unsigned number = (unsigned)g_ascii_strtoull(reg.uuids[i] + 24, NULL, 10);
 
-            assert_string_equal(memories.guests[i].uuid, reg.uuids[i]);
+            assert_string_equal(ledger_guest(&ledger, i)->uuid, reg.uuids[i]);
             /* who was there the last time is known, who was not is new */
-            assert_int_equal(memories.guests[i].told_kib, known & UINT64_C(1) << number ? number + 1 : 0);
-            memories.guests[i].told_kib = number + 1;
+            assert_int_equal(ledger_guest(&ledger, i)->memory->told_kib,
+                             known & UINT64_C(1) << number ? number + 1 : 0);
+            ledger_guest(&ledger, i)->memory->told_kib = number + 1;
         }
         known = who;
     }
-    guest_memories_clear(&memories);
+    ledger_clear(&ledger);
 }
 
 static void
 another_boot_is_another_guest_but_for_what_its_qemu_costs(void **state)
 {
-    GuestMemories memories = {.guests = NULL};
+    Ledger ledger = {.count = 0};
     Register reg;
     GuestMemory *memory;
 
     take(&reg, 1);
-    guest_memories_sync(&memories, &reg.snapshot);
-    memory = &memories.guests[0];
+    match(&ledger, &reg.snapshot);
+    memory = ledger_guest(&ledger, 0)->memory;
     memory->demand.valid = memory->overhead.valid = memory->stuck.inhibited = true;
-    guest_memories_sync(&memories, &reg.snapshot);
+    match(&ledger, &reg.snapshot);
     assert_true(memory->demand.valid && memory->stuck.inhibited);
 
     reg.guests[0].boots = 2;
     reg.guests[0].boot_in_place = true;
-    guest_memories_sync(&memories, &reg.snapshot);
+    match(&ledger, &reg.snapshot);
     assert_false(memory->demand.valid || memory->stuck.inhibited);
     assert_true(memory->overhead.valid && memory->belief.state == BELIEF_BOOTING);
 
     reg.guests[0].life = GUEST_LIFE_OFF;
-    guest_memories_sync(&memories, &reg.snapshot);
+    match(&ledger, &reg.snapshot);
     assert_false(memory->overhead.valid || memory->belief.state != BELIEF_OFF);
-    guest_memories_clear(&memories);
+    ledger_clear(&ledger);
 }
 
 static bool
