@@ -104,8 +104,8 @@ sim_guest_fall(SimGuest *guest)
     guest->high_kib = LIMIT_NONE;
 }
 
-static void
-stop(SimGuest *guest, uint64_t second, bool saved)
+void
+sim_guest_stop(SimGuest *guest, uint64_t second, bool saved)
 {
     guest->stopped = true;
     if (!guest->running) {
@@ -127,7 +127,7 @@ happen(SimGuest *guest, SimEventKind kind, uint64_t second)
     if (kind == SIM_EVENT_START && !started)
         guest->asks = true;
     if (kind == SIM_EVENT_STOP || (kind == SIM_EVENT_SAVE && guest->running))
-        stop(guest, second, kind == SIM_EVENT_SAVE);
+        sim_guest_stop(guest, second, kind == SIM_EVENT_SAVE);
     if (!guest->running)
         return;
     switch (kind) {

@@ -95,6 +95,9 @@ void sim_guest_move(SimGuest *guest, uint64_t second);
 /* Its QEMU is started: whoever wanted that has been let. */
 void sim_guest_start(SimGuest *guest, uint64_t second);
 
+/* It is shut down, or who wanted it started gives up; saved: its memory goes to a file of libvirt's. */
+void sim_guest_stop(SimGuest *guest, uint64_t second, bool saved);
+
 /* Its QEMU ends at once, with the host. */
 void sim_guest_fall(SimGuest *guest);
 
