@@ -2,6 +2,7 @@
 #include "guest_changes.h"
 
 #include "held_tick.h"
+#include "memories.h"
 #include "rules.h"
 #include "units.h"
 
@@ -46,7 +47,7 @@ guest_changes_new(void)
 {
     GuestChanges *changes = g_new0(GuestChanges, 1);
 
-    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_memory_free);
+    changes->memories = memories_new(guest_memory_free);
     return changes;
 }
 
@@ -57,19 +58,6 @@ guest_changes_free(GuestChanges *changes)
         return;
     g_hash_table_unref(changes->memories);
     g_free(changes);
-}
-
-static GuestMemory *
-remember_guest(GuestChanges *changes, const char *uuid)
-{
-    GuestMemory *memory = g_hash_table_lookup(changes->memories, uuid);
-
-    if (memory == NULL) {
-        memory = g_new0(GuestMemory, 1);
-        g_strlcpy(memory->uuid, uuid, sizeof memory->uuid);
-        g_hash_table_insert(changes->memories, memory->uuid, memory);
-    }
-    return memory;
 }
 
 static bool
@@ -307,7 +295,7 @@ static void
 compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, bool first_tick,
               const GuestPlan *before, const GuestPlan *now)
 {
-    GuestMemory *memory = remember_guest(changes, now->guest->uuid);
+    GuestMemory *memory = memories_make(changes->memories, now->guest->uuid, sizeof(GuestMemory));
     bool told;
 
     memory->seen_tick = report->tick;
@@ -355,7 +343,7 @@ tell_target(GuestChanges *changes, GPtrArray *list, const TargetAction *action, 
 
     if (guest == NULL)
         return;
-    memory = remember_guest(changes, action->uuid);
+    memory = memories_make(changes->memories, action->uuid, sizeof(GuestMemory));
     if (action->result == ACTION_STARTED) {
         g_free(memory->sent_reason);
         memory->sent_reason = reason_text(guest, plan);

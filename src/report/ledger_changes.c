@@ -3,6 +3,7 @@
 
 #include "explain_state.h"
 #include "held_tick.h"
+#include "memories.h"
 #include "units.h"
 
 /* A balloon that gives so much more than is granted is emptied; less is a size that was rounded, or a page on its way. */
@@ -27,7 +28,7 @@ ledger_changes_new(void)
 {
     LedgerChanges *changes = g_new0(LedgerChanges, 1);
 
-    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    changes->memories = memories_new(g_free);
     return changes;
 }
 
@@ -233,30 +234,11 @@ compare_guest(LedgerChanges *changes, const GuestPlan *before, const GuestPlan *
     compare_element(before, now, list);
     if (memory == NULL && !has_news(now))
         return;
-    if (memory == NULL) {
-        memory = g_new0(GuestMemory, 1);
-        g_strlcpy(memory->uuid, now->guest->uuid, sizeof memory->uuid);
-        g_hash_table_insert(changes->memories, memory->uuid, memory);
-    }
+    memory = memories_make(changes->memories, now->guest->uuid, sizeof *memory);
     compare_emptied(memory, now, now_usec, list);
     compare_let_go(memory, now, list);
     compare_let_be(memory, before, now, list);
     compare_out_of_reach(memory, now, now_usec, list);
-}
-
-static void
-forget_guests(LedgerChanges *changes, const Plan *plan)
-{
-    GHashTableIter iter;
-    void *uuid;
-
-    g_hash_table_iter_init(&iter, changes->memories);
-    while (g_hash_table_iter_next(&iter, &uuid, NULL)) {
-        const GuestPlan *guest = plan_find(plan, uuid);
-
-        if (guest == NULL || guest->guest->life == GUEST_LIFE_OFF)
-            g_hash_table_iter_remove(&iter);
-    }
 }
 
 void
@@ -268,5 +250,5 @@ ledger_changes_compare(LedgerChanges *changes, const TickReport *before, const T
         compare_guest(changes, before != NULL ? plan_find(before->plan, guest->guest->uuid) : NULL, guest,
                       now->now_usec, list);
     }
-    forget_guests(changes, now->plan);
+    memories_forget_off(changes->memories, now->plan);
 }

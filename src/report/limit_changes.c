@@ -2,6 +2,7 @@
 #include "limit_changes.h"
 
 #include "held_tick.h"
+#include "memories.h"
 #include "paging_view.h"
 #include "units.h"
 
@@ -31,7 +32,7 @@ limit_changes_new(void)
 {
     LimitChanges *changes = g_new0(LimitChanges, 1);
 
-    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_memory_free);
+    changes->memories = memories_new(guest_memory_free);
     return changes;
 }
 
@@ -48,19 +49,6 @@ static char *
 limit_text(uint64_t kib)
 {
     return kib == LIMIT_NONE ? g_strdup("none") : units_format_size(kib);
-}
-
-static GuestMemory *
-remember_guest(LimitChanges *changes, const char *uuid)
-{
-    GuestMemory *memory = g_hash_table_lookup(changes->memories, uuid);
-
-    if (memory == NULL) {
-        memory = g_new0(GuestMemory, 1);
-        g_strlcpy(memory->uuid, uuid, sizeof memory->uuid);
-        g_hash_table_insert(changes->memories, memory->uuid, memory);
-    }
-    return memory;
 }
 
 /* It is tried again every few seconds: the same failure is told once, until it was set in between. */
@@ -81,7 +69,7 @@ compare_action(LimitChanges *changes, const LimitAction *action, const Plan *pla
             g_clear_pointer(&memory->failure, g_free);
         return;
     }
-    memory = remember_guest(changes, action->uuid);
+    memory = memories_make(changes->memories, action->uuid, sizeof(GuestMemory));
     if (g_strcmp0(memory->failure, why) == 0)
         return;
     g_free(memory->failure);
@@ -116,7 +104,7 @@ compare_guest(LimitChanges *changes, const GuestPlan *before, const GuestPlan *n
     if (memory == NULL && !is)
         return;
     if (memory == NULL)
-        memory = remember_guest(changes, now->guest->uuid);
+        memory = memories_make(changes->memories, now->guest->uuid, sizeof(GuestMemory));
     if (lasting_update(&memory->held_back, is, now_usec) && memory->held_back.told) {
         high = limit_text(now->guest->limits.high_kib);
         charged = units_format_size(now->guest->limits.charged_kib);
@@ -127,21 +115,6 @@ compare_guest(LimitChanges *changes, const GuestPlan *before, const GuestPlan *n
                 "Guest %s is held back at its limit (memory.high %s): its control group holds %s, page cache "
                 "of its disks included, and pages are reclaimed before it gets more.",
                 now->guest->name, high, charged));
-    }
-}
-
-static void
-forget_guests(LimitChanges *changes, const Plan *plan)
-{
-    GHashTableIter iter;
-    void *uuid;
-
-    g_hash_table_iter_init(&iter, changes->memories);
-    while (g_hash_table_iter_next(&iter, &uuid, NULL)) {
-        const GuestPlan *guest = plan_find(plan, uuid);
-
-        if (guest == NULL || guest->guest->life == GUEST_LIFE_OFF)
-            g_hash_table_iter_remove(&iter);
     }
 }
 
@@ -176,6 +149,6 @@ limit_changes_compare(LimitChanges *changes, const TickReport *before, const Tic
             compare_guest(changes, before != NULL ? plan_find(before->plan, guest->guest->uuid) : NULL, guest,
                           now->now_usec, list);
     }
-    forget_guests(changes, now->plan);
+    memories_forget_off(changes->memories, now->plan);
     compare_bar(changes, now, list);
 }

@@ -3,6 +3,7 @@
 
 #include "explain_starts.h"
 #include "held_tick.h"
+#include "memories.h"
 #include "units.h"
 
 #include <string.h>
@@ -46,7 +47,7 @@ paging_changes_new(void)
 {
     PagingChanges *changes = g_new0(PagingChanges, 1);
 
-    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, file_memory_free);
+    changes->memories = memories_new(file_memory_free);
     return changes;
 }
 
@@ -73,15 +74,11 @@ is_before_file(const GuestPlan *guest, const FileMemory *memory)
 static FileMemory *
 remember_file(PagingChanges *changes, const char *uuid, const TickReport *now)
 {
-    FileMemory *memory = g_hash_table_lookup(changes->memories, uuid);
+    FileMemory *memory = memories_make(changes->memories, uuid, sizeof *memory);
     const GuestPlan *guest = plan_find(now->plan, uuid);
 
-    if (memory == NULL) {
-        memory = g_new0(FileMemory, 1);
-        g_strlcpy(memory->uuid, uuid, sizeof memory->uuid);
+    if (memory->name == NULL)
         memory->name = g_strdup(uuid); /* until it is known better: its guest may be gone */
-        g_hash_table_insert(changes->memories, memory->uuid, memory);
-    }
     if (guest != NULL && strcmp(memory->name, guest->guest->name) != 0) {
         g_free(memory->name);
         memory->name = g_strdup(guest->guest->name);

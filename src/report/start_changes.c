@@ -3,6 +3,7 @@
 
 #include "givers.h"
 #include "held_tick.h"
+#include "memories.h"
 #include "units.h"
 
 #include <string.h>
@@ -37,7 +38,7 @@ start_changes_new(void)
 {
     StartChanges *changes = g_new0(StartChanges, 1);
 
-    changes->memories = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, start_memory_free);
+    changes->memories = memories_new(start_memory_free);
     return changes;
 }
 
@@ -74,13 +75,13 @@ remember_start(StartChanges *changes, const StartRequest *request, const Plan *p
 
     if (memory != NULL && memory->asked_usec == request->asked_usec)
         return memory;
-    if (memory != NULL)
+    if (memory != NULL) {
         tell_dropped(list, memory, plan);
-    memory = g_new0(StartMemory, 1);
-    g_strlcpy(memory->uuid, request->uuid, sizeof memory->uuid);
+        g_hash_table_remove(changes->memories, request->uuid);
+    }
+    memory = memories_make(changes->memories, request->uuid, sizeof *memory);
     memory->name = g_strdup(request->name);
     memory->asked_usec = request->asked_usec;
-    g_hash_table_replace(changes->memories, memory->uuid, memory);
     return memory;
 }
 
