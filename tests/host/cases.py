@@ -112,8 +112,11 @@ class Four(Scene):
             groups["SmartPaging"] = paging
         self.host.configure(**groups)
 
-    def wait_squeezed(self, seconds=300):
-        """Waits until all guests are back at their minimum, but for differences too small to move a balloon for."""
+    def wait_squeezed(self, seconds=450):
+        """
+        Waits until all guests are back at their minimum, but for differences too small to move a balloon for. What nobody lacks is
+        left where it is for five minutes.
+        """
         def met():
             seen = self.host.listed()
             return all(seen[guest.name]["state"] == "active" and mib(seen[guest.name]["assigned"]) <= MINIMUM + SMALL
