@@ -221,6 +221,9 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
             entry->granted_kib = MIN(seen_of(entry, look), entry->granted_kib);
         else if (look->trust != LEDGER_TRUSTS_NOTHING || !held)
             entry->granted_kib = entry->balloon_kib;
+        /* what it brings comes in before any limit is there */
+        if (look->trust == LEDGER_TRUSTS_BROUGHT && !held)
+            entry->granted_kib = MAX(entry->granted_kib, MIN(holds(look), entry->balloon_kib));
         may = held ? MAX(entry->granted_kib, look->enforced_kib) : UINT64_MAX;
         entry->ground = entry->balloon_kib > may               ? GROUND_LIMIT
                         : look->trust == LEDGER_TRUSTS_BALLOON ? GROUND_BALLOON

@@ -4,6 +4,7 @@
 
 #include "world.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static uint64_t
@@ -80,6 +81,12 @@ chance_world(uint64_t seed)
     unsigned count = (unsigned)rng_between(&rng, 2, 6);
     uint64_t left;
 
+    if (seed >= CHANCE_MOMENTS) {
+        options.moment = (Moment)(MOMENT_IDLE + 1 + seed % (MOMENTS - 1));
+        /* without these there are no files, and few who are told less */
+        options.paging = options.limits = options.admission = true;
+        options.memory_kib = MIN(options.memory_kib, FROM_MIB(10240));
+    }
     options.reserve_kib = MAX(options.memory_kib / rng_between(&rng, 8, 20), FROM_MIB(256));
     world = world_new(&options);
     world->other_kib = world->other_goal_kib = mib_between(&rng, 100, 600);
@@ -350,6 +357,8 @@ static const struct {
     {"unloads", BY_ITSELF, 10, guest_unloads},
 };
 
+static uint64_t met[G_N_ELEMENTS(deeds)][MOMENTS];
+
 /* Whether it is left out: WORLD_WITHOUT=kill,dimm,... */
 static bool
 is_without(const char *name)
@@ -378,8 +387,13 @@ happen(World *world, Seat *seat, Where where, Where also)
             drawn -= deeds[i].weight;
             continue;
         }
-        if (!is_without(deeds[i].name))
+        if (!is_without(deeds[i].name)) {
+            unsigned moments = moments_of(world, seat);
+
+            for (Moment moment = 0; moment < MOMENTS; moment++)
+                met[i][moment] += moments >> moment & 1;
             deeds[i].deed(world, seat);
+        }
         return;
     }
 }
@@ -403,6 +417,40 @@ end_moods(World *world, Seat *seat)
         seat->need_changes_usec = world->now_usec + rng_between(rng, 3, 40) * USEC_PER_SEC;
         machine->need_kib = draw_need(rng, machine);
     }
+}
+
+/* Of a thousand steps of each guest at that moment: the shorter it is, the more. */
+static const unsigned meetings[MOMENTS] = {
+    [MOMENT_SQUEEZED] = 60,  [MOMENT_GROWING] = 200,   [MOMENT_TOLD] = 150,   [MOMENT_BOOTING] = 60,
+    [MOMENT_STARTING] = 60,  [MOMENT_FILE_MADE] = 150, [MOMENT_FILE_ON] = 60, [MOMENT_FILE_EMPTIED] = 600,
+    [MOMENT_NO_DAEMON] = 60, [MOMENT_NO_LIBVIRT] = 60};
+
+/* More happens at the world's moment, and more leads to it. */
+static void
+meet(World *world)
+{
+    Rng *rng = &world->rng;
+    unsigned any = 0;
+
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+        unsigned moments = moments_of(world, seat);
+
+        any |= moments;
+        if ((moments >> world->options.moment & 1) != 0 && rng_hits(rng, meetings[world->options.moment]) &&
+            (seat->machine != NULL || !world->libvirtd_away))
+            happen(world, seat, seat->machine != NULL ? BY_ITSELF : TO_OFF,
+                   seat->machine == NULL  ? TO_OFF
+                   : world->libvirtd_away ? BY_ITSELF
+                                          : TO_RUNNING);
+        if (seat->machine != NULL && seat->machine->driver && world->options.moment >= MOMENT_FILE_MADE &&
+            world->options.moment <= MOMENT_FILE_EMPTIED && rng_hits(rng, 10))
+            virsh_reset(world, seat);
+    }
+    if ((any >> world->options.moment & 1) != 0 && rng_hits(rng, meetings[world->options.moment] / 2))
+        happen(world, NULL, ON_HOST, ON_HOST);
+    if (world->options.moment == MOMENT_NO_DAEMON && rng_hits(rng, 5))
+        daemon_kill(world);
 }
 
 void
@@ -432,4 +480,53 @@ chance_step(World *world)
                 seat->defined = was_defined;
         }
     }
+    if (world->options.moment != MOMENT_IDLE)
+        meet(world);
+}
+
+/* Whether it can happen then at all. */
+static bool
+can_meet(Where where, Moment moment)
+{
+    switch (moment) {
+    case MOMENT_SQUEEZED:
+    case MOMENT_GROWING:
+    case MOMENT_TOLD:
+    case MOMENT_BOOTING:
+        return where != TO_OFF; /* who is off has no balloon */
+    case MOMENT_STARTING:
+        return where == TO_OFF || where == ON_HOST; /* its QEMU is not there yet */
+    case MOMENT_FILE_MADE:
+    case MOMENT_FILE_ON:
+    case MOMENT_FILE_EMPTIED:
+        return where != TO_OFF; /* the file of who is off goes a moment later */
+    case MOMENT_NO_LIBVIRT:
+        return where == ON_HOST || where == BY_ITSELF; /* libvirt does the rest */
+    case MOMENT_IDLE:
+    case MOMENT_NO_DAEMON:
+    case MOMENTS:
+        break;
+    }
+    return true;
+}
+
+bool
+chance_met_all(bool shown)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(deeds); i++) {
+        if (shown)
+            printf("%-12s", deeds[i].name);
+        for (Moment moment = 0; moment < MOMENTS; moment++) {
+            bool can = can_meet(deeds[i].where, moment);
+
+            all = all && (!can || met[i][moment] > 0);
+            if (shown && can)
+                printf(" %s %" PRIu64 "%s", moment_name(moment), met[i][moment], moment + 1 < MOMENTS ? "," : "");
+        }
+        if (shown)
+            printf("\n");
+    }
+    return all;
 }

@@ -64,6 +64,22 @@ void world_after(World *world, uint64_t usec, Deed deed, Seat *seat, uint64_t nu
 
 /* ---- the world ---- */
 
+/* What the daemon is at when something happens (moments.c): to that guest, or to any where it happens to the host. */
+typedef enum Moment {
+    MOMENT_IDLE, /* at nothing of the rest */
+    MOMENT_SQUEEZED,
+    MOMENT_GROWING,
+    MOMENT_TOLD, /* a call that tells it a target is under way */
+    MOMENT_BOOTING,
+    MOMENT_STARTING, /* its start is asked for, admitted or begun */
+    MOMENT_FILE_MADE,
+    MOMENT_FILE_ON,
+    MOMENT_FILE_EMPTIED,
+    MOMENT_NO_DAEMON,
+    MOMENT_NO_LIBVIRT,
+    MOMENTS,
+} Moment;
+
 typedef struct WorldOptions {
     uint64_t seed;
     uint64_t memory_kib;
@@ -82,6 +98,7 @@ typedef struct WorldOptions {
     bool absent_allows;
     bool admission;
     uint64_t interval_usec;
+    Moment moment; /* more happens at this moment than at others; MOMENT_IDLE: there is none */
 } WorldOptions;
 
 typedef struct WorldCounts {
@@ -351,4 +368,12 @@ void needs_check_rest(World *world);
 /* ---- chance.c ---- */
 
 World *chance_world(uint64_t seed);
+/* From this seed on each world has a moment at which more happens than at others. */
+#define CHANCE_MOMENTS (UINT64_C(1) << 32)
 void chance_step(World *world);
+/* Whether, in all worlds so far, everything that may happen has happened at every moment at which it can. shown: prints how often. */
+bool chance_met_all(bool shown);
+
+/* What the daemon is at with the guest (NULL: with any of them): a bit for each Moment. */
+unsigned moments_of(const World *world, const Seat *seat);
+const char *moment_name(Moment moment);
