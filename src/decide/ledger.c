@@ -235,8 +235,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
         /* a limit takes nothing back that can't be swapped out, and is not set below that */
         if (held)
             entry->booked_kib =
-                MAX(entry->booked_kib, MIN(saturating_sub(holds(look), look->slack_kib + look->slack_kib / 2),
-                                           settings->maximum_kib + settings->fixed_kib));
+                MAX(entry->booked_kib, saturating_sub(holds(look), look->slack_kib + look->slack_kib / 2));
     }
     /* memory.max holds whatever else is believed */
     entry->booked_kib = MIN(entry->booked_kib, memory_max(guest));

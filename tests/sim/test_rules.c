@@ -19,7 +19,7 @@ static const struct {
 } rules[] = {
     {FAULT_NO_GATE, "a raise waits until memory is seen free", "s2-weights"},
     {FAULT_COUNT_TARGET_ONLY, "committed is max(actual, target)", "s4-stuck"},
-    {FAULT_NO_RESET_BOOKING, "a reset guest is booked anew", "reboot-storm"},
+    {FAULT_NO_RESET_BOOKING, "a reset guest is booked anew", "restart-unlimited"},
     {FAULT_NO_WEIGHTS, "shares go by weight", "s2-weights"},
     {FAULT_BUFFER_FIRST, "nobody gets buffer before everybody has their demand", "s4-stuck-tight"},
     {FAULT_NO_STALE_FREEZE, "a stale guest is not shrunk", "mute"},
