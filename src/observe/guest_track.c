@@ -13,8 +13,8 @@
  * after a reset nothing is believed until a report differs from a baseline, and the baseline is taken from
  * an answer that was asked for after the reset: that one can at worst bring a report of the new driver, and
  * then the next one, a period later, is the first that counts. The same holds for a guest that ran before the
- * daemon: its figures may be from before a reset nobody saw. A new QEMU begins with no figures at all, so there
- * any report is of its driver.
+ * daemon: its figures may be from before a reset nobody saw, and for one that brought its memory: libvirt before 8.1 has the
+ * QEMU that runs load a snapshot. A new QEMU begins with no figures at all, so of one that boots any report is of its driver.
  *
  * The balloon size is QEMU's own and of now, but after a reset it is void as well until the new driver has set
  * it.
@@ -124,7 +124,7 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
 
     track->boots = record->boots;
     track->readopted_usec = 0;
-    track->baseline_known = new_process;
+    track->baseline_known = new_process && !record->boot_resumed;
     track->seen = (GuestReport){0};
     track->driver_up = false;
     track->driver_usec = 0;

@@ -334,6 +334,27 @@ an_answer_asked_for_before_the_reset_is_no_baseline(void **state)
     assert_true(step(f, 530)->driver_up);
 }
 
+/* The QEMU that ran has loaded it, and shows what the guest reported before. */
+static void
+after_a_snapshot_is_loaded_the_old_numbers_are_not_believed(void **state)
+{
+    Fixture *f = *state;
+
+    begin(f);
+    f->now_usec += SEC;
+    f->record.boots++;
+    f->record.boot_usec = f->now_usec;
+    f->record.boot_resumed = true;
+    for (int i = 0; i < 10; i++)
+        assert_false(step(f, 502)->driver_up);
+    assert_true(step(f, 520)->driver_up);
+    /* one that QEMU was started for shows none */
+    f->record.boots++;
+    f->record.boot_usec = f->now_usec;
+    assert_false(step(f, 0)->driver_up);
+    assert_true(step(f, 530)->driver_up);
+}
+
 static void
 a_second_reset_begins_anew(void **state)
 {
@@ -799,6 +820,7 @@ main(void)
         test(a_stale_guest_does_not_become_fresh_by_a_pause),
         test(after_a_reset_the_old_numbers_are_not_believed),
         test(an_answer_asked_for_before_the_reset_is_no_baseline),
+        test(after_a_snapshot_is_loaded_the_old_numbers_are_not_believed),
         test(a_second_reset_begins_anew),
         test(after_libvirt_was_away_a_guest_must_report_anew),
         test(after_libvirt_was_away_a_guest_that_brought_its_memory_is_adopted),
