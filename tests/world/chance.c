@@ -73,6 +73,7 @@ chance_world(uint64_t seed)
         .paging = rng_hits(&rng, 600),
         .swap = rng_hits(&rng, 400),
         .absent_allows = rng_hits(&rng, 800),
+        .reverts_in_place = seed % 4 == 3,
         .admission = rng_hits(&rng, 920),
         .no_hook = rng_hits(&rng, 80),
         .interval_usec = rng_hits(&rng, 800) ? USEC_PER_SEC : rng_between(&rng, 5, 30) * 100 * USEC_PER_MSEC,

@@ -153,22 +153,13 @@ virsh_snapshot(World *world, Seat *seat)
     trace(world, seat, "a snapshot is taken at %.0f MiB", MIB(machine_actual(seat->machine)));
 }
 
-/* Of a guest that runs: its QEMU reads the snapshot, with what its balloon was then. */
-void
-virsh_revert(World *world, Seat *seat)
+/* The QEMU that runs loads the snapshot, with what its balloon was then. */
+static void
+load_snapshot(World *world, Seat *seat)
 {
     Machine *machine = seat->machine;
     const Memory *memory = &seat->snapshot;
 
-    if (!memory->there)
-        return;
-    if (machine == NULL) {
-        virsh_start(world, seat, START_HOW_SNAPSHOT, false, false);
-        return;
-    }
-    if (!runs(seat) || machine->hung || machine->leaving || machine->dimm_kib != memory->definition.dimm_kib ||
-        machine->base_kib != memory->definition.base_kib)
-        return;
     trace(world, seat, "is reverted to its snapshot of %.0f MiB", MIB(machine_ram(machine) - memory->balloon_kib));
     end_debt(seat);
     machine_bring(machine, memory);
@@ -179,6 +170,31 @@ virsh_revert(World *world, Seat *seat)
     machine->paused = false;
     watcher_tell(world, seat, VIR_REVERTED);
     truth_surprise(seat, EXCUSE_REVERTED);
+}
+
+/* Of a guest that runs: its QEMU is ended, and another one started with the snapshot (qemu_snapshot.c,
+   qemuSnapshotRevertActive). Before libvirt 8.1 that was done only where its definition was another one by then. */
+void
+virsh_revert(World *world, Seat *seat)
+{
+    const Machine *machine = seat->machine;
+    const Memory *memory = &seat->snapshot;
+
+    if (!memory->there)
+        return;
+    if (machine != NULL) {
+        if (!runs(seat) || machine->hung || machine->leaving)
+            return;
+        if (world->options.reverts_in_place && machine->dimm_kib == memory->definition.dimm_kib &&
+            machine->base_kib == memory->definition.base_kib) {
+            load_snapshot(world, seat);
+            return;
+        }
+        trace(world, seat, "is ended to be reverted to its snapshot");
+        end_machine(world, seat, true);
+        seat->defined = true;
+    }
+    virsh_start(world, seat, START_HOW_SNAPSHOT, false, false);
 }
 
 static void

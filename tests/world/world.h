@@ -96,6 +96,7 @@ typedef struct WorldOptions {
     bool nodes;            /* two NUMA nodes of the same size */
     bool no_hook;          /* libvirt has no hook: nobody is asked */
     bool absent_allows;
+    bool reverts_in_place; /* libvirt is older than 8.1 */
     bool admission;
     uint64_t interval_usec;
     Moment moment; /* more happens at this moment than at others; MOMENT_IDLE: there is none */
