@@ -325,7 +325,9 @@ call_arrives(World *world, Seat *seat, uint64_t number, void *data)
     changes = call->kind == CALL_TARGET;
     if (!call->open)
         trace(world, seat, "a call that was lost arrives");
-    if (seat->machine == NULL || call->fate == FATE_REFUSED || (changes && seat->machine->leaving)) {
+    /* its start, or its leaving, is a job that others wait for in vain */
+    if (seat->machine == NULL || call->fate == FATE_REFUSED || seat->machine->loading ||
+        (changes && seat->machine->leaving)) {
         call->undone = false;
         call->fate = FATE_REFUSED;
     } else if (seat->machine->hung) {

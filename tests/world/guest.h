@@ -223,6 +223,7 @@ typedef struct Start {
     StartKind kind; /* of the hook that waits */
     bool waits;     /* an answer is awaited */
     uint64_t asked_usec;
+    uint64_t ctl_usec;   /* dm-ctl asked the daemon then; 0: its hook is the first to ask */
     char owner[16];      /* of dm-ctl on the bus */
     Definition brought;  /* what it is started with */
     uint64_t brings_kib; /* its balloon's size; 0: it boots */
@@ -263,6 +264,8 @@ typedef struct Known {
     uint64_t changes;
     uint64_t machine; /* of the process of its pid */
     bool by_read;     /* its last start was concluded from a reading */
+    bool coming;      /* ... that found it being started */
+    bool reverting;   /* it was ended for a snapshot, and has not been started since */
     bool gap;
     bool hook_waits;
     uint64_t hook_started_usec;

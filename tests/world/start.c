@@ -224,7 +224,9 @@ asked_usec(const Seat *seat)
 {
     bool reserved = seat->reserved_until_usec != UINT64_MAX && seat->world->now_usec < seat->reserved_until_usec;
 
-    return reserved ? seat->reserved_until_usec - RESERVED_USEC : seat->start.asked_usec;
+    return reserved                    ? seat->reserved_until_usec - RESERVED_USEC
+           : seat->start.ctl_usec != 0 ? seat->start.ctl_usec
+                                       : seat->start.asked_usec;
 }
 
 static void
@@ -355,6 +357,7 @@ ask_daemon(World *world, Seat *seat)
     StartAsk ask = {.uuid = seat->uuid, .kind = START_BOOT, .owner = start->owner};
 
     start->stage = STARTING_ASKED;
+    start->ctl_usec = world->now_usec;
     start->forced = !start->brought.managed && !world->manage_all;
     snprintf(start->owner, sizeof start->owner, ":1.%d", (int)(start->number % 100000));
     if (engine_ask_start(world->engine, &ask, ctl_answered, seat))

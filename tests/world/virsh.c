@@ -35,7 +35,7 @@ end_debt(Seat *seat)
 }
 
 static void
-end_machine(World *world, Seat *seat, bool kept)
+end_machine(World *world, Seat *seat, VirEvent event)
 {
     bool hung = seat->machine->hung;
 
@@ -49,7 +49,7 @@ end_machine(World *world, Seat *seat, bool kept)
     if (seat->transient)
         seat->defined = false;
     starts_note_stopped(world, seat);
-    watcher_tell(world, seat, kept ? VIR_STOPPED_KEPT : VIR_STOPPED);
+    watcher_tell(world, seat, event);
     if (seat->transient)
         watcher_tell(world, seat, VIR_CHANGED);
 }
@@ -60,7 +60,7 @@ virsh_destroy(World *world, Seat *seat, bool kept)
     if (seat->machine == NULL || is_locked(seat))
         return;
     trace(world, seat, kept ? "is gone to where its memory is" : "is destroyed");
-    end_machine(world, seat, kept);
+    end_machine(world, seat, kept ? VIR_STOPPED_KEPT : VIR_STOPPED);
 }
 
 void
@@ -141,7 +141,7 @@ virsh_save(World *world, Seat *seat)
         return;
     trace(world, seat, "is saved with %.0f MiB", MIB(machine_actual(seat->machine)));
     machine_keep(seat, &seat->saved);
-    end_machine(world, seat, true);
+    end_machine(world, seat, VIR_STOPPED_KEPT);
 }
 
 void
@@ -191,7 +191,7 @@ virsh_revert(World *world, Seat *seat)
             return;
         }
         trace(world, seat, "is ended to be reverted to its snapshot");
-        end_machine(world, seat, true);
+        end_machine(world, seat, VIR_STOPPED_REVERTED);
         seat->defined = true;
     }
     virsh_start(world, seat, START_HOW_SNAPSHOT, false, false);
@@ -208,7 +208,7 @@ migration_ends(World *world, Seat *seat, uint64_t number, void *data)
         return;
     if (machine->arriving) {
         trace(world, seat, "its coming is called off");
-        end_machine(world, seat, true);
+        end_machine(world, seat, VIR_STOPPED_KEPT);
         return;
     }
     machine->leaving = false;
@@ -218,7 +218,7 @@ migration_ends(World *world, Seat *seat, uint64_t number, void *data)
         return;
     }
     machine_keep(seat, &seat->abroad); /* for when it comes back */
-    end_machine(world, seat, true);
+    end_machine(world, seat, VIR_STOPPED_KEPT);
     seat->defined = false;
     watcher_tell(world, seat, VIR_CHANGED);
 }

@@ -97,7 +97,8 @@ watcher_has_size(const Seat *seat)
 {
     const GuestRecord *record = &seat->known.record;
 
-    return record->life == GUEST_LIFE_RUNNING || (record->life == GUEST_LIFE_PAUSED && !record->migrating);
+    return record->life == GUEST_LIFE_RUNNING ||
+           (record->life == GUEST_LIFE_PAUSED && !record->migrating && !seat->known.coming);
 }
 
 /* ---- what changes a record ---- */
@@ -117,6 +118,7 @@ forget_process(World *world, Seat *seat, const char *why)
 
     known->machine = 0;
     known->record.pid = 0;
+    known->coming = false;
     known->record.migrating = false;
     known->record.report.fields = 0;
     known->record.gap_usec = 0;
@@ -132,6 +134,7 @@ count_boot(World *world, Seat *seat, bool in_place, bool resumed)
     record->boot_usec = world->now_usec;
     record->boot_in_place = in_place;
     record->boot_resumed = resumed;
+    seat->known.reverting = false;
     keep_set(world->keep, KEEP_RUNNING, seat->uuid, seat->live.name);
 }
 
@@ -160,9 +163,12 @@ note_start(World *world, Seat *seat, bool resumed)
 
     known->changes++;
     if (known->by_read && known->record.life != GUEST_LIFE_OFF &&
-        world->now_usec - known->record.boot_usec < START_TWICE_USEC) {
+        (known->coming || world->now_usec - known->record.boot_usec < START_TWICE_USEC)) {
         known->by_read = false;
         known->record.boot_resumed = resumed;
+        if (known->coming)
+            known->record.boot_usec = world->now_usec; /* only now it can run */
+        known->coming = false;
         return;
     }
     known->by_read = false;
@@ -225,7 +231,9 @@ hear(World *world, Seat *seat, uint64_t number, void *data)
         break;
     case VIR_STOPPED:
     case VIR_STOPPED_KEPT:
-        note_off(world, seat, event == VIR_STOPPED_KEPT);
+    case VIR_STOPPED_REVERTED:
+        note_off(world, seat, event != VIR_STOPPED);
+        seat->known.reverting = event == VIR_STOPPED_REVERTED;
         break;
     case VIR_SUSPENDED:
     case VIR_SUSPENDED_MIGRATED:
@@ -319,7 +327,9 @@ apply(World *world, Seat *seat)
             note_off(world, seat, false);
     } else {
         bool another = was_on && known->machine != 0 && known->machine != machine->number;
-        bool resumed = !machine->loading && seat->start.how != START_HOW_COLD;
+        /* while libvirt still starts it, what it would come from tells */
+        bool resumed =
+            machine->loading ? record->saved_xml != NULL || known->reverting : seat->start.how != START_HOW_COLD;
 
         if (!known->shown && !was_on && known->hook_started_usec == 0) {
             record->boot_usec = world->now_usec; /* it ran before it was seen */
@@ -335,7 +345,9 @@ apply(World *world, Seat *seat)
             record->gap_usec = world->now_usec;
         }
         known->hook_started_usec = 0;
-        record->life = machine->paused || machine->arriving ? GUEST_LIFE_PAUSED : GUEST_LIFE_RUNNING;
+        record->life =
+            machine->paused || machine->arriving || machine->loading ? GUEST_LIFE_PAUSED : GUEST_LIFE_RUNNING;
+        known->coming = machine->loading;
         record->migrating = machine->arriving || machine->leaving;
         known->machine = machine->number;
         record->pid = (pid_t)machine->number;
