@@ -88,7 +88,7 @@ typedef struct Machine {
     bool foreign; /* asked_kib comes from somebody else: nothing tells the daemon of it but the balloon's size */
     bool driver;
     bool emptying;         /* the guest empties it by itself */
-    uint64_t emptied_usec; /* it did until then; 0: never */
+    uint64_t emptied_usec; /* it did until then, or had no driver any more; 0: never */
     uint64_t booted_usec;
     unsigned resets;
     uint64_t driver_usec; /* when its driver comes up; UINT64_MAX: never, or it is up */

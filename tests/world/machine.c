@@ -167,7 +167,7 @@ touch_in_boot(World *world, Seat *seat)
     Machine *machine = seat->machine;
     uint64_t since = world->now_usec - machine->booted_usec;
     uint64_t calm = MIN(seat->kernel.boot_touch_kib, FROM_MIB(120));
-    uint64_t ram = machine_ram(machine);
+    uint64_t ram = visible(machine);
     uint64_t before = touched(machine);
 
     if (since < BOOT_CALM_USEC) {
@@ -401,6 +401,8 @@ machine_step(World *world, Seat *seat)
         machine->driver = true;
         machine->cold = false;
         machine->driver_usec = UINT64_MAX;
+        if (machine->emptied_usec != 0)
+            machine->emptied_usec = world->now_usec;
         machine->balloon_kib = 0;
         machine->shown_kib = 0;
         report(world, seat); /* one comes with the driver, whatever the period */

@@ -169,6 +169,8 @@ run(World *world, Seat *seat)
     if (!machine->driver && seat->kernel.driver != DRIVER_NONE)
         machine->driver_usec = world->now_usec + seat->kernel.boot_usec;
     world->counts.starts++;
+    if (start->unasked)
+        world->others_usec = world->now_usec; /* what it has read looked like others' until it is seen */
     note_started(world, seat);
     /* its balloon goes on to where it was going when its memory was kept */
     if (brings)

@@ -261,7 +261,7 @@ age_excuse(World *world, Seat *seat)
     const Machine *machine = seat->machine;
     bool settled;
 
-    if (machine != NULL && machine->arriving && seat->start.unasked)
+    if (machine != NULL && (machine->arriving || machine->loading) && seat->start.unasked)
         truth_excuse(seat, EXCUSE_UNASKED);
     if (machine != NULL && machine->emptying)
         truth_surprise(seat, EXCUSE_EMPTIES);

@@ -368,6 +368,7 @@ guest_unloads(World *world, Seat *seat)
     trace(world, seat, "unloads its balloon driver");
     machine->driver = false;
     machine->emptying = false;
+    machine->emptied_usec = UINT64_MAX;
     machine->balloon_kib = machine->shown_kib = 0;
     machine->booted_usec = saturating_sub(world->now_usec, 60 * USEC_PER_SEC);
     machine->driver_usec = rng_hits(&world->rng, 500) ? UINT64_MAX : world->now_usec + 20 * USEC_PER_SEC;
