@@ -272,16 +272,6 @@ take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *s
     track->driver_up = true;
 }
 
-/* What was taken for plugged when its size jumped was its balloon. */
-static void
-take_back(GuestTrack *track, const GuestSettings *settings)
-{
-    uint64_t forgotten = unseen_note_answer(&track->unseen, settings);
-
-    if (forgotten > 0)
-        balloon_track_plug(&track->balloon, -(int64_t)forgotten);
-}
-
 static void
 take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *settings, uint64_t period_usec,
             uint64_t now_usec)
@@ -290,7 +280,7 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
 
     track->answer_serial = report->serial;
     if (report->asked_usec < MAX(record->boot_usec, track->gap_usec)) {
-        take_back(track, settings);
+        unseen_note_answer(&track->unseen);
         return;
     }
     if (!track->baseline_known) {
@@ -306,7 +296,7 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     }
     if (has(report, REPORT_LAST_UPDATE))
         track->seen = *report;
-    take_back(track, settings);
+    unseen_note_answer(&track->unseen);
     /* after a reset the size is that of before until the driver has set it */
     if (has(report, REPORT_ACTUAL) && (track->driver_up || !record->boot_in_place))
         balloon_track_answer(&track->balloon, size_now(report, settings));

@@ -12,7 +12,8 @@
  *
  * Nobody has more unseen than was plugged, whatever its total says: its dimms by its XML, what its maximum has grown by,
  * and, since libvirt tells of a new dimm after QEMU counts it, what its size has grown by without its balloon. The last is
- * believed until the next report tells, where that comes soon. So is a size that fell below all that the balloon was told by what was unseen: a dimm
+ * believed until the next report tells, but for a size that is the whole maximum: that is an empty balloon, of a guest whose
+ * driver was unloaded and reports no more. So is a size that fell below all that the balloon was told by what was unseen: a dimm
  * that was pulled.
  */
 
@@ -30,12 +31,6 @@
 
 /* A question asked after the XML told of a dimm is answered with it; one that was under way may be answered without. */
 #define ANNOUNCED_ANSWERS 2
-/*
- * A guest whose driver is unloaded reports no more, and has all its memory. The XML tells of a dimm sooner than that many
- * answers come, and a guest that got one reports.
- */
-#define JUMPED_ANSWERS 8
-
 /*
  * What a kernel keeps for itself at least: a page structure of 64 bytes for each page, and itself. A Linux 6.1 guest of
  * 1 GiB keeps 52 MiB, one of 256 MiB 40 to 60.
@@ -117,29 +112,21 @@ unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint
         track->unseen_kib = saturating_sub(track->unseen_kib, fall);
         return -(int64_t)fall;
     }
-    if (jump < LEAST_KIB)
+    if (jump < LEAST_KIB || now_kib == track->maximum_kib)
         return 0;
     track->jumped_kib = saturating_add(track->jumped_kib, jump);
-    track->jumped_answers = JUMPED_ANSWERS;
     if (total_kib == NULL) /* the last report is from before */
         track->unseen_kib = saturating_add(track->unseen_kib, jump);
     return (int64_t)jump;
 }
 
-uint64_t
-unseen_note_answer(UnseenTrack *track, const GuestSettings *settings)
+void
+unseen_note_answer(UnseenTrack *track)
 {
-    uint64_t before = track->unseen_kib;
-
     if (track->announced_answers > 0)
         track->announced_answers--;
     if (track->announced_answers == 0)
         track->announced_kib = 0;
-    if (track->jumped_answers == 0 || --track->jumped_answers > 0)
-        return 0;
-    track->jumped_kib = 0;
-    track->unseen_kib = MIN(before, all_plugged(track, settings));
-    return before - track->unseen_kib;
 }
 
 /* What its kernel keeps as far as one gap tells. */
@@ -174,7 +161,6 @@ unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_ki
     int64_t gap = (int64_t)MIN(all, KIB_LIMIT) - (int64_t)total_kib, least;
 
     track->total_known = true;
-    track->jumped_answers = 0;
     track->total_kib = total_kib;
     if (still)
         least = learn(known, gap, plugged > 0, settings->maximum_kib);

@@ -534,7 +534,7 @@ a_balloon_that_somebody_else_moves_is_no_dimm(void **state)
     }
 }
 
-/* It has all its memory then, and tells nothing any more. */
+/* It has all its memory then, in one step (drivers/virtio/virtio_balloon.c, remove_common), and tells nothing any more. */
 static void
 a_driver_that_is_unloaded_plugs_no_dimm(void **state)
 {
@@ -543,8 +543,10 @@ a_driver_that_is_unloaded_plugs_no_dimm(void **state)
 
         run(&play, moment);
         play.report_steps = 100000;
-        play.to_balloon_kib = 0;
-        assert_int_equal(run(&play, 100)->unseen_kib, 0);
+        play.ballooned_kib = play.to_balloon_kib = 0;
+        play.most_unseen_kib = 0;
+        run(&play, 100);
+        assert_int_equal(play.most_unseen_kib, 0);
     }
 }
 
