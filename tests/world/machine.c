@@ -208,7 +208,7 @@ report(World *world, Seat *seat)
     uint64_t used = MIN(machine->need_kib, sees);
     uint64_t total = saturating_sub(sees, KERNEL_KIB + machine->base_kib / KERNEL_PART);
     bool mute = seat->kernel.driver == DRIVER_MUTE;
-    uint64_t cache = MIN(saturating_sub(touched(machine), used), sees - used);
+    uint64_t cache = MIN(MIN(saturating_sub(touched(machine), used), sees - used), total);
 
     machine->reported_usec = world->now_usec;
     machine->report = (GuestReport){

@@ -131,6 +131,9 @@ starts_lose_daemon(World *world)
 
         if (seat->reserved_until_usec == UINT64_MAX)
             seat->reserved_until_usec = 0;
+        /* the next daemon keeps it as long as if it had been asked for by then */
+        else if (world->now_usec < seat->reserved_until_usec)
+            seat->reserved_until_usec = world->now_usec + 2 * RESERVED_USEC;
         if (start->stage == STARTING_ASKED)
             end_start(world, seat, "was asked of a daemon that is gone");
         if (start->stage != STARTING_HOOK || !start->waits)
