@@ -52,7 +52,7 @@ typedef struct StartRequest {
     uint64_t
         pool_kib; /* what it needs of a huge page pool besides; what that lacks is made when it starts, by a hook */
     uint64_t pool_page_kib; /* of that pool's pages; 0: it needs none */
-    bool forced;            /* never refused (not managed, admission is off): room is made as far as it goes */
+    bool forced; /* never refused (not managed, migrates here, admission is off): room is made as far as it goes */
     uint64_t asked_usec;
     uint64_t deadline_usec; /* it is answered by then, one way or the other */
     /* An answer is awaited; false: it was admitted, and is booked until it is seen running. One that was admitted waits again

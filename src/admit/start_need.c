@@ -128,7 +128,8 @@ start_need_settle(const StartAsk *ask, const GuestRecord *record, const GuestSet
     request->need_kib = need_of(request, &domain.memory, snapshot);
     request->pool_kib = request->settings.hugepages_kib;
     request->pool_page_kib = request->settings.hugepage_size_kib;
-    request->forced = !request->settings.managed || !settings->admission_enabled;
+    request->forced = !request->settings.managed || !settings->admission_enabled ||
+                      (kind == START_MIGRATION && !settings->admission_refuse_migration);
     request->restart = snapshot ? RESTART_NONE : restart_of(request, record, settings, keep, now_usec);
     return NULL;
 }

@@ -33,6 +33,7 @@ static const ConfigKey keys[] = {
     {"Admission", "TimeoutSec", CONFIG_SPAN, FIELD(admission_timeout_usec), USEC_PER_SEC, 600 * USEC_PER_SEC, NULL,
      NULL},
     {"Admission", "WhenAbsent", CONFIG_CHOICE, FIELD(admission_allow_when_absent), 0, 0, "allow", "refuse"},
+    {"Admission", "Migration", CONFIG_CHOICE, FIELD(admission_refuse_migration), 0, 0, "refuse", "admit"},
     {"Enforcement", "MemoryHigh", CONFIG_BOOLEAN, FIELD(memory_high), 0, 0, NULL, NULL},
 };
 

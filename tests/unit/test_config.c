@@ -122,7 +122,8 @@ every_key_is_read(void **state)
         "[Host]\nReserve=3GiB\nBudget = 16 GiB \n[Policy]\nManage=all\nBuffer=30\nPriority=60\nPriorityMost=80\n"
         "MinimumMost=8GiB\nCacheShare=25%\n"
         "GiveAway=on\nInterval=500ms\n[SmartPaging]\nEnabled=false\nDirectory=/srv//paging/\nDeadlineSec=1min 30s\n"
-        "RestartWindowSec=90\nMinimumFreeDisk=10GiB\n[Admission]\nEnabled=0\nTimeoutSec=5\nWhenAbsent=refuse\n"
+        "RestartWindowSec=90\nMinimumFreeDisk=10GiB\n[Admission]\nEnabled=0\nTimeoutSec=5\nWhenAbsent="
+        "refuse\nMigration=refuse\n"
         "[Enforcement]\nMemoryHigh=No\n");
     s = load(f, NULL);
     assert_int_equal(f->problems->len, 0);
@@ -145,6 +146,7 @@ every_key_is_read(void **state)
     assert_false(s->admission_enabled);
     assert_int_equal(s->admission_timeout_usec, 5 * USEC_PER_SEC);
     assert_false(s->admission_allow_when_absent);
+    assert_true(s->admission_refuse_migration);
     assert_false(s->memory_high);
 }
 

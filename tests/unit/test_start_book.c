@@ -198,6 +198,37 @@ who_is_not_managed_is_never_refused(void **state)
 }
 
 static void
+who_migrates_here_is_refused_only_where_that_is_set(void **state)
+{
+    World *world = *state;
+
+    assert_true(ask_with(world, &(StartAsk){.uuid = A, .kind = START_MIGRATION, .hook = true}, ELEMENT, NULL, 0));
+    world->settings->admission_refuse_migration = true;
+    assert_true(ask_with(world, &(StartAsk){.uuid = B, .kind = START_MIGRATION, .hook = true}, ELEMENT, NULL, 1));
+    look(world);
+    assert_true(world->requests[0]->forced);
+    assert_false(world->requests[1]->forced);
+    /* "prepare" comes after "migrate", and asks for the same start */
+    assert_true(ask_with(world, &(StartAsk){.uuid = A, .kind = START_BOOT, .hook = true}, ELEMENT, NULL, 2));
+    look(world);
+    assert_false(world->requests[0]->forced);
+    world->settings->admission_refuse_migration = false;
+    assert_true(ask_with(world, &(StartAsk){.uuid = A, .kind = START_BOOT, .hook = true}, ELEMENT, NULL, 3));
+    look(world);
+    assert_true(world->requests[0]->forced);
+}
+
+static void
+what_is_restored_may_be_refused(void **state)
+{
+    World *world = *state;
+
+    assert_true(ask_with(world, &(StartAsk){.uuid = A, .kind = START_RESTORE, .hook = true}, ELEMENT, NULL, 0));
+    look(world);
+    assert_false(world->requests[0]->forced);
+}
+
+static void
 without_admission_nobody_is_refused(void **state)
 {
     World *world = *state;
@@ -747,6 +778,8 @@ main(void)
         TEST(a_start_needs_what_its_xml_says),
         TEST(a_guest_with_memory_needs_what_it_comes_with),
         TEST(who_is_not_managed_is_never_refused),
+        TEST(who_migrates_here_is_refused_only_where_that_is_set),
+        TEST(what_is_restored_may_be_refused),
         TEST(without_admission_nobody_is_refused),
         TEST(what_makes_no_sense_is_answered_at_once),
         TEST(everybody_who_asks_for_a_guest_gets_its_answer_once),
