@@ -24,6 +24,7 @@ FOLDERS = {
     "admit": {"keep", "config"},
     "observe": {"kernel"},
     "decide": set(),
+    "cluster": set(),
     "act": {"kernel"},
     "report": set(),
     "draw": set(),
@@ -53,7 +54,7 @@ LIBRARIES = {
     "sys/swap.h": {"act"},
 }
 # Folders that may use no system header but the language's and GLib's.
-PURE = {"decide", "base", "include"}
+PURE = {"decide", "cluster", "base", "include"}
 PURE_HEADERS = re.compile(r"glib\.h|(assert|ctype|errno|inttypes|limits|math|stdarg|stdbool|stddef|stdint|stdio|stdlib|string"
                           r"|sys/types)\.h")
 
@@ -61,8 +62,8 @@ PURE_HEADERS = re.compile(r"glib\.h|(assert|ctype|errno|inttypes|limits|math|std
 CALLS = [
     ({"act"}, None, re.compile(r"\bswap(on|off)\s*\(|SYS_swap(on|off)")),
     ({"watch"}, None, re.compile(r"\bvir[A-Z]\w*\s*\(")),
-    # decide/ is a function: no clock, no log, no files.
-    (None, {"decide"}, re.compile(r"\b(g_(message|warning|info|debug|critical|log|printerr|print)|printf|fprintf|time"
+    # decide/ and cluster/ are functions: no clock, no log, no files.
+    (None, {"decide", "cluster"}, re.compile(r"\b(g_(message|warning|info|debug|critical|log|printerr|print)|printf|fprintf|time"
                                   r"|clock_gettime|g_get_(monotonic|real)_time|fopen|open|read|write|getenv|g_getenv"
                                   r"|g_file_\w+|sleep|usleep|rand|random|g_random_\w+)\s*\(")),
 ]
@@ -219,6 +220,7 @@ class EachRuleCatches(unittest.TestCase):
         self.assert_caught("src/decide/share.c", "#include <fcntl.h>\n")
         self.assert_caught("src/decide/share.c", "uint64_t now = g_get_monotonic_time();\n")
         self.assert_caught("src/decide/share.c", 'g_warning("no");\n')
+        self.assert_caught("src/cluster/choose.c", "uint64_t now = g_get_monotonic_time();\n")
         self.assert_allowed("src/decide/share.c", '#include <glib.h>\n#include <string.h>\n/* time(NULL) */ "time()";\n')
 
     def test_base_and_include_know_nobody(self):
