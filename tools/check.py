@@ -325,7 +325,8 @@ def check_cppcheck(_):
                              "--suppress=*:*build-test/*", "--suppress=unknownMacro", "--suppress=normalCheckLevelMaxBranches",
                              "-I", "include", "-I", "src", "-D_GNU_SOURCE", '-DDYNMEM_VERSION="0"',
                              "-DG_DEFINE_AUTOPTR_CLEANUP_FUNC(a,b)=", "-Dg_autoptr(a)=a *", "-Dg_autofree=",
-                             "-Dg_auto(a)=a", "src", "tests/unit", "tests/sim", "tests/bus", "tests/monitoring", "tests/bench"]))
+                             "-Dg_auto(a)=a", "src", "tests/unit", "tests/sim", "tests/cluster", "tests/bus", "tests/monitoring",
+                             "tests/bench"]))
 
 
 def check_lab(arguments):

@@ -129,9 +129,33 @@ install_packages() {
     ) || die "the packages could not be installed"
 }
 
-# unpack_packages DIRECTORY GROUP...: puts the files of these packages below DIRECTORY and installs nothing.
+# libraries_of PACKAGE...: the libraries that these packages need, and those that these need, that are not installed.
+libraries_of() {
+    local left=$* found="" package more
+    while [ -n "$left" ]; do
+        # shellcheck disable=SC2086 # a list
+        more=$(apt-cache depends --important $left | sed -n 's/^ *|\{0,1\}\(Pre\)\{0,1\}Depends: \(lib.*\)/\2/p' | sort -u)
+        left=""
+        for package in $more; do
+            case " $found " in *" $package "*) continue ;; esac
+            if ! dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -q '^installed'; then
+                found="$found $package"
+                left="$left $package"
+            fi
+        done
+    done
+    printf '%s\n' "$found"
+}
+
+# unpack_packages [--libraries] DIRECTORY GROUP...: puts the files of these packages below DIRECTORY and installs nothing;
+# with --libraries those of the libraries that they need, too.
 unpack_packages() {
-    local directory=$1 package missing=
+    local libraries="" directory package missing=""
+    if [ "$1" = --libraries ]; then
+        libraries=yes
+        shift
+    fi
+    directory=$1
     shift
     for package in $(packages_of "$@"); do
         [ -e "$directory/$package.unpacked" ] || missing="$missing $package"
@@ -143,6 +167,10 @@ unpack_packages() {
     say "unpacking below ${directory#"$root"/}:$missing"
     mkdir -p "$directory"
     quietly apt-get -q update || die "the lists of packages could not be updated"
+    if [ -n "$libraries" ]; then
+        # shellcheck disable=SC2086 # a list
+        missing="$missing $(libraries_of $missing)"
+    fi
     for package in $missing; do
         rm -f "$directory/$package"_*.deb
         (cd "$directory" && quietly apt-get -q download "$package") || die "$package could not be downloaded"
