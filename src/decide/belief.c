@@ -295,8 +295,12 @@ belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest
     if (guest->fresh && guest->has_usable)
         memory->fresh_usec = terms->now_usec;
     count_time(memory, guest, terms->now_usec);
-    if (stands_by_settings(guest, terms, standing))
+    if (stands_by_settings(guest, terms, standing)) {
+        /* nobody asks it for reports, so that there are none says nothing of it */
+        if (memory->state == BELIEF_ADOPTED)
+            memory->ran_usec = 0;
         return;
+    }
     if (guest->gap_usec > memory->gap_usec)
         begin_anew(memory, guest);
     watch_balloon(memory, guest);

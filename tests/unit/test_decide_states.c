@@ -167,6 +167,27 @@ adoption_squeezes_nobody(void **state)
 }
 
 static void
+guest_that_was_not_managed_has_time_for_its_first_report(void **state)
+{
+    FakeWorld *world = world_of(2, 3 * GIB, 2 * GIB);
+
+    make_adopted(&world->fake[0], &world->guests[0]);
+    world->fake[0].settings.managed = false;
+    world_run(world, 60);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_UNMANAGED);
+    world->fake[0].settings.managed = true;
+    world_run(world, 5);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_ACTIVE);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_ADOPTING);
+    world->guests[0].driver_up = world->guests[0].fresh = true;
+    world->fake[0].mute = false;
+    world_run(world, 1);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_ACTIVE);
+    assert_int_equal(world->plan.guests[0].committed_kib, 3 * GIB);
+    world_free(world);
+}
+
+static void
 observed_guest_shows_its_target_and_is_not_told(void **state)
 {
     FakeWorld *world = world_of(3, 3 * GIB, 4 * GIB);
@@ -340,6 +361,7 @@ main(void)
         cmocka_unit_test(guests_out_of_the_sharing_are_booked_and_left_alone),
         cmocka_unit_test(guests_without_statistics_keep_what_they_have),
         cmocka_unit_test(adoption_squeezes_nobody),
+        cmocka_unit_test(guest_that_was_not_managed_has_time_for_its_first_report),
         cmocka_unit_test(observed_guest_shows_its_target_and_is_not_told),
         cmocka_unit_test(dry_run_shows_what_every_guest_would_get_and_tells_nobody),
         cmocka_unit_test(nothing_is_told_while_libvirt_is_away),
