@@ -240,10 +240,8 @@ check_guests(GPtrArray *checks, GDBusConnection *bus)
         check_add(checks, "guest", CHECK_WARNING, g_strdup_printf("%s: %s", guest->name, guest->issue), NULL);
     }
     if (guests != NULL && issues == 0)
-        check_add(
-            checks, "guest", CHECK_OK,
-            g_strdup_printf("%u guests, %u of them managed, with settings that can be used", guests->len, managed),
-            NULL);
+        check_add(checks, "guest", CHECK_OK,
+                  g_strdup_printf("guests: %u, managed: %u; all settings can be used", guests->len, managed), NULL);
 }
 
 /* In bytes; 0: not known. */

@@ -258,7 +258,7 @@ more_observe(ExplainText *text)
     else if (text->report->snapshot->host.link == WORLD_LINK_READ_ONLY)
         tell(text, "Give dynmemd a connection to libvirt that may write: run it as root.");
     else
-        tell(text, "Set mode='dynamic' in its metadata.");
+        tell(text, "Set its mode to dynamic ('dm-ctl mode').");
     if (is_sharing(text->guest))
         enlarge_share(text);
 }
@@ -266,9 +266,9 @@ more_observe(ExplainText *text)
 void
 more_let_go(ExplainText *text)
 {
-    tell(text, text->settings->managed ? "Set mode='dynamic' in its metadata to have its memory follow its need."
-                                       : "Give it back a dynmem element in its metadata (namespace " DYNMEM_METADATA_URI
-                                         ") to have its memory follow its need.");
+    tell(text, text->settings->managed
+                   ? "Set its mode to dynamic ('dm-ctl mode') to have its memory follow its need."
+                   : "Give it settings again ('dm-ctl set', 'dm-ctl manage') to have its memory follow its need.");
 }
 
 void

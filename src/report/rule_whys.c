@@ -122,7 +122,7 @@ why_observe(ExplainText *text)
     else
         tell(text, "Its mode is observe: everything is worked out and nothing is changed.");
     if (is_sharing(text->guest))
-        tell(text, "If it were not so, it would be to have {share}.");
+        tell(text, "Otherwise it would have {share}.");
 }
 
 const char *

@@ -112,16 +112,16 @@ static const RuleWords rules[PLAN_RULE_COUNT] = {
     [PLAN_RULE_BOUND] = {.figure_of = figure_bound, .why_also = why_bound, .ways = more_bound},
     /* out of the sharing */
     [PLAN_RULE_OFF] = {.why = "It is off and has no memory.", .more = {"Start it; it needs {startup} to boot."}},
-    [PLAN_RULE_UNMANAGED] = {.figure = "{booked} are booked for it",
-                             .why = "dynmem does not manage it: it has no dynmem element in its metadata. Its memory "
-                                    "is counted ({booked}) and never changed.",
-                             .more = {"Give it a dynmem element in its metadata (namespace " DYNMEM_METADATA_URI
-                                      "), or set Manage=all in " DYNMEM_CONFIG_NAME
-                                      ", to have its memory follow its need."},
-                             .ways = set_by_hand},
+    [PLAN_RULE_UNMANAGED] =
+        {.figure = "{booked} are booked for it",
+         .why = "dynmem does not manage it: it has no dynmem element in its metadata. Its memory "
+                "is counted ({booked}) and never changed.",
+         .more = {"Give it a minimum with 'dm-ctl set', or 'dm-ctl manage' it, or set Manage=all in " DYNMEM_CONFIG_NAME
+                  ", to have its memory follow its need."},
+         .ways = set_by_hand},
     [PLAN_RULE_STATIC] = {.figure = "{booked} are booked for it",
                           .why = "Its mode is static: its memory is counted ({booked}) and never changed.",
-                          .more = {"Set mode='dynamic' in its metadata to have its memory follow its need."},
+                          .more = {"Set its mode to dynamic ('dm-ctl mode') to have its memory follow its need."},
                           .ways = set_by_hand},
     [PLAN_RULE_BAR] = {.figure = "{bar}",
                        .why = "Its memory can't be changed to any use: {bar}. It is counted with {booked}.",
