@@ -3,11 +3,11 @@
 
 #include "error.h"
 #include "names.h"
+#include "password.h"
 #include "remote.h"
 #include "text.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define TIMEOUT_MSEC 10000
 /* Who asks of hundreds of guests is told to ask less often, and waits. */
@@ -305,15 +305,20 @@ client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settin
     return json;
 }
 
+GDBusCallFlags
+client_asking_flags(void)
+{
+    return CALL_FLAGS | password_call_flags(remote_host == NULL);
+}
+
 /* A method that polkit may ask for a password for. Takes parameters over. */
 static bool
 call_manager(GDBusConnection *bus, const char *method, GVariant *parameters, GError **error)
 {
-    GDBusCallFlags interactive = isatty(STDIN_FILENO) ? G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION : 0;
     GError *raw = NULL;
     g_autoptr(GVariant) reply =
         g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, method,
-                                    parameters, G_VARIANT_TYPE_UNIT, CALL_FLAGS | interactive, G_MAXINT, NULL, &raw);
+                                    parameters, G_VARIANT_TYPE_UNIT, client_asking_flags(), G_MAXINT, NULL, &raw);
 
     if (reply == NULL)
         client_take_error(raw, error);

@@ -95,6 +95,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostView, host_view_free)
 /* Whose bus is asked from now on, see remote.h; NULL: this host's. Kept. */
 void client_set_host(const char *host);
 
+/* The flags of a call that polkit may ask a password for, see password.h. */
+GDBusCallFlags client_asking_flags(void);
+
 /* The system bus. Caller unrefs. Errors also as remote_connect. */
 GDBusConnection *client_connect(GError **error);
 

@@ -155,16 +155,14 @@ on_stop_signal(gpointer data)
 static void
 run(Start *start)
 {
-    bool asks_passwords = isatty(STDIN_FILENO) != 0;
+    GDBusCallFlags flags = client_asking_flags();
     unsigned interrupt = g_unix_signal_add(SIGINT, on_stop_signal, start);
     unsigned terminate = g_unix_signal_add(SIGTERM, on_stop_signal, start);
     unsigned looks = start->quiet ? 0 : g_timeout_add(LOOK_MSEC, look, start);
 
     g_dbus_connection_call(start->bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Start",
-                           g_variant_new("(s)", start->uuid), G_VARIANT_TYPE("(bs)"),
-                           G_DBUS_CALL_FLAGS_NO_AUTO_START |
-                               (asks_passwords ? G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION : 0),
-                           G_MAXINT, start->cancellable, on_answered, start);
+                           g_variant_new("(s)", start->uuid), G_VARIANT_TYPE("(bs)"), flags, G_MAXINT,
+                           start->cancellable, on_answered, start);
     g_main_loop_run(start->loop);
     if (looks != 0)
         g_source_remove(looks);

@@ -120,9 +120,10 @@ polkit_answered(GObject *source, GAsyncResult *result, void *data)
         answer(question, NULL);
         return;
     }
-    text =
-        g_strdup_printf("you may not do this: polkit refuses %s%s", question->action,
-                        challenge ? ", which needs an administrator's password; call as root, or interactively" : "");
+    text = g_strdup_printf("you may not do this: polkit refuses %s%s", question->action,
+                           challenge ? ", which needs an administrator's password, and nobody could ask for it; "
+                                       "do it as root (sudo), or on a terminal where pkttyagent can ask"
+                                     : "; do it as root (sudo), or see polkit(8) for a rule that lets you");
     answer(question, text);
 }
 
