@@ -274,7 +274,7 @@ class DaemonTest(unittest.TestCase):
     def test_a_start_that_does_not_fit_is_refused_with_figures(self):
         with Daemon(config=SMALL, guests=[WEB, PLAIN]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")
-            for operation in ("prepare", "restore", "migrate"):
+            for operation in ("prepare", "restore"):
                 line = daemon.hook(LARGE, operation, status=1)
                 self.assertRegex(line, r"^dynmem: large needs 4\.1 GiB [^\n]* are free [^\n]*would help: [^\n]*\n$")
             self.assertEqual(daemon.host()["reserved"], 0)
@@ -283,6 +283,14 @@ class DaemonTest(unittest.TestCase):
             # it is not for dynmem to refuse who is not managed; it takes what there is
             self.assertEqual(daemon.hook(UNMANAGED, "prepare"), "")
             self.assertEqual(json.loads(daemon.ctl("--json", "rate", "64MiB"))["stars"], 0)
+
+    def test_a_guest_that_migrates_here_is_let_in_unless_that_is_to_be_refused(self):
+        with Daemon(config=SMALL, guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            self.assertEqual(daemon.hook(LARGE, "migrate"), "")
+        with Daemon(config=SMALL + "[Admission]\nMigration=refuse\n", guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            self.assertRegex(daemon.hook(LARGE, "migrate", status=1), r"^dynmem: large needs 4\.1 GiB [^\n]* are free ")
 
     def test_a_reservation_goes_with_its_owner(self):
         off = dict(FITS, state="<t:runstate xmlns:t='http://libvirt.org/schemas/domain/test/1.0'>5</t:runstate>")
