@@ -335,8 +335,13 @@ def check_lab(arguments):
                         "--looker", f"{plain}/src/ctl/dm-ctl")
 
 
+# Cases on a real host that begin later are left out, unless they are asked for. It makes its own package of dynmem.
+HOST_MINUTES = "25"
+
+
 def check_host(arguments):
-    return check_guests(HOST, build("gcc", "--werror"), arguments.patterns["host"])
+    return check_guests(HOST, os.path.join(BUILD, "host"), arguments.patterns["host"],
+                        *([] if arguments.only else ["--budget", HOST_MINUTES]))
 
 
 def check_releases(_):
@@ -360,7 +365,7 @@ def check_guests(program, directory, pattern, *options):
     if not match:
         return single(False)
     passed, failed, skipped = (int(number) for number in match.groups())
-    bad = len(re.findall(r"^skip (?!.*privilege)", output, re.MULTILINE))
+    bad = len(re.findall(r"^skip (?!.*(?:privilege|budget))", output, re.MULTILINE))
     if status != 0 and not failed:
         failed = 1
     return Result(passed, failed, skipped, bad, re.findall(r"^FAIL (.{1,300})", output, re.MULTILINE),
@@ -474,7 +479,7 @@ def main():
     print(f"all took {time.monotonic() - began:.0f} s" + (f"; failed: {', '.join(broken)}" if broken else ""))
     failed = total.failed > 0
     if os.environ.get("CI") == "true" and total.bad_skips:
-        print(f"{total.bad_skips} skipped without lacking a privilege, which is a failure where CI=true")
+        print(f"{total.bad_skips} skipped that lacked neither a privilege nor time, which is a failure where CI=true")
         failed = True
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
     return 1 if failed else 0

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
-The cases of tests/host: what must hold on a real host. A scene starts from a snapshot of the host (SNAPSHOTS); its cases run
-in order. What a case returns is printed behind it.
+The cases of tests/host with guests that restart, and all scenes in the order in which they run.
 """
 
 import re
 import time
 
-from host import MIB, Host, mib, wait_until
+from host import MIB, mib, wait_until
 from machine import HostError, StoppedError
+from package_cases import Package
+from scene import ERROR, Scene, check
 
 # Message ids of include/names.h.
 RESTARTED = "d3dd70409dfb4649b425ec47adbc1815 4784354b137e4568ad20be97a20749b9"  # by a reset, by a start
@@ -26,53 +27,6 @@ ROOMY = 4 * STARTUP + 100  # a budget in which all four fit
 TOUCH = 460
 # Of the paging file of a guest that does not come back, in seconds.
 DEADLINE = 180
-ERROR = 3
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
-class Scene:
-    """Base of all scenes. A case is a method whose name starts with case_."""
-
-    BEGINS = "booted"  # the snapshot
-    table = []         # of all scenes: (case, guest, shortfall, size, peak, seconds to gone, seconds of the boot)
-
-    def __init__(self, machine):
-        self.machine = machine
-        self.host = Host(machine)
-
-    @classmethod
-    def case_names(cls):
-        return [name[len("case_"):] for name in cls.__dict__ if name.startswith("case_")]
-
-
-class Installed(Scene):
-    """dynmem as `meson install` and systemctl left it on a host that has just booted."""
-
-    def case_host_boots_with_dynmemd(self):
-        state = self.host.run("systemctl is-system-running --wait", 180, check=False).strip()
-        check(state == "running", f"the host is {state}: " + self.host.run("systemctl --failed --no-legend"))
-        wait_until("dynmemd is connected to libvirt", 30, lambda: self.host.ctl("host")["link"] == "read-write")
-        wrong = self.host.run("journalctl -b -u dynmemd -p warning -o cat --no-pager -q").strip()
-        check(not wrong, f"it says: {wrong}")
-        check(self.host.ctl("paging")["available"], "paging files are not available: " + self.host.ctl("paging")["bar"])
-
-    def case_reload_puts_settings_in_force(self):
-        self.host.configure(Host={"Budget": "1234MiB"})
-        wait_until("the budget is the one that was set", 15, lambda: mib(self.host.ctl("host")["budget"]) <= 1234)
-        self.host.configure()
-        wait_until("the budget is the host's", 15, lambda: mib(self.host.ctl("host")["budget"]) > 1234)
-
-    def case_hook_is_installed_by_one_command(self):
-        said = self.host.ctl("check", "--install-hook")
-        check(said["changed"], f"nothing was installed: {said}")
-        self.host.run(f"[ -x {said['path']} ] && systemctl reload libvirtd")
-        problems = [check["text"] for check in self.host.ctl("check")["checks"] if check["level"] == "problem"]
-        check(not problems, "; ".join(problems))
-        return said["path"]
 
 
 class Four(Scene):
@@ -91,6 +45,7 @@ class Four(Scene):
     def prepare(cls, machine):
         """From the host that has just booted to where these cases begin."""
         scene = cls(machine)
+        scene.host.install()
         scene.host.run("dm-ctl check --install-hook; systemctl reload libvirtd")
         scene.set_budget(ROOMY)
         for guest in scene.guests:
@@ -368,6 +323,7 @@ class HostReboot(Four):
         boots = {guest.name: guest.wait_ready() - down for guest in self.guests}
         self.wait_gone()
         self.wait_squeezed()
+        check(self.host.run("systemctl is-active dynmemd", check=False).strip() == "active", "dynmemd does not run")
         refused = re.search("[Rr]efused", self.host.run("journalctl -b -o cat --no-pager -u libvirtd"))
         check(not refused, "a start was refused")
         self.mark = mark
@@ -387,9 +343,9 @@ class HostReboot(Four):
             return None
 
 
-SCENES = (Installed, Four, Sooner, Killed, Missing, Places, HostReboot)
+SCENES = (Package, Four, Sooner, Killed, Missing, Places, HostReboot)
 # How to come to each of them from the one of a host that has just booted.
-SNAPSHOTS = {"booted": None, "four": Four.prepare}
+SNAPSHOTS = {"booted": None, "web": Package.prepare, "four": Four.prepare}
 
 
 def table_text():

@@ -62,11 +62,11 @@ class Guest:
         self.uuid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.dynmem.test"))
         self.began = 0.0  # when it was last started or reset
 
-    def define(self):
+    def define(self, managed=True):
+        element = (f'<dynmem:memory xmlns:dynmem="urn:dynmem:domain:1" minimum="{self.minimum}MiB" '
+                   f'startup="{self.startup}MiB" buffer="0"/>')
         xml = DOMAIN.format(
-            name=self.name, uuid=self.uuid, maximum=self.startup, startup=self.startup,
-            metadata=f'<dynmem:memory xmlns:dynmem="urn:dynmem:domain:1" minimum="{self.minimum}MiB" '
-                     f'startup="{self.startup}MiB" buffer="0"/>',
+            name=self.name, uuid=self.uuid, maximum=self.startup, startup=self.startup, metadata=element if managed else "",
             # A small translation cache: the default takes more memory than these guests have.
             features="<tcg><tb-cache unit='MiB'>32</tb-cache></tcg>")
         self.host.run(f"cat >/run/{self.name}.xml <<'END'\n{xml}END\nvirsh -q define /run/{self.name}.xml")
@@ -115,6 +115,10 @@ class Host:
         return now
 
     # ---- dynmem ----
+
+    def install(self, *options):
+        """Installs the package. Returns what apt-get printed."""
+        return self.run(f"DEBIAN_FRONTEND=noninteractive apt-get install -y {shlex.join(options)} /srv/dynmem.deb 2>&1")
 
     def ctl(self, *arguments, seconds=300):
         """The document that a verb of dm-ctl prints with --json."""

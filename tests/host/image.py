@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
-What the host VM is made of: a Debian root with systemd, libvirt and QEMU, made by mmdebstrap, in which dynmem is installed by
-`meson install`; a disk image of it; and the kernel and initrd of the guests inside. Everything is made below one folder
-of the build folder, and kept there for the next run.
+What the host VM is made of: a Debian root with systemd, libvirt and QEMU, made by mmdebstrap; a disk image of it; in /srv the
+package of dynmem that tools/package makes, which the cases install, and the kernel and initrd of the guests inside. Everything
+is made below one folder of the build folder, and kept there for the next run.
 """
 
 import ctypes
@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -72,22 +73,21 @@ def die_with_parent():
 class Image:
     """Makes what is missing or older than what it is made of. directory is where."""
 
-    def __init__(self, directory, build):
-        self.directory, self.build = directory, build
+    def __init__(self, directory):
+        self.directory = directory
         self.root = os.path.join(directory, "root")
         self.disk = os.path.join(directory, "disk.raw")
         self.guest = os.path.join(directory, "guest")
         self.failure = None
 
-    def run(self, name, *command, environment=None):
+    def run(self, name, *command):
         """Runs one step; what it prints goes to a log."""
         log_name = os.path.join(self.directory, f"{name}.log")
         temporary = os.path.join(self.directory, "tmp")
         os.makedirs(temporary, exist_ok=True)
         with open(log_name, "wb") as log:
             process = subprocess.Popen([*ALONE, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       preexec_fn=die_with_parent,
-                                       env=dict(os.environ, TMPDIR=temporary, **(environment or {})))
+                                       preexec_fn=die_with_parent, env=dict(os.environ, TMPDIR=temporary))
             try:
                 status = process.wait()
             finally:
@@ -108,7 +108,7 @@ class Image:
         self.kernel_maker.start()
         self.make_root(say)
         self.configure()
-        self.install()
+        self.make_package(say)
         self.kernel_maker.join()
         if self.failure:
             raise self.failure
@@ -160,11 +160,21 @@ class Image:
         self.run("units", "chroot", self.root, "sh", "-c",
                  f"systemctl enable host-agent.service && systemctl mask {' '.join(NEEDLESS)}")
 
-    def install(self):
-        """What an administrator would do: meson install, the catalog, enable."""
-        self.run("install", "meson", "install", "-C", self.build, "--no-rebuild", environment={"DESTDIR": self.root})
-        self.run("enable", "chroot", self.root, "sh", "-c",
-                 "journalctl --update-catalog && systemctl enable dynmemd.service")
+    def make_package(self, say):
+        """/srv/dynmem.deb, made anew where something has changed that it is made of."""
+        def packages():
+            return glob.glob(os.path.join(ROOT, "build-package", "dynmem_*.deb"))
+
+        files = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                               check=True, stdout=subprocess.PIPE, text=True).stdout.split("\0")
+        newest = max(os.stat(path).st_mtime for path in (os.path.join(ROOT, name) for name in files)
+                     if os.path.isfile(path) and not path.startswith(os.path.join(ROOT, "tests")))
+        if not any(os.stat(package).st_mtime > newest for package in packages()):
+            say("making the package of dynmem")
+            began = time.time()
+            self.run("package", os.path.join(ROOT, "tools", "package"), "--no-tests", "deb")
+            os.utime(packages()[0], (began, began))
+        shutil.copyfile(packages()[0], os.path.join(self.root, "srv", "dynmem.deb"))
 
     def make_disk(self):
         for name in ("kernel", "initrd"):
