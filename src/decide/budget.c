@@ -2,6 +2,7 @@
 #include "decide/budget.h"
 
 #include "decide/faults.h"
+#include "decide/limit.h"
 #include "units.h"
 
 /* How long actual must have been steady before resident memory is compared with it. */
@@ -53,6 +54,25 @@ approach(uint64_t value, uint64_t goal, uint64_t elapsed_usec, uint64_t span_use
     return value > goal ? value - moved : value + moved;
 }
 
+/*
+ * What it costs as far as is known when it is first seen. Of one that ran before, the limit that an earlier daemon left is what it
+ * was granted, what it cost and slack: with an estimate that is larger it would seem to have been granted less than it has.
+ */
+static uint64_t
+first_overhead(const GuestSnapshot *guest)
+{
+    const GuestLimits *limits = &guest->limits;
+    uint64_t estimate = overhead_estimate(guest->settings);
+    uint64_t rest;
+
+    if (!guest->adopted || !guest->has_actual || guest->paging != NULL || !limits->set ||
+        limits->high_kib == LIMIT_NONE)
+        return estimate;
+    rest = saturating_sub(limits->high_kib, guest->actual_kib + guest->settings->fixed_kib + LIMIT_LEAST_SLACK_KIB);
+    /* it may have been granted less than its balloon leaves it */
+    return rest < OVERHEAD_LEAST_KIB ? estimate : MIN(rest, estimate);
+}
+
 uint64_t
 overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 {
@@ -62,7 +82,9 @@ overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_
     uint64_t goal;
 
     if (!memory->valid) {
-        *memory = (OverheadMemory){.valid = true, .overhead_kib = estimate, .steady_usec = now_usec};
+        *memory = (OverheadMemory){.valid = guest->has_actual || !guest->adopted,
+                                   .overhead_kib = first_overhead(guest),
+                                   .steady_usec = now_usec};
         elapsed = 0;
     }
     memory->updated_usec = now_usec;

@@ -223,6 +223,7 @@ book_guest(Pass *pass, size_t i)
     Work *work = &pass->state->work[i];
     LedgerEntry *entry = ledger_guest(&pass->state->ledger, i);
     uint64_t overhead, enforced;
+    bool sized = memory->overhead.valid;
     bool let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed && !broken(FAULT_SQUEEZE_FRAIL);
 
     *work = (Work){.entry = entry, .share_rule = PLAN_RULE_COUNT};
@@ -242,7 +243,7 @@ book_guest(Pass *pass, size_t i)
     stay_below_memory_max(work, guest, overhead);
     work->slack_kib = limit_slack(pass->state->reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
                                   pass->state->booked_kib);
-    pass_restart_open(pass, i, overhead);
+    pass_restart_open(pass, i, overhead, !sized && memory->overhead.valid);
     work->let_go = is_let_go(memory, guest, pass->observe);
     enforced = pass_restart_enforced(pass, i, overhead);
     work->held = enforced != UINT64_MAX;

@@ -146,10 +146,11 @@ Claim *pass_add_claim(Pass *pass, size_t guest, size_t start);
 const Claim *pass_claim_of(const Pass *pass, size_t guest);
 
 /*
- * Guests that boot (pass_restart.c). pass_restart_open: a run begins, or is seen for the first time: what it is granted.
+ * Guests that boot (pass_restart.c). pass_restart_open: a run begins, or is seen for the first time: what it is granted. sized:
+ * of one that ran before, its size, and with it what its QEMU costs, is known from now on.
  * pass_restart_enforced: what its limit lets it have, as in LedgerLook.
  */
-void pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib);
+void pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib, bool sized);
 uint64_t pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib);
 /* Nothing but its limit keeps it within what it was granted: its balloon means nothing, or leaves it more. */
 bool pass_hangs_on_limit(const Pass *pass, size_t i);

@@ -100,12 +100,14 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib)
 }
 
 void
-pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib)
+pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib, bool sized)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     GuestMemory *memory = memory_of(pass, i);
     LedgerEntry *entry = pass->state->work[i].entry;
 
+    if (sized && memory->belief.state == BELIEF_ADOPTED)
+        ledger_open(entry, first_grant(pass, i, overhead_kib));
     if (!memory->begins)
         return;
     memory->restart = restart_of_guest(guest, pass->settings->restart_window_usec, pass->now_usec);

@@ -338,6 +338,34 @@ guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum(void **state)
     (void)state;
 }
 
+/* What a QEMU costs is learnt, and a new daemon has an estimate only: more, where the guest is emulated. */
+static void
+new_daemon_takes_guests_over_with_what_they_were_granted(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    uint64_t booked[4], limit[4];
+
+    for (size_t i = 0; i < 4; i++)
+        rw->world->fake[i].settings.emulated = true;
+    restart_world_run(rw, 900);
+    for (size_t i = 0; i < 4; i++) {
+        booked[i] = rw->world->plan.guests[i].committed_kib;
+        limit[i] = rw->qemu[i].high;
+        assert_true(rw->world->plan.guests[i].overhead_kib + 64 * MIB <
+                    overhead_estimate(&rw->world->fake[i].settings));
+    }
+    restart_world_new_daemon(rw);
+    for (unsigned t = 0; t < 30; t++) {
+        restart_world_tick(rw);
+        for (size_t i = 0; i < 4; i++) {
+            assert_in_range(rw->world->plan.guests[i].committed_kib, booked[i] - 16 * MIB, booked[i] + 16 * MIB);
+            assert_in_range(rw->qemu[i].high, limit[i] - 16 * MIB, limit[i] + 16 * MIB);
+        }
+    }
+    restart_world_free(rw);
+    (void)state;
+}
+
 static void
 new_daemon_leaves_the_file_to_a_guest_that_still_boots(void **state)
 {
@@ -731,6 +759,7 @@ main(void)
         cmocka_unit_test(guest_that_is_seen_late_begins_with_that_too),
         cmocka_unit_test(guest_that_is_seen_late_is_booked_at_what_it_holds),
         cmocka_unit_test(guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum),
+        cmocka_unit_test(new_daemon_takes_guests_over_with_what_they_were_granted),
         cmocka_unit_test(new_daemon_leaves_the_file_to_a_guest_that_still_boots),
         cmocka_unit_test(guest_with_a_file_is_booked_at_what_its_limit_lets_in),
         cmocka_unit_test(second_reset_is_booked_as_the_first),
