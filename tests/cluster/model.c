@@ -183,14 +183,8 @@ move_needs(Model *model)
         if (guest->blocked && model->now_usec - guest->blocked_usec > 1800 * SECOND)
             guest->blocked = false;
     }
-    for (int i = 0; i < model->host_count; i++) {
+    for (int i = 0; i < model->host_count; i++)
         share(model, i);
-        /* a dip of a second between two looks is no end of it */
-        if (model_pressure(model, i) < model->rules.pressure_percent - 10)
-            model->hosts[i].pressed_usec = 0;
-        else if (model->hosts[i].pressed_usec == 0)
-            model->hosts[i].pressed_usec = model->now_usec;
-    }
 }
 
 /* ---- the book of starts ---- */
@@ -270,7 +264,9 @@ check_offer(Model *model, int index)
     }
     wants = (double)(guest->figures.want_kib + guest->figures.overhead_kib) * 100;
     source = (double)host->told_kib * 100 / (double)host->budget_kib;
-    target = (double)model->hosts[to].told_kib * 100 / (double)model->hosts[to].budget_kib;
+    /* its newest line may not show yet */
+    target = (double)MIN(model->hosts[to].told_kib, model->hosts[to].told_before_kib) * 100 /
+             (double)model->hosts[to].budget_kib;
     after = MAX(source - wants / (double)host->budget_kib, target + wants / (double)model->hosts[to].budget_kib);
     if (after > MAX(source, target) - (double)model->rules.gain_percent + 2)
         fail(model, "%s offers %s to %s: %.0f%% at worst before it, %.0f%% after it", host->name,
@@ -295,6 +291,7 @@ check_offer(Model *model, int index)
              model->hosts[to].name);
     host->offered = number;
     host->offered_to = to;
+    host->offered_usec = model->now_usec;
     host->unheard_usec = 0;
 }
 
@@ -357,13 +354,18 @@ exchange(Model *model, int index)
     for (int i = 0; i < model->host_count; i++)
         if (model->hosts[i].line != NULL)
             cluster_hear(host->cluster, model->hosts[i].name, model->hosts[i].line, model->now_usec, NULL);
+    host->told_before_kib = host->told_kib;
     host->told_kib = here.want_kib;
+    if (here.want_kib < here.budget_kib / 100 * model->rules.pressure_percent)
+        host->pressed_usec = 0;
+    else if (host->pressed_usec == 0)
+        host->pressed_usec = model->now_usec;
     cluster_step(host->cluster, &here, model->now_usec, &host->step);
     if (phase == CLUSTER_PHASE_OFFERS && host->step.figures.phase == CLUSTER_PHASE_IDLE &&
-        model->hosts[host->offered_to].booking == CLUSTER_BOOKING_NONE)
+        model->now_usec - host->offered_usec >= 60 * SECOND)
         host->unheard_usec = model->now_usec;
     if (phase != host->step.figures.phase && host->step.figures.phase == CLUSTER_PHASE_OFFERS &&
-        phase != CLUSTER_PHASE_LEAVES)
+        phase != CLUSTER_PHASE_LEAVES && model->now_usec - host->back_usec > 15 * SECOND) /* else it is an old one */
         check_offer(model, index);
     if (host->step.why == CLUSTER_WHY_CONFIRM && rng_hits(&model->rng, 100))
         g_strlcpy(host->confirmed, host->step.move.guest.uuid, sizeof host->confirmed);

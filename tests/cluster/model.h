@@ -42,11 +42,11 @@ typedef struct ModelHost {
     char name[CLUSTER_NAME_SIZE];
     uint64_t budget_kib;
     ClusterLevel level;
-    Cluster *cluster;              /* NULL: its daemon is gone */
-    uint64_t gone_usec, back_usec; /* when it went, and came */
-    bool agent_gone;               /* ... and nobody takes back what it has published */
-    uint64_t next_usec;            /* when it exchanges */
-    uint64_t told_kib;             /* what its guests wanted when it did last */
+    Cluster *cluster;                   /* NULL: its daemon is gone */
+    uint64_t gone_usec, back_usec;      /* when it went, and came */
+    bool agent_gone;                    /* ... and nobody takes back what it has published */
+    uint64_t next_usec;                 /* when it exchanges */
+    uint64_t told_kib, told_before_kib; /* what its guests wanted when it did last, and the time before */
     uint64_t pressed_usec;
     char *line; /* as all can see it; NULL: none */
     int wish;   /* guest; MODEL_NOWHERE: none */
@@ -62,8 +62,8 @@ typedef struct ModelHost {
     int booked; /* guest */
     uint64_t booking_usec, lapsed_usec;
     char confirmed[37];
-    int offered, offered_to; /* its last offer, and when it ended unheard */
-    uint64_t unheard_usec;
+    int offered, offered_to; /* its last offer, when it began, and when it ended unheard */
+    uint64_t offered_usec, unheard_usec;
 } ModelHost;
 
 typedef struct Model {
