@@ -50,8 +50,7 @@ typedef struct Settings {
     bool admission_enabled;
     uint64_t admission_timeout_usec;
     bool admission_allow_when_absent;
-    bool
-        admission_refuse_migration; /* Migration=refuse: a guest that migrates here is let in as a start is, or refused */
+    bool admission_refuse_migration; /* who migrates here is let in as a start is, or refused */
     /* [Enforcement] */
     bool memory_high;
     /* Of no file: dynmemd is about to end for good, and no guest's minimum is below its startup memory any more. */

@@ -84,8 +84,7 @@ bool rules_broken(uint64_t fault);
 #define FAULT_NO_ASKING (UINT64_C(1) << 58)     /* a guest that outgrows its buffer is heard at its next report */
 #define FAULT_ALWAYS_ASKING (UINT64_C(1) << 59) /* guests are asked at once as often as they grow */
 #define FAULT_NO_CROSSING (UINT64_C(1) << 60)   /* a guest that is held back at its limit waits for the next tick */
-#define FAULT_TAKE_ITS_WORD                                                                                            \
-    (UINT64_C(1) << 61) /* a guest is booked at what its balloon says, whatever its limit lets it have */
+#define FAULT_TAKE_ITS_WORD (UINT64_C(1) << 61) /* what a balloon says is booked, whatever its limit lets in */
 
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
 #define DECIDE_FAULTS_ALL ((FAULT_TAKE_ITS_WORD << 1) - 1)

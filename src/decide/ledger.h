@@ -39,7 +39,7 @@ typedef struct LedgerEntry {
     uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */
     uint64_t enforced_kib; /* as in LedgerLook */
     uint64_t slack_kib;    /* what it may hold besides out of the reserve, because its limit leaves it so much */
-    struct GuestMemory *memory; /* what the others remember of its guest (guest_memory.h); owned; NULL: nothing yet */
+    struct GuestMemory *memory; /* of its guest, filled by guest_memory.h; owned; NULL: nothing yet */
 } LedgerEntry;
 
 /* Zero: empty. */
@@ -75,8 +75,9 @@ typedef struct LedgerLook {
     /* What memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
        granted; UINT64_MAX: nothing holds it. */
     uint64_t enforced_kib;
-    bool
-        late; /* a lower limit was ordered before now and is not in force: it may take what that would have kept from it */
+    /* A lower limit was ordered before now and is not in force, or the guest tells nothing: it may take what that would have kept
+       from it. */
+    bool late;
 } LedgerLook;
 
 /*

@@ -77,23 +77,16 @@ tells(LimitMemory *memory, uint64_t limit_kib, uint64_t now_usec)
     memory->told = true;
     memory->told_kib = limit_kib;
     memory->told_usec = now_usec;
-    memory->above_usec = 0;
     return true;
 }
 
-/* The limit is above what it should be: whether it is time to lower it. */
+/* The limit is so much above what it should be: whether it is to be lowered. */
 static bool
-may_fall(LimitMemory *memory, uint64_t excess_kib, const LimitCase *given, uint64_t now_usec)
+may_fall(uint64_t excess_kib, const LimitCase *given)
 {
-    if (broken(FAULT_LIMIT_AT_ONCE))
-        return true;
-    if (excess_kib <= given->slack_kib / (given->held ? 8 : 2) || given->waiting || given->guest->target_pending) {
-        memory->above_usec = 0;
-        return false;
-    }
-    if (memory->above_usec == 0)
-        memory->above_usec = now_usec;
-    return true;
+    bool little = excess_kib <= given->slack_kib / (given->held ? 8 : 2);
+
+    return broken(FAULT_LIMIT_AT_ONCE) || (!little && !given->waiting && !given->guest->target_pending);
 }
 
 LimitAnswer
@@ -115,10 +108,8 @@ limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
         answer.tell = tells(memory, answer.limit_kib, now_usec);
         return answer;
     }
-    if (answer.limit_kib == high) {
-        memory->above_usec = 0;
+    if (answer.limit_kib == high)
         return answer;
-    }
     lowest = answer.limit_kib;
     if (!given->held && !broken(FAULT_LIMIT_AT_ONCE))
         lowest = MAX(lowest, held_kib(given->guest) + LIMIT_LEAST_SLACK_KIB);
@@ -130,7 +121,7 @@ limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
         }
         return answer;
     }
-    if (may_fall(memory, saturating_sub(high, lowest), given, now_usec) && !limits->pending && lowest < high) {
+    if (may_fall(saturating_sub(high, lowest), given) && !limits->pending && lowest < high) {
         answer.limit_kib = lowest;
         answer.tell = tells(memory, lowest, now_usec);
     }

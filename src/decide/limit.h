@@ -29,7 +29,6 @@ typedef struct LimitMemory {
     bool held_now;      /* it was held back since the last tick, and for want of its own memory */
     uint64_t extra_kib; /* learnt: what its QEMU costs beyond its overhead */
     uint64_t learnt_usec;
-    uint64_t above_usec; /* the limit has been too high since then; 0: it is not */
     bool told;
     uint64_t told_kib;
     uint64_t told_usec;

@@ -485,7 +485,7 @@ chance_step(World *world)
         meet(world);
 }
 
-/* Whether it can happen then at all. */
+/* Whether it can be tried then at all; what comes of it may be nothing, as with libvirt. */
 static bool
 can_meet(Where where, Moment moment)
 {
@@ -500,7 +500,7 @@ can_meet(Where where, Moment moment)
     case MOMENT_FILE_MADE:
     case MOMENT_FILE_ON:
     case MOMENT_FILE_EMPTIED:
-        return where != TO_OFF; /* the file of who is off goes a moment later */
+        return where != TO_OFF; /* the file of who is off goes a moment later: too seldom to be demanded */
     case MOMENT_NO_LIBVIRT:
         return where == ON_HOST || where == BY_ITSELF; /* libvirt does the rest */
     case MOMENT_IDLE:
