@@ -162,6 +162,7 @@ typedef struct GuestPlan {
     uint64_t assigned_kib;  /* actual, or what it must be taken to have where that is void */
     uint64_t committed_kib; /* after this plan is told; without overhead. In state reserved: booked for its start */
     LedgerGround ground;    /* of that */
+    uint64_t lent_kib;      /* besides, booked out of what is free: its limit leaves it to the page cache of its disks */
     uint64_t balloon_kib;   /* GROUND_LIMIT: what its balloon would leave it, beyond that */
     bool moved;             /* its balloon was at its target and is not any more, though nothing was told */
     uint64_t overhead_kib;
@@ -215,6 +216,7 @@ typedef struct Plan {
     uint64_t budget_available_kib; /* figure (b) */
     uint64_t committed_kib;        /* after this plan is told */
     uint64_t free_kib;             /* budget less committed, at least 0 */
+    uint64_t lent_kib;             /* part of that: to guests' page cache, and taken back when somebody waits for it */
     uint64_t reserve_kib;
     uint64_t overhead_kib;
     uint64_t other_kib; /* what non-guest processes use */

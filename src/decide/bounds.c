@@ -32,7 +32,7 @@ find_or_add(Bounds *bounds, uint64_t above_id, uint64_t nodes)
 static Bound *
 add_member(Bound *bound, const LedgerEntry *entry)
 {
-    bound->members_kib += entry->booked_kib + entry->overhead_kib;
+    bound->members_kib += entry->booked_kib + entry->lent_kib + entry->overhead_kib;
     bound->resident_kib += entry->resident_kib;
     bound->guests++;
     return bound;

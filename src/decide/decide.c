@@ -223,6 +223,7 @@ book_guest(Pass *pass, size_t i)
     Work *work = &pass->state->work[i];
     LedgerEntry *entry = ledger_guest(&pass->state->ledger, i);
     uint64_t overhead, enforced;
+    bool lends = memory->limit.lends || entry->lent_kib > 0;
     bool sized = memory->overhead.valid;
     bool let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed && !broken(FAULT_SQUEEZE_FRAIL);
 
@@ -264,19 +265,20 @@ book_guest(Pass *pass, size_t i)
     /* who is about to have no limit is booked at all that it may bring online */
     if (work->held && !work->let_go && work->standing.trust == LEDGER_TRUSTS_BALLOON)
         work->unseen_kib = guest->unseen_kib;
-    ledger_book(
-        entry,
-        &(LedgerLook){.guest = guest,
-                      .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
-                      /* one that shares is told a target in a moment, and is bounded by that */
-                      .unbounded = guest->target_unbounded && !pass->observe && work->standing.part == PART_SHARES,
-                      .target_kib = target_to_book(memory, guest),
-                      .unseen_kib = work->unseen_kib,
-                      .overhead_kib = overhead,
-                      .resident_kib = memory->overhead.resident_kib,
-                      .slack_kib = work->slack_kib,
-                      .enforced_kib = enforced,
-                      .late = work->standing.rule == PLAN_RULE_NO_STATISTICS || limit_is_late(&memory->limit, guest)});
+    ledger_book(entry, &(LedgerLook){.guest = guest,
+                                     .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
+                                     /* one that shares is told a target in a moment, and is bounded by that */
+                                     .unbounded = guest->target_unbounded && !pass->observe &&
+                                                  work->standing.part == PART_SHARES,
+                                     .target_kib = target_to_book(memory, guest),
+                                     .unseen_kib = work->unseen_kib,
+                                     .overhead_kib = overhead,
+                                     .resident_kib = memory->overhead.resident_kib,
+                                     .slack_kib = work->slack_kib,
+                                     .enforced_kib = enforced,
+                                     .lends = lends,
+                                     .late = work->standing.rule == PLAN_RULE_NO_STATISTICS ||
+                                             (!lends && limit_is_late(&memory->limit, guest, work->slack_kib))});
     pass_restart_stand(pass, i);
     pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING;
 }
@@ -426,6 +428,7 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     pass_share(&pass);
     pass_tell(&pass);
     let_go(&pass);
+    pass_lend(&pass);
     pass_limit(&pass);
     state->reserve_kib = plan->reserve_kib;
     state->booked_kib = plan->committed_kib + plan->overhead_kib;

@@ -86,5 +86,8 @@ bool rules_broken(uint64_t fault);
 #define FAULT_NO_CROSSING (UINT64_C(1) << 60)   /* a guest that is held back at its limit waits for the next tick */
 #define FAULT_TAKE_ITS_WORD (UINT64_C(1) << 61) /* what a balloon says is booked, whatever its limit lets in */
 
+#define FAULT_LEND_UNBOOKED (UINT64_C(1) << 62) /* what limits let in for page cache is not booked */
+#define FAULT_LEND_ON (UINT64_C(1) << 63)       /* ... and is not taken back for those that wait */
+
 /* Every switch there is, from the last of them: a test wants a scenario for each. */
-#define DECIDE_FAULTS_ALL ((FAULT_TAKE_ITS_WORD << 1) - 1)
+#define DECIDE_FAULTS_ALL UINT64_MAX

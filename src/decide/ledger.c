@@ -125,7 +125,7 @@ ledger_close(LedgerEntry *entry)
     if (!entry->asked)
         entry->start_kib = 0;
     entry->open = false;
-    entry->granted_kib = entry->balloon_kib = entry->resident_kib = entry->slack_kib = 0;
+    entry->granted_kib = entry->balloon_kib = entry->resident_kib = entry->slack_kib = entry->lent_kib = 0;
     entry->booked_kib = entry->start_kib;
     if (entry->start_kib == 0)
         entry->overhead_kib = 0;
@@ -180,6 +180,21 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
     default:
         return MAX(guest->settings->maximum_kib, MAX(actual, told));
     }
+}
+
+/*
+ * What its limit lets in for page cache, and the guest could take in the end. Where its balloon is not believed it is part of what
+ * is booked anyway.
+ */
+static uint64_t
+still_lent(const LedgerEntry *entry, const LedgerLook *look)
+{
+    uint64_t could = MIN(look->enforced_kib, look->guest->settings->maximum_kib) + look->guest->settings->fixed_kib;
+
+    if (!look->lends || look->late || look->trust != LEDGER_TRUSTS_BALLOON || look->enforced_kib == UINT64_MAX ||
+        broken(FAULT_LEND_UNBOOKED))
+        return 0;
+    return saturating_sub(could, entry->booked_kib);
 }
 
 /* What its balloon leaves it of what it sees. Where that is less than its minimum it is told more in a moment. */
@@ -237,6 +252,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
             entry->booked_kib =
                 MAX(entry->booked_kib, saturating_sub(holds(look), look->slack_kib + look->slack_kib / 2));
     }
+    entry->lent_kib = still_lent(entry, look);
     /* memory.max holds whatever else is believed */
     entry->booked_kib = MIN(entry->booked_kib, memory_max(guest));
     entry->booked_kib = MIN(MAX(entry->booked_kib, entry->start_kib), KIB_LIMIT);
@@ -257,6 +273,12 @@ ledger_tell(LedgerEntry *entry, uint64_t target_kib, uint64_t unseen_kib)
     /* a limit that is not down at what is granted yet lets it hold what it does not see */
     entry->booked_kib =
         MAX(entry->booked_kib, MIN(target_kib, MAX(entry->granted_kib, entry->enforced_kib)) + entry->fixed_kib);
+}
+
+void
+ledger_lend(LedgerEntry *entry, uint64_t kib)
+{
+    entry->lent_kib = MAX(entry->lent_kib, kib);
 }
 
 void
@@ -281,6 +303,16 @@ ledger_booked(const Ledger *ledger)
 
     for (size_t i = 0; i < ledger->count; i++)
         sum += ledger->entries[i].booked_kib;
+    return sum;
+}
+
+uint64_t
+ledger_lent(const Ledger *ledger)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < ledger->count; i++)
+        sum += ledger->entries[i].lent_kib;
     return sum;
 }
 

@@ -35,6 +35,8 @@ typedef struct LedgerEntry {
     uint64_t booked_kib;   /* what it may hold; all of it, but for overhead */
     uint64_t overhead_kib; /* what its QEMU costs besides */
     uint64_t fixed_kib;    /* part of booked_kib: its memory devices */
+    uint64_t
+        lent_kib; /* booked beside booked_kib: what its limit lets in for the page cache of its disks (pass_lend.c) */
     uint64_t start_kib;    /* part of booked_kib: for a start, until its guest is seen running and its XML is known */
     uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */
     uint64_t enforced_kib; /* as in LedgerLook */
@@ -75,6 +77,7 @@ typedef struct LedgerLook {
     /* What memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
        granted; UINT64_MAX: nothing holds it. */
     uint64_t enforced_kib;
+    bool lends; /* its limit is, or was, higher for the page cache of its disks */
     /* A lower limit was ordered before now and is not in force, or the guest tells nothing: it may take what that would have kept
        from it. */
     bool late;
@@ -113,11 +116,15 @@ void ledger_grant(LedgerEntry *entry, uint64_t kib);
 /* Its balloon is told a target now, of which the guest would not see a part that its limit keeps it from. Rule G is the
    caller's. */
 void ledger_tell(LedgerEntry *entry, uint64_t target_kib, uint64_t unseen_kib);
+/* Its limit is to let in so much beyond what it is granted, for the page cache of its disks: a guest that is reset could take it
+   for itself. It is booked until a limit is seen that lets in less. Rule G is the caller's. */
+void ledger_lend(LedgerEntry *entry, uint64_t kib);
 /* Booked for a start, all of it, with what its QEMU costs besides. 0: none (any more). */
 void ledger_reserve(LedgerEntry *entry, uint64_t kib, uint64_t overhead_kib);
 
-/* All that is booked, and for starts. */
+/* All that is booked but what is lent, all that is lent, and what is booked for starts. */
 uint64_t ledger_booked(const Ledger *ledger);
+uint64_t ledger_lent(const Ledger *ledger);
 uint64_t ledger_reserved(const Ledger *ledger);
 /* The sums that the budget is worked out from. */
 LedgerSums ledger_sums(const Ledger *ledger);

@@ -64,9 +64,10 @@ limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint6
 }
 
 bool
-limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest)
+limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib)
 {
-    return memory->told && guest->limits.usable && guest->limits.set && memory->told_kib < guest->limits.high_kib;
+    return memory->told && guest->limits.usable && guest->limits.set &&
+           saturating_add(memory->told_kib, slack_kib / 2) < guest->limits.high_kib;
 }
 
 static bool
@@ -102,7 +103,7 @@ limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
             answer.tell = tells(memory, LIMIT_NONE, now_usec);
         return answer;
     }
-    answer.limit_kib = pages_up(given->committed_kib + given->overhead_kib + given->slack_kib);
+    answer.limit_kib = pages_up(given->committed_kib + given->overhead_kib + given->slack_kib + given->cache_kib);
     /* a lower one that is under way must not come after */
     if (answer.limit_kib > high || (limits->pending && memory->told && memory->told_kib < answer.limit_kib)) {
         answer.tell = tells(memory, answer.limit_kib, now_usec);
@@ -171,6 +172,7 @@ pass_limit(Pass *pass)
             .overhead_kib = work->entry->overhead_kib,
             .slack_kib = work->slack_kib,
         };
+        LimitMemory *memory = &memory_of(pass, i)->limit;
         LimitAnswer answer;
 
         plan->limit_kib = LIMIT_NONE;
@@ -181,7 +183,8 @@ pass_limit(Pass *pass)
         if (guest->paging != NULL && pass_hangs_on_limit(pass, i))
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
         given.committed_kib -= MIN(back_kib, given.committed_kib);
-        answer = limit_work_out(&memory_of(pass, i)->limit, &given, pass->now_usec);
+        given.cache_kib = memory->lifted ? pass->snapshot->host.figures.total_kib : memory->lent_kib;
+        answer = limit_work_out(memory, &given, pass->now_usec);
         plan->limit_tell = answer.tell;
         plan->limit_kib = answer.limit_kib;
     }

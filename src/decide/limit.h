@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * What memory.high of a guest's cgroup should be: what the guest is booked at, what its QEMU costs, and slack. So a guest can't
+ * What memory.high of a guest's cgroup should be: what the guest is booked at, what its QEMU costs, slack, and what it is lent for
+ * the page cache of its disks. So a guest can't
  * outgrow its booking unseen between a reset and its driver, and yet is not held back by a little error in the estimate of
  * what its QEMU costs. It is only ever memory.high, which holds a guest back and never kills it.
  *
@@ -32,6 +33,9 @@ typedef struct LimitMemory {
     bool told;
     uint64_t told_kib;
     uint64_t told_usec;
+    bool lends; /* it uses the page cache, and is lent memory for that as far as there is any (pass_lend.c) */
+    uint64_t lent_kib;
+    bool lifted; /* ... up to its maximum: it is not to be held back at all */
 } LimitMemory;
 
 typedef struct LimitCase {
@@ -42,6 +46,7 @@ typedef struct LimitCase {
     uint64_t committed_kib; /* after this plan is told; fixed memory included */
     uint64_t overhead_kib;
     uint64_t slack_kib;
+    uint64_t cache_kib; /* room for the page cache of its disks besides */
 } LimitCase;
 
 typedef struct LimitAnswer {
@@ -58,7 +63,7 @@ uint64_t limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib
  */
 uint64_t limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec);
 
-/* Whether a lower limit was told in an earlier tick and is not in force. */
-bool limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest);
+/* Whether a lower limit was told in an earlier tick and is not in force, by more than a limit may stand too high. */
+bool limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib);
 
 LimitAnswer limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec);

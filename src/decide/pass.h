@@ -11,6 +11,7 @@
  *           pass_restart.c  what restarts, paging files and balloons of guests that boot come to
  *   share   pass_share.c    ideal targets
  *   tell    pass_tell.c     the targets that are told now
+ *   lend    pass_lend.c     what limits leave to the page cache of guests' disks
  *   limit   limit.c         memory.high
  *
  * What is booked stands in the ledger's entries alone (ledger.h); each step that gives memory away raises them there, so the
@@ -58,6 +59,8 @@ struct DecideState {
     PressureMemory pressure;
     uint64_t reserve_kib; /* of the last tick, as the next two */
     uint64_t booked_kib;  /* all guests, with overheads */
+    uint64_t lend_kib;    /* what may be lent together (pass_lend.c) */
+    uint64_t lend_usec;   /* nothing is, before then */
     bool linked;          /* libvirt has been there, once: the guests are known */
     bool pressed;         /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
     uint64_t link_usec;   /* the link has been up since then; 0: it is not */
@@ -120,12 +123,13 @@ is_counted_on(const Work *work)
     return work->standing.part == PART_SHARES && !work->standing.not_counted_on;
 }
 
-/* What nobody is booked at, now: rule G. */
+/* What nobody is booked at, now, and nobody is lent: rule G. */
 static inline uint64_t
 pass_free(const Pass *pass)
 {
     return pass->snapshot->host.figures_valid
-               ? saturating_sub(pass->budget.budget_kib, ledger_booked(&pass->state->ledger))
+               ? saturating_sub(pass->budget.budget_kib,
+                                ledger_booked(&pass->state->ledger) + ledger_lent(&pass->state->ledger))
                : 0;
 }
 
@@ -178,6 +182,9 @@ void pass_share(Pass *pass);
 
 /* From ideal targets to what is told and shown. */
 void pass_tell(Pass *pass);
+
+/* Lends what nobody is booked at to the page cache of guests' disks, after targets are told. */
+void pass_lend(Pass *pass);
 
 /* It is to have a limit; the others have what they have. */
 bool pass_wants_limit(const Pass *pass, size_t i);

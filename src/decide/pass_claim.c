@@ -54,7 +54,7 @@ giver_of(const Pass *pass, size_t i)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const GuestSettings *settings = guest->settings;
     const Work *work = &pass->state->work[i];
-    uint64_t booked = work->entry->booked_kib;
+    uint64_t booked = work->entry->booked_kib + work->entry->lent_kib; /* what is lent counts as given up */
     const GuestMemory *memory = memory_of(pass, i);
     ClaimGiver giver = {.uuid = work->entry->uuid, .name = memory->name, .priority = settings->priority};
 
@@ -252,22 +252,28 @@ pass_book_starts(Pass *pass)
 
 /* ---- settling ---- */
 
-/* What the next starts would find, for decide_rate. */
+/* What the next starts would find, for decide_rate. What is lent comes back as soon as it is asked for. */
 static void
 remember_rest(Pass *pass, const ClaimTerms *terms)
 {
     DecideState *state = pass->state;
+    uint64_t lent_kib = 0;
 
     for (size_t i = 0; i < state->giver_count; i++) {
         ClaimGiver *giver = &state->givers[i];
 
-        giver->booked_kib = giver->keep_kib;
+        uint64_t back = i < state->rate_givers ? state->work[state->rate_guests[i]].entry->lent_kib : 0;
+
+        back = MIN(back, giver->keep_kib);
+        lent_kib += back;
+        giver->booked_kib = giver->keep_kib -= back;
         giver->told_kib = MIN(giver->told_kib, giver->keep_kib);
     }
     state->rate_known = true;
     state->rate_budget = pass->budget;
     state->rate_buffer_percent = pass->settings->buffer_percent;
     state->rate_terms = *terms;
+    state->rate_terms.free_kib += lent_kib;
     state->rate_terms.budget = &state->rate_budget;
 }
 
@@ -302,7 +308,8 @@ claim_terms(const Pass *pass, uint64_t tolerance_kib)
 {
     return (ClaimTerms){
         .free_kib = pass_free(pass),
-        .owed_kib = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib),
+        .owed_kib = saturating_sub(ledger_booked(&pass->state->ledger) + ledger_lent(&pass->state->ledger),
+                                   pass->budget.budget_kib),
         .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
         .tolerance_kib = tolerance_kib,
         .budget = &pass->budget,

@@ -159,7 +159,7 @@ draw_back(Pass *pass, size_t i)
     uint64_t has = plan->rule == PLAN_RULE_INHIBITED ? booked : MAX(guest->actual_kib, work->minimum_kib);
     uint64_t target = MIN(MIN(has, booked), work->maximum_kib);
     uint64_t off = MAX(target, work->target_kib) - MIN(target, work->target_kib);
-    bool raises = target > work->target_kib && ledger_booked(&pass->state->ledger) > pass->budget.budget_kib;
+    bool raises = target > work->target_kib && pass_free(pass) == 0;
 
     plan->target_kib =
         off > stuck_tolerance(guest->actual_kib) && target >= work->minimum_kib && !raises ? target : work->target_kib;

@@ -44,6 +44,7 @@ take_tick(void *self, const TickReport *report)
         told->planned = true;
         told->off = guest->guest->life == GUEST_LIFE_OFF;
         told->committed_kib = guest->committed_kib;
+        told->lent_kib = guest->lent_kib;
         told->overhead_kib = guest->overhead_kib;
         told->limit_kib = guest->limit_kib;
         told->target_kib = guest->target_kib;

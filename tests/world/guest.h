@@ -96,6 +96,7 @@ typedef struct Machine {
     uint64_t need_kib;
     uint64_t held_kib;       /* of the host's memory, without overhead */
     uint64_t cache_kib;      /* host page cache of its disks that is charged to it */
+    uint64_t disk_kib;       /* ... which grows to that, as far as its limit and the host let it */
     uint64_t image_kib;      /* of a disk image on tmpfs, charged to it: shared memory that is not its own */
     uint64_t hard_limit_kib; /* memory.max; 0: none */
     unsigned node;           /* 0: any */
@@ -246,6 +247,7 @@ typedef struct Told {
     bool planned; /* it was in the plan */
     bool off;
     uint64_t committed_kib;
+    uint64_t lent_kib;
     uint64_t overhead_kib;
     uint64_t limit_kib;
     uint64_t target_kib;

@@ -42,7 +42,7 @@ write_done(World *world, Seat *seat, uint64_t number, void *data)
     if (!seat->writing.active || seat->writing.number != number || machine == NULL)
         return;
     if (!failed) {
-        if (seat->writing.to_kib < machine_resident(machine))
+        if (seat->writing.to_kib < machine_resident(machine) + machine->cache_kib)
             reclaim = rng_between(&world->rng, 200, 4000) * USEC_PER_MSEC;
         machine->high_kib = seat->writing.to_kib;
         machine->high_ours = seat->writing.to_kib != LIMIT_NONE;

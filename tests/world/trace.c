@@ -47,9 +47,10 @@ print_seat(const Seat *seat)
 
     printf("  %-4s ", seat->definition.name);
     if (told->planned)
-        printf("ledger: %s/%s booked %.0f overhead %.0f limit %.0f target %.0f; ", guest_state_name(told->state),
-               plan_rule_name(told->rule), MIB(told->committed_kib), MIB(told->overhead_kib),
-               told->limit_kib == LIMIT_NONE ? -1.0 : MIB(told->limit_kib), MIB(told->target_kib));
+        printf("ledger: %s/%s booked %.0f lent %.0f overhead %.0f limit %.0f target %.0f; ",
+               guest_state_name(told->state), plan_rule_name(told->rule), MIB(told->committed_kib), MIB(told->lent_kib),
+               MIB(told->overhead_kib), told->limit_kib == LIMIT_NONE ? -1.0 : MIB(told->limit_kib),
+               MIB(told->target_kib));
     if (told->starting)
         printf("start booked %.0f; ", MIB(told->start_kib));
     if (machine == NULL) {

@@ -141,7 +141,7 @@ uint64_t
 truth_booked(const Seat *seat)
 {
     const Told *told = &seat->told;
-    uint64_t booked = told->planned ? told->committed_kib : 0;
+    uint64_t booked = told->planned ? told->committed_kib + told->lent_kib : 0;
 
     if (told->starting && !(told->planned && told->off))
         booked += told->start_kib;
@@ -168,7 +168,7 @@ static uint64_t
 promised_slack(const Seat *seat)
 {
     const World *world = seat->world;
-    uint64_t booked = truth_booked(seat) + booked_overhead(seat);
+    uint64_t booked = truth_booked(seat) - seat->told.lent_kib + booked_overhead(seat);
     double part = world->committed_kib > 0 ? (double)booked / (double)world->committed_kib : 1.0;
     uint64_t share = (uint64_t)((double)world->options.reserve_kib / 2.0 * MIN(part, 1.0));
 
@@ -182,11 +182,12 @@ truth_take_plan(World *world)
         Seat *seat = &world->seats[i];
         uint64_t booked = truth_booked(seat);
         uint64_t whole = promised_slack(seat);
+        uint64_t for_memory = seat->told.committed_kib + seat->told.overhead_kib + seat->told.lent_kib;
 
         /* as of the bookings of a moment ago */
         if (seat->told.planned && seat->told.limit_kib != LIMIT_NONE)
-            whole = MAX(whole, MIN(booked / 8, saturating_sub(seat->told.limit_kib,
-                                                              seat->told.committed_kib + seat->told.overhead_kib)));
+            whole =
+                MAX(whole, MIN((booked - seat->told.lent_kib) / 8, saturating_sub(seat->told.limit_kib, for_memory)));
         if (world->now_usec - seat->slack_usec >= SLACK_USEC) {
             seat->slack_before_kib = seat->slack_kib;
             seat->slack_kib = 0;

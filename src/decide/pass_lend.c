@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decide/faults.h"
+#include "decide/pass.h"
+
+/*
+ * What limits leave to the page cache of guests' disks. The host's cache of a disk is charged to the group of its guest, so
+ * a limit at what the guest may have would leave it its slack only; and a kernel that has little room for what is written
+ * lets the writer wait for the disk (mm/page-writeback.c, domain_dirty_limits: of each group by what it has left).
+ *
+ * Memory that nobody is booked at is lent to those that use it so: their limits are higher by it. What a limit lets in a
+ * guest could take for itself, after a reset, so what is lent is booked as long as a limit that lets it in is in force; no
+ * more of it than the guest could touch in the end, its maximum. Whose maximum is covered is not held back at all.
+ *
+ * One half of what is free is lent, so that most raises find what they need at once. As soon as somebody waits for memory all
+ * of it is taken back, which costs the host no more than dropping cache.
+ */
+
+/* Less is what any QEMU reads in its life: its program, its firmware. */
+#define USER_LEAST_KIB (8 * KIB_PER_MIB)
+/* Who fills what it was lent is lent this many times as much, and at least enough for a burst. */
+#define TIMES 4
+#define BURST_KIB (256 * KIB_PER_MIB)
+/* A host where memory is waited for goes on being like that for a while: starts, a load that comes up. */
+#define AGAIN_USEC (30 * USEC_PER_SEC)
+/* Each change is a limit that is written: less than this part of it is none. */
+#define NOISE_PART 8
+
+static uint64_t
+cache_of(const GuestSnapshot *guest)
+{
+    return guest->resident_kib == 0
+               ? 0
+               : saturating_sub(guest->limits.charged_kib, saturating_add(guest->resident_kib, guest->group_other_kib));
+}
+
+/* Whether its cache fills half of what its limit without anything lent leaves to it. */
+static bool
+uses_cache(const Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const Work *work = &pass->state->work[i];
+    uint64_t cache = cache_of(guest);
+    uint64_t room = saturating_sub(work->entry->granted_kib + guest->settings->fixed_kib + work->entry->overhead_kib +
+                                       work->slack_kib,
+                                   saturating_sub(guest->limits.charged_kib, cache));
+    unsigned part = memory_of(pass, i)->limit.lends ? 4 : 2;
+
+    return cache >= USER_LEAST_KIB && cache >= room / part;
+}
+
+static bool
+may_borrow(const Pass *pass, size_t i)
+{
+    const Work *work = &pass->state->work[i];
+
+    return !pass->observe && work->held && is_counted_on(work) && work->standing.trust == LEDGER_TRUSTS_BALLOON &&
+           !work->limited && !work->let_go && pass->snapshot->guests[i].paging == NULL && pass_wants_limit(pass, i) &&
+           uses_cache(pass, i);
+}
+
+static bool
+somebody_waits(const Pass *pass)
+{
+    if (pass->given_kib > 0 || pass->plan->host_pressure || !pass->snapshot->host.figures_valid)
+        return true;
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
+        if (pass->plan->guests[i].rule == PLAN_RULE_WAIT_FREE)
+            return true;
+    return false;
+}
+
+/* All that may be lent. It follows what is free without haste, as each change is a write a guest. */
+static uint64_t
+lendable(Pass *pass)
+{
+    DecideState *state = pass->state;
+    uint64_t free_kib = saturating_sub(pass->budget.budget_kib, ledger_booked(&state->ledger));
+
+    if (somebody_waits(pass) && !broken(FAULT_LEND_ON))
+        state->lend_usec = pass->now_usec + AGAIN_USEC;
+    if (pass->now_usec < state->lend_usec)
+        state->lend_kib = 0;
+    else if (state->lend_kib > free_kib / 4 * 3 || state->lend_kib < free_kib / 8 * 3)
+        state->lend_kib = free_kib / 2;
+    return state->lend_kib;
+}
+
+/* Raises stay within what is free now: what is being taken back from others is not. */
+static void
+lend(Pass *pass, size_t i, uint64_t share_kib, uint64_t most_kib)
+{
+    LedgerEntry *entry = pass->state->work[i].entry;
+    LimitMemory *memory = &memory_of(pass, i)->limit;
+    uint64_t raise, before = MIN(memory->lent_kib, most_kib);
+    uint64_t off = MAX(share_kib, before) - MIN(share_kib, before);
+
+    if (share_kib > 0 && share_kib < most_kib && off <= before / NOISE_PART)
+        share_kib = before;
+    raise = saturating_sub(share_kib, entry->lent_kib);
+    if (!broken(FAULT_LEND_UNBOOKED)) {
+        raise = bounds_take(&pass->state->bounds, &pass->snapshot->guests[i], MIN(raise, pass_free(pass)));
+        share_kib = MIN(share_kib, entry->lent_kib + raise);
+        ledger_lend(entry, share_kib);
+    }
+    memory->lends = true;
+    memory->lent_kib = share_kib;
+    memory->lifted = share_kib >= most_kib;
+}
+
+void
+pass_lend(Pass *pass)
+{
+    DecideState *state = pass->state;
+    size_t count = 0;
+    SharingResult result;
+
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+        uint64_t most =
+            saturating_sub(pass->snapshot->guests[i].settings->maximum_kib, state->work[i].entry->granted_kib);
+        uint64_t cache;
+
+        if (!may_borrow(pass, i)) {
+            LimitMemory *memory = &memory_of(pass, i)->limit;
+
+            memory->lends = memory->lifted = false;
+            memory->lent_kib = 0;
+            continue;
+        }
+        cache = MIN(cache_of(&pass->snapshot->guests[i]), KIB_LIMIT / TIMES);
+        state->sharers[count] = (uint32_t)i;
+        state->sharing[count++] =
+            (SharingGuest){.level_kib = {[PLAN_STAGE_DEMAND] = MIN(MAX(TIMES * cache, BURST_KIB), most),
+                                         [PLAN_STAGE_WANT] = most,
+                                         [PLAN_STAGE_SURPLUS] = most},
+                           .weight = 1};
+    }
+    if (count > 0) {
+        sharing_share(state->sharing, count, lendable(pass), PLAN_STAGE_WANT, state->scratch, &result);
+        for (size_t slot = 0; slot < count; slot++)
+            lend(pass, state->sharers[slot], state->sharing[slot].target_kib,
+                 state->sharing[slot].level_kib[PLAN_STAGE_WANT]);
+    }
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
+        pass->plan->guests[i].lent_kib = state->work[i].entry->lent_kib;
+    pass->plan->lent_kib = ledger_lent(&state->ledger);
+}

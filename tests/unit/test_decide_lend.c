@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Guests whose disks are read and written through the host's page cache. The kernel's part is here: cache grows to what the
+ * disk has, as far as the group's limit and the host let it, and is dropped where a limit falls.
+ */
+
+#include "test_limited_world.h"
+
+#define GUESTS 10
+
+typedef struct Disks {
+    FakeWorld *world;
+    uint64_t size[GUESTS];  /* of what each reads and writes */
+    uint64_t falls[GUESTS]; /* to that its limit is being lowered; 0: it is not */
+    StartRequest request;
+    const StartRequest *requests[1];
+} Disks;
+
+/* A host of 32 GiB, of which 2 are kept, and guests of 1 to 8 GiB that need less than one. */
+static Disks *
+disks_new(size_t count, uint64_t faults)
+{
+    Disks *disks = g_new0(Disks, 1);
+
+    rules_break(faults);
+    disks->world = world_new(32 * GIB, 2 * GIB);
+    for (size_t i = 0; i < count; i++) {
+        world_add(disks->world, GIB, 8 * GIB, GIB, 700 * MIB);
+        make_limited(disks->world, i);
+    }
+    return disks;
+}
+
+static void
+disks_free(Disks *disks)
+{
+    rules_break(0);
+    world_free(disks->world);
+    g_free(disks);
+}
+
+static uint64_t
+cache_of(const Disks *disks, size_t i)
+{
+    uint64_t high = disks->world->guests[i].limits.high_kib;
+
+    return MIN(disks->size[i],
+               high == LIMIT_NONE ? disks->size[i] : saturating_sub(high, disks->world->fake[i].actual));
+}
+
+/* What all guests could hold at worst: each all of its memory, were it reset now, as far as its limit lets it. */
+static uint64_t
+could_hold(const Disks *disks)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < disks->world->count; i++)
+        sum += MIN(disks->world->guests[i].limits.high_kib, 8 * GIB);
+    return sum;
+}
+
+/* A limit that is lowered has to drop cache first, and is there in the next second. */
+static void
+tick(Disks *disks)
+{
+    FakeWorld *world = disks->world;
+    uint64_t before[GUESTS];
+
+    for (size_t i = 0; i < world->count; i++) {
+        world->guests[i].limits.charged_kib = world->fake[i].actual + cache_of(disks, i);
+        before[i] = world->guests[i].limits.high_kib;
+    }
+    tick_with_limits(world);
+    for (size_t i = 0; i < world->count; i++) {
+        uint64_t told = world->guests[i].limits.high_kib;
+        uint64_t has = disks->falls[i] != 0 ? disks->falls[i] : before[i];
+
+        world->guests[i].limits.high_kib = told > before[i] ? told : has;
+        disks->falls[i] = told < before[i] ? told : 0;
+    }
+}
+
+static void
+run(Disks *disks, unsigned seconds)
+{
+    for (unsigned t = 0; t < seconds; t++)
+        tick(disks);
+}
+
+static void
+free_memory_is_lent_to_who_uses_the_page_cache_and_to_nobody_else(void **state)
+{
+    Disks *disks = disks_new(2, 0);
+    uint64_t before;
+
+    run(disks, 30);
+    assert_int_equal(disks->world->plan.lent_kib, 0);
+    before = disks->world->guests[1].limits.high_kib;
+    disks->size[0] = 12 * GIB; /* more than its guest's memory will ever be */
+    run(disks, 3);
+    assert_int_equal(cache_of(disks, 0), 12 * GIB);
+    assert_int_equal(disks->world->guests[1].limits.high_kib, before);
+    /* no more than its guest could touch in the end is booked for that, and it is free all the same */
+    assert_int_equal(disks->world->plan.lent_kib, 7 * GIB);
+    assert_true(disks->world->plan.free_kib > 27 * GIB);
+    /* and it lasts */
+    before = disks->world->guests[0].limits.high_kib;
+    run(disks, 600);
+    assert_int_equal(disks->world->guests[0].limits.high_kib, before);
+    disks->size[0] = 0;
+    run(disks, 3);
+    assert_int_equal(disks->world->plan.lent_kib, 0);
+    assert_true(disks->world->guests[0].limits.high_kib < 2 * GIB);
+    disks_free(disks);
+    (void)state;
+}
+
+/* A half of them uses more cache than there is, the other half needs most of the host now and then. */
+static bool
+limits_fit_the_host(uint64_t faults)
+{
+    Disks *disks = disks_new(GUESTS, faults);
+    bool fits = true;
+
+    for (unsigned t = 0; t < 400; t++) {
+        for (size_t i = 0; i < GUESTS; i++) {
+            disks->size[i] = i < GUESTS / 2 ? 20 * GIB : 0;
+            disks->world->fake[i].need = i < GUESTS / 2 || t / 100 % 2 == 0 ? 700 * MIB : 4 * GIB;
+        }
+        tick(disks);
+        fits = fits && (t < 3 || could_hold(disks) <= 32 * GIB);
+    }
+    for (size_t i = GUESTS / 2; i < GUESTS; i++)
+        disks->world->fake[i].need = 700 * MIB;
+    run(disks, 900);
+    for (size_t i = 0; i < GUESTS / 2; i++)
+        assert_true(cache_of(disks, i) > GIB);
+    disks_free(disks);
+    return fits;
+}
+
+static void
+what_limits_let_in_for_cache_fits_the_host(void **state)
+{
+    assert_true(limits_fit_the_host(0));
+    assert_false(limits_fit_the_host(FAULT_LEND_UNBOOKED));
+    (void)state;
+}
+
+/* How long until a guest has 8 of the 15 GiB for all, of which others have 6 and were lent a half of the rest. */
+static unsigned
+seconds_until_grown(uint64_t faults)
+{
+    Disks *disks = disks_new(8, faults);
+    unsigned seconds = 0;
+
+    disks->world->settings->budget_kib = 15 * GIB;
+    for (size_t i = 1; i < 8; i++)
+        disks->size[i] = 20 * GIB;
+    run(disks, 60);
+    assert_true(disks->world->plan.lent_kib > 3 * GIB);
+    disks->world->fake[0].deflate = 100 * GIB;
+    disks->world->fake[0].need = 7 * GIB;
+    while (disks->world->fake[0].actual < 8 * GIB && seconds < 60) {
+        tick(disks);
+        seconds++;
+    }
+    run(disks, 5);
+    if (faults == 0)
+        assert_int_equal(disks->world->plan.lent_kib, 0);
+    disks_free(disks);
+    return seconds;
+}
+
+static void
+who_needs_memory_gets_back_what_is_lent_at_once(void **state)
+{
+    unsigned seconds = seconds_until_grown(0);
+
+    assert_in_range(seconds, 1, 6);
+    assert_true(seconds_until_grown(FAULT_LEND_ON) > seconds + 2);
+    (void)state;
+}
+
+static void
+a_start_waits_for_what_is_lent_and_squeezes_nobody(void **state)
+{
+    Disks *disks = disks_new(8, 0);
+    FakeWorld *world = disks->world;
+
+    world->settings->budget_kib = 15 * GIB;
+    for (size_t i = 1; i < 8; i++)
+        disks->size[i] = 20 * GIB;
+    world->guests[0].life = GUEST_LIFE_OFF;
+    world->guests[0].target_known = false;
+    run(disks, 60);
+    assert_true(world->plan.lent_kib > 3 * GIB);
+    disks->request = (StartRequest){.name = world->fake[0].name,
+                                    .settings = world->fake[0].settings,
+                                    .need_kib = 6 * GIB,
+                                    .asked_usec = world->snapshot.now_usec,
+                                    .deadline_usec = world->snapshot.now_usec + 60 * SEC,
+                                    .waiting = true};
+    g_strlcpy(disks->request.uuid, world->fake[0].uuid, sizeof disks->request.uuid);
+    disks->requests[0] = &disks->request;
+    world->snapshot.starts = disks->requests;
+    world->snapshot.start_count = 1;
+    tick(disks);
+    for (unsigned t = 0; t < 2; t++) {
+        assert_int_equal(world->plan.starts[0].verdict, START_WAITS);
+        tick(disks);
+    }
+    assert_int_equal(world->plan.starts[0].verdict, START_ADMITTED);
+    for (size_t i = 1; i < 8; i++)
+        assert_true(world->guests[i].target_kib >= 840 * MIB);
+    disks_free(disks);
+    (void)state;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(free_memory_is_lent_to_who_uses_the_page_cache_and_to_nobody_else),
+        cmocka_unit_test(what_limits_let_in_for_cache_fits_the_host),
+        cmocka_unit_test(who_needs_memory_gets_back_what_is_lent_at_once),
+        cmocka_unit_test(a_start_waits_for_what_is_lent_and_squeezes_nobody),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
