@@ -41,6 +41,7 @@ typedef struct GuestView {
     const char *restart; /* "none", "reset", "soon", "host" */
     uint64_t shortfall;
     uint64_t limit;
+    uint64_t lent;
     const char *limit_bar;
     const char *paging_state;
     const char *paging_directory;
@@ -72,6 +73,7 @@ typedef struct HostView {
     uint64_t committed;
     uint64_t free;
     uint64_t reserve;
+    uint64_t lent;
     uint64_t overhead;
     uint64_t other;
     uint64_t total;

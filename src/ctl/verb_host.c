@@ -115,6 +115,8 @@ print_host(const HostView *host)
     fact_print_size("Budget", host->budget, budget_remark(host));
     fact_print_size("Committed", host->committed, share);
     fact_print_size("Free", host->free, "");
+    if (host->lent > 0)
+        fact_print_size("Lent", host->lent, "of that, to the host's cache of guests' disks, until somebody needs it");
     print_starts(host);
     fact_print_size("Demand", host->demand, "");
     fact_print_size("Want", host->want, "");

@@ -19,7 +19,7 @@ static const char *const known[] = {
     "Want",       "Resident",    "Total",          "Usable",          "Pressure",     "Restart",
     "Shortfall",  "Limit",       "LimitBar",       "PagingState",     "PagingSize",   "PagingUsed",
     "PagingPeak", "PagingSince", "PagingDeadline", "PagingDirectory", "PagingReason", "Ground",
-    NULL,
+    "Lent",       NULL,
 };
 
 static void
@@ -105,6 +105,8 @@ print_limit(const GuestView *guest)
 
         fact_print("Limit", text, CELL_PLAIN);
     }
+    if (guest->lent > 0)
+        fact_print_size("Lent", guest->lent, "of free memory, to the host's cache of its disks");
 }
 
 /* Nothing where there is no paging file and none is needed. */

@@ -73,6 +73,7 @@ guest_view_new(const char *path, GVariant *properties)
     guest->restart = get_string(properties, "Restart");
     guest->shortfall = get_size(properties, "Shortfall");
     guest->limit = get_size(properties, "Limit");
+    guest->lent = get_size(properties, "Lent");
     guest->limit_bar = get_string(properties, "LimitBar");
     guest->paging_state = get_string(properties, "PagingState");
     guest->paging_directory = get_string(properties, "PagingDirectory");
@@ -112,6 +113,7 @@ host_view_new(GVariant *properties)
     host->budget = get_size(properties, "Budget");
     host->committed = get_size(properties, "Committed");
     host->free = get_size(properties, "Free");
+    host->lent = get_size(properties, "Lent");
     host->reserve = get_size(properties, "Reserve");
     host->overhead = get_size(properties, "Overhead");
     host->other = get_size(properties, "Other");

@@ -14,6 +14,7 @@ typedef struct Moving {
     uint64_t demand_kib;
     uint64_t want_kib;
     uint64_t resident_kib;
+    uint64_t lent_kib;
     uint64_t total_kib;
     uint64_t usable_kib;
     uint32_t pressure_percent;
@@ -224,6 +225,7 @@ set_moving(BusGuestEntry *entry, const GuestPlan *guest, const PagingView *view)
     SET(want_kib, guest->want_kib, bus_guest_set_want(entry->skeleton, bytes_from_kib(guest->want_kib)));
     SET(resident_kib, guest->guest->resident_kib,
         bus_guest_set_resident(entry->skeleton, bytes_from_kib(guest->guest->resident_kib)));
+    SET(lent_kib, guest->lent_kib, bus_guest_set_lent(entry->skeleton, bytes_from_kib(guest->lent_kib)));
     SET(total_kib, total_kib, bus_guest_set_total(entry->skeleton, bytes_from_kib(total_kib)));
     SET(usable_kib, usable_kib, bus_guest_set_usable(entry->skeleton, bytes_from_kib(usable_kib)));
     SET(pressure_percent, guest->pressure_percent, bus_guest_set_pressure(entry->skeleton, guest->pressure_percent));
@@ -237,6 +239,7 @@ set_moving(BusGuestEntry *entry, const GuestPlan *guest, const PagingView *view)
            moving_figure_jumped(told->demand_kib, moving->demand_kib) ||
            moving_figure_jumped(told->want_kib, moving->want_kib) ||
            moving_figure_jumped(told->resident_kib, moving->resident_kib) ||
+           moving_figure_jumped(told->lent_kib, moving->lent_kib) ||
            moving_figure_jumped(told->total_kib, moving->total_kib) ||
            moving_figure_jumped(told->usable_kib, moving->usable_kib) ||
            moving_figure_jumped(told->paging_used_kib, moving->paging_used_kib) ||

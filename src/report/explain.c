@@ -34,6 +34,7 @@ add_guest(JsonBuilder *builder, const GuestPlan *plan, const TickReport *report)
     json_add_size(builder, "committed", plan->committed_kib);
     json_add_text(builder, "ground", ledger_ground_name(plan->ground));
     json_add_size(builder, "balloon", plan->ground == GROUND_LIMIT ? plan->balloon_kib : 0);
+    json_add_size(builder, "lent", plan->lent_kib);
     json_add_size(builder, "demand", plan->demand_kib);
     json_add_size(builder, "want", plan->want_kib);
     json_add_size(builder, "resident", guest->resident_kib);
@@ -176,6 +177,7 @@ add_host(JsonBuilder *builder, const TickReport *report)
     json_add_size(builder, "budgetByAvailable", plan->budget_available_kib);
     json_add_size(builder, "committed", plan->committed_kib);
     json_add_size(builder, "free", plan->free_kib);
+    json_add_size(builder, "lent", plan->lent_kib);
     json_add_size(builder, "reserve", plan->reserve_kib);
     json_add_size(builder, "overhead", plan->overhead_kib);
     json_add_size(builder, "other", plan->other_kib);

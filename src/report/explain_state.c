@@ -73,6 +73,11 @@ say_what_it_has(ExplainText *text)
     if (text->snapshot->unseen_kib != 0)
         tell(text, "Its kernel does not see {unseen} of what it has (a dimm that is not online), so that much can't be "
                    "squeezed.");
+    if (guest->lent_kib != 0)
+        tell(
+            text,
+            "Its limit leaves it {lent} of free memory besides for the host's cache of its disks, until somebody needs "
+            "that.");
     if (text->snapshot->group_other_kib >= OTHER_WORTH_KIB)
         tell(text, "Its control group holds {group-other} that is not its memory (a disk image on tmpfs, say); that is "
                    "counted as its overhead.");

@@ -61,6 +61,7 @@ static const Figure figures[] = {
     {"free", OF_PLAN, KIB, offsetof(Plan, free_kib)},
     {"granted", OF_GUEST, KIB, offsetof(GuestPlan, granted_kib)},
     {"group-other", OF_SNAPSHOT, KIB, offsetof(GuestSnapshot, group_other_kib)},
+    {"lent", OF_GUEST, KIB, offsetof(GuestPlan, lent_kib)},
     {"max", OF_SNAPSHOT, KIB, offsetof(GuestSnapshot, limits.max_kib)},
     {"maximum", OF_SETTINGS, KIB, offsetof(GuestSettings, maximum_kib)},
     {"minimum", OF_SETTINGS, KIB, offsetof(GuestSettings, minimum_kib)},

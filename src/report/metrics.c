@@ -83,6 +83,7 @@ count_waiting(const Plan *plan)
 GUEST_VALUE(guest_assigned, bytes_from_kib(guest->assigned_kib))
 GUEST_VALUE(guest_target, bytes_from_kib(guest->target_kib))
 GUEST_VALUE(guest_committed, bytes_from_kib(guest->committed_kib))
+GUEST_VALUE(guest_lent, bytes_from_kib(guest->lent_kib))
 GUEST_VALUE(guest_demand, bytes_from_kib(guest->demand_kib))
 GUEST_VALUE(guest_want, bytes_from_kib(guest->want_kib))
 GUEST_VALUE(guest_resident, bytes_from_kib(guest->guest->resident_kib))
@@ -121,6 +122,7 @@ HOST_VALUE(host_available, bytes_from_kib(report->snapshot->host.figures.availab
 HOST_VALUE(host_budget, bytes_from_kib(report->plan->budget_kib))
 HOST_VALUE(host_committed, bytes_from_kib(report->plan->committed_kib))
 HOST_VALUE(host_free, bytes_from_kib(report->plan->free_kib))
+HOST_VALUE(host_lent, bytes_from_kib(report->plan->lent_kib))
 HOST_VALUE(host_reserve, bytes_from_kib(report->plan->reserve_kib))
 HOST_VALUE(host_overhead, bytes_from_kib(report->plan->overhead_kib))
 HOST_VALUE(host_other, bytes_from_kib(report->plan->other_kib))
@@ -144,6 +146,8 @@ static const GuestMetric guest_metrics[] = {
     {"dynmem_guest_target_bytes", "bytes", "What its balloon was told to become, 0 where nothing can be told.",
      guest_target},
     {"dynmem_guest_committed_bytes", "bytes", "What the ledger books for it, without overhead.", guest_committed},
+    {"dynmem_guest_lent_bytes", "bytes", "What its limit leaves to the page cache of its disks, out of free memory.",
+     guest_lent},
     {"dynmem_guest_demand_bytes", "bytes", "Memory it needs now, without buffer.", guest_demand},
     {"dynmem_guest_want_bytes", "bytes", "Demand and buffer, within minimum and maximum.", guest_want},
     {"dynmem_guest_resident_bytes", "bytes", "What its QEMU holds of the host's memory.", guest_resident},
@@ -185,6 +189,8 @@ static const HostMetric host_metrics[] = {
     {"dynmem_host_budget_bytes", "bytes", "What all guests may be committed together.", host_budget},
     {"dynmem_host_committed_bytes", "bytes", "What the guests may touch at this moment.", host_committed},
     {"dynmem_host_free_bytes", "bytes", "Budget less committed.", host_free},
+    {"dynmem_host_lent_bytes", "bytes", "Free memory that guests' limits leave to the page cache of their disks.",
+     host_lent},
     {"dynmem_host_reserve_bytes", "bytes", "What is kept for the host itself.", host_reserve},
     {"dynmem_host_overhead_bytes", "bytes", "What the guests cost besides their memory.", host_overhead},
     {"dynmem_host_other_bytes", "bytes", "What processes that are no guests use.", host_other},

@@ -371,13 +371,14 @@ service_update(Service *service, const TickReport *report)
 
     g_object_set(manager, "ticks", report->tick, "budget", bytes_from_kib(plan->budget_kib), "budget-limit",
                  budget_limit_name(plan->budget_limit), "committed", bytes_from_kib(plan->committed_kib), "free",
-                 bytes_from_kib(plan->free_kib), "reserve", bytes_from_kib(plan->reserve_kib), "overhead",
-                 bytes_from_kib(plan->overhead_kib), "other", bytes_from_kib(plan->other_kib), "total",
-                 bytes_from_kib(host->figures.total_kib), "available", bytes_from_kib(host->figures.available_kib),
-                 "arc", bytes_from_kib(host->figures.arc_kib), "pressure", plan->pressure_percent, "demand",
-                 bytes_from_kib(plan->demands_kib), "want", bytes_from_kib(plan->wants_kib), "over-budget",
-                 (gboolean)plan->over_budget, "minimums-fit", (gboolean)plan->minimums_fit, "host-pressure",
-                 (gboolean)plan->host_pressure, "link", world_link_name(host->link), NULL);
+                 bytes_from_kib(plan->free_kib), "lent", bytes_from_kib(plan->lent_kib), "reserve",
+                 bytes_from_kib(plan->reserve_kib), "overhead", bytes_from_kib(plan->overhead_kib), "other",
+                 bytes_from_kib(plan->other_kib), "total", bytes_from_kib(host->figures.total_kib), "available",
+                 bytes_from_kib(host->figures.available_kib), "arc", bytes_from_kib(host->figures.arc_kib), "pressure",
+                 plan->pressure_percent, "demand", bytes_from_kib(plan->demands_kib), "want",
+                 bytes_from_kib(plan->wants_kib), "over-budget", (gboolean)plan->over_budget, "minimums-fit",
+                 (gboolean)plan->minimums_fit, "host-pressure", (gboolean)plan->host_pressure, "link",
+                 world_link_name(host->link), NULL);
     if (tell) {
         manager_flush(service);
         service->told_usec = report->now_usec;
