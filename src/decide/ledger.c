@@ -307,12 +307,12 @@ ledger_booked(const Ledger *ledger)
 }
 
 uint64_t
-ledger_lent(const Ledger *ledger)
+ledger_taken(const Ledger *ledger)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < ledger->count; i++)
-        sum += ledger->entries[i].lent_kib;
+        sum += ledger->entries[i].booked_kib + ledger->entries[i].lent_kib;
     return sum;
 }
 

@@ -122,9 +122,9 @@ void ledger_lend(LedgerEntry *entry, uint64_t kib);
 /* Booked for a start, all of it, with what its QEMU costs besides. 0: none (any more). */
 void ledger_reserve(LedgerEntry *entry, uint64_t kib, uint64_t overhead_kib);
 
-/* All that is booked but what is lent, all that is lent, and what is booked for starts. */
+/* All that is booked but what is lent; with that; and what is booked for starts. */
 uint64_t ledger_booked(const Ledger *ledger);
-uint64_t ledger_lent(const Ledger *ledger);
+uint64_t ledger_taken(const Ledger *ledger);
 uint64_t ledger_reserved(const Ledger *ledger);
 /* The sums that the budget is worked out from. */
 LedgerSums ledger_sums(const Ledger *ledger);

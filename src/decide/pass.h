@@ -128,8 +128,7 @@ static inline uint64_t
 pass_free(const Pass *pass)
 {
     return pass->snapshot->host.figures_valid
-               ? saturating_sub(pass->budget.budget_kib,
-                                ledger_booked(&pass->state->ledger) + ledger_lent(&pass->state->ledger))
+               ? saturating_sub(pass->budget.budget_kib, ledger_taken(&pass->state->ledger))
                : 0;
 }
 

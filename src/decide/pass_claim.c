@@ -308,8 +308,7 @@ claim_terms(const Pass *pass, uint64_t tolerance_kib)
 {
     return (ClaimTerms){
         .free_kib = pass_free(pass),
-        .owed_kib = saturating_sub(ledger_booked(&pass->state->ledger) + ledger_lent(&pass->state->ledger),
-                                   pass->budget.budget_kib),
+        .owed_kib = saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib),
         .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
         .tolerance_kib = tolerance_kib,
         .budget = &pass->budget,

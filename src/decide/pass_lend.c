@@ -28,34 +28,32 @@
 static uint64_t
 cache_of(const GuestSnapshot *guest)
 {
-    return guest->resident_kib == 0
-               ? 0
-               : saturating_sub(guest->limits.charged_kib, saturating_add(guest->resident_kib, guest->group_other_kib));
+    uint64_t own = saturating_add(guest->resident_kib, guest->group_other_kib);
+
+    return guest->resident_kib == 0 ? 0 : MIN(saturating_sub(guest->limits.charged_kib, own), KIB_LIMIT / TIMES);
 }
 
 /* Whether its cache fills half of what its limit without anything lent leaves to it. */
 static bool
-uses_cache(const Pass *pass, size_t i)
+fills_room(const Pass *pass, size_t i, uint64_t cache_kib)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const Work *work = &pass->state->work[i];
-    uint64_t cache = cache_of(guest);
     uint64_t room = saturating_sub(work->entry->granted_kib + guest->settings->fixed_kib + work->entry->overhead_kib +
                                        work->slack_kib,
-                                   saturating_sub(guest->limits.charged_kib, cache));
-    unsigned part = memory_of(pass, i)->limit.lends ? 4 : 2;
+                                   guest->limits.charged_kib - cache_kib);
 
-    return cache >= USER_LEAST_KIB && cache >= room / part;
+    return cache_kib >= room / (memory_of(pass, i)->limit.lends ? 4 : 2);
 }
 
 static bool
-may_borrow(const Pass *pass, size_t i)
+may_borrow(const Pass *pass, size_t i, uint64_t cache_kib)
 {
     const Work *work = &pass->state->work[i];
 
-    return !pass->observe && work->held && is_counted_on(work) && work->standing.trust == LEDGER_TRUSTS_BALLOON &&
-           !work->limited && !work->let_go && pass->snapshot->guests[i].paging == NULL && pass_wants_limit(pass, i) &&
-           uses_cache(pass, i);
+    return cache_kib >= USER_LEAST_KIB && !pass->observe && work->held && is_counted_on(work) &&
+           work->standing.trust == LEDGER_TRUSTS_BALLOON && !work->limited && !work->let_go &&
+           pass->snapshot->guests[i].paging == NULL && pass_wants_limit(pass, i) && fills_room(pass, i, cache_kib);
 }
 
 static bool
@@ -115,18 +113,16 @@ pass_lend(Pass *pass)
     SharingResult result;
 
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        uint64_t most =
-            saturating_sub(pass->snapshot->guests[i].settings->maximum_kib, state->work[i].entry->granted_kib);
-        uint64_t cache;
+        const GuestSnapshot *guest = &pass->snapshot->guests[i];
+        LimitMemory *memory = &memory_of(pass, i)->limit;
+        uint64_t cache = cache_of(guest), most;
 
-        if (!may_borrow(pass, i)) {
-            LimitMemory *memory = &memory_of(pass, i)->limit;
-
+        if (!may_borrow(pass, i, cache)) {
             memory->lends = memory->lifted = false;
             memory->lent_kib = 0;
             continue;
         }
-        cache = MIN(cache_of(&pass->snapshot->guests[i]), KIB_LIMIT / TIMES);
+        most = saturating_sub(guest->settings->maximum_kib, state->work[i].entry->granted_kib);
         state->sharers[count] = (uint32_t)i;
         state->sharing[count++] =
             (SharingGuest){.level_kib = {[PLAN_STAGE_DEMAND] = MIN(MAX(TIMES * cache, BURST_KIB), most),
@@ -140,7 +136,8 @@ pass_lend(Pass *pass)
             lend(pass, state->sharers[slot], state->sharing[slot].target_kib,
                  state->sharing[slot].level_kib[PLAN_STAGE_WANT]);
     }
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         pass->plan->guests[i].lent_kib = state->work[i].entry->lent_kib;
-    pass->plan->lent_kib = ledger_lent(&state->ledger);
+        pass->plan->lent_kib += pass->plan->guests[i].lent_kib;
+    }
 }
