@@ -60,7 +60,6 @@ struct DecideState {
     uint64_t reserve_kib; /* of the last tick, as the next two */
     uint64_t booked_kib;  /* all guests, with overheads */
     uint64_t lend_kib;    /* what may be lent together (pass_lend.c) */
-    uint64_t lend_usec;   /* nothing is, before then */
     bool linked;          /* libvirt has been there, once: the guests are known */
     bool pressed;         /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
     uint64_t link_usec;   /* the link has been up since then; 0: it is not */

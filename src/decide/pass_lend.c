@@ -11,8 +11,8 @@
  * guest could take for itself, after a reset, so what is lent is booked as long as a limit that lets it in is in force; no
  * more of it than the guest could touch in the end, its maximum. Whose maximum is covered is not held back at all.
  *
- * One half of what is free is lent, so that most raises find what they need at once. As soon as somebody waits for memory all
- * of it is taken back, which costs the host no more than dropping cache.
+ * One half of what is free is lent, so that most raises find what they need at once. What somebody waits for is not free any
+ * more: it is taken back, which costs the host no more than dropping cache.
  */
 
 /* Less is what any QEMU reads in its life: its program, its firmware. */
@@ -20,8 +20,6 @@
 /* Who fills what it was lent is lent this many times as much, and at least enough for a burst. */
 #define TIMES 4
 #define BURST_KIB (256 * KIB_PER_MIB)
-/* A host where memory is waited for goes on being like that for a while: starts, a load that comes up. */
-#define AGAIN_USEC (30 * USEC_PER_SEC)
 /* Each change is a limit that is written: less than this part of it is none. */
 #define NOISE_PART 8
 
@@ -56,15 +54,23 @@ may_borrow(const Pass *pass, size_t i, uint64_t cache_kib)
            pass->snapshot->guests[i].paging == NULL && pass_wants_limit(pass, i) && fills_room(pass, i, cache_kib);
 }
 
-static bool
-somebody_waits(const Pass *pass)
+/* What others wait for: claims, raises, a host that lacks memory itself. */
+static uint64_t
+waited_for(const Pass *pass)
 {
-    if (pass->given_kib > 0 || pass->plan->host_pressure || !pass->snapshot->host.figures_valid)
-        return true;
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
-        if (pass->plan->guests[i].rule == PLAN_RULE_WAIT_FREE)
-            return true;
-    return false;
+    uint64_t kib = pass->given_kib;
+
+    if (broken(FAULT_LEND_ON))
+        return 0;
+    if (pass->plan->host_pressure || !pass->snapshot->host.figures_valid)
+        return UINT64_MAX;
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+        const GuestPlan *plan = &pass->plan->guests[i];
+
+        if (plan->rule == PLAN_RULE_WAIT_FREE)
+            kib += saturating_sub(plan->ideal_kib, plan->target_kib);
+    }
+    return kib;
 }
 
 /* All that may be lent. It follows what is free without haste, as each change is a write a guest. */
@@ -72,13 +78,10 @@ static uint64_t
 lendable(Pass *pass)
 {
     DecideState *state = pass->state;
-    uint64_t free_kib = saturating_sub(pass->budget.budget_kib, ledger_booked(&state->ledger));
+    uint64_t free_kib =
+        saturating_sub(saturating_sub(pass->budget.budget_kib, ledger_booked(&state->ledger)), waited_for(pass));
 
-    if (somebody_waits(pass) && !broken(FAULT_LEND_ON))
-        state->lend_usec = pass->now_usec + AGAIN_USEC;
-    if (pass->now_usec < state->lend_usec)
-        state->lend_kib = 0;
-    else if (state->lend_kib > free_kib / 4 * 3 || state->lend_kib < free_kib / 8 * 3)
+    if (state->lend_kib > free_kib / 4 * 3 || state->lend_kib < free_kib / 8 * 3)
         state->lend_kib = free_kib / 2;
     return state->lend_kib;
 }
