@@ -162,9 +162,9 @@ typedef struct GuestPlan {
     uint64_t assigned_kib;  /* actual, or what it must be taken to have where that is void */
     uint64_t committed_kib; /* after this plan is told; without overhead. In state reserved: booked for its start */
     LedgerGround ground;    /* of that */
-    uint64_t lent_kib;      /* besides, booked out of what is free: its limit leaves it to the page cache of its disks */
-    uint64_t balloon_kib;   /* GROUND_LIMIT: what its balloon would leave it, beyond that */
-    bool moved;             /* its balloon was at its target and is not any more, though nothing was told */
+    uint64_t lent_kib;    /* besides, booked out of what is free: its limit leaves it to the page cache of its disks */
+    uint64_t balloon_kib; /* GROUND_LIMIT: what its balloon would leave it, beyond that */
+    bool moved;           /* its balloon was at its target and is not any more, though nothing was told */
     uint64_t overhead_kib;
     uint32_t pressure_percent; /* want in percent of assigned */
     uint32_t weight;           /* 0: not in the sharing */

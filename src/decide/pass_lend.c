@@ -54,7 +54,7 @@ may_borrow(const Pass *pass, size_t i, uint64_t cache_kib)
            pass->snapshot->guests[i].paging == NULL && pass_wants_limit(pass, i) && fills_room(pass, i, cache_kib);
 }
 
-/* What others wait for: claims, raises, a host that lacks memory itself. */
+/* What others wait for: claims, all that guests are to have beyond what they were granted, a host that lacks memory itself. */
 static uint64_t
 waited_for(const Pass *pass)
 {
@@ -65,10 +65,10 @@ waited_for(const Pass *pass)
     if (pass->plan->host_pressure || !pass->snapshot->host.figures_valid)
         return UINT64_MAX;
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestPlan *plan = &pass->plan->guests[i];
+        const Work *work = &pass->state->work[i];
 
-        if (plan->rule == PLAN_RULE_WAIT_FREE)
-            kib += saturating_sub(plan->ideal_kib, plan->target_kib);
+        if (work->standing.part == PART_SHARES)
+            kib += saturating_sub(pass->plan->guests[i].ideal_kib, work->entry->granted_kib + work->unseen_kib);
     }
     return kib;
 }
