@@ -13,6 +13,7 @@
 #define DYNMEM_BUS_GUEST_PREFIX "/org/dynmem1/guest/" /* uuid follows, '-' as '_' */
 #define DYNMEM_BUS_INTERFACE_MANAGER "org.dynmem1.Manager"
 #define DYNMEM_BUS_INTERFACE_GUEST "org.dynmem1.Guest"
+#define DYNMEM_BUS_INTERFACE_CLUSTER "org.dynmem1.Cluster"
 #define DYNMEM_POLKIT_MANAGE "org.dynmem1.manage"
 
 /* Errors on the bus. */

@@ -121,7 +121,8 @@ bus_limit_callers(BusLimit *limit)
 unsigned
 bus_limit_cost(const char *member)
 {
-    if (g_strcmp0(member, "Explain") == 0 || g_strcmp0(member, "Rate") == 0 || g_strcmp0(member, "PreviewGuest") == 0)
+    if (g_strcmp0(member, "Explain") == 0 || g_strcmp0(member, "Rate") == 0 || g_strcmp0(member, "PreviewGuest") == 0 ||
+        g_strcmp0(member, "Status") == 0)
         return 1;
     if (g_strcmp0(member, "History") == 0)
         return HISTORY_COST;

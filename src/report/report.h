@@ -7,6 +7,7 @@
  * waits for anybody: without a bus, a journal or systemd the rest goes on.
  */
 
+#include "cluster_port.h"
 #include "config_problem.h"
 #include "outcome.h"
 #include "settings_change.h"
@@ -44,6 +45,7 @@ typedef struct ReportOptions {
     SettingsChange *(*preview_settings)(void *user_data, const char *uuid, const SettingsAsk *ask, GError **error);
     void (*change_settings)(void *user_data, const char *uuid, const SettingsAsk *ask, ElementDone done,
                             void *done_data);
+    ClusterPort cluster; /* what its interface asks for; it has a self of its own */
     void *user_data;
 } ReportOptions;
 

@@ -3,6 +3,7 @@
 
 #include "bus_guests.h"
 #include "bus_limit.h"
+#include "cluster_methods.h"
 #include "dynmem-bus.h"
 #include "explain.h"
 #include "guest_search.h"
@@ -35,6 +36,7 @@ struct Service {
     BusLimit *limit;
     StartMethods *starts;
     SettingsMethods *settings;
+    ClusterMethods *cluster;
     uint64_t told_usec;
     uint64_t told_budget_kib;
     uint64_t told_available_kib;
@@ -162,6 +164,7 @@ connection_drop(Service *service)
     g_signal_handler_disconnect(service->connection, service->closed_id);
     g_dbus_object_manager_server_set_connection(service->objects, NULL);
     g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(service->manager));
+    g_dbus_interface_skeleton_unexport(cluster_methods_skeleton(service->cluster));
     g_clear_object(&service->connection);
 }
 
@@ -196,6 +199,16 @@ name_lost(GDBusConnection *connection, const char *name, void *data)
                " is not to be had: another dynmemd runs, or the bus policy does not allow it");
 }
 
+static bool
+export_interfaces(Service *service, GDBusConnection *connection, GError **error)
+{
+    GDBusInterfaceSkeleton *manager = G_DBUS_INTERFACE_SKELETON(service->manager);
+    GDBusInterfaceSkeleton *cluster = cluster_methods_skeleton(service->cluster);
+
+    return g_dbus_interface_skeleton_export(manager, connection, DYNMEM_BUS_PATH, error) &&
+           g_dbus_interface_skeleton_export(cluster, connection, DYNMEM_BUS_PATH, error);
+}
+
 static void
 connected(GObject *source, GAsyncResult *result, void *data)
 {
@@ -207,8 +220,7 @@ connected(GObject *source, GAsyncResult *result, void *data)
         return; /* service is gone */
     if (connection != NULL)
         bus_limit_watch(service->limit, connection);
-    if (connection == NULL || !g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->manager), connection,
-                                                                DYNMEM_BUS_PATH, &error)) {
+    if (connection == NULL || !export_interfaces(service, connection, &error)) {
         g_autofree char *why = g_strdup_printf("no connection to the bus: %s", error->message);
 
         settle(service, false, false, why);
@@ -266,6 +278,7 @@ service_new(const ServiceOptions *options)
     g_signal_connect(service->manager, "handle-retire", G_CALLBACK(handle_retire), service);
     service->starts = start_methods_new(service->manager, options->methods, options->held, service->cancellable);
     service->settings = settings_methods_new(service->manager, options->methods, options->held, service->cancellable);
+    service->cluster = cluster_methods_new(&options->methods->cluster, options->held, service->cancellable);
     /* as for the guests: properties are told when service_update lets them go */
     g_object_freeze_notify(G_OBJECT(service->manager));
     connect_start(service);
@@ -288,6 +301,7 @@ service_free(Service *service)
     }
     start_methods_free(service->starts);
     settings_methods_free(service->settings);
+    cluster_methods_free(service->cluster);
     bus_guests_free(service->guests);
     bus_limit_free(service->limit);
     g_signal_handlers_disconnect_by_data(service->manager, service);
@@ -387,6 +401,7 @@ service_update(Service *service, const TickReport *report)
         service->told_wants_kib = plan->wants_kib;
     }
     bus_guests_update(service->guests, report);
+    cluster_methods_update(service->cluster);
 }
 
 /* Kinds that have a signal of their own besides Event. */

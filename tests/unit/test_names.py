@@ -109,7 +109,7 @@ class Messages(unittest.TestCase):
 
 class Bus(unittest.TestCase):
     def test_interfaces_have_their_names(self):
-        self.assertEqual(set(interfaces()), {NAMES["BUS_INTERFACE_MANAGER"], NAMES["BUS_INTERFACE_GUEST"]})
+        self.assertEqual(set(interfaces()), {value for name, value in NAMES.items() if name.startswith("BUS_INTERFACE_")})
         root = ElementTree.fromstring(read("data/org.dynmem1.xml").encode())
         self.assertEqual(root.get("name"), NAMES["BUS_PATH"])
         self.assertTrue(NAMES["BUS_GUEST_PREFIX"].startswith(NAMES["BUS_PATH"] + "/"))
@@ -150,12 +150,12 @@ class Bus(unittest.TestCase):
                 self.assertRegex(text, rf'\b{name} "(, )? ?{kind}\b', name)
             for name, arguments in list(interface.methods.items()) + list(interface.signals.items()):
                 line = next((line for line in text.splitlines() if line.startswith(f".BR {name} (")), "")
-                words = re.findall(r"(?<!\w)(\w(?:{sv})?) +(\w+)", line.split("(", 1)[-1])
+                words = re.findall(r"(?<!\w)(\w(?:{sv}|\(ss\))?) +(\w+)", line.split("(", 1)[-1])
                 self.assertEqual(words, [(a.get("type"), a.get("name")) for a in arguments], name)
 
     def test_properties_that_move_are_marked_in_the_manual(self):
         chapters = dict(part.split("\n", 1) for part in manual("org.dynmem1.5").split("\n.SH ")[1:])
-        for interface, chapter in (("Manager", "THE MANAGER"), ("Guest", "GUESTS")):
+        for interface, chapter in (("Manager", "THE MANAGER"), ("Guest", "GUESTS"), ("Cluster", "THE CLUSTER")):
             interface, text = interfaces()["org.dynmem1." + interface], chapters[chapter]
             for name, kind in interface.properties.items():
                 marked = interface.comment(name).strip().endswith("Moves.")
@@ -266,8 +266,8 @@ class Security(unittest.TestCase):
     def test_methods_that_ask_polkit_are_all_that_change_something(self):
         line = next(line for line in self.TEXT.splitlines() if "ask polkit each time" in line)
         told = set(re.findall(r"`([A-Z]\w+)`", line))
-        free = {"Explain", "History", "Rate", "PreviewGuest", "Hook"}
-        self.assertEqual(told | free, set(interfaces()[NAMES["BUS_INTERFACE_MANAGER"]].methods))
+        free = {"Explain", "History", "Rate", "PreviewGuest", "Hook", "Exchange", "Withdraw", "Status"}
+        self.assertEqual(told | free, {method for interface in interfaces().values() for method in interface.methods})
 
     def test_what_the_unit_is_said_to_have_it_has(self):
         unit = read("data/dynmemd.service.in")
