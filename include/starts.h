@@ -52,6 +52,7 @@ typedef struct StartRequest {
     uint64_t
         pool_kib; /* what it needs of a huge page pool besides; what that lacks is made when it starts, by a hook */
     uint64_t pool_page_kib; /* of that pool's pages; 0: it needs none */
+    bool ahead;             /* booked for a guest that another host is to send; false from libvirt's hook on */
     bool forced; /* never refused (not managed, migrates here, admission is off): room is made as far as it goes */
     uint64_t asked_usec;
     uint64_t deadline_usec; /* it is answered by then, one way or the other */
@@ -149,6 +150,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(StartRating, start_rating_clear)
 
 /* ---- asking ---- */
 
+/* A guest of another host that is to come here: what is known of it before libvirt's hook brings its XML. */
+typedef struct StartAhead {
+    const char *name;
+    uint64_t maximum_kib;
+    uint64_t brings_kib;   /* ordinary memory that it comes with */
+    uint64_t overhead_kib; /* what its QEMU costs where it runs */
+} StartAhead;
+
 typedef struct StartAsk {
     const char *uuid;
     const char *xml; /* what libvirt is about to start; NULL: its definition as it is known */
@@ -156,7 +165,20 @@ typedef struct StartAsk {
     const char
         *owner; /* who asks, a unique name on the bus: when it goes away, so does what it asked for. NULL: nobody */
     bool hook;  /* libvirt waits for the answer with the guest locked */
+    /*
+     * NULL: it is started. Else its memory is to be booked before anybody sends it: it is never let in by force, nobody gives up
+     * what he needs for it, and it is let go after a minute in which neither is it asked for again nor does libvirt begin.
+     */
+    const StartAhead *ahead;
 } StartAsk;
+
+/* How far an asking has come. */
+typedef enum StartProgress {
+    START_PROGRESS_NONE, /* nobody has asked, or it was refused, let go, or has ended in a guest that runs or is gone */
+    START_PROGRESS_WAITS, /* memory is looked for */
+    START_PROGRESS_HELD,  /* it is booked, and nobody has begun it */
+    START_PROGRESS_BEGUN, /* libvirt is at it */
+} StartProgress;
 
 /* The reason of an answer that is none: the daemon ends, and who asked should ask the next one. Compared as text. */
 #define START_REASON_STOPPING "dynmemd is being stopped"

@@ -40,7 +40,7 @@ add_entry(StartBook *book, StartEntry *entry)
 }
 
 static StartEntry *
-find_entry(StartBook *book, const char *uuid)
+find_entry(const StartBook *book, const char *uuid)
 {
     for (guint i = 0; i < book->entries->len; i++) {
         StartEntry *entry = g_ptr_array_index(book->entries, i);
@@ -249,6 +249,8 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
             note_record(entry, record);
         }
         note_begin(entry, ask);
+        if (entry->kept && entry->owner == NULL)
+            entry->owner = g_strdup(ask->owner);
         entry->kept = false;
         if (entry->request.waiting) {
             add_asker(book, entry, ask, answer, user_data);
@@ -277,6 +279,18 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
     note_begin(entry, ask);
     add_asker(book, entry, ask, answer, user_data);
     return true;
+}
+
+StartProgress
+start_book_progress(const StartBook *book, const char *uuid)
+{
+    const StartEntry *entry = find_entry(book, uuid);
+
+    if (entry == NULL)
+        return START_PROGRESS_NONE;
+    if (entry->stage != START_STAGE_ASKED)
+        return START_PROGRESS_BEGUN;
+    return entry->request.waiting ? START_PROGRESS_WAITS : START_PROGRESS_HELD;
 }
 
 bool

@@ -38,6 +38,9 @@ bool start_book_release(StartBook *book, const char *uuid, const char *why);
 void start_book_drop_owner(StartBook *book, const char *owner);
 void start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_usec);
 
+/* How far the start of that guest has come. */
+StartProgress start_book_progress(const StartBook *book, const char *uuid);
+
 /*
  * Before decide(): lets go of requests whose guests run or whose time is over. Returns the requests, sorted by uuid; array
  * and requests are valid until the next call.

@@ -100,6 +100,27 @@ restart_of(const StartRequest *request, const GuestRecord *record, const Setting
     return ran != NULL ? RESTART_HOST : RESTART_NONE;
 }
 
+static void
+settle_ahead(const StartAsk *ask, const Settings *settings, StartRequest *request)
+{
+    const StartAhead *ahead = ask->ahead;
+
+    g_strlcpy(request->uuid, ask->uuid, sizeof request->uuid);
+    request->name = g_strdup(ahead->name);
+    request->kind = START_MIGRATION;
+    request->ahead = true;
+    request->need_kib = saturating_add(ahead->brings_kib, ahead->overhead_kib);
+    request->settings = (GuestSettings){
+        .managed = true,
+        .minimum_kib = ahead->brings_kib,
+        .startup_kib = ahead->brings_kib,
+        .maximum_kib = MAX(ahead->maximum_kib, ahead->brings_kib),
+        .buffer_percent = settings->buffer_percent,
+        .priority = 0, /* it runs elsewhere: no guest here gives up for it what it needs itself */
+        .vcpus = 1,
+    };
+}
+
 char *
 start_need_settle(const StartAsk *ask, const GuestRecord *record, const GuestSettings *known, const Settings *settings,
                   Keep *keep, uint64_t now_usec, StartRequest *request)
@@ -110,6 +131,10 @@ start_need_settle(const StartAsk *ask, const GuestRecord *record, const GuestSet
     const char *xml = ask->xml;
     bool snapshot;
 
+    if (ask->ahead != NULL) {
+        settle_ahead(ask, settings, request);
+        return NULL;
+    }
     if (xml == NULL && record != NULL && !ask->hook && record->saved_xml != NULL) {
         xml = record->saved_xml;
         kind = START_RESTORE;

@@ -13,6 +13,9 @@
  * What starts is what libvirt hands over (ask->xml); where nobody has handed over anything yet, the file that a managed save
  * has left, and else the definition. Its memory, devices and limits count, whatever was known before: it may have been defined
  * anew a moment ago. Only where its metadata element is bad the last good one counts, which known (may be NULL) has.
+ * Of a guest that another host is to send (ask->ahead) there is no XML yet: it needs what it comes with and what its QEMU costs
+ * there, besides what is estimated for that here. So what its hook asks for is booked.
+ *
  * Returns why it can't be read, caller frees; NULL: it can. request must be clear before, and is untouched on failure.
  */
 char *start_need_settle(const StartAsk *ask, const GuestRecord *record, const GuestSettings *known,

@@ -154,8 +154,11 @@ tell_refused(GPtrArray *list, const StartPlan *start)
 static void
 compare_start(StartChanges *changes, bool first, const StartPlan *start, const TickReport *now, GPtrArray *list)
 {
-    StartMemory *memory = remember_start(changes, start->request, now->plan, list);
+    StartMemory *memory;
 
+    if (start->request->ahead)
+        return; /* the cluster's news tell of it */
+    memory = remember_start(changes, start->request, now->plan, list);
     memory->seen_tick = now->tick;
     memory->needed_kib = start->needed_kib;
     if (memory->admitted || memory->refused)

@@ -770,6 +770,120 @@ host_that_boots_is_answered_without_libvirt(void **state)
     assert_int_equal(world->count, 1);
 }
 
+/* ---- booked ahead ---- */
+
+#define CLUSTER "cluster"
+
+static bool
+ask_ahead(World *world, uint64_t brings_mib, unsigned answer)
+{
+    const StartAhead ahead = {.name = "web",
+                              .maximum_kib = 2048 * KIB_PER_MIB,
+                              .brings_kib = brings_mib * KIB_PER_MIB,
+                              .overhead_kib = 100 * KIB_PER_MIB};
+
+    return start_book_ask(world->book,
+                          &(StartAsk){.uuid = A, .kind = START_MIGRATION, .owner = CLUSTER, .ahead = &ahead}, NULL,
+                          NULL, world->settings, world->now_usec, answered, &world->answers[answer]);
+}
+
+static bool
+hook_arrives(World *world, unsigned answer)
+{
+    return ask_with(world, &(StartAsk){.uuid = A, .kind = START_MIGRATION, .hook = true}, ELEMENT, NULL, answer);
+}
+
+static void
+what_is_booked_ahead_is_never_forced_and_takes_from_nobody_in_need(void **state)
+{
+    World *world = *state;
+
+    assert_true(ask_ahead(world, 1024, 0));
+    look(world);
+    assert_true(world->requests[0]->ahead);
+    assert_false(world->requests[0]->forced);
+    assert_int_equal(world->requests[0]->settings.priority, 0);
+    assert_int_equal(world->requests[0]->need_kib, 1124 * KIB_PER_MIB);
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_WAITS);
+    settle(world, START_REFUSED, 0);
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_NONE);
+    assert_int_equal(world->answers[0].calls, 1);
+    assert_false(world->answers[0].granted);
+}
+
+static void
+hook_of_what_is_booked_ahead_is_answered_at_once(void **state)
+{
+    World *world = *state;
+
+    ask_ahead(world, 1024, 0);
+    settle(world, START_ADMITTED, 1124 * KIB_PER_MIB);
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_HELD);
+    assert_false(hook_arrives(world, 1));
+    assert_int_equal(world->answers[1].calls, 1);
+    assert_true(world->answers[1].granted);
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_BEGUN);
+    look(world);
+    assert_false(world->requests[0]->ahead);
+    assert_int_equal(world->requests[0]->settings.priority, 70);
+    /* it goes on, whatever the cluster says */
+    start_book_drop_owner(world->book, CLUSTER);
+    assert_false(start_book_release(world->book, A, ""));
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_BEGUN);
+}
+
+static void
+hook_that_brings_more_than_is_booked_ahead_is_let_in_all_the_same(void **state)
+{
+    World *world = *state;
+
+    ask_ahead(world, 512, 0);
+    settle(world, START_ADMITTED, 612 * KIB_PER_MIB);
+    assert_true(hook_arrives(world, 1));
+    look(world);
+    assert_true(world->requests[0]->waiting);
+    assert_true(world->requests[0]->forced);
+    assert_int_equal(world->requests[0]->booked_kib, 612 * KIB_PER_MIB);
+}
+
+static void
+what_is_booked_ahead_lapses_unless_it_is_asked_for_again(void **state)
+{
+    World *world = *state;
+
+    ask_ahead(world, 1024, 0);
+    settle(world, START_ADMITTED, 1124 * KIB_PER_MIB);
+    world->now_usec += 50 * SECOND;
+    assert_false(ask_ahead(world, 1024, 1));
+    world->now_usec += 59 * SECOND;
+    look(world);
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_HELD);
+    world->now_usec += SECOND;
+    look(world);
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_NONE);
+    /* and at once where the cluster is gone */
+    ask_ahead(world, 1024, 2);
+    start_book_drop_owner(world->book, CLUSTER);
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_NONE);
+}
+
+static void
+next_daemon_goes_on_with_what_is_booked_ahead(void **state)
+{
+    World *world = *state;
+
+    ask_ahead(world, 1024, 0);
+    settle(world, START_ADMITTED, 1124 * KIB_PER_MIB);
+    start_book_free(world->book);
+    open_book(world);
+    look(world);
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_HELD);
+    assert_false(ask_ahead(world, 1024, 1));
+    assert_true(world->answers[1].granted);
+    start_book_drop_owner(world->book, CLUSTER);
+    assert_int_equal(start_book_progress(world->book, A), START_PROGRESS_NONE);
+}
+
 int
 main(void)
 {
@@ -808,6 +922,11 @@ main(void)
         TEST(new_daemon_waits_for_those_it_knows_to_run),
         TEST(new_daemon_waits_no_longer_than_half_the_time),
         TEST(host_that_boots_is_answered_without_libvirt),
+        TEST(what_is_booked_ahead_is_never_forced_and_takes_from_nobody_in_need),
+        TEST(hook_of_what_is_booked_ahead_is_answered_at_once),
+        TEST(hook_that_brings_more_than_is_booked_ahead_is_let_in_all_the_same),
+        TEST(what_is_booked_ahead_lapses_unless_it_is_asked_for_again),
+        TEST(next_daemon_goes_on_with_what_is_booked_ahead),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
