@@ -18,6 +18,18 @@
 /* Settings.minimum_most: no MinimumMost= was given. */
 #define SETTINGS_MINIMUM_ANY UINT64_MAX
 
+/* How much of the moving between hosts of a cluster a host does by itself. */
+typedef enum ClusterLevel {
+    CLUSTER_LEVEL_OFF,
+    CLUSTER_LEVEL_MANUAL,    /* what would be moved is shown */
+    CLUSTER_LEVEL_CONFIRM,   /* ... and moved once an administrator has confirmed it */
+    CLUSTER_LEVEL_AUTOMATIC, /* ... and moved */
+    CLUSTER_LEVELS,
+} ClusterLevel;
+
+/* "off", "manual", "confirm", "automatic", NULL. */
+extern const char *const cluster_level_names[CLUSTER_LEVELS + 1];
+
 /* A size, or a part of a guest's maximum. */
 typedef struct SizeOrPercent {
     uint64_t kib;     /* counts where percent is 0 */
@@ -53,6 +65,12 @@ typedef struct Settings {
     bool admission_refuse_migration; /* who migrates here is let in as a start is, or refused */
     /* [Enforcement] */
     bool memory_high;
+    /* [Cluster] */
+    ClusterLevel cluster_level;
+    uint32_t cluster_pressure_percent; /* PressurePercent=: what guests want of the budget before one of them moves */
+    uint32_t cluster_gain_percent;     /* GainPercent=: by so many points the worse of both hosts must be better */
+    uint64_t cluster_hold_usec;
+    uint64_t cluster_cooldown_usec;
     /* Of no file: dynmemd is about to end for good, and no guest's minimum is below its startup memory any more. */
     bool retiring;
 } Settings;

@@ -3,6 +3,13 @@
 #include "config_problem.h"
 #include "units.h"
 
+const char *const cluster_level_names[CLUSTER_LEVELS + 1] = {
+    [CLUSTER_LEVEL_OFF] = "off",
+    [CLUSTER_LEVEL_MANUAL] = "manual",
+    [CLUSTER_LEVEL_CONFIRM] = "confirm",
+    [CLUSTER_LEVEL_AUTOMATIC] = "automatic",
+};
+
 Settings *
 settings_new(void)
 {
@@ -25,6 +32,15 @@ settings_new(void)
     settings->admission_timeout_usec = 30 * USEC_PER_SEC;
     settings->admission_allow_when_absent = true;
     settings->memory_high = true;
+    settings->cluster_level = CLUSTER_LEVEL_OFF;
+    /* above it buffers are not whole: one more burst, and guests lack what they need */
+    settings->cluster_pressure_percent = 100;
+    /* a guest of a tenth of a host: less is not worth what a migration costs, and noise makes it */
+    settings->cluster_gain_percent = 10;
+    /* a boot, a backup, a build are over by then */
+    settings->cluster_hold_usec = 180 * USEC_PER_SEC;
+    /* so that a load that comes and goes each hour carries no guest to and fro */
+    settings->cluster_cooldown_usec = 3600 * USEC_PER_SEC;
     return settings;
 }
 

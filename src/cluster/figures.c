@@ -10,14 +10,7 @@
 /* The first word of a line. Who reads another one knows nothing of the rest. */
 #define VERSION "1"
 
-static const char *const level_names[] = {"off", "manual", "confirm", "automatic"};
 static const char *const phase_names[] = {"idle", "offers", "leaves", "books", "wishes", "comes"};
-
-const char *
-cluster_level_name(ClusterLevel level)
-{
-    return level_names[level];
-}
 
 const char *
 cluster_phase_name(ClusterPhase phase)
@@ -47,7 +40,7 @@ cluster_figures_format(const ClusterFigures *figures)
     g_string_append_printf(line,
                            " beat=%" PRIu64 " level=%s budget=%" PRIu64 " want=%" PRIu64 " free=%" PRIu64
                            " reclaimable=%" PRIu64 " stars=%u phase=%s",
-                           figures->beat, cluster_level_name(figures->level), figures->budget_kib, figures->want_kib,
+                           figures->beat, cluster_level_names[figures->level], figures->budget_kib, figures->want_kib,
                            figures->free_kib, figures->reclaimable_kib, figures->stars,
                            cluster_phase_name(figures->phase));
     if (figures->phase != CLUSTER_PHASE_IDLE)
@@ -163,7 +156,7 @@ cluster_figures_parse(const char *line, ClusterFigures *figures, GError **error)
         return false;
     }
     read.beat = take_number(&reader, "beat", UINT64_MAX);
-    read.level = (ClusterLevel)take_word(&reader, "level", level_names, G_N_ELEMENTS(level_names));
+    read.level = (ClusterLevel)take_word(&reader, "level", cluster_level_names, CLUSTER_LEVELS);
     read.budget_kib = take_number(&reader, "budget", KIB_LIMIT);
     read.want_kib = take_number(&reader, "want", KIB_LIMIT);
     read.free_kib = take_number(&reader, "free", read.budget_kib);

@@ -6,7 +6,9 @@
  * half of it. A line comes from another host and is not trusted: it is read strictly, or not at all.
  */
 
+#include "settings.h"
 #include <glib.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,17 +17,6 @@
 /* The longest line that is read. */
 #define CLUSTER_LINE_MAX 1024
 #define CLUSTER_STARS_MAX 5
-
-/* How much of the moving a host does by itself ([Cluster] Level=). */
-typedef enum ClusterLevel {
-    CLUSTER_LEVEL_OFF,
-    CLUSTER_LEVEL_MANUAL,    /* what would be moved is shown */
-    CLUSTER_LEVEL_CONFIRM,   /* ... and moved once an administrator has confirmed it */
-    CLUSTER_LEVEL_AUTOMATIC, /* ... and moved */
-} ClusterLevel;
-
-/* "off", "manual", "confirm", "automatic". Never NULL. */
-const char *cluster_level_name(ClusterLevel level);
 
 /* What a host does with a guest that moves. At most one guest moves in the whole cluster. */
 typedef enum ClusterPhase {

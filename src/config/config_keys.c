@@ -35,6 +35,12 @@ static const ConfigKey keys[] = {
     {"Admission", "WhenAbsent", CONFIG_CHOICE, FIELD(admission_allow_when_absent), 0, 0, "allow", "refuse"},
     {"Admission", "Migration", CONFIG_CHOICE, FIELD(admission_refuse_migration), 0, 0, "refuse", "admit"},
     {"Enforcement", "MemoryHigh", CONFIG_BOOLEAN, FIELD(memory_high), 0, 0, NULL, NULL},
+    {"Cluster", "Level", CONFIG_WORD, FIELD(cluster_level), 0, 0, NULL, NULL, cluster_level_names},
+    {"Cluster", "PressurePercent", CONFIG_PERCENT, FIELD(cluster_pressure_percent), 10, 1000, NULL, NULL},
+    {"Cluster", "GainPercent", CONFIG_PERCENT, FIELD(cluster_gain_percent), 1, 100, NULL, NULL},
+    {"Cluster", "HoldSec", CONFIG_SPAN, FIELD(cluster_hold_usec), 0, 86400 * USEC_PER_SEC, NULL, NULL},
+    {"Cluster", "CooldownSec", CONFIG_SPAN, FIELD(cluster_cooldown_usec), 60 * USEC_PER_SEC, 7 * 86400 * USEC_PER_SEC,
+     NULL, NULL},
 };
 
 const ConfigKey *
@@ -85,6 +91,8 @@ config_key_format(const ConfigKey *key, const Settings *settings)
         return g_strdup(*(const bool *)value ? "yes" : "no");
     case CONFIG_CHOICE:
         return g_strdup(*(const bool *)value ? key->word : key->other);
+    case CONFIG_WORD:
+        return g_strdup(key->words[*(const unsigned *)value]);
     case CONFIG_NUMBER:
         return g_strdup_printf("%" PRIu32, *(const uint32_t *)value);
     case CONFIG_PERCENT:
@@ -128,7 +136,8 @@ config_group_find(const char *group, GError **error)
                     meant);
     else
         g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_INVALID,
-                    "there is no group [%s]; expected Host, Policy, SmartPaging, Admission or Enforcement", shown);
+                    "there is no group [%s]; expected Host, Policy, SmartPaging, Admission, Enforcement or Cluster",
+                    shown);
     return false;
 }
 
@@ -243,6 +252,43 @@ set_choice(const ConfigKey *key, bool *field_value, const char *value, GError **
 }
 
 static bool
+set_word(const ConfigKey *key, unsigned *field_value, const char *value, GError **error)
+{
+    g_autofree char *shown = NULL;
+    g_autofree char *expected = NULL;
+
+    for (unsigned i = 0; key->words[i] != NULL; i++) {
+        if (g_ascii_strcasecmp(value, key->words[i]) != 0)
+            continue;
+        *field_value = i;
+        return true;
+    }
+    shown = value_shown(value);
+    expected = g_strjoinv(", ", (char **)key->words);
+    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_INVALID, "'%s' is none of %s", shown, expected);
+    return false;
+}
+
+static char *
+format_percent(uint64_t percent)
+{
+    return g_strdup_printf("%" PRIu64 "%%", percent);
+}
+
+static bool
+set_percent(const ConfigKey *key, uint32_t *field_value, const char *value, GError **error)
+{
+    uint32_t read;
+
+    if (!value_parse_number(value, (uint32_t)key->high, true, &read, error))
+        return false;
+    if (read < key->low)
+        return fail_range(key, value, format_percent, error);
+    *field_value = read;
+    return true;
+}
+
+static bool
 set_directory(const ConfigKey *key, char **directory, const char *value, GError **error)
 {
     char *path = NULL;
@@ -267,10 +313,12 @@ set_field(const ConfigKey *key, Settings *settings, const char *value, GError **
         return value_parse_boolean(value, place, error);
     case CONFIG_CHOICE:
         return set_choice(key, place, value, error);
+    case CONFIG_WORD:
+        return set_word(key, place, value, error);
     case CONFIG_NUMBER:
         return value_parse_number(value, (uint32_t)key->high, false, place, error);
     case CONFIG_PERCENT:
-        return value_parse_number(value, (uint32_t)key->high, true, place, error);
+        return set_percent(key, place, value, error);
     case CONFIG_SIZE:
         return set_size(key, place, value, error);
     case CONFIG_SIZE_OR_PERCENT:

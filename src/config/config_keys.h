@@ -10,8 +10,9 @@
 typedef enum ConfigKind {
     CONFIG_BOOLEAN,
     CONFIG_CHOICE,          /* a boolean field with two words of its own */
+    CONFIG_WORD,            /* an enumeration, of which words has the names */
     CONFIG_NUMBER,          /* uint32_t, low is 0 */
-    CONFIG_PERCENT,         /* the same, a % sign may follow */
+    CONFIG_PERCENT,         /* uint32_t, a % sign may follow */
     CONFIG_SIZE,            /* KiB, uint64_t; word stands for UINT64_MAX where there is one */
     CONFIG_SIZE_OR_PERCENT, /* SizeOrPercent; low and high are of its size */
     CONFIG_SPAN,            /* microseconds, uint64_t */
@@ -25,8 +26,9 @@ typedef struct ConfigKey {
     size_t offset; /* of its field in Settings */
     uint64_t low;
     uint64_t high;
-    const char *word;  /* sizes: "auto", "none"; CONFIG_CHOICE: what true is called */
-    const char *other; /* CONFIG_CHOICE: what false is called */
+    const char *word;         /* sizes: "auto", "none"; CONFIG_CHOICE: what true is called */
+    const char *other;        /* CONFIG_CHOICE: what false is called */
+    const char *const *words; /* CONFIG_WORD: NULL ends them */
 } ConfigKey;
 
 /* All keys. */

@@ -124,7 +124,8 @@ every_key_is_read(void **state)
         "GiveAway=on\nInterval=500ms\n[SmartPaging]\nEnabled=false\nDirectory=/srv//paging/\nDeadlineSec=1min 30s\n"
         "RestartWindowSec=90\nMinimumFreeDisk=10GiB\n[Admission]\nEnabled=0\nTimeoutSec=5\nWhenAbsent="
         "refuse\nMigration=refuse\n"
-        "[Enforcement]\nMemoryHigh=No\n");
+        "[Enforcement]\nMemoryHigh=No\n"
+        "[Cluster]\nLevel=Confirm\nPressurePercent=120%\nGainPercent=5\nHoldSec=1min\nCooldownSec=2h\n");
     s = load(f, NULL);
     assert_int_equal(f->problems->len, 0);
     assert_int_equal(s->reserve_kib, 3 * KIB_PER_GIB);
@@ -148,6 +149,26 @@ every_key_is_read(void **state)
     assert_false(s->admission_allow_when_absent);
     assert_true(s->admission_refuse_migration);
     assert_false(s->memory_high);
+    assert_int_equal(s->cluster_level, CLUSTER_LEVEL_CONFIRM);
+    assert_int_equal(s->cluster_pressure_percent, 120);
+    assert_int_equal(s->cluster_gain_percent, 5);
+    assert_int_equal(s->cluster_hold_usec, 60 * USEC_PER_SEC);
+    assert_int_equal(s->cluster_cooldown_usec, 7200 * USEC_PER_SEC);
+}
+
+static void
+words_and_percents_out_of_range_are_told_with_what_is_expected(void **state)
+{
+    Fixture *f = *state;
+    Settings *s;
+
+    put(f, "etc/dynmem/dynmemd.conf", "[Cluster]\nLevel=always\nGainPercent=0\nLevel=manual\n");
+    s = load(f, NULL);
+    assert_int_equal(f->problems->len, 2);
+    assert_int_equal(s->cluster_level, CLUSTER_LEVEL_MANUAL);
+    assert_int_equal(s->cluster_gain_percent, 10);
+    assert_non_null(strstr(((ConfigProblem *)g_ptr_array_index(f->problems, 0))->message, "confirm"));
+    assert_non_null(strstr(((ConfigProblem *)g_ptr_array_index(f->problems, 1))->message, "1%"));
 }
 
 static void
@@ -531,6 +552,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         test(without_any_file_the_defaults_are_in_force),
         test(every_key_is_read),
+        test(words_and_percents_out_of_range_are_told_with_what_is_expected),
         test(bad_lines_are_told_with_their_place_and_the_rest_is_in_force),
         test(of_the_main_files_the_first_is_read),
         test(drop_ins_are_merged_by_name_and_applied_in_order),
