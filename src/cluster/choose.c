@@ -100,9 +100,8 @@ project(const Side *source, const Side *target, const ClusterGuest *guest, Clust
     move->target_after = cluster_pressure(target->want_kib + wants, target->budget_kib);
 }
 
-/* By how many points the worse of both hosts is better after it. */
-static unsigned
-gain_of(const ClusterMove *move)
+unsigned
+cluster_move_gain(const ClusterMove *move)
 {
     unsigned after = MAX(move->source_after, move->target_after);
 
@@ -115,7 +114,7 @@ gain_of(const ClusterMove *move)
 static bool
 is_worth_it(const Cluster *cluster, const Side *target, const ClusterMove *move)
 {
-    unsigned gain = gain_of(move);
+    unsigned gain = cluster_move_gain(move);
 
     if (gain < cluster->rules.gain_percent && !(gain > 0 && cluster_broken(CLUSTER_FAULT_NO_GAIN)))
         return false;
@@ -129,8 +128,8 @@ is_worth_it(const Cluster *cluster, const Side *target, const ClusterMove *move)
 static bool
 is_better(const ClusterMove *move, const ClusterMove *best)
 {
-    if (!best->found || gain_of(move) != gain_of(best))
-        return !best->found || gain_of(move) > gain_of(best);
+    if (!best->found || cluster_move_gain(move) != cluster_move_gain(best))
+        return !best->found || cluster_move_gain(move) > cluster_move_gain(best);
     if (move->guest.brings_kib != best->guest.brings_kib)
         return move->guest.brings_kib < best->guest.brings_kib;
     return strcmp(move->guest.uuid, best->guest.uuid) < 0;

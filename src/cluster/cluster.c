@@ -4,18 +4,22 @@
 #include <string.h>
 
 ClusterRules
-cluster_rules_default(void)
+cluster_rules_of(const Settings *settings)
 {
     return (ClusterRules){
-        /* above it buffers are not whole: one more burst, and guests lack what they need */
-        .pressure_percent = 100,
-        /* a guest of a tenth of a host: less is not worth what a migration costs, and noise makes it */
-        .gain_percent = 10,
-        /* a boot, a backup, a build are over by then */
-        .hold_usec = 180 * USEC_PER_SEC,
-        /* so that a load that comes and goes each hour carries no guest to and fro */
-        .cooldown_usec = 3600 * USEC_PER_SEC,
+        .pressure_percent = settings->cluster_pressure_percent,
+        .gain_percent = settings->cluster_gain_percent,
+        .hold_usec = settings->cluster_hold_usec,
+        .cooldown_usec = settings->cluster_cooldown_usec,
     };
+}
+
+ClusterRules
+cluster_rules_default(void)
+{
+    g_autoptr(Settings) settings = settings_new();
+
+    return cluster_rules_of(settings);
 }
 
 Cluster *
@@ -47,24 +51,6 @@ cluster_free(Cluster *cluster)
     g_hash_table_unref(cluster->staying);
     g_hash_table_unref(cluster->unheard);
     g_free(cluster);
-}
-
-const char *
-cluster_why_text(ClusterWhy why)
-{
-    static const char *const texts[] = {
-        [CLUSTER_WHY_MOVES] = "a guest of this host is being moved",
-        [CLUSTER_WHY_CALM] = "this host is not under pressure",
-        [CLUSTER_WHY_HOLD] = "the pressure has not lasted long enough",
-        [CLUSTER_WHY_MOTION] = "another guest of the cluster is being moved, or was a moment ago",
-        [CLUSTER_WHY_RESERVE] = "too little memory is left here to send a guest with",
-        [CLUSTER_WHY_NO_MOVE] = "no move would make it enough better",
-        [CLUSTER_WHY_LEVEL] = "Level= of [Cluster] lets nothing be moved",
-        [CLUSTER_WHY_CONFIRM] = "it waits to be confirmed",
-        [CLUSTER_WHY_RECEIVES] = "this host is taking a guest in",
-    };
-
-    return texts[why];
 }
 
 /* The figures are others' to read: what can't be is not said. */

@@ -41,6 +41,8 @@ typedef struct ClusterRules {
     uint64_t cooldown_usec;    /* a guest that has come, or could not be moved, stays so long at least */
 } ClusterRules;
 
+/* The rules of [Cluster]. */
+ClusterRules cluster_rules_of(const Settings *settings);
 /* The rules unless others are set. */
 ClusterRules cluster_rules_default(void);
 
@@ -66,6 +68,8 @@ typedef struct ClusterHost {
     uint64_t want_kib;
     uint64_t free_kib;
     uint64_t reclaimable_kib;
+    /* What its kernel has left for anybody at this moment, the reserve included: guests short of memory have all the rest. */
+    uint64_t available_kib;
     unsigned stars;
     const ClusterCandidate *guests; /* those that the cluster may move; they run here, or leave */
     size_t count;
@@ -82,6 +86,9 @@ typedef struct ClusterMove {
     unsigned target_before, target_after;
 } ClusterMove;
 
+/* By how many points the worse of both hosts is better after it. */
+unsigned cluster_move_gain(const ClusterMove *move);
+
 /* Why this host offers nothing at this moment. */
 typedef enum ClusterWhy {
     CLUSTER_WHY_MOVES,    /* it does */
@@ -95,8 +102,30 @@ typedef enum ClusterWhy {
     CLUSTER_WHY_RECEIVES, /* it takes a guest in */
 } ClusterWhy;
 
+/* "moves", "calm", "hold", "motion", "reserve", "no-move", "level", "confirm", "receives". Never NULL. */
+const char *cluster_why_name(ClusterWhy why);
 /* One clause for people. Never NULL. */
 const char *cluster_why_text(ClusterWhy why);
+
+/* What has ended the motion that this host took part in. */
+typedef enum ClusterEnd {
+    CLUSTER_END_NONE, /* it goes on, or there was none */
+    CLUSTER_END_LEFT, /* the guest has gone there */
+    CLUSTER_END_GONE, /* it has ended here, and nobody sent it */
+    CLUSTER_END_CAME, /* it has run here for a while */
+    CLUSTER_END_OFF,  /* [Cluster] Level= lets nothing be moved any more */
+    CLUSTER_END_YIELDS,
+    CLUSTER_END_UNANSWERED,
+    CLUSTER_END_REFUSED,
+    CLUSTER_END_NOT_SENT,
+    CLUSTER_END_CALLED_OFF,
+    CLUSTER_END_NO_ROOM,
+    CLUSTER_END_NOT_FOLLOWED,
+    CLUSTER_END_NOT_COME,
+} ClusterEnd;
+
+/* One clause for people; "" for CLUSTER_END_NONE. Never NULL. */
+const char *cluster_end_text(ClusterEnd end);
 
 typedef struct ClusterStep {
     ClusterFigures figures; /* to publish; cluster_figures_format makes the line */
@@ -107,6 +136,7 @@ typedef struct ClusterStep {
     bool wish;              /* publish CLUSTER_WISH_SCORE for figures.guest; without it withdraw whatever was wished */
     ClusterMove move;       /* that is made, or the best there is, whether it may be made or not */
     ClusterWhy why;
+    ClusterEnd end;
     unsigned pressure; /* of this host, in percent */
 } ClusterStep;
 

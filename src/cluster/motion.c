@@ -57,8 +57,16 @@ is_off(const Pass *pass)
 
 /* ---- the host that gives ---- */
 
+/* The motion is over. */
 static void
-fail_offer(const Pass *pass)
+finish(const Pass *pass, ClusterEnd end)
+{
+    pass->step->end = end;
+    enter(pass, CLUSTER_PHASE_IDLE);
+}
+
+static void
+fail_offer(const Pass *pass, ClusterEnd end)
 {
     Cluster *cluster = pass->cluster;
     uint64_t until_usec = pass->now_usec + cluster->rules.cooldown_usec;
@@ -68,7 +76,7 @@ fail_offer(const Pass *pass)
         choose_stay(cluster, cluster->guest.uuid, until_usec);
     else
         choose_unheard(cluster, cluster->guest.uuid, cluster->partner, until_usec);
-    enter(pass, CLUSTER_PHASE_IDLE);
+    finish(pass, cluster->sent ? CLUSTER_END_NOT_SENT : end);
 }
 
 static void
@@ -80,7 +88,10 @@ go_on_giving(const Pass *pass)
     bool leaving = guest != NULL && guest->leaving;
 
     if (guest == NULL) {
-        enter(pass, CLUSTER_PHASE_IDLE); /* it has gone there */
+        /* between two steps it may have gone the whole way */
+        bool came = partner != NULL && partner->figures.phase == CLUSTER_PHASE_COMES;
+
+        finish(pass, cluster->sent || came ? CLUSTER_END_LEFT : CLUSTER_END_GONE);
         return;
     }
     if (leaving != (cluster->phase == CLUSTER_PHASE_LEAVES))
@@ -89,15 +100,15 @@ go_on_giving(const Pass *pass)
     if (leaving)
         return;
     if (is_off(pass))
-        enter(pass, CLUSTER_PHASE_IDLE);
+        finish(pass, CLUSTER_END_OFF);
     else if (partner != NULL)
         cluster->answered = true;
     else if (cluster->answered)
-        fail_offer(pass); /* it was at it, and is not any more */
+        fail_offer(pass, CLUSTER_END_REFUSED); /* it was at it, and is not any more */
     else if (peers_move_another(cluster, cluster->guest.uuid, cluster->name, pass->step->pressure, pass->now_usec))
-        enter(pass, CLUSTER_PHASE_IDLE); /* two began at once, and the other one goes before */
+        finish(pass, CLUSTER_END_YIELDS);
     else if (time_in_phase(pass) >= OFFER_USEC)
-        fail_offer(pass);
+        fail_offer(pass, CLUSTER_END_UNANSWERED);
 }
 
 /* What stands against offering the best move; CLUSTER_WHY_MOVES: nothing. */
@@ -116,7 +127,7 @@ why_not(const Pass *pass)
         return CLUSTER_WHY_NO_MOVE;
     if (peers_move_another(cluster, "", NULL, 0, pass->now_usec))
         return CLUSTER_WHY_MOTION;
-    if (host->free_kib + host->reclaimable_kib < SEND_RESERVE_KIB && !cluster_broken(CLUSTER_FAULT_NO_RESERVE))
+    if (host->available_kib < SEND_RESERVE_KIB && !cluster_broken(CLUSTER_FAULT_NO_RESERVE))
         return CLUSTER_WHY_RESERVE;
     if (is_off(pass))
         return CLUSTER_WHY_LEVEL;
@@ -145,20 +156,20 @@ begin_giving(const Pass *pass)
 /* ---- the host that takes ---- */
 
 static void
-give_up(const Pass *pass)
+give_up(const Pass *pass, ClusterEnd end)
 {
     pass->step->release = true;
     g_strlcpy(pass->step->released, pass->cluster->guest.uuid, sizeof pass->step->released);
-    enter(pass, CLUSTER_PHASE_IDLE);
+    finish(pass, end);
 }
 
 /* It could not be had: the same is not tried again for a while, whoever offers it. */
 static void
-refuse(const Pass *pass)
+refuse(const Pass *pass, ClusterEnd end)
 {
     choose_unheard(pass->cluster, pass->cluster->guest.uuid, pass->cluster->name,
                    pass->now_usec + pass->cluster->rules.cooldown_usec);
-    give_up(pass);
+    give_up(pass, end);
 }
 
 /* Others that take a guest in, or offer one and go before who offers this one. */
@@ -208,14 +219,18 @@ go_on_booking(const Pass *pass)
     bool held = pass->host->booking == CLUSTER_BOOKING_HELD;
     bool settled = time_in_phase(pass) >= SETTLE_USEC || cluster_broken(CLUSTER_FAULT_NO_SETTLING);
 
-    if (source == NULL || is_off(pass) || others_move(pass, source, pass->cluster->guest.uuid))
-        give_up(pass);
+    if (is_off(pass))
+        give_up(pass, CLUSTER_END_OFF);
+    else if (source == NULL)
+        give_up(pass, CLUSTER_END_CALLED_OFF);
+    else if (others_move(pass, source, pass->cluster->guest.uuid))
+        give_up(pass, CLUSTER_END_YIELDS);
     else if (pass->host->booking == CLUSTER_BOOKING_NONE && !cluster_broken(CLUSTER_FAULT_WISH_UNBOOKED))
-        refuse(pass);
+        refuse(pass, CLUSTER_END_NO_ROOM);
     else if (settled && (held || cluster_broken(CLUSTER_FAULT_WISH_UNBOOKED)))
         enter(pass, CLUSTER_PHASE_WISHES);
     else if (time_in_phase(pass) >= BOOK_USEC)
-        refuse(pass);
+        refuse(pass, CLUSTER_END_NO_ROOM);
 }
 
 /* The cluster is at it, whatever else is known. */
@@ -239,9 +254,13 @@ go_on_wishing(const Pass *pass)
     else if (source_sends(pass))
         return;
     else if (booking != CLUSTER_BOOKING_HELD && !cluster_broken(CLUSTER_FAULT_KEEP_WISH | CLUSTER_FAULT_WISH_UNBOOKED))
-        refuse(pass);
-    else if (over || source == NULL || is_off(pass))
-        refuse(pass);
+        refuse(pass, CLUSTER_END_NO_ROOM);
+    else if (is_off(pass))
+        refuse(pass, CLUSTER_END_OFF);
+    else if (source == NULL)
+        refuse(pass, CLUSTER_END_CALLED_OFF);
+    else if (over)
+        refuse(pass, CLUSTER_END_NOT_FOLLOWED);
 }
 
 static void
@@ -251,7 +270,7 @@ go_on_coming(const Pass *pass)
     ClusterBooking booking = pass->host->booking;
 
     if (cluster_broken(CLUSTER_FAULT_DROP_BEGUN)) {
-        give_up(pass);
+        give_up(pass, CLUSTER_END_NOT_COME);
         return;
     }
     if (booking == CLUSTER_BOOKING_RUNS && cluster->runs_usec == 0) {
@@ -259,9 +278,9 @@ go_on_coming(const Pass *pass)
         choose_stay(cluster, cluster->guest.uuid, pass->now_usec + cluster->rules.cooldown_usec);
     }
     if (booking < CLUSTER_BOOKING_BEGUN && !source_sends(pass) && !cluster_broken(CLUSTER_FAULT_KEEP_WISH))
-        refuse(pass); /* it has not come */
+        refuse(pass, CLUSTER_END_NOT_COME);
     else if (cluster->runs_usec != 0 && pass->now_usec - cluster->runs_usec >= LINGER_USEC)
-        enter(pass, CLUSTER_PHASE_IDLE);
+        finish(pass, CLUSTER_END_CAME);
 }
 
 void

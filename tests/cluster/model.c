@@ -337,6 +337,8 @@ exchange(Model *model, int index)
                         .want_kib = wants_on(model, index),
                         .free_kib = saturating_sub(host->budget_kib, booked_on(model, index)),
                         .reclaimable_kib = reclaimable_on(model, index),
+                        .available_kib =
+                            saturating_sub(host->budget_kib, booked_on(model, index)) + reclaimable_on(model, index),
                         .stars = stars_of(model, index),
                         .guests = candidates,
                         .confirmed = host->confirmed,

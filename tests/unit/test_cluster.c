@@ -77,6 +77,7 @@ bench_init(Bench *bench)
                                                          : 7) *
                                                GIB,
                                    .reclaimable_kib = GIB,
+                                   .available_kib = GIB,
                                    .stars = 3,
                                    .guests = seat->guests};
     }
@@ -214,7 +215,7 @@ nobody_leaves_a_host_that_has_nothing_to_send_with(void)
     Bench bench;
 
     bench_init(&bench);
-    bench.seats[A].host.reclaimable_kib = 0;
+    bench.seats[A].host.available_kib = GIB / 16;
     pass(&bench, 20);
     must(&bench, phase_of(&bench, A) == CLUSTER_PHASE_IDLE && bench.seats[A].step.why == CLUSTER_WHY_RESERVE);
     return bench_end(&bench);
@@ -255,7 +256,7 @@ switching_it_off_ends_what_has_not_begun(void)
     must(&bench, pass_until(&bench, A, CLUSTER_PHASE_OFFERS, 40));
     bench.seats[A].host.level = CLUSTER_LEVEL_MANUAL;
     pass(&bench, 1);
-    must(&bench, phase_of(&bench, A) == CLUSTER_PHASE_IDLE);
+    must(&bench, phase_of(&bench, A) == CLUSTER_PHASE_IDLE && bench.seats[A].step.end == CLUSTER_END_OFF);
     bench.seats[A].host.level = CLUSTER_LEVEL_AUTOMATIC;
     go_to_wish(&bench);
     bench.seats[B].host.level = CLUSTER_LEVEL_OFF;
@@ -310,7 +311,7 @@ what_was_booked_for_nothing_is_given_back_and_others_are_asked(void)
     bench.now_usec += CLUSTER_PERIOD_SEC * USEC_PER_SEC;
     exchange(&bench, B);
     must(&bench, phase_of(&bench, B) == CLUSTER_PHASE_IDLE && bench.seats[B].step.release &&
-                     strcmp(bench.seats[B].step.released, WEB) == 0);
+                     strcmp(bench.seats[B].step.released, WEB) == 0 && bench.seats[B].step.end == CLUSTER_END_NO_ROOM);
     pass(&bench, 8);
     must(&bench, phase_of(&bench, A) == CLUSTER_PHASE_OFFERS && !is_at(&bench, A, CLUSTER_PHASE_OFFERS, WEB, B));
     return bench_end(&bench);
@@ -326,7 +327,9 @@ who_does_not_answer_is_not_asked_again(void)
     must(&bench, pass_until(&bench, A, CLUSTER_PHASE_OFFERS, 40));
     must(&bench, is_at(&bench, A, CLUSTER_PHASE_OFFERS, WEB, B));
     must(&bench, pass_until(&bench, A, CLUSTER_PHASE_IDLE, 8));
+    must(&bench, bench.seats[A].step.end == CLUSTER_END_UNANSWERED);
     pass(&bench, 1);
+    must(&bench, bench.seats[A].step.end == CLUSTER_END_NONE);
     must(&bench, phase_of(&bench, A) == CLUSTER_PHASE_OFFERS && !is_at(&bench, A, CLUSTER_PHASE_OFFERS, WEB, B));
     return bench_end(&bench);
 }
@@ -380,7 +383,10 @@ a_wish_stays_from_the_beginning_of_the_migration_until_its_end_is_written_down(v
     bench.seats[B].host.booking = CLUSTER_BOOKING_RUNS;
     pass(&bench, 6);
     must(&bench, bench.seats[B].step.wish && phase_of(&bench, A) == CLUSTER_PHASE_IDLE);
-    pass(&bench, 8);
+    pass(&bench, 6);
+    for (unsigned i = 0; i < 2 && bench.seats[B].step.wish; i++)
+        pass(&bench, 1);
+    must(&bench, bench.seats[B].step.end == CLUSTER_END_CAME);
     must(&bench, !bench.seats[B].step.wish && phase_of(&bench, B) == CLUSTER_PHASE_IDLE);
     return bench_end(&bench);
 }
