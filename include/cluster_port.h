@@ -135,4 +135,5 @@ typedef enum ClusterNews {
     CLUSTER_NEWS_WITHDRAWN, /* it does not move */
 } ClusterNews;
 
-typedef void (*ClusterTell)(void *user_data, ClusterNews news, const ClusterMotion *motion);
+/* detail: one clause for people, or "". */
+typedef void (*ClusterTell)(void *user_data, ClusterNews news, const ClusterMotion *motion, const char *detail);

@@ -10,6 +10,7 @@
 #include "act/swap_off.h"
 #include "config/config.h"
 #include "engine.h"
+#include "member/member.h"
 #include "names.h"
 #include "observe/host_files.h"
 #include "report/report.h"
@@ -49,6 +50,7 @@ typedef struct Daemon {
     Limits *limits;
     Paging *paging;
     Engine *engine;
+    Member *member;
     guint tick_source;
     guint glance_source;
     guint urgent_source;
@@ -69,6 +71,7 @@ part_due(gpointer data)
     Daemon *daemon = data;
 
     engine_tick_part(daemon->engine);
+    member_look(daemon->member);
     return G_SOURCE_CONTINUE;
 }
 
@@ -348,6 +351,14 @@ rate_start(void *user_data, uint64_t startup_kib, uint32_t priority, StartRating
     engine_rate(daemon->engine, startup_kib, priority, rating);
 }
 
+static void
+tell_move(void *user_data, ClusterNews news, const ClusterMotion *motion, const char *detail)
+{
+    Daemon *daemon = user_data;
+
+    report_move(daemon->report, news, motion, detail);
+}
+
 static SettingsChange *
 preview_settings(void *user_data, const char *uuid, const SettingsAsk *ask, GError **error)
 {
@@ -380,6 +391,7 @@ run(Daemon *daemon)
         ports.paging = paging_world(daemon->paging);
     }
     daemon->engine = engine_new(&ports, load_settings(daemon), daemon->keep, daemon->options.dry_run);
+    member_attach(daemon->member, daemon->engine);
     if (!host_files_watch_pressure(daemon->files, host_pressed, daemon, &error))
         g_info("memory pressure is not watched: %s", error->message);
 
@@ -418,6 +430,8 @@ main(int argc, char **argv)
     daemon.files = host_files_new("");
     daemon.watch =
         watch_new(&(WatchOptions){.uri = daemon.options.connect, .keep = daemon.keep}, world_changed, &daemon);
+    daemon.member = member_new(&(MemberOptions){
+        .clock = {.now_usec = monotonic_usec}, .dry = daemon.options.dry_run, .tell = tell_move, .user_data = &daemon});
     daemon.report = report_new(&(ReportOptions){
         .bus_type = daemon.options.session_bus ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM,
         .run_directory = daemon.options.run_directory,
@@ -433,6 +447,7 @@ main(int argc, char **argv)
         .rate = rate_start,
         .preview_settings = preview_settings,
         .change_settings = change_settings,
+        .cluster = member_port(daemon.member),
         .user_data = &daemon,
     });
     run(&daemon);
@@ -442,6 +457,7 @@ main(int argc, char **argv)
     limits_free(daemon.limits); /* tells those whose values are still under way, in the engine */
     engine_free(daemon.engine); /* answers who waits, through the others */
     report_free(daemon.report);
+    member_free(daemon.member);
     watch_free(daemon.watch);
     g_clear_pointer(&daemon.held, held_unref);
     keep_free(daemon.keep);

@@ -382,6 +382,12 @@ engine_ask_start(Engine *engine, const StartAsk *ask, StartAnswer answer, void *
     return start_book_ask(engine->starts, ask, record, known, engine->settings, now_usec(engine), answer, user_data);
 }
 
+StartProgress
+engine_start_progress(const Engine *engine, const char *uuid)
+{
+    return start_book_progress(engine->starts, uuid);
+}
+
 bool
 engine_release_start(Engine *engine, const char *uuid)
 {
@@ -477,6 +483,13 @@ engine_change_settings(Engine *engine, const char *uuid, const SettingsAsk *ask,
     changing->done = done;
     changing->user_data = user_data;
     guests->edit_element(guests->self, uuid, settings_edit_elements, edit, free_edit, settings_changed, changing);
+}
+
+const Plan *
+engine_plan(const Engine *engine, const Snapshot **snapshot)
+{
+    *snapshot = &engine->snapshot;
+    return engine->ticks > 0 ? &engine->plan : NULL;
 }
 
 uint64_t

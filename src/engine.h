@@ -69,6 +69,8 @@ void engine_note_pressure(Engine *engine);
  * be now: engine_tick_now, or in the simulator the next one.
  */
 bool engine_ask_start(Engine *engine, const StartAsk *ask, StartAnswer answer, void *user_data);
+/* How far the start of that guest has come. */
+StartProgress engine_start_progress(const Engine *engine, const char *uuid);
 /* Takes an asking back. Returns false where there is none for this guest. */
 bool engine_release_start(Engine *engine, const char *uuid);
 /* An owner of askings is gone. */
@@ -92,6 +94,9 @@ SettingsChange *engine_preview_settings(Engine *engine, const char *uuid, const 
  */
 void engine_change_settings(Engine *engine, const char *uuid, const SettingsAsk *ask, ElementDone done,
                             void *user_data);
+
+/* What the last tick came to, and what it was decided from; valid until the next one. NULL before the first. */
+const Plan *engine_plan(const Engine *engine, const Snapshot **snapshot);
 
 /* Ticks completed so far: feeds the watchdog. */
 uint64_t engine_ticks(const Engine *engine);

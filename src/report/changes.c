@@ -247,6 +247,46 @@ changes_link(Changes *changes, WorldLink link, const char *text)
     return changes->list;
 }
 
+static char *
+move_text(ClusterNews news, const ClusterMotion *motion, const char *detail)
+{
+    const char *guest = motion->guest;
+
+    switch (news) {
+    case CLUSTER_NEWS_OFFERED:
+        return g_strdup_printf("Guest %s is offered to host %s: %s.", guest, motion->target, detail);
+    case CLUSTER_NEWS_BOOKED:
+        return g_strdup_printf("Memory is looked for here for %s, which host %s offers: %s.", guest, motion->source,
+                               detail);
+    case CLUSTER_NEWS_WISHED:
+        return g_strdup_printf("Memory for %s of host %s is booked and free here, and the cluster is asked to send it: "
+                               "%s.",
+                               guest, motion->source, detail);
+    case CLUSTER_NEWS_LEFT:
+        return g_strdup_printf("Guest %s has moved to host %s.", guest, motion->target);
+    case CLUSTER_NEWS_ARRIVED:
+        return g_strdup_printf("Guest %s has moved here from host %s.", guest, motion->source);
+    case CLUSTER_NEWS_WITHDRAWN:
+    default:
+        return g_strdup_printf("Guest %s does not move from host %s to host %s: %s.", guest, motion->source,
+                               motion->target, detail);
+    }
+}
+
+const GPtrArray *
+changes_move(Changes *changes, ClusterNews news, const ClusterMotion *motion, const char *detail)
+{
+    static const ChangeKind kinds[] = {
+        [CLUSTER_NEWS_OFFERED] = CHANGE_MOVE_OFFERED, [CLUSTER_NEWS_BOOKED] = CHANGE_MOVE_BOOKED,
+        [CLUSTER_NEWS_WISHED] = CHANGE_MOVE_WISHED,   [CLUSTER_NEWS_LEFT] = CHANGE_MOVE_LEFT,
+        [CLUSTER_NEWS_ARRIVED] = CHANGE_MOVE_ARRIVED, [CLUSTER_NEWS_WITHDRAWN] = CHANGE_MOVE_WITHDRAWN,
+    };
+
+    g_ptr_array_set_size(changes->list, 0);
+    change_list_add(changes->list, kinds[news], motion->uuid, motion->guest, detail, move_text(news, motion, detail));
+    return changes->list;
+}
+
 const GPtrArray *
 changes_config(Changes *changes, const GPtrArray *problems)
 {

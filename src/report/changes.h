@@ -7,6 +7,7 @@
  */
 
 #include "change.h"
+#include "cluster_port.h"
 #include "config_problem.h"
 
 typedef struct Changes Changes;
@@ -27,6 +28,9 @@ const GPtrArray *changes_compare(Changes *changes, const TickReport *before, con
  * changes_compare, once it lasted.
  */
 const GPtrArray *changes_link(Changes *changes, WorldLink link, const char *text);
+
+/* What a cluster does with a guest; detail is one clause for people, or "". */
+const GPtrArray *changes_move(Changes *changes, ClusterNews news, const ClusterMotion *motion, const char *detail);
 
 /* Each line of the configuration that was not used. */
 const GPtrArray *changes_config(Changes *changes, const GPtrArray *problems);

@@ -170,6 +170,12 @@ report_config(Report *report, const GPtrArray *problems)
 }
 
 void
+report_move(Report *report, ClusterNews news, const ClusterMotion *motion, const char *detail)
+{
+    tell(report, changes_move(report->changes, news, motion, detail), (uint64_t)g_get_monotonic_time());
+}
+
+void
 report_link(Report *report, WorldLink link, const char *text)
 {
     g_free(report->link_text);

@@ -64,6 +64,9 @@ ReportSink report_sink(Report *report);
 /* The configuration was read, at start or again; problems is of ConfigProblem. Each is one journal record. */
 void report_config(Report *report, const GPtrArray *problems);
 
+/* What a cluster does with a guest. Each is one journal record. */
+void report_move(Report *report, ClusterNews news, const ClusterMotion *motion, const char *detail);
+
 /* What became of the connection to libvirt, with one line on it, for the journal, STATUS= and the bus. Call it at
    the start and whenever one of the two is another. */
 void report_link(Report *report, WorldLink link, const char *text);

@@ -361,6 +361,37 @@ lines_of_the_configuration_are_told_with_their_place(void **state)
 }
 
 static void
+what_a_cluster_does_with_a_guest_is_told_with_both_hosts(void **state)
+{
+    Fixture *fixture = *state;
+    const ClusterMotion motion = {
+        .guest = (char *)"web", .uuid = "6a2c0a3e-0000-4000-8000-000000000000", .source = "node-a", .target = "node-b"};
+    static const struct {
+        ClusterNews news;
+        ChangeKind kind;
+        const char *host;
+    } all[] = {
+        {CLUSTER_NEWS_OFFERED, CHANGE_MOVE_OFFERED, "node-b"},
+        {CLUSTER_NEWS_BOOKED, CHANGE_MOVE_BOOKED, "node-a"},
+        {CLUSTER_NEWS_WISHED, CHANGE_MOVE_WISHED, "node-a"},
+        {CLUSTER_NEWS_LEFT, CHANGE_MOVE_LEFT, "node-b"},
+        {CLUSTER_NEWS_ARRIVED, CHANGE_MOVE_ARRIVED, "node-a"},
+        {CLUSTER_NEWS_WITHDRAWN, CHANGE_MOVE_WITHDRAWN, "node-b"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
+        const Told *told;
+
+        keep(fixture, changes_move(fixture->changes, all[i].news, &motion, "the cause"));
+        told = only(fixture, all[i].kind);
+        assert_string_equal(told->reason, "the cause");
+        assert_string_equal(told->uuid, motion.uuid);
+        assert_non_null(strstr(told->message, "web"));
+        assert_non_null(strstr(told->message, all[i].host));
+    }
+}
+
+static void
 every_kind_has_a_name_an_id_and_a_priority(void **state)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
@@ -396,6 +427,7 @@ main(void)
         TEST(the_hosts_troubles_are_told_once_they_lasted),
         TEST(a_lost_connection_is_told_at_once_and_one_that_never_came_later),
         TEST(lines_of_the_configuration_are_told_with_their_place),
+        TEST(what_a_cluster_does_with_a_guest_is_told_with_both_hosts),
         TEST(every_kind_has_a_name_an_id_and_a_priority),
     };
 

@@ -26,11 +26,12 @@ FOLDERS = {
     "decide": set(),
     "cluster": set(),
     "act": {"kernel"},
+    "member": {".", "cluster"},
     "report": set(),
     "draw": set(),
     "sim": {".", "config", "keep", "draw"},
     "ctl": {"draw"},
-    ".": {"keep", "admit", "watch", "config", "observe", "decide", "act", "report"},
+    ".": {"keep", "admit", "watch", "config", "observe", "decide", "act", "member", "report"},
 }
 # Single files that may do more than their folder.
 FILES = {
