@@ -223,11 +223,18 @@ migration_ends(World *world, Seat *seat, uint64_t number, void *data)
     watcher_tell(world, seat, VIR_CHANGED);
 }
 
+static int yes;
+
+void
+virsh_migrated(World *world, Seat *seat, bool cancelled)
+{
+    if (seat->machine != NULL)
+        migration_ends(world, seat, seat->machine->number, cancelled ? &yes : NULL);
+}
+
 void
 virsh_migrate(World *world, Seat *seat, uint64_t usec, bool cancelled)
 {
-    static int yes;
-
     if (seat->machine != NULL && seat->machine->arriving) {
         world_after(world, usec, migration_ends, seat, seat->machine->number, &yes);
         return;

@@ -237,6 +237,8 @@ void virsh_save(World *world, Seat *seat);
 void virsh_snapshot(World *world, Seat *seat);
 void virsh_revert(World *world, Seat *seat);
 void virsh_migrate(World *world, Seat *seat, uint64_t usec, bool cancelled);
+/* A migration that was begun is over now. */
+void virsh_migrated(World *world, Seat *seat, bool cancelled);
 void virsh_plug(World *world, Seat *seat, uint64_t kib);
 void virsh_unplug(World *world, Seat *seat);
 void virsh_request(World *world, Seat *seat, uint64_t kib);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A cluster in which anything happens, hour after hour. */
+
+#include "site.h"
+
+#include <stdio.h>
+
+#define MINUTES(n) SECONDS(60 * (n))
+#define CHANCE_HOURS 4
+
+/* Something that happens in a cluster. */
+static void
+happen(Site *site, Rng *rng)
+{
+    unsigned node = (unsigned)rng_between(rng, 0, site->count - 1);
+
+    switch (rng_between(rng, 0, 9)) {
+    case 0:
+        site_kill_daemon(site, node);
+        break;
+    case 1:
+        site->nodes[node].silent = !site->nodes[node].silent;
+        break;
+    case 2:
+        site->breaks = !site->breaks;
+        break;
+    case 3:
+        site->obeys = !site->obeys;
+        break;
+    case 4:
+        site_set_level(site, rng_hits(rng, 500) ? CLUSTER_LEVEL_AUTOMATIC : CLUSTER_LEVEL_MANUAL);
+        break;
+    default:
+        site_need(site, (unsigned)rng_between(rng, 0, site->guests - 1), rng_between(rng, 300, 5000));
+        break;
+    }
+}
+
+static void
+mend(Site *site)
+{
+    for (unsigned i = 0; i < site->count; i++) {
+        site_start_daemon(site, i);
+        site->nodes[i].silent = false;
+    }
+    site->breaks = false;
+    site->obeys = true;
+    site->blocked = 0;
+    site_set_level(site, CLUSTER_LEVEL_AUTOMATIC);
+}
+
+/* What is left when nobody moves any more; NULL: nothing. */
+static const char *
+find_left(const Site *site)
+{
+    for (unsigned i = 0; i < site->count; i++) {
+        if (site->nodes[i].wish[0] != '\0' || site_phase(site, i) != CLUSTER_PHASE_IDLE)
+            return "a motion goes on";
+        for (unsigned guest = 0; guest < site->guests; guest++)
+            if (site_booking(site, i, guest) != START_PROGRESS_NONE)
+                return "something is booked";
+    }
+    return NULL;
+}
+
+bool
+site_chance(uint64_t seed)
+{
+    static const char *const names[WORLD_SEATS_MAX] = {"web", "db", "mail", "wiki", "chat", "logs", "pipe", "shop"};
+    Rng rng = {.state = seed};
+    g_autoptr(Site) site = site_new((unsigned)rng_between(&rng, 2, SITE_NODES_MAX), 8192);
+    const char *left;
+
+    for (unsigned i = 0; i < WORLD_SEATS_MAX; i++)
+        site_add(site, (unsigned)rng_between(&rng, 0, site->count - 1), names[i], 700, rng_between(&rng, 300, 600));
+    site_begin(site);
+    for (uint64_t minutes = 0; minutes < 60 * CHANCE_HOURS && site->broken == NULL; minutes += 2) {
+        site_run(site, MINUTES(2));
+        if (rng_hits(&rng, 400))
+            happen(site, &rng);
+        else if (rng_hits(&rng, 300))
+            mend(site);
+    }
+    mend(site);
+    site_set_level(site, CLUSTER_LEVEL_OFF);
+    site_run(site, MINUTES(15));
+    left = find_left(site);
+    if (left != NULL || site->broken != NULL) {
+        site_print(site);
+        printf("seed %d: %s\n", (int)seed, site->broken != NULL ? site->broken : left);
+        return false;
+    }
+    printf("ok seed %d: %u hosts, %u moves, %u failed\n", (int)seed, site->count, site->moves, site->failed);
+    return true;
+}
