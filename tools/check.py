@@ -181,11 +181,11 @@ INSTALLED = [
     "etc/dynmem/dynmemd.conf", "usr/bin/dm-ctl", "usr/sbin/dynmemd", "usr/lib/systemd/catalog/dynmem.catalog",
     "usr/share/dbus-1/system.d/org.dynmem1.conf", "usr/share/dbus-1/interfaces/org.dynmem1.xml",
     "usr/share/polkit-1/actions/org.dynmem1.policy", "usr/share/bash-completion/completions/dm-ctl",
-    "usr/share/dynmem/50-dynmem", "usr/share/dynmem/schema/list.json", "usr/share/dynmem/monitoring/dynmem.rules.yml",
+    "usr/lib/ocf/resource.d/dynmem/host", "usr/share/dynmem/50-dynmem", "usr/share/dynmem/schema/list.json", "usr/share/dynmem/monitoring/dynmem.rules.yml",
     "usr/share/dynmem/monitoring/dynmem.dashboard.json", "usr/share/dynmem/monitoring/dynmem.url",
     "usr/share/zsh/site-functions/_dm-ctl", "usr/share/man/man1/dm-ctl.1", "usr/share/man/man1/dm-ctl-simulate.1",
     "usr/share/man/man5/dynmemd.conf.5", "usr/share/man/man5/org.dynmem1.5", "usr/share/man/man7/dynmem.7",
-    "usr/share/man/man7/dynmem-guide.7", "usr/share/man/man7/dynmem-troubleshooting.7",
+    "usr/share/man/man7/dynmem-cluster.7", "usr/share/man/man7/dynmem-guide.7", "usr/share/man/man7/dynmem-troubleshooting.7",
     "usr/share/man/man8/dynmemd.8",
 ]
 

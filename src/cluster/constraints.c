@@ -3,12 +3,10 @@
 
 #include <glib.h>
 
-#define WISH_ATTRIBUTE "dynmem-move-"
-
 char *
 cluster_wish_attribute(const char *resource)
 {
-    return g_strconcat(WISH_ATTRIBUTE, resource, NULL);
+    return g_strconcat(CLUSTER_WISH_PREFIX, resource, NULL);
 }
 
 char *
@@ -16,12 +14,12 @@ cluster_constraints_xml(const char *guests)
 {
     /* %1 is what the first parentheses of the pattern match: the resource's name */
     return g_markup_printf_escaped(
-        "<rsc_location id=\"dynmem-move\" rsc-pattern=\"^(%s)$\">\n"
-        "  <rule id=\"dynmem-move-rule\" score-attribute=\"" WISH_ATTRIBUTE "%%1\">\n"
-        "    <expression id=\"dynmem-move-defined\" attribute=\"" WISH_ATTRIBUTE "%%1\" operation=\"defined\"/>\n"
+        "<rsc_location id=\"" CLUSTER_WISH_CONSTRAINT "\" rsc-pattern=\"^(%s)$\">\n"
+        "  <rule id=\"dynmem-move-rule\" score-attribute=\"" CLUSTER_WISH_PREFIX "%%1\">\n"
+        "    <expression id=\"dynmem-move-defined\" attribute=\"" CLUSTER_WISH_PREFIX "%%1\" operation=\"defined\"/>\n"
         "  </rule>\n"
         "</rsc_location>\n"
-        "<rsc_location id=\"dynmem-room\" rsc-pattern=\"^(%s)$\">\n"
+        "<rsc_location id=\"" CLUSTER_ROOM_CONSTRAINT "\" rsc-pattern=\"^(%s)$\">\n"
         "  <rule id=\"dynmem-room-rule\" score-attribute=\"" CLUSTER_ROOM_ATTRIBUTE "\">\n"
         "    <expression id=\"dynmem-room-defined\" attribute=\"" CLUSTER_ROOM_ATTRIBUTE "\" operation=\"defined\"/>\n"
         "  </rule>\n"

@@ -16,3 +16,12 @@ char *cluster_wish_attribute(const char *resource);
 
 /* The attribute with the score of a host for guests that start. */
 #define CLUSTER_ROOM_ATTRIBUTE "dynmem-room"
+/* The private attribute with the line of a host: what it publishes for the others (figures.h). */
+#define CLUSTER_LINE_ATTRIBUTE "dynmem-line"
+/* The beginning of cluster_wish_attribute; the resource's name follows. */
+#define CLUSTER_WISH_PREFIX "dynmem-move-"
+/* The utilization of guests and of hosts that is counted in MiB of memory (score.h). */
+#define CLUSTER_UTILIZATION "dynmem"
+/* The ids of both constraints. */
+#define CLUSTER_WISH_CONSTRAINT "dynmem-move"
+#define CLUSTER_ROOM_CONSTRAINT "dynmem-room"

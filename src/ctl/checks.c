@@ -32,6 +32,12 @@ check_free(void *data)
     g_free(check);
 }
 
+GPtrArray *
+checks_new(void)
+{
+    return g_ptr_array_new_with_free_func(check_free);
+}
+
 void
 check_add(GPtrArray *checks, const char *name, CheckLevel level, char *text, char *advice)
 {
@@ -256,7 +262,7 @@ reserve_of(const HostView *host, const Settings *settings)
 GPtrArray *
 checks_run(const HookPlace *place)
 {
-    GPtrArray *checks = g_ptr_array_new_with_free_func(check_free);
+    GPtrArray *checks = checks_new();
     g_autoptr(GError) error = NULL;
     g_autoptr(GDBusConnection) bus = client_connect(&error);
     g_autoptr(HostView) host = check_daemon(checks, bus, error);

@@ -24,6 +24,9 @@ typedef struct Check {
     char *advice; /* what would help; NULL where nothing is to be done */
 } Check;
 
+/* An array for Check. Caller unrefs. */
+GPtrArray *checks_new(void);
+
 /* Adds one to an array of Check; text and advice are taken over. */
 void check_add(GPtrArray *checks, const char *name, CheckLevel level, char *text, char *advice);
 

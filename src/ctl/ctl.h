@@ -68,9 +68,11 @@ bool verb_mode(const CtlOptions *options, char **arguments, GError **error);
 bool verb_unset(const CtlOptions *options, char **arguments, GError **error);
 bool verb_manage(const CtlOptions *options, char **arguments, GError **error);
 bool verb_retire(const CtlOptions *options, char **arguments, GError **error);
+bool verb_cluster(const CtlOptions *options, char **arguments, GError **error);
 bool verb_hook(const CtlOptions *options, char **arguments, GError **error);
 
 extern const GOptionEntry verb_check_options[];
+extern const GOptionEntry verb_cluster_options[];
 extern const GOptionEntry verb_history_options[];
 extern const GOptionEntry verb_hook_options[];
 extern const GOptionEntry verb_manage_options[];

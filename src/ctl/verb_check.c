@@ -2,17 +2,12 @@
 
 /* dm-ctl check: is this host set up right? It also puts libvirt's hook in place. */
 
-#include "checks.h"
+#include "check_output.h"
 #include "ctl.h"
 #include "error.h"
 #include "output.h"
-#include "table.h"
-#include "text.h"
 
 #include <stdio.h>
-
-#define WIDTH_UNKNOWN 100
-#define INDENT 10
 
 static gboolean install_hook;
 static gboolean remove_hook;
@@ -82,41 +77,10 @@ static void
 print_json(const GPtrArray *checks, bool good)
 {
     JsonObject *object = json_object_new();
-    JsonArray *array = json_array_new();
 
-    for (guint i = 0; i < checks->len; i++) {
-        const Check *check = g_ptr_array_index(checks, i);
-        JsonObject *row = json_object_new();
-
-        json_object_set_string_member(row, "name", check->name);
-        json_object_set_string_member(row, "level", check_level_name(check->level));
-        json_object_set_string_member(row, "text", check->text);
-        json_object_set_string_member(row, "advice", check->advice != NULL ? check->advice : "");
-        json_array_add_object_element(array, row);
-    }
     json_object_set_boolean_member(object, "good", good);
-    json_object_set_array_member(object, "checks", array);
+    json_object_set_array_member(object, "checks", check_json(checks));
     output_print_json_object(object, true);
-}
-
-static void
-print_check(const Check *check)
-{
-    static const CellColour colours[] = {CELL_GOOD, CELL_PLAIN, CELL_LOW, CELL_BAD};
-    bool coloured = output_has_colour();
-    unsigned columns = output_columns();
-    g_autofree char *sentence = g_strdup_printf("%s: %s", check->name, check->text);
-    g_autofree char *clean = text_clean(sentence);
-    g_autofree char *advice = check->advice != NULL ? text_clean(check->advice) : NULL;
-    g_autofree char *help = g_strdup_printf("What helps: %s", advice);
-    g_autofree char *wrapped = text_wrap(clean, columns > 0 ? columns : WIDTH_UNKNOWN, INDENT);
-    g_autofree char *wrapped_help = text_wrap(help, columns > 0 ? columns : WIDTH_UNKNOWN, INDENT);
-
-    /* the level takes the place of the first line's indent */
-    printf("%s%-*s%s%s", coloured ? cell_colour_begin(colours[check->level]) : "", INDENT,
-           check_level_name(check->level), coloured ? CELL_COLOUR_END : "", wrapped + INDENT);
-    if (check->advice != NULL)
-        fputs(wrapped_help, stdout);
 }
 
 bool
@@ -125,18 +89,17 @@ verb_check(const CtlOptions *options, char **arguments, GError **error)
     const HookPlace place = {.root = root_option != NULL ? root_option : "",
                              .template_path = template_option != NULL ? template_option : DYNMEM_HOOK_TEMPLATE};
     g_autoptr(GPtrArray) checks = NULL;
-    unsigned problems = 0;
+    unsigned problems;
 
     if (install_hook || remove_hook)
         return change_hook(options, &place, error);
     checks = checks_run(&place);
-    for (guint i = 0; i < checks->len; i++)
-        problems += ((const Check *)g_ptr_array_index(checks, i))->level == CHECK_PROBLEM;
+    problems = check_count(checks, CHECK_PROBLEM);
     if (options->json)
         print_json(checks, problems == 0);
     else
         for (guint i = 0; i < checks->len; i++)
-            print_check(g_ptr_array_index(checks, i));
+            check_print(g_ptr_array_index(checks, i));
     if (problems == 0)
         return true;
     g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "check: %u %s found; the lines above say what helps",

@@ -2,6 +2,7 @@
 
 /* dm-ctl rate SIZE: would a guest of that startup memory fit now, and how well? */
 
+#include "answer.h"
 #include "client.h"
 #include "ctl.h"
 #include "error.h"
@@ -22,33 +23,6 @@ const GOptionEntry verb_rate_options[] = {
     {"priority", 0, 0, G_OPTION_ARG_INT, &priority, "its priority, 0 to 100 (50)", "N"},
     {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
 };
-
-static uint64_t
-get_number(JsonObject *object, const char *member)
-{
-    JsonNode *node = json_object_get_member(object, member);
-
-    return node != NULL && JSON_NODE_HOLDS_VALUE(node) ? (uint64_t)MAX(json_node_get_int(node), 0) : 0;
-}
-
-/* Cleaned; caller frees. */
-static char *
-get_text(JsonObject *object, const char *member)
-{
-    JsonNode *node = json_object_get_member(object, member);
-    const char *text = node != NULL && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_string(node) : NULL;
-
-    return text_clean(text != NULL ? text : "");
-}
-
-/* The members of an array that are objects, or an empty list. */
-static GList *
-get_rows(JsonObject *object, const char *member)
-{
-    JsonNode *node = json_object_get_member(object, member);
-
-    return node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_array_get_elements(json_node_get_array(node)) : NULL;
-}
 
 static void
 print_verdict(uint64_t stars)
@@ -74,11 +48,10 @@ print_verdict(uint64_t stars)
 static void
 print_squeeze(JsonObject *row)
 {
-    g_autofree char *name = get_text(row, "name");
-    g_autofree char *assigned = text_size(get_number(row, "assigned"));
-    g_autofree char *target = text_size(get_number(row, "target"));
-    JsonNode *below = json_object_get_member(row, "belowDemand");
-    bool hurts = below != NULL && JSON_NODE_HOLDS_VALUE(below) && json_node_get_boolean(below);
+    g_autofree char *name = answer_text(row, "name");
+    g_autofree char *assigned = text_size(answer_number(row, "assigned"));
+    g_autofree char *target = text_size(answer_number(row, "target"));
+    bool hurts = answer_flag(row, "belowDemand");
 
     printf("  %s: from %s to %s%s\n", name, assigned, target, hurts ? ", less than it needs" : "");
 }
@@ -86,7 +59,7 @@ print_squeeze(JsonObject *row)
 static void
 print_blocker(JsonObject *row)
 {
-    g_autofree char *text = get_text(row, "text");
+    g_autofree char *text = answer_text(row, "text");
 
     printf("  %s\n", text);
 }
@@ -94,25 +67,24 @@ print_blocker(JsonObject *row)
 static void
 print_rows(JsonObject *rating, const char *member, const char *title, void (*print)(JsonObject *row))
 {
-    g_autoptr(GList) rows = get_rows(rating, member);
+    JsonObject *row = answer_row(rating, member, 0);
 
-    if (rows != NULL)
+    if (row != NULL)
         printf("\n%s\n", title);
-    for (GList *row = rows; row != NULL; row = row->next)
-        if (JSON_NODE_HOLDS_OBJECT((JsonNode *)row->data))
-            print(json_node_get_object(row->data));
+    for (unsigned i = 0; (row = answer_row(rating, member, i)) != NULL; i++)
+        print(row);
 }
 
 static void
 print_rating(JsonObject *rating)
 {
-    uint64_t missing = get_number(rating, "missing");
+    uint64_t missing = answer_number(rating, "missing");
 
-    print_verdict(get_number(rating, "stars"));
-    fact_print_size("Needed", get_number(rating, "needed"), "what its QEMU costs included");
-    fact_print_size("Free", get_number(rating, "free"), "");
-    fact_print_size("Buffers", get_number(rating, "buffers"), "could be taken of others' buffers");
-    fact_print_size("Demand", get_number(rating, "demand"), "could be taken of what others need");
+    print_verdict(answer_number(rating, "stars"));
+    fact_print_size("Needed", answer_number(rating, "needed"), "what its QEMU costs included");
+    fact_print_size("Free", answer_number(rating, "free"), "");
+    fact_print_size("Buffers", answer_number(rating, "buffers"), "could be taken of others' buffers");
+    fact_print_size("Demand", answer_number(rating, "demand"), "could be taken of what others need");
     if (missing > 0)
         fact_print_size("Missing", missing,
                         "stop or migrate a guest, lower a minimum, or rate it with a higher priority");
@@ -123,15 +95,10 @@ print_rating(JsonObject *rating)
 static bool
 print_answer(const char *json, bool machine, GError **error)
 {
-    g_autoptr(GError) raw = NULL;
-    JsonNode *root = json_from_string(json, &raw);
+    JsonNode *root = answer_parse(json, error);
 
-    if (root == NULL || !JSON_NODE_HOLDS_OBJECT(root)) {
-        g_clear_pointer(&root, json_node_unref);
-        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED,
-                    "dynmemd: its answer is not to be understood; are dynmemd and dm-ctl of the same version?");
+    if (root == NULL)
         return false;
-    }
     if (machine) {
         output_print_json(root, true);
         return true;

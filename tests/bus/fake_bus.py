@@ -105,7 +105,7 @@ class FakeDaemon:
             self.value(message)))
 
     def answer(self, method, text):
-        """What a method of the Manager answers, in GVariant's text form; None: it does not."""
+        """What a method of the Manager or the Cluster answers, in GVariant's text form; None: it does not."""
         if text is None:
             self.tell("keep", method)
         else:

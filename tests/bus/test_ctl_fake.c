@@ -11,7 +11,7 @@
  *   remove UUID
  *   event ARGUMENTS                 sends the signal Event
  *   explain JSON                    what Explain answers from now on
- *   answer METHOD ARGUMENTS         what this method of the Manager answers from now on
+ *   answer METHOD ARGUMENTS         what this method of the Manager or the Cluster answers from now on
  *   keep METHOD                     does not answer this method from now on
  *   last METHOD                     prints what it was last called with, or "-"
  *   hang                            never answers anything any more
@@ -235,6 +235,9 @@ set_answer(const char *method, const char *text)
     GVariant *answer;
 
     if (info == NULL)
+        info = g_dbus_interface_info_lookup_method(
+            g_dbus_node_info_lookup_interface(node, DYNMEM_BUS_INTERFACE_CLUSTER), method);
+    if (info == NULL)
         g_error("there is no method %s", method);
     for (GDBusArgInfo **argument = info->out_args; argument != NULL && *argument != NULL; argument++)
         g_string_append(type, (*argument)->signature);
@@ -351,6 +354,7 @@ main(int argc, char **argv)
         set_answer(argv[i], argv[i + 1]);
 
     export(g_dbus_node_info_lookup_interface(node, DYNMEM_BUS_INTERFACE_MANAGER));
+    export(g_dbus_node_info_lookup_interface(node, DYNMEM_BUS_INTERFACE_CLUSTER));
     export(g_dbus_node_info_lookup_interface(manager_node, "org.freedesktop.DBus.ObjectManager"));
     name = g_bus_own_name_on_connection(bus, DYNMEM_BUS_NAME, G_BUS_NAME_OWNER_FLAGS_NONE, on_name_acquired, NULL, NULL,
                                         NULL);

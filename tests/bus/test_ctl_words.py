@@ -88,6 +88,7 @@ class Guides(unittest.TestCase):
 
     def test_their_verbs_and_options_are_there(self):
         for path in (("README.md",), ("SECURITY.md",), ("man", "dynmem.7"), ("man", "dynmem-guide.7"),
+                     ("man", "dynmem-cluster.7"),
                      ("man", "dynmem-troubleshooting.7")):
             commands = self.commands(*path)
             self.assertGreater(len(commands), 1, path)
@@ -164,6 +165,10 @@ class Bash(unittest.TestCase):
         self.assertEqual(self.complete("set", "web", "smart-paging", "=", "y"), ["yes"])
         self.assertEqual(self.complete("set", "web", "minimum", "="), [])
         self.assertEqual(self.complete("unset", "web", "mode", "m"), ["minimum", "mode"])
+        self.assertEqual(self.complete("cluster", "s"), ["setup", "status"])
+        self.assertEqual(self.complete("cluster", "confirm", "d"), ["db"])
+        self.assertEqual(self.complete("cluster", "rate", ""), [])
+        self.assertEqual(self.complete("cluster", "setup", "--for", "=", "p"), ["pcs"])
         self.assertEqual(self.complete("mode", "web", ""), ["dynamic", "observe", "static"])
         self.assertEqual(self.complete("mode", "web", "static", ""), [])
         self.assertEqual(self.complete("manage", "web", "d"), ["db"])

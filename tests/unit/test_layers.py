@@ -30,7 +30,7 @@ FOLDERS = {
     "report": set(),
     "draw": set(),
     "sim": {".", "config", "keep", "draw"},
-    "ctl": {"draw"},
+    "ctl": {"draw", "cluster"},
     ".": {"keep", "admit", "watch", "config", "observe", "decide", "act", "member", "report"},
 }
 # Single files that may do more than their folder.
@@ -38,6 +38,8 @@ FILES = {
     re.compile(r"ctl/.*simulate\w*\.[ch]"): {"sim"},
     # they must know how the daemon is set up when it does not run
     re.compile(r"ctl/(verb_hook|host_checks)\.c|ctl/guest_files\.[ch]"): {"config"},
+    # what a guest needs is to be known of guests of other hosts, too
+    re.compile(r"ctl/cluster_guests\.c"): {"config", "decide"},
     re.compile(r"ctl/(guest_files|(guest|killer|memory)_checks)\.c"): {"kernel"},
 }
 # Of src/ itself, the headers that other folders may see.
