@@ -89,10 +89,13 @@ static bool
 try_steps(Setup *setup, const char *path, GError **error)
 {
     g_autoptr(GPtrArray) before = cluster_simulate(path, error);
+    g_autoptr(GPtrArray) nothing = g_ptr_array_new();
+    g_autoptr(GPtrArray) under_way = NULL;
 
     if (before == NULL)
         return false;
-    setup->busy = before->len > 0;
+    under_way = cluster_simulate_new(nothing, before);
+    setup->busy = under_way->len > 0;
     for (SetupStep step = 0; step < SETUP_STEPS && setup->safe; step++) {
         g_autofree char *xml = cluster_changes_xml(setup->changes, step);
         g_autoptr(GPtrArray) after = NULL;

@@ -18,11 +18,13 @@ cluster_tool_init(void)
     g_setenv("PATH", more, TRUE);
 }
 
-/* The last line that is not empty, cleaned. Caller frees. */
+/* The last line that is not empty, cleaned; where what is said is XML without its tags. Caller frees. */
 static char *
 last_line(const char *text)
 {
-    g_auto(GStrv) lines = g_strsplit(text != NULL ? text : "", "\n", -1);
+    g_autoptr(GRegex) tag = g_regex_new("<[^>]*>", 0, 0, NULL);
+    g_autofree char *plain = g_regex_replace_literal(tag, text != NULL ? text : "", -1, 0, "", 0, NULL);
+    g_auto(GStrv) lines = g_strsplit(plain != NULL ? plain : "", "\n", -1);
 
     for (guint i = g_strv_length(lines); i > 0; i--)
         if (*g_strstrip(lines[i - 1]) != '\0')
@@ -119,7 +121,7 @@ cluster_tool_read_lines(GError **error)
 
     if (raw != NULL) {
         /* nobody has published anything yet */
-        if (strstr(raw->message, "does not exist") != NULL || strstr(raw->message, "No such device") != NULL)
+        if (strstr(raw->message, "does not exist") != NULL)
             return g_steal_pointer(&lines);
         g_propagate_error(error, g_steal_pointer(&raw));
         return NULL;

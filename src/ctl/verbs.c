@@ -27,7 +27,7 @@ const CtlVerb ctl_verbs[] = {
      verb_simulate, "it asks no daemon"},
     {"cluster", "WHAT [ARGUMENT]", 1, true,
      "guests move between hosts, on Pacemaker: setup, status, plan, rate SIZE, confirm GUEST", verb_cluster_options,
-     verb_cluster, NULL},
+     verb_cluster, "it looks at the cluster of the host that it runs on; 'ssh HOST dm-ctl cluster' looks at another"},
     {"check", "", 0, false, "is this host set up right?", verb_check_options, verb_check,
      "it looks at the host that it runs on; 'ssh HOST dm-ctl check' looks at another"},
     {"retire", "", 0, false, "all guests get their startup memory back, before dynmemd goes for good",

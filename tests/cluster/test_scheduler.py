@@ -10,23 +10,22 @@ constraints are those that administrators are given. CLUSTER_WORLDS= is how many
 
 import collections
 import concurrent.futures
-import glob
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 
+from pacemaker import CRM_SIMULATE, environment
+
 SKIP = 77
 MODEL = os.environ["CLUSTER_MODEL"]
 WORLDS = int(os.environ.get("CLUSTER_WORLDS", "40"))
 SEED = int(os.environ.get("CLUSTER_SEED", "1"))
 GUESTS = "vm-.*"
-CRM_SIMULATE = shutil.which("crm_simulate", path=os.environ.get("PATH", "") + ":/usr/sbin")
 if CRM_SIMULATE is None:
     print("skipped: there is no crm_simulate; install pacemaker-cli-utils")
     sys.exit(SKIP)
@@ -36,16 +35,6 @@ NONE, TO, FROM = 0, 1, 2
 # what Pacemaker makes of an operation without parameters, so that it does not think they have changed
 DIGEST = "f2317cad3d54cec5d7d7aa7d0bf35cf8"
 FEATURES = "3.16.1"
-
-
-def environment(shadow):
-    """Of a Pacemaker that is installed, or unpacked somewhere."""
-    found = dict(os.environ, CIB_shadow_dir=shadow)
-    root = os.path.dirname(os.path.dirname(CRM_SIMULATE))
-    if root not in ("/usr", "/", ""):
-        found["LD_LIBRARY_PATH"] = ":".join([os.path.join(root, "lib"), *glob.glob(os.path.join(root, "lib", "*-linux-*"))])
-        found["PCMK_schema_directory"] = os.path.join(root, "share", "pacemaker")
-    return found
 
 
 def shots(seed, fault=None, hours=4):
