@@ -397,6 +397,18 @@ def check_coverage(_):
     return result
 
 
+def check_pair(_):
+    """A real cluster of two hosts in namespaces. Not run unless it is asked for."""
+    directory = build("gcc", "--werror")
+    if not directory:
+        return single(False)
+    status, output = run([sys.executable, os.path.join(ROOT, "tests", "cluster", "pair.py"), directory, os.path.join(BUILD, "pair")],
+                         show=lambda line: True)
+    if output.startswith("skip"):
+        return Result(skipped=1)
+    return single(status == 0)
+
+
 CHECKS = {
     "licence": check_spdx,
     "format": check_format,
@@ -413,7 +425,7 @@ CHECKS = {
     "releases": check_releases,
 }
 # Only where they are named.
-ASKED_FOR = {"coverage": check_coverage}
+ASKED_FOR = {"coverage": check_coverage, "pair": check_pair}
 
 
 def parse():
