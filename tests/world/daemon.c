@@ -48,6 +48,7 @@ take_tick(void *self, const TickReport *report)
         told->overhead_kib = guest->overhead_kib;
         told->limit_kib = guest->limit_kib;
         told->target_kib = guest->target_kib;
+        told->unseen_kib = guest->guest->unseen_kib;
         told->state = guest->state;
         told->rule = guest->rule;
     }
@@ -60,6 +61,7 @@ take_tick(void *self, const TickReport *report)
         told->start_overhead_kib = start->overhead_kib;
     }
     truth_take_plan(world);
+    trace_tick(world);
 }
 
 static Settings *

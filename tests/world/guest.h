@@ -251,6 +251,7 @@ typedef struct Told {
     uint64_t overhead_kib;
     uint64_t limit_kib;
     uint64_t target_kib;
+    uint64_t unseen_kib; /* it thinks that its kernel does not see so much */
     GuestState state;
     PlanRule rule;
     bool starting;

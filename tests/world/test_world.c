@@ -7,7 +7,7 @@
  * Every second world has a moment at which more happens than at others (a file is emptied, a call is under way, ...); from
  * CHANCE_MOMENTS on all seeds are such. In the end each thing that can happen must have happened at each moment at which it can;
  * WORLD_MOMENTS=1 prints how often.
- * WORLD_WITHOUT= leaves deeds of chance.c out, WORLD_FAILURES= is after how many failures to stop (10).
+ * WORLD_TRACE=SECOND prints all that happens from that second on. WORLD_WITHOUT= leaves deeds of chance.c out, WORLD_FAILURES= is after how many failures to stop (10).
  */
 
 #include "decide/faults.h"

@@ -6,6 +6,17 @@
 
 #include <stdio.h>
 
+/* WORLD_TRACE=SECOND: from that second on everything is printed as it happens, and after each tick how the guests stand. */
+static double
+told_from(void)
+{
+    static double from = -1.0;
+
+    if (from < 0.0)
+        from = g_getenv("WORLD_TRACE") != NULL ? g_ascii_strtod(g_getenv("WORLD_TRACE"), NULL) : G_MAXDOUBLE;
+    return from;
+}
+
 double
 world_second(const World *world)
 {
@@ -22,6 +33,8 @@ trace(World *world, const Seat *seat, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(line + length, (size_t)(TRACE_WIDTH - length), format, arguments);
     va_end(arguments);
+    if (world_second(world) >= told_from())
+        printf("  %s\n", line);
 }
 
 void
@@ -47,10 +60,10 @@ print_seat(const Seat *seat)
 
     printf("  %-4s ", seat->definition.name);
     if (told->planned)
-        printf("ledger: %s/%s booked %.0f lent %.0f overhead %.0f limit %.0f target %.0f; ",
+        printf("ledger: %s/%s booked %.0f lent %.0f overhead %.0f limit %.0f target %.0f unseen %.0f; ",
                guest_state_name(told->state), plan_rule_name(told->rule), MIB(told->committed_kib), MIB(told->lent_kib),
                MIB(told->overhead_kib), told->limit_kib == LIMIT_NONE ? -1.0 : MIB(told->limit_kib),
-               MIB(told->target_kib));
+               MIB(told->target_kib), MIB(told->unseen_kib));
     if (told->starting)
         printf("start booked %.0f; ", MIB(told->start_kib));
     if (machine == NULL) {
@@ -67,6 +80,17 @@ print_seat(const Seat *seat)
     printf("; record: life %d boots %d target %.0f%s%s\n", (int)seat->known.record.life, (int)seat->known.record.boots,
            MIB(seat->known.record.target_kib), seat->known.record.target_known ? "" : " (not known)",
            seat->known.record.target_pending ? " (pending)" : "");
+}
+
+void
+trace_tick(const World *world)
+{
+    if (world_second(world) < told_from())
+        return;
+    printf("  %10.3f  tick: others %.0f, budget %.0f, committed %.0f\n", world_second(world), MIB(world->other_kib),
+           MIB(world->budget_kib), MIB(world->committed_kib));
+    for (unsigned i = 0; i < world->count; i++)
+        print_seat(&world->seats[i]);
 }
 
 void

@@ -196,6 +196,7 @@ double world_second(const World *world);
 void trace(World *world, const Seat *seat, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* All that is kept, oldest first, and how the guests stand. */
 void trace_print(const World *world);
+void trace_tick(const World *world);
 /* Something must not be: the first is kept, with its time. */
 void world_break(World *world, const Seat *seat, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
