@@ -174,31 +174,28 @@ take_settings(GuestTrack *track, const GuestSettings *settings)
         balloon_track_plug(&track->balloon, (int64_t)track->unseen.unseen_kib - (int64_t)before_kib);
 }
 
-/* The size of an answer that brought no report. */
+/* What the size of an answer tells of memory that was plugged or pulled, with the total of a report or (NULL) without. */
 static void
-take_size(GuestTrack *track, uint64_t size_kib, uint64_t told_kib, const GuestSettings *settings)
+take_size(GuestTrack *track, uint64_t size_kib, const GuestRecord *record, const uint64_t *total_kib)
 {
-    int64_t plugged_kib = 0;
+    bool alone = record->target_known && !record->target_pending && record->target_usec <= track->seen.asked_usec;
+    int64_t plugged_kib =
+        unseen_note_size(&track->unseen, track->balloon.last_kib, size_kib, record->target_kib, alone, total_kib);
 
-    if (track->driver_up && !is_constant(track, settings))
-        plugged_kib = unseen_note_size(&track->unseen, track->balloon.last_kib, size_kib, told_kib, NULL);
     if (plugged_kib != 0)
         balloon_track_plug(&track->balloon, plugged_kib);
 }
 
 /* The size of an answer with a report. */
 static void
-take_sizes(GuestTrack *track, uint64_t size_kib, uint64_t told_kib, const GuestSettings *settings,
+take_sizes(GuestTrack *track, uint64_t size_kib, const GuestRecord *record, const GuestSettings *settings,
            const GuestSnapshot *figures)
 {
     const uint64_t *total_kib = figures->has_total ? &figures->total_kib : NULL;
-    int64_t plugged_kib = 0;
     uint64_t all_kib;
 
     if (total_kib != NULL && !is_constant(track, settings))
-        plugged_kib = unseen_note_size(&track->unseen, track->balloon.last_kib, size_kib, told_kib, total_kib);
-    if (plugged_kib != 0)
-        balloon_track_plug(&track->balloon, plugged_kib);
+        take_size(track, size_kib, record, total_kib);
     all_kib = balloon_track_report(&track->balloon, size_kib, total_kib, figures->usable_kib, settings->autodeflate);
     if (total_kib != NULL &&
         unseen_judge(&track->unseen, settings, all_kib, *total_kib, track->balloon.still, is_constant(track, settings)))
@@ -245,9 +242,9 @@ rhythm_sec(const GuestTrack *track, uint64_t period_usec)
 }
 
 static void
-take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *settings, uint64_t told_kib,
-            uint64_t now_usec)
+take_report(GuestTrack *track, const GuestRecord *record, const GuestSettings *settings, uint64_t now_usec)
 {
+    const GuestReport *report = &record->report;
     uint64_t seen_usec = MIN(report->answered_usec, now_usec);
     bool first = !track->driver_up;
     GuestSnapshot figures = {0};
@@ -262,7 +259,7 @@ take_report(GuestTrack *track, const GuestReport *report, const GuestSettings *s
         counter_delta(track, report, REPORT_MAJOR_FAULTS, track->report.major_faults, report->major_faults);
     track->report_span_usec = first ? 0 : MAX(saturating_sub(seen_usec, track->report_usec), 1);
     if (has(report, REPORT_ACTUAL) && figures.has_usable)
-        take_sizes(track, size_now(report, settings), told_kib, settings, &figures);
+        take_sizes(track, size_now(report, settings), record, settings, &figures);
     track->report = *report;
     track->report_serial++;
     track->report_usec = seen_usec;
@@ -288,11 +285,11 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
         track->seen = *report;
     } else if (guest_report_is_another(&track->seen, report)) {
         take_rhythm(track, report, period_usec, now_usec);
-        take_report(track, report, settings, record->target_kib, now_usec);
+        take_report(track, record, settings, now_usec);
     } else {
         track->unchanged_usec = report->asked_usec;
-        if (has(report, REPORT_ACTUAL))
-            take_size(track, size_now(report, settings), record->target_kib, settings);
+        if (has(report, REPORT_ACTUAL) && track->driver_up && !is_constant(track, settings))
+            take_size(track, size_now(report, settings), record, NULL);
     }
     if (has(report, REPORT_LAST_UPDATE))
         track->seen = *report;

@@ -13,8 +13,8 @@
  * Nobody has more unseen than was plugged, whatever its total says: its dimms by its XML, what its maximum has grown by,
  * and, since libvirt tells of a new dimm after QEMU counts it, what its size has grown by without its balloon. The last is
  * believed until the next report tells, but for a size that is the whole maximum: that is an empty balloon, of a guest whose
- * driver was unloaded and reports no more. So is a size that fell below all that the balloon was told by what was unseen: a dimm
- * that was pulled.
+ * driver was unloaded and reports no more. So is a size that fell by what was unseen below all that the balloon may have been told: a
+ * dimm that was pulled.
  */
 
 #include "unseen.h"
@@ -98,11 +98,11 @@ is_pulled(const UnseenTrack *track, uint64_t fall_kib)
 }
 
 int64_t
-unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib,
+unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib, bool alone,
                  const uint64_t *total_kib)
 {
     uint64_t jump = saturating_sub(now_kib, MAX(before_kib, saturating_sub(told_kib, track->announced_kib)));
-    uint64_t fall = saturating_sub(MIN(before_kib, told_kib), now_kib);
+    uint64_t fall = alone ? saturating_sub(MIN(before_kib, told_kib), now_kib) : 0;
 
     /* a total that changed shows that it was the balloon, unless something was to come */
     if (total_kib != NULL && track->announced_kib == 0 && !is_unchanged(track, *total_kib))

@@ -36,10 +36,10 @@ bool unseen_note_settings(UnseenTrack *track, const GuestSettings *settings);
 
 /*
  * An answer: the size was before_kib and is now_kib. told_kib is the largest target that may be in force, 0 where none is
- * known. Returns by how much the size grew by memory that was plugged, or fell (below 0) by memory that was pulled, as far as
+ * known; alone: no other one was in force since before_kib was asked for. Returns by how much the size grew by memory that was plugged, or fell (below 0) by memory that was pulled, as far as
  * is known so far. total_kib is that of a report that came with the answer; NULL: none came, or it has none.
  */
-int64_t unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib,
+int64_t unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib, bool alone,
                          const uint64_t *total_kib);
 
 /* Each answer, after what it brings was used. */

@@ -382,6 +382,34 @@ a_balloon_that_somebody_else_inflates_pulls_no_dimm(void **state)
     }
 }
 
+/* Down to what it was told, and a call was lost that told it more; or it was told more again, and its size is from before. */
+static void
+a_balloon_that_is_on_its_way_down_pulls_no_dimm(void **state)
+{
+    for (unsigned c = 0; c < 20; c++) {
+        g_auto(Play) play = squeezed();
+
+        plug(&play, 256 * MIB);
+        read_xml(&play);
+        tell(&play, 700 * MIB);
+        run(&play, 100 + c / 2);
+        play.rate_kib = 13 * MIB;
+        play.report_steps = 100000; /* its size alone tells */
+        tell(&play, 488 * MIB);
+        if (c % 2) {
+            play.record.target_known = false;
+            play.record.target_kib = 700 * MIB;
+        }
+        run(&play, 10);
+        if (c % 2 == 0) {
+            tell(&play, 700 * MIB);
+            play.record.target_usec = play.now_usec;
+        }
+        run(&play, 9);
+        assert_int_equal(look(&play)->unseen_kib, 256 * MIB);
+    }
+}
+
 static void
 an_ordinary_guest_has_nothing_unseen(void **state)
 {
@@ -603,6 +631,7 @@ main(void)
         cmocka_unit_test(what_goes_online_is_seen),
         cmocka_unit_test(a_dimm_that_is_online_at_once_is_never_unseen_for_long),
         cmocka_unit_test(a_dimm_that_is_pulled_is_unseen_no_more),
+        cmocka_unit_test(a_balloon_that_is_on_its_way_down_pulls_no_dimm),
         cmocka_unit_test(a_balloon_that_somebody_else_inflates_pulls_no_dimm),
         cmocka_unit_test(an_ordinary_guest_has_nothing_unseen),
         cmocka_unit_test(a_balloon_that_was_elsewhere_between_two_answers_does_not_hide_what_is_seen),
