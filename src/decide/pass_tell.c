@@ -202,6 +202,8 @@ tell(Pass *pass, size_t i)
         /* told where to stop all the same, and what it was told before */
         if (!memory->moved && !guest->target_unbounded)
             return;
+        /* but not above its memory.max, which would kill it there */
+        plan->target_kib = MIN(plan->target_kib, work->maximum_kib);
     }
     /* with a target between two sizes a guest would end above it, and with a host that is full above what is booked */
     if (plan->target_kib != work->target_kib && !broken(FAULT_PART_PAGES))

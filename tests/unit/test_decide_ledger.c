@@ -318,6 +318,32 @@ a_guest_that_comes_back_with_less_than_its_minimum_waits_until_there_is_room(voi
     (void)state;
 }
 
+/* Restored with more than its memory.max lets it have, on a host that is full: it is not told to stay there. */
+static void
+a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    FakeGuest *fake = world_add(world, GIB, 8 * GIB, 6 * GIB, 600 * MIB);
+
+    world_add(world, 9 * GIB, 12 * GIB, 9 * GIB, 11 * GIB);
+    world->lazy = true;
+    for (size_t i = 0; i < 2; i++)
+        make_limited(world, i);
+    fake->settings.hard_limit_kib = 3 * GIB;
+    world->guests[0].limits = (GuestLimits){.usable = true, .set = true, .high_kib = 300 * MIB};
+    world->guests[0].boot_resumed = true;
+    world->guests[0].target_known = false;
+    world->guests[0].target_unbounded = true;
+    tick_with_limits(world);
+    world->guests[0].target_unbounded = false;
+    run_with_limits(world, 10);
+    assert_true(world->guests[0].limits.high_kib < GIB);
+    assert_true(fake->changes > 0);
+    assert_in_range(fake->largest, GIB, 3 * GIB - 16 * MIB);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -331,6 +357,7 @@ main(void)
         cmocka_unit_test(a_guest_is_booked_at_what_its_limit_still_lets_it_have),
         cmocka_unit_test(a_balloon_that_somebody_else_moved_is_told_again_and_not_called_stuck),
         cmocka_unit_test(a_guest_that_comes_back_with_less_than_its_minimum_waits_until_there_is_room),
+        cmocka_unit_test(a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max),
     };
 
     return cmocka_run_group_tests_name("decide_ledger", tests, NULL, NULL);
