@@ -274,7 +274,7 @@ book_guest(Pass *pass, size_t i)
                                      .unseen_kib = work->unseen_kib,
                                      .overhead_kib = overhead,
                                      .resident_kib = memory->overhead.resident_kib,
-                                     .slack_kib = work->slack_kib,
+                                     .slack_kib = limit_in_force(guest) ? work->slack_kib : 0,
                                      .enforced_kib = enforced,
                                      .lends = lends,
                                      .late = work->standing.rule == PLAN_RULE_NO_STATISTICS ||

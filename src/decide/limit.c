@@ -64,6 +64,12 @@ limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint6
 }
 
 bool
+limit_in_force(const GuestSnapshot *guest)
+{
+    return guest->limits.usable && guest->limits.set && guest->limits.high_kib != LIMIT_NONE;
+}
+
+bool
 limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib)
 {
     return memory->told && guest->limits.usable && guest->limits.set &&

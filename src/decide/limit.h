@@ -63,6 +63,9 @@ uint64_t limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib
  */
 uint64_t limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec);
 
+/* Whether a limit of ours is in force. */
+bool limit_in_force(const GuestSnapshot *guest);
+
 /* Whether a lower limit was told in an earlier tick and is not in force, by more than a limit may stand too high. */
 bool limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib);
 

@@ -46,10 +46,8 @@ limit_is_usable(const Pass *pass, size_t i)
 static uint64_t
 in_force(const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t slack_kib)
 {
-    const GuestLimits *limits = &guest->limits;
-
-    return limits->usable && limits->set && limits->high_kib != LIMIT_NONE
-               ? saturating_sub(limits->high_kib, overhead_kib + guest->settings->fixed_kib + slack_kib)
+    return limit_in_force(guest)
+               ? saturating_sub(guest->limits.high_kib, overhead_kib + guest->settings->fixed_kib + slack_kib)
                : UINT64_MAX;
 }
 

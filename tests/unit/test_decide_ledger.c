@@ -147,6 +147,27 @@ a_guest_that_was_started_paused_is_booked_at_its_startup(void **state)
     (void)state;
 }
 
+/* Its QEMU has touched all of it before it runs (<allocation mode='immediate'/>), and no limit with its slack is there. */
+static void
+a_guest_that_holds_all_from_its_first_moment_is_booked_at_it(void **state)
+{
+    for (unsigned limits = 0; limits < 2; limits++) {
+        FakeWorld *world = started_paused(limits != 0);
+
+        world->lazy = false;
+        for (unsigned t = 0; t < 60; t++) {
+            const GuestPlan *plan = &world->plan.guests[1];
+            uint64_t slack =
+                world->guests[1].limits.set ? 160 * MIB : 0; /* half as much again as its share of the reserve */
+
+            tick_with_limits(world);
+            assert_in_range(plan->committed_kib + plan->overhead_kib, 8 * GIB - slack, 8 * GIB);
+        }
+        world_free(world);
+    }
+    (void)state;
+}
+
 static void
 a_guest_that_was_started_paused_is_held_when_it_is_resumed_or_booked_in_full(void **state)
 {
@@ -351,6 +372,7 @@ main(void)
         cmocka_unit_test(a_target_under_way_is_booked),
         cmocka_unit_test(a_target_of_unknown_fate_is_booked),
         cmocka_unit_test(a_guest_that_was_started_paused_is_booked_at_its_startup),
+        cmocka_unit_test(a_guest_that_holds_all_from_its_first_moment_is_booked_at_it),
         cmocka_unit_test(a_guest_that_was_started_paused_is_held_when_it_is_resumed_or_booked_in_full),
         cmocka_unit_test(a_balloon_that_emptied_by_itself_is_booked_at_its_size),
         cmocka_unit_test(a_balloon_that_emptied_under_a_limit_is_booked_at_what_it_was_granted),
