@@ -119,10 +119,11 @@ bool
 pass_hangs_on_limit(const Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const GuestMemory *memory = memory_of(pass, i);
     const Work *work = &pass->state->work[i];
+    uint64_t size = MAX(guest->actual_kib, MAX(memory->target_kib, memory->lowered_kib));
 
-    return work->limited &&
-           (work->standing.is_void || guest->actual_kib > work->entry->granted_kib + guest->unseen_kib);
+    return work->limited && (work->standing.is_void || size > work->entry->granted_kib + guest->unseen_kib);
 }
 
 void

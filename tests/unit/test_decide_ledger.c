@@ -5,6 +5,7 @@
  * its balloon has, and the limit in force, not from the ledger.
  */
 
+#include "decide/budget.h"
 #include "test_limited_world.h"
 
 /* 10 GiB, of which one is kept, and two guests under limits that need nearly all of it. */
@@ -365,6 +366,32 @@ a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max(void **s
     (void)state;
 }
 
+/* What is in its file comes back whatever its limit is, and its balloon is on its way to more than it was granted. */
+static void
+a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more(void **state)
+{
+    FakeWorld *world = world_new(12 * GIB, GIB);
+    PagingRecord file = {.stage = PAGING_STAGE_EMPTYING, .size_kib = GIB, .used_kib = 500 * MIB};
+    GuestSnapshot *guest;
+
+    world_add(world, 2 * GIB, 4 * GIB, GIB, GIB);
+    world_add(world, 9 * GIB, 12 * GIB, 9 * GIB, 9 * GIB);
+    guest = &world->guests[0];
+    guest->target_kib = 2 * GIB;
+    guest->adopted = true;
+    guest->paging = &file;
+    guest->limits = (GuestLimits){.usable = true, .set = true, .swapped_kib = 500 * MIB};
+    guest->limits.high_kib = 1536 * MIB + overhead_estimate(guest->settings);
+    world_tick(world);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_PAGING);
+    assert_true(world->plan.guests[0].committed_kib >= 1500 * MIB);
+    assert_true(world->plan.guests[0].limit_tell);
+    assert_true(world->plan.guests[0].limit_kib <= 1136 * MIB + overhead_estimate(guest->settings));
+    guest->paging = NULL;
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -380,6 +407,7 @@ main(void)
         cmocka_unit_test(a_balloon_that_somebody_else_moved_is_told_again_and_not_called_stuck),
         cmocka_unit_test(a_guest_that_comes_back_with_less_than_its_minimum_waits_until_there_is_room),
         cmocka_unit_test(a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max),
+        cmocka_unit_test(a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more),
     };
 
     return cmocka_run_group_tests_name("decide_ledger", tests, NULL, NULL);
