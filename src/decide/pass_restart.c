@@ -253,7 +253,8 @@ pass_restart_claim(Pass *pass)
             look = look_at(pass, i, 0);
             work->paging_need = paging_work_out_need(&memory_of(pass, i)->paging, &look);
         }
-        if (work->let_go)
+        /* what it may be on its way to is no need: it is told where to stop */
+        if (work->let_go && !guest->target_unbounded)
             work->paging_need.need_kib = MAX(work->paging_need.need_kib, pass_let_go_need(pass, i));
         pass->state->pressed |= work->paging_need.presses;
         /* of one whose next start is asked for that is the claim */

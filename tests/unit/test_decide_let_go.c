@@ -110,6 +110,31 @@ a_guest_that_is_let_go_is_given_what_those_of_low_priority_have(void **state)
     (void)state;
 }
 
+/* The daemon is new: an earlier one has told the guest that is let go nobody knows what. Its limit stands at more than all. */
+static void
+a_guest_that_is_let_go_may_be_on_its_way_to_more(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    GuestSnapshot *guest;
+
+    world_add(world, GIB, 4 * GIB, GIB, 900 * MIB);
+    world_add(world, GIB, 8 * GIB, 4 * GIB, 3500 * MIB);
+    guest = &world->guests[0];
+    guest->limits = (GuestLimits){.usable = true, .set = true, .high_kib = 5 * GIB};
+    guest->adopted = true;
+    guest->target_known = false;
+    guest->target_unbounded = true;
+    world->fake[0].settings.managed = false;
+    tick_with_limits(world);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LET_GO);
+    assert_int_equal(world->plan.guests[0].committed_kib, 4 * GIB);
+    /* which is no reason to take anything from others: it is told where to stop */
+    assert_int_equal(world->fake[0].largest, GIB);
+    assert_int_equal(world->guests[1].target_kib, 4 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* Its definition was given an element after libvirt had read it: it was started without, which is known a moment later. */
 static void
 a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing(void **state)
@@ -220,6 +245,7 @@ main(void)
         cmocka_unit_test(a_squeezed_guest_that_is_let_go_gets_its_startup_back),
         cmocka_unit_test(a_guest_that_is_let_go_only_grows_and_is_limited_until_it_has_grown),
         cmocka_unit_test(a_guest_that_is_let_go_is_given_what_those_of_low_priority_have),
+        cmocka_unit_test(a_guest_that_is_let_go_may_be_on_its_way_to_more),
         cmocka_unit_test(a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing),
         cmocka_unit_test(what_a_guest_does_not_see_is_on_top_of_its_minimum),
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
