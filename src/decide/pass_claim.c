@@ -342,13 +342,17 @@ cap_givers(Pass *pass)
                 MAX(state->givers[i].keep_kib + state->work[state->rate_guests[i]].unseen_kib, 1);
 }
 
-/* What a guest still holds of the run before comes free for the next one. */
+/*
+ * What a guest still holds of the run before comes free for the next one. Its QEMU may be gone already: then nothing is known of
+ * it, and what it is booked at beyond the budget was not there to be had.
+ */
 static void
 claim_start(Pass *pass, size_t start, const AdmissionTerms *terms)
 {
     const LedgerEntry *entry = ledger_start(&pass->state->ledger, start);
     const StartRequest *request = pass->snapshot->starts[start];
     Claim *claim = pass_add_claim(pass, SIZE_MAX, start);
+    uint64_t owed = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib);
 
     admission_claim(request, terms, claim);
     claim->need_kib = need_of(pass, start);
@@ -358,7 +362,7 @@ claim_start(Pass *pass, size_t start, const AdmissionTerms *terms)
     }
     if (!entry->open)
         return;
-    claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, entry->booked_kib));
+    claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));
     claim->overhead_kib = 0;
 }
 

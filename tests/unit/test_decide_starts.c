@@ -231,6 +231,38 @@ reservation_counts_once_whether_its_guest_is_known_or_not(void **state)
     assert_int_equal(committed[0], committed[1]);
 }
 
+/*
+ * A guest of 8 GiB that boots under a limit of 2 beside one that has 10 of 13 ends and is started anew, with all its memory, before
+ * it is seen off. Its group is gone by then, and with it all that is known of it.
+ */
+static void
+start_is_not_let_in_on_what_its_last_run_never_had(void **state)
+{
+    FakeWorld *world = world_new(14 * GIB, GIB);
+    Fixture *fixture = fixture_new(world, 0);
+
+    world_add(world, 10 * GIB, 10 * GIB, 10 * GIB, 9 * GIB);
+    world_add(world, GIB, 8 * GIB, 2 * GIB, GIB)->mute = true;
+    world->lazy = true;
+    world->guests[1].driver_up = world->guests[1].fresh = false;
+    world->guests[1].boot_usec = world->snapshot.now_usec;
+    world->guests[1].limits = (GuestLimits){.usable = true, .set = true, .high_kib = 2 * GIB};
+    run(fixture, 10);
+    assert_in_range(world->plan.guests[1].committed_kib, GIB, 2 * GIB);
+    ask(fixture, 1, 50);
+    world->guests[1].life = GUEST_LIFE_RUNNING;
+    world->guests[1].limits = (GuestLimits){0};
+    world->fake[1].settings.immediate = true;
+    fixture->requests[0].need_kib = 8 * GIB;
+    tick(fixture, 1);
+    assert_int_equal(world->plan.guests[1].committed_kib, 8 * GIB);
+    assert_true(fixture->gone[0]);
+    world->guests[1].life = GUEST_LIFE_OFF;
+    tick(fixture, 2);
+    assert_false(world->plan.over_budget);
+    fixture_free(fixture);
+}
+
 /* ---- room is made ---- */
 
 /* It waits until the memory is seen free: at no time is more committed than there is. */
@@ -746,6 +778,7 @@ main(void)
         cmocka_unit_test(start_that_fits_is_admitted_and_booked_at_once),
         cmocka_unit_test(reservation_counts_once_whether_its_guest_is_known_or_not),
         cmocka_unit_test(rules_hold_and_can_be_broken),
+        cmocka_unit_test(start_is_not_let_in_on_what_its_last_run_never_had),
         cmocka_unit_test(others_are_squeezed_from_the_first_second_on),
         cmocka_unit_test(nobody_is_raised_again_while_it_gives_up_memory_for_a_start),
         cmocka_unit_test(start_of_low_priority_is_refused_at_once_what_others_need),
