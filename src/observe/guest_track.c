@@ -192,13 +192,14 @@ take_sizes(GuestTrack *track, uint64_t size_kib, const GuestRecord *record, cons
            const GuestSnapshot *figures)
 {
     const uint64_t *total_kib = figures->has_total ? &figures->total_kib : NULL;
-    uint64_t all_kib;
+    uint64_t all_kib, most_kib;
 
     if (total_kib != NULL && !is_constant(track, settings))
         take_size(track, size_kib, record, total_kib);
+    most_kib = MAX(size_kib, track->balloon.last_kib);
     all_kib = balloon_track_report(&track->balloon, size_kib, total_kib, figures->usable_kib, settings->autodeflate);
-    if (total_kib != NULL &&
-        unseen_judge(&track->unseen, settings, all_kib, *total_kib, track->balloon.still, is_constant(track, settings)))
+    if (total_kib != NULL && unseen_judge(&track->unseen, settings, all_kib, most_kib, *total_kib, track->balloon.still,
+                                          is_constant(track, settings)))
         balloon_track_plug(&track->balloon, 0);
     track->report_actual_kib = saturating_sub(all_kib, track->unseen.unseen_kib);
 }

@@ -152,12 +152,13 @@ learn(UnseenGap *known, int64_t gap, bool plugged, uint64_t maximum_kib)
 }
 
 bool
-unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_kib, uint64_t total_kib, bool still,
-             bool constant)
+unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_kib, uint64_t most_kib,
+             uint64_t total_kib, bool still, bool constant)
 {
     uint64_t plugged = all_plugged(track, settings), before = track->unseen_kib;
     UnseenGap *known = constant ? &track->maximum_gap : &track->size_gap;
-    uint64_t all = saturating_add(constant ? settings->maximum_kib : size_kib, settings->fixed_kib);
+    uint64_t size = still || known->known ? size_kib : most_kib;
+    uint64_t all = saturating_add(constant ? settings->maximum_kib : size, settings->fixed_kib);
     int64_t gap = (int64_t)MIN(all, KIB_LIMIT) - (int64_t)total_kib, least;
 
     track->total_known = true;

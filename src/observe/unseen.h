@@ -46,8 +46,9 @@ int64_t unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_k
 void unseen_note_answer(UnseenTrack *track);
 
 /*
- * A report: its total, and the balloon's size at that moment. still: the balloon was, so the size is exact. constant: the
- * total does not follow the balloon. Returns whether another amount is unseen than before.
+ * A report: its total, and the balloon's size at that moment. still: the balloon was, so the size is exact. Otherwise it is an
+ * estimate, which until the balloon was still once may be far off: no more than most_kib. constant: the total does not follow
+ * the balloon. Returns whether another amount is unseen than before.
  */
-bool unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_kib, uint64_t total_kib, bool still,
-                  bool constant);
+bool unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_kib, uint64_t most_kib,
+                  uint64_t total_kib, bool still, bool constant);
