@@ -102,8 +102,9 @@ typedef struct Machine {
     unsigned node;           /* 0: any */
     uint64_t held_back;
     bool held_now;
-    uint64_t frail_usec;   /* a frail one lacks memory since then */
-    uint64_t lacking_usec; /* what it sees is less than it can live with since then */
+    uint64_t frail_usec;    /* a frail one lacks memory since then */
+    uint64_t lacking_usec;  /* what it sees is less than it can live with since then */
+    uint64_t helpless_usec; /* ... and so long of that the daemon could do nothing */
 
     uint64_t period_sec;
     uint64_t asks; /* so often it was asked to report at once */

@@ -18,6 +18,8 @@
 /* What no balloon can take: it stalls there. Where it is told to take more than the guest sees, nothing stalls it. */
 #define SQUEEZE_PERCENT 35
 #define LIVES_USEC (5 * USEC_PER_SEC)
+/* ... in which the daemon must have been able to see that and to tell it more: two reports, and the answers to two questions. */
+#define SAVES_USEC (3 * USEC_PER_SEC)
 #define LOAD_KIB_PER_STEP FROM_MIB(120)
 
 Machine *
@@ -118,7 +120,7 @@ boot(World *world, Seat *seat)
     discard(machine, machine_ram(machine));
     machine->unseen_kib = 0;
     machine->booted_usec = world->now_usec;
-    machine->lacking_usec = 0;
+    machine->lacking_usec = machine->helpless_usec = 0;
     machine->swapped_kib = 0;
     machine->driver_usec = seat->kernel.driver == DRIVER_NONE ? UINT64_MAX : world->now_usec + seat->kernel.boot_usec;
 }
@@ -131,6 +133,13 @@ machine_reset(World *world, Seat *seat)
 }
 
 /* ---- the guest's own ---- */
+
+/* Its kernel keeps some of its memory from the beginning, which its total does not show and no balloon gets: 40 MiB of 1 GiB. */
+static uint64_t
+kept_by_kernel(const Machine *machine)
+{
+    return FROM_MIB(24) + machine->base_kib / 64;
+}
 
 /* What the guest's kernel sees of its memory. */
 static uint64_t
@@ -198,17 +207,13 @@ touch(World *world, Seat *seat)
         machine->swapped_kib += MIN(machine->need_kib - sees, FROM_MIB(5));
 }
 
-/* Its kernel keeps some of its memory from the beginning, which its total does not show: 40 MiB of 1 GiB. */
-#define KERNEL_KIB FROM_MIB(24)
-#define KERNEL_PART 64
-
 static void
 report(World *world, Seat *seat)
 {
     Machine *machine = seat->machine;
     uint64_t sees = visible(machine);
     uint64_t used = MIN(machine->need_kib, sees);
-    uint64_t total = saturating_sub(sees, KERNEL_KIB + machine->base_kib / KERNEL_PART);
+    uint64_t total = saturating_sub(sees, kept_by_kernel(machine));
     bool mute = seat->kernel.driver == DRIVER_MUTE;
     uint64_t cache = MIN(MIN(saturating_sub(touched(machine), used), sees - used), total);
 
@@ -258,15 +263,16 @@ move_balloon(World *world, Seat *seat)
         machine->balloon_kib -= MIN(step, machine->balloon_kib - goal);
     } else if (goal > machine->balloon_kib) {
         uint64_t sees = visible(machine);
-        uint64_t floor = percent_of(MIN(machine->need_kib, machine_ram(machine)), SQUEEZE_PERCENT);
+        uint64_t least = kept_by_kernel(machine) + FROM_MIB(8);
+        uint64_t floor = MAX(percent_of(MIN(machine->need_kib, machine_ram(machine)), SQUEEZE_PERCENT), least);
         uint64_t ends = saturating_sub(sees, goal - machine->balloon_kib);
 
         step = MIN(kernel->inflate_kib / slowness / 10, goal - machine->balloon_kib);
         /* "Out of puff!": it waits, unless it was told to take what is not there */
-        if (machine->unseen_kib == 0 || ends > FROM_MIB(40))
+        if (machine->unseen_kib == 0 || ends > least + FROM_MIB(32))
             step = MIN(step, saturating_sub(sees, floor));
         else
-            step = MIN(step, saturating_sub(sees, FROM_MIB(8)));
+            step = MIN(step, saturating_sub(sees, least));
         machine->balloon_kib += pages_down(step);
     }
     machine->shown_kib = machine->balloon_kib;
@@ -298,15 +304,17 @@ live(World *world, Seat *seat)
         return;
     }
     if (!lacks) {
-        machine->lacking_usec = 0;
+        machine->lacking_usec = machine->helpless_usec = 0;
         return;
     }
     if (machine->lacking_usec == 0)
         machine->lacking_usec = world->now_usec;
+    if (!daemon_knows(world, seat))
+        machine->helpless_usec += WORLD_STEP_USEC;
     if (world->now_usec - machine->lacking_usec < LIVES_USEC)
         return;
     /* of what somebody else told its balloon nobody can keep it */
-    if (!machine->foreign)
+    if (!machine->foreign && world->now_usec - machine->lacking_usec >= machine->helpless_usec + SAVES_USEC)
         world_break(world, seat, "dies of its balloon: it needs %.0f MiB and sees %.0f of %.0f", MIB(machine->need_kib),
                     MIB(visible(machine)), MIB(machine_ram(machine)));
     virsh_reset(world, seat);
