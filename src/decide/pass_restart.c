@@ -73,8 +73,8 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
         return UINT64_MAX;
     if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, i))
         return limit;
-    /* it is on its way, but to one that migrates; one that was brought holds what it brought before that */
-    return state == BELIEF_BOOTING && !guest->migrating && known_for(pass, i) < LIMIT_GRACE_USEC ? 0 : UINT64_MAX;
+    /* it is on its way; one that was brought holds what it brought before that */
+    return state == BELIEF_BOOTING && known_for(pass, i) < LIMIT_GRACE_USEC ? 0 : UINT64_MAX;
 }
 
 /* What it physically may have as its run begins, or is first seen. */

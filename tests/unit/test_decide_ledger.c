@@ -148,6 +148,23 @@ a_guest_that_was_started_paused_is_booked_at_its_startup(void **state)
     (void)state;
 }
 
+/* It is sent to another host at once, and may be reset on the way. */
+static void
+a_guest_that_migrates_while_it_boots_is_held_at_its_startup(void **state)
+{
+    FakeWorld *world = started_paused(true);
+
+    world->guests[1].life = GUEST_LIFE_RUNNING;
+    world->guests[1].migrating = true;
+    for (unsigned t = 0; t < 30; t++) {
+        tick_with_limits(world);
+        assert_int_equal(world->plan.guests[1].committed_kib, 2 * GIB);
+        assert_in_range(world->guests[1].limits.high_kib, 2 * GIB, 3 * GIB);
+    }
+    world_free(world);
+    (void)state;
+}
+
 /* Its QEMU has touched all of it before it runs (<allocation mode='immediate'/>), and no limit with its slack is there. */
 static void
 a_guest_that_holds_all_from_its_first_moment_is_booked_at_it(void **state)
@@ -399,6 +416,7 @@ main(void)
         cmocka_unit_test(a_target_under_way_is_booked),
         cmocka_unit_test(a_target_of_unknown_fate_is_booked),
         cmocka_unit_test(a_guest_that_was_started_paused_is_booked_at_its_startup),
+        cmocka_unit_test(a_guest_that_migrates_while_it_boots_is_held_at_its_startup),
         cmocka_unit_test(a_guest_that_holds_all_from_its_first_moment_is_booked_at_it),
         cmocka_unit_test(a_guest_that_was_started_paused_is_held_when_it_is_resumed_or_booked_in_full),
         cmocka_unit_test(a_balloon_that_emptied_by_itself_is_booked_at_its_size),
