@@ -121,8 +121,9 @@ typedef enum MemorySource {
  * (src/qemu/qemu_domain.c, qemuDomainAlignMemorySizes).
  */
 typedef struct GuestSettings {
-    bool managed;  /* has the metadata element, or Manage=all */
-    bool presumed; /* it runs, and the XML of its run is not known yet: all this is what its definition says */
+    bool managed; /* has the metadata element, or Manage=all */
+    /* It runs, and the XML of its run is not known yet: all this is what its definition says, or where it has none its last run. */
+    bool presumed;
     /* It had the metadata element since it was first seen, and its definition has none any more: somebody has taken it out,
        or a tool has lost it. */
     bool element_gone;

@@ -132,7 +132,7 @@ remember_configured(Entry *entry, const GuestRecord *record, const DomainXml *in
 }
 
 static void
-work_out_settings(Entry *entry, DomainXml *domain, bool presumed, const Settings *settings, GPtrArray *complaints)
+work_out_settings(Entry *entry, DomainXml *domain, const Settings *settings, GPtrArray *complaints)
 {
     const DomainElement bare = {.present = true};
 
@@ -157,7 +157,6 @@ work_out_settings(Entry *entry, DomainXml *domain, bool presumed, const Settings
     }
     entry->settings.configured_period_sec = entry->period_sec;
     entry->settings.element_gone = entry->element_gone;
-    entry->settings.presumed = presumed;
     if (entry->network_pins && domain->on_network && entry->settings.bar == BALLOON_USABLE)
         entry->settings.bar = BALLOON_VFIO;
 }
@@ -179,8 +178,7 @@ entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, 
         /* libvirt has not told yet; what was known stays */
     } else if (domain_xml_parse(xml, &domain, &error)) {
         remember_configured(entry, record, &domain, started, complaints);
-        work_out_settings(entry, &domain, record->life != GUEST_LIFE_OFF && record->live_xml == NULL, settings,
-                          complaints);
+        work_out_settings(entry, &domain, settings, complaints);
     } else {
         g_ptr_array_add(complaints, g_strdup(error->message));
     }
@@ -190,6 +188,7 @@ entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, 
         entry->settings.bar = BALLOON_BAD_MEMORY;
         entry->settings.vcpus = 1;
     }
+    entry->settings.presumed = record->life != GUEST_LIFE_OFF && record->live_xml == NULL;
     rejected = complaints->len > 0;
     guest_element_advise(&entry->settings, complaints);
     if (entry->next_is_bare && !settings->manage_all)

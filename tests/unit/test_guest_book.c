@@ -706,6 +706,14 @@ a_transient_guest_keeps_the_startup_it_was_seen_with(void **state)
     f->records[0].boot_in_place = false;
     define_running(&f->records[0], g_strdup_printf(format, 3072), NULL);
     assert_int_equal(update(f)->startup_kib, 3 * GIB);
+    assert_false(update(f)->presumed);
+    /* ended and started anew, and not read since: that it is what it was is no more than presumed */
+    define_off(&f->records[0], NULL);
+    assert_false(update(f)->presumed);
+    f->records[0].life = GUEST_LIFE_RUNNING;
+    f->records[0].boots = 3;
+    assert_true(update(f)->presumed);
+    assert_int_equal(update(f)->startup_kib, 3 * GIB);
 }
 
 static void
