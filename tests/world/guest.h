@@ -310,6 +310,7 @@ struct Seat {
     Memory snapshot;
     Memory abroad; /* with which it runs on another host */
     Start start;
+    uint64_t reserved_usec;       /* the next was asked for then */
     uint64_t reserved_until_usec; /* somebody reserved memory for a start that does not come */
     uint64_t stop_usec;           /* as the keep has it */
     uint64_t event_usec;          /* its events come in order: none before this */

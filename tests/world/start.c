@@ -229,9 +229,7 @@ asked_usec(const Seat *seat)
 {
     bool reserved = seat->reserved_until_usec != UINT64_MAX && seat->world->now_usec < seat->reserved_until_usec;
 
-    return reserved                    ? seat->reserved_until_usec - RESERVED_USEC
-           : seat->start.ctl_usec != 0 ? seat->start.ctl_usec
-                                       : seat->start.asked_usec;
+    return reserved ? seat->reserved_usec : seat->start.ctl_usec != 0 ? seat->start.ctl_usec : seat->start.asked_usec;
 }
 
 static void
@@ -418,6 +416,7 @@ ctl_reserve(World *world, Seat *seat)
     if (world->engine == NULL || seat->machine != NULL || seat->start.stage != STARTING_NOT || !seat->known.shown)
         return;
     trace(world, seat, "its memory is reserved, and nobody starts it");
+    seat->reserved_usec = world->now_usec;
     seat->reserved_until_usec = UINT64_MAX;
     if (engine_ask_start(world->engine, &ask, reserve_answered, seat))
         engine_tick_now(world->engine);
