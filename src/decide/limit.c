@@ -147,16 +147,17 @@ pass_wants_limit(const Pass *pass, size_t i)
            pass->state->work[i].let_go;
 }
 
-/* What a guest touches while its file is emptied must leave room for what comes back, which the kernel lets in whatever the
-   limit is. A balloon that keeps the guest within what it was granted leaves that room. */
+/* What a guest touches while its file is emptied, or about to be, must leave room for what comes back, which the kernel lets in
+   whatever the limit is. A balloon that keeps the guest within what it was granted leaves that room. */
 static uint64_t
 coming_back(const Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
 
-    if (!pass_hangs_on_limit(pass, i) || broken(FAULT_NO_ROOM_TO_RETURN))
-        return 0;
-    return pass->plan->guests[i].paging_order == PAGING_ORDER_END ? paging_in_file(guest) : paging_coming_back(guest);
+    return pass_hangs_on_limit(pass, i) && pass->plan->guests[i].paging_phase == PAGING_PHASE_EMPTY &&
+                   !broken(FAULT_NO_ROOM_TO_RETURN)
+               ? paging_in_file(guest)
+               : 0;
 }
 
 void

@@ -122,21 +122,36 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     return need;
 }
 
-/* What comes back from the file is booked, memory.high lets it in, and the host has it: bookings may be wrong. */
+/* What comes back from the file is booked, and the host has it: bookings may be wrong. */
 static bool
 has_room(const PagingLook *look, uint64_t granted_kib)
 {
-    const GuestLimits *limits = &look->guest->limits;
     uint64_t back = paging_take_back(look->guest, look->overhead_kib);
 
-    if (paging_in_file(look->guest) == 0 || broken(FAULT_END_UNBOOKED))
-        return true;
     /* the kernel kills for what does not fit into memory.max */
-    if (back > granted_kib || back > saturating_sub(memory_max(look->guest), look->overhead_kib) ||
-        paging_in_file(look->guest) > look->available_kib)
+    return paging_in_file(look->guest) == 0 || broken(FAULT_END_UNBOOKED) ||
+           (back <= granted_kib && back <= saturating_sub(memory_max(look->guest), look->overhead_kib) &&
+            paging_in_file(look->guest) <= look->available_kib);
+}
+
+/*
+ * memory.high lets in what comes back. Where nothing else keeps the guest within what it was granted it must leave room for that
+ * first (limit.c), or the guest touches what is to come back while it does.
+ */
+static bool
+limit_is_ready(const PagingLook *look, uint64_t granted_kib, PagingUrgency urgency)
+{
+    const GuestLimits *limits = &look->guest->limits;
+    uint64_t in_file = paging_in_file(look->guest);
+
+    if (in_file == 0 || broken(FAULT_END_UNBOOKED) || !limits->usable || limits->high_kib == LIMIT_NONE ||
+        urgency >= PAGING_URGENCY_HARDEST)
+        return true;
+    if (limits->pending)
         return false;
-    return !limits->usable ||
-           (!limits->pending && (limits->high_kib == LIMIT_NONE || limits->high_kib >= back + look->overhead_kib));
+    if (look->settled)
+        return limits->high_kib >= paging_take_back(look->guest, look->overhead_kib) + look->overhead_kib;
+    return limits->high_kib + in_file <= granted_kib + look->overhead_kib + 2 * LIMIT_LEAST_SLACK_KIB;
 }
 
 /* Watches whether it still touches more and more. Returns how long it has not, since its driver came at most. */
@@ -267,9 +282,11 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, u
         break;
     }
     answer.phase = look->booting ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
-    if (look->can_end && is_done_with_it(memory, look, granted, answer.urgency) && has_room(look, granted)) {
+    if (!look->can_end || !is_done_with_it(memory, look, granted, answer.urgency) || !has_room(look, granted))
+        return answer;
+    answer.phase = PAGING_PHASE_EMPTY;
+    if (limit_is_ready(look, granted, answer.urgency)) {
         answer.order = PAGING_ORDER_END;
-        answer.phase = PAGING_PHASE_EMPTY;
         memory->ended = true;
     }
     return answer;

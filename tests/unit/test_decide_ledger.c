@@ -383,28 +383,58 @@ a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max(void **s
     (void)state;
 }
 
-/* What is in its file comes back whatever its limit is, and its balloon is on its way to more than it was granted. */
-static void
-a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more(void **state)
+/* 500 MiB of a guest of 1 GiB are in its file. It was granted 1.5, which is all there is, and its balloon is on its way to 2. */
+static FakeWorld *
+with_file(PagingRecord *file)
 {
     FakeWorld *world = world_new(12 * GIB, GIB);
-    PagingRecord file = {.stage = PAGING_STAGE_EMPTYING, .size_kib = GIB, .used_kib = 500 * MIB};
     GuestSnapshot *guest;
 
-    world_add(world, 2 * GIB, 4 * GIB, GIB, GIB);
+    world_add(world, 2 * GIB, 4 * GIB, GIB, GIB)->deflate = 0;
     world_add(world, 9 * GIB, 12 * GIB, 9 * GIB, 9 * GIB);
     guest = &world->guests[0];
     guest->target_kib = 2 * GIB;
     guest->adopted = true;
-    guest->paging = &file;
+    guest->paging = file;
     guest->limits = (GuestLimits){.usable = true, .set = true, .swapped_kib = 500 * MIB};
     guest->limits.high_kib = 1536 * MIB + overhead_estimate(guest->settings);
+    file->since_usec = world->snapshot.now_usec;
+    return world;
+}
+
+/* What is in its file comes back whatever its limit is. */
+static void
+a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more(void **state)
+{
+    PagingRecord file = {.stage = PAGING_STAGE_EMPTYING, .size_kib = GIB, .used_kib = 500 * MIB};
+    FakeWorld *world = with_file(&file);
+
     world_tick(world);
     assert_int_equal(world->plan.guests[0].state, GUEST_STATE_PAGING);
     assert_true(world->plan.guests[0].committed_kib >= 1500 * MIB);
     assert_true(world->plan.guests[0].limit_tell);
-    assert_true(world->plan.guests[0].limit_kib <= 1136 * MIB + overhead_estimate(guest->settings));
-    guest->paging = NULL;
+    assert_true(world->plan.guests[0].limit_kib <= 1136 * MIB + overhead_estimate(&world->fake[0].settings));
+    world_free(world);
+    (void)state;
+}
+
+static void
+a_file_is_not_emptied_before_the_limit_leaves_room_for_it(void **state)
+{
+    PagingRecord file = {.stage = PAGING_STAGE_ON, .size_kib = GIB, .used_kib = 500 * MIB};
+    FakeWorld *world = with_file(&file);
+    const GuestPlan *plan;
+    uint64_t high;
+
+    for (unsigned t = 0; t < 40; t++) {
+        high = world->guests[0].limits.high_kib;
+        tick_with_limits(world);
+        plan = &world->plan.guests[0];
+        if (plan->paging_order == PAGING_ORDER_END)
+            break;
+    }
+    assert_int_equal(plan->paging_order, PAGING_ORDER_END);
+    assert_true(high + 500 * MIB <= plan->granted_kib + plan->overhead_kib + 32 * MIB);
     world_free(world);
     (void)state;
 }
@@ -426,6 +456,7 @@ main(void)
         cmocka_unit_test(a_guest_that_comes_back_with_less_than_its_minimum_waits_until_there_is_room),
         cmocka_unit_test(a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max),
         cmocka_unit_test(a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more),
+        cmocka_unit_test(a_file_is_not_emptied_before_the_limit_leaves_room_for_it),
     };
 
     return cmocka_run_group_tests_name("decide_ledger", tests, NULL, NULL);
