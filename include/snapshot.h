@@ -72,7 +72,8 @@ typedef struct GuestSnapshot {
        together say so. It is not there to be squeezed, since all of it would be taken from what the guest does see. It is
        part of actual_kib, and so of what the guest is to have at least. */
     uint64_t unseen_kib;
-    uint64_t announced_kib; /* its XML tells of so much that was plugged, and no size with it has been read yet */
+    uint64_t
+        announced_kib; /* its XML tells of so much that was plugged, and no size with it has been read yet; or the reverse */
 
     uint64_t resident_kib; /* what its QEMU holds of the host's memory, 0 where unknown */
     uint64_t

@@ -328,7 +328,7 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
         guest->usable_kib = 0;
     }
     guest->unseen_kib = MIN(track->unseen.unseen_kib, guest->actual_kib);
-    guest->announced_kib = track->unseen.announced_kib;
+    guest->announced_kib = MAX(track->unseen.announced_kib, track->unseen.jumps ? track->unseen.jumped_kib : 0);
     guest->report_usec = track->report_usec;
     guest->report_span_usec = track->report_span_usec;
     guest->swapped_in_kib = MIN(track->swapped_in_kib, KIB_LIMIT);

@@ -48,7 +48,7 @@ unseen_reset(UnseenTrack *track, bool new_process)
     /* what is plugged stays, and the gap, as most guests boot the kernel they had before; until its driver reports all of
        its memory is void */
     track->jumped_kib = 0;
-    track->pulled = false;
+    track->jumps = track->pulled = false;
     track->total_known = false;
     track->unseen_kib = 0;
 }
@@ -75,6 +75,7 @@ unseen_note_settings(UnseenTrack *track, const GuestSettings *settings)
     track->announced_kib =
         now > before ? saturating_sub(saturating_add(track->announced_kib, now - before), track->jumped_kib) : 0;
     track->announced_answers = ANNOUNCED_ANSWERS;
+    track->jumps = false;
     /* that was why the size grew, or it is not there any more */
     track->jumped_kib = saturating_sub(track->jumped_kib, MAX(now, before) - MIN(now, before));
     track->pulled = false;
@@ -115,6 +116,7 @@ unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint
     if (jump < LEAST_KIB || now_kib == track->maximum_kib)
         return 0;
     track->jumped_kib = saturating_add(track->jumped_kib, jump);
+    track->jumps = total_kib == NULL;
     if (total_kib == NULL) /* the last report is from before */
         track->unseen_kib = saturating_add(track->unseen_kib, jump);
     return (int64_t)jump;
@@ -163,6 +165,7 @@ unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_ki
 
     track->total_known = true;
     track->total_kib = total_kib;
+    track->jumps = false;
     if (still)
         least = learn(known, gap, plugged > 0, settings->maximum_kib);
     else

@@ -18,6 +18,7 @@ typedef struct UnseenTrack {
     uint64_t fixed_kib;         /* likewise */
     uint64_t plugged_kib;       /* by which the maximum has grown since its QEMU was started or first seen */
     uint64_t jumped_kib;        /* by which the size grew without the balloon, while it is not known why */
+    bool jumps;                 /* ... by as much at least, as its balloon may have moved too: the next report tells */
     bool pulled;                /* the size fell by what was not seen, and the XML has that still */
     uint64_t announced_kib;     /* by which the maximum has grown, and the size not yet as far as is known */
     unsigned announced_answers; /* in which that is still looked for */

@@ -266,6 +266,30 @@ a_dimm_is_unseen_from_the_first_answer_on_also_without_a_report(void **state)
     }
 }
 
+/* How large it is its size alone can't tell: nothing is to be told before that is known. */
+static void
+a_dimm_that_comes_while_the_balloon_moves_is_waited_for(void **state)
+{
+    g_auto(Play) play = squeezed();
+    const GuestSnapshot *g;
+
+    tell(&play, 300 * MIB);
+    run(&play, 100);
+    tell(&play, 138 * MIB);
+    play.rate_kib = 8 * MIB;
+    run(&play, 9);
+    play.report_steps = 100000;
+    plug(&play, 256 * MIB);
+    g = run(&play, 9);
+    assert_in_range(g->unseen_kib, 100 * MIB, 250 * MIB);
+    assert_true(g->announced_kib > 0);
+    play.report_steps = 10;
+    read_xml(&play);
+    g = run(&play, 20);
+    assert_int_equal(g->unseen_kib, 256 * MIB);
+    assert_int_equal(g->announced_kib, 0);
+}
+
 static void
 a_dimm_that_comes_while_the_balloon_moves_is_unseen_too(void **state)
 {
@@ -629,6 +653,7 @@ main(void)
         cmocka_unit_test(a_dimm_that_is_not_online_is_unseen_within_one_report),
         cmocka_unit_test(a_guest_that_was_never_squeezed_does_not_see_its_dimm_either),
         cmocka_unit_test(a_dimm_is_unseen_from_the_first_answer_on_also_without_a_report),
+        cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_waited_for),
         cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_unseen_too),
         cmocka_unit_test(it_stays_unseen_whatever_its_balloon_does),
         cmocka_unit_test(what_goes_online_is_seen),
