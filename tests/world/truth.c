@@ -235,7 +235,9 @@ beyond(const Seat *seat, uint64_t *in_slack)
 void
 truth_excuse(Seat *seat, Excuse excuse)
 {
-    if (excuses[excuse].usec < seat->excused_usec && seat->excuse != EXCUSE_NONE)
+    /* the one that ends later */
+    if (seat->excuse != EXCUSE_NONE && excuses[excuse].usec < seat->excused_usec &&
+        (excuses[seat->excuse].settles || !excuses[excuse].settles))
         return;
     if (seat->fair_kib == 0) {
         seat->fair_kib = MAX(truth_booked(seat), PAGE_KIB);
