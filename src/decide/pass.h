@@ -97,6 +97,7 @@ typedef struct Pass {
     bool adopting;      /* book: a guest's first report is awaited: nobody is squeezed for what is not known of it */
     Budget budget;      /* book; claim takes the overheads of starts from it */
     bool hindered;      /* claim: somebody can't be squeezed, for a reason that came up a moment ago and may pass */
+    bool unserved;      /* claim: somebody does not have all that it claims */
     uint64_t given_kib; /* claim: what those that share are to give up for claims */
     uint64_t share_kib; /* share: what the guests in the sharing may have */
     bool shortage;      /* share: somebody does not have all the want */

@@ -322,6 +322,7 @@ take_claim(Pass *pass, size_t place, const AdmissionTerms *admission)
     const Claim *claim = &pass->state->claims[place];
 
     pass->given_kib += claim->given_kib;
+    pass->unserved |= claim->granted_kib < claim->need_kib;
     if (claim->guest == SIZE_MAX) {
         judge_start(pass, claim, admission);
         return;

@@ -61,7 +61,7 @@ settle(Pass *pass)
     }
     calm_settle(state->calm, held, &terms, state->scratch);
     /* what those apart have too much is wanted by somebody, or it is not */
-    terms.budget_kib = pass->shortage ? 0 : UINT64_MAX;
+    terms.budget_kib = pass->shortage || pass->unserved ? 0 : UINT64_MAX;
     calm_settle(state->calm + held, count - held, &terms, state->scratch);
     for (size_t slot = 0; slot < count; slot++) {
         size_t i = state->sharers[slot];

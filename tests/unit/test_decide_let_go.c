@@ -135,6 +135,27 @@ a_guest_that_is_let_go_may_be_on_its_way_to_more(void **state)
     (void)state;
 }
 
+/* Who has what it is owed did not give it back when it was told to, and would now: that is tried. */
+static void
+what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 4 * GIB, 2 * GIB, 900 * MIB)->settings.startup_kib = 4 * GIB;
+    world_add(world, GIB, 8 * GIB, 6 * GIB, 2 * GIB)->inflate = 0;
+    for (size_t i = 0; i < 2; i++)
+        make_limited(world, i);
+    run_with_limits(world, 10);
+    world->fake[0].settings.managed = false;
+    run_with_limits(world, 40);
+    assert_int_equal(world->plan.guests[1].state, GUEST_STATE_STUCK);
+    world->fake[1].inflate = 400 * MIB;
+    run_with_limits(world, 120);
+    assert_int_equal(world->fake[0].actual, 4 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* Its definition was given an element after libvirt had read it: it was started without, which is known a moment later. */
 static void
 a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing(void **state)
@@ -246,6 +267,7 @@ main(void)
         cmocka_unit_test(a_guest_that_is_let_go_only_grows_and_is_limited_until_it_has_grown),
         cmocka_unit_test(a_guest_that_is_let_go_is_given_what_those_of_low_priority_have),
         cmocka_unit_test(a_guest_that_is_let_go_may_be_on_its_way_to_more),
+        cmocka_unit_test(what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it),
         cmocka_unit_test(a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing),
         cmocka_unit_test(what_a_guest_does_not_see_is_on_top_of_its_minimum),
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
