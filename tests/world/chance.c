@@ -261,12 +261,20 @@ start_by_ctl(World *world, Seat *seat)
 }
 
 static void
+leave(World *world, Seat *seat, uint64_t number, void *data)
+{
+    if (seat->start.number == number)
+        ctl_leave(world, seat);
+}
+
+/* dm-ctl start, and Ctrl-C while the guest starts. */
+static void
 start_and_leave(World *world, Seat *seat)
 {
-    if (seat->start.stage == STARTING_NOT)
-        virsh_start(world, seat, START_HOW_COLD, false, true);
-    else
-        ctl_leave(world, seat);
+    if (seat->start.stage != STARTING_NOT)
+        return;
+    virsh_start(world, seat, START_HOW_COLD, false, true);
+    world_after(world, rng_between(&world->rng, 0, 800) * USEC_PER_MSEC, leave, seat, seat->start.number, NULL);
 }
 
 static void

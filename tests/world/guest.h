@@ -330,10 +330,11 @@ struct Seat {
     bool wild; /* it was started or reset as one that nobody looks after: it may take all its memory at any time */
     uint64_t plugged_kib; /* its administrator gave it so much more virtio-mem, whatever room there was, then */
     uint64_t plugged_usec;
-    uint64_t forced_usec; /* it was let in whatever there was, then; 0: it was not */
-    uint64_t fair_kib;    /* what it was booked at when it began to take more than it was given; 0: it does not */
-    uint64_t calm_kib;    /* what it could hold then */
-    uint64_t lacks_usec;  /* it lacks what it needs since then, though all fits and could be had; 0: it does not */
-    uint64_t lacks_kib;   /* what it had then */
-    bool let_go;          /* taken out of management while it ran */
+    uint64_t forced_usec;    /* it was let in whatever there was, then; 0: it was not */
+    uint64_t fair_kib;       /* what it was booked at when it began to take more than it was given; 0: it does not */
+    uint64_t calm_kib;       /* what it could hold then */
+    uint64_t lacks_usec;     /* it lacks what it needs since then, though all fits and could be had; 0: it does not */
+    uint64_t lacks_kib;      /* what it had then */
+    uint64_t low_limit_usec; /* it is held back by a limit that should be higher since then; 0: it is not */
+    bool let_go;             /* taken out of management while it ran */
 };

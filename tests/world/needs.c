@@ -128,6 +128,27 @@ giving_usec(const World *world)
     return longest;
 }
 
+/* A limit is raised in milliseconds; one that could not be written is told again after a second. */
+#define RAISED_USEC (1500 * USEC_PER_MSEC)
+
+/* No limit that should be higher holds its guest back. */
+static void
+check_limit(World *world, Seat *seat)
+{
+    const Machine *machine = seat->machine;
+
+    if (machine == NULL || !machine->held_now || world->options.limits_flaky || !daemon_knows(world, seat) ||
+        seat->told.limit_kib == LIMIT_NONE || machine->high_kib >= seat->told.limit_kib) {
+        seat->low_limit_usec = 0;
+        return;
+    }
+    if (seat->low_limit_usec == 0)
+        seat->low_limit_usec = world->now_usec;
+    else if (world->now_usec - seat->low_limit_usec >= RAISED_USEC)
+        world_break(world, seat, "is held back at %.0f MiB, and its limit should be %.0f for %.1f seconds",
+                    MIB(machine->high_kib), MIB(seat->told.limit_kib), (double)RAISED_USEC / (double)USEC_PER_SEC);
+}
+
 void
 needs_check(World *world)
 {
@@ -137,6 +158,7 @@ needs_check(World *world)
     for (unsigned i = 0; i < world->count; i++) {
         Seat *seat = &world->seats[i];
 
+        check_limit(world, seat);
         if (!fits || !lacks(seat)) {
             seat->lacks_usec = 0;
             continue;
