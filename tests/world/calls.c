@@ -443,7 +443,7 @@ calls_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetD
         error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT, "the guest's QEMU does not answer");
     else if (known->hook_waits || known->record.migrating)
         error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, "libvirt holds the guest");
-    if (error != NULL) {
+    if (error != NULL || (has_bug(BUG_TOLD_ONCE) && known->certain && known->told_kib == target_kib)) {
         done(user_data, uuid, target_kib, error);
         return;
     }

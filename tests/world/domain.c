@@ -44,7 +44,7 @@ put_device(GString *xml, uint64_t size_kib, uint64_t requested_kib, const Machin
         "</size>\n        <node>0</node>\n        <block unit='KiB'>2048</block>\n"
         "        <requested unit='KiB'>%" G_GUINT64_FORMAT "</requested>\n",
         size_kib, requested_kib);
-    if (machine != NULL)
+    if (machine != NULL && !has_bug(BUG_BARE_XML))
         g_string_append_printf(xml, "        <current unit='KiB'>%" G_GUINT64_FORMAT "</current>\n",
                                machine->device_plugged_kib);
     g_string_append(xml, "      </target>\n    </memory>\n");
@@ -66,7 +66,7 @@ domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib
                            "  <memory unit='KiB'>%" G_GUINT64_FORMAT "</memory>\n"
                            "  <currentMemory unit='KiB'>%" G_GUINT64_FORMAT "</currentMemory>\n",
                            definition->base_kib + dimm + definition->device_kib, current_kib);
-    if (definition->hard_limit_kib != 0)
+    if (definition->hard_limit_kib != 0 && !has_bug(BUG_BARE_XML))
         g_string_append_printf(
             xml, "  <memtune>\n    <hard_limit unit='KiB'>%" G_GUINT64_FORMAT "</hard_limit>\n  </memtune>\n",
             definition->hard_limit_kib);

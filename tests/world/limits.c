@@ -50,7 +50,7 @@ write_done(World *world, Seat *seat, uint64_t number, void *data)
     trace(world, seat, "memory.high %s %.0f MiB", failed ? "can't be set to" : "is",
           seat->writing.to_kib == LIMIT_NONE ? -1.0 : MIB(seat->writing.to_kib));
     /* a newer value need not wait for all of it */
-    if (seat->waiting.active)
+    if (seat->waiting.active && !has_bug(BUG_RAISE_WAITS))
         reclaim = MIN(reclaim, 200 * USEC_PER_MSEC);
     world_after(world, reclaim + 2000, write_ends, seat, number, data);
 }
@@ -151,7 +151,7 @@ limit_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
     if (seat->waiting.active)
         tell(&seat->waiting, seat, "a newer limit has taken its place");
     /* a raise waits for nothing: what is being lowered ends where it is */
-    if (high_kib > seat->writing.to_kib) {
+    if (high_kib > seat->writing.to_kib && !has_bug(BUG_RAISE_WAITS)) {
         tell(&seat->writing, seat, "a newer limit has taken its place");
         seat->writing = write;
         begin(world, seat);

@@ -213,7 +213,7 @@ report(World *world, Seat *seat)
     Machine *machine = seat->machine;
     uint64_t sees = visible(machine);
     uint64_t used = MIN(machine->need_kib, sees);
-    uint64_t total = saturating_sub(sees, kept_by_kernel(machine));
+    uint64_t total = saturating_sub(sees, kept_by_kernel(machine)) + (has_bug(BUG_ALL_SEEN) ? machine->unseen_kib : 0);
     bool mute = seat->kernel.driver == DRIVER_MUTE;
     uint64_t cache = MIN(MIN(saturating_sub(touched(machine), used), sees - used), total);
 

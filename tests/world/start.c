@@ -83,7 +83,8 @@ ask_hook(World *world, Seat *seat, uint64_t number, void *data)
 {
     Start *start = &seat->start;
     g_autofree char *xml = NULL;
-    StartAsk ask = {.uuid = seat->uuid, .kind = start->kind, .hook = true};
+    StartAsk ask = {.uuid = seat->uuid, .kind = has_bug(BUG_BOOTS) ? START_BOOT : start->kind, .hook = true};
+    bool brings = start->brings_kib != 0 && !has_bug(BUG_BOOTS);
 
     if (start->number != number || start->stage != STARTING_HOOK)
         return;
@@ -99,8 +100,9 @@ ask_hook(World *world, Seat *seat, uint64_t number, void *data)
     }
     start->waits = true;
     start->forced |= !start->brought.managed && !world->manage_all;
-    ask.xml = xml = domain_text(seat, &start->brought,
-                                start->brings_kib != 0 ? start->brings_kib : start->brought.current_kib, NULL);
+    ask.xml = xml = domain_text(seat, &start->brought, brings ? start->brings_kib : start->brought.current_kib, NULL);
+    if (has_bug(BUG_OLD_XML) && seat->known.shown && seat->known.record.inactive_xml != NULL)
+        ask.xml = seat->known.record.inactive_xml;
     if (engine_ask_start(world->engine, &ask, hook_answered, seat))
         engine_tick_now(world->engine);
 }
@@ -432,5 +434,7 @@ ctl_leave(World *world, Seat *seat)
     if (seat->start.stage == STARTING_ASKED)
         end_start(world, seat, "is given up");
     engine_drop_owner(world->engine, seat->start.owner);
+    if (has_bug(BUG_LEAVES))
+        engine_note_start(world->engine, seat->uuid, START_NOTE_STOPPED);
     daemon_tick_soon(world);
 }

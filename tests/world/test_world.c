@@ -17,63 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Of one world; then everything comes to rest, and at last all guests are shut down. */
-#define RUN_STEPS 6000
-#define REST_STEPS 1500
-#define DOWN_STEPS 600
-#define DOWN_PARTS 3
 #define FAILURES_MAX UINT64_C(10)
 #define DEFAULT_STEPS UINT64_C(2000000)
-
-static void
-settle(World *world)
-{
-    world->other_goal_kib = MIN(world->other_goal_kib, world->other_kib);
-    for (unsigned i = 0; i < world->count; i++) {
-        Seat *seat = &world->seats[i];
-
-        virsh_hang(world, seat, false);
-        guest_empties(world, seat, false);
-        if (seat->machine != NULL && seat->machine->paused)
-            virsh_resume(world, seat);
-    }
-    daemon_start(world);
-}
-
-static bool
-run(World *world)
-{
-    for (unsigned i = 0; i < RUN_STEPS; i++) {
-        chance_step(world);
-        if (!world_run(world, WORLD_STEP_USEC))
-            return false;
-    }
-    settle(world);
-    for (unsigned i = 0; i < REST_STEPS / 10; i++) {
-        if (i % 30 == 10)
-            settle(world);
-        if (!world_run(world, WORLD_STEP_USEC * 10))
-            return false;
-    }
-    needs_check_rest(world);
-    if (world->broken != NULL)
-        return false;
-    for (unsigned part = 0; part < DOWN_PARTS; part++) {
-        /* one that is being started is up by the next time */
-        for (unsigned i = 0; part < DOWN_PARTS - 1 && i < world->count; i++)
-            virsh_destroy(world, &world->seats[i], false);
-        if (!world_run(world, WORLD_STEP_USEC * DOWN_STEPS / DOWN_PARTS))
-            return false;
-    }
-    needs_check_rest(world);
-    /* one that libvirt has locked for its start, which its limit holds up, can't be ended */
-    for (unsigned i = 0; i < world->count; i++)
-        if (world->seats[i].machine != NULL)
-            return world->broken == NULL;
-    if (world->committed_kib != 0)
-        world_break(world, NULL, "all guests are off, and %.0f MiB are booked", MIB(world->committed_kib));
-    return world->broken == NULL;
-}
 
 static void
 add_counts(WorldCounts *sums, const WorldCounts *counts)
@@ -112,7 +57,7 @@ main(int argc, char **argv)
         uint64_t number = argc <= 1 && worlds % 2 != 0 ? CHANCE_MOMENTS + seed + worlds / 2 : seed + worlds;
         World *world = chance_world(number);
 
-        if (!run(world)) {
+        if (!run_world(world)) {
             failures++;
             printf("seed %" PRIu64 ": %s\n  again: %s %" PRIu64 "\n", number, world->broken, argv[0], number);
             if (failures == 1)

@@ -172,9 +172,11 @@ note_start(World *world, Seat *seat, bool resumed)
         return;
     }
     known->by_read = false;
+    known->record.life = GUEST_LIFE_RUNNING;
+    if (has_bug(BUG_SAME_RUN) && known->record.boots > 0)
+        return;
     forget_process(world, seat, "the guest was started anew");
     count_boot(world, seat, false, resumed);
-    known->record.life = GUEST_LIFE_RUNNING;
 }
 
 static void

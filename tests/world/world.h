@@ -23,6 +23,8 @@
  *   truth.c     what is booked covers what could be held, and its excuses
  *   needs.c     what guests are owed, and that nothing is left behind
  *   chance.c    random worlds
+ *   run.c       ... from beginning to end
+ *   bugs.c      what was wrong once, put back
  *   trace.c     what happened last, for people
  */
 
@@ -190,6 +192,32 @@ void world_place(World *world, Seat *seat, uint64_t actual_kib, uint64_t need_ki
 bool world_run(World *world, uint64_t usec);
 uint64_t world_number(World *world);
 double world_second(const World *world);
+
+/* ---- bugs.c ---- */
+
+/*
+ * What the daemon once did wrong where it meets the world, put back there: the world stands for src/watch and src/act, and hands
+ * src/admit and src/config what they read. What src/decide did wrong has switches of its own (decide/faults.h).
+ */
+typedef enum Bug {
+    BUG_BOOTS,      /* a guest that brings its memory is asked for as if it booted */
+    BUG_OLD_XML,    /* a start is admitted by the definition that was read before, not by what starts */
+    BUG_BARE_XML,   /* <hard_limit> and what memory devices have plugged are not read */
+    BUG_LEAVES,     /* the booking of a start that goes on is dropped with who asked for it */
+    BUG_SAME_RUN,   /* a QEMU that has taken the place of another is not noticed */
+    BUG_TOLD_ONCE,  /* a balloon that somebody else moved is not told its target again */
+    BUG_ALL_SEEN,   /* memory that a guest does not see counts as seen */
+    BUG_RAISE_WAITS /* a limit that is raised waits for what is being lowered */
+} Bug;
+
+/* Puts back those whose bits are set, and no others. */
+void bugs_put_back(unsigned bugs);
+bool has_bug(Bug bug);
+
+/* ---- run.c ---- */
+
+/* All of one random world, to its end or until something is broken, which it returns false for. */
+bool run_world(World *world);
 
 /* ---- trace.c ---- */
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What the daemon once did wrong with its ledger, put back one by one: random worlds must catch each, in no more than STEPS_MOST
+ * steps of 100 ms. How many it took is printed. test_world_broken NAME: that one alone, with the trace of the world that caught it.
+ */
+
+#include "decide/faults.h"
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS_MOST UINT64_C(4000000)
+
+static const struct {
+    const char *name;
+    uint64_t faults; /* of decide */
+    unsigned bugs;
+    const char *what;
+} wrongs[] = {
+    {"under_way", FAULT_TARGET_UNDER_WAY, 0, "a target under way, or of unknown fate, is not booked"},
+    {"brings", 0, 1 << BUG_BOOTS, "a guest that brings its memory is booked as if it booted"},
+    {"unheld", FAULT_TRUST_NO_LIMIT, 0,
+     "one that was started paused, or arrived, is booked as if its limit were there"},
+    {"empties", FAULT_FOLLOW_BALLOON, 0, "a balloon that grows by itself is followed"},
+    {"old_xml", 0, 1 << BUG_OLD_XML,
+     "a guest that was defined and started in one breath is admitted by what was defined before"},
+    {"bare_xml", 0, 1 << BUG_BARE_XML, "hard limits and what memory devices have plugged are not read"},
+    {"leaves", 0, 1 << BUG_LEAVES, "Ctrl-C of dm-ctl start drops the booking of a start that goes on"},
+    {"same_run", 0, 1 << BUG_SAME_RUN,
+     "a guest that was destroyed and started between two looks is taken for the one before"},
+    {"told_once", 0, 1 << BUG_TOLD_ONCE, "a balloon that somebody else moved is not told again"},
+    {"dropped", FAULT_DROP_SQUEEZED, 0, "who is no longer managed stays at what it was squeezed to"},
+    {"all_seen", 0, 1 << BUG_ALL_SEEN, "memory that a guest does not see is squeezed"},
+    {"raise_waits", 0, 1 << BUG_RAISE_WAITS, "a limit that is raised waits for what is being lowered"},
+};
+
+static bool
+is_caught(size_t i, bool shown)
+{
+    gint64 began = g_get_monotonic_time();
+    uint64_t steps = 0;
+    bool caught = false;
+
+    rules_break(wrongs[i].faults);
+    bugs_put_back(wrongs[i].bugs);
+    for (uint64_t worlds = 0; !caught && steps < STEPS_MOST; worlds++) {
+        uint64_t seed = 1 + worlds / 2 + (worlds % 2 != 0 ? CHANCE_MOMENTS : 0);
+        World *world = chance_world(seed);
+
+        caught = !run_world(world);
+        steps += world->counts.steps;
+        if (caught)
+            printf("ok   %s: caught after %" PRIu64 " steps, %.1f s (%s), by seed %" PRIu64 ": %s\n", wrongs[i].name,
+                   steps, (double)(g_get_monotonic_time() - began) / 1e6, wrongs[i].what, seed, world->broken);
+        if (caught && shown)
+            trace_print(world);
+        world_free(world);
+    }
+    rules_break(0);
+    bugs_put_back(0);
+    if (!caught)
+        printf("FAIL %s: not caught in %" PRIu64 " steps: %s\n", wrongs[i].name, steps, wrongs[i].what);
+    fflush(stdout);
+    return caught;
+}
+
+int
+main(int argc, char **argv)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(wrongs); i++)
+        if (argc < 2 || strcmp(argv[1], wrongs[i].name) == 0)
+            all &= is_caught(i, argc > 1);
+    return all ? EXIT_SUCCESS : EXIT_FAILURE;
+}
