@@ -304,7 +304,8 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     if (!guest->answering || guest->life != GUEST_LIFE_RUNNING || guest->migrating)
         return 0;
     if (work->let_go && guest->target_known && target >= startup)
-        return memory_of(pass, i)->moved ? target : 0; /* its balloon is on the way */
+        /* its balloon is on the way; what it has beyond may be what it does not see */
+        return memory_of(pass, i)->moved && guest->actual_kib < target ? target : 0;
     if (work->let_go && (work->standing.rule == PLAN_RULE_LET_GO || work->standing.rule == PLAN_RULE_BROUGHT))
         return MIN(MAX(target, pages_down(work->entry->granted_kib)), MAX(startup, keeps));
     if (work->let_go && work->standing.hangs)

@@ -156,6 +156,26 @@ what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it(void **state)
     (void)state;
 }
 
+/* It tells nothing, and a dimm of 1 GiB was plugged into it that it may not see. */
+static void
+a_guest_that_is_let_go_is_told_nothing_less_than_it_has(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    FakeGuest *fake = world_add(world, GIB, 4 * GIB, 2 * GIB, 900 * MIB);
+
+    make_limited(world, 0);
+    fake->settings.startup_kib = GIB;
+    fake->lower = 2 * GIB;
+    world->guests[0].target_kib = GIB;
+    run_with_limits(world, 2);
+    fake->changes = 0;
+    fake->settings.managed = false;
+    run_with_limits(world, 25);
+    assert_int_equal(fake->changes, 0);
+    world_free(world);
+    (void)state;
+}
+
 /* Its definition was given an element after libvirt had read it: it was started without, which is known a moment later. */
 static void
 a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing(void **state)
@@ -268,6 +288,7 @@ main(void)
         cmocka_unit_test(a_guest_that_is_let_go_is_given_what_those_of_low_priority_have),
         cmocka_unit_test(a_guest_that_is_let_go_may_be_on_its_way_to_more),
         cmocka_unit_test(what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it),
+        cmocka_unit_test(a_guest_that_is_let_go_is_told_nothing_less_than_it_has),
         cmocka_unit_test(a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing),
         cmocka_unit_test(what_a_guest_does_not_see_is_on_top_of_its_minimum),
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
