@@ -6,9 +6,10 @@ The cases of tests/host with guests that restart, and all scenes in the order in
 import re
 import time
 
+from cache_cases import Cache
 from host import MIB, mib, wait_until
 from machine import HostError, StoppedError
-from package_cases import Package
+from package_cases import Package, WithGuest
 from scene import ERROR, Scene, check
 
 # Message ids of include/names.h.
@@ -343,9 +344,9 @@ class HostReboot(Four):
             return None
 
 
-SCENES = (Package, Four, Sooner, Killed, Missing, Places, HostReboot)
+SCENES = (Package, Cache, Four, Sooner, Killed, Missing, Places, HostReboot)
 # How to come to each of them from the one of a host that has just booted.
-SNAPSHOTS = {"booted": None, "web": Package.prepare, "four": Four.prepare}
+SNAPSHOTS = {"booted": None, "web": WithGuest.prepare, "four": Four.prepare}
 
 
 def table_text():

@@ -34,12 +34,23 @@ DOMAIN = """<domain type='qemu'>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
+    {disk}
     <serial type='file'><source path='/run/guests/{name}.log'/><target port='0'/></serial>
     <serial type='unix'><source mode='bind' path='/run/guests/{name}.sock'/><target port='1'/></serial>
     <memballoon model='virtio' freePageReporting='on'/>
   </devices>
 </domain>
 """
+# Sets $group.
+GROUP = """group=$(sed -n 's/^0:://p' "/proc/$(cat "{pid_file}")/cgroup")
+group=/sys/fs/cgroup${{group%/libvirt*}}/libvirt
+"""
+
+DISK = """<disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='writeback' io='threads'/>
+      <source file='{path}'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>"""
 
 
 def wait_until(what, seconds, condition, every=0.5):
@@ -59,6 +70,7 @@ class Guest:
 
     def __init__(self, host, name, startup, minimum):
         self.host, self.name, self.startup, self.minimum = host, name, startup, minimum
+        self.disk = ""  # the file of its disk, if it is to have one
         self.uuid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.dynmem.test"))
         self.began = 0.0  # when it was last started or reset
 
@@ -67,6 +79,7 @@ class Guest:
                    f'startup="{self.startup}MiB" buffer="0"/>')
         xml = DOMAIN.format(
             name=self.name, uuid=self.uuid, maximum=self.startup, startup=self.startup, metadata=element if managed else "",
+            disk=DISK.format(path=self.disk) if self.disk else "",
             # A small translation cache: the default takes more memory than these guests have.
             features="<tcg><tb-cache unit='MiB'>32</tb-cache></tcg>")
         self.host.run(f"cat >/run/{self.name}.xml <<'END'\n{xml}END\nvirsh -q define /run/{self.name}.xml")
@@ -177,14 +190,17 @@ class Host:
         return self.run(f"find {shlex.join(directories or (PAGING,))} -xdev -name '*.dynmem-paging' 2>/dev/null",
                         check=False).split()
 
+    def group(self, guest):
+        """The folder of a running guest's cgroup."""
+        return self.run(GROUP.format(pid_file=f"/run/libvirt/qemu/{guest.name}.pid") + "echo \"$group\"").strip()
+
     def limits(self):
         """Of each running guest: {name: {file of its cgroup: text}}."""
         said = self.run(r'''
 for pid_file in /run/libvirt/qemu/*.pid; do
     case $pid_file in *'*'*|*/driver.pid) continue ;; esac
     name=${pid_file##*/}
-    group=$(sed -n 's/^0:://p' "/proc/$(cat "$pid_file")/cgroup")
-    group=/sys/fs/cgroup${group%/libvirt*}/libvirt
+    ''' + GROUP.format(pid_file="$pid_file") + r'''
     for file in memory.high memory.swap.max memory.current memory.swap.current memory.max; do
         echo "${name%.pid} $file $(cat "$group/$file")"
     done

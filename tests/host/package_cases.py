@@ -18,6 +18,7 @@ CONFIG_REJECTED = "ecf3fb945c5f4224a0bd47adcd4d79af"
 STARTUP, MINIMUM = 512, 300
 # In which the guest has room, with what its QEMU costs besides, and in which it is squeezed to its minimum.
 ROOMY, TIGHT = 900, 300
+DISK = "/srv/web.img"
 PASSWORD = "tortoise"
 LINK = "/var/lib/prometheus/node-exporter/dynmem.prom"
 
@@ -35,11 +36,18 @@ class WithGuest(Scene):
     def prepare(cls, machine):
         """From the host that has just booted to where these cases begin."""
         scene = cls(machine)
+        scene.web.disk = DISK
+        scene.host.run(f"fallocate -l 256M {DISK}")
         scene.web.define(managed=False)
         scene.host.start(scene.web)
         scene.web.wait_ready()
         # ann is anybody, and boss one of whom polkit takes the password of an administrator
         scene.host.run(f"useradd ann && useradd -G sudo boss && echo boss:{PASSWORD} | chpasswd")
+
+    def installed(self):
+        if self.host.run("dpkg-query -W dynmem 2>/dev/null", check=False) == "":
+            self.host.install()
+        self.wait_connected()
 
     def guest(self):
         """What nothing that becomes of dynmem itself may change: the guest's QEMU, its memory and settings."""
@@ -92,11 +100,6 @@ echo "element=$(virsh metadata web urn:dynmem:domain:1 2>/dev/null | tr -d '\\n'
 
 class Package(WithGuest):
     """The package's life."""
-
-    def installed(self):
-        if self.host.run("dpkg-query -W dynmem 2>/dev/null", check=False) == "":
-            self.host.install()
-        self.wait_connected()
 
     def as_user(self, name, command, check=False):
         return self.host.run(f"runuser -u {name} -- {command} 2>&1; echo \"exit $?\"", check=check)
