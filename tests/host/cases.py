@@ -9,6 +9,7 @@ import time
 from cache_cases import Cache
 from host import MIB, mib, wait_until
 from machine import HostError, StoppedError
+from need_cases import Sooner
 from package_cases import Package, WithGuest
 from scene import ERROR, Scene, check
 
@@ -188,42 +189,6 @@ class Four(Scene):
         return f"all up after {max(boots.values()):.0f} s, {files} paging files"
 
 
-class Sooner(Four):
-    """Need that can't wait for a guest's next report."""
-
-    INTERVAL = 60
-    # A guest that is emulated in an emulated host takes its time to write to so much; after this it may be its next report.
-    SOON = 50
-
-    def case_need_is_met_before_the_next_report(self):
-        self.begin()
-        guest = self.guests[0]
-        self.host.configure(Host={"Budget": f"{ROOMY}MiB"}, Policy={"Interval": f"{self.INTERVAL}s"})
-        self.wait_listed_interval()
-        before = self.host.listed()[guest.name]
-        # just after a report, so that the next one is far
-        reported = self.last_report(guest)
-        wait_until(f"{guest.name} reports", 3 * self.INTERVAL, lambda: self.last_report(guest) != reported)
-        began = time.monotonic()
-        self.machine.say(guest.name, f"load {TOUCH - 100}")
-        self.host.wait_listed(guest, "is given more", 3 * self.INTERVAL,
-                              lambda seen: seen["target"] > before["target"] + 20 * MIB, 0.3)
-        took = time.monotonic() - began
-        check(took < self.SOON, f"it was given more after {took:.1f} s, and reports every {self.INTERVAL} s")
-        self.machine.say(guest.name, "load 20")
-        self.set_budget(BUDGET)
-        return f"given more after {took:.1f} s, reporting every {self.INTERVAL} s"
-
-    def last_report(self, guest):
-        """When a guest has reported last, as libvirt has it. What it reports may be the same for minutes."""
-        return self.host.run(f"virsh dommemstat {guest.name} | sed -n 's/^last_update //p'").strip()
-
-    def wait_listed_interval(self):
-        """Waits until guests report at the new interval: until the balloons' periods are set."""
-        wait_until("the statistics periods are set", 60, lambda: all(
-            f"period='{self.INTERVAL}'" in self.host.run(f"virsh dumpxml {guest.name}") for guest in self.guests), 1)
-
-
 class Killed(Four):
     """Two files at once, and dynmemd is killed while they are on."""
 
@@ -347,7 +312,7 @@ class HostReboot(Four):
             return None
 
 
-SCENES = (Package, Cache, Four, Sooner, Killed, Missing, Places, HostReboot)
+SCENES = (Package, Sooner, Cache, Four, Killed, Missing, Places, HostReboot)
 # How to come to each of them from the one of a host that has just booted.
 SNAPSHOTS = {"booted": None, "web": WithGuest.prepare, "four": Four.prepare}
 
