@@ -335,6 +335,11 @@ def check_lab(arguments):
                         "--looker", f"{plain}/src/ctl/dm-ctl")
 
 
+def check_matrix(_):
+    """Every fault at every moment, on real guests. Not run unless it is asked for: it takes about half an hour."""
+    return check_guests(LAB, build("gcc", "--werror"), None, "--matrix")
+
+
 # Cases on a real host that begin later are left out, unless they are asked for. It makes its own package of dynmem.
 HOST_MINUTES = "25"
 
@@ -425,7 +430,7 @@ CHECKS = {
     "releases": check_releases,
 }
 # Only where they are named.
-ASKED_FOR = {"coverage": check_coverage, "pair": check_pair}
+ASKED_FOR = {"coverage": check_coverage, "matrix": check_matrix, "pair": check_pair}
 
 
 def parse():

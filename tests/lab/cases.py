@@ -34,7 +34,12 @@ class Scene:
     def case_names(cls):
         return [name[len("case_"):] for name in cls.__dict__ if name.startswith("case_")]
 
-    def run(self, names):
+    def case(self, name):
+        return getattr(self, f"case_{name}")()
+
+    def run(self, names, seconds=None):
+        """Cases that would begin after so many seconds are left out."""
+        began = time.monotonic()
         try:
             self.host.start()
             self.set_up()
@@ -45,8 +50,11 @@ class Scene:
             return
         for name in names:
             start = time.monotonic()
+            if seconds and start - began > seconds:
+                print(f"skip {name}: the budget of {seconds} s is used up", flush=True)
+                continue
             try:
-                said = getattr(self, f"case_{name}")()
+                said = self.case(name)
                 print(f"ok   {name}" + (f": {said}" if said else "") + f" ({time.monotonic() - start:.1f} s)",
                       flush=True)
             except Exception as error:  # noqa: BLE001

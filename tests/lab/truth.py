@@ -95,6 +95,8 @@ class Truth(threading.Thread):
     def sample(self):
         before = self.touched()
         guests = self.dynmemd.guests()
+        if not guests:
+            return  # it has only just started, and has not been told who is there
         moment = time.monotonic()
         after = self.touched()
         # Memory may come or go between the looks: what counts was there before and after.
