@@ -265,23 +265,21 @@ book_guest(Pass *pass, size_t i)
     /* who is about to have no limit is booked at all that it may bring online */
     if (work->held && !work->let_go && work->standing.trust == LEDGER_TRUSTS_BALLOON)
         work->unseen_kib = guest->unseen_kib;
-    ledger_book(
-        entry,
-        &(LedgerLook){.guest = guest,
-                      .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
-                      /* one that shares or is let go is told a target in a moment, and is bounded by that; one that
-                                 is frozen can't be */
-                      .unbounded = guest->target_unbounded && !pass->observe &&
-                                   (work->standing.part == PART_SHARES || work->let_go || guest->migrating),
-                      .target_kib = target_to_book(memory, guest),
-                      .unseen_kib = work->unseen_kib,
-                      .overhead_kib = overhead,
-                      .resident_kib = memory->overhead.resident_kib,
-                      .slack_kib = limit_in_force(guest) ? work->slack_kib : 0,
-                      .enforced_kib = enforced,
-                      .lends = lends,
-                      .late = work->standing.rule == PLAN_RULE_NO_STATISTICS ||
-                              (!lends && limit_is_late(&memory->limit, guest, work->slack_kib))});
+    ledger_book(entry,
+                &(LedgerLook){.guest = guest,
+                              .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
+                              /* one that shares or is let go is told a target in a moment, and is bounded by that */
+                              .unbounded = guest->target_unbounded && !pass->observe &&
+                                           (work->standing.part == PART_SHARES || work->let_go),
+                              .target_kib = target_to_book(memory, guest),
+                              .unseen_kib = work->unseen_kib,
+                              .overhead_kib = overhead,
+                              .resident_kib = memory->overhead.resident_kib,
+                              .slack_kib = limit_in_force(guest) ? work->slack_kib : 0,
+                              .enforced_kib = enforced,
+                              .lends = lends,
+                              .late = work->standing.rule == PLAN_RULE_NO_STATISTICS ||
+                                      (!lends && limit_is_late(&memory->limit, guest, work->slack_kib))});
     pass_restart_stand(pass, i);
     pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING;
 }
