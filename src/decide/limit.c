@@ -191,7 +191,10 @@ pass_limit(Pass *pass)
         if (guest->paging != NULL && pass_hangs_on_limit(pass, i))
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
         given.committed_kib -= MIN(back_kib, given.committed_kib);
-        given.cache_kib = memory->lifted ? pass->snapshot->host.figures.total_kib : memory->lent_kib;
+        given.cache_kib = memory->lent_kib;
+        if (memory->lifted)
+            given.cache_kib = saturating_sub(pass->snapshot->host.figures.total_kib,
+                                             given.committed_kib + given.overhead_kib + given.slack_kib);
         answer = limit_work_out(memory, &given, pass->now_usec);
         plan->limit_tell = answer.tell;
         plan->limit_kib = answer.limit_kib;
