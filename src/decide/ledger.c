@@ -239,6 +239,8 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
         /* what it brings comes in before any limit is there */
         if (look->trust == LEDGER_TRUSTS_BROUGHT && !held)
             entry->granted_kib = MAX(entry->granted_kib, MIN(holds(look), entry->balloon_kib));
+        if (look->adrift)
+            entry->balloon_kib = MAX(entry->balloon_kib, settings->maximum_kib);
         may = held ? MAX(entry->granted_kib, look->enforced_kib) : UINT64_MAX;
         entry->ground = entry->balloon_kib > may               ? GROUND_LIMIT
                         : look->trust == LEDGER_TRUSTS_BALLOON ? GROUND_BALLOON

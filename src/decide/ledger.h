@@ -77,7 +77,8 @@ typedef struct LedgerLook {
     /* What memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
        granted; UINT64_MAX: nothing holds it. */
     uint64_t enforced_kib;
-    bool lends; /* its limit is, or was, higher for the page cache of its disks */
+    bool adrift; /* its balloon may be on its way to more, and can't be told where to stop: only its limit bounds it */
+    bool lends;  /* its limit is, or was, higher for the page cache of its disks */
     /* A lower limit was ordered before now and is not in force, or the guest tells nothing: it may take what that would have kept
        from it. */
     bool late;

@@ -107,6 +107,27 @@ a_target_of_unknown_fate_is_booked(void **state)
     (void)state;
 }
 
+/* An earlier daemon may have told it all that its limit lets in, and nobody can tell it where to stop. */
+static void
+what_a_guest_that_leaves_may_have_been_told_is_booked(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 2 * GIB, GIB);
+    make_limited(world, 0);
+    world->guests[0].limits.set = true;
+    world->guests[0].limits.high_kib = 5 * GIB;
+    world->guests[0].adopted = world->guests[0].migrating = true;
+    world->guests[0].boots = 0;
+    world->guests[0].target_known = false;
+    world->guests[0].target_unbounded = true;
+    world_run(world, 5);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_FROZEN);
+    assert_in_range(world->plan.guests[0].committed_kib, 5 * GIB - 512 * MIB, 5 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* ---- guests that are started paused ---- */
 
 /* Guest 1 is started paused: libvirt has given it all its 8 GiB, and 2 are its startup. */
@@ -445,6 +466,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_target_under_way_is_booked),
         cmocka_unit_test(a_target_of_unknown_fate_is_booked),
+        cmocka_unit_test(what_a_guest_that_leaves_may_have_been_told_is_booked),
         cmocka_unit_test(a_guest_that_was_started_paused_is_booked_at_its_startup),
         cmocka_unit_test(a_guest_that_migrates_while_it_boots_is_held_at_its_startup),
         cmocka_unit_test(a_guest_that_holds_all_from_its_first_moment_is_booked_at_it),
