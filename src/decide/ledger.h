@@ -12,8 +12,11 @@
  * its start, what it had when it was taken over; a limit is kept at that (limit.h). So a balloon that grows by itself, or
  * that means nothing after a reset, is held back at what was granted, and costs nobody else anything. What a balloon takes is
  * its guest's word: it is booked no less than what QEMU is seen to keep, nor than a limit lets it have that should be lower by
- * now. Nor does memory cost anything that a
- * guest's kernel does not see (snapshot.h, unseen_kib) while a limit holds the guest: its balloon counts it, and its entry does not.
+ * now. Nor does memory cost anything that a guest's kernel does not see (snapshot.h, unseen_kib) while a limit holds the guest:
+ * its balloon counts it, and its entry does not.
+ *
+ * A limit may let in more than that, for the page cache of its disks (pass_lend.c). What is so *lent* is booked beside the rest, out
+ * of free memory, as a guest that is reset could take it.
  *
  * Rule G: an entry is raised only while the sum of all entries plus the raise fits the budget (budget.h). Rule S: lowering a
  * target is always allowed, since what is granted follows the balloon down and never before it. Together: memory is freed
@@ -35,8 +38,7 @@ typedef struct LedgerEntry {
     uint64_t booked_kib;   /* what it may hold; all of it, but for overhead */
     uint64_t overhead_kib; /* what its QEMU costs besides */
     uint64_t fixed_kib;    /* part of booked_kib: its memory devices */
-    uint64_t
-        lent_kib; /* booked beside booked_kib: what its limit lets in for the page cache of its disks (pass_lend.c) */
+    uint64_t lent_kib;     /* booked beside booked_kib: what its limit lets in for page cache (pass_lend.c) */
     uint64_t start_kib;    /* part of booked_kib: for a start, until its guest is seen running and its XML is known */
     uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */
     uint64_t enforced_kib; /* as in LedgerLook */

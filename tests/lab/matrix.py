@@ -251,6 +251,7 @@ class Matrix(LedgerScene):
     def set_up(self):
         os.makedirs(STATE, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "none", STATE], check=True)
+
         def define(name, maximum, **settings):
             # with its uuid in its file it can be defined again while it runs
             return self.host.define(name, maximum, 200, minimum="128MiB", uuid=str(uuid4()), **settings)
@@ -280,6 +281,8 @@ class Matrix(LedgerScene):
             raise Lie(f"{len(lies)} looks, first: {lies[0]}")
         lowest = self.truth.lowest_actual(self.mail, moment)
         check(lowest >= 127, f"mail was taken down to {lowest:.0f} MiB")
+        check("restarting" not in {seen["state"] for seen in self.truth.seen(self.mail, moment)},
+              "mail, to which nothing happened, was reset")
         return said
 
     def settle(self):
