@@ -119,7 +119,8 @@ check_hook(GPtrArray *checks, const HookPlace *place, const HostView *host)
     }
     switch (state) {
     case HOOK_FILE_ABSENT:
-        check_add(checks, "hook", CHECK_PROBLEM,
+        /* as it is after every installation: it is put in place by hand */
+        check_add(checks, "hook", CHECK_WARNING,
                   g_strdup("libvirt's hook is not installed: guests start without being asked for"),
                   g_strdup("dm-ctl check --install-hook"));
         return;

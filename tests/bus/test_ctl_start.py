@@ -233,6 +233,11 @@ class Check(Verbs):
         self.assertIn("ok        daemon: dynmemd", output)
         self.assertEqual(errors, "")
 
+    def test_a_hook_that_was_not_installed_yet_is_no_problem(self):
+        self.good_daemon()
+        check = self.check()["hook"]
+        self.assertEqual((check["level"], check["advice"]), ("warning", "dm-ctl check --install-hook"))
+
     def test_guests_whose_settings_may_not_work_out_are_named(self):
         daemon = self.good_daemon()
         daemon.guest("11111111-2222-3333-4444-555555555555", "web", Issue="<hard_limit> is 1 GiB, and it may have 4 GiB")
