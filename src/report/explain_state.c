@@ -128,7 +128,9 @@ say_what_else(ExplainText *text)
             text->snapshot->rhythm_sec, text->snapshot->period_usec / USEC_PER_SEC);
     if (text->guest->retry && text->guest->rule != PLAN_RULE_RETRY)
         tell(text, "It did not follow its target before and is on trial.");
-    if (is_sharing(text->guest))
+    if (is_sharing(text->guest) && text->plan->wants_kib == 0)
+        tell(text, "No guest shares memory so far; those that will may have {shared} together.");
+    else if (is_sharing(text->guest))
         tell(text, "The guests that share may have {shared} together; what they need adds up to {demands}, what they "
                    "want to {wants}, their minimums to {minimums}.");
     if (text->plan->over_budget)

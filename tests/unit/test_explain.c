@@ -272,6 +272,13 @@ observe(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings
 }
 
 static void
+observe_alone(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    observe(tick, guest, snapshot, settings);
+    tick->plan.minimums_kib = tick->plan.demands_kib = tick->plan.wants_kib = 0;
+}
+
+static void
 dry_run(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
 {
     guest->state = GUEST_STATE_OBSERVED;
@@ -538,6 +545,8 @@ static const Case cases[] = {
     {PLAN_RULE_NO_DRIVER, stand_static, "balloon driver has not answered|4 GiB are counted", "virtio_balloon",
      "priority"},
     {PLAN_RULE_NO_STATISTICS, stand_static, "sends no statistics", "balloon service", "priority"},
+    {PLAN_RULE_OBSERVE, observe_alone, "No guest shares memory so far; those that will may have 12 GiB together",
+     "dm-ctl mode", "0 KiB"},
     {PLAN_RULE_OBSERVE, observe, "Its mode is observe|it would have 1.8 GiB", "dm-ctl mode", "--dry-run|priority"},
     {PLAN_RULE_OBSERVE, dry_run, "This is a dry run|shared by priority", "without --dry-run|Raise its priority",
      "dm-ctl mode"},
