@@ -6,6 +6,7 @@
 #include "ledger_changes.h"
 #include "limit_changes.h"
 #include "paging_changes.h"
+#include "settings_changes.h"
 #include "start_changes.h"
 #include "units.h"
 
@@ -18,6 +19,7 @@ struct Changes {
     PagingChanges *paging;
     LimitChanges *limits;
     LedgerChanges *ledger;
+    SettingsChanges *settings;
     GHashTable *issues; /* uuid -> GuestIssue: as it was told */
     bool settled;       /* no guest that ran before the daemon is unknown any more */
     Lasting over_budget;
@@ -48,6 +50,7 @@ changes_new(void)
     changes->paging = paging_changes_new();
     changes->limits = limit_changes_new();
     changes->ledger = ledger_changes_new();
+    changes->settings = settings_changes_new();
     changes->issues = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, issue_free);
     return changes;
 }
@@ -63,6 +66,7 @@ changes_free(Changes *changes)
     paging_changes_free(changes->paging);
     limit_changes_free(changes->limits);
     ledger_changes_free(changes->ledger);
+    settings_changes_free(changes->settings);
     g_hash_table_unref(changes->issues);
     g_free(changes->link_text);
     g_free(changes);
@@ -212,6 +216,7 @@ changes_compare(Changes *changes, const TickReport *before, const TickReport *no
 {
     g_ptr_array_set_size(changes->list, 0);
     compare_issues(changes, now);
+    settings_changes_compare(changes->settings, now, changes->list);
     start_changes_compare(changes->starts, before == NULL, now, changes->list);
     guest_changes_compare(changes->guests, before, now, changes->list);
     limit_changes_compare(changes->limits, before, now, changes->list);

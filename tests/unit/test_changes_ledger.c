@@ -109,9 +109,9 @@ a_lost_element_is_told_once_with_what_follows(void **state)
         PlanRule rule;
         const char *says;
     } cases[] = {
+        {true, GUEST_LIFE_RUNNING, PLAN_RULE_SATISFIED, "managed by the defaults instead (Manage=all)"},
         {false, GUEST_LIFE_RUNNING, PLAN_RULE_UNMANAGED, "all its memory is booked for it from now on"},
         {false, GUEST_LIFE_OFF, PLAN_RULE_OFF, "all its memory is booked at its next start"},
-        {true, GUEST_LIFE_RUNNING, PLAN_RULE_SATISFIED, "managed by the defaults instead (Manage=all)"},
     };
     Fixture *fixture = *state;
 
@@ -171,9 +171,11 @@ a_guest_that_is_managed_again_was_not_let_go(void **state)
     fake_tick_settings(fixture->tick, 0)->managed = true;
     fixture->tick->plans[0].rule = PLAN_RULE_SATISFIED;
     hand_in_times(fixture, 20);
-    none(fixture);
-    /* the next time is told again */
+    only(fixture, CHANGE_SETTINGS_CHANGED);
     fake_tick_settings(fixture->tick, 0)->mode = GUEST_MODE_STATIC;
+    hand_in(fixture);
+    only(fixture, CHANGE_SETTINGS_CHANGED);
+    /* the next time is told again */
     fixture->tick->plans[0].rule = PLAN_RULE_LET_GO;
     hand_in_times(fixture, 2);
     assert_says(only(fixture, CHANGE_LETTING_GO)->message, "its mode is static now");
