@@ -18,10 +18,15 @@ SIZE = 128
 # Of the minimum, what the guest holds. The rest of it is its kernel's.
 LOAD = 230
 TURNS = 3
-# The least share of what was written that is found again in the cache: the kernel counts it, however slow the machine is.
+# What the kernel counts decides, however slow the machine is: the least share of what was written that is found again in the cache,
+# how often the guest was held back at most, and how much of the time the host stalled, in percent.
 FOUND_LEAST = 0.95
-# The least share of its speed without a limit. 0.95 is what is wanted; 0: only measured, and told.
-LEAST = 0
+EVENTS_MOST = 5
+STALLED_MOST = 1
+# The least share of its speed without a limit. Turns of one kind differ by more than that on a machine that has other things to do,
+# so it counts where no turn with the limit comes near any without it, also once there are so many of each.
+LEAST = 0.95
+TURNS_MOST = 8
 
 
 class Turn:
@@ -85,25 +90,32 @@ cut -d. -f1 /proc/uptime""").split()
         self.begin()
         self.turn("no", *steps)  # what is done for the first time may take longer
         free, limited = [], []
-        for _ in range(TURNS):
+        while len(free) < TURNS or (len(free) < TURNS_MOST and self.slower(free, limited)):
             free.append(self.turn("no", *steps))
             limited.append(self.turn("yes", *steps))
-        said, shares = [], {}
+        said = [f"{len(free)} turns of {SIZE} MiB"]
         for what in free[0].speeds:
-            # the best: whatever else the machine does only makes it slower
-            fastest, under = (max(turn.speeds[what] for turn in turns) for turns in (free, limited))
-            shares[what] = under / fastest
-            said.append(f"{what} {under:.1f} of {fastest:.1f} MiB/s ({under / fastest:.2f})")
-        for turns, text in ((limited, "limited"), (free, "without a limit")):
-            events, read_again, stalled = (statistics.median(getattr(turn, count) for turn in turns)
-                                           for count in ("events", "read_again", "stalled"))
-            said.append(f"{text}: {events:.0f} high events, {read_again:.0f} of {SIZE} MiB read from the disk again, "
-                        f"the host stalled for {stalled:.1f} % of the time")
-        found = 1 - statistics.median(turn.read_again for turn in limited) / SIZE
-        check(found >= FOUND_LEAST, f"only {100 * found:.0f} % is found again in the cache: {'; '.join(said)}")
-        slow = [what for what, share in shares.items() if share < LEAST]
-        check(not slow, f"{', '.join(slow)} less than {LEAST} of it: {'; '.join(said)}")
-        return "; ".join(said)
+            before, under = (statistics.median(turn.speeds[what] for turn in turns) for turns in (free, limited))
+            said.append(f"{what} {under:.1f} of {before:.1f} MiB/s ({under / before:.2f})")
+        middle = {}
+        for turns, text in ((free, "without a limit"), (limited, "limited")):
+            middle = {count: statistics.median(getattr(turn, count) for turn in turns)
+                      for count in ("events", "read_again", "stalled")}
+            said.append(f"{text}: {middle['events']:.0f} high events, {middle['read_again']:.0f} MiB read from the disk again, "
+                        f"the host stalled for {middle['stalled']:.1f} % of the time")
+        text = "; ".join(said)
+        check(middle["read_again"] <= SIZE * (1 - FOUND_LEAST), f"what is in the cache is read again: {text}")
+        check(middle["events"] <= EVENTS_MOST, f"it is held back: {text}")
+        check(middle["stalled"] <= STALLED_MOST, f"the host stalls: {text}")
+        slow = self.slower(free, limited)
+        check(not slow, f"{', '.join(slow)} less than {LEAST} of it: {text}")
+        return text
+
+    @staticmethod
+    def slower(free, limited):
+        """What even the fastest turn with the limit did too slowly, beside the slowest one without."""
+        return [what for what in free[0].speeds
+                if max(turn.speeds[what] for turn in limited) < LEAST * min(turn.speeds[what] for turn in free)]
 
     def case_guest_writes_and_reads_through_the_page_cache(self):
         def disk(command):
