@@ -47,10 +47,8 @@ class Cache(WithGuest):
     def begin(self):
         self.installed()
         self.group = shlex.quote(self.host.group(self.web))
-        self.machine.ask(self.web.name, f"load {LOAD}")
+        self.hold(LOAD)
         self.squeeze()
-        wait_until("the guest holds its load", 300,
-                   lambda: f"held={LOAD} " in self.machine.ask(self.web.name, "state"), 2)
 
     def limit_guests(self, switch):
         # without a budget: what the host can afford is to be had

@@ -131,7 +131,11 @@ class Host:
 
     def install(self, *options):
         """Installs the package. Returns what apt-get printed."""
-        return self.run(f"DEBIAN_FRONTEND=noninteractive apt-get install -y {shlex.join(options)} /srv/dynmem.deb 2>&1")
+        return self.apt("install", *options, "/srv/dynmem.deb")
+
+    def apt(self, *arguments):
+        """Runs apt-get, which takes minutes where the machine is slow. Returns what it printed."""
+        return self.run(f"DEBIAN_FRONTEND=noninteractive apt-get -y {shlex.join(arguments)} 2>&1", 1200)
 
     def ctl(self, *arguments, seconds=300):
         """The document that a verb of dm-ctl prints with --json."""

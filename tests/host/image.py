@@ -27,6 +27,7 @@ PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "udev", "initramfs-tools", "linux-image-cloud-amd64", "libvirt-daemon-system",
     "libvirt-clients", "qemu-system-x86", "polkitd", "kmod", "iproute2", "busybox-static", "procps", "libglib2.0-0",
     "libvirt-glib-1.0-0", "libjson-glib-1.0-0", "libncursesw6", "libsmartcols1", "libsystemd0",
+    "man-db",  # for the test of the Debian package
 )
 # Its initrd needs these modules only: one with everything takes long to make, and to unpack under emulation.
 INITRD_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "ext4")
@@ -56,7 +57,7 @@ WantedBy=sysinit.target
 # host goes down, and a guest that is saved has not restarted.
 NEEDLESS = (
     "libvirt-guests.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer",
-    "e2scrub_reap.service", "fstrim.timer", "getty@tty1.service", "getty.target", "console-getty.service",
+    "e2scrub_reap.service", "fstrim.timer", "man-db.timer", "getty@tty1.service", "getty.target", "console-getty.service",
     "systemd-networkd.service", "networking.service", "systemd-tmpfiles-clean.timer", "systemd-firstboot.service",
     "systemd-pstore.service", "libvirtd-tls.socket", "libvirtd-tcp.socket",
 )

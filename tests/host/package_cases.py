@@ -5,10 +5,12 @@ moment when nothing is left of it.
 """
 
 import json
+import os
 import re
 import shlex
 
 from host import CONFIG, mib, wait_until
+from image import ROOT
 from scene import ERROR, Scene, check
 
 # Message ids of include/names.h.
@@ -87,6 +89,12 @@ echo "element=$(virsh metadata web urn:dynmem:domain:1 2>/dev/null | tr -d '\\n'
 
     def budget(self, size):
         self.host.configure(Host={"Budget": f"{size}MiB"})
+
+    def hold(self, size):
+        """Has the guest hold so much, and waits until it does."""
+        self.machine.ask(self.web.name, f"load {size}")
+        wait_until(f"the guest holds {size} MiB", 600,
+                   lambda: f"held={size} " in self.machine.ask(self.web.name, "state"), 1)
 
     def squeeze(self):
         """Brings it about that the guest is managed and has less than it was started with. Returns how it is then."""
@@ -181,7 +189,8 @@ exit $status""")
         self.squeeze()
         story = self.host.run("journalctl --no-pager -q -o cat DYNMEM_GUEST=web").splitlines()
         check(all("web" in line for line in story), f"of others, too: {story}")
-        check(any("Target of guest web lowered" in line for line in story), f"no target: {story}")
+        for words in ("Guest web is managed from now on: minimum", "Target of guest web lowered"):
+            check(any(words in line for line in story), f"'{words}' is not there: {story}")
         said = self.host.run(f"journalctl --no-pager -q -x MESSAGE_ID={TARGET_CHANGED} DYNMEM_GUEST=web")
         check("Subject: Memory target of guest web changed" in said and "dm-ctl explain web" in said,
               f"not the text of the catalog: {said}")
@@ -193,13 +202,20 @@ exit $status""")
         wait_until("the metrics have the guest", 30, lambda: re.search(
             r'^dynmem_guest_assigned_bytes\{.*domain="web".*\} \d+', self.as_user("ann", f"cat {LINK}"), re.MULTILINE))
 
+    def case_test_of_the_debian_package_passes(self):
+        self.installed()
+        for name in ("smoke", "three-guests.ini"):
+            with open(os.path.join(ROOT, "debian", "tests", name), encoding="utf-8") as file:
+                self.machine.write(f"/run/debian-tests/{name}", file.read())
+        return self.host.run("sh /run/debian-tests/smoke", 600).splitlines()[-1]
+
     def case_restart_and_upgrade_leave_guests_alone(self):
         self.installed()
         before, mark, daemon = self.squeeze(), self.host.journal_mark(), self.daemon()
-        for command in ("systemctl restart dynmemd", "DEBIAN_FRONTEND=noninteractive apt-get install -y --reinstall "
-                                                     "/srv/dynmem.deb"):
-            self.host.run(command)
-            check(self.daemon() not in (daemon, "0"), f"{command}: it was not started anew")
+        for what, restart in (("restart", lambda: self.host.run("systemctl restart dynmemd")),
+                              ("upgrade", lambda: self.host.install("--reinstall"))):
+            restart()
+            check(self.daemon() not in (daemon, "0"), f"{what}: it was not started anew")
             daemon = self.daemon()
             self.wait_connected()
             self.host.wait_active(self.web)
@@ -218,6 +234,8 @@ exit $status""")
 
     def case_hook_is_installed_by_one_command(self):
         self.installed()
+        # until then there is a warning, and no problem
+        self.host.run("dm-ctl check")
         said = self.host.ctl("check", "--install-hook")
         check(said["changed"], f"nothing was installed: {said}")
         self.host.run(f"[ -x {said['path']} ] && systemctl reload libvirtd")
@@ -230,13 +248,13 @@ exit $status""")
         before = self.squeeze()
         self.host.run("dm-ctl check --install-hook")
         self.budget(ROOMY)
-        said = self.host.run("DEBIAN_FRONTEND=noninteractive apt-get remove -y dynmem 2>&1", 600)
+        said = self.host.apt("remove", "dynmem")
         after = wait_until("the guest has its startup memory", 60,
                            lambda: (seen := self.guest())["size"] >= STARTUP - 1 and seen, 2)
         check(after["pid"] == before["pid"] and self.limit()[0] == "max", f"the guest is {after}, {self.limit()}: {said}")
         check("<memory" in after["element"], "its settings are gone")
         check(not after["period"], "its balloon still reports")
-        said = self.host.run("DEBIAN_FRONTEND=noninteractive apt-get purge -y dynmem 2>&1")
+        said = self.host.apt("purge", "dynmem")
         left = self.host.run("find / -xdev -path /proc -prune -o -path /srv -prune -o -name '*dynmem*' -print; "
                              "find /run /sys/fs/cgroup -path /run/udev -prune -o -name '*dynmem*' -print; "
                              "find /etc -xtype l -path '*systemd*'; "
