@@ -201,16 +201,19 @@ compare_state(GPtrArray *list, const GuestPlan *before, const GuestPlan *now, co
 {
     const GuestSnapshot *guest = now->guest;
     g_autofree char *reason = NULL;
+    char *message;
 
     if (before != NULL ? before->state == now->state : now->state == GUEST_STATE_OFF)
         return;
     reason = reason_text(now, plan);
-    change_list_add_guest(
-        list, CHANGE_STATE_CHANGED, now, before != NULL ? before->assigned_kib : 0, now->assigned_kib, reason,
-        before != NULL
-            ? g_strdup_printf("Guest %s is now %s (it was %s); %s.", guest->name, guest_state_name(now->state),
-                              guest_state_name(before->state), reason)
-            : g_strdup_printf("Guest %s is new and %s; %s.", guest->name, guest_state_name(now->state), reason));
+    if (before == NULL)
+        message = g_strdup_printf("Guest %s is new and %s; %s.", guest->name, guest_state_name(now->state), reason);
+    else
+        message = g_strdup_printf("Guest %s is now %s (it was %s)%s%s.", guest->name, guest_state_name(now->state),
+                                  guest_state_name(before->state), now->rule == PLAN_RULE_OFF ? "" : "; ",
+                                  now->rule == PLAN_RULE_OFF ? "" : reason);
+    change_list_add_guest(list, CHANGE_STATE_CHANGED, now, before != NULL ? before->assigned_kib : 0, now->assigned_kib,
+                          reason, message);
 }
 
 static void
@@ -310,28 +313,35 @@ compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, 
 
 /* ---- targets ---- */
 
-static void
-add_target(GPtrArray *list, const TargetAction *action, const GuestPlan *guest, const char *reason)
+/* "from 1 GiB to 2 GiB", or "to 2 GiB" where it had none, as after a start. Caller frees. */
+static char *
+target_steps(const TargetAction *action)
 {
     g_autofree char *from = units_format_size(action->old_kib);
     g_autofree char *to = units_format_size(action->new_kib);
-    const char *verb = action->new_kib > action->old_kib ? "raised" : "lowered";
 
-    change_list_add_guest(
-        list, CHANGE_TARGET_CHANGED, guest, action->old_kib, action->new_kib, reason,
-        g_strdup_printf("Target of guest %s %s from %s to %s; %s.", guest->guest->name, verb, from, to, reason));
+    return action->old_kib == 0 ? g_strdup_printf("to %s", to) : g_strdup_printf("from %s to %s", from, to);
+}
+
+static void
+add_target(GPtrArray *list, const TargetAction *action, const GuestPlan *guest, const char *reason)
+{
+    g_autofree char *steps = target_steps(action);
+    const char *verb = action->old_kib == 0 ? "set" : action->new_kib > action->old_kib ? "raised" : "lowered";
+
+    change_list_add_guest(list, CHANGE_TARGET_CHANGED, guest, action->old_kib, action->new_kib, reason,
+                          g_strdup_printf("Target of guest %s %s %s; %s.", guest->guest->name, verb, steps, reason));
 }
 
 static void
 add_target_failure(GPtrArray *list, const TargetAction *action, const GuestPlan *guest)
 {
-    g_autofree char *from = units_format_size(action->old_kib);
-    g_autofree char *to = units_format_size(action->new_kib);
+    g_autofree char *steps = target_steps(action);
     const char *why = action->error != NULL ? action->error : "for an unknown reason";
 
-    change_list_add_guest(list, CHANGE_TARGET_FAILED, guest, action->old_kib, action->new_kib, why,
-                          g_strdup_printf("Target of guest %s could not be changed from %s to %s: %s.",
-                                          guest->guest->name, from, to, why));
+    change_list_add_guest(
+        list, CHANGE_TARGET_FAILED, guest, action->old_kib, action->new_kib, why,
+        g_strdup_printf("Target of guest %s could not be changed %s: %s.", guest->guest->name, steps, why));
 }
 
 /* A target is told of once it was taken, with the reason that held when it was sent. */

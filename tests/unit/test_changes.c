@@ -39,6 +39,18 @@ a_target_is_told_once_it_was_taken_with_the_reason_it_was_sent_for(void **state)
 }
 
 static void
+a_first_target_is_raised_from_nothing_that_there_was(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_act(fixture->tick, 0, 0, 3 * KIB_PER_GIB, ACTION_STARTED, NULL);
+    hand_in(fixture);
+    fake_tick_act(fixture->tick, 0, 0, 3 * KIB_PER_GIB, ACTION_DONE, NULL);
+    hand_in(fixture);
+    assert_non_null(strstr(only(fixture, CHANGE_TARGET_CHANGED)->message, "web set to 3 GiB; "));
+}
+
+static void
 the_same_target_told_again_is_no_change(void **state)
 {
     Fixture *fixture = *state;
@@ -177,7 +189,7 @@ coming_and_going_is_told_of_managed_guests(void **state)
     fixture->tick->plans[0].state = GUEST_STATE_OFF;
     fixture->tick->plans[0].rule = PLAN_RULE_OFF;
     hand_in(fixture);
-    assert_non_null(strstr(only(fixture, CHANGE_STATE_CHANGED)->message, "web is now off (it was active)"));
+    assert_non_null(strstr(only(fixture, CHANGE_STATE_CHANGED)->message, "web is now off (it was active)."));
     fake_tick_add(fixture->tick, "new")->state = GUEST_STATE_STARTING;
     hand_in(fixture);
     assert_non_null(strstr(only(fixture, CHANGE_STATE_CHANGED)->message, "new is new and starting"));
@@ -411,6 +423,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_calm_host_has_nothing_to_tell),
         TEST(a_target_is_told_once_it_was_taken_with_the_reason_it_was_sent_for),
+        TEST(a_first_target_is_raised_from_nothing_that_there_was),
         TEST(the_same_target_told_again_is_no_change),
         TEST(a_target_that_failed_is_told_as_failed_only),
         TEST(a_stuck_guest_is_told_with_what_it_missed_and_recovers_after_its_trial),
