@@ -30,7 +30,7 @@ typedef struct Reporting {
     uint64_t serial; /* of its record: with another one the world has forgotten what was asked for */
     uint32_t period_sec;
     uint64_t seen;       /* the execution that saw it last */
-    uint64_t doubt_usec; /* its rhythm was another one then, and it was asked for again; 0: never */
+    uint64_t doubt_usec; /* its reports came otherwise then, or not at all, and it was asked for again; 0: never */
     uint64_t pause_usec; /* not to be asked for again before so long after */
 } Reporting;
 
@@ -188,13 +188,18 @@ tell(Actuator *actuator, const GuestPlan *plan, Outcome *outcome)
     actuator->guests.set_target(actuator->guests.self, guest->uuid, plan->target_kib, target_done, call);
 }
 
-/* Returns true when the period is to be asked for again now. */
+/*
+ * Returns true when the period is to be asked for again now: its reports come in another rhythm, or not at all any more, as
+ * where somebody has set it to 0.
+ */
 static bool
 note_rhythm(Reporting *asked, const GuestSnapshot *guest, uint64_t now_usec)
 {
     uint64_t since_usec = now_usec - asked->doubt_usec;
+    bool silent = guest->driver_up && !guest->fresh && guest->life == GUEST_LIFE_RUNNING && guest->answering &&
+                  !guest->migrating;
 
-    if (guest->rhythm_sec == 0 || (asked->doubt_usec != 0 && since_usec < asked->pause_usec))
+    if ((guest->rhythm_sec == 0 && !silent) || (asked->doubt_usec != 0 && since_usec < asked->pause_usec))
         return false;
     asked->pause_usec = asked->doubt_usec == 0 || since_usec >= 2 * asked->pause_usec
                             ? RHYTHM_PAUSE_USEC

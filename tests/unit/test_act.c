@@ -287,6 +287,33 @@ statistics_in_another_rhythm_are_asked_for_again_and_less_and_less_often(void **
     outcome_clear(&outcome);
 }
 
+/* As where somebody has set the period to 0. */
+static void
+statistics_that_do_not_come_any_more_are_asked_for_again(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    GuestSnapshot *guest = &fake->guests[3];
+    uint64_t now_usec = 1000 * USEC_PER_SEC;
+    Outcome outcome = {0};
+
+    fake->settings[3].managed = true;
+    guest->life = GUEST_LIFE_RUNNING;
+    guest->answering = true;
+    assert_int_equal(execute_for(fake, actuator, 100, &now_usec, &outcome), 1); /* its driver is not there yet */
+    guest->driver_up = guest->fresh = true;
+    assert_int_equal(execute_for(fake, actuator, 100, &now_usec, &outcome), 0);
+    guest->fresh = false;
+    assert_int_equal(execute_for(fake, actuator, 60, &now_usec, &outcome), 1);
+    assert_int_equal(execute_for(fake, actuator, 120, &now_usec, &outcome), 1);
+    guest->answering = false;
+    assert_int_equal(execute_for(fake, actuator, 1000, &now_usec, &outcome), 0);
+    guest->answering = true;
+    guest->life = GUEST_LIFE_PAUSED;
+    assert_int_equal(execute_for(fake, actuator, 1000, &now_usec, &outcome), 0);
+    outcome_clear(&outcome);
+}
+
 static void
 a_call_that_ends_after_the_actuator_is_gone_harms_nobody(void **state)
 {
@@ -396,6 +423,7 @@ main(void)
         cmocka_unit_test_setup_teardown(statistics_are_switched_on_again_for_a_guest_that_was_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(statistics_in_another_rhythm_are_asked_for_again_and_less_and_less_often, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(statistics_that_do_not_come_any_more_are_asked_for_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_that_ends_after_the_actuator_is_gone_harms_nobody, setup, teardown),
     };
 
