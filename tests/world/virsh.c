@@ -305,7 +305,8 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
     trace(world, seat, "is defined anew: %smode %d, memory %.0f, minimum %.0f, startup %.0f%s",
           definition->managed ? "" : "no element, ", definition->mode, MIB(definition->base_kib),
           MIB(definition->minimum_kib), MIB(definition->startup_kib), live ? ", and live" : "");
-    if (live && seat->machine != NULL && !is_locked(seat)) {
+    /* who is on its way holds a job that lets nobody change it (qemu_migration.c, qemuMigrationJobStart) */
+    if (live && runs(seat) && !seat->machine->leaving) {
         bool was_ours = truth_is_ours(seat) || seat->let_go;
 
         seat->live.managed = definition->managed;
