@@ -196,8 +196,8 @@ static bool
 note_rhythm(Reporting *asked, const GuestSnapshot *guest, uint64_t now_usec)
 {
     uint64_t since_usec = now_usec - asked->doubt_usec;
-    bool silent = guest->driver_up && !guest->fresh && guest->life == GUEST_LIFE_RUNNING && guest->answering &&
-                  !guest->migrating;
+    bool silent =
+        guest->driver_up && !guest->fresh && guest->life == GUEST_LIFE_RUNNING && guest->answering && !guest->migrating;
 
     if ((guest->rhythm_sec == 0 && !silent) || (asked->doubt_usec != 0 && since_usec < asked->pause_usec))
         return false;
