@@ -13,6 +13,8 @@
  */
 #define RHYTHM_PAUSE_USEC (60 * USEC_PER_SEC)
 #define RHYTHM_PAUSE_MAX_USEC (3600 * USEC_PER_SEC)
+/* Others set no more than 10 s (cockpit-machines): that is a rhythm, and seen as such. */
+#define SILENT_USEC (15 * USEC_PER_SEC)
 
 struct Actuator {
     GuestWorld guests;
@@ -196,8 +198,8 @@ static bool
 note_rhythm(Reporting *asked, const GuestSnapshot *guest, uint64_t now_usec)
 {
     uint64_t since_usec = now_usec - asked->doubt_usec;
-    bool silent =
-        guest->driver_up && !guest->fresh && guest->life == GUEST_LIFE_RUNNING && guest->answering && !guest->migrating;
+    bool silent = guest->driver_up && !guest->fresh && guest->life == GUEST_LIFE_RUNNING && guest->answering &&
+                  !guest->migrating && now_usec - MIN(guest->report_usec, now_usec) >= SILENT_USEC;
 
     if ((guest->rhythm_sec == 0 && !silent) || (asked->doubt_usec != 0 && since_usec < asked->pause_usec))
         return false;
