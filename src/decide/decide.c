@@ -278,10 +278,10 @@ book_guest(Pass *pass, size_t i)
                               .slack_kib = limit_in_force(guest) ? work->slack_kib : 0,
                               .enforced_kib = enforced,
                               /* an earlier daemon may have told it more than it has, within the limit that it left */
-                              .adrift = guest->migrating && guest->target_unbounded && limit_in_force(guest),
+                              .adrift = (guest->migrating && guest->target_unbounded && limit_in_force(guest)) ||
+                                        (!lends && limit_is_late(&memory->limit, guest, work->slack_kib)),
                               .lends = lends,
-                              .late = work->standing.rule == PLAN_RULE_NO_STATISTICS ||
-                                      (!lends && limit_is_late(&memory->limit, guest, work->slack_kib))});
+                              .mute = work->standing.rule == PLAN_RULE_NO_STATISTICS});
     pass_restart_stand(pass, i);
     pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING;
 }

@@ -191,7 +191,7 @@ still_lent(const LedgerEntry *entry, const LedgerLook *look)
 {
     uint64_t could = MIN(look->enforced_kib, look->guest->settings->maximum_kib) + look->guest->settings->fixed_kib;
 
-    if (!look->lends || look->late || look->trust != LEDGER_TRUSTS_BALLOON || look->enforced_kib == UINT64_MAX ||
+    if (!look->lends || look->mute || look->trust != LEDGER_TRUSTS_BALLOON || look->enforced_kib == UINT64_MAX ||
         broken(FAULT_LEND_UNBOOKED))
         return 0;
     return saturating_sub(could, entry->booked_kib);
@@ -222,7 +222,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     entry->slack_kib = 0;
     entry->enforced_kib = look->enforced_kib;
     entry->balloon_kib = balloon_of(entry, look);
-    if (look->late && !broken(FAULT_TAKE_ITS_WORD))
+    if (look->mute && !broken(FAULT_TAKE_ITS_WORD))
         entry->balloon_kib = MAX(entry->balloon_kib, settings->maximum_kib);
     if (look->trust == LEDGER_TRUSTS_FULL) {
         entry->granted_kib = entry->balloon_kib;
@@ -239,7 +239,7 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
         /* what it brings comes in before any limit is there */
         if (look->trust == LEDGER_TRUSTS_BROUGHT && !held)
             entry->granted_kib = MAX(entry->granted_kib, MIN(holds(look), entry->balloon_kib));
-        if (look->adrift)
+        if (look->adrift && !broken(FAULT_TAKE_ITS_WORD))
             entry->balloon_kib = MAX(entry->balloon_kib, settings->maximum_kib);
         may = held ? MAX(entry->granted_kib, look->enforced_kib) : UINT64_MAX;
         entry->ground = entry->balloon_kib > may               ? GROUND_LIMIT

@@ -79,11 +79,11 @@ typedef struct LedgerLook {
     /* What memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
        granted; UINT64_MAX: nothing holds it. */
     uint64_t enforced_kib;
-    bool adrift; /* its balloon may be on its way to more, and can't be told where to stop: only its limit bounds it */
-    bool lends;  /* its limit is, or was, higher for the page cache of its disks */
-    /* A lower limit was ordered before now and is not in force, or the guest tells nothing: it may take what that would have kept
-       from it. */
-    bool late;
+    /* Its balloon may be on its way to more and can't be told where to stop, or a lower limit was ordered before now and is not
+       in force: it may take what its limit lets in, which it was not granted. */
+    bool adrift;
+    bool lends; /* its limit is, or was, higher for the page cache of its disks */
+    bool mute;  /* it tells nothing: it is granted all its memory */
 } LedgerLook;
 
 /*

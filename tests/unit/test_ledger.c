@@ -153,6 +153,25 @@ entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it(void **state)
 }
 
 /* It was granted its minimum of 1 GiB, and half of what its balloon leaves it turns out not to be seen. */
+/* Managed anew, it has no limit yet: it may take all its memory, and is granted what it had: a raise waits for room. */
+static void
+entry_grants_nothing_that_a_limit_on_its_way_lets_in(void **state)
+{
+    GuestSnapshot guest = {.settings = &plain, .has_actual = true, .actual_kib = 3 * GIB};
+    LedgerLook look = {.guest = &guest,
+                       .trust = LEDGER_TRUSTS_BALLOON,
+                       .target_kib = 3 * GIB,
+                       .enforced_kib = UINT64_MAX,
+                       .adrift = true};
+    LedgerEntry entry = {.ground = GROUND_NONE};
+
+    ledger_open(&entry, 3 * GIB);
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.booked_kib, plain.maximum_kib);
+    assert_int_equal(entry.granted_kib, 3 * GIB);
+    (void)state;
+}
+
 static void
 entry_keeps_the_minimum_of_what_is_seen(void **state)
 {
@@ -510,6 +529,7 @@ main(void)
         cmocka_unit_test(entry_is_booked_at_what_its_guest_may_hold),
         cmocka_unit_test(entry_falls_with_the_balloon_and_not_before),
         cmocka_unit_test(entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it),
+        cmocka_unit_test(entry_grants_nothing_that_a_limit_on_its_way_lets_in),
         cmocka_unit_test(entry_keeps_the_minimum_of_what_is_seen),
         cmocka_unit_test(memory_max_bounds_every_ground),
         cmocka_unit_test(what_comes_back_from_a_file_is_booked_whatever_its_limit_is),
