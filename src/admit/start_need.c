@@ -49,14 +49,17 @@ read_settings(const DomainXml *domain, StartKind kind, const GuestSettings *know
  * Going back to a snapshot of the running guest looks like a boot: libvirt's hook says "prepare" and no more. But the XML is
  * that of the moment when the snapshot was taken, with what the guest had then as <currentMemory>, and not what its definition
  * says. A definition that is a moment newer than the one that is known looks the same, and gets the larger of both, too.
+ * A transient guest has no definition: it ran, and was not stopped in a way after which it boots.
  */
 static bool
 may_be_snapshot(const StartAsk *ask, const GuestRecord *record, const DomainMemory *memory)
 {
     g_auto(DomainXml) defined = {0};
 
-    if (!ask->hook || ask->xml == NULL || record == NULL || record->inactive_xml == NULL)
+    if (!ask->hook || ask->xml == NULL || record == NULL)
         return false;
+    if (record->inactive_xml == NULL)
+        return record->life == GUEST_LIFE_OFF && record->boot_usec != 0 && record->stop_usec == 0;
     return domain_xml_parse(record->inactive_xml, &defined, NULL) && defined.memory.has_current &&
            memory->has_current && defined.memory.current_kib != memory->current_kib;
 }

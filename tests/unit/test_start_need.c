@@ -330,6 +330,21 @@ snapshot_of_a_running_guest_brings_what_it_had_then(void **state)
         settle(world, &(StartAsk){.uuid = A, .xml = defined, .hook = true}, &world->record, NULL)->need_kib, GIB);
 }
 
+/* Its QEMU is ended and another one started. Stopped otherwise it boots, and is held to its startup memory. */
+static void
+snapshot_of_a_transient_guest_brings_what_it_had_then(void **state)
+{
+    World *world = *state;
+    g_autofree char *snapshot = domain(16, 5 * 1024, "startup='1GiB'", "", "");
+    const StartAsk ask = {.uuid = A, .xml = snapshot, .hook = true};
+
+    world->record.boot_usec = 900;
+    assert_int_equal(settle(world, &ask, &world->record, NULL)->need_kib, 5 * GIB);
+    assert_int_equal(world->request.restart, RESTART_NONE);
+    world->record.stop_usec = 999;
+    assert_int_equal(settle(world, &ask, &world->record, NULL)->need_kib, GIB);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int
@@ -348,6 +363,7 @@ main(void)
         TEST(managed_save_brings_what_is_in_its_file),
         TEST(start_that_touches_all_its_memory_is_no_restart_however_soon),
         TEST(snapshot_of_a_running_guest_brings_what_it_had_then),
+        TEST(snapshot_of_a_transient_guest_brings_what_it_had_then),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
