@@ -377,11 +377,14 @@ is_too_early(const StartBook *book, const StartRequest *request, uint64_t now_us
     return running[0] != NULL;
 }
 
-/* How long an admitted start that is not heard of keeps its memory. */
+/*
+ * How long an admitted start that is not heard of keeps its memory. Of one that was let in by an earlier daemon and that nobody
+ * knows the end may not have been told: of a transient guest nothing is left.
+ */
 static uint64_t
-patience_of(const StartEntry *entry)
+patience_of(const StartEntry *entry, bool unknown)
 {
-    if (entry->stage == START_STAGE_ASKED)
+    if (entry->stage == START_STAGE_ASKED || (entry->kept && unknown))
         return ADMITTED_USEC;
     if (entry->request.kind == START_BOOT)
         return BEGUN_USEC;
@@ -399,7 +402,7 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
 
         if (entry->admitted_usec == 0)
             entry->admitted_usec = now_usec; /* it was kept */
-        patience_usec = patience_of(entry);
+        patience_usec = patience_of(entry, link != WORLD_LINK_DOWN && record == NULL);
         if (link != WORLD_LINK_DOWN && is_seen_running(entry, record))
             remove_entry(book, entry, "it runs already");
         else if (link != WORLD_LINK_DOWN && is_seen_off(entry, record))

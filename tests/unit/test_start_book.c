@@ -595,7 +595,10 @@ what_was_admitted_outlives_the_daemon(void **state)
     assert_int_equal(world->requests[0]->settings.maximum_kib, 2048 * KIB_PER_MIB);
     assert_int_equal(world->requests[0]->settings.priority, 70);
     assert_string_equal(world->moments->str, "started A");
-    world->now_usec += 301 * SECOND;
+    world->now_usec += 59 * SECOND;
+    look(world);
+    assert_int_equal(world->count, 1);
+    world->now_usec += 2 * SECOND; /* a transient guest that has ended meanwhile has no record */
     look(world);
     assert_int_equal(world->count, 0);
 }
