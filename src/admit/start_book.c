@@ -354,11 +354,12 @@ is_seen_running(const StartEntry *entry, const GuestRecord *record)
            !(entry->record_known && entry->serial == record->serial && entry->boots == record->boots);
 }
 
-/* While libvirt starts a guest nobody can read it: its start ended while no daemon was there. */
+/* While libvirt starts a guest nobody can read it: its start ended while no daemon was there, or with libvirt. */
 static bool
 is_seen_off(const StartEntry *entry, const GuestRecord *record)
 {
-    return record != NULL && record->life == GUEST_LIFE_OFF && entry->kept && entry->stage != START_STAGE_ASKED;
+    return record != NULL && record->life == GUEST_LIFE_OFF && !record->unread && entry->kept &&
+           entry->stage != START_STAGE_ASKED;
 }
 
 /*
@@ -402,6 +403,7 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
 
         if (entry->admitted_usec == 0)
             entry->admitted_usec = now_usec; /* it was kept */
+        entry->kept |= link == WORLD_LINK_DOWN && entry->stage != START_STAGE_ASKED;
         patience_usec = patience_of(entry, link != WORLD_LINK_DOWN && record == NULL);
         if (link != WORLD_LINK_DOWN && is_seen_running(entry, record))
             remove_entry(book, entry, "it runs already");

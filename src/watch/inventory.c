@@ -401,6 +401,7 @@ note_gap(Guest *guest, void *data)
 {
     guest->changes++;
     guest->gap = guest->record.life != GUEST_LIFE_OFF;
+    guest->record.unread = true;
     guest->awaited = false;
     guest->read_again = false;
     guest->read_put_off = false;

@@ -674,6 +674,29 @@ a_start_that_was_kept_has_ended_when_its_guest_is_seen_off(void **state)
     assert_int_equal(world->count, 0);
 }
 
+/* libvirtd is killed while it starts a guest. What is known of that from before tells nothing, nor does it where libvirt lives. */
+static void
+a_start_has_ended_when_its_guest_is_seen_off_by_another_libvirt(void **state)
+{
+    World *world = *state;
+
+    ask(world, A, true, 0);
+    settle(world, START_ADMITTED, 1024);
+    world->records[0] = (GuestRecord){.uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_OFF};
+    world->record_count = 1;
+    look(world);
+    assert_int_equal(world->count, 1);
+    world->link = WORLD_LINK_DOWN;
+    look(world);
+    world->link = WORLD_LINK_READ_WRITE;
+    world->records[0].unread = true;
+    look(world);
+    assert_int_equal(world->count, 1);
+    world->records[0].unread = false;
+    look(world);
+    assert_int_equal(world->count, 0);
+}
+
 static void
 starts_of_an_earlier_boot_of_the_host_are_none(void **state)
 {
@@ -919,6 +942,7 @@ main(void)
         TEST(what_is_kept_and_senseless_is_dropped),
         TEST(a_start_that_was_kept_is_told_once_though_its_guest_runs_already),
         TEST(a_start_that_was_kept_has_ended_when_its_guest_is_seen_off),
+        TEST(a_start_has_ended_when_its_guest_is_seen_off_by_another_libvirt),
         TEST(starts_of_an_earlier_boot_of_the_host_are_none),
         TEST(a_start_soon_after_a_stop_is_a_restart),
         TEST(a_guest_that_ran_before_the_host_went_down_restarts),

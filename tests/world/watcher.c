@@ -356,6 +356,7 @@ apply(World *world, Seat *seat)
         keep_set(world->keep, KEEP_RUNNING, seat->uuid, seat->live.name);
     }
     known->gap = false;
+    record->unread = false;
     take_texts(seat);
     known->shown = true;
 }
@@ -501,6 +502,7 @@ watcher_disconnect(World *world)
 
         known->changes++;
         known->gap = known->record.life != GUEST_LIFE_OFF;
+        known->record.unread = true;
         known->reading = known->read_again = known->read_put_off = false;
     }
     calls_disconnect(world);
