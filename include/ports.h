@@ -90,7 +90,7 @@ typedef struct GuestRecord {
        Of a file that is removed without a start libvirt tells nothing: seen within seconds, by looking again. */
     char *saved_xml;
     GuestLife life;
-    bool unread; /* libvirt was away, and it was not read since: what is here is from before, or an event has told it */
+    uint64_t read_usec; /* libvirt was asked for it then, and has answered since; 0: not yet */
     bool migrating;     /* leaving or arriving: nothing may be changed */
     bool answering;     /* false: a call into its monitor is past its deadline */
     uint64_t boots;     /* starts and resets seen; 0: it ran before the daemon saw it. It may go on across serials */

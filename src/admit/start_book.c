@@ -82,7 +82,7 @@ load_kept(StartBook *book)
             keep_set(book->keep, KEEP_STARTS, uuids[i], NULL);
             continue;
         }
-        entry->kept = true;
+        entry->doubt_usec = 1;
         add_entry(book, entry);
         if (entry->stage == START_STAGE_STARTED)
             note_hook(book, uuids[i], HOOK_STARTED);
@@ -249,9 +249,9 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
             note_record(entry, record);
         }
         note_begin(entry, ask);
-        if (entry->kept && entry->owner == NULL)
+        if (entry->doubt_usec != 0 && entry->owner == NULL)
             entry->owner = g_strdup(ask->owner);
-        entry->kept = false;
+        entry->doubt_usec = 0;
         if (entry->request.waiting) {
             add_asker(book, entry, ask, answer, user_data);
             return true;
@@ -332,7 +332,7 @@ start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_
         return;
     start_entry_advance(entry, note == START_NOTE_STARTED ? START_STAGE_STARTED : START_STAGE_BEGUN);
     entry->admitted_usec = now_usec;
-    entry->kept = false;
+    entry->doubt_usec = 0;
     keep_entry(book, entry);
 }
 
@@ -358,8 +358,8 @@ is_seen_running(const StartEntry *entry, const GuestRecord *record)
 static bool
 is_seen_off(const StartEntry *entry, const GuestRecord *record)
 {
-    return record != NULL && record->life == GUEST_LIFE_OFF && !record->unread && entry->kept &&
-           entry->stage != START_STAGE_ASKED;
+    return record != NULL && record->life == GUEST_LIFE_OFF && entry->stage != START_STAGE_ASKED &&
+           entry->doubt_usec != 0 && record->read_usec > entry->doubt_usec;
 }
 
 /*
@@ -385,7 +385,7 @@ is_too_early(const StartBook *book, const StartRequest *request, uint64_t now_us
 static uint64_t
 patience_of(const StartEntry *entry, bool unknown)
 {
-    if (entry->stage == START_STAGE_ASKED || (entry->kept && unknown))
+    if (entry->stage == START_STAGE_ASKED || (entry->doubt_usec != 0 && unknown))
         return ADMITTED_USEC;
     if (entry->request.kind == START_BOOT)
         return BEGUN_USEC;
@@ -403,7 +403,8 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
 
         if (entry->admitted_usec == 0)
             entry->admitted_usec = now_usec; /* it was kept */
-        entry->kept |= link == WORLD_LINK_DOWN && entry->stage != START_STAGE_ASKED;
+        if (link == WORLD_LINK_DOWN && entry->stage != START_STAGE_ASKED && entry->doubt_usec == 0)
+            entry->doubt_usec = now_usec;
         patience_usec = patience_of(entry, link != WORLD_LINK_DOWN && record == NULL);
         if (link != WORLD_LINK_DOWN && is_seen_running(entry, record))
             remove_entry(book, entry, "it runs already");

@@ -7,7 +7,7 @@
 #include "virt.h"
 
 /*
- * Fills reading, whose uuid is set, but for started_usec. pid_directory: see process.h. None of the calls enters the guest's
+ * Fills reading, whose uuid and begun_usec are set, but for started_usec. pid_directory: see process.h. None of the calls enters the guest's
  * monitor; each waits for its lock (virDomainObj). Returns false with error (DYNMEM_ERROR_NOT_FOUND: there is no such
  * guest); what was found until then is reading's.
  */

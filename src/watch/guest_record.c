@@ -404,7 +404,7 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
         changed = guest_take_run(guest, reading) || changed;
     }
     guest->gap = false;
-    record->unread = false;
+    record->read_usec = reading->begun_usec;
     changed = guest_take_definition(guest, reading) || changed;
     guest_show_target(guest);
     if (record->life != GUEST_LIFE_OFF)

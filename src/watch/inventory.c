@@ -132,6 +132,7 @@ read_call_new(Watch *watch, const Guest *guest)
     call->handle = watch_handle_ref(watch->handle);
     call->pid_directory = g_strdup(watch->pid_directory);
     call->changes = guest->changes;
+    call->reading.begun_usec = (uint64_t)g_get_monotonic_time();
     g_strlcpy(call->reading.uuid, guest->record.uuid, sizeof call->reading.uuid);
     return call;
 }
@@ -401,7 +402,6 @@ note_gap(Guest *guest, void *data)
 {
     guest->changes++;
     guest->gap = guest->record.life != GUEST_LIFE_OFF;
-    guest->record.unread = true;
     guest->awaited = false;
     guest->read_again = false;
     guest->read_put_off = false;

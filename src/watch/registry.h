@@ -114,6 +114,7 @@ typedef struct GuestReading {
     bool resumed;          /* this run began with memory that it brought */
     bool booted;           /* it did not, for certain */
     StopKind stop;         /* of the last run, while off */
+    uint64_t begun_usec;   /* when it was asked for */
     uint64_t started_usec; /* when a hook told of this run, 0: none did */
     pid_t pid;
     char *live_xml;     /* NULL: off */

@@ -664,7 +664,8 @@ a_start_that_was_kept_has_ended_when_its_guest_is_seen_off(void **state)
     World *world = *state;
 
     next_daemon(world, START_NOTE_HANDED);
-    world->records[0] = (GuestRecord){.uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_OFF};
+    world->records[0] = (GuestRecord){
+        .uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_OFF, .read_usec = world->now_usec};
     world->record_count = 1;
     world->link = WORLD_LINK_DOWN;
     look(world);
@@ -689,10 +690,9 @@ a_start_has_ended_when_its_guest_is_seen_off_by_another_libvirt(void **state)
     world->link = WORLD_LINK_DOWN;
     look(world);
     world->link = WORLD_LINK_READ_WRITE;
-    world->records[0].unread = true;
     look(world);
     assert_int_equal(world->count, 1);
-    world->records[0].unread = false;
+    world->records[0].read_usec = world->now_usec + 1;
     look(world);
     assert_int_equal(world->count, 0);
 }

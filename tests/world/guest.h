@@ -271,6 +271,7 @@ typedef struct Known {
     bool coming;      /* ... that found it being started */
     bool reverting;   /* it was ended for a snapshot, and has not been started since */
     bool gap;
+    uint64_t read_usec; /* when what is being read was asked for */
     bool hook_waits;
     uint64_t hook_started_usec;
     bool reading;

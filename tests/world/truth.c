@@ -235,8 +235,12 @@ beyond(const Seat *seat, uint64_t *in_slack)
 void
 truth_excuse(Seat *seat, Excuse excuse)
 {
+    /* and a tick must come: with a report, which comes as often as ticks do; without one, the next tick after the question */
+    uint64_t usec = excuses[excuse].usec + (excuse == EXCUSE_UNLOADED ? 2 : 1) *
+                                               saturating_sub(seat->world->options.interval_usec, USEC_PER_SEC);
+
     /* the one that ends later */
-    if (seat->excuse != EXCUSE_NONE && excuses[excuse].usec < seat->excused_usec &&
+    if (seat->excuse != EXCUSE_NONE && usec < seat->excused_usec &&
         (excuses[seat->excuse].settles || !excuses[excuse].settles))
         return;
     if (seat->fair_kib == 0) {
@@ -244,9 +248,7 @@ truth_excuse(Seat *seat, Excuse excuse)
         seat->calm_kib = truth_touchable(seat);
     }
     seat->excuse = excuse;
-    /* and a tick must come: with a report, which comes as often as ticks do; without one, the next tick after the question */
-    seat->excused_usec = excuses[excuse].usec + (excuse == EXCUSE_UNLOADED ? 2 : 1) *
-                                                    saturating_sub(seat->world->options.interval_usec, USEC_PER_SEC);
+    seat->excused_usec = usec;
 }
 
 void

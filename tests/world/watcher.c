@@ -356,7 +356,7 @@ apply(World *world, Seat *seat)
         keep_set(world->keep, KEEP_RUNNING, seat->uuid, seat->live.name);
     }
     known->gap = false;
-    record->unread = false;
+    record->read_usec = known->read_usec;
     take_texts(seat);
     known->shown = true;
 }
@@ -429,6 +429,7 @@ read_later(World *world, Seat *seat)
     known->reading = true;
     known->read_again = false;
     known->read_number = world_number(world);
+    known->read_usec = world->now_usec;
     world_after(world, delay, read_due, seat, known->read_number, GSIZE_TO_POINTER(known->changes));
 }
 
@@ -502,7 +503,6 @@ watcher_disconnect(World *world)
 
         known->changes++;
         known->gap = known->record.life != GUEST_LIFE_OFF;
-        known->record.unread = true;
         known->reading = known->read_again = known->read_put_off = false;
     }
     calls_disconnect(world);
