@@ -23,7 +23,8 @@ OVERDUE = "1f9d9fe5a0534045b633cb4d42976980"
 REFUSED = "2f16c12ba25c48c49c2b64141afabd53"
 
 STARTUP, MINIMUM, BUDGET = 512, 300, 1400
-SMALL = 16
+# A sixteenth of what a guest has is left where it is.
+SMALL = 24
 ROOMY = 4 * STARTUP + 100  # a budget in which all four fit
 # What a guest writes to in a restart before its balloon driver is there: more than it physically gets.
 TOUCH = 460

@@ -84,7 +84,7 @@ class Guest:
             features="<tcg><tb-cache unit='MiB'>32</tb-cache></tcg>")
         self.host.run(f"cat >/run/{self.name}.xml <<'END'\n{xml}END\nvirsh -q define /run/{self.name}.xml")
 
-    def wait_ready(self, seconds=500):
+    def wait_ready(self, seconds=1200):
         """Waits until its last boot has come as far as its init. Returns the seconds from its start."""
         return self.host.machine.wait_console(self.name, "^ready", self.began, seconds) - self.began
 
