@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# usage: node.sh PLACE PACKAGES NAME ADDRESS AGENT DM_CTL
+# usage: node.sh PLACE PACKAGES NAME ADDRESS AGENT DM_CTL TWO_NODE
 #
-# One host of the cluster of tests/cluster/pair.py, in namespaces of its own that it was started in: Pacemaker's unpacked PACKAGES are laid
-# over the machine's, for itself alone. What it keeps and says is below PLACE/NAME.
+# One host of the clusters of nodes.py, in namespaces of its own that it was started in: Pacemaker's unpacked PACKAGES are laid
+# over the machine's, for itself alone. What it keeps and says is below PLACE/NAME. With TWO_NODE 1 each of both hosts goes on alone when
+# it does not hear of the other, with 0 neither.
 
 set -eu
-place=$1 packages=$2 name=$3 address=$4 agent=$5 dm_ctl=$6
+place=$1 packages=$2 name=$3 address=$4 agent=$5 dm_ctl=$6 two_node=$7
 home=$place/$name
 
 hostname "$name"
@@ -26,6 +27,7 @@ mount -t tmpfs none /dev/shm
 ldconfig 2>/dev/null || :
 grep -q '^haclient:' /etc/group || echo "haclient:x:189:" >>/etc/group
 grep -q '^hacluster:' /etc/passwd || echo "hacluster:x:189:189::/var/lib/pacemaker:/usr/sbin/nologin" >>/etc/passwd
+mkdir -p /run/dbus
 mkdir -p /var/lib/pacemaker/{cib,pengine,cores,blackbox} /run/crm /run/resource-agents /var/log/pacemaker /var/lib/corosync
 chown 189:189 /var/lib/pacemaker/{cib,pengine,cores,blackbox} /run/crm /var/log/pacemaker
 mkdir -p /usr/lib/ocf/resource.d/dynmem
@@ -55,8 +57,9 @@ nodelist {
 }
 quorum {
  provider: corosync_votequorum
- two_node: 1
+ two_node: $two_node
  wait_for_all: 0
+ expected_votes: 2
 }
 logging {
  to_syslog: no
@@ -69,8 +72,8 @@ touch "$home/ready"
 # the other end of the cable is plugged in from outside
 until ip link set eth0 up 2>/dev/null; do sleep 0.1; done
 ip address add "$address/24" dev eth0
-export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$home/bus PCMK_logfile=$home/pacemaker.log PCMK_logfacility=none
 corosync -f >"$home/corosync.out" 2>&1 &
 until corosync-cmapctl >/dev/null 2>&1; do sleep 0.5; done
-pacemakerd >"$home/pacemakerd.out" 2>&1 &
-exec sleep infinity
+touch "$home/corosync.up"
+# it is process 1 here, which waits for all that lose their parents
+while sleep 60; do :; done
