@@ -43,6 +43,9 @@ cluster_tool_run(const char *const *words, const char *input, const char *cib, G
     g_autofree char *out = NULL;
     g_autofree char *err = NULL;
 
+    /* in the environment of an agent attrd_updater tells of that agent's host alone (pcmk__node_attr_target) */
+    if (g_strv_contains(words, "--all"))
+        g_subprocess_launcher_unsetenv(launcher, "OCF_RESKEY_CRM_meta_on_node");
     if (cib != NULL) {
         g_autofree char *directory = g_path_get_dirname(cib);
 

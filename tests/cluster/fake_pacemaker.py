@@ -40,6 +40,9 @@ def attrd():
     lines = json.loads(read("lines.json"))
     node = read("node").strip()
     if "--query" in sys.argv:
+        # in an agent's environment Pacemaker's tells of its host alone, --all or not
+        agents = os.environ.get("OCF_RESKEY_CRM_meta_on_node")
+        lines = {agents: lines[agents]} if agents in lines else {} if agents else lines
         shown = "".join(f'<attribute name="{name}" value="{value}" host="{host}"/>' for host, value in lines.items())
         print(f'<pacemaker-result api-version="2.25" request="x">{shown}<status code="0" message="OK"/></pacemaker-result>')
         return

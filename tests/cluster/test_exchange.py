@@ -104,7 +104,8 @@ class ExchangeTest(unittest.TestCase):
     def setUp(self):
         self.cluster = Cluster()
         self.addCleanup(self.cluster.close)
-        self.environment = dict(self.bus.environment, FAKE_CLUSTER=self.cluster.folder,
+        # as Pacemaker runs an agent
+        self.environment = dict(self.bus.environment, FAKE_CLUSTER=self.cluster.folder, OCF_RESKEY_CRM_meta_on_node="b",
                                 PATH=self.cluster.path("bin") + ":" + os.environ["PATH"])
         self.daemon = None
 
