@@ -414,6 +414,23 @@ def check_pair(_):
     return single(status == 0)
 
 
+# How often the hosts of its build exchange their lines, in seconds: nobody would wait for rounds of four minutes.
+REAL_PERIOD = "3"
+
+
+def check_real(_):
+    """A real cluster with libvirt and guests, and something that goes wrong in each round. Not run unless it is asked for: it takes about 20
+    minutes."""
+    directory = build("real", f"-Dc_args=-DCLUSTER_PERIOD_SEC={REAL_PERIOD}")
+    if not directory:
+        return single(False)
+    status, output = run([sys.executable, os.path.join(ROOT, "tests", "cluster", "real.py"), "--period", REAL_PERIOD, directory,
+                          os.path.join(BUILD, "pair")], show=lambda line: True)
+    if output.startswith("skip"):
+        return Result(skipped=1)
+    return single(status == 0)
+
+
 CHECKS = {
     "licence": check_spdx,
     "format": check_format,
@@ -430,7 +447,7 @@ CHECKS = {
     "releases": check_releases,
 }
 # Only where they are named.
-ASKED_FOR = {"coverage": check_coverage, "matrix": check_matrix, "pair": check_pair}
+ASKED_FOR = {"coverage": check_coverage, "matrix": check_matrix, "pair": check_pair, "real": check_real}
 
 
 def parse():

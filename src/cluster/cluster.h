@@ -29,8 +29,10 @@
 
 #include <stddef.h>
 
-/* How often lines are exchanged. All times below are multiples of it. */
+/* How often lines are exchanged. All times below are multiples of it. A build for tests may have another one. */
+#ifndef CLUSTER_PERIOD_SEC
 #define CLUSTER_PERIOD_SEC 10
+#endif
 /* More hosts than that are not listened to. */
 #define CLUSTER_HOSTS_MAX 64
 

@@ -28,7 +28,7 @@
  * A guest that runs here is still being written down by the cluster (migrate_from, stop), and its first reports are not yet
  * what it will want here. The wish stays so long, and nobody else moves.
  */
-#define LINGER_USEC (120 * USEC_PER_SEC)
+#define LINGER_USEC (12 * PERIOD_USEC)
 /* What QEMU itself needs on the source while it sends: its buffers and bitmaps. */
 #define SEND_RESERVE_KIB (128 * KIB_PER_MIB)
 

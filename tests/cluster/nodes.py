@@ -19,7 +19,7 @@ BUS_CONFIG = f"""<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Confi
 ADDRESSES = {"a": "10.77.0.1", "b": "10.77.0.2"}
 
 
-def wait(happened, what, seconds=90, every=0.3):
+def wait(happened, what, seconds=90, every=1):
     end = time.monotonic() + seconds
     while True:
         found = happened()
@@ -41,7 +41,7 @@ class Node:
             ["unshare", "-m", "-n", "-p", "-i", "-u", "-f", "--kill-child", "bash", os.path.join(HERE, "node.sh"), place, packages, name,
              ADDRESSES[name], os.path.join(build, "data/host"), os.path.join(build, "src/ctl/dm-ctl"), str(int(two_node))],
             stdin=subprocess.DEVNULL)
-        wait(lambda: os.path.exists(os.path.join(self.home, "ready")) or self.process.poll() is not None, f"host {name}")
+        wait(lambda: os.path.exists(os.path.join(self.home, "ready")) or self.process.poll() is not None, f"host {name}", every=0.1)
         if self.process.poll() is not None:
             raise SystemExit("skip: namespaces and overlays need a privilege that is not here")
         self.inside = child_of(self.process.pid)

@@ -46,6 +46,14 @@ class Daemon:
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "ok\n"
 
+    def hears(self):
+        """What the agent has told it of all hosts."""
+        self.process.stdin.write("last\tExchange\n")
+        self.process.stdin.flush()
+        said = self.process.stdout.readline()
+        assert self.process.stdout.readline() == "ok\n"
+        return said
+
     def stop(self):
         self.process.stdin.close()
         self.process.wait(30)
@@ -81,6 +89,8 @@ def case(a, b):
     a.run("dm-ctl", "cluster", "setup", "--agent=ocf:pacemaker:Dummy", "--apply")
     wait(lambda: "dynmem-room" in State(a).attributes["b"], "what b publishes")
     for host in (a, b):
+        # by now it has had the time: each monitor tells it
+        wait(lambda host=host: all(f"('{name}', '1 beat=" in daemons[host.name].hears() for name in "ab"), f"{host.name} hears of both")
         lines = host.run("attrd_updater", "-QA", "-n", "dynmem-line")
         assert 'host="a"' in lines and 'host="b"' in lines, lines
     assert State(a).places["slow"] == before["slow"] and State(a).places["quick"] == before["quick"]
@@ -94,7 +104,8 @@ def case(a, b):
     step("slow is on its way, and the daemon that wished for it is dead")
     wait(lambda: is_degraded(a) or State(a).places.get("slow") == "b", "the agent notices, or the guest is there")
     wait(lambda: State(a).places.get("slow") == "b", "slow runs on b")
-    wait(lambda: State(a).attributes["b"].keys() & {"dynmem-move-slow", "dynmem-room"} == set(), "what the dead daemon has published is gone")
+    wait(lambda: not State(a).attributes["b"].keys() & {"dynmem-move-slow", "dynmem-room"},
+         "what the dead daemon has published is gone")
     wait(lambda: is_degraded(a), "a daemon that is gone is shown")
     assert 'host="b" value=""' in a.run("attrd_updater", "-QA", "-n", "dynmem-line")
     places = State(a).places

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+A host of a real cluster with all that belongs to it: libvirtd, dynmemd, libvirt's hook, and guests that the cluster starts. What is
+asked of guests here is that they go on, so they are machines that do nothing but count, and cost next to nothing.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from uuid import uuid4
+
+from nodes import ADDRESSES, BUS, ROOT, wait
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
+
+from host import LIBVIRTD_CONFIG, QEMU_CONFIG  # noqa: E402
+
+MIB = 1 << 20
+# The boot sector: at each tick of the clock, eighteen times a second, it counts on at COUNT and writes to 128 pages.
+#         xor ax,ax; mov ds,ax; sti
+#   next: hlt; inc dword [0x500]; mov bx,0x1000
+#   page: mov es,bx; inc byte [es:0]; add bx,0x100; cmp bx,0x9000; jb page; jmp next
+PROGRAM = bytes.fromhex("31c0 8ed8 fb f4 66ff060005 bb0010 8ec3 26fe060000 81c30001 81fb0090 72ef ebe4")
+COUNT = 0x500
+# What is sent of a guest a second, in MiB: slow enough for faults to find it at that. With SLOW its program writes faster than that.
+SPEED, SLOW = 2, 1
+DOMAIN = """<domain type='qemu'>
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='MiB'>{memory}</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <features><tcg><tb-cache unit='MiB'>16</tb-cache></tcg></features>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    <disk type='file' device='disk'><driver name='qemu' type='raw' cache='unsafe'/><source file='{disk}'/><target dev='hda' bus='ide'/></disk>
+  </devices>
+</domain>
+"""
+TCP_CONFIG = """
+listen_tls = 0
+listen_tcp = 1
+auth_tcp = "none"
+"""
+DAEMON_CONFIG = """[Host]
+Budget={budget}MiB
+[Cluster]
+Level=automatic
+HoldSec={hold}s
+CooldownSec=60s
+"""
+# Emulated guests are slow where others compute beside them.
+PRIMITIVE = """<primitive id="{name}" class="ocf" provider="heartbeat" type="VirtualDomain"><instance_attributes id="{name}-params">
+<nvpair id="{name}-config" name="config" value="{file}"/>
+<nvpair id="{name}-hypervisor" name="hypervisor" value="qemu:///system"/>
+<nvpair id="{name}-transport" name="migration_transport" value="tcp"/>
+<nvpair id="{name}-options" name="migrate_options" value="--unsafe"/>
+<nvpair id="{name}-speed" name="migration_speed" value="{speed}"/>
+<nvpair id="{name}-cpu" name="autoset_utilization_cpu" value="false"/>
+<nvpair id="{name}-hv" name="autoset_utilization_hv_memory" value="false"/>
+<nvpair id="{name}-memory" name="autoset_utilization_host_memory" value="false"/>
+</instance_attributes><operations><op id="{name}-monitor" name="monitor" interval="30s" timeout="60s"/>
+<op id="{name}-start-interval-0s" name="start" interval="0s" timeout="300s"/><op id="{name}-stop-interval-0s" name="stop" interval="0s" timeout="300s"/>
+</operations></primitive>"""
+# where it is started first; far below what keeps it where it is later
+PLACE = '<rsc_location id="{name}-first" rsc="{name}" node="{node}" score="1"/>'
+# Two hosts that do not hear of each other go on as they are: there is no fencing here.
+CLUSTER = """<configuration><crm_config><cluster_property_set id="cib-bootstrap-options">
+<nvpair id="fencing" name="stonith-enabled" value="false"/><nvpair id="quorum" name="no-quorum-policy" value="freeze"/>
+</cluster_property_set></crm_config><resources>{guests}</resources><constraints>{places}</constraints></configuration>"""
+
+
+class Machine:
+    """A node as a host of guests."""
+
+    def __init__(self, node, budget, hold):
+        self.node, self.name, self.root = node, node.name, node.root
+        self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={node.root}{BUS}"}
+        self.uri = f"qemu:///system?socket={node.root}/run/libvirt/libvirt-sock"
+        self.libvirtd = self.daemon = None
+        self.hold = hold
+        self.set_budget(budget)
+        self._write("/etc/libvirt/libvirtd.conf", LIBVIRTD_CONFIG.format(uuid=uuid4()) + TCP_CONFIG)
+        self._write("/etc/libvirt/qemu.conf", QEMU_CONFIG)
+        with open(os.path.join(ROOT, "data", "50-dynmem.in"), encoding="utf-8") as hook:
+            self._write("/etc/libvirt/hooks/qemu.d/50-dynmem", hook.read().replace("@bindir@", "/usr/bin"), 0o755)
+        self._write("/etc/hosts", "127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in ADDRESSES.items()))
+        # neither libvirtd of this machine may make control groups with the other's names, and dynmemd needs none
+        node.run("sh", "-c", "umount -l -R /sys/fs/cgroup; mkdir -p /run/lab /run/lock /run/dynmem;"
+                 " for folder in lib log cache; do mkdir -p /var/$folder/libvirt; done;"
+                 " grep -q ^libvirt-qemu: /etc/passwd || echo libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin >>/etc/passwd;"
+                 " grep -q ^libvirt-qemu: /etc/group || echo libvirt-qemu:x:64055: >>/etc/group")
+        self.start_libvirtd()
+        self.start_daemon()
+
+    def _write(self, path, text, mode=0o644):
+        path = self.root + path
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+
+    def set_budget(self, budget):
+        """In MiB: what its guests may have together."""
+        self.budget = budget
+        self._write("/etc/dynmem/dynmemd.conf", DAEMON_CONFIG.format(budget=budget, hold=self.hold))
+        if self.daemon:
+            self.daemon.signal(signal.SIGHUP)
+
+    # ---- what runs here
+
+    def start_libvirtd(self):
+        self.libvirtd = self.node.spawn("libvirtd.log", "libvirtd", "--listen")
+        wait(lambda: self.virsh("list") is not None, f"libvirtd of {self.name} answers")
+
+    def start_daemon(self):
+        self.daemon = self.node.spawn("dynmemd.log", os.path.join(self.node.build, "src/dynmemd"), "--config=/etc/dynmem/dynmemd.conf",
+                                      "--state-directory=/var/lib/dynmem")
+        wait(lambda: self.ask("host") is not None, f"dynmemd of {self.name} answers")
+
+    def kill_libvirtd(self):
+        self.libvirtd.end(signal.SIGKILL)
+
+    def kill_daemon(self):
+        self.daemon.end(signal.SIGKILL)
+
+    # ---- what it says
+
+    def ask(self, *words):
+        """What dm-ctl prints as JSON. None: there is no answer."""
+        done = subprocess.run([os.path.join(self.node.build, "src/ctl/dm-ctl"), "--json", *words], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.environment, timeout=60, check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def virsh(self, *words):
+        """What virsh prints. None: it failed."""
+        done = subprocess.run(["virsh", "-q", "-c", self.uri, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, timeout=60, check=False)
+        return done.stdout if done.returncode == 0 else None
+
+    def running(self):
+        """Names of the guests whose programs go on here; None: libvirt does not answer."""
+        said = self.virsh("list", "--state-running", "--name")
+        return None if said is None else set(said.split())
+
+    def view(self):
+        """What dynmemd here knows of this host in the cluster; None: it knows of none."""
+        status = self.ask("cluster", "status")
+        if not status or not status["joined"]:
+            return None
+        return {**next(host for host in status["hosts"] if host["here"]), "why": status["why"], "moves": status["moves"]}
+
+    def migrating(self, name):
+        guests = (self.ask("list") or {"guests": []})["guests"]
+        return any(guest["name"] == name and guest["state"] == "migrating" for guest in guests)
+
+    def sound(self):
+        """Whether no more is booked here than there is, nothing for nobody; as text where not. None: it does not answer."""
+        host = self.ask("host")
+        if not host:
+            return None
+        if host["committed"] > host["budget"]:
+            return f"{self.name} has booked {host['committed'] // MIB} of {host['budget'] // MIB} MiB"
+        if host["startsAdmitted"] or host["startsWaiting"]:
+            return f"{self.name} keeps {host['startsAdmitted'] + host['startsWaiting']} bookings for nobody"
+        return ""
+
+
+class Guest:
+    """A guest of the cluster: a machine without an operating system, that counts. libvirt and dynmemd see one like any other."""
+
+    def __init__(self, shared, name, first, memory):
+        self.name, self.first, self.memory, self.count = name, first, memory, 0
+        self.file = os.path.join(shared, f"{name}.xml")
+        disk = os.path.join(shared, f"{name}.img")
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write(DOMAIN.format(name=name, uuid=uuid4(), memory=memory, disk=disk))
+        with open(disk, "wb") as file:
+            file.write(PROGRAM.ljust(510, b"\0") + b"\x55\xaa")
+            file.truncate(MIB)
+
+    def primitive(self):
+        return PRIMITIVE.format(name=self.name, file=self.file, speed=SPEED)
+
+    def read(self, machine):
+        """What it has counted; None: it can't be read there now."""
+        said = machine.virsh("qemu-monitor-command", self.name, "--hmp", f"xp /1wx {COUNT}")
+        found = re.search(r": 0x([0-9a-f]{8})", said or "")
+        return int(found.group(1), 16) if found else None
+
+
+def configuration(guests):
+    return CLUSTER.format(guests="".join(guest.primitive() for guest in guests),
+                          places="".join(PLACE.format(name=guest.name, node=guest.first) for guest in guests))
