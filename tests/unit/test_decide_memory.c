@@ -31,7 +31,8 @@ take(Register *reg, uint64_t who)
         if ((who & UINT64_C(1) << i) == 0)
             continue;
         snprintf(reg->uuids[slot], sizeof reg->uuids[slot], "00000000-0000-0000-0000-%012u", i);
-        reg->guests[slot] = (GuestSnapshot){.uuid = reg->uuids[slot], .life = GUEST_LIFE_RUNNING, .boots = 1};
+        reg->guests[slot] =
+            (GuestSnapshot){.uuid = reg->uuids[slot], .name = "g", .life = GUEST_LIFE_RUNNING, .boots = 1};
         reg->snapshot.guest_count++;
     }
 }
