@@ -379,13 +379,24 @@ is_too_early(const StartBook *book, const StartRequest *request, uint64_t now_us
 }
 
 /*
- * How long an admitted start that is not heard of keeps its memory. Of one that was let in by an earlier daemon and that nobody
- * knows the end may not have been told: of a transient guest nothing is left.
+ * Its end was not told, and a transient guest leaves nothing that could be read. While libvirt launches a guest it may hold up the
+ * list of all: so it must be unknown for longer than that takes.
  */
-static uint64_t
-patience_of(const StartEntry *entry, bool unknown)
+static bool
+is_seen_gone(StartEntry *entry, const GuestRecord *record, uint64_t now_usec)
 {
-    if (entry->stage == START_STAGE_ASKED || (entry->doubt_usec != 0 && unknown))
+    if (record != NULL || entry->doubt_usec == 0)
+        entry->unknown_usec = 0;
+    else if (entry->unknown_usec == 0)
+        entry->unknown_usec = now_usec;
+    return entry->unknown_usec != 0 && now_usec - entry->unknown_usec >= ADMITTED_USEC;
+}
+
+/* How long an admitted start that is not heard of keeps its memory. */
+static uint64_t
+patience_of(const StartEntry *entry)
+{
+    if (entry->stage == START_STAGE_ASKED)
         return ADMITTED_USEC;
     if (entry->request.kind == START_BOOT)
         return BEGUN_USEC;
@@ -403,12 +414,15 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
 
         if (entry->admitted_usec == 0)
             entry->admitted_usec = now_usec; /* it was kept */
-        if (link == WORLD_LINK_DOWN && entry->stage != START_STAGE_ASKED && entry->doubt_usec == 0)
-            entry->doubt_usec = now_usec;
-        patience_usec = patience_of(entry, link != WORLD_LINK_DOWN && record == NULL);
+        if (link == WORLD_LINK_DOWN) {
+            entry->unknown_usec = 0;
+            if (entry->stage != START_STAGE_ASKED && entry->doubt_usec == 0)
+                entry->doubt_usec = now_usec;
+        }
+        patience_usec = patience_of(entry);
         if (link != WORLD_LINK_DOWN && is_seen_running(entry, record))
             remove_entry(book, entry, "it runs already");
-        else if (link != WORLD_LINK_DOWN && is_seen_off(entry, record))
+        else if (link != WORLD_LINK_DOWN && (is_seen_off(entry, record) || is_seen_gone(entry, record, now_usec)))
             remove_entry(book, entry, "its start has ended");
         else if (!entry->request.waiting && now_usec - entry->admitted_usec >= patience_usec &&
                  !(entry->stage == START_STAGE_STARTED && link == WORLD_LINK_DOWN))

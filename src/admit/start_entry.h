@@ -19,8 +19,9 @@ typedef struct StartEntry {
     char *owner;    /* NULL: nobody */
     StartStage stage;
     uint64_t doubt_usec; /* libvirt was away then, or it is of an earlier daemon (1), and nobody has told of it since */
-    bool shown;          /* it was handed out to be decided on, once: what is booked for it is in the ledger */
-    bool brings;         /* the hook has said so: it comes with its memory, and "prepare" that follows is no boot */
+    uint64_t unknown_usec; /* libvirt has not known it since then */
+    bool shown;            /* it was handed out to be decided on, once: what is booked for it is in the ledger */
+    bool brings;           /* the hook has said so: it comes with its memory, and "prepare" that follows is no boot */
     /* The guest's record when it was asked for: another number of boots, or another record, is the start. */
     bool record_known;
     uint64_t serial;
