@@ -199,12 +199,16 @@ daemon_kill(World *world)
 void
 daemon_set_manage_all(World *world, bool all)
 {
+    bool were_ours[G_N_ELEMENTS(world->seats)];
+
     trace(world, NULL, "Manage=%s", all ? "all" : "");
+    for (unsigned i = 0; i < world->count; i++)
+        were_ours[i] = truth_is_ours(&world->seats[i]);
     world->manage_all = all;
     for (unsigned i = 0; i < world->count; i++) {
         Seat *seat = &world->seats[i];
 
-        if (!all && seat->machine != NULL && !truth_is_ours(seat) && !seat->wild)
+        if (seat->machine != NULL && were_ours[i] && !truth_is_ours(seat) && !seat->wild)
             seat->let_go = true;
         seat->let_go = seat->let_go && truth_is_wild(seat);
         seat->wild = seat->wild && truth_is_wild(seat);
