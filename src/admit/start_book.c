@@ -380,12 +380,12 @@ is_too_early(const StartBook *book, const StartRequest *request, uint64_t now_us
 
 /*
  * Its end was not told, and a transient guest leaves nothing that could be read. While libvirt launches a guest it may hold up the
- * list of all: so it must be unknown for longer than that takes.
+ * list of all: so it must be unknown for longer than that takes. While a hook waits nobody is listed at all.
  */
 static bool
 is_seen_gone(StartEntry *entry, const GuestRecord *record, uint64_t now_usec)
 {
-    if (record != NULL || entry->doubt_usec == 0)
+    if (record != NULL || entry->doubt_usec == 0 || entry->request.waiting)
         entry->unknown_usec = 0;
     else if (entry->unknown_usec == 0)
         entry->unknown_usec = now_usec;

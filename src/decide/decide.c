@@ -277,7 +277,8 @@ book_guest(Pass *pass, size_t i)
                               .resident_kib = memory->overhead.resident_kib,
                               .slack_kib = limit_in_force(guest) ? work->slack_kib : 0,
                               .enforced_kib = enforced,
-                              /* an earlier daemon may have told it more than it has, within the limit that it left */
+                              /* an earlier daemon may have told it more than it has, within the limit that it left; and
+                                 before a limit is down its balloon is not taken at its word */
                               .adrift = (guest->migrating && guest->target_unbounded && limit_in_force(guest)) ||
                                         (!lends && limit_is_late(&memory->limit, guest, work->slack_kib)),
                               .lends = lends,

@@ -697,6 +697,23 @@ a_start_has_ended_when_its_guest_is_seen_off_by_another_libvirt(void **state)
     assert_int_equal(world->count, 0);
 }
 
+/* libvirt was away, and lives: while a hook waits nobody is listed, and a transient guest is not known. */
+static void
+a_start_that_waits_has_not_ended_however_long_its_guest_is_unknown(void **state)
+{
+    World *world = *state;
+
+    hook_asks(world, START_BOOT, "1024", NULL, 0);
+    world->link = WORLD_LINK_DOWN;
+    look(world);
+    world->link = WORLD_LINK_READ_WRITE;
+    look(world);
+    world->now_usec += 100 * SECOND;
+    look(world);
+    assert_int_equal(world->count, 1);
+    assert_int_equal(world->answers[0].calls, 0);
+}
+
 static void
 starts_of_an_earlier_boot_of_the_host_are_none(void **state)
 {
@@ -943,6 +960,7 @@ main(void)
         TEST(a_start_that_was_kept_is_told_once_though_its_guest_runs_already),
         TEST(a_start_that_was_kept_has_ended_when_its_guest_is_seen_off),
         TEST(a_start_has_ended_when_its_guest_is_seen_off_by_another_libvirt),
+        TEST(a_start_that_waits_has_not_ended_however_long_its_guest_is_unknown),
         TEST(starts_of_an_earlier_boot_of_the_host_are_none),
         TEST(a_start_soon_after_a_stop_is_a_restart),
         TEST(a_guest_that_ran_before_the_host_went_down_restarts),
