@@ -9,7 +9,7 @@ import shlex
 import time
 import uuid
 
-from machine import MIB, HostError
+from machine import MIB, HostError, LateError
 
 CONFIG = "/etc/dynmem/dynmemd.conf.d/host-test.conf"
 PAGING = "/var/lib/dynmem/paging"
@@ -61,7 +61,7 @@ def wait_until(what, seconds, condition, every=0.5):
         if value:
             return value
         if time.monotonic() > deadline:
-            raise HostError(f"waited {seconds} s in vain until {what}")
+            raise LateError(f"waited {seconds} s in vain until {what}")
         time.sleep(every)
 
 

@@ -25,6 +25,10 @@ class HostError(Exception):
     """Something the host VM itself needs did not work, or what was waited for did not come."""
 
 
+class LateError(HostError):
+    """What was waited for did not come in time."""
+
+
 class StoppedError(HostError):
     """
     The host VM has come to a stop, whatever runs in it. QEMU's emulator may, rarely, go on with a piece of kernel code that
@@ -169,7 +173,7 @@ class Machine:
                     return value
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise HostError(f"waited {seconds} s in vain until {what}")
+                    raise LateError(f"waited {seconds} s in vain until {what}")
                 if self.process.poll() is not None:
                     raise HostError("the host VM has ended")
                 if self.heard is not None and time.monotonic() - self.heard > SILENT_SECONDS:

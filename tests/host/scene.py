@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
-What all cases of tests/host share. A scene starts from a snapshot of the host (SNAPSHOTS of cases.py); its cases run in order.
+What all cases of tests/host share. A scene starts from a snapshot of the host (SNAPSHOTS of cases.py); its cases run in order, or each of
+them from that snapshot.
 What a case returns is printed behind it.
 """
 
@@ -19,6 +20,7 @@ class Scene:
     """Base of all scenes. A case is a method whose name starts with case_."""
 
     BEGINS = "booted"  # the snapshot
+    ANEW = False       # each case begins from it
     table = []         # of all scenes: (case, guest, shortfall, size, peak, seconds to gone, seconds of the boot)
 
     def __init__(self, machine):

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+What may happen while a guest has a paging file: a case for each pair of a stage of the file and an event. In the end the guest runs and
+its file is gone, whatever has become of either; the other guests have gone on, limits are as they were, and no more is booked than
+there is.
+
+Not here: a file that is being made, or taken over, is that for less than a second; its states are those of the simulated world
+(tests/world, tests/sim). A guest with a file is not migrated, and the host's bus can't be taken from a host that goes on.
+"""
+
+import time
+
+from four import TOUCH, Four
+from host import wait_until
+from scene import check
+
+PLACE = "/var/lib/dynmem"
+
+
+class Events:
+    """What happens to guest. Each returns whether its guest is to be started again."""
+
+    def __init__(self, scene, guest):
+        self.scene, self.guest, self.run = scene, guest, scene.host.run
+
+    def nothing(self):
+        pass
+
+    def guest_killed(self):
+        self.run(f"kill -KILL $(cat /run/libvirt/qemu/{self.guest.name}.pid)")
+        self.wait_off()
+        return True
+
+    def guest_destroyed(self):
+        self.run(f"virsh -q destroy {self.guest.name}")
+        return True
+
+    def guest_reset_again(self):
+        self.guest.next_boots(touch=0)
+        self.scene.host.reset(self.guest)
+
+    def guest_paused(self):
+        self.run(f"virsh -q suspend {self.guest.name}")
+        time.sleep(10)
+        self.run(f"virsh -q resume {self.guest.name}")
+
+    def guest_stopped(self):
+        """Its QEMU answers nobody."""
+        self.run(f"kill -STOP $(cat /run/libvirt/qemu/{self.guest.name}.pid)")
+        time.sleep(15)
+        self.run(f"kill -CONT $(cat /run/libvirt/qemu/{self.guest.name}.pid)")
+
+    def guest_saved(self):
+        self.run(f"virsh -q managedsave {self.guest.name}")
+        return True
+
+    def guest_undefined(self):
+        """It runs on without a definition."""
+        self.run(f"virsh -q undefine {self.guest.name}")
+
+    def settings_changed(self):
+        self.run(f"dm-ctl set {self.guest.name} minimum=200MiB smart-paging=no")
+
+    def libvirtd_restarted(self):
+        self.run("systemctl restart libvirtd")
+
+    def libvirtd_killed(self):
+        self.run("systemctl kill -s KILL libvirtd")
+
+    def dynmemd_restarted(self):
+        self.run("systemctl restart dynmemd")
+
+    def dynmemd_away(self):
+        self.run("systemctl stop dynmemd")
+        time.sleep(20)
+        self.run("systemctl start dynmemd")
+
+    def dynmemd_killed(self):
+        self.run("systemctl kill -s KILL dynmemd")
+
+    def dynmemd_hangs(self):
+        """Until its watchdog has it killed."""
+        before = self.daemon()
+        self.run("systemctl kill -s STOP dynmemd")
+        wait_until("dynmemd is started anew", 300, lambda: self.daemon() not in (before, "0"), 2)
+
+    def journald_stopped(self):
+        self.run("systemctl stop systemd-journald.socket systemd-journald-dev-log.socket systemd-journald-audit.socket systemd-journald")
+        time.sleep(10)
+        self.run("systemctl start systemd-journald.socket systemd-journald-dev-log.socket systemd-journald")
+
+    def polkit_stopped(self):
+        self.run("systemctl stop polkit")
+
+    def disk_full(self):
+        self.run(f"fallocate -l 100G {PLACE}/filled 2>/dev/null; dd if=/dev/zero of={PLACE}/filled bs=1M 2>/dev/null", check=False)
+        time.sleep(10)
+        self.run(f"rm {PLACE}/filled")
+
+    def daemon(self):
+        return self.run("systemctl show -P MainPID dynmemd", check=False).strip()
+
+    def wait_off(self):
+        wait_until(f"{self.guest.name} is off", 60,
+                   lambda: self.run(f"virsh domstate {self.guest.name}").strip() == "shut off", 1)
+
+
+class Files(Four):
+    """A guest that restarts, and gets a file."""
+
+    def play(self, stage, event):
+        self.begin()
+        guest, *others = self.guests
+        guest.next_boots(touch=TOUCH)
+        self.host.reset(guest)
+        self.wait_file(guest)
+        if stage == "leaves":
+            guest.wait_ready()
+        there = self.has_file(guest)
+        since = time.monotonic()
+        if getattr(Events(self, guest), event)():
+            guest.began = time.monotonic()
+            # a full host has its start wait until there is room
+            self.host.run(f"virsh -q start {guest.name}", 300)
+        if stage == "boots" or guest.began > since:
+            guest.wait_ready()
+        self.wait_gone()
+        self.host.wait_active(*self.guests)
+        self.check_clean()
+        host = self.host.ctl("host")
+        check(host["committed"] <= host["budget"] and host["startsAdmitted"] == 0,
+              f"{host['committed']} of {host['budget']} bytes are booked, and {host['startsAdmitted']} starts")
+        for other in others:
+            check(self.machine.console(other.name, "^ready", since) is None, f"{other.name} has begun anew")
+            self.machine.ask(other.name, "state")
+        return "" if there else "its file was gone by then"
+
+
+def make_case(stage, event):
+    return lambda self: self.play(stage, event)
+
+
+for _stage in ("boots", "leaves"):
+    for _event in (name for name in vars(Events) if not name.startswith("_") and name not in ("daemon", "wait_off")):
+        setattr(Files, f"case_file_{_stage}_and_{_event}", make_case(_stage, _event))
