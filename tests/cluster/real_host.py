@@ -155,8 +155,8 @@ class Machine:
         return {**next(host for host in status["hosts"] if host["here"]), "why": status["why"], "moves": status["moves"]}
 
     def migrating(self, name):
-        guests = (self.ask("list") or {"guests": []})["guests"]
-        return any(guest["name"] == name and guest["state"] == "migrating" for guest in guests)
+        """Whether QEMU sends it, by libvirt's word."""
+        return "Outgoing migration" in (self.virsh("domjobinfo", name) or "")
 
     def sound(self):
         """Whether no more is booked here than there is, nothing for nobody; as text where not. None: it does not answer."""
