@@ -203,6 +203,12 @@ typedef struct GuestWorld {
     const GuestRecord *const *(*records)(void *self, size_t *count);
     WorldLink (*link)(void *self);
     /*
+     * Guests run here, or may, that have not been read yet since the daemon began: what they hold is booked nowhere. Not where a host has
+     * just booted and libvirt is not there yet: it starts guests before it lets anybody connect (remote_daemon.c, daemonRunStateInit).
+     * NULL: never.
+     */
+    bool (*unread)(void *self);
+    /*
      * Tells the balloon of a running guest its target. The record's target fields change at once.
      * done is called once, later or before the return, also when the guest goes away meanwhile. While a call to
      * the guest is under way only the newest target waits for it: the one that waited before ends with an error.

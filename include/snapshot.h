@@ -100,6 +100,7 @@ typedef struct HostSnapshot {
     bool figures_valid;  /* false: they could not be read now and are the last known; no raise is safe */
     bool pressure_event; /* the kernel reported memory pressure since the last tick */
     WorldLink link;
+    bool unread; /* guests run here, or may, that are not among those below */
 } HostSnapshot;
 
 typedef struct Snapshot {

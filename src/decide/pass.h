@@ -123,11 +123,11 @@ is_counted_on(const Work *work)
     return work->standing.part == PART_SHARES && !work->standing.not_counted_on;
 }
 
-/* What nobody is booked at, now, and nobody is lent: rule G. */
+/* What nobody is booked at, now, and nobody is lent: rule G. Nothing where some are not booked yet. */
 static inline uint64_t
 pass_free(const Pass *pass)
 {
-    return pass->snapshot->host.figures_valid
+    return pass->snapshot->host.figures_valid && !pass->snapshot->host.unread
                ? saturating_sub(pass->budget.budget_kib, ledger_taken(&pass->state->ledger))
                : 0;
 }

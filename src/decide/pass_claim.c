@@ -278,13 +278,14 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
 }
 
 /*
- * Whether what can't be had now can't be had in a moment either: nobody's first report is awaited, libvirt is there to
- * squeeze those who run, and nobody is out of reach for a moment only.
+ * Whether what can't be had now can't be had in a moment either: all guests are known, nobody's first report is awaited, libvirt is
+ * there to squeeze those who run, and nobody is out of reach for a moment only.
  */
 static bool
 is_certain(const Pass *pass)
 {
-    return !pass->adopting && !pass->hindered && !(pass->link_down && pass->state->rate_givers > 0);
+    return !pass->snapshot->host.unread && !pass->adopting && !pass->hindered &&
+           !(pass->link_down && pass->state->rate_givers > 0);
 }
 
 static AdmissionTerms

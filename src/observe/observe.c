@@ -132,12 +132,13 @@ period_usec(const GuestSettings *settings, uint64_t interval_usec)
 }
 
 static void
-observe_host(Observer *observer, const HostWorld *host, WorldLink link, HostSnapshot *snapshot)
+observe_host(Observer *observer, const Ports *ports, WorldLink link, HostSnapshot *snapshot)
 {
-    snapshot->figures_valid = host->read(host->self, &observer->figures, NULL);
+    snapshot->figures_valid = ports->host.read(ports->host.self, &observer->figures, NULL);
     snapshot->figures = observer->figures;
     snapshot->pressure_event = observer->pressure;
     snapshot->link = link;
+    snapshot->unread = ports->guests.unread != NULL && ports->guests.unread(ports->guests.self);
     observer->pressure = false;
 }
 
@@ -194,7 +195,7 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
     if (count > 0)
         memset(snapshot->guests, 0, count * sizeof *snapshot->guests);
     snapshot->now_usec = now_usec;
-    observe_host(observer, &ports->host, link, &snapshot->host);
+    observe_host(observer, ports, link, &snapshot->host);
     observe_files(&ports->paging, snapshot);
     guest_table_match(observer->beats, records, count);
     for (size_t i = 0; i < count; i++) {

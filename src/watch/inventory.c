@@ -397,6 +397,17 @@ inventory_start(Watch *watch)
     call_pool_submit(watch->reads, INVENTORY_KEY, &spec);
 }
 
+bool
+inventory_unread(const Watch *watch)
+{
+    g_auto(GStrv) running = NULL;
+
+    if (watch->inventory.known)
+        return false;
+    running = runs_running(watch->runs);
+    return running[0] != NULL || (link_state(watch->link) != WORLD_LINK_DOWN && !hook_notes_any_waits(watch->hooks));
+}
+
 static void
 note_gap(Guest *guest, void *data)
 {

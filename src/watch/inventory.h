@@ -17,6 +17,11 @@
 void inventory_start(Watch *watch);
 /* The connection is gone: what was known stays, with a gap. */
 void inventory_stop(Watch *watch);
+/*
+ * Guests may run that have not been read since the daemon began. While a hook waits that may not be all known: a host that has just
+ * booted starts guests before it can list them, and those that ran under an earlier daemon are known by name.
+ */
+bool inventory_unread(const Watch *watch);
 /* Reads one guest, or once more when it is being read. */
 void inventory_read_guest(Watch *watch, Guest *guest);
 /* The hooks that wait are others: takes back what may not be begun now, and does what was put off. */

@@ -270,6 +270,12 @@ world_link(void *self)
     return guest_calls_possible(watch) ? link_state(watch->link) : WORLD_LINK_DOWN;
 }
 
+static bool
+world_unread(void *self)
+{
+    return inventory_unread(self);
+}
+
 static void
 world_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetDone done, void *user_data)
 {
@@ -319,6 +325,7 @@ watch_guest_world(Watch *watch)
         .collect = world_collect,
         .records = world_records,
         .link = world_link,
+        .unread = world_unread,
         .set_target = world_set_target,
         .set_period = world_set_period,
         .ask_now = world_ask_now,

@@ -538,6 +538,37 @@ file_goes_while_its_guest_can_not_be_told_anything(void **state)
     (void)state;
 }
 
+/* ---- a new daemon ---- */
+
+/* It reads guests one after another: what the others hold is not free, though nobody is booked at it yet. */
+static void
+guest_that_boots_is_given_nothing_before_the_others_are_known(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    FakeWorld *world = rw->world;
+    uint64_t granted;
+
+    restart_world_run(rw, 60);
+    restart_world_reset(rw, 0);
+    rw->qemu[0].slow = true;
+    restart_world_run(rw, 20);
+    granted = world->plan.guests[0].granted_kib;
+    restart_world_new_daemon(rw);
+    world->snapshot.host.link = WORLD_LINK_DOWN;
+    world->snapshot.host.unread = true;
+    world->count = world->snapshot.guest_count = 1;
+    restart_world_run(rw, 3);
+    assert_in_range(world->plan.guests[0].granted_kib, 0, granted);
+    world->snapshot.host.link = WORLD_LINK_READ_WRITE;
+    world->snapshot.host.unread = false;
+    world->count = world->snapshot.guest_count = 4;
+    restart_world_run(rw, 10);
+    assert_string_equal(rw->broken, "");
+    assert_false(world->plan.over_budget);
+    restart_world_free(rw);
+    (void)state;
+}
+
 /* ---- everything that may happen, in every phase ---- */
 
 typedef enum Event {
@@ -765,6 +796,7 @@ main(void)
         cmocka_unit_test(second_reset_is_booked_as_the_first),
         cmocka_unit_test(restored_guest_is_no_restart_and_is_not_told_startup),
         cmocka_unit_test(file_goes_while_its_guest_can_not_be_told_anything),
+        cmocka_unit_test(guest_that_boots_is_given_nothing_before_the_others_are_known),
         cmocka_unit_test(whatever_happens_in_whatever_phase_it_ends_well),
         cmocka_unit_test(random_walks_end_well),
     };

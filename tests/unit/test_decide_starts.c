@@ -604,6 +604,24 @@ starts_are_answered_without_libvirt(void **state)
     }
 }
 
+/* Guests that an earlier daemon knew are being read: what they hold is booked nowhere yet, and there is time to wait for them. */
+static void
+nothing_is_given_away_before_all_guests_are_known(void **state)
+{
+    FakeWorld *world = world_of(2, 2 * GIB, GIB);
+    Fixture *fixture = fixture_new(world, 0);
+
+    ask(fixture, 0, 50);
+    world->snapshot.host.unread = true;
+    run(fixture, 5);
+    assert_true(fixture->requests[0].waiting);
+    assert_false(fixture->gone[0]);
+    world->snapshot.host.unread = false;
+    run(fixture, 1);
+    assert_int_equal(fixture->admitted_after[0], 1);
+    fixture_free(fixture);
+}
+
 static void
 nothing_is_admitted_on_figures_that_are_not_valid(void **state)
 {
@@ -789,6 +807,7 @@ main(void)
         cmocka_unit_test(booking_passes_over_to_the_guest),
         cmocka_unit_test(noise_of_the_host_does_not_make_a_start_flicker),
         cmocka_unit_test(starts_are_answered_without_libvirt),
+        cmocka_unit_test(nothing_is_given_away_before_all_guests_are_known),
         cmocka_unit_test(nothing_is_admitted_on_figures_that_are_not_valid),
         cmocka_unit_test(dry_run_refuses_nobody_and_squeezes_nobody),
         cmocka_unit_test(nobody_is_refused_before_the_guests_are_known),

@@ -22,6 +22,19 @@ link_now(void *self)
     return world->complete ? world->link : WORLD_LINK_DOWN;
 }
 
+/* Of those that ran before it, or that it is being told of now; but where a hook waits nobody is listed, as inventory.c has it. */
+static bool
+unread_now(void *self)
+{
+    const World *world = self;
+    g_auto(GStrv) ran = world->all_read ? NULL : keep_keys(world->keep, KEEP_RUNNING);
+    bool waits = false;
+
+    for (unsigned i = 0; i < world->count; i++)
+        waits |= world->seats[i].known.hook_waits;
+    return !world->all_read && (ran[0] != NULL || (world->link != WORLD_LINK_DOWN && !waits));
+}
+
 /* What the last tick said is all that the checks know of the ledger. */
 static void
 take_tick(void *self, const TickReport *report)
@@ -132,6 +145,7 @@ daemon_start(World *world)
                    .collect = calls_collect,
                    .records = watcher_records,
                    .link = link_now,
+                   .unread = unread_now,
                    .set_target = calls_set_target,
                    .set_period = calls_set_period,
                    .ask_now = calls_ask_now,
@@ -157,6 +171,7 @@ daemon_start(World *world)
     world_after(world, world->options.interval_usec, part_due, NULL, world->tick_number, NULL);
     world_after(world, ENGINE_GLANCE_USEC, glance_due, NULL, world->tick_number, NULL);
     world->link = WORLD_LINK_DOWN;
+    world->all_read = false;
     for (unsigned i = 0; i < world->count; i++)
         if (is_in_motion(world->seats[i].machine))
             truth_excuse(&world->seats[i], EXCUSE_ABSENT);

@@ -370,7 +370,7 @@ see_complete(World *world)
             return;
     if (world->complete)
         return;
-    world->complete = true;
+    world->complete = world->all_read = true;
     daemon_tick_soon(world);
 }
 

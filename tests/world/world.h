@@ -157,6 +157,7 @@ struct World {
     WorldLink link;
     bool libvirtd_away;
     bool complete; /* all guests were read since the link is up */
+    bool all_read; /* ... once since the daemon began */
     uint64_t link_number;
     uint64_t tick_number;
     bool tick_soon;
