@@ -7,7 +7,7 @@ import re
 import time
 
 from cache_cases import Cache
-from file_cases import Files
+from file_cases import Files, Killers
 from four import BUDGET, MINIMUM, REFUSED, ROOMY, STARTED, STARTUP, TOUCH, Four
 from host import wait_until
 from machine import HostError, StoppedError
@@ -174,7 +174,7 @@ class Restarts(Four):
         return "; ".join(reasons)
 
 
-SCENES = (Restarts, Cache, Package, Sooner, Files)
+SCENES = (Restarts, Cache, Package, Sooner, Killers, Files)
 # How to come to each of them from the one of a host that has just booted.
 SNAPSHOTS = {"booted": None, "web": WithGuest.prepare, "four": Four.prepare}
 

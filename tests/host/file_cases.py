@@ -136,6 +136,66 @@ class Files(Four):
         return "" if there else "its file was gone by then"
 
 
+class Killers(Four):
+    """Who is killed on a host whose memory is full, as it is meant to be, and so is a paging file."""
+
+    def fill_file(self):
+        """g1 restarts, and stays in its file."""
+        guest = self.guests[0]
+        guest.next_boots(touch=TOUCH, driver=False)
+        self.host.reset(guest)
+        self.wait_file(guest)
+        wait_until("the file is used", 120, lambda: any(4 * used > size for size, used in self.host.swaps().values()), 1)
+
+    def come_back(self):
+        guest = self.guests[0]
+        guest.next_boots(touch=0)
+        self.host.reset(guest)
+        guest.wait_ready()
+        self.wait_gone()
+        self.check_clean()
+
+    def checked(self, name):
+        """What dm-ctl check says of it."""
+        return next(found for found in self.host.ctl("check", check=False)["checks"] if found["name"] == name)
+
+    def case_oomd_kills_nobody_because_of_a_file(self):
+        self.begin()
+        self.host.run("mkdir -p /run/systemd/oomd.conf.d && printf '[OOM]\nSwapUsedLimit=10%%\n' >/run/systemd/oomd.conf.d/test.conf && "
+                      "systemctl set-property --runtime -- -.slice ManagedOOMSwap=kill && systemctl start systemd-oomd")
+        self.fill_file()
+        time.sleep(30)  # it looks each second
+        told = self.host.run("oomctl; journalctl --no-pager -o cat -b -u systemd-oomd")
+        check("/" in told.split("Swap Monitored CGroups:")[1].split("Memory Pressure")[0], f"it watches no swap: {told}")
+        check("Killed" not in told, f"somebody was killed: {told}")
+        running = self.host.run("virsh list --name").split()
+        check(len(running) == len(self.guests), f"only {running} run")
+        said = self.checked("oomd")
+        self.host.run("systemctl stop systemd-oomd")
+        self.come_back()
+        return f"{len(running)} guests run on; dm-ctl check: {said['level']}, {said['text']}"
+
+    def case_earlyoom_is_told_to_pass_guests_over(self):
+        self.begin()
+        self.fill_file()
+        # it would act at once, and only says on whom
+        victims = [self.victim(options) for options in ("", "--ignore '^qemu'")]
+        check("qemu" in victims[0] and "qemu" not in victims[1], f"it chooses {victims}")
+        self.host.run("systemctl start earlyoom")
+        before = self.checked("earlyoom")
+        self.machine.write("/etc/default/earlyoom", "EARLYOOM_ARGS=\"-r 3600 --ignore '^qemu'\"\n")
+        self.host.run("systemctl restart earlyoom")
+        after = self.checked("earlyoom")
+        check(after["level"] == "ok", f"dm-ctl check: {after}")
+        self.host.run("systemctl stop earlyoom")
+        self.come_back()
+        return f"dm-ctl check: {before['level']}, {before['text']}; then {after['level']}"
+
+    def victim(self, options):
+        said = self.host.run(f"timeout 10 earlyoom --dryrun -m 99 -s 100 -r 0 {options} 2>&1", check=False)
+        return next((line for line in said.splitlines() if "sending SIG" in line), said)
+
+
 def make_case(stage, event):
     return lambda self: self.play(stage, event)
 

@@ -28,6 +28,7 @@ PACKAGES = (
     "libvirt-clients", "qemu-system-x86", "polkitd", "kmod", "iproute2", "busybox-static", "procps", "libglib2.0-0",
     "libvirt-glib-1.0-0", "libjson-glib-1.0-0", "libncursesw6", "libsmartcols1", "libsystemd0",
     "man-db",  # for the test of the Debian package
+    "systemd-oomd", "earlyoom",  # for those who start them
 )
 # Its initrd needs these modules only: one with everything takes long to make, and to unpack under emulation.
 INITRD_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "ext4")
@@ -159,7 +160,7 @@ class Image:
             os.unlink(network)
         os.makedirs(os.path.join(self.root, "var/log/journal"), exist_ok=True)
         self.run("units", "chroot", self.root, "sh", "-c",
-                 f"systemctl enable host-agent.service && systemctl mask {' '.join(NEEDLESS)}")
+                 f"systemctl enable host-agent.service && systemctl disable systemd-oomd earlyoom && systemctl mask {' '.join(NEEDLESS)}")
 
     def make_package(self, say):
         """/srv/dynmem.deb, made anew where something has changed that it is made of."""
