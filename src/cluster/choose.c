@@ -73,31 +73,35 @@ is_unheard(const Cluster *cluster, const char *uuid, const char *host, uint64_t 
 typedef struct Side {
     uint64_t want_kib;
     uint64_t budget_kib;
+    bool besides;
     uint64_t room_kib; /* free, or to be had */
 } Side;
 
 static Side
 side_of(const ClusterFigures *figures)
 {
-    return (Side){figures->want_kib, figures->budget_kib, figures->free_kib + figures->reclaimable_kib};
+    return (Side){figures->want_kib, figures->budget_kib, figures->besides,
+                  figures->free_kib + figures->reclaimable_kib};
 }
 
 static Side
 side_here(const ClusterHost *host)
 {
-    return (Side){host->want_kib, host->budget_kib, host->free_kib + host->reclaimable_kib};
+    return (Side){host->want_kib, host->budget_kib, host->besides, host->free_kib + host->reclaimable_kib};
 }
 
 static void
 project(const Side *source, const Side *target, const ClusterGuest *guest, ClusterMove *move)
 {
     uint64_t wants = guest->want_kib + guest->overhead_kib;
+    uint64_t leaves = source->besides ? guest->overhead_kib : 0, comes = target->besides ? guest->overhead_kib : 0;
 
     move->guest = *guest;
     move->source_before = cluster_pressure(source->want_kib, source->budget_kib);
-    move->source_after = cluster_pressure(saturating_sub(source->want_kib, wants), source->budget_kib);
+    move->source_after =
+        cluster_pressure(saturating_sub(source->want_kib, wants), saturating_sub(source->budget_kib, leaves));
     move->target_before = cluster_pressure(target->want_kib, target->budget_kib);
-    move->target_after = cluster_pressure(target->want_kib + wants, target->budget_kib);
+    move->target_after = cluster_pressure(target->want_kib + wants, target->budget_kib + comes);
 }
 
 unsigned

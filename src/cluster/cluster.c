@@ -60,6 +60,7 @@ fill_figures(Cluster *cluster, const ClusterHost *host, ClusterFigures *figures)
     figures->beat = ++cluster->beat;
     figures->level = host->level;
     figures->budget_kib = MIN(host->budget_kib, KIB_LIMIT);
+    figures->besides = host->besides;
     figures->want_kib = MIN(host->want_kib, KIB_LIMIT);
     figures->free_kib = MIN(host->free_kib, figures->budget_kib);
     figures->reclaimable_kib = MIN(host->reclaimable_kib, KIB_LIMIT);

@@ -66,7 +66,8 @@ typedef enum ClusterBooking {
 /* This host at this moment. */
 typedef struct ClusterHost {
     ClusterLevel level;
-    uint64_t budget_kib; /* these four as in ClusterFigures */
+    uint64_t budget_kib; /* these five as in ClusterFigures */
+    bool besides;
     uint64_t want_kib;
     uint64_t free_kib;
     uint64_t reclaimable_kib;

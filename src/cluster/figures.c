@@ -38,10 +38,10 @@ cluster_figures_format(const ClusterFigures *figures)
     GString *line = g_string_new(VERSION);
 
     g_string_append_printf(line,
-                           " beat=%" PRIu64 " level=%s budget=%" PRIu64 " want=%" PRIu64 " free=%" PRIu64
+                           " beat=%" PRIu64 " level=%s budget=%" PRIu64 " besides=%u want=%" PRIu64 " free=%" PRIu64
                            " reclaimable=%" PRIu64 " stars=%u phase=%s",
-                           figures->beat, cluster_level_names[figures->level], figures->budget_kib, figures->want_kib,
-                           figures->free_kib, figures->reclaimable_kib, figures->stars,
+                           figures->beat, cluster_level_names[figures->level], figures->budget_kib, figures->besides,
+                           figures->want_kib, figures->free_kib, figures->reclaimable_kib, figures->stars,
                            cluster_phase_name(figures->phase));
     if (figures->phase != CLUSTER_PHASE_IDLE)
         g_string_append_printf(line,
@@ -158,6 +158,7 @@ cluster_figures_parse(const char *line, ClusterFigures *figures, GError **error)
     read.beat = take_number(&reader, "beat", UINT64_MAX);
     read.level = (ClusterLevel)take_word(&reader, "level", cluster_level_names, CLUSTER_LEVELS);
     read.budget_kib = take_number(&reader, "budget", KIB_LIMIT);
+    read.besides = take_number(&reader, "besides", 1) != 0;
     read.want_kib = take_number(&reader, "want", KIB_LIMIT);
     read.free_kib = take_number(&reader, "free", read.budget_kib);
     read.reclaimable_kib = take_number(&reader, "reclaimable", KIB_LIMIT);

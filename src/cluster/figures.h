@@ -44,7 +44,8 @@ typedef struct ClusterGuest {
 typedef struct ClusterFigures {
     uint64_t beat; /* another one in each line: who repeats one is not there any more */
     ClusterLevel level;
-    uint64_t budget_kib;      /* what all guests of the host may have together */
+    uint64_t budget_kib;      /* what all guests of the host may have together, overheads included */
+    bool besides;             /* Budget= is what limits it: overheads come besides, so it rises and falls with them */
     uint64_t want_kib;        /* what they want, overheads included; may be more than the budget */
     uint64_t free_kib;        /* of the budget, booked for nobody */
     uint64_t reclaimable_kib; /* what guests have and do not need */

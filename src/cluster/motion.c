@@ -88,9 +88,13 @@ go_on_giving(const Pass *pass)
     bool leaving = guest != NULL && guest->leaving;
 
     if (guest == NULL) {
-        /* between two steps it may have gone the whole way */
+        /* between two steps it may have gone the whole way, and the partner's line may be older than that */
         bool came = partner != NULL && partner->figures.phase == CLUSTER_PHASE_COMES;
 
+        if (cluster->gone_usec == 0)
+            cluster->gone_usec = pass->now_usec;
+        if (!cluster->sent && !came && partner != NULL && pass->now_usec - cluster->gone_usec < SETTLE_USEC)
+            return;
         finish(pass, cluster->sent || came ? CLUSTER_END_LEFT : CLUSTER_END_GONE);
         return;
     }
@@ -148,6 +152,7 @@ begin_giving(const Pass *pass)
         return;
     enter(pass, CLUSTER_PHASE_OFFERS);
     cluster->answered = cluster->sent = false;
+    cluster->gone_usec = 0;
     cluster->move = pass->step->move;
     cluster->guest = cluster->move.guest;
     g_strlcpy(cluster->partner, cluster->move.target, sizeof cluster->partner);

@@ -45,6 +45,7 @@ struct Cluster {
     ClusterPhase phase;
     uint64_t since_usec; /* of the phase */
     uint64_t runs_usec;  /* since when the guest that came runs here; 0: not yet */
+    uint64_t gone_usec;  /* since when the guest that is offered is not here any more; 0: it is */
     bool answered;       /* the host that is offered a guest has begun to book */
     bool sent;           /* the guest has been seen leaving */
     ClusterMove move;    /* what was to come of it, where this host gives */

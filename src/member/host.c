@@ -38,6 +38,7 @@ host_sums(const Plan *plan, const Snapshot *snapshot, const StartRating *rating,
     bool away = snapshot->host.link == WORLD_LINK_DOWN;
 
     host->budget_kib = budget_of(plan);
+    host->besides = plan->budget_limit == BUDGET_BY_SETTING;
     /* what is booked for a start is wanted by it, whether its guest is known or not */
     host->want_kib = saturating_add(plan->overhead_kib, plan->reserved_kib);
     for (size_t i = 0; i < plan->guest_count; i++)

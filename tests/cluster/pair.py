@@ -20,7 +20,7 @@ from nodes import ROOT, State, start_cluster, wait, wait_cluster
 
 BUILD, PACKAGES = (os.path.abspath(word) for word in sys.argv[1:3])
 UUID = "11111111-2222-3333-4444-555555555555"
-SUMS = "1 beat={beat} level=automatic budget=8388608 want=4194304 free=2097152 reclaimable=1048576 stars=4 "
+SUMS = "1 beat={beat} level=automatic budget=8388608 besides=0 want=4194304 free=2097152 reclaimable=1048576 stars=4 "
 IDLE = SUMS + "phase=idle"
 MOTION = SUMS + f"phase={{phase}} partner=a guest={UUID} resource=slow maximum=4194304 brings=1048576 wants=1048576 overhead=65536"
 # guests as an administrator has them before dynmem; slow takes its time for everything, migrating too

@@ -25,7 +25,7 @@ RUNNING, NOT_RUNNING, DEGRADED = 0, 7, 190
 
 def line(phase="idle", partner=None, resource="web"):
     """As src/cluster/figures.c makes it."""
-    text = "1 beat=7 level=automatic budget=8388608 want=4194304 free=2097152 reclaimable=1048576 stars=4 phase=" + phase
+    text = "1 beat=7 level=automatic budget=8388608 besides=0 want=4194304 free=2097152 reclaimable=1048576 stars=4 phase=" + phase
     if phase != "idle":
         text += f" partner={partner} guest={UUID} resource={resource} maximum=4194304 brings=1048576 wants=1048576 overhead=65536"
     return text

@@ -30,7 +30,7 @@ if CRM_SIMULATE is None:
 
 FEATURES = "3.16.1"
 AUTOSET = {f"autoset_utilization_{what}": "false" for what in ("cpu", "hv_memory", "host_memory")}
-LINE = "1 beat=7 level=manual budget={budget} want=1024 free=1024 reclaimable=0 stars=4 phase=idle"
+LINE = "1 beat=7 level=manual budget={budget} besides=0 want=1024 free=1024 reclaimable=0 stars=4 phase=idle"
 
 
 def digest(parameters):

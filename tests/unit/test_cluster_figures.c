@@ -11,9 +11,9 @@
 #include <string.h>
 
 #define UUID "aaaaaaaa-0000-0000-0000-000000000001"
-#define IDLE "1 beat=7 level=automatic budget=1000 want=900 free=100 reclaimable=50 stars=3 phase=idle"
+#define IDLE "1 beat=7 level=automatic budget=1000 besides=0 want=900 free=100 reclaimable=50 stars=3 phase=idle"
 #define OFFERS                                                                                                         \
-    "1 beat=7 level=automatic budget=1000 want=900 free=100 reclaimable=50 stars=3 phase=offers partner=b "            \
+    "1 beat=7 level=automatic budget=1000 besides=0 want=900 free=100 reclaimable=50 stars=3 phase=offers partner=b "  \
     "guest=" UUID " resource=vm-web maximum=400 brings=300 wants=350 overhead=20"
 
 static void
