@@ -5,6 +5,7 @@ and a bus; and what their cluster says of itself.
 """
 
 import os
+import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
@@ -84,6 +85,8 @@ class Inner(subprocess.Popen):
         pid = child_of(self.pid)
         if pid:
             os.kill(pid, number)
+        if number == signal.SIGCONT:
+            os.kill(self.pid, number)  # nsenter stops with its child
 
     def end(self, number, seconds=120):
         self.signal(number)

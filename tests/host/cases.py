@@ -8,7 +8,7 @@ import time
 
 from cache_cases import Cache
 from file_cases import Files, Killers
-from four import BUDGET, MINIMUM, REFUSED, ROOMY, STARTED, STARTUP, TOUCH, Four
+from four import BUDGET, MINIMUM, REFUSED, ROOMY, SMALL, STARTED, STARTUP, TOUCH, Four
 from host import wait_until
 from machine import HostError, StoppedError
 from need_cases import Sooner
@@ -21,7 +21,7 @@ HARDEST = "9459ff2afe02483eb2d5bcf37157885e"
 OVERDUE = "1f9d9fe5a0534045b633cb4d42976980"
 OVER_BUDGET = "df760be1b2dd45a7bd23d6299888bd9c"
 # Of the paging file of a guest that does not come back, in seconds.
-DEADLINE = 180
+DEADLINE = 240
 
 
 class Restarts(Four):
@@ -101,8 +101,8 @@ class Restarts(Four):
     def case_guest_that_never_comes_back(self):
         self.begin()
         guest = self.guests[0]
-        # long enough for it to use its file, which else is simply switched off, and too little for it to do without
-        self.set_budget(4 * MINIMUM + 100, DeadlineSec=f"{DEADLINE}s")
+        # long enough for it to use its file, which else is simply switched off
+        self.set_budget(4 * MINIMUM + SMALL, DeadlineSec=f"{DEADLINE}s")
         guest.next_boots(touch=TOUCH, driver=False)
         self.host.reset(guest)
         self.wait_file(guest)
