@@ -182,6 +182,7 @@ static void
 tell(Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const GuestSettings *settings = guest->settings;
     GuestMemory *memory = memory_of(pass, i);
     Work *work = &pass->state->work[i];
     GuestPlan *plan = &pass->plan->guests[i];
@@ -202,6 +203,10 @@ tell(Pass *pass, size_t i)
         /* told where to stop all the same, and what it was told before */
         if (!memory->moved && !guest->target_unbounded)
             return;
+        /* a size below its minimum is somebody's mistake; as far as it is booked at more it costs nobody anything to say so */
+        plan->target_kib =
+            MAX(plan->target_kib, MIN(saturating_sub(work->entry->booked_kib + work->unseen_kib, settings->fixed_kib),
+                                      work->minimum_kib));
         /* but not above its memory.max, which would kill it there */
         plan->target_kib = MIN(plan->target_kib, work->maximum_kib);
     }

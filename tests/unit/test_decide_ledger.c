@@ -460,10 +460,36 @@ a_file_is_not_emptied_before_the_limit_leaves_room_for_it(void **state)
     (void)state;
 }
 
+/*
+ * Two guests on a host that has no room. Libvirt was away; one of them says that its balloon left it next to nothing, and is booked at all
+ * that it may be on its way to: it is told no less than its minimum, which is within that.
+ */
+static void
+a_size_below_the_minimum_is_no_target(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    GuestSnapshot *guest = &world->guests[0];
+
+    for (size_t i = 0; i < 2; i++)
+        world_add(world, GIB, 8 * GIB, 4200 * MIB, 3900 * MIB);
+    world_run(world, 60);
+    guest->has_actual = true;
+    guest->actual_kib = world->fake[0].actual = 4 * MIB;
+    guest->target_known = false;
+    guest->target_kib = 0;
+    guest->target_unbounded = true;
+    world_tick(world);
+    assert_true(world->plan.guests[0].tell);
+    assert_int_equal(world->plan.guests[0].target_kib, GIB);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_size_below_the_minimum_is_no_target),
         cmocka_unit_test(a_target_under_way_is_booked),
         cmocka_unit_test(a_target_of_unknown_fate_is_booked),
         cmocka_unit_test(what_a_guest_that_leaves_may_have_been_told_is_booked),
