@@ -284,7 +284,10 @@ book_guest(Pass *pass, size_t i)
                               .lends = lends,
                               .mute = work->standing.rule == PLAN_RULE_NO_STATISTICS});
     pass_restart_stand(pass, i);
-    pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING;
+    /* likewise where one has brought nobody knows what */
+    pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING ||
+                      (work->standing.trust == LEDGER_TRUSTS_BROUGHT && entry->granted_kib == 0 &&
+                       (guest->migrating || !guest->has_actual));
 }
 
 static void

@@ -173,8 +173,10 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
                    look->unbounded && !broken(FAULT_TARGET_UNDER_WAY) ? guest->settings->maximum_kib : 0);
     case LEDGER_TRUSTS_BROUGHT:
         /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
-        return MAX(MAX(entry->granted_kib, told),
-                   MAX(guest->migrating || !guest->has_actual ? 0 : actual, holds(look)));
+        told =
+            MAX(MAX(entry->granted_kib, told), MAX(guest->migrating || !guest->has_actual ? 0 : actual, holds(look)));
+        /* nobody booked it, and nothing is known of it: it may have brought all that it can have */
+        return told != 0 ? told : guest->settings->maximum_kib;
     case LEDGER_TRUSTS_NOTHING:
     case LEDGER_TRUSTS_FULL:
     default:

@@ -485,10 +485,37 @@ a_size_below_the_minimum_is_no_target(void **state)
     (void)state;
 }
 
+/*
+ * Restored, and nobody was asked for it; nothing is seen of it yet. It is booked at all that it may have brought, but nobody is squeezed
+ * before it has said more.
+ */
+static void
+what_is_not_known_of_a_guest_that_came_is_booked_and_taken_from_nobody(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    for (size_t i = 0; i < 2; i++)
+        world_add(world, GIB, 8 * GIB, 4 * GIB, 2 * GIB);
+    world->guests[1].life = GUEST_LIFE_OFF;
+    world_run(world, 30);
+    world->guests[1].life = GUEST_LIFE_RUNNING;
+    world->guests[1].boots++;
+    world->guests[1].boot_resumed = true;
+    world->guests[1].has_actual = world->guests[1].has_usable = world->guests[1].fresh = false;
+    world->guests[1].driver_up = world->guests[1].target_known = false;
+    world->guests[1].target_kib = world->guests[1].resident_kib = 0;
+    decide(world->state, &world->snapshot, world->settings, false, &world->plan);
+    assert_int_equal(world->plan.guests[1].committed_kib, 8 * GIB);
+    assert_false(world->plan.guests[0].tell);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_known_of_a_guest_that_came_is_booked_and_taken_from_nobody),
         cmocka_unit_test(a_size_below_the_minimum_is_no_target),
         cmocka_unit_test(a_target_under_way_is_booked),
         cmocka_unit_test(a_target_of_unknown_fate_is_booked),
