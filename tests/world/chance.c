@@ -91,8 +91,6 @@ chance_world(uint64_t seed)
     options.reserve_kib = MAX(options.memory_kib / rng_between(&rng, 8, 20), FROM_MIB(256));
     world = world_new(&options);
     world->other_kib = world->other_goal_kib = mib_between(&rng, 100, 600);
-    world->cache_kib = mib_between(&rng, 0, 2000);
-    world->arc_kib = rng_hits(&rng, 200) ? mib_between(&rng, 0, 2000) : 0;
     left = saturating_sub(options.memory_kib, options.reserve_kib + world->other_kib);
     for (unsigned i = 0; i < count; i++) {
         Definition definition;

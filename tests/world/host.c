@@ -41,7 +41,6 @@ host_read(void *self, HostFigures *figures, GError **error)
     *figures = (HostFigures){
         .total_kib = world->options.memory_kib,
         .available_kib = available,
-        .arc_kib = MIN(world->arc_kib, available),
         .has_pressure = true,
     };
     if (world->options.nodes)

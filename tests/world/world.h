@@ -140,8 +140,6 @@ struct World {
     /* host */
     uint64_t other_kib; /* processes that are no guests */
     uint64_t other_goal_kib;
-    uint64_t cache_kib; /* given back at once */
-    uint64_t arc_kib;
     uint64_t other_least_kib[32]; /* least in each of the last steps */
     unsigned other_next;
     uint64_t others_usec; /* when that changed last */
