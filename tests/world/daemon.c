@@ -172,9 +172,11 @@ daemon_start(World *world)
     world_after(world, ENGINE_GLANCE_USEC, glance_due, NULL, world->tick_number, NULL);
     world->link = WORLD_LINK_DOWN;
     world->all_read = false;
-    for (unsigned i = 0; i < world->count; i++)
+    for (unsigned i = 0; i < world->count; i++) {
+        world->seats[i].shows = 0;
         if (is_in_motion(world->seats[i].machine))
             truth_excuse(&world->seats[i], EXCUSE_ABSENT);
+    }
     watcher_connect(world);
 }
 

@@ -195,6 +195,15 @@ typedef enum Excuse {
 
 /* ---- a guest ---- */
 
+/* What could be seen of what it may hold: not where its balloon and its devices are told to go, but where they are. */
+typedef struct Showing {
+    uint64_t kib; /* without its devices */
+    uint64_t device_kib;
+} Showing;
+
+/* Longer than any excuse lasts (truth.c). */
+#define SHOWN_STEPS 64
+
 /* How a start goes on. */
 typedef enum StartStage {
     STARTING_NOT,
@@ -312,6 +321,7 @@ struct Seat {
     Memory abroad; /* with which it runs on another host */
     Start start;
     uint64_t reserved_usec;       /* the next was asked for then */
+    bool reserved_forced;         /* it was nobody's then, and is let in whatever there is */
     uint64_t reserved_until_usec; /* somebody reserved memory for a start that does not come */
     uint64_t stop_usec;           /* as the keep has it */
     uint64_t event_usec;          /* its events come in order: none before this */
@@ -322,8 +332,11 @@ struct Seat {
     PagingFile file;
     Told told;
     Excuse excuse;
-    uint64_t excused_usec; /* so long yet, of time in which the daemon could look */
-    uint64_t slack_kib;    /* most that its limit had since then */
+    uint64_t excused_usec;       /* so long yet, of time in which the daemon could look */
+    Showing showed[SHOWN_STEPS]; /* in each step in which the daemon could look */
+    uint64_t shows;              /* steps of those; the last is at (shows - 1) % SHOWN_STEPS */
+    uint64_t blind_usec;         /* so long the daemon has not looked at it, though it could */
+    uint64_t slack_kib;          /* most that its limit had since then */
     uint64_t slack_usec;
     uint64_t slack_before_kib; /* ... and in the time before that */
     uint64_t low_kib;          /* the least it was booked at a moment ago */
@@ -334,6 +347,7 @@ struct Seat {
     uint64_t forced_usec;    /* it was let in whatever there was, then; 0: it was not */
     uint64_t fair_kib;       /* what it was booked at when it began to take more than it was given; 0: it does not */
     uint64_t calm_kib;       /* what it could hold then */
+    uint64_t could_kib;      /* what it could hold when it was looked at last */
     uint64_t lacks_usec;     /* it lacks what it needs since then, though all fits and could be had; 0: it does not */
     uint64_t lacks_kib;      /* what it had then */
     uint64_t low_limit_usec; /* it is held back by a limit that should be higher since then; 0: it is not */

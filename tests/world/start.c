@@ -225,13 +225,31 @@ bring(World *world, Seat *seat, const Memory *memory)
     seat->start.stage = STARTING_LOAD;
 }
 
+static bool
+is_reserved(const Seat *seat)
+{
+    return seat->reserved_until_usec != UINT64_MAX && seat->world->now_usec < seat->reserved_until_usec;
+}
+
 /* When its start, or memory for that, was asked for first. */
 static uint64_t
 asked_usec(const Seat *seat)
 {
-    bool reserved = seat->reserved_until_usec != UINT64_MAX && seat->world->now_usec < seat->reserved_until_usec;
+    return is_reserved(seat)           ? seat->reserved_usec
+           : seat->start.ctl_usec != 0 ? seat->start.ctl_usec
+                                       : seat->start.asked_usec;
+}
 
-    return reserved ? seat->reserved_usec : seat->start.ctl_usec != 0 ? seat->start.ctl_usec : seat->start.asked_usec;
+/* It is let in whatever room there is, or nothing holds it as it boots. */
+static bool
+is_forced(const Seat *seat, bool soon)
+{
+    const WorldOptions *options = &seat->world->options;
+    const Start *start = &seat->start;
+
+    return start->unasked || start->forced || (is_reserved(seat) && seat->reserved_forced) || soon ||
+           !truth_is_ours(seat) || start->how == START_HOW_ARRIVES || !options->admission || !options->limits ||
+           options->limits_flaky;
 }
 
 static void
@@ -251,17 +269,12 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
     machine = seat->machine = machine_new(world, &seat->live);
     machine_take_target(machine, seat->live.current_kib, false);
     seat->let_go = false;
-    seat->excuse = EXCUSE_NONE;
-    seat->excused_usec = 0;
-    seat->fair_kib = 0;
+    truth_forget(seat);
     soon = start->how == START_HOW_COLD && seat->stop_usec != 0 &&
            saturating_sub(asked_usec(seat), seat->stop_usec) < RESTART_USEC && !seat->live.immediate &&
            !seat->live.vfio;
     seat->wild = truth_is_wild(seat);
-    seat->forced_usec = start->unasked || start->forced || soon || !truth_is_ours(seat) ||
-                                start->how == START_HOW_ARRIVES || !world->options.admission
-                            ? world->now_usec
-                            : 0;
+    seat->forced_usec = is_forced(seat, soon) ? world->now_usec : 0;
     if (start->unasked || seat->wild || !world->options.admission)
         truth_excuse(seat, EXCUSE_UNASKED);
     else if (soon)
@@ -419,6 +432,7 @@ ctl_reserve(World *world, Seat *seat)
         return;
     trace(world, seat, "its memory is reserved, and nobody starts it");
     seat->reserved_usec = world->now_usec;
+    seat->reserved_forced = !seat->definition.managed && !world->manage_all;
     seat->reserved_until_usec = UINT64_MAX;
     if (engine_ask_start(world->engine, &ask, reserve_answered, seat))
         engine_tick_now(world->engine);

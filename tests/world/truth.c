@@ -7,6 +7,9 @@
  *   of the host     all that could be held, and what others use, leave the reserve.
  *
  * What memory.high keeps a guest to may lie above its booking by the slack of its limit, which is a part of the reserve.
+ *
+ * What is tolerated is as small as random worlds allow, and says what it comes from. Where one is made smaller, a world that
+ * fails shows the daemon wrong or the argument right.
  */
 
 #include "world.h"
@@ -14,40 +17,52 @@
 #include <string.h>
 
 /*
- * The excuses: what happens in the world so that no ledger can know it in time. Each ends after a time in which the daemon
- * could look: it is there and connected, and the guest answers.
+ * The excuses: what happens in the world so that no ledger can know it in time. One ends a while after it began, or after what it
+ * excuses has come to its end (settles). While it lasts, what the guest was seen to be able to hold for all of that while is booked
+ * all the same. Only time counts in which the daemon could look (daemon_knows).
  */
+
+/* An event is up to 0.9 s late where libvirtd is busy (watcher.c); a tick follows at once, and waits half a second for answers. */
+#define HEARD_USEC (1500 * USEC_PER_MSEC)
+/* ... and orders a limit, which is told again after a second where it could not be written, and may be a second late. */
+#define HELD_USEC (3500 * USEC_PER_MSEC)
+/* An event, as before, and then the XML is read, which may take another 0.7 s, or is done once more because something has changed. */
+#define READ_USEC (2500 * USEC_PER_MSEC)
+/* A report comes each second and is fetched a quarter of an interval later at most; a tick follows within the next interval. Both
+   wait for answers, half a second each. */
+#define SEEN_USEC(interval) (2 * USEC_PER_SEC + (interval) + (interval) / 4)
+
 static const struct {
-    uint64_t usec;
-    bool settles; /* it begins when the balloon is where it was told to be */
+    uint64_t usec; /* 0: nothing tells but what it has or holds, which takes SEEN_USEC */
+    bool settles;  /* it does not end before the balloon is where it was told to be */
     const char *reason;
 } excuses[EXCUSE_COUNT] = {
-    [EXCUSE_UNASKED] = {5 * USEC_PER_SEC, false, "it started without being asked about, or is never refused"},
-    [EXCUSE_SOON] = {3 * USEC_PER_SEC, false,
+    [EXCUSE_UNASKED] = {0, false, "it started without being asked about, or is never refused"},
+    [EXCUSE_SOON] = {HELD_USEC, false,
                      "it was started soon after its stop, which is not refused though nothing is free"},
-    [EXCUSE_MOVED] = {3 * USEC_PER_SEC, true,
-                      "somebody else told its balloon to give it more: that shows in its reports only"},
-    [EXCUSE_EMPTIES] = {3 * USEC_PER_SEC, true, "it takes back what it gave up, as a guest can at any time"},
-    [EXCUSE_UNLOADED] = {3 * USEC_PER_SEC, true,
-                         "its driver is unloaded: its size tells, and no report comes with that"},
-    [EXCUSE_RESET] = {5 * USEC_PER_SEC, false,
+    [EXCUSE_MOVED] = {0, true, "somebody else told its balloon to give it more: that shows in its reports only"},
+    [EXCUSE_EMPTIES] = {0, true, "it takes back what it gave up, as a guest can at any time"},
+    [EXCUSE_UNLOADED] = {0, true, "its driver is unloaded: its size tells, and no report comes with that"},
+    [EXCUSE_RESET] = {READ_USEC, false,
                       "it was reset, or goes on after it, and no limit holds it to what it is booked at"},
-    [EXCUSE_UNHELD] = {2500 * USEC_PER_MSEC, false,
+    [EXCUSE_UNHELD] = {HEARD_USEC, false,
                        "it was started paused, or libvirt went away before its limit came, and it runs without one"},
-    [EXCUSE_MISSED] =
-        {12 * USEC_PER_SEC, false,
-         "it was reset while nobody could hear of it, and no limit holds it: that its reports stay away tells"},
-    [EXCUSE_PLUGGED] = {4 * USEC_PER_SEC, true, "its memory devices are larger: that shows when its XML is read"},
-    [EXCUSE_REVERTED] = {4 * USEC_PER_SEC, true,
+    [EXCUSE_MISSED] = {HEARD_USEC, false, "it was reset while nobody could hear of it, and no limit holds it"},
+    [EXCUSE_PLUGGED] = {READ_USEC, true, "its memory devices are larger: that shows when its XML is read"},
+    [EXCUSE_REVERTED] = {READ_USEC, true,
                          "a snapshot brings memory, and its hook looks like that of a guest that boots"},
-    [EXCUSE_ABSENT] = {6 * USEC_PER_SEC, true, "the daemon is new, and has not seen it yet"},
-    [EXCUSE_STRAY_CALL] = {3 * USEC_PER_SEC, true, "a call of a daemon that is gone has told it more"},
+    [EXCUSE_ABSENT] = {0, true, "the daemon is new, and has not seen it yet"},
+    [EXCUSE_STRAY_CALL] = {0, true, "a call of a daemon that is gone has told it more"},
 };
 
-/* A kernel that has just begun to boot needs so long to touch what nothing keeps from it; by then its limit is there. */
-#define BOOT_USEC (8 * USEC_PER_SEC)
-/* A guest that is let in whatever room there is: so long until what others can give up has been taken from them. */
-#define FORCED_USEC (120 * USEC_PER_SEC)
+/*
+ * A kernel that has just begun to boot touches little (machine.c, BOOT_CALM_USEC), and the ledger relies on that for five seconds:
+ * a limit that is ordered with a start is in force by then, or its guest is booked at all its memory. With the event of its start
+ * that is so long.
+ */
+#define BOOT_USEC (5500 * USEC_PER_MSEC)
+/* Who is let in whatever room there is, or given memory by his administrator, has taken it by then, and it is booked. */
+#define FORCED_USEC (6 * USEC_PER_SEC)
 
 /* ---- what could be held ---- */
 
@@ -102,8 +117,9 @@ truth_is_shown_wild(const Seat *seat)
     return seat->told.planned && (rule == PLAN_RULE_UNMANAGED || rule == PLAN_RULE_STATIC || rule == PLAN_RULE_BAR);
 }
 
-uint64_t
-truth_touchable(const Seat *seat)
+/* With a balloon of so much, of memory that is still to come so much, and devices of that size. */
+static uint64_t
+could_hold(const Seat *seat, bool wild, uint64_t balloon_kib, uint64_t coming_kib, uint64_t device_kib)
 {
     const Machine *machine = seat->machine;
     uint64_t touchable;
@@ -113,16 +129,16 @@ truth_touchable(const Seat *seat)
     if (machine == NULL || machine->huge)
         return 0;
     if (machine->arriving || machine->loading)
-        touchable = machine->held_kib + machine->coming_kib;
+        touchable = machine->held_kib + coming_kib;
     else if (!machine->ran)
         touchable = machine->held_kib;
-    else if (machine->driver && !seat->wild)
-        touchable = machine_ram(machine) - balloon_at_worst(seat) + machine_device(machine);
-    else if (machine->cold && machine->high_kib == LIMIT_NONE && !seat->wild &&
+    else if (machine->driver && !wild)
+        touchable = machine_ram(machine) - balloon_kib + device_kib;
+    else if (machine->cold && machine->high_kib == LIMIT_NONE && !wild &&
              seat->world->now_usec - machine->booted_usec < BOOT_USEC)
         touchable = machine->held_kib;
     else
-        touchable = machine_ram(machine) + machine_device(machine);
+        touchable = machine_ram(machine) + device_kib;
     if (machine->high_kib != LIMIT_NONE)
         limit = saturating_sub(machine->high_kib, machine->overhead_kib);
     /* memory.max kills, but it lets nobody have more */
@@ -133,6 +149,14 @@ truth_touchable(const Seat *seat)
     if (machine->hard_limit_kib != 0)
         holds = MIN(holds, machine->hard_limit_kib);
     return MAX(MIN(touchable, limit), holds);
+}
+
+uint64_t
+truth_touchable(const Seat *seat)
+{
+    return seat->machine == NULL ? 0
+                                 : could_hold(seat, seat->wild, balloon_at_worst(seat), seat->machine->coming_kib,
+                                              machine_device(seat->machine));
 }
 
 /* ---- what the ledger says ---- */
@@ -159,10 +183,11 @@ booked_overhead(const Seat *seat)
 
 /* What is promised of slack: half of the reserve, shared by what is booked, no more than an eighth of that, and 16 MiB at least. */
 #define SLACK_LEAST_KIB FROM_MIB(16)
-/* So long, and up to twice that, a limit that was right a moment ago may be in force, because it is not lowered at once. */
-#define SLACK_USEC (20 * USEC_PER_SEC)
-/* What a limit let in beyond a booking is booked when its guest is reset; until others have made room it is still slack. */
-#define LOW_USEC (8 * USEC_PER_SEC)
+/* So long, and up to twice that, a limit that was right a moment ago may be in force: a lower one is written in the next tick, and
+   once more a second later where that fails. */
+#define SLACK_USEC (2 * USEC_PER_SEC)
+/* Where slack becomes less, what a limit in force lets in beyond it is booked until a lower one is. So long it is slack still. */
+#define LOW_USEC (3 * USEC_PER_SEC)
 
 static uint64_t
 promised_slack(const Seat *seat)
@@ -210,34 +235,44 @@ slack(const Seat *seat)
     return most + most / 2 + SLACK_LEAST_KIB;
 }
 
-/* How much more it could hold than it is booked at, of which its limit's slack, held by memory.high, is *in_slack. */
+/* How much more than it is booked at so much is, without its limit's slack, held by memory.high. */
 static uint64_t
-beyond(const Seat *seat, uint64_t *in_slack)
+beyond(const Seat *seat, uint64_t could_kib)
 {
-    uint64_t touchable = truth_touchable(seat);
     uint64_t booked = truth_booked(seat);
-    uint64_t above = 0;
+    uint64_t above;
 
-    *in_slack = 0;
     /* balloons are made of whole pages */
-    if (touchable <= booked + PAGE_KIB || seat->machine == NULL)
+    if (could_kib <= booked + PAGE_KIB || seat->machine == NULL)
         return 0;
-    if (seat->machine->high_kib == LIMIT_NONE && touchable > seat->machine->held_kib)
-        return touchable - booked;
-    above = saturating_sub(touchable + seat->machine->overhead_kib, booked + booked_overhead(seat));
-    if (seat->machine->high_kib != LIMIT_NONE)
-        *in_slack = MIN(above, slack(seat));
-    return above - *in_slack;
+    if (seat->machine->high_kib == LIMIT_NONE && could_kib > seat->machine->held_kib)
+        return could_kib - booked;
+    above = saturating_sub(could_kib + seat->machine->overhead_kib, booked + booked_overhead(seat));
+    return seat->machine->high_kib == LIMIT_NONE ? above : saturating_sub(above, slack(seat));
 }
 
 /* ---- excuses ---- */
 
+static uint64_t
+excuse_usec(const Seat *seat, Excuse excuse)
+{
+    return excuses[excuse].usec != 0 ? excuses[excuse].usec : SEEN_USEC(seat->world->options.interval_usec);
+}
+
+void
+truth_forget(Seat *seat)
+{
+    seat->excuse = EXCUSE_NONE;
+    seat->excused_usec = 0;
+    seat->fair_kib = 0;
+    seat->shows = 0;
+    seat->could_kib = 0;
+}
+
 void
 truth_excuse(Seat *seat, Excuse excuse)
 {
-    /* and a tick must come: with a report, which comes as often as ticks do; without one, the next tick after the question */
-    uint64_t usec = excuses[excuse].usec + (excuse == EXCUSE_UNLOADED ? 2 : 1) *
-                                               saturating_sub(seat->world->options.interval_usec, USEC_PER_SEC);
+    uint64_t usec = excuse_usec(seat, excuse);
 
     /* the one that ends later */
     if (seat->excuse != EXCUSE_NONE && usec < seat->excused_usec &&
@@ -245,7 +280,7 @@ truth_excuse(Seat *seat, Excuse excuse)
         return;
     if (seat->fair_kib == 0) {
         seat->fair_kib = MAX(truth_booked(seat), PAGE_KIB);
-        seat->calm_kib = truth_touchable(seat);
+        seat->calm_kib = MIN(seat->could_kib, truth_touchable(seat));
     }
     seat->excuse = excuse;
     seat->excused_usec = usec;
@@ -254,10 +289,63 @@ truth_excuse(Seat *seat, Excuse excuse)
 void
 truth_surprise(Seat *seat, Excuse excuse)
 {
-    uint64_t in_slack;
-
-    if (beyond(seat, &in_slack) > 0 || excuses[excuse].settles)
+    if (beyond(seat, truth_touchable(seat)) > 0 || excuses[excuse].settles)
         truth_excuse(seat, excuse);
+}
+
+static void
+note_showing(const World *world, Seat *seat)
+{
+    const Machine *machine = seat->machine;
+    Showing now;
+    Showing *last = &seat->showed[(seat->shows - 1) % SHOWN_STEPS];
+
+    if (machine == NULL)
+        return;
+    now.device_kib = machine->device_plugged_kib;
+    now.kib = saturating_sub(could_hold(seat, false, machine->balloon_kib, 0, now.device_kib), now.device_kib);
+    if (daemon_knows(world, seat))
+        seat->showed[seat->shows++ % SHOWN_STEPS] = now;
+    else if (seat->shows > 0)
+        *last = (Showing){MIN(last->kib, now.kib), MIN(last->device_kib, now.device_kib)};
+}
+
+/* What could be seen of it for as long as its excuse allows. That is booked all the same. */
+static uint64_t
+showed(const Seat *seat)
+{
+    uint64_t steps = excuse_usec(seat, seat->excuse) / WORLD_STEP_USEC;
+    Showing least = {UINT64_MAX / 2, UINT64_MAX / 2};
+
+    if (seat->shows < steps)
+        return 0;
+    for (uint64_t i = 1; i <= steps; i++) {
+        const Showing *then = &seat->showed[(seat->shows - i) % SHOWN_STEPS];
+
+        least = (Showing){MIN(least.kib, then->kib), MIN(least.device_kib, then->device_kib)};
+    }
+    return least.kib + least.device_kib;
+}
+
+/* A call takes eleven seconds at most (calls.c); then the guest is looked at again. */
+#define BLIND_USEC (15 * USEC_PER_SEC)
+
+/* The daemon does look, so that excuses end: whoever can be asked is not left alone for long. */
+static void
+check_eyes(World *world, Seat *seat)
+{
+    bool can = world->engine != NULL && !world->libvirtd_away && seat->machine != NULL && !seat->machine->hung;
+
+    /* libvirt has a guest locked while its hook runs, and all are not known before it was read */
+    for (unsigned i = 0; can && i < world->count; i++)
+        can = world->seats[i].start.stage != STARTING_HOOK && world->seats[i].start.stage != STARTING_LAUNCH;
+    if (!can || daemon_knows(world, seat))
+        seat->blind_usec = 0;
+    else
+        seat->blind_usec += WORLD_STEP_USEC;
+    if (seat->blind_usec >= BLIND_USEC)
+        world_break(world, seat, "is not looked at for %.0f seconds, though it answers",
+                    (double)BLIND_USEC / (double)USEC_PER_SEC);
 }
 
 static void
@@ -286,68 +374,55 @@ age_excuse(World *world, Seat *seat)
     }
 }
 
-void
-truth_step(World *world)
-{
-    for (unsigned i = 0; i < world->count; i++) {
-        Seat *seat = &world->seats[i];
-
-        age_excuse(world, seat);
-        if (seat->forced_usec != 0 && world->now_usec - seat->forced_usec >= FORCED_USEC)
-            seat->forced_usec = 0;
-        if (seat->plugged_usec != 0 && world->now_usec - seat->plugged_usec >= FORCED_USEC)
-            seat->plugged_usec = 0;
-    }
-}
-
 /* ---- the checks ---- */
 
-static bool
-is_forced(const World *world, const Seat *seat)
-{
-    /* where no limit can be set nothing holds a guest that boots */
-    return seat->forced_usec != 0 || ((!world->options.limits || world->options.limits_flaky) &&
-                                      !seat->machine->driver && seat->machine->high_kib == LIMIT_NONE);
-}
-
-/* By how much other processes have grown since the ledger could have looked last. */
+/* The least that other processes had since the ledger could have looked last. */
 static uint64_t
-recent_growth(const World *world)
+least_of_others(const World *world)
 {
     uint64_t least = world->other_kib;
+    uint64_t steps = world->options.interval_usec / WORLD_STEP_USEC;
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(world->other_least_kib) && i < world->other_next; i++)
-        least = MIN(least, world->other_least_kib[i]);
-    return world->other_kib - least;
+    for (uint64_t i = 1; i <= steps && i <= world->other_next; i++)
+        least = MIN(least, world->other_least_kib[(world->other_next - i) % G_N_ELEMENTS(world->other_least_kib)]);
+    return least;
 }
 
-/* What it could hold beyond what it was booked at a moment ago. */
-static uint64_t
-above_booking(const Seat *seat)
-{
-    return saturating_sub(truth_touchable(seat), MIN(truth_booked(seat), seat->low_kib));
-}
-
-/* What its limit lets in of that: out of the reserve. */
+/* What its limit lets in beyond what it was booked at a moment ago: out of the reserve. */
 static uint64_t
 from_reserve(const Seat *seat)
 {
-    return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(above_booking(seat), slack(seat));
+    uint64_t above = saturating_sub(truth_touchable(seat), MIN(truth_booked(seat), seat->low_kib));
+
+    return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(above, slack(seat));
 }
 
-/* What it takes of the host that nobody gave it: where no limit holds it all that it takes now. */
+/* What it takes of the host now that nobody could prevent. */
 static uint64_t
-excused(const Seat *seat)
+unprevented(const Seat *seat)
 {
-    uint64_t in_slack;
+    uint64_t could = truth_touchable(seat);
+    uint64_t plugged = seat->plugged_usec != 0 ? seat->plugged_kib : 0;
 
-    if (seat->machine->high_kib != LIMIT_NONE)
-        return above_booking(seat);
-    return MAX(beyond(seat, &in_slack), saturating_sub(truth_touchable(seat), seat->calm_kib));
+    if (seat->machine == NULL)
+        return 0;
+    if (seat->forced_usec != 0)
+        return MAX(could, truth_booked(seat)) + seat->machine->overhead_kib;
+    if (seat->excuse == EXCUSE_NONE)
+        return plugged;
+    could = MAX(beyond(seat, could), saturating_sub(could, seat->calm_kib));
+    return could + plugged + (seat->calm_kib == 0 ? seat->machine->overhead_kib : 0);
 }
 
-/* What QEMUs cost is an estimate. */
-#define ROUNDING_KIB FROM_MIB(16)
+/* Its moment is over: it is not forgotten while what is promised does not fit. */
+static void
+owe(World *world, uint64_t kib)
+{
+    world->debt_kib += kib;
+}
+
+/* What a QEMU costs is an estimate, which a guest that is held back raises in steps. */
+#define ROUNDING_KIB FROM_MIB(4)
 
 static void
 check_host(World *world)
@@ -355,12 +430,12 @@ check_host(World *world)
     uint64_t room = saturating_sub(world->options.memory_kib, world->options.reserve_kib);
     uint64_t sum = world->other_kib;
     uint64_t promised = world->other_kib; /* the same, and what is booked beyond what could be held now */
-    uint64_t allowed = world->debt_kib + recent_growth(world) + ROUNDING_KIB;
+    uint64_t allowed = world->other_kib - least_of_others(world);
     uint64_t slacks = 0;
     uint64_t over;
 
     for (unsigned i = 0; i < world->count; i++) {
-        const Seat *seat = &world->seats[i];
+        Seat *seat = &world->seats[i];
         const Machine *machine = seat->machine;
         uint64_t could;
 
@@ -368,31 +443,65 @@ check_host(World *world)
             promised += truth_booked(seat) + booked_overhead(seat);
             continue;
         }
-        could = truth_touchable(seat) + machine->overhead_kib;
+        seat->could_kib = truth_touchable(seat);
+        could = seat->could_kib + machine->overhead_kib;
         sum += could;
         promised += MAX(could, truth_booked(seat) + machine->overhead_kib);
-        if (seat->excuse != EXCUSE_NONE)
-            allowed += excused(seat);
-        else
-            slacks += from_reserve(seat);
-        if (is_forced(world, seat))
-            allowed += could;
-        else if (seat->plugged_usec != 0)
-            allowed += seat->plugged_kib;
+        allowed += unprevented(seat) + ROUNDING_KIB;
+        slacks += from_reserve(seat);
     }
-    allowed += MIN(slacks, world->options.reserve_kib);
+    world->debt_kib = MIN(world->debt_kib, saturating_sub(promised, room));
+    allowed += world->debt_kib + MIN(slacks, world->options.reserve_kib);
     over = saturating_sub(sum, room);
     world->counts.tight += sum + FROM_MIB(64) > room;
     if (!world->judged)
-        allowed = UINT64_MAX;
+        world->debt_kib = saturating_sub(promised, room);
     else if (over > allowed)
         world_break(
             world, NULL,
             "the host is promised twice: guests and others could hold %.1f MiB of %.1f, %.1f more than is excused",
             MIB(sum), MIB(room), MIB(over - allowed));
-    /* while all that is promised does not fit, what could not be prevented is not forgotten */
-    world->debt_kib = MIN(saturating_sub(promised, room), allowed);
     world->judged = world->ticked;
+}
+
+/* What others have grown by is known, and what is beyond the host for that is not forgotten. */
+static void
+age_growth(World *world)
+{
+    uint64_t least = least_of_others(world);
+
+    owe(world, saturating_sub(least, world->least_other_kib));
+    world->least_other_kib = least;
+}
+
+/* What lets it take what nobody can prevent is still to come: it has not run, or the limit of one that is not ours goes with its file. */
+static bool
+is_held_yet(const Seat *seat)
+{
+    const Machine *machine = seat->machine;
+
+    return machine != NULL && (!machine->ran || (!truth_is_ours(seat) && machine->high_kib != LIMIT_NONE));
+}
+
+void
+truth_step(World *world)
+{
+    age_growth(world);
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+        uint64_t before = unprevented(seat);
+
+        note_showing(world, seat);
+        check_eyes(world, seat);
+        age_excuse(world, seat);
+        if (seat->forced_usec != 0 && is_held_yet(seat))
+            seat->forced_usec += WORLD_STEP_USEC;
+        if (seat->forced_usec != 0 && saturating_sub(world->now_usec, seat->forced_usec) >= FORCED_USEC)
+            seat->forced_usec = 0;
+        if (seat->plugged_usec != 0 && world->now_usec - seat->plugged_usec >= FORCED_USEC)
+            seat->plugged_usec = 0;
+        owe(world, saturating_sub(before, unprevented(seat)));
+    }
 }
 
 void
@@ -403,18 +512,20 @@ truth_check(World *world)
     world->counts.checks++;
     for (unsigned i = 0; world->ticked && i < world->count; i++) {
         const Seat *seat = &world->seats[i];
-        uint64_t in_slack;
-        uint64_t too_much = beyond(seat, &in_slack);
+        uint64_t could = truth_touchable(seat);
+        uint64_t too_much = beyond(seat, could);
 
         if (too_much == 0)
             continue;
         if (seat->excuse != EXCUSE_NONE) {
             world->counts.excused++;
-            continue;
+            could = MIN(could, showed(seat));
+            too_much = beyond(seat, could);
         }
-        world_break(world, seat, "could hold %.2f MiB and is booked at %.2f%s: %.2f too little",
-                    MIB(truth_touchable(seat)), MIB(truth_booked(seat)),
-                    seat->machine->high_kib != LIMIT_NONE ? " and has a limit" : "", MIB(too_much));
+        if (too_much > 0)
+            world_break(world, seat, "could hold %.2f MiB and is booked at %.2f%s%s: %.2f too little", MIB(could),
+                        MIB(truth_booked(seat)), seat->machine->high_kib != LIMIT_NONE ? " and has a limit" : "",
+                        seat->excuse != EXCUSE_NONE ? ", for longer than is excused" : "", MIB(too_much));
     }
     check_host(world);
 }

@@ -43,9 +43,7 @@ end_machine(World *world, Seat *seat, VirEvent event)
     g_clear_pointer(&seat->machine, g_free);
     if (hung)
         calls_wake(world, seat);
-    seat->excuse = EXCUSE_NONE;
-    seat->excused_usec = 0;
-    seat->fair_kib = 0;
+    truth_forget(seat);
     if (seat->transient)
         seat->defined = false;
     starts_note_stopped(world, seat);
@@ -79,8 +77,9 @@ virsh_reset(World *world, Seat *seat)
     if (!truth_is_ours(seat)) {
         /* one that is about to be let go is looked after until it is shown to be nobody's */
         seat->wild = truth_is_wild(seat) && truth_is_shown_wild(seat);
-        seat->forced_usec = world->now_usec;
     }
+    if (!truth_is_ours(seat) || seat->machine->high_kib == LIMIT_NONE)
+        seat->forced_usec = world->now_usec;
     watcher_tell(world, seat, VIR_RESET);
     if (truth_touchable(seat) > before)
         truth_excuse(seat, missed && seat->machine->high_kib == LIMIT_NONE ? EXCUSE_MISSED : EXCUSE_RESET);
@@ -289,7 +288,7 @@ virsh_request(World *world, Seat *seat, uint64_t kib)
     before = machine_device(machine);
     machine->device_requested_kib = MIN(kib - kib % 2048, machine->device_kib);
     if (machine_device(machine) > before) {
-        seat->plugged_kib = machine_device(machine) - before;
+        seat->plugged_kib = machine_device(machine) - before + (seat->plugged_usec != 0 ? seat->plugged_kib : 0);
         seat->plugged_usec = world->now_usec;
     }
     trace(world, seat, "its virtio-mem is asked to be %.0f MiB", MIB(machine->device_requested_kib));

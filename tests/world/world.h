@@ -173,8 +173,9 @@ struct World {
     bool judged; /* what it found is known: from then on it is to blame for what comes */
 
     /* truth */
-    uint64_t debt_kib; /* promised beyond the host by what nobody could prevent */
-    char *broken;      /* the first thing that must not be */
+    uint64_t least_other_kib; /* least that others had a moment before the last step */
+    uint64_t debt_kib;        /* promised beyond the host by what nobody could prevent */
+    char *broken;             /* the first thing that must not be */
 
     WorldCounts counts;
     char trace[TRACE_LINES][TRACE_WIDTH];
@@ -384,6 +385,8 @@ uint64_t truth_touchable(const Seat *seat);
 uint64_t truth_booked(const Seat *seat);
 /* Its booking may be too low for as long as the table says. */
 void truth_excuse(Seat *seat, Excuse excuse);
+/* It is another QEMU, or none: nothing excuses it. */
+void truth_forget(Seat *seat);
 /* Something happened to it that nobody told the daemon before: excuses it where that makes a difference. */
 void truth_surprise(Seat *seat, Excuse excuse);
 void truth_check(World *world);
