@@ -351,5 +351,6 @@ struct Seat {
     uint64_t lacks_usec;     /* it lacks what it needs since then, though all fits and could be had; 0: it does not */
     uint64_t lacks_kib;      /* what it had then */
     uint64_t low_limit_usec; /* it is held back by a limit that should be higher since then; 0: it is not */
+    bool gives;              /* it has a driver that works, and can give what it has too much */
     bool let_go;             /* taken out of management while it ran */
 };

@@ -9,7 +9,9 @@
 
 /* A need that is met late is met: so long nothing may come of it. */
 #define LACKS_USEC (25 * USEC_PER_SEC)
+/* ... and by so little nothing comes of it, or by less than this part of what it lacks. */
 #define GROWTH_KIB FROM_MIB(4)
+#define GROWTH_PART 8
 /* After so many resets it may be that it dies of being squeezed, and it is let be with what it has. */
 #define FRAIL_RESETS 2
 /* What others used a moment ago counts so long. */
@@ -112,20 +114,43 @@ lacks(const Seat *seat)
     return has < percent_of(MIN(machine->need_kib, most), 96);
 }
 
-/* So long it takes those who have more than their fair share to give it back: no balloon is quicker than its kernel. */
+/* So long it takes one that has more than its fair share to give it back: no balloon is quicker than its kernel. */
 static uint64_t
-giving_usec(const World *world)
+giving_usec(const Seat *seat)
+{
+    return saturating_sub(machine_actual(seat->machine), fair_share(seat)) * USEC_PER_SEC / seat->kernel.inflate_kib;
+}
+
+static uint64_t
+longest_giving_usec(const World *world)
 {
     uint64_t longest = 0;
 
-    for (unsigned i = 0; i < world->count; i++) {
-        const Seat *seat = &world->seats[i];
-
-        if (seat->machine != NULL && is_good(seat))
-            longest = MAX(longest, saturating_sub(machine_actual(seat->machine), fair_share(seat)) * USEC_PER_SEC /
-                                       seat->kernel.inflate_kib);
-    }
+    for (unsigned i = 0; i < world->count; i++)
+        if (world->seats[i].machine != NULL && is_good(&world->seats[i]))
+            longest = MAX(longest, giving_usec(&world->seats[i]));
     return longest;
+}
+
+/* One that had no driver gives nothing: its time begins when that comes, also where somebody lacks something already. */
+static void
+note_givers(World *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        Seat *seat = &world->seats[i];
+        bool gives = seat->machine != NULL && is_good(seat);
+
+        if (gives && !seat->gives)
+            world->gives_usec = MAX(world->gives_usec, world->now_usec + giving_usec(seat));
+        seat->gives = gives;
+    }
+}
+
+static uint64_t
+least_growth(const Seat *seat)
+{
+    return MAX(GROWTH_KIB,
+               saturating_sub(MIN(seat->machine->need_kib, machine_ram(seat->machine)), seat->lacks_kib) / GROWTH_PART);
 }
 
 /* A limit is raised in milliseconds; one that could not be written is told again after a second. */
@@ -155,6 +180,7 @@ needs_check(World *world)
     bool fits = world->options.above_kib == 0 && world->ticked && world->link != WORLD_LINK_DOWN && world->complete &&
                 world->now_usec - world->others_usec >= OTHERS_USEC && owed(world) <= world->options.memory_kib;
 
+    note_givers(world);
     for (unsigned i = 0; i < world->count; i++) {
         Seat *seat = &world->seats[i];
 
@@ -163,10 +189,10 @@ needs_check(World *world)
             seat->lacks_usec = 0;
             continue;
         }
-        if (seat->lacks_usec == 0 || machine_actual(seat->machine) >= seat->lacks_kib + GROWTH_KIB) {
-            seat->lacks_usec = world->now_usec + giving_usec(world);
+        if (seat->lacks_usec == 0 || machine_actual(seat->machine) >= seat->lacks_kib + least_growth(seat)) {
+            seat->lacks_usec = world->now_usec + longest_giving_usec(world);
             seat->lacks_kib = machine_actual(seat->machine);
-        } else if (saturating_sub(world->now_usec, seat->lacks_usec) >= LACKS_USEC)
+        } else if (saturating_sub(world->now_usec, MAX(seat->lacks_usec, world->gives_usec)) >= LACKS_USEC)
             world_break(world, seat, "has %.0f MiB and needs %.0f for %.0f seconds, though all that is needed fits",
                         MIB(machine_actual(seat->machine)), MIB(seat->machine->need_kib),
                         (double)LACKS_USEC / (double)USEC_PER_SEC);

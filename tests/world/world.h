@@ -175,6 +175,7 @@ struct World {
     /* truth */
     uint64_t least_other_kib; /* least that others had a moment before the last step */
     uint64_t debt_kib;        /* promised beyond the host by what nobody could prevent */
+    uint64_t gives_usec;      /* whose driver came last has given what it had too much by then (needs.c) */
     char *broken;             /* the first thing that must not be */
 
     WorldCounts counts;
