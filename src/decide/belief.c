@@ -184,14 +184,19 @@ is_observed(const GuestSnapshot *guest, const BeliefTerms *terms)
 }
 
 static void
-stands_frozen(const BeliefMemory *memory, const GuestSnapshot *guest, Standing *standing)
+stands_frozen(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms, Standing *standing)
 {
+    /* others may move one that is observed, also while it is not looked at: what it may have is no news of its standing still */
+    LedgerTrust trust = memory->state == BELIEF_GOOD && is_observed(guest, terms) && !terms->observe
+                            ? LEDGER_TRUSTS_FULL
+                            : trust_of(memory);
+
     if (guest->migrating)
-        stay_out(standing, GUEST_STATE_MIGRATING, trust_of(memory), PLAN_RULE_FROZEN);
+        stay_out(standing, GUEST_STATE_MIGRATING, trust, PLAN_RULE_FROZEN);
     else if (guest->life != GUEST_LIFE_RUNNING)
-        stay_out(standing, GUEST_STATE_SUSPENDED, trust_of(memory), PLAN_RULE_FROZEN);
+        stay_out(standing, GUEST_STATE_SUSPENDED, trust, PLAN_RULE_FROZEN);
     else
-        stay_out(standing, GUEST_STATE_UNRESPONSIVE, trust_of(memory), PLAN_RULE_UNRESPONSIVE);
+        stay_out(standing, GUEST_STATE_UNRESPONSIVE, trust, PLAN_RULE_UNRESPONSIVE);
 }
 
 /* Its balloon is not believed yet, or will not be. */
@@ -311,7 +316,7 @@ belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest
         memory->state = next_state(memory, guest, terms);
     if (guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) {
         stuck_suspend(stuck);
-        stands_frozen(memory, guest, standing);
+        stands_frozen(memory, guest, terms, standing);
         standing->booting = memory->state == BELIEF_BOOTING && !memory->moved;
         standing->is_void = trust_of(memory) == LEDGER_TRUSTS_NOTHING;
         return;

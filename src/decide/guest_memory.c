@@ -47,6 +47,11 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
         fresh.told_unseen_kib = memory->told_unseen_kib;
         fresh.unseen_kib = memory->unseen_kib;
     }
+    if (guest->boot_resumed && fresh.running && memory->running && memory->serial == guest->serial) {
+        /* reverted in place: what QEMU costs has nothing to do with it */
+        fresh.overhead = memory->overhead;
+        fresh.limit.extra_kib = memory->limit.extra_kib;
+    }
     belief_begin(&fresh.belief, guest, now_usec);
     *memory = fresh;
 }

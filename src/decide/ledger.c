@@ -175,8 +175,11 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
         /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
         told =
             MAX(MAX(entry->granted_kib, told), MAX(guest->migrating || !guest->has_actual ? 0 : actual, holds(look)));
-        /* nobody booked it, and nothing is known of it: it may have brought all that it can have */
-        return told != 0 ? told : guest->settings->maximum_kib;
+        /* nobody booked it, and nothing is known of it: it may have brought all that it can have; so may one that was reverted in
+           place, within a limit that is of what it was before */
+        return told != 0 && (guest->has_actual || look->enforced_kib == UINT64_MAX)
+                   ? told
+                   : MAX(told, guest->settings->maximum_kib);
     case LEDGER_TRUSTS_NOTHING:
     case LEDGER_TRUSTS_FULL:
     default:

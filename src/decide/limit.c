@@ -72,7 +72,8 @@ limit_in_force(const GuestSnapshot *guest)
 bool
 limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib)
 {
-    return memory->told && guest->limits.usable && guest->limits.set &&
+    /* the first of a guest is none that others' memory hangs on: there was nothing to be lowered */
+    return memory->told && limit_in_force(guest) &&
            saturating_add(memory->told_kib, slack_kib / 2) < guest->limits.high_kib;
 }
 

@@ -56,6 +56,7 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const BeliefState state = memory_of(pass, i)->belief.state;
+    const LimitMemory *told = &memory_of(pass, i)->limit;
     /* a limit is left where it is within half a slack (limit.c) */
     uint64_t slack = pass->state->work[i].slack_kib;
     uint64_t limit = in_force(guest, overhead_kib, slack + slack / 2);
@@ -73,8 +74,13 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
         return UINT64_MAX;
     if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, i))
         return limit;
-    /* it is on its way; one that was brought holds what it brought before that */
-    return state == BELIEF_BOOTING && known_for(pass, i) < LIMIT_GRACE_USEC ? 0 : UINT64_MAX;
+    /* one that was brought holds what it brought before any is there */
+    if (state != BELIEF_BOOTING || known_for(pass, i) >= LIMIT_GRACE_USEC)
+        return UINT64_MAX;
+    /* it is on its way, and may be one that was ordered before the reset, for more */
+    return told->told && told->told_kib != LIMIT_NONE
+               ? saturating_sub(told->told_kib, overhead_kib + guest->settings->fixed_kib + slack + slack / 2)
+               : 0;
 }
 
 /* What it physically may have as its run begins, or is first seen. */
@@ -90,8 +96,9 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib)
 
     if (guest->adopted || guest->boots == 0 || guest->boot_in_place)
         return MIN(has, in_force(guest, overhead_kib, LIMIT_LEAST_SLACK_KIB));
+    /* what its snapshot's balloon leaves it is not known yet; of a QEMU that goes on it is no less than what that had */
     if (guest->boot_resumed)
-        return MAX(booked, holds);
+        return MAX(MAX(booked, holds), entry->open ? entry->granted_kib : 0);
     /* a cold start that nobody was asked about has its startup memory, booked or not */
     return memory_of(pass, i)->restart == RESTART_NONE && entry->start_kib == 0 ? MAX(booked, settings->startup_kib)
                                                                                 : booked;
@@ -104,7 +111,8 @@ pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib, bool sized)
     GuestMemory *memory = memory_of(pass, i);
     LedgerEntry *entry = pass->state->work[i].entry;
 
-    if (sized && memory->belief.state == BELIEF_ADOPTED)
+    /* by a limit that an earlier daemon left, and not by one of its own, which has all its slack in it */
+    if (sized && memory->belief.state == BELIEF_ADOPTED && !memory->limit.told)
         ledger_open(entry, first_grant(pass, i, overhead_kib));
     if (!memory->begins)
         return;
@@ -229,9 +237,13 @@ add_claim(Pass *pass, size_t i, const PagingNeed *need)
 
     claim->need_kib = need->need_kib;
     claim->base_kib = MIN(work->minimum_kib, claim->need_kib);
-    /* it may be booked at more than it was granted, and need not claim that again */
-    claim->booked_kib = MAX(work->entry->granted_kib,
-                            MIN(claim->need_kib, saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib)));
+    /* It may be booked at more than it was granted, and need not claim that again; but where all that is booked does not fit, what
+       a limit lets in that comes down in a moment is none of its own. */
+    claim->booked_kib = work->entry->granted_kib;
+    if (ledger_taken(&pass->state->ledger) <= pass->budget.budget_kib)
+        claim->booked_kib =
+            MAX(claim->booked_kib,
+                MIN(claim->need_kib, saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib)));
     claim->priority = guest->settings->priority;
     claim->overdue = need->overdue;
     claim->presses = need->presses;

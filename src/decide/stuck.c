@@ -61,13 +61,14 @@ watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhe
         return;
     /* what it touches while it grows is ahead of the size in the last answer */
     if (guest->target_kib > guest->actual_kib) {
-        memory->from_actual_kib = 0;
+        memory->from_actual_kib = memory->suspect_usec = 0;
         return;
     }
     actual = recent_note(&memory->size, guest->actual_kib, INHIBITED_WINDOW_USEC, now_usec);
     if (memory->from_actual_kib == 0 || actual >= memory->from_actual_kib) {
         memory->from_actual_kib = actual;
         memory->from_resident_kib = resident;
+        memory->suspect_usec = 0;
         return;
     }
     given = memory->from_actual_kib - actual;
@@ -76,8 +77,14 @@ watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhe
         return;
     /* well beyond what QEMU may cost: that is not known for a guest that never touched all its memory */
     if (resident > actual + overhead_kib + MAX(given / 4, INHIBITED_DOUBT_KIB) && freed < given / 4) {
-        memory->inhibited = true;
-    } else if (freed >= given / 4) {
+        /* one that takes back by itself what it gave up is ahead of its size, too, until the next answers tell */
+        if (memory->suspect_usec == 0)
+            memory->suspect_usec = now_usec;
+        memory->inhibited = guest->asked_usec >= memory->suspect_usec + INHIBITED_WINDOW_USEC;
+        return;
+    }
+    memory->suspect_usec = 0;
+    if (freed >= given / 4) {
         memory->from_actual_kib = actual;
         memory->from_resident_kib = resident;
     }

@@ -43,6 +43,7 @@ typedef struct StuckMemory {
     uint32_t limit_count;
     /* inhibited */
     bool inhibited;
+    uint64_t suspect_usec;    /* it has looked so since then; 0: it does not */
     RecentMost size;          /* of the balloon, as large as it was lately */
     uint64_t from_actual_kib; /* before the balloon grew */
     uint64_t from_resident_kib;

@@ -272,7 +272,8 @@ def tell(rows):
 def save(nodes):
     """What is gone when the hosts are."""
     for node in nodes:
-        shutil.copytree(f"{node.root}/var/log/libvirt/qemu", os.path.join(node.home, "qemu"), dirs_exist_ok=True)
+        for folder in ("var/log/libvirt/qemu", "var/lib/pacemaker/pengine"):
+            shutil.copytree(f"{node.root}/{folder}", os.path.join(node.home, os.path.basename(folder)), dirs_exist_ok=True)
         with open(os.path.join(node.home, "state"), "w", encoding="utf-8") as file:
             for words in (("crm_mon", "-1r"), ("cibadmin", "--query"), ("dm-ctl", "cluster", "status"), ("dm-ctl", "list"), ("dm-ctl", "host"),
                           ("virsh", "list", "--all"), ("attrd_updater", "-QA", "-n", "dynmem-line")):

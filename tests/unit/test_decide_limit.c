@@ -280,11 +280,28 @@ nothing_is_lowered_before_it_is_known_what_a_guest_has(void **state)
     (void)state;
 }
 
+/* The first limit of a guest is on its way: there is none to be lowered. Later a lower one that does not come is late. */
+static void
+only_a_limit_that_is_there_can_be_late(void **state)
+{
+    const GuestSettings settings = {.maximum_kib = 8 * GIB};
+    GuestSnapshot guest = {.settings = &settings, .limits = {.usable = true, .set = true, .high_kib = LIMIT_NONE}};
+    const LimitMemory memory = {.told = true, .told_kib = 2 * GIB};
+
+    assert_false(limit_is_late(&memory, &guest, SLACK));
+    guest.limits.high_kib = 3 * GIB;
+    assert_true(limit_is_late(&memory, &guest, SLACK));
+    guest.limits.high_kib = 2 * GIB + SLACK / 4;
+    assert_false(limit_is_late(&memory, &guest, SLACK));
+    (void)state;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slack_is_a_part_of_the_reserve),
+        cmocka_unit_test(only_a_limit_that_is_there_can_be_late),
         cmocka_unit_test(it_follows_the_booking_at_once_but_for_little_differences),
         cmocka_unit_test(each_rule_holds_and_is_needed),
         cmocka_unit_test(a_costly_qemu_is_not_held_back_for_good),

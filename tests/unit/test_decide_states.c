@@ -200,6 +200,11 @@ observed_guest_shows_its_target_and_is_not_told(void **state)
     assert_true(world->plan.guests[0].target_kib > 4 * GIB);
     assert_int_equal(world->plan.guests[0].committed_kib, 8 * GIB);
     assert_true(world->fake[1].actual > 4 * GIB);
+    /* who may move it may do so while it does not answer, too */
+    world->guests[0].answering = false;
+    world_run(world, 1);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_UNRESPONSIVE);
+    assert_int_equal(world->plan.guests[0].committed_kib, 8 * GIB);
     world_free(world);
 }
 

@@ -245,6 +245,29 @@ time_that_says_nothing_does_not_count(void **state)
     assert_int_not_equal(track.verdict, STUCK_STUCK);
 }
 
+/* Its balloon gave up half, and it takes that back by itself: what it touches meanwhile is ahead of its size in the last answer. */
+static void
+balloon_that_is_emptied_by_its_guest_is_not_inhibited(void **state)
+{
+    Track track;
+
+    track_init(&track, 4 * GIB, 2 * GIB);
+    track_run(&track, 30, 512 * MIB, STUCK_STUCK);
+    track.guest.resident_kib = 4 * GIB;
+    track.now_usec += SEC;
+    track.guest.asked_usec = track.now_usec;
+    stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec);
+    assert_false(track.memory.inhibited);
+    for (unsigned i = 0; i < 20; i++) {
+        track.guest.actual_kib = 4 * GIB;
+        track.now_usec += SEC;
+        track.guest.asked_usec = track.now_usec;
+        stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec);
+        assert_false(track.memory.inhibited);
+    }
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -262,6 +285,7 @@ main(void)
         cmocka_unit_test(guest_with_nothing_left_has_reached_its_limit),
         cmocka_unit_test(balloon_that_frees_nothing_is_found),
         cmocka_unit_test(balloon_that_frees_what_it_takes_is_not_inhibited),
+        cmocka_unit_test(balloon_that_is_emptied_by_its_guest_is_not_inhibited),
         cmocka_unit_test(time_that_says_nothing_does_not_count),
     };
 
