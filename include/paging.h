@@ -59,7 +59,7 @@ typedef struct PagingRecord {
     uint64_t peak_kib;   /* most that was used */
     uint64_t since_usec; /* when its making began; may lie before the daemon's start */
     bool found;          /* left by an earlier daemon, and taken over */
-    unsigned failures;   /* of swapoff; each is tried again */
+    unsigned failures;   /* of its end: of swapoff, and of what comes before and after; each is tried again */
     char *error;         /* what failed last, one line with what would help; NULL: nothing */
 } PagingRecord;
 

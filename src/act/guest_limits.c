@@ -37,6 +37,7 @@ typedef struct Guest {
     uint64_t read_usec;
     bool known;         /* whether memory.high is ours has been looked up */
     bool ours;          /* memory.high is what was written here: high_kib */
+    bool claimed;       /* it was ours, or was to be: that is given up once somebody else sets it */
     uint64_t high_kib;  /* last written */
     uint64_t held_back; /* last read */
     LimitSlot slot;
@@ -246,12 +247,12 @@ judge_high(Limits *limits, Guest *guest, uint64_t high_kib)
     if (!guest->known) {
         file = limit_files_high(&guest->files);
         guest->known = true;
-        guest->ours = held_has(limits->held, file);
+        guest->ours = guest->claimed = held_has(limits->held, file);
         guest->high_kib = high_kib;
     } else {
-        if (guest->ours)
+        if (guest->claimed)
             disown(limits, guest);
-        guest->ours = false;
+        guest->ours = guest->claimed = false;
     }
     return guest->ours ? NULL : BAR_FOREIGN;
 }
@@ -362,6 +363,7 @@ world_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
         return;
     }
     g_hash_table_remove(limits->theirs, guest->files.group);
+    guest->claimed = true;
     file = limit_files_high(&guest->files);
     limit_slot_set(limits->writes, &guest->slot, file, record->uuid, high_kib, done, user_data);
 }

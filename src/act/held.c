@@ -45,6 +45,13 @@ held_file_free(HeldFile *file)
 
 /* ---- the file ---- */
 
+/* Whether it is certain that the group of a file is gone. */
+static bool
+is_gone(const Held *held, const char *file)
+{
+    return group_file_inode(held->system, file) == 0 && group_errno_absent(errno);
+}
+
 /* Called locked. */
 static void
 drop_the_gone(Held *held)
@@ -54,7 +61,7 @@ drop_the_gone(Held *held)
     for (size_t i = 0; keys != NULL && keys[i] != NULL; i++) {
         g_autofree char *file = g_uri_unescape_string(keys[i], NULL);
 
-        if (file == NULL || *file != '/' || group_file_inode(held->system, file) == 0)
+        if (file == NULL || *file != '/' || is_gone(held, file))
             g_key_file_remove_key(held->state, GROUP_VALUES, keys[i], NULL);
     }
 }
@@ -84,21 +91,20 @@ static void
 read_state(Held *held, char **problem)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *aside = NULL;
+    g_autofree char *aside = g_strconcat(held->path, ".bad", NULL);
     g_autofree char *why = NULL;
+    const char *kept;
 
     if (g_key_file_load_from_file(held->state, held->path, G_KEY_FILE_NONE, &error) ||
         g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         return;
     g_key_file_unref(held->state);
     held->state = g_key_file_new();
-    aside = g_strconcat(held->path, ".bad", NULL);
     why = g_utf8_make_valid(error->message, -1); /* it quotes the file */
-    *problem = g_strdup_printf("%s can't be used and is set aside as %s: %s; limits that an earlier dynmemd left in "
-                               "control groups count as somebody else's until their guests are started anew",
-                               held->path, aside, why);
-    if (g_rename(held->path, aside) != 0)
-        g_unlink(held->path);
+    kept = g_rename(held->path, aside) == 0 ? " and is set aside with .bad at its end" : "";
+    *problem = g_strdup_printf("%s can't be used%s: %s; limits that an earlier dynmemd left in control groups count as "
+                               "somebody else's until their guests are started anew",
+                               held->path, kept, why);
 }
 
 Held *
@@ -160,15 +166,14 @@ key_of(const char *file)
     return g_uri_escape_string(file, "/", FALSE);
 }
 
-/* The parts of what is known of a file whose group is still that one. Called locked. Free with g_strfreev. */
+/* The parts of what is known of a file whose group is still the one of inode. Called locked. Free with g_strfreev. */
 static char **
-lookup(const Held *held, const char *file)
+lookup(const Held *held, const char *file, uint64_t inode)
 {
     g_autofree char *key = key_of(file);
     g_auto(GStrv) parts = g_key_file_get_string_list(held->state, GROUP_VALUES, key, NULL, NULL);
-    uint64_t inode = parts != NULL ? group_file_inode(held->system, file) : 0;
 
-    if (inode == 0 || g_strv_length(parts) != PART_COUNT || g_ascii_strtoull(parts[PART_INODE], NULL, 10) != inode)
+    if (parts == NULL || g_strv_length(parts) != PART_COUNT || g_ascii_strtoull(parts[PART_INODE], NULL, 10) != inode)
         return NULL;
     return g_steal_pointer(&parts);
 }
@@ -180,32 +185,65 @@ is_ours(char **parts, const char *present)
            strcmp(parts[PART_BEFORE], present) == 0;
 }
 
+/* What stands in a file, and the inode of its group. Returns false with error; *present is NULL where the file is not there. */
+static bool
+look_at(const Held *held, const char *file, char **present, uint64_t *inode, GError **error)
+{
+    *present = NULL;
+    *inode = group_file_inode(held->system, file);
+    if (*inode != 0)
+        *present = group_file_read(held->system, file);
+    if (*present != NULL || group_errno_absent(errno))
+        return true;
+    g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "%s of the control groups can't be read: %s", file,
+                g_strerror(errno));
+    return false;
+}
+
 /*
  * Notes what is about to be written. value before: after a crash between the note and the write it is what stands there.
- * Returns whether there is something to write.
+ * *due tells whether there is something to write. Returns false with error, and then it is not to be written.
  */
 static bool
-note_value(Held *held, const char *file, const char *value)
+note_value(Held *held, const char *file, const char *value, bool *due, GError **error)
 {
     G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
-    g_auto(GStrv) known = lookup(held, file);
+    g_auto(GStrv) known = NULL;
     g_autofree char *key = key_of(file);
-    g_autofree char *present = group_file_read(held->system, file);
-    g_autofree char *inode = NULL;
+    g_autofree char *present = NULL;
+    g_autofree char *inode_text = NULL;
     const char *parts[PART_COUNT];
+    uint64_t inode;
 
+    *due = false;
+    if (!look_at(held, file, &present, &inode, error))
+        return false;
     if (present == NULL)
-        return false; /* gone meanwhile */
+        return true; /* gone meanwhile */
+    known = lookup(held, file, inode);
     if (known != NULL && strcmp(known[PART_VALUE], value) == 0 &&
         (strcmp(value, ANY_VALUE) == 0 || strcmp(present, value) == 0))
-        return false;
-    inode = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)group_file_inode(held->system, file));
-    parts[PART_INODE] = inode;
+        return true;
+    inode_text = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)inode);
+    parts[PART_INODE] = inode_text;
     parts[PART_ORIGINAL] = known != NULL && is_ours(known, present) ? known[PART_ORIGINAL] : present;
     parts[PART_VALUE] = value;
     parts[PART_BEFORE] = present;
     g_key_file_set_string_list(held->state, GROUP_VALUES, key, parts, PART_COUNT);
+    *due = true;
     return true;
+}
+
+/* A group that is gone has no value, and that is no error. */
+static bool
+write_value(Held *held, const char *file, const char *value, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (group_file_write(held->system, file, value, &why) || is_gone(held, file))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&why));
+    return false;
 }
 
 bool
@@ -214,34 +252,25 @@ held_set(Held *held, const HeldValue *values, size_t count, GError **error)
     g_autoptr(GPtrArray) due = g_ptr_array_new();
     bool good = true;
 
-    for (size_t i = 0; i < count; i++)
-        if (note_value(held, values[i].file, values[i].value))
+    for (size_t i = 0; i < count; i++) {
+        bool is_due;
+
+        good = note_value(held, values[i].file, values[i].value, &is_due, good ? error : NULL) && good;
+        if (is_due)
             g_ptr_array_add(due, (gpointer)&values[i]);
+    }
     if (due->len == 0)
-        return true;
-    if (!save(held, error))
+        return good;
+    if (!save(held, good ? error : NULL))
         return false;
     act_system_step(held->system, "values noted");
     for (guint i = 0; i < due->len; i++) {
         const HeldValue *value = g_ptr_array_index(due, i);
 
-        g_autoptr(GError) why = NULL;
-
-        if (!group_file_write(held->system, value->file, value->value, &why) &&
-            group_file_inode(held->system, value->file) != 0) {
-            if (good)
-                g_propagate_error(error, g_steal_pointer(&why));
-            good = false;
-        }
+        good = write_value(held, value->file, value->value, good ? error : NULL) && good;
         act_system_step(held->system, "value written");
     }
     return good;
-}
-
-bool
-held_claim(Held *held, const char *file, GError **error)
-{
-    return !note_value(held, file, ANY_VALUE) || save(held, error);
 }
 
 static void
@@ -254,21 +283,40 @@ forget(Held *held, const char *file)
 }
 
 bool
+held_claim(Held *held, const char *file, GError **error)
+{
+    bool due;
+
+    if (!note_value(held, file, ANY_VALUE, &due, error))
+        return false;
+    if (!due || save(held, error))
+        return true;
+    forget(held, file); /* what others write to it from here on is theirs */
+    return false;
+}
+
+bool
 held_forget(Held *held, const char *const *files, size_t count, GError **error)
 {
     for (size_t i = 0; i < count; i++)
         forget(held, files[i]);
-    return count == 0 || save(held, error);
+    return save(held, error);
 }
 
-static char *
-original_to_restore(Held *held, const char *file)
+/* *original is NULL where nothing is to be put back. Returns false with error where that can't be known. */
+static bool
+find_original(Held *held, const char *file, char **original, GError **error)
 {
     G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
-    g_auto(GStrv) known = lookup(held, file);
-    g_autofree char *present = group_file_read(held->system, file);
+    g_auto(GStrv) known = NULL;
+    g_autofree char *present = NULL;
+    uint64_t inode;
 
-    return known != NULL && present != NULL && is_ours(known, present) ? g_strdup(known[PART_ORIGINAL]) : NULL;
+    if (!look_at(held, file, &present, &inode, error))
+        return false;
+    known = present != NULL ? lookup(held, file, inode) : NULL;
+    *original = known != NULL && is_ours(known, present) ? g_strdup(known[PART_ORIGINAL]) : NULL;
+    return true;
 }
 
 bool
@@ -279,18 +327,13 @@ held_release(Held *held, const char *const *files, size_t count, GError **error)
     if (count == 0)
         return true;
     for (size_t i = 0; i < count; i++) {
-        g_autofree char *original = original_to_restore(held, files[i]);
-        g_autoptr(GError) why = NULL;
+        g_autofree char *original = NULL;
 
-        /* a group that is gone needs nothing put back */
-        if (original == NULL || group_file_write(held->system, files[i], original, &why) ||
-            group_file_inode(held->system, files[i]) == 0) {
+        if (find_original(held, files[i], &original, good ? error : NULL) &&
+            (original == NULL || write_value(held, files[i], original, good ? error : NULL)))
             forget(held, files[i]);
-        } else {
-            if (good)
-                g_propagate_error(error, g_steal_pointer(&why));
+        else
             good = false;
-        }
         act_system_step(held->system, "value put back");
     }
     return save(held, good ? error : NULL) && good;
@@ -308,7 +351,7 @@ char *
 held_value(Held *held, const char *file)
 {
     G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&held->lock);
-    g_auto(GStrv) known = lookup(held, file);
+    g_auto(GStrv) known = lookup(held, file, group_file_inode(held->system, file));
 
     return known != NULL ? g_strdup(known[PART_VALUE]) : NULL;
 }

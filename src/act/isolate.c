@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "isolate.h"
 
+#include "error.h"
 #include "kernel/guest_group.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <string.h>
 
 #define SWAP_MAX "/memory.swap.max"
@@ -41,7 +44,8 @@ lasting_group(const ActSystem *system, const char *group)
     g_autofree char *inner_max = g_strconcat(inner, SWAP_MAX, NULL);
     const char *name = strrchr(group, '/') + 1;
 
-    if (g_str_has_prefix(name, "machine-qemu") && group_file_inode(system, inner_max) != 0)
+    if (g_str_has_prefix(name, "machine-qemu") &&
+        (group_file_inode(system, inner_max) != 0 || !group_errno_absent(errno)))
         return g_steal_pointer(&inner);
     return g_strdup(group);
 }
@@ -58,26 +62,34 @@ freeze_group(Freeze *freeze, const char *group)
     HeldValue held = {.file = file, .value = NO_SWAP};
     uint64_t max_kib;
 
-    if (!held_has(freeze->held, file) && (!group_file_kib(freeze->system, file, &max_kib) || max_kib == 0))
+    if (!held_has(freeze->held, file) &&
+        (group_file_kib(freeze->system, file, &max_kib) ? max_kib == 0 : group_errno_absent(errno)))
         return;
     g_array_append_val(freeze->values, held);
     g_ptr_array_add(freeze->texts, g_steal_pointer(&file));
 }
 
-static void
-freeze_beside(Freeze *freeze, const char *parent)
+static bool
+freeze_beside(Freeze *freeze, const char *parent, GError **error)
 {
     g_autofree char *path = g_strconcat(freeze->system->root, GUEST_GROUP_MOUNT, parent, NULL);
-    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
-    const char *name;
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
 
-    while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
-        g_autofree char *child = g_strconcat(parent, "/", name, NULL);
-        g_autofree char *child_path = g_build_filename(path, name, NULL);
+    if (directory == NULL) {
+        if (group_errno_absent(errno))
+            return true;
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "%s can't be listed: %s", path, g_strerror(errno));
+        return false;
+    }
+    while ((entry = readdir(directory)) != NULL) {
+        g_autofree char *child = g_strconcat(parent, "/", entry->d_name, NULL);
 
-        if (!is_on_the_way(freeze, child) && g_file_test(child_path, G_FILE_TEST_IS_DIR))
+        if (entry->d_type == DT_DIR && *entry->d_name != '.' && !is_on_the_way(freeze, child))
             freeze_group(freeze, child);
     }
+    closedir(directory);
+    return true;
 }
 
 bool
@@ -89,14 +101,15 @@ isolate_apply(const ActSystem *system, Held *held, const char *const *groups, GE
     Freeze freeze = {.system = system, .held = held, .groups = groups, .values = values, .texts = texts};
     GHashTableIter iter;
     void *parent;
+    bool good = true;
 
     for (size_t i = 0; groups[i] != NULL; i++)
         for (const char *slash = groups[i]; slash != NULL; slash = strchr(slash + 1, '/'))
             g_hash_table_add(parents, g_strndup(groups[i], (gsize)(slash - groups[i])));
     g_hash_table_iter_init(&iter, parents);
     while (g_hash_table_iter_next(&iter, &parent, NULL))
-        freeze_beside(&freeze, parent);
-    return held_set(held, (const HeldValue *)(const void *)values->data, values->len, error);
+        good = freeze_beside(&freeze, parent, good ? error : NULL) && good;
+    return held_set(held, (const HeldValue *)(const void *)values->data, values->len, good ? error : NULL) && good;
 }
 
 bool

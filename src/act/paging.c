@@ -46,13 +46,16 @@ hold_due(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-static gboolean
-is_over(gpointer key, gpointer value, gpointer user_data)
+static bool
+is_over(const File *file)
 {
-    const File *file = value;
+    return file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED;
+}
 
-    return file->shown && file->job == NULL &&
-           (file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED);
+static gboolean
+was_looked_at(gpointer key, gpointer value, gpointer user_data)
+{
+    return ((const File *)value)->shown;
 }
 
 /* The main loop runs again: who was shown the records has seen how it ended. */
@@ -64,7 +67,7 @@ was_shown(gpointer data)
     paging->shown_source = 0;
     g_ptr_array_set_size(paging->list, 0);
     g_ptr_array_set_size(paging->over, 0);
-    g_hash_table_foreach_remove(paging->files, is_over, NULL);
+    g_hash_table_foreach_remove(paging->files, was_looked_at, NULL);
     return G_SOURCE_REMOVE;
 }
 
@@ -133,7 +136,7 @@ world_make(void *self, const PagingRequest *request)
 
     if (paging->stop.active)
         return;
-    if (file == NULL || file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED)
+    if (file == NULL || is_over(file))
         begin_making(paging, request);
 }
 
@@ -146,7 +149,7 @@ world_end(void *self, const char *uuid)
     if (file == NULL || file->end_wanted || paging->stop.active)
         return;
     file->end_wanted = true;
-    if (file->record.stage == PAGING_STAGE_MAKING && file->job != NULL)
+    if (file->record.stage == PAGING_STAGE_MAKING)
         g_atomic_int_set(&file->job->stop, 1);
     else if (file->record.stage == PAGING_STAGE_ON)
         paging_begin_end(file);
@@ -200,8 +203,8 @@ read_usage(File *file, GPtrArray **areas)
         *areas = swaps_read(file->paging->system->root, NULL);
     if (current != NULL && group_file_kib(file->paging->system, current, &record->used_kib)) {
         record->used_kib = MIN(record->used_kib, used_of_ours(*areas));
-    } else {
-        area = *areas != NULL ? swaps_find(*areas, file->path) : NULL;
+    } else if (*areas != NULL) { /* else it is taken for what it was */
+        area = swaps_find(*areas, file->path);
         record->used_kib = area != NULL ? area->used_kib : 0;
     }
     record->peak_kib = MAX(record->peak_kib, record->used_kib);
@@ -230,7 +233,7 @@ world_records(void *self, size_t *count)
 
         read_usage(file, &areas);
         g_ptr_array_add(paging->list, &file->record);
-        file->shown = file->record.stage == PAGING_STAGE_GONE || file->record.stage == PAGING_STAGE_FAILED;
+        file->shown = is_over(file);
         if (file->shown)
             forget_soon(paging);
     }

@@ -127,12 +127,18 @@ retry_later(File *file)
 }
 
 static void
+end_failed(File *file, const char *why)
+{
+    file->record.failures++;
+    paging_set_error(file, why);
+}
+
+static void
 swap_off_failed(File *file, const char *why)
 {
     g_autofree char *message = g_strdup_printf("the paging file can't be switched off yet: %s; it is tried again", why);
 
-    file->record.failures++;
-    paging_set_error(file, message);
+    end_failed(file, message);
 }
 
 /* The process has ended; whether the file is off is for the thread to look up. */
@@ -207,7 +213,7 @@ static void
 was_closed(File *file, const Job *job)
 {
     if (!job->good) {
-        paging_set_error(file, job->error->message);
+        end_failed(file, job->error->message);
         retry_later(file);
         return;
     }
@@ -218,8 +224,8 @@ static void
 was_finished(File *file, const Job *job)
 {
     if (!job->good) {
-        if (!job->on || file->record.error == NULL)
-            paging_set_error(file, job->error->message);
+        if (!job->on || file->record.error == NULL) /* else what swapoff said is the reason */
+            end_failed(file, job->error->message);
         retry_later(file);
         return;
     }
@@ -228,6 +234,22 @@ was_finished(File *file, const Job *job)
     g_clear_pointer(&file->record.error, g_free);
     if (file->group != NULL)
         limits_keep(file->paging->limits, file->group, false);
+}
+
+/* As long as nobody else is kept from its pages it is to be seen why. */
+static void
+was_held(Paging *paging, const Job *job)
+{
+    g_autofree char *message =
+        job->good ? NULL : g_strdup_printf("others may swap to it: %s; it is tried again", job->error->message);
+    GHashTableIter iter;
+    void *value;
+
+    paging->holding = false;
+    g_hash_table_iter_init(&iter, paging->files);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((File *)value)->record.stage == PAGING_STAGE_ON)
+            paging_set_error(value, message);
 }
 
 static gboolean
@@ -292,7 +314,7 @@ job_ended(gpointer data)
     if (paging != NULL) {
         paging->running--;
         if (job->kind == JOB_HOLD)
-            paging->holding = false;
+            was_held(paging, job);
         else if (job->kind == JOB_TIDY)
             was_tidied(paging, job);
         else

@@ -70,9 +70,12 @@ keep_from_zswap(const PagingWork *work, const char *group, GError **error)
     g_autofree char *enabled = NULL;
     g_autofree char *file = g_strconcat(group, ZSWAP_MAX, NULL);
     g_autofree char *present = NULL;
+    g_autoptr(GError) why = NULL;
     const HeldValue none = {.file = file, .value = "0"};
 
-    if (!g_file_get_contents(path, &enabled, NULL, NULL) || (*enabled != 'Y' && *enabled != '1'))
+    /* without that file the kernel has no zswap; where it can't be read it may be on */
+    if (g_file_get_contents(path, &enabled, NULL, &why) ? *enabled == 'N' || *enabled == '0'
+                                                        : g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         return true;
     present = group_file_read(work->system, file);
     if (present == NULL)
@@ -103,8 +106,7 @@ put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
         g_autofree char *zswap = g_strconcat(ended->group, ZSWAP_MAX, NULL);
         const char *file = zswap;
 
-        if (held_has(work->held, zswap))
-            good = held_release(work->held, &file, 1, error);
+        good = held_release(work->held, &file, 1, error);
     }
     return good && (!last || isolate_end(work->held, error));
 }
@@ -340,7 +342,7 @@ paging_work_find(const PagingWork *work, GError **error)
         HeldFile *file = NULL;
 
         if (paging_file_uuid(area->path, uuid))
-            file = complete(work, area, uuid, error != NULL && *error == NULL ? error : NULL);
+            file = complete(work, area, uuid, *error == NULL ? error : NULL);
         if (file != NULL)
             g_ptr_array_add(files, file);
     }
@@ -379,25 +381,12 @@ paging_work_tidy(const PagingWork *work, GError **error)
     for (guint i = 0; i < files->len; i++) {
         const HeldFile *file = g_ptr_array_index(files, i);
         g_autofree char *path = paging_work_path(work, file);
-        g_autoptr(GError) why = NULL;
         bool on;
 
-        if (swaps_find(areas, path) != NULL || paging_work_finish(work, file->uuid, &on, &why))
-            continue;
-        if (good)
-            g_propagate_error(error, g_steal_pointer(&why));
-        good = false;
+        if (swaps_find(areas, path) == NULL)
+            good = paging_work_finish(work, file->uuid, &on, good ? error : NULL) && good;
     }
     delete_unknown(work, areas);
     /* limits whose file is gone without a trace */
-    if (files->len == 0) {
-        g_autoptr(GError) why = NULL;
-
-        if (!isolate_end(work->held, good ? &why : NULL)) {
-            if (good)
-                g_propagate_error(error, g_steal_pointer(&why));
-            good = false;
-        }
-    }
-    return good;
+    return files->len == 0 ? isolate_end(work->held, error) : good;
 }

@@ -88,6 +88,13 @@ group_path(const ActSystem *system, const char *file)
     return g_strconcat(system->root, GUEST_GROUP_MOUNT, file, NULL);
 }
 
+bool
+group_errno_absent(int number)
+{
+    return number == ENOENT || number == ENOTDIR ||
+           number == ENODEV; /* the last one: it was open when its group went */
+}
+
 char *
 group_file_read(const ActSystem *system, const char *file)
 {
@@ -109,12 +116,15 @@ group_file_kib(const ActSystem *system, const char *file, uint64_t *kib)
 
     if (text == NULL)
         return false;
-    if (strcmp(text, "max") == 0)
+    if (strcmp(text, "max") == 0) {
         *kib = LIMIT_NONE;
-    else if (proc_file_number(text, &bytes) != NULL)
-        *kib = kib_from_bytes(bytes);
-    else
+        return true;
+    }
+    if (proc_file_number(text, &bytes) == NULL) {
+        errno = EINVAL;
         return false;
+    }
+    *kib = kib_from_bytes(bytes);
     return true;
 }
 

@@ -45,12 +45,14 @@ void act_system_step(const ActSystem *system, const char *name);
 
 /* Paths of control group files are relative to where control groups are mounted, with a leading /. */
 
+/* Whether a call on such a file failed with this errno since the file, or its group, is not there. All others tell nothing of it. */
+bool group_errno_absent(int number);
 /* The first line of such a file. Returns NULL with errno where it can't be read. Caller frees. */
 char *group_file_read(const ActSystem *system, const char *file);
-/* Its first number of bytes in KiB; "max" is LIMIT_NONE. Returns false where there is none. */
+/* Its first number of bytes in KiB; "max" is LIMIT_NONE. Returns false with errno where there is none. */
 bool group_file_kib(const ActSystem *system, const char *file, uint64_t *kib);
 bool group_file_write(const ActSystem *system, const char *file, const char *value, GError **error);
-/* The inode of the group that has the file: another group of the same name has another. 0: the group is gone. */
+/* The inode of the group that has the file: another group of the same name has another. Returns 0 with errno where it can't be known. */
 uint64_t group_file_inode(const ActSystem *system, const char *file);
 
 /* A size as such files take it, "max" for LIMIT_NONE; rounded down to pages, as the kernel does. Caller frees. */

@@ -77,10 +77,14 @@ fake_swap_off(const char *path, GPid *pid, GError **error)
     int why = fake_faults.swap_off_calls < G_N_ELEMENTS(fake_faults.swap_off)
                   ? fake_faults.swap_off[fake_faults.swap_off_calls]
                   : 0;
-    g_autofree char *script = why < 0 ? g_strdup("kill -9 $$") : g_strdup_printf("exit %d", why);
+    g_autofree char *script = g_strdup_printf(why < 0 ? "kill %d $$" : "exit %d", why);
     char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
 
     fake_faults.swap_off_calls++;
+    if (why == FAKE_NO_PROCESS) {
+        g_set_error_literal(error, G_SPAWN_ERROR, G_SPAWN_ERROR_FORK, "no process can be made");
+        return false;
+    }
     if (why == 0)
         forget_area(path);
     return g_spawn_async("/", argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, pid, error);
@@ -101,6 +105,10 @@ fake_allocate(int fd, int mode, uint64_t bytes)
 static int
 fake_file_system(int fd, long *type, uint64_t *free_kib)
 {
+    if (fake_faults.file_system != 0) {
+        errno = fake_faults.file_system;
+        return -1;
+    }
     *type = fake_faults.type;
     *free_kib = fake_faults.free_kib;
     return 0;

@@ -32,15 +32,18 @@ typedef struct FakeHost {
     PagingWorld paging_world;
 } FakeHost;
 
+#define FAKE_NO_PROCESS (-1000)
+
 /* What the calls answer. */
 typedef struct FakeFaults {
-    int swap_on;             /* errno; 0: it works */
-    bool second_name;        /* where that fails the file has a second name then, FAKE_SECOND_NAME: it is not touched */
-    int swap_off[8];         /* errno of each call; 0: it works, -1: killed */
+    int swap_on;      /* errno; 0: it works */
+    bool second_name; /* where that fails the file has a second name then, FAKE_SECOND_NAME: it is not touched */
+    int swap_off[8];  /* errno of each call; 0: it works, -N: killed by signal N, FAKE_NO_PROCESS: can't be called */
     unsigned swap_off_calls; /* so far */
     int allocate;            /* errno; 0: it works, -1: it says so, and nothing is allocated */
     int subvolume;           /* errno; 0: it works */
     unsigned subvolumes;     /* that were made */
+    int file_system;         /* errno; 0: it works */
     long type;
     uint64_t free_kib;
     bool whole_paths;  /* the daemon has no mount namespace: /proc/swaps shows true paths also after it ended */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "act/act.h"
+#include "act/guest_limits.h"
+#include "act/paging.h"
 #include "cmocka_all.h"
 #include "error.h"
 #include "units.h"
@@ -17,6 +19,8 @@ typedef struct Fake {
     Plan plan;
     GuestRecord records[GUESTS];
     const GuestRecord *record_pointers[GUESTS];
+    size_t record_count;
+    const GError *limit_error; /* what a limit ends with; NULL: it is set */
     PagingRecord files[GUESTS];
     const PagingRecord *file_pointers[GUESTS];
     size_t file_count;
@@ -59,17 +63,17 @@ fake_set_period(void *self, const char *uuid, uint32_t seconds)
 static const GuestRecord *const *
 fake_records(void *self, size_t *count)
 {
-    *count = GUESTS;
+    *count = ((Fake *)self)->record_count;
     return ((Fake *)self)->record_pointers;
 }
 
 static void
 fake_set_limit(void *self, const GuestRecord *guest, uint64_t high_kib, GuestLimitDone done, void *user_data)
 {
-    g_autoptr(GError) error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "no such cgroup");
+    Fake *fake = self;
 
-    g_string_append_printf(((Fake *)self)->told, "%s^%u ", guest->uuid, (unsigned)high_kib);
-    done(user_data, guest->uuid, high_kib, guest->pid == 0 ? error : NULL);
+    g_string_append_printf(fake->told, "%s^%u ", guest->uuid, (unsigned)high_kib);
+    done(user_data, guest->uuid, high_kib, fake->limit_error);
 }
 
 static const PagingRecord *const *
@@ -109,6 +113,7 @@ setup(void **state)
     Fake *fake = g_new0(Fake, 1);
 
     fake->told = g_string_new(NULL);
+    fake->record_count = GUESTS;
     fake->ports.guests = (GuestWorld){
         .self = fake, .records = fake_records, .set_target = fake_set_target, .set_period = fake_set_period};
     fake->ports.limits = (LimitWorld){.self = fake, .set = fake_set_limit};
@@ -354,11 +359,12 @@ the_end_of_a_limit_is_told_once_with_its_error(void **state)
 {
     Fake *fake = *state;
     g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    g_autoptr(GError) error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "no such cgroup");
     Outcome outcome = {0};
 
     fake->plans[3].limit_tell = true;
     fake->plans[3].limit_kib = 1500;
-    fake->records[3].pid = 0;
+    fake->limit_error = error;
     actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     fake->plans[3].limit_tell = false;
     actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
@@ -387,6 +393,81 @@ files_are_made_in_the_guests_directory_or_the_hosts_and_ended_before(void **stat
     actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
     assert_string_equal(fake->told->str, "b- d- a+/var/lib/dynmem/paging:400:1 b+/srv/paging:0:2 ");
     outcome_clear(&outcome);
+}
+
+/* The plan is of the records before: guests come and go meanwhile. */
+static void
+guests_that_are_gone_by_now_get_no_limit_and_no_file(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    Outcome outcome = {0};
+
+    for (size_t i = 0; i < GUESTS; i++) {
+        fake->plans[i].limit_tell = true;
+        fake->plans[i].limit_kib = 3000;
+        fake->plans[i].paging_order = PAGING_ORDER_MAKE;
+    }
+    fake->record_pointers[1] = &fake->records[2];
+    fake->record_count = 2;
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
+    assert_string_equal(fake->told->str, "a^3000 c^3000 a+/var/lib/dynmem/paging:0:1 c+/var/lib/dynmem/paging:0:3 ");
+    assert_int_equal(outcome.limits->len, 2);
+    outcome_clear(&outcome);
+}
+
+static void
+a_limit_that_was_not_tried_is_none_that_failed(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    g_autoptr(GError) error = g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, "a newer one");
+    Outcome outcome = {0};
+
+    fake->plans[3].limit_tell = true;
+    fake->plans[3].limit_kib = 1500;
+    fake->limit_error = error;
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
+    fake->plans[3].limit_tell = false;
+    actuator_execute(actuator, &fake->plan, fake->conf, 1, 0, &outcome);
+    assert_int_equal(outcome.limits->len, 0);
+    outcome_clear(&outcome);
+}
+
+/* A report is stamped with the clock of the answer, which may be a little later than that of the tick. */
+static void
+a_report_that_is_younger_than_the_tick_is_no_silence(void **state)
+{
+    Fake *fake = *state;
+    g_autoptr(Actuator) actuator = actuator_new(&fake->ports, false);
+    GuestSnapshot *guest = &fake->guests[3];
+    uint64_t now_usec = 1000 * USEC_PER_SEC;
+    Outcome outcome = {0};
+
+    fake->settings[3].managed = true;
+    guest->life = GUEST_LIFE_RUNNING;
+    guest->answering = guest->driver_up = true;
+    guest->report_usec = 1001 * USEC_PER_SEC;
+    assert_int_equal(execute_for(fake, actuator, 10, &now_usec, &outcome), 1);
+    assert_int_equal(execute_for(fake, actuator, 5, &now_usec, &outcome), 0);
+    guest->migrating = true; /* nobody can ask it meanwhile */
+    assert_int_equal(execute_for(fake, actuator, 60, &now_usec, &outcome), 0);
+    guest->migrating = false;
+    assert_int_equal(execute_for(fake, actuator, 1, &now_usec, &outcome), 1);
+    outcome_clear(&outcome);
+}
+
+static void
+what_there_is_not_can_be_freed(void **state)
+{
+    Outcome outcome = {0};
+
+    outcome_clear(&outcome);
+    actuator_free(NULL);
+    limits_free(NULL);
+    paging_free(NULL);
+    held_unref(NULL);
+    held_file_free(NULL);
 }
 
 static void
@@ -425,6 +506,10 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(statistics_that_do_not_come_any_more_are_asked_for_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_that_ends_after_the_actuator_is_gone_harms_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(guests_that_are_gone_by_now_get_no_limit_and_no_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_limit_that_was_not_tried_is_none_that_failed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_report_that_is_younger_than_the_tick_is_no_silence, setup, teardown),
+        cmocka_unit_test(what_there_is_not_can_be_freed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -330,6 +330,11 @@ a_write_that_fails_is_told_and_leaves_no_claim(void **state)
     assert_string_equal(f->ends.text->str, "409600! ");
     fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "max");
     assert_false(look(f->host, FAKE_WEB, FAKE_WEB_PID).set);
+    fake_host_write(f->host, HIGH, "524288000\n"); /* somebody else's */
+    assert_false(look(f->host, FAKE_WEB, FAKE_WEB_PID).usable);
+    fake_host_remove(f->host, "/var/lib/dynmem/held");
+    stop(f->host);
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "524288000");
 }
 
 static void

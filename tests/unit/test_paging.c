@@ -8,6 +8,7 @@
 #include "units.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 static int
@@ -156,7 +157,7 @@ a_swapoff_that_fails_is_tried_again(void **state)
     bool told = false;
 
     fake_faults.swap_off[0] = ENOMEM;
-    fake_faults.swap_off[1] = -1;
+    fake_faults.swap_off[1] = -SIGKILL;
     fake_faults.swap_off[2] = EINTR;
     fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
