@@ -251,14 +251,19 @@ paging_world(Paging *paging)
 
 /* ---- beginning and end ---- */
 
-static void
-take_over(Paging *paging)
+/* Until it is known what is on: nobody else keeps others from those files, nor ends them. */
+static gboolean
+take_over(gpointer data)
 {
+    Paging *paging = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) found = paging_work_find(&paging->handle->work, &error);
 
     if (error != NULL)
         g_debug("%s", error->message);
+    if (found == NULL)
+        return G_SOURCE_CONTINUE;
+    paging->take_over_source = 0;
     for (guint i = 0; i < found->len; i++) {
         const HeldFile *held = g_ptr_array_index(found, i);
         File *file = add_file(paging, held->uuid, held->directory);
@@ -276,6 +281,7 @@ take_over(Paging *paging)
             paging_begin_end(file);
         }
     }
+    return G_SOURCE_REMOVE;
 }
 
 Paging *
@@ -294,7 +300,8 @@ paging_new(const ActSystem *system, Held *held, Limits *limits, const char *own_
     paging->list = g_ptr_array_new();
     paging->over = g_ptr_array_new_with_free_func(file_free);
     paging->pool = g_thread_pool_new(paging_run_job, NULL, 1, FALSE, NULL); /* one thread: one job after the other */
-    take_over(paging);
+    if (take_over(paging) == G_SOURCE_CONTINUE)
+        paging->take_over_source = g_timeout_add(system->retry_msec, take_over, paging);
     paging_push_tidy(paging);
     return paging;
 }
@@ -306,6 +313,7 @@ paging_free(Paging *paging)
         return;
     paging->handle->paging = NULL;
     g_clear_handle_id(&paging->hold_source, g_source_remove);
+    g_clear_handle_id(&paging->take_over_source, g_source_remove);
     g_clear_handle_id(&paging->tidy_source, g_source_remove);
     g_clear_handle_id(&paging->shown_source, g_source_remove);
     g_clear_handle_id(&paging->stop.timer, g_source_remove);

@@ -93,9 +93,12 @@ paging_named_file(const File *file)
     return named;
 }
 
+/* What is not begun when the daemon is about to end the next one begins. */
 static void
 push_file_job(File *file, JobKind kind)
 {
+    if (file->paging->stop.active)
+        return;
     file->job = paging_begin_job(file->paging, kind, paging_named_file(file));
     paging_push_job(file->paging, file->job);
 }
@@ -122,8 +125,7 @@ retry_due(gpointer data)
 static void
 retry_later(File *file)
 {
-    if (!file->paging->stop.active)
-        file->retry_source = g_timeout_add(retry_delay(file->paging, file->retries++), retry_due, file);
+    file->retry_source = g_timeout_add(retry_delay(file->paging, file->retries++), retry_due, file);
 }
 
 static void
@@ -199,7 +201,7 @@ was_made(File *file, const Job *job)
         file->record.stage = file->end_wanted ? PAGING_STAGE_GONE : PAGING_STAGE_FAILED;
         paging_set_error(file, job->error->message);
         /* what could not be undone is tried again */
-        if (left != NULL && !file->paging->stop.active)
+        if (left != NULL)
             paging_push_tidy(file->paging);
         return;
     }
@@ -265,7 +267,8 @@ tidy_due(gpointer data)
 void
 paging_push_tidy(Paging *paging)
 {
-    paging_push_job(paging, paging_begin_job(paging, JOB_TIDY, NULL));
+    if (!paging->stop.active)
+        paging_push_job(paging, paging_begin_job(paging, JOB_TIDY, NULL));
 }
 
 static void
@@ -273,7 +276,7 @@ was_tidied(Paging *paging, const Job *job)
 {
     if (job->good)
         paging->tidy_retries = 0;
-    if (job->good || paging->stop.active || paging->tidy_source != 0)
+    if (job->good || paging->tidy_source != 0)
         return;
     g_debug("what is left of paging files is not all gone: %s", job->error->message);
     paging->tidy_source = g_timeout_add(retry_delay(paging, paging->tidy_retries++), tidy_due, paging);

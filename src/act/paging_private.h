@@ -60,6 +60,7 @@ struct Paging {
     unsigned running;
     bool holding;
     guint hold_source;
+    guint take_over_source;
     guint tidy_source;
     unsigned tidy_retries;
     guint shown_source;

@@ -334,10 +334,13 @@ GPtrArray *
 paging_work_find(const PagingWork *work, GError **error)
 {
     g_autoptr(GPtrArray) areas = swaps_read(work->system->root, error);
-    GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify)held_file_free);
+    GPtrArray *files;
     char uuid[37];
 
-    for (guint i = 0; areas != NULL && i < areas->len; i++) {
+    if (areas == NULL)
+        return NULL;
+    files = g_ptr_array_new_with_free_func((GDestroyNotify)held_file_free);
+    for (guint i = 0; i < areas->len; i++) {
         const SwapArea *area = g_ptr_array_index(areas, i);
         HeldFile *file = NULL;
 

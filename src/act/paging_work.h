@@ -44,7 +44,8 @@ char *paging_work_path(const PagingWork *work, const HeldFile *file);
 
 /*
  * The files of ours that are switched on, of HeldFile, completed by what is remembered. Those that nobody remembers are
- * remembered from here on. Does not wait for a disk but for that. *error is set where something could not be read or
- * remembered, and the others are returned all the same. Any thread. Free with g_ptr_array_unref.
+ * remembered from here on. Does not wait for a disk but for that. *error is set where one could not be
+ * remembered, which is returned all the same. Returns NULL with error where /proc/swaps can't be read. Any thread. Free with
+ * g_ptr_array_unref.
  */
 GPtrArray *paging_work_find(const PagingWork *work, GError **error);

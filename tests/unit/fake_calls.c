@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -18,6 +19,47 @@
 int (*fake_calls_judge)(const char *call, const char *path);
 int64_t fake_clock_ahead_usec;
 
+static struct {
+    GMutex lock;
+    const char *call;
+    const char *path_end;
+    int times; /* also read without the lock */
+    int why;
+} fault;
+
+void
+fake_calls_fail(const char *call, const char *path_end, int times, int why)
+{
+    g_mutex_lock(&fault.lock);
+    fault.call = call;
+    fault.path_end = path_end;
+    fault.why = why;
+    g_atomic_int_set(&fault.times, times);
+    g_mutex_unlock(&fault.lock);
+}
+
+static int
+judge_fault(const char *call, const char *path)
+{
+    int why = 0;
+
+    if (g_atomic_int_get(&fault.times) == 0)
+        return 0;
+    g_mutex_lock(&fault.lock);
+    if (g_atomic_int_get(&fault.times) > 0 && strcmp(call, fault.call) == 0 && g_str_has_suffix(path, fault.path_end)) {
+        g_atomic_int_add(&fault.times, -1);
+        why = fault.why;
+    }
+    g_mutex_unlock(&fault.lock);
+    return why;
+}
+
+static bool
+is_asked_for(void)
+{
+    return g_atomic_pointer_get(&fake_calls_judge) != NULL || g_atomic_int_get(&fault.times) > 0;
+}
+
 #define REAL(name) (__extension__(__typeof__(&(name))) dlsym(RTLD_NEXT, G_STRINGIFY(name)))
 
 static int
@@ -26,9 +68,11 @@ judge(const char *call, const char *path)
     int (*now)(const char *call, const char *path) = g_atomic_pointer_get(&fake_calls_judge);
     int before = errno, why;
 
-    if (now == NULL)
+    if (!is_asked_for())
         return 0;
-    why = now(call, path);
+    why = now != NULL ? now(call, path) : 0;
+    if (why == 0)
+        why = judge_fault(call, path);
     errno = why > 0 ? why : before;
     return why;
 }
@@ -40,7 +84,7 @@ judge_at(const char *call, int fd, const char *name)
     char link[64], path[8192];
     ssize_t length;
 
-    if (g_atomic_pointer_get(&fake_calls_judge) == NULL)
+    if (!is_asked_for())
         return 0;
     if (fd == AT_FDCWD || (name != NULL && *name == '/'))
         return judge(call, name);

@@ -17,5 +17,8 @@
  */
 extern int (*fake_calls_judge)(const char *call, const char *path);
 
+/* The next so many calls of that name, of those whose path ends so, fail likewise. Takes the place of what was told before; 0 times: none. */
+void fake_calls_fail(const char *call, const char *path_end, int times, int why);
+
 /* What g_get_monotonic_time says beyond the truth. */
 extern int64_t fake_clock_ahead_usec;

@@ -27,6 +27,23 @@ static GPtrArray *gone;
 /* To be deleted also when the test is interrupted; it may take memory. */
 static char *made_root;
 
+/* Of the C library alone: calls that are made to fail are the daemon's. NULL where it can't be read. */
+static char *
+read_whole(const char *path)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    FILE *file = fopen(path, "re");
+    char part[4096];
+    size_t length;
+
+    if (file == NULL)
+        return NULL;
+    while ((length = fread(part, 1, sizeof part, file)) > 0)
+        g_string_append_len(text, part, (gssize)length);
+    fclose(file);
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 /* ---- the calls ---- */
 
 static int
@@ -56,11 +73,11 @@ fake_swap_on(const char *path, int flags)
 static void
 forget_area(const char *path)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *text = read_whole(swaps_path);
     g_autoptr(GString) rest = g_string_new(NULL);
     g_auto(GStrv) lines = NULL;
 
-    assert_true(g_file_get_contents(swaps_path, &text, NULL, NULL));
+    assert_non_null(text);
     lines = g_strsplit(text, "\n", -1);
     for (size_t i = 0; lines[i] != NULL; i++) {
         g_autofree char *shown = g_strndup(lines[i], strcspn(lines[i], " "));
@@ -152,9 +169,9 @@ char *
 fake_host_read(const FakeHost *host, const char *file)
 {
     g_autofree char *path = g_strconcat(host->root, file, NULL);
-    char *text = NULL;
+    char *text = read_whole(path);
 
-    return g_file_get_contents(path, &text, NULL, NULL) ? g_strchomp(text) : NULL;
+    return text != NULL ? g_strchomp(text) : NULL;
 }
 
 static int
@@ -298,12 +315,12 @@ fake_host_boot(const FakeHost *host)
 static void
 cut_shown_paths(const FakeHost *host)
 {
-    g_autofree char *swaps = NULL;
+    g_autofree char *swaps = read_whole(swaps_path);
     g_autofree char *above = g_strconcat(host->root, FAKE_STATE, "/", NULL);
     g_auto(GStrv) parts = NULL;
     g_autofree char *cut = NULL;
 
-    assert_true(g_file_get_contents(swaps_path, &swaps, NULL, NULL));
+    assert_non_null(swaps);
     parts = g_strsplit(swaps, above, -1);
     cut = g_strjoinv("/", parts);
     assert_true(g_file_set_contents(swaps_path, cut, -1, NULL));

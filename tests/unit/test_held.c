@@ -16,37 +16,6 @@
 #define HIGH FAKE_WEB_GROUP "/memory.high"
 #define DIRECTORY "/sys/fs/cgroup"
 
-/* Which call fails, for which path, how often, and how. */
-static struct {
-    const char *call;
-    const char *path; /* the end of it */
-    int times;
-    int number;
-    void (*then)(void);
-} fault;
-static FakeHost *present_host;
-
-static int
-judge(const char *call, const char *path)
-{
-    if (fault.times == 0 || strcmp(call, fault.call) != 0 || !g_str_has_suffix(path, fault.path))
-        return 0;
-    fault.times--;
-    if (fault.then != NULL)
-        fault.then();
-    return fault.number;
-}
-
-static void
-let_fail(const char *call, const char *path, int times, int number)
-{
-    fault.call = call;
-    fault.path = path;
-    fault.times = times;
-    fault.number = number;
-    fault.then = NULL;
-}
-
 static Held *
 open_held(const FakeHost *host)
 {
@@ -60,9 +29,7 @@ open_held(const FakeHost *host)
 static int
 setup(void **state)
 {
-    *state = present_host = fake_host_new();
-    let_fail("", "", 0, 0);
-    fake_calls_judge = judge;
+    *state = fake_host_new();
     return 0;
 }
 
@@ -70,6 +37,7 @@ static int
 teardown(void **state)
 {
     fake_calls_judge = NULL;
+    fake_calls_fail("", "", 0, 0);
     fake_host_free(*state);
     return 0;
 }
@@ -152,7 +120,7 @@ a_file_that_can_not_be_read_is_set_aside_and_told(void **state)
 
         fake_host_write(host, STATE_FILE, "\xff nonsense");
         if (barred != 0)
-            let_fail("rename", "/held.bad", 1, EROFS);
+            fake_calls_fail("rename", "/held.bad", 1, EROFS);
         held = held_open(&host->system, host->state, &problem);
         assert_non_null(problem);
         assert_true(g_utf8_validate(problem, -1, NULL));
@@ -216,10 +184,15 @@ another_group_of_the_same_name_is_another_group(void **state)
     fake_host_expect(host, FAKE_WEB_GROUP, "memory.high", "1048576");
 }
 
-static void
-remove_slice(void)
+static FakeHost *present_host;
+
+static int
+remove_slice_at_write(const char *call, const char *path)
 {
+    if (strcmp(call, "write") != 0 || !g_str_has_suffix(path, SLICE SWAP_MAX))
+        return 0;
     fake_host_remove(present_host, DIRECTORY SLICE);
+    return ENODEV;
 }
 
 static void
@@ -230,18 +203,18 @@ a_group_that_goes_while_it_is_written_to_is_no_error(void **state)
     g_autoptr(GError) error = NULL;
     g_autoptr(Held) held = open_held(host);
 
-    let_fail("write", SLICE SWAP_MAX, 1, ENODEV);
-    fault.then = remove_slice;
+    present_host = host;
+    fake_calls_judge = remove_slice_at_write;
     assert_true(held_set(held, both, 2, &error));
     assert_null(error);
     fake_host_expect(host, "/user.slice", "memory.swap.max", "0");
     assert_true(held_set(held, &slice, 1, &error)); /* nor is one that went before */
     assert_true(release(held, users.file, &error));
 
+    fake_calls_judge = NULL;
     fake_host_add_group(host, SLICE, 0);
     assert_true(held_set(held, &slice, 1, &error));
-    let_fail("write", SLICE SWAP_MAX, 1, ENODEV);
-    fault.then = remove_slice;
+    fake_calls_judge = remove_slice_at_write;
     assert_true(release(held, slice.file, &error));
     assert_null(error);
 }
@@ -259,18 +232,18 @@ what_can_not_be_looked_at_is_not_taken_for_gone(void **state)
         g_autoptr(GError) error = NULL;
         g_autoptr(Held) held = open_held(host);
 
-        let_fail(calls[i], path, 1, ENOMEM);
+        fake_calls_fail(calls[i], path, 1, ENOMEM);
         assert_false(held_set(held, &slice, 1, &error)); /* who is not frozen is told of */
         assert_non_null(strstr(error->message, SLICE SWAP_MAX));
         assert_non_null(strstr(error->message, "read: Cannot allocate memory"));
         g_clear_error(&error);
         assert_true(held_set(held, &slice, 1, &error));
 
-        let_fail(calls[i], path, 1, ENOMEM);
+        fake_calls_fail(calls[i], path, 1, ENOMEM);
         assert_false(release(held, slice.file, &error));
         assert_non_null(error);
         fake_host_expect(host, SLICE, "memory.swap.max", "0");
-        let_fail("stat", SLICE, 1, ENOMEM);
+        fake_calls_fail("stat", SLICE, 1, ENOMEM);
         assert_true(held_set(held, &users, 1, NULL)); /* what is remembered is swept */
         assert_true(release(held, users.file, NULL));
         assert_true(release(held, slice.file, NULL)); /* the value before is still known */
@@ -288,19 +261,20 @@ the_first_of_several_errors_is_told_and_the_others_are_done(void **state)
     g_autoptr(GError) error = NULL;
     g_autoptr(Held) held = open_held(host);
 
-    let_fail("write", "slice" SWAP_MAX, 2, FAKE_CALL_SHORT);
+    fake_calls_fail("write", "slice" SWAP_MAX, 2, FAKE_CALL_SHORT);
     assert_false(held_set(held, all, 3, &error));
     assert_non_null(strstr(error->message, SLICE SWAP_MAX " can't be set to 0: written in part"));
     g_clear_error(&error);
     fake_host_expect(host, "/init.scope", "memory.swap.max", "0");
 
-    let_fail("open", "slice" SWAP_MAX, 3, EIO); /* one can't be read, the other, read with that, not be written */
+    fake_calls_fail("open", "slice" SWAP_MAX, 3,
+                    EIO); /* one can't be read, the other, read with that, not be written */
     assert_false(held_release(held, files, 3, &error));
     assert_non_null(strstr(error->message, SLICE SWAP_MAX));
     fake_host_expect(host, "/init.scope", "memory.swap.max", "max");
     assert_false(held_has(held, init.file));
     assert_true(held_has(held, users.file));
-    let_fail("", "", 0, 0);
+    fake_calls_fail("", "", 0, 0);
     assert_true(held_release(held, files, 3, NULL));
 }
 
@@ -311,12 +285,12 @@ what_is_not_on_disk_is_not_claimed(void **state)
     g_autoptr(GError) error = NULL;
     g_autoptr(Held) held = open_held(host);
 
-    let_fail("rename", STATE_FILE, 1, EROFS);
+    fake_calls_fail("rename", STATE_FILE, 1, EROFS);
     assert_false(held_claim(held, HIGH, &error));
     assert_non_null(strstr(error->message, "Read-only file system"));
     assert_false(held_has(held, HIGH));
     g_clear_error(&error);
-    let_fail("pread", HIGH, 1, EIO);
+    fake_calls_fail("pread", HIGH, 1, EIO);
     assert_false(held_claim(held, HIGH, &error));
     assert_non_null(error);
     assert_false(held_has(held, HIGH));
@@ -333,7 +307,7 @@ a_release_that_can_not_be_remembered_is_told(void **state)
     g_autoptr(Held) held = open_held(host);
 
     assert_true(held_set(held, &slice, 1, NULL));
-    let_fail("rename", STATE_FILE, 1, ENOSPC);
+    fake_calls_fail("rename", STATE_FILE, 1, ENOSPC);
     assert_false(release(held, slice.file, &error));
     assert_non_null(strstr(error->message, "No space left"));
     fake_host_expect(host, SLICE, "memory.swap.max", "max"); /* that much could be done */

@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * memory.high of guests when things go wrong: files that can't be read or written, groups and guests that go, threads that hang, an
+ * end that does not wait. On a host of plain files.
+ */
+
+#include "cmocka_all.h"
+#include "error.h"
+#include "fake_calls.h"
+#include "fake_host.h"
+#include "units.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define GROUP_FILES "/sys/fs/cgroup" FAKE_WEB_GROUP
+#define HIGH GROUP_FILES "/memory.high"
+#define CURRENT GROUP_FILES "/memory.current"
+#define EVENTS GROUP_FILES "/memory.events"
+#define MIB KIB_PER_MIB
+
+/* ---- what hangs ---- */
+
+/* Threads that come by stand there until it is opened. */
+static struct {
+    GMutex lock;
+    GCond changed;
+    const char *closed_at; /* steps, and calls for what is remembered; NULL: it is open */
+    unsigned waiting;
+} gate;
+
+static void
+pass_gate(const char *where)
+{
+    g_mutex_lock(&gate.lock);
+    gate.waiting++;
+    g_cond_broadcast(&gate.changed);
+    while (gate.closed_at != NULL && strstr(gate.closed_at, where) != NULL)
+        g_cond_wait(&gate.changed, &gate.lock);
+    gate.waiting--;
+    g_mutex_unlock(&gate.lock);
+}
+
+static void
+set_gate(const char *closed_at)
+{
+    g_mutex_lock(&gate.lock);
+    gate.closed_at = closed_at;
+    g_cond_broadcast(&gate.changed);
+    g_mutex_unlock(&gate.lock);
+}
+
+static void
+await_waiting(unsigned count)
+{
+    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    g_mutex_lock(&gate.lock);
+    while (gate.waiting < count && g_cond_wait_until(&gate.changed, &gate.lock, end))
+        continue;
+    assert_int_equal(gate.waiting, count);
+    g_mutex_unlock(&gate.lock);
+}
+
+static int
+judge(const char *call, const char *path)
+{
+    if (strcmp(call, "rename") == 0 && g_str_has_suffix(path, FAKE_STATE "/held"))
+        pass_gate("rename");
+    return 0;
+}
+
+/* ---- the host ---- */
+
+typedef struct Fixture {
+    FakeHost *host;
+    GString *ends; /* "MIB " of a value that is in force, "MIB! " of one that is not */
+    GString *why;  /* the last error */
+    int left;      /* stops that have not ended */
+} Fixture;
+
+static void
+ended(void *user_data, const char *uuid, uint64_t high_kib, const GError *error)
+{
+    Fixture *f = user_data;
+
+    if (high_kib == LIMIT_NONE)
+        g_string_append(f->ends, "none");
+    else
+        g_string_append_printf(f->ends, "%u", (unsigned)(high_kib / MIB));
+    g_string_append(f->ends, error != NULL ? "! " : " ");
+    if (error != NULL)
+        g_string_assign(f->why, error->message);
+}
+
+static void
+set(Fixture *f, uint64_t high_mib)
+{
+    GuestRecord guest = fake_guest(FAKE_WEB, FAKE_WEB_PID);
+
+    f->host->limit_world.set(f->host->limit_world.self, &guest, high_mib == LIMIT_NONE ? LIMIT_NONE : high_mib * MIB,
+                             ended, f);
+}
+
+static GuestLimits
+look_at(Fixture *f, const char *uuid, pid_t pid)
+{
+    GuestRecord guest = fake_guest(uuid, pid);
+    GuestLimits limits;
+
+    f->host->limit_world.read(f->host->limit_world.self, &guest, &limits);
+    return limits;
+}
+
+static GuestLimits
+look(Fixture *f)
+{
+    return look_at(f, FAKE_WEB, FAKE_WEB_PID);
+}
+
+static bool
+glance(Fixture *f, const char *uuid, pid_t pid, GuestGlance *seen)
+{
+    GuestRecord guest = fake_guest(uuid, pid);
+
+    return f->host->limit_world.glance(f->host->limit_world.self, &guest, seen);
+}
+
+typedef struct Awaited {
+    const Fixture *fixture;
+    const char *text;
+} Awaited;
+
+static bool
+has_ended(FakeHost *host, void *data)
+{
+    const Awaited *awaited = data;
+
+    return strcmp(awaited->fixture->ends->str, awaited->text) == 0;
+}
+
+static void
+await_ends(Fixture *f, const char *text)
+{
+    Awaited awaited = {f, text};
+
+    fake_host_until(f->host, has_ended, &awaited);
+}
+
+static void
+expect_high(Fixture *f, const char *text)
+{
+    fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", text);
+}
+
+static bool
+web_has(FakeHost *host, void *text)
+{
+    return fake_host_says(host, FAKE_WEB_GROUP, "memory.high", text);
+}
+
+static void
+stop_ended(void *data)
+{
+    --*(int *)data;
+}
+
+static bool
+is_zero(FakeHost *host, void *data)
+{
+    return *(int *)data == 0;
+}
+
+static void
+begin_stop(Fixture *f, uint64_t deadline_usec)
+{
+    f->left = 1;
+    limits_stop(f->host->limits, deadline_usec, stop_ended, &f->left);
+}
+
+static void
+stop(Fixture *f)
+{
+    begin_stop(f, 5 * USEC_PER_SEC);
+    fake_host_until(f->host, is_zero, &f->left);
+}
+
+static int
+setup(void **state)
+{
+    Fixture *f = g_new0(Fixture, 1);
+
+    f->host = fake_host_new();
+    f->host->system.step = pass_gate;
+    fake_clock_ahead_usec = 0;
+    fake_calls_judge = judge;
+    fake_host_start(f->host);
+    f->ends = g_string_new(NULL);
+    f->why = g_string_new(NULL);
+    *state = f;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    Fixture *f = *state;
+
+    set_gate(NULL);
+    fake_host_kill(f->host);
+    while (g_main_context_iteration(NULL, FALSE)) /* what ends after it */
+        continue;
+    fake_calls_judge = NULL;
+    fake_calls_fail("", "", 0, 0);
+    fake_host_free(f->host);
+    g_string_free(f->ends, TRUE);
+    g_string_free(f->why, TRUE);
+    g_free(f);
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static void
+a_group_that_can_not_be_read_is_told_and_looked_up_anew(void **state)
+{
+    Fixture *f = *state;
+    GuestLimits limits;
+
+    assert_true(look(f).usable);
+    fake_host_write(f->host, HIGH, "nonsense\n");
+    limits = look(f);
+    assert_false(limits.usable);
+    assert_non_null(strstr(limits.bar, "can't be read"));
+    /* it has another one by now: at the next look, not in a minute */
+    fake_host_remove(f->host, "/proc/1001/cgroup");
+    fake_host_write(f->host, "/proc/1001/cgroup", "0::" FAKE_DB_GROUP "\n");
+    assert_true(look(f).usable);
+}
+
+static void
+a_file_of_a_group_that_is_gone_is_opened_again(void **state)
+{
+    Fixture *f = *state;
+
+    assert_int_equal(look(f).charged_kib, 800 * MIB);
+    fake_calls_fail("pread", "/memory.current", 1, ENODEV);
+    assert_int_equal(look(f).charged_kib, 800 * MIB);
+    fake_calls_fail("pread", "/memory.current", 2, ENODEV);
+    assert_int_equal(look(f).charged_kib, 0); /* not known */
+    assert_int_equal(look(f).charged_kib, 800 * MIB);
+}
+
+static void
+a_guest_is_looked_up_again_after_a_minute(void **state)
+{
+    Fixture *f = *state;
+
+    look(f);
+    fake_host_write(f->host, "/proc/1001/cgroup", "0::" FAKE_DB_GROUP "\n");
+    fake_host_write(f->host, "/sys/fs/cgroup" FAKE_DB_GROUP "/memory.current", "4096\n");
+    fake_clock_ahead_usec += 59 * USEC_PER_SEC;
+    assert_int_equal(look(f).charged_kib, 800 * MIB);
+    fake_clock_ahead_usec += USEC_PER_SEC;
+    assert_int_equal(look(f).charged_kib, 4);
+}
+
+static void
+a_glance_tells_nothing_that_it_did_not_read(void **state)
+{
+    Fixture *f = *state;
+    GuestGlance seen = {0};
+
+    fake_host_write(f->host, "/proc/1003/cgroup", "0::/user.slice/session.scope\n");
+    look_at(f, "a-user's", 1003);
+    assert_false(glance(f, "a-user's", 1003, &seen));
+    look(f);
+    fake_host_write(f->host, CURRENT, "nonsense\n");
+    assert_false(glance(f, FAKE_WEB, FAKE_WEB_PID, &seen));
+    assert_int_equal(look(f).charged_kib, 0);
+
+    fake_host_write(f->host, CURRENT, "838860800\n");
+    set(f, 800);
+    await_ends(f, "800 ");
+    fake_host_write(f->host, EVENTS, "low 0\nhigh 9\n");
+    fake_calls_fail("pread", "/memory.events", 2, EIO);
+    assert_true(glance(f, FAKE_WEB, FAKE_WEB_PID, &seen));
+    assert_int_equal(seen.held_back, 3); /* as it was */
+    assert_true(glance(f, FAKE_WEB, FAKE_WEB_PID, &seen));
+    assert_int_equal(seen.held_back, 9);
+}
+
+static void
+files_are_kept_open_only_as_far_as_there_are_enough(void **state)
+{
+    Fixture *f = *state;
+    struct rlimit before, few;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (pid_t pid = 2000; pid < 2020; pid++) { /* six files each */
+        g_autofree char *group = g_strdup_printf("/machine.slice/machine-qemu-%d.scope", (int)pid);
+        g_autofree char *proc = g_strdup_printf("/proc/%d/cgroup", (int)pid);
+        g_autofree char *line = g_strdup_printf("0::%s\n", group);
+        g_autofree char *uuid = g_strdup_printf("guest-%d", (int)pid);
+
+        fake_host_add_group(f->host, group, 0);
+        fake_host_write(f->host, proc, line);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(look_at(f, uuid, pid).charged_kib, 800 * MIB);
+            assert_int_equal(look_at(f, uuid, pid).held_back, 3);
+        }
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void
+a_guest_is_forgotten_a_minute_after_it_went_but_not_what_is_written_for_it(void **state)
+{
+    Fixture *f = *state;
+    GuestGlance seen;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("limit lowered");
+    set(f, 400);
+    await_waiting(1);
+    look_at(f, FAKE_DB, FAKE_DB_PID);
+    for (int minute = 0; minute < 3; minute++) {
+        fake_clock_ahead_usec += 61 * USEC_PER_SEC;
+        look_at(f, FAKE_DB, FAKE_DB_PID);
+        assert_true(glance(f, FAKE_WEB, FAKE_WEB_PID, &seen));
+    }
+    set_gate(NULL);
+    await_ends(f, "800 400 ");
+    fake_clock_ahead_usec += 61 * USEC_PER_SEC;
+    look_at(f, FAKE_DB, FAKE_DB_PID);
+    assert_false(glance(f, FAKE_WEB, FAKE_WEB_PID, &seen));
+    assert_true(glance(f, FAKE_DB, FAKE_DB_PID, &seen));
+}
+
+/* ---- writing ---- */
+
+static void
+a_guest_without_a_group_gets_no_limit_and_the_reason(void **state)
+{
+    Fixture *f = *state;
+    GuestRecord gone = fake_guest(FAKE_DB, 4711), users = fake_guest("a-user's", 1003);
+
+    f->host->limit_world.set(f->host->limit_world.self, &gone, 400 * MIB, ended, f);
+    assert_string_equal(f->ends->str, "400! ");
+    assert_non_null(strstr(f->why->str, "does not run"));
+    fake_host_write(f->host, "/proc/1003/cgroup", "0::/user.slice/session.scope\n");
+    f->host->limit_world.set(f->host->limit_world.self, &users, 500 * MIB, ended, f);
+    assert_string_equal(f->ends->str, "400! 500! ");
+    assert_non_null(strstr(f->why->str, "no control group of its own"));
+}
+
+static void
+a_lowering_that_fails_on_its_way_is_told_and_still_ours(void **state)
+{
+    Fixture *f = *state;
+    GuestLimits limits;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("limit lowered");
+    set(f, 400);
+    await_waiting(1);
+    fake_calls_fail("write", "/memory.high", 1, EIO);
+    set_gate(NULL);
+    await_ends(f, "800 400! ");
+    assert_non_null(strstr(f->why->str, "memory.high can't be set to 704643072: Input/output error"));
+    expect_high(f, "771751936"); /* one step of 64 MiB */
+    limits = look(f);
+    assert_true(limits.usable && limits.set && !limits.pending);
+    assert_int_equal(limits.high_kib, 736 * MIB);
+    stop(f);
+    expect_high(f, "max");
+}
+
+static void
+what_somebody_else_sets_after_a_write_that_failed_is_theirs(void **state)
+{
+    Fixture *f = *state;
+
+    look(f);
+    fake_calls_fail("write", "/memory.high", 1, EBUSY);
+    set(f, 400);
+    await_ends(f, "400! ");
+    assert_false(look(f).set);
+    fake_host_write(f->host, HIGH, "524288000\n");
+    for (int i = 0; i < 3; i++)
+        assert_false(look(f).usable);
+    stop(f);
+    expect_high(f, "524288000");
+}
+
+static void
+a_raise_that_fails_is_told_while_a_lowering_hangs(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("limit lowered");
+    set(f, 400);
+    await_waiting(1);
+    fake_calls_fail("write", "/memory.high", 1, EIO);
+    set(f, 780);
+    await_ends(f, "800 780! ");
+    expect_high(f, "771751936");
+    set_gate(NULL);
+    await_ends(f, "800 780! 400! "); /* it was overtaken */
+    assert_true(look(f).set);
+    set(f, 600);
+    await_ends(f, "800 780! 400! 600 ");
+    expect_high(f, "629145600");
+}
+
+static void
+a_lowering_that_ends_while_a_raise_is_written_changes_nothing(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("limit lowered, limit raised");
+    set(f, 400);
+    await_waiting(1);
+    set(f, 780);
+    await_waiting(2);
+    set_gate("limit raised");
+    await_ends(f, "800 400! ");
+    assert_true(look(f).pending);
+    set(f, 790); /* waits for the one that hangs */
+    set_gate(NULL);
+    await_ends(f, "800 400! 780 790 ");
+    expect_high(f, "828375040");
+    assert_false(look(f).pending);
+}
+
+static void
+a_limit_that_is_open_already_waits_to_be_given_back(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("limit lowered");
+    set(f, 400);
+    await_waiting(1);
+    set(f, LIMIT_NONE);
+    fake_host_until(f->host, web_has, (char[]){"max"});
+    for (int i = 0; i < 20; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        look(f);
+        g_usleep(1000);
+    }
+    assert_string_equal(f->ends->str, "800 ");
+    assert_true(look(f).pending);
+    set_gate(NULL);
+    await_ends(f, "800 400! none ");
+    expect_high(f, "max");
+}
+
+/* ---- the end ---- */
+
+static void
+an_end_waits_for_both_writes_of_a_guest(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("limit lowered, limit raised");
+    set(f, 400);
+    await_waiting(1);
+    set(f, 780);
+    await_waiting(2);
+    begin_stop(f, 60 * USEC_PER_SEC);
+    set_gate(NULL);
+    fake_host_until(f->host, is_zero, &f->left);
+    expect_high(f, "max");
+}
+
+static void
+an_end_does_not_wait_for_a_lowering_that_hangs(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("limit lowered");
+    set(f, 400);
+    await_waiting(1);
+    begin_stop(f, 100 * USEC_PER_MSEC);
+    fake_host_until(f->host, is_zero, &f->left);
+    expect_high(f, "max");
+    set_gate(NULL);
+    await_ends(f, "800 400! ");
+    assert_int_equal(f->left, 0); /* and is told once */
+    expect_high(f, "max");
+}
+
+static void
+an_end_does_not_wait_for_the_disk(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("rename");
+    begin_stop(f, 100 * USEC_PER_MSEC);
+    fake_host_until(f->host, is_zero, &f->left);
+    expect_high(f, "max"); /* it is not remembered, but done */
+    set_gate(NULL);
+    for (int i = 0; i < 50; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+    assert_int_equal(f->left, 0);
+}
+
+static void
+limits_of_guests_without_a_group_stop_nobody(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    look_at(f, FAKE_DB, 4711);
+    limits_keep(f->host->limits, FAKE_WEB_GROUP, true);
+    stop(f);
+    expect_high(f, "838860800");
+    limits_keep(f->host->limits, FAKE_WEB_GROUP, false);
+}
+
+/* Whoever asked is told; threads end by themselves, with nobody to tell. */
+static void
+what_is_under_way_when_all_is_freed_is_told_and_harms_nobody(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("limit lowered, limit raised");
+    set(f, 400);
+    await_waiting(1);
+    set(f, 780);
+    await_waiting(2);
+    set(f, 500);
+    begin_stop(f, 60 * USEC_PER_SEC);
+    assert_string_equal(f->ends->str, "800 500! ");
+    g_clear_pointer(&f->host->paging, paging_free);
+    g_clear_pointer(&f->host->limits, limits_free);
+    assert_string_equal(f->ends->str, "800 500! 400! 780! ");
+    assert_non_null(strstr(f->why->str, "about to end"));
+    set_gate(NULL);
+    for (int i = 0; i < 50; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+    assert_string_equal(f->ends->str, "800 500! 400! 780! ");
+    assert_int_equal(f->left, 1);
+    g_clear_pointer(&f->host->held, held_unref);
+}
+
+static void
+what_is_given_back_when_all_is_freed_is_given_back(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, 800);
+    await_ends(f, "800 ");
+    set_gate("rename");
+    begin_stop(f, 60 * USEC_PER_SEC);
+    await_waiting(1);
+    g_clear_pointer(&f->host->paging, paging_free);
+    g_clear_pointer(&f->host->limits, limits_free);
+    set_gate(NULL);
+    fake_host_until(f->host, web_has, (char[]){"max"});
+    for (int i = 0; i < 50; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+    assert_int_equal(f->left, 1); /* nobody is there to be told */
+    g_clear_pointer(&f->host->held, held_unref);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_group_that_can_not_be_read_is_told_and_looked_up_anew),
+        TEST(a_file_of_a_group_that_is_gone_is_opened_again),
+        TEST(a_guest_is_looked_up_again_after_a_minute),
+        TEST(a_glance_tells_nothing_that_it_did_not_read),
+        TEST(files_are_kept_open_only_as_far_as_there_are_enough),
+        TEST(a_guest_is_forgotten_a_minute_after_it_went_but_not_what_is_written_for_it),
+        TEST(a_guest_without_a_group_gets_no_limit_and_the_reason),
+        TEST(a_lowering_that_fails_on_its_way_is_told_and_still_ours),
+        TEST(what_somebody_else_sets_after_a_write_that_failed_is_theirs),
+        TEST(a_raise_that_fails_is_told_while_a_lowering_hangs),
+        TEST(a_lowering_that_ends_while_a_raise_is_written_changes_nothing),
+        TEST(a_limit_that_is_open_already_waits_to_be_given_back),
+        TEST(an_end_waits_for_both_writes_of_a_guest),
+        TEST(an_end_does_not_wait_for_a_lowering_that_hangs),
+        TEST(an_end_does_not_wait_for_the_disk),
+        TEST(limits_of_guests_without_a_group_stop_nobody),
+        TEST(what_is_under_way_when_all_is_freed_is_told_and_harms_nobody),
+        TEST(what_is_given_back_when_all_is_freed_is_given_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

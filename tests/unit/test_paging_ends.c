@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Paging files when things go wrong: what is asked for at the wrong time, a host that does not answer, an end that does not wait, a daemon
+ * that is gone before its work is done. On a host of plain files.
+ */
+
+#include "act/paging_work.h"
+#include "cmocka_all.h"
+#include "fake_calls.h"
+#include "fake_host.h"
+#include "units.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SWAPS "/proc/swaps"
+#define HELD FAKE_STATE "/held"
+
+/* A thread that comes by this step stands there until it is opened. */
+static struct {
+    GMutex lock;
+    GCond changed;
+    const char *closed_at; /* NULL: it is open */
+    bool reached;
+} gate;
+
+static void
+pass_gate(const char *step)
+{
+    g_mutex_lock(&gate.lock);
+    while (gate.closed_at != NULL && strcmp(gate.closed_at, step) == 0) {
+        gate.reached = true;
+        g_cond_broadcast(&gate.changed);
+        g_cond_wait(&gate.changed, &gate.lock);
+    }
+    g_mutex_unlock(&gate.lock);
+}
+
+static void
+set_gate(const char *closed_at)
+{
+    g_mutex_lock(&gate.lock);
+    gate.closed_at = closed_at;
+    gate.reached = false;
+    g_cond_broadcast(&gate.changed);
+    g_mutex_unlock(&gate.lock);
+}
+
+static void
+await_gate(void)
+{
+    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    g_mutex_lock(&gate.lock);
+    while (!gate.reached && g_cond_wait_until(&gate.changed, &gate.lock, end))
+        continue;
+    assert_true(gate.reached);
+    g_mutex_unlock(&gate.lock);
+}
+
+static int
+setup(void **state)
+{
+    FakeHost *host = fake_host_new();
+
+    host->system.step = pass_gate;
+    fake_clock_ahead_usec = 0;
+    fake_host_start(host);
+    *state = host;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    set_gate(NULL);
+    fake_calls_fail("", "", 0, 0);
+    fake_host_free(*state);
+    return 0;
+}
+
+static void
+make_file(FakeHost *host)
+{
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+}
+
+static bool
+tells(FakeHost *host, void *text)
+{
+    const PagingRecord *record = fake_host_file(host, FAKE_WEB);
+
+    return record != NULL && record->error != NULL && strstr(record->error, text) != NULL;
+}
+
+static bool
+tells_nothing(FakeHost *host, void *data)
+{
+    return fake_host_file(host, FAKE_WEB)->error == NULL;
+}
+
+static bool
+has_no_trace(FakeHost *host, void *data)
+{
+    g_autofree char *held = fake_host_read(host, HELD);
+
+    return !fake_host_exists(host, FAKE_WEB_FILE) && (held == NULL || strstr(held, FAKE_WEB) == NULL);
+}
+
+static void
+stop_ended(void *data)
+{
+    --*(int *)data;
+}
+
+static bool
+is_zero(FakeHost *host, void *data)
+{
+    return *(int *)data == 0;
+}
+
+static void
+run_loop(void)
+{
+    for (int i = 0; i < 60; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+}
+
+/* As when the process ends: nothing is waited for. */
+static void
+drop_daemon(FakeHost *host)
+{
+    g_clear_pointer(&host->paging, paging_free);
+    g_clear_pointer(&host->limits, limits_free);
+    g_clear_pointer(&host->held, held_unref);
+}
+
+/* ---- at the wrong time ---- */
+
+static void
+one_that_is_there_already_is_not_made_again(void **state)
+{
+    FakeHost *host = *state;
+    PagingRequest request = fake_request(FAKE_WEB, FAKE_WEB_PID);
+    const PagingRecord *record;
+
+    make_file(host);
+    request.directory = "/srv/other";
+    host->paging_world.make(host->paging_world.self, &request);
+    run_loop();
+    record = fake_host_file(host, FAKE_WEB);
+    assert_int_equal(record->stage, PAGING_STAGE_ON);
+    assert_string_equal(record->directory, FAKE_PAGING);
+    fake_host_end(host, FAKE_DB); /* there is none */
+    fake_host_end(host, FAKE_WEB);
+    fake_host_end(host, FAKE_WEB);
+    host->paging_world.make(host->paging_world.self, &request); /* nor while it ends */
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_int_equal(fake_faults.swap_off_calls, 1);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+one_that_is_called_off_stops_at_its_next_step(void **state)
+{
+    static const char *const steps[] = {"file noted",     "file made",     "file allocated",
+                                        "header written", "others frozen", "guest allowed"};
+    FakeHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        set_gate(steps[i]);
+        fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+        await_gate();
+        fake_host_end(host, FAKE_WEB);
+        set_gate(NULL);
+        fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+        assert_non_null(strstr(fake_host_file(host, FAKE_WEB)->error, "called off"));
+        fake_host_await_none(host);
+        fake_host_expect_clean(host);
+    }
+    set_gate("switched on"); /* too late: it is ended as any other */
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    await_gate();
+    fake_host_end(host, FAKE_WEB);
+    set_gate(NULL);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_int_equal(fake_faults.swap_off_calls, 1);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+nothing_is_begun_any_more_when_the_daemon_ends(void **state)
+{
+    FakeHost *host = *state;
+    int left = 1;
+
+    make_file(host);
+    paging_stop(host->paging, 60 * USEC_PER_SEC, stop_ended, &left);
+    fake_host_make(host, FAKE_DB, FAKE_DB_PID);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_until(host, is_zero, &left);
+    run_loop();
+    assert_null(fake_host_file(host, FAKE_DB));
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->stage, PAGING_STAGE_ON);
+    assert_int_equal(fake_faults.swap_off_calls, 0);
+    assert_int_equal(left, 0);
+}
+
+/* ---- a host that does not answer ---- */
+
+static void
+what_bars_files_is_looked_up_every_few_seconds(void **state)
+{
+    FakeHost *host = *state;
+
+    assert_null(host->paging_world.bar(host->paging_world.self));
+    fake_host_write(host, "/proc/sys/vm/swappiness", "0\n");
+    fake_clock_ahead_usec += 4 * USEC_PER_SEC;
+    assert_null(host->paging_world.bar(host->paging_world.self));
+    fake_clock_ahead_usec += USEC_PER_SEC;
+    assert_non_null(host->paging_world.bar(host->paging_world.self));
+}
+
+static void
+what_is_used_stays_what_it_was_while_nobody_can_tell(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    fake_host_write(host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.swap.current", "1048576\n");
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->used_kib, 1024);
+    fake_calls_fail("open", SWAPS, 1, ENFILE);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->used_kib, 1024); /* its group tells */
+    fake_host_write(host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.swap.current", "nonsense\n");
+    fake_calls_fail("open", SWAPS, 1, ENFILE);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->used_kib, 1024);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->used_kib, 65536); /* what the kernel has for the file */
+    fake_host_write(host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.swap.current", "0\n");
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->used_kib, 0);
+}
+
+static void
+without_a_list_of_swap_areas_nothing_is_made_and_nothing_ended(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_host_remove(host, SWAPS);
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_FAILED);
+    assert_true(tells(host, (char[]){"/proc/swaps"}));
+    fake_host_await_none(host);
+    fake_host_write(host, SWAPS, "Filename Type Size Used Priority\n");
+    fake_host_expect_clean(host);
+
+    make_file(host);
+    fake_faults.swap_off[0] = ENOMEM;
+    fake_host_end(host, FAKE_WEB);
+    fake_host_until(host, tells, (char[]){"not enough memory"});
+    fake_calls_fail("open", SWAPS, 40, ENFILE);
+    run_loop();
+    fake_calls_fail("", "", 0, 0);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+a_file_that_is_on_is_found_as_soon_as_swap_areas_can_be_listed(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    fake_host_kill(host);
+    fake_calls_fail("open", SWAPS, 4, EMFILE);
+    fake_host_start(host);
+    assert_null(fake_host_file(host, FAKE_WEB));
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    assert_true(fake_host_file(host, FAKE_WEB)->found);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+others_who_can_not_be_kept_from_a_file_are_told_of(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    fake_calls_fail("write", "/system.slice/memory.swap.max", 1 << 20, EIO);
+    fake_host_write(host, "/sys/fs/cgroup/system.slice/memory.swap.max", "max\n");
+    fake_host_until(host, tells, (char[]){"others may swap to it"});
+    assert_true(tells(host, (char[]){"/system.slice/memory.swap.max can't be set to 0: Input/output error"}));
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 0);
+    fake_calls_fail("", "", 0, 0);
+    fake_host_until(host, tells_nothing, NULL);
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "0");
+    fake_calls_fail("opendir", "/sys/fs/cgroup/machine.slice", 1 << 20, EMFILE);
+    fake_host_until(host, tells, (char[]){"/sys/fs/cgroup/machine.slice can't be listed: Too many open files"});
+}
+
+/* ---- an end that fails ---- */
+
+static void
+an_end_that_can_not_be_noted_is_told_and_tried_again(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    fake_calls_fail("rename", HELD, 3, ENOSPC);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_until(host, tells, (char[]){"can't be remembered"});
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->stage, PAGING_STAGE_EMPTYING);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 3);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+a_file_that_can_not_be_deleted_is_told_and_tried_again(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    fake_calls_fail("unlinkat", FAKE_WEB_FILE, 2, EROFS);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_until(host, tells, (char[]){FAKE_WEB ".dynmem-paging can't be deleted: Read-only file system"});
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 2);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+a_swapoff_that_can_not_be_begun_or_is_killed_is_told_and_tried_again(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_faults.swap_off[0] = FAKE_NO_PROCESS;
+    fake_faults.swap_off[1] = -SIGTERM;
+    make_file(host);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_until(host, tells, (char[]){"no process can be made; it is tried again"});
+    fake_host_until(host, tells, (char[]){"killed by signal 15; it is tried again"});
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 2);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+/* Its directory, with all that was in it. */
+static void
+a_directory_that_is_gone_is_no_obstacle(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    fake_host_remove(host, FAKE_PAGING);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+a_directory_that_others_can_change_by_now_is_not_touched(void **state)
+{
+    FakeHost *host = *state;
+    g_autofree char *path = g_strconcat(host->root, FAKE_PAGING, NULL);
+
+    make_file(host);
+    assert_int_equal(chmod(path, 0777), 0);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_until(host, tells, (char[]){"can be written by others than root"});
+    assert_true(fake_host_exists(host, FAKE_WEB_FILE));
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "max"); /* nobody else waits for it */
+    assert_int_equal(chmod(path, 0700), 0);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+several_things_that_are_left_are_all_tidied(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    fake_host_make(host, FAKE_DB, FAKE_DB_PID);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_ON);
+    fake_host_kill(host);
+    fake_host_write(host, SWAPS, "Filename Type Size Used Priority\n"); /* somebody has switched them off */
+    fake_calls_fail("unlinkat", ".dynmem-paging", 6, EIO);
+    fake_host_start(host);
+    fake_host_until(host, has_no_trace, NULL);
+    while (fake_host_exists(host, FAKE_DB_FILE))
+        g_main_context_iteration(NULL, FALSE);
+    run_loop();
+    fake_host_expect_clean(host);
+}
+
+/* ---- a daemon that ends in the middle ---- */
+
+static void
+an_end_that_was_begun_is_gone_on_with_by_the_next_daemon(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    for (size_t i = 0; i < G_N_ELEMENTS(fake_faults.swap_off); i++)
+        fake_faults.swap_off[i] = ENOMEM;
+    fake_host_end(host, FAKE_WEB);
+    fake_host_until(host, tells, (char[]){"not enough memory"});
+    fake_host_kill(host);
+    memset(fake_faults.swap_off, 0, sizeof fake_faults.swap_off);
+    fake_host_start(host);
+    assert_true(fake_host_file(host, FAKE_WEB)->found);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE); /* nobody has asked for it again */
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+an_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs(void **state)
+{
+    FakeHost *host = *state;
+    int left = 1;
+
+    set_gate("file allocated");
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    await_gate();
+    paging_stop(host->paging, 30 * USEC_PER_MSEC, stop_ended, &left);
+    fake_host_until(host, is_zero, &left);
+    set_gate(NULL);
+    fake_host_until(host, has_no_trace, NULL); /* it is called off, and undone when the disk answers */
+    run_loop();
+    assert_int_equal(left, 0);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->stage, PAGING_STAGE_FAILED);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+/* Each leaves what the next one finishes. */
+static void
+what_is_under_way_when_all_is_freed_harms_nobody(void **state)
+{
+    static const char *const steps[] = {"file allocated", "end noted"};
+    FakeHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) { /* a thread at work */
+        set_gate(steps[i]);
+        fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+        if (i == 1) {
+            fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+            fake_host_end(host, FAKE_WEB);
+        }
+        await_gate();
+        drop_daemon(host);
+        set_gate(NULL);
+        run_loop();
+        fake_host_start(host);
+        fake_host_await_none(host);
+        fake_host_until(host, has_no_trace, NULL);
+        fake_host_expect_clean(host);
+    }
+
+    make_file(host); /* swapoff under way */
+    fake_faults.swap_off_calls = 0;
+    fake_faults.swap_off[0] = ENOMEM;
+    fake_host_end(host, FAKE_WEB);
+    while (fake_faults.swap_off_calls == 0)
+        g_main_context_iteration(NULL, FALSE);
+    drop_daemon(host);
+    fake_host_start(host);
+    fake_host_await_none(host);
+
+    host->system.retry_msec = 1000; /* another attempt to come, of an end and of tidying */
+    make_file(host);
+    fake_calls_fail("rename", HELD, 1 << 20, ENOSPC);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_until(host, tells, (char[]){"can't be remembered"});
+    fake_calls_fail("", "", 0, 0);
+    drop_daemon(host);
+    fake_calls_fail("open", SWAPS, 2, EMFILE);
+    fake_host_start(host);
+    run_loop();
+    host->system.retry_msec = 1;
+    drop_daemon(host);
+    fake_host_start(host);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    drop_daemon(host); /* how it ended was looked at just now */
+    run_loop();
+    fake_host_start(host);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+a_stop_that_nobody_waits_for_to_the_end_is_forgotten(void **state)
+{
+    FakeHost *host = *state;
+    int left = 1;
+
+    set_gate("file allocated");
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    await_gate();
+    paging_stop(host->paging, 30 * USEC_PER_MSEC, stop_ended, &left);
+    drop_daemon(host);
+    set_gate(NULL);
+    run_loop();
+    assert_int_equal(left, 1);
+    fake_host_start(host);
+    fake_host_until(host, has_no_trace, NULL);
+    fake_host_expect_clean(host);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(one_that_is_there_already_is_not_made_again),
+        TEST(one_that_is_called_off_stops_at_its_next_step),
+        TEST(nothing_is_begun_any_more_when_the_daemon_ends),
+        TEST(what_bars_files_is_looked_up_every_few_seconds),
+        TEST(what_is_used_stays_what_it_was_while_nobody_can_tell),
+        TEST(without_a_list_of_swap_areas_nothing_is_made_and_nothing_ended),
+        TEST(a_file_that_is_on_is_found_as_soon_as_swap_areas_can_be_listed),
+        TEST(others_who_can_not_be_kept_from_a_file_are_told_of),
+        TEST(an_end_that_can_not_be_noted_is_told_and_tried_again),
+        TEST(a_file_that_can_not_be_deleted_is_told_and_tried_again),
+        TEST(a_swapoff_that_can_not_be_begun_or_is_killed_is_told_and_tried_again),
+        TEST(a_directory_that_is_gone_is_no_obstacle),
+        TEST(a_directory_that_others_can_change_by_now_is_not_touched),
+        TEST(several_things_that_are_left_are_all_tidied),
+        TEST(an_end_that_was_begun_is_gone_on_with_by_the_next_daemon),
+        TEST(an_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs),
+        TEST(what_is_under_way_when_all_is_freed_harms_nobody),
+        TEST(a_stop_that_nobody_waits_for_to_the_end_is_forgotten),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
