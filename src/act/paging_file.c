@@ -89,11 +89,15 @@ paging_file_delete(const ActSystem *system, int directory_fd, const char *direct
     g_autofree char *name = paging_file_name(uuid);
     struct stat facts;
     bool ours;
-    int fd;
+    int fd = -1;
 
     if (fstatat(directory_fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT || fail(error, directory, name, "can't be looked at");
-    fd = S_ISREG(facts.st_mode) ? openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (S_ISREG(facts.st_mode)) {
+        fd = openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
+            return fail(error, directory, name, "can't be opened");
+    }
     ours = fd >= 0 && facts.st_uid == system->owner && facts.st_nlink == 1 && (!check || has_our_header(system, fd));
     if (!ours) {
         g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
@@ -177,7 +181,10 @@ paging_file_make(const ActSystem *system, int directory_fd, const char *director
     int fd;
 
     if (pages > UINT32_MAX) {
-        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_INVALID, "a paging file can't be that large");
+        g_autofree char *size = units_format_size(size_kib);
+
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_INVALID, "a paging file of %s is larger than swap files can be",
+                    size);
         return -1;
     }
     fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
