@@ -266,7 +266,6 @@ read_figures(Limits *limits, Guest *guest, uint64_t high_kib, GuestLimits *figur
     limit_slot_show(&guest->slot, high_kib, figures);
     figures->set = figures->usable && (guest->ours || !limit_slot_is_idle(&guest->slot));
     figures->swap_max_kib = LIMIT_NONE;
-    limit_files_kib(files, LIMIT_CURRENT, &figures->charged_kib, kept);
     limit_files_kib(files, LIMIT_SWAP_CURRENT, &figures->swapped_kib, kept);
     limit_files_kib(files, LIMIT_SWAP_MAX, &figures->swap_max_kib, kept);
     limit_files_held_back(files, &guest->held_back, kept);
@@ -298,7 +297,8 @@ world_read(void *self, const GuestRecord *record, GuestLimits *figures)
             figures->bar = NULL;
         return;
     }
-    if (!limit_files_kib(&guest->files, LIMIT_HIGH, &high_kib, &limits->open_files)) {
+    if (!limit_files_kib(&guest->files, LIMIT_HIGH, &high_kib, &limits->open_files) ||
+        !limit_files_kib(&guest->files, LIMIT_CURRENT, &figures->charged_kib, &limits->open_files)) {
         figures->bar = guest_group_bar(limits->system->root);
         if (figures->bar == NULL)
             figures->bar = "its control group can't be read";

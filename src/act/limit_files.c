@@ -25,9 +25,10 @@ limit_files_init(LimitFiles *files)
 static unsigned
 kept_limit(void)
 {
-    struct rlimit limit;
+    struct rlimit limit = {0};
 
-    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (unsigned)MIN(limit.rlim_cur / KEPT_PART, 1U << 16) : 0;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return (unsigned)MIN(limit.rlim_cur / KEPT_PART, 1U << 16);
 }
 
 static void
