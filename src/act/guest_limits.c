@@ -443,8 +443,6 @@ release_all(Limits *limits)
     g_auto(GStrv) files = NULL;
     GPtrArray *due;
 
-    if (limits->stop.releasing)
-        return;
     limits->stop.releasing = true;
     files = held_list(limits->held, "/memory.high");
     due = g_ptr_array_new();

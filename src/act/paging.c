@@ -146,7 +146,7 @@ world_end(void *self, const char *uuid)
     Paging *paging = self;
     File *file = g_hash_table_lookup(paging->files, uuid);
 
-    if (file == NULL || file->end_wanted || paging->stop.active)
+    if (file == NULL || paging->stop.active)
         return;
     file->end_wanted = true;
     if (file->record.stage == PAGING_STAGE_MAKING)

@@ -93,7 +93,7 @@ paging_work_hold(const PagingWork *work, GError **error)
     return groups[0] == NULL || isolate_apply(work->system, work->held, (const char *const *)groups, error);
 }
 
-/* A file less: its guest's own limits, and those of all where it was the last. */
+/* A file less: its guest is one of the others again, and where it was the last all have the limits that they had. */
 static bool
 put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
 {
@@ -108,7 +108,46 @@ put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
 
         good = held_release(work->held, &file, 1, error);
     }
-    return good && (!last || isolate_end(work->held, error));
+    if (last)
+        return good && isolate_end(work->held, error);
+    return good && (ended->group == NULL || isolate_allow(work->system, work->held, ended->group, 0, error));
+}
+
+/* Its directory may be gone, with all that was in it. */
+static bool
+delete_file(const PagingWork *work, const HeldFile *file, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    int fd = open_directory(work, file->directory, false, &why);
+    bool good;
+
+    if (fd < 0 && g_error_matches(why, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND))
+        return true;
+    if (fd < 0) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return false;
+    }
+    good = paging_file_delete(work->system, fd, file->directory, file->uuid, false, error);
+    close(fd);
+    return good;
+}
+
+/*
+ * Of a file that is not on. It is forgotten when it is gone, since nobody else knows a file without a header as ours. Until then,
+ * as on a disk with errors, it is nobody's that others are kept from.
+ */
+static bool
+clear_away(const PagingWork *work, const HeldFile *file, GError **error)
+{
+    HeldFile off = *file;
+
+    if (!put_back_limits(work, file, error))
+        return false;
+    if (delete_file(work, file, error))
+        return held_drop_file(work->held, file->uuid, error);
+    off.group = NULL;
+    held_put_file(work->held, &off, NULL);
+    return false;
 }
 
 /* ---- making, step by step ---- */
@@ -168,20 +207,6 @@ put_to_use(const PagingWork *work, const HeldFile *file, int fd, const int *stop
     return true;
 }
 
-/*
- * The error that led here is told; what fails now is left to tidy. The file may be there also where its making failed: on a disk
- * with errors it could not be deleted. It is forgotten when it is gone, since nobody else knows a file without a header as ours.
- */
-static void
-undo(const PagingWork *work, const HeldFile *file, int directory_fd)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (put_back_limits(work, file, &error) &&
-        paging_file_delete(work->system, directory_fd, file->directory, file->uuid, false, &error))
-        held_drop_file(work->held, file->uuid, &error);
-}
-
 /* ---- ending ---- */
 
 bool
@@ -196,25 +221,6 @@ paging_work_close(const PagingWork *work, const char *uuid, GError **error)
         return false;
     act_system_step(work->system, "end noted");
     return file->group == NULL || isolate_allow(work->system, work->held, file->group, 0, error);
-}
-
-/* Its directory may be gone, with all that was in it. */
-static bool
-delete_file(const PagingWork *work, const HeldFile *file, GError **error)
-{
-    g_autoptr(GError) why = NULL;
-    int fd = open_directory(work, file->directory, false, &why);
-    bool good;
-
-    if (fd < 0 && g_error_matches(why, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND))
-        return true;
-    if (fd < 0) {
-        g_propagate_error(error, g_steal_pointer(&why));
-        return false;
-    }
-    good = paging_file_delete(work->system, fd, file->directory, file->uuid, false, error);
-    close(fd);
-    return good;
 }
 
 bool
@@ -235,8 +241,7 @@ paging_work_finish(const PagingWork *work, const char *uuid, bool *on, GError **
     *on = swaps_find(areas, path) != NULL;
     if (*on)
         return refuse(error, "it is still switched on");
-    return put_back_limits(work, file, error) && delete_file(work, file, error) &&
-           held_drop_file(work->held, uuid, error);
+    return clear_away(work, file, error);
 }
 
 /* ---- making ---- */
@@ -268,7 +273,7 @@ paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_
         fd = paging_file_make(system, directory_fd, file->directory, file->uuid, file->size_kib, nocow, stop, error);
     good = fd >= 0 && put_to_use(work, file, fd, stop, error);
     if (!good && noted)
-        undo(work, file, directory_fd);
+        clear_away(work, file, NULL); /* the error that led here is told; what fails now is left to tidy */
     if (fd >= 0)
         close(fd);
     close(directory_fd);

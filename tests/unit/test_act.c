@@ -447,7 +447,7 @@ a_report_that_is_younger_than_the_tick_is_no_silence(void **state)
     fake->settings[3].managed = true;
     guest->life = GUEST_LIFE_RUNNING;
     guest->answering = guest->driver_up = true;
-    guest->report_usec = 1001 * USEC_PER_SEC;
+    guest->report_usec = 1009 * USEC_PER_SEC;
     assert_int_equal(execute_for(fake, actuator, 10, &now_usec, &outcome), 1);
     assert_int_equal(execute_for(fake, actuator, 5, &now_usec, &outcome), 0);
     guest->migrating = true; /* nobody can ask it meanwhile */

@@ -215,6 +215,28 @@ nothing_is_begun_any_more_when_the_daemon_ends(void **state)
     assert_int_equal(left, 0);
 }
 
+/* Whose steps could come between those of the next one. */
+static void
+nothing_is_tried_again_when_the_daemon_ends(void **state)
+{
+    FakeHost *host = *state;
+    unsigned calls;
+    int left = 1;
+
+    make_file(host);
+    for (size_t i = 0; i < G_N_ELEMENTS(fake_faults.swap_off); i++)
+        fake_faults.swap_off[i] = ENOMEM;
+    fake_host_end(host, FAKE_WEB);
+    fake_host_until(host, tells, (char[]){"not enough memory"});
+    paging_stop(host->paging, 60 * USEC_PER_SEC, stop_ended, &left);
+    fake_host_until(host, is_zero, &left);
+    calls = fake_faults.swap_off_calls;
+    run_loop();
+    assert_int_equal(fake_faults.swap_off_calls, calls);
+    assert_int_equal(left, 0);
+    memset(fake_faults.swap_off, 0, sizeof fake_faults.swap_off);
+}
+
 /* ---- a host that does not answer ---- */
 
 static void
@@ -384,6 +406,8 @@ a_directory_that_others_can_change_by_now_is_not_touched(void **state)
     fake_host_until(host, tells, (char[]){"can be written by others than root"});
     assert_true(fake_host_exists(host, FAKE_WEB_FILE));
     fake_host_expect(host, "/system.slice", "memory.swap.max", "max"); /* nobody else waits for it */
+    run_loop();
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
     assert_int_equal(chmod(path, 0700), 0);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
     fake_host_await_none(host);
@@ -406,6 +430,59 @@ several_things_that_are_left_are_all_tidied(void **state)
     while (fake_host_exists(host, FAKE_DB_FILE))
         g_main_context_iteration(NULL, FALSE);
     run_loop();
+    fake_host_expect_clean(host);
+}
+
+static void
+a_guest_whose_file_fails_gets_no_page_of_anothers(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_host_kill(host);
+    host->system.hold_msec = 60000;
+    fake_host_start(host);
+    fake_host_make(host, FAKE_DB, FAKE_DB_PID);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_ON);
+    fake_faults.swap_on = EPERM;
+    fake_calls_fail("unlinkat", FAKE_WEB_FILE, 1, EIO);
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_FAILED);
+    fake_host_expect(host, FAKE_WEB_GROUP, "memory.swap.max", "0");
+    fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "67108864");
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_ON);
+    fake_host_until(host, has_no_trace, NULL);
+    fake_host_expect(host, FAKE_WEB_GROUP, "memory.swap.max", "0");
+    fake_host_end(host, FAKE_DB);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static bool
+is_put_back(FakeHost *host, void *data)
+{
+    g_autofree char *held = fake_host_read(host, HELD);
+
+    return strstr(held, "memory.swap.max") == NULL;
+}
+
+static void
+limits_whose_file_is_gone_without_a_trace_are_put_back(void **state)
+{
+    FakeHost *host = *state;
+    g_autofree char *held = NULL;
+    g_autofree char *lost = NULL;
+    g_auto(GStrv) parts = NULL;
+
+    make_file(host);
+    fake_host_kill(host);
+    held = fake_host_read(host, HELD);
+    parts = g_strsplit(held, FAKE_WEB, -1);
+    lost = g_strjoinv("?", parts); /* whose file it was */
+    fake_host_write(host, HELD, lost);
+    fake_host_write(host, SWAPS, "Filename Type Size Used Priority\n");
+    fake_host_remove(host, FAKE_WEB_FILE);
+    fake_host_start(host);
+    fake_host_until(host, is_put_back, NULL);
     fake_host_expect_clean(host);
 }
 
@@ -533,6 +610,7 @@ main(void)
         TEST(one_that_is_there_already_is_not_made_again),
         TEST(one_that_is_called_off_stops_at_its_next_step),
         TEST(nothing_is_begun_any_more_when_the_daemon_ends),
+        TEST(nothing_is_tried_again_when_the_daemon_ends),
         TEST(what_bars_files_is_looked_up_every_few_seconds),
         TEST(what_is_used_stays_what_it_was_while_nobody_can_tell),
         TEST(without_a_list_of_swap_areas_nothing_is_made_and_nothing_ended),
@@ -544,6 +622,8 @@ main(void)
         TEST(a_directory_that_is_gone_is_no_obstacle),
         TEST(a_directory_that_others_can_change_by_now_is_not_touched),
         TEST(several_things_that_are_left_are_all_tidied),
+        TEST(a_guest_whose_file_fails_gets_no_page_of_anothers),
+        TEST(limits_whose_file_is_gone_without_a_trace_are_put_back),
         TEST(an_end_that_was_begun_is_gone_on_with_by_the_next_daemon),
         TEST(an_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs),
         TEST(what_is_under_way_when_all_is_freed_harms_nobody),

@@ -141,7 +141,7 @@ only_a_group_of_its_own_is_a_guests(void **state)
 {
     static const char *const none[] = {
         "0::/../../other/machine-qemu-1.scope\n", /* above the root of this namespace */
-        "0::/machine.slice/machine-qemu-1.scope (deleted)\n",
+        "0::/machine.slice/machine-qemu-1.scope/emulator (deleted)\n",
         "0::/machine.slice/machine-qemu.scop\n",
         "0::/machine.slice/machine-qemu-1.slice\n",
         "0::/machine.slice/.libvirt-qemu\n",
