@@ -2,6 +2,7 @@
 #include "held.h"
 
 #include "error.h"
+#include "sealed.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -73,14 +74,13 @@ save(Held *held, GError **error)
     G_GNUC_UNUSED g_autoptr(GMutexLocker) writing = g_mutex_locker_new(&held->writing);
     g_autoptr(GError) why = NULL;
     g_autofree char *text = NULL;
-    gsize length = 0;
 
     g_mutex_lock(&held->lock);
     drop_the_gone(held);
-    text = g_key_file_to_data(held->state, &length, NULL);
+    text = sealed_text(held->state);
     g_mutex_unlock(&held->lock);
-    if (g_file_set_contents_full(held->path, text, (gssize)length,
-                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, &why))
+    if (g_file_set_contents_full(held->path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+                                 0600, &why))
         return true;
     g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "what is changed can't be remembered in %s: %s", held->path,
                 why->message);
@@ -95,8 +95,7 @@ read_state(Held *held, char **problem)
     g_autofree char *why = NULL;
     const char *kept;
 
-    if (g_key_file_load_from_file(held->state, held->path, G_KEY_FILE_NONE, &error) ||
-        g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    if (sealed_load(held->state, held->path, &error) || g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         return;
     g_key_file_unref(held->state);
     held->state = g_key_file_new();

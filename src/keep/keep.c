@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "keep.h"
 
+#include "sealed.h"
+
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -18,7 +20,6 @@ typedef struct Write {
     Keep *keep;
     char *path;
     char *text;
-    gsize length;
     GError *error;
     GThread *thread;
 } Write;
@@ -52,7 +53,7 @@ load(Keep *keep, char **problem)
     g_autofree char *aside = NULL;
     g_autofree char *why = NULL;
 
-    if (keep->path == NULL || g_key_file_load_from_file(keep->file, keep->path, G_KEY_FILE_NONE, &error) ||
+    if (keep->path == NULL || sealed_load(keep->file, keep->path, &error) ||
         g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         return;
     g_key_file_unref(keep->file);
@@ -136,8 +137,8 @@ write_thread(gpointer data)
 {
     Write *write = data;
 
-    g_file_set_contents_full(write->path, write->text, (gssize)write->length,
-                             G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, &write->error);
+    g_file_set_contents_full(write->path, write->text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+                             0600, &write->error);
     g_idle_add(written, write);
     return NULL;
 }
@@ -149,7 +150,7 @@ begin_write(Keep *keep)
     keep->write = g_new0(Write, 1);
     keep->write->keep = keep;
     keep->write->path = g_strdup(keep->path);
-    keep->write->text = g_key_file_to_data(keep->file, &keep->write->length, NULL);
+    keep->write->text = sealed_text(keep->file);
     keep->write->thread = g_thread_new("keep", write_thread, keep->write);
 }
 

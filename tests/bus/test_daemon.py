@@ -324,6 +324,21 @@ class DaemonTest(unittest.TestCase):
             daemon.hook(FITS, "release", "end")
             daemon.wait(lambda: daemon.host()["reserved"] == 0, "the release")
 
+    def test_a_damaged_state_is_told_and_learnt_anew(self):
+        with Daemon(config=SMALL, guests=[WEB]) as daemon:
+            state = daemon.directory / "state" / "state"
+            for at in (0, 20, 100, -2):
+                daemon.wait(lambda: state.exists() and b"=web" in state.read_bytes(), "the saved state")
+                daemon.daemon.kill()
+                daemon.daemon.wait()
+                text = bytearray(state.read_bytes())
+                text[at] ^= 0x04
+                state.write_bytes(text)
+                daemon.start_daemon()
+                daemon.wait(lambda: daemon.guest("web")["state"] == "active", "web")
+                self.assertIn("state can't be used and is set aside", daemon.log.read_text())
+                self.assertEqual((daemon.directory / "state" / "state.bad").read_bytes(), text)
+
     def test_a_hook_that_waits_when_the_daemon_dies_is_answered_by_the_next_one(self):
         with Daemon(config=SMALL.replace("=2\n", "=20\n"), guests=[WEB]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")
