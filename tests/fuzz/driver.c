@@ -2,7 +2,8 @@
 
 /*
  * Runs a fuzz target without libFuzzer: each file of the folder that is named, as it is and in some thousand mutations
- * that are the same in every run. Finds less than a fuzzer and finds it with any compiler, in a second.
+ * that are the same in every run. Finds less than a fuzzer and finds it with any compiler, in a second. What a
+ * fuzzer has found ("found-") has been mutated enough.
  */
 
 #include "fuzz.h"
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 
 #define MUTATIONS 1500
+#define FOUND "found-"
 
 static uint64_t seed;
 
@@ -96,7 +98,7 @@ main(int argc, char **argv)
             files++;
             seed = g_str_hash(name) | UINT64_C(1) << 32; /* the order of a folder's files is nobody's promise */
             run(data, size);
-            for (unsigned j = 0; j < MUTATIONS; j++) {
+            for (unsigned j = 0; j < MUTATIONS && !g_str_has_prefix(name, FOUND); j++) {
                 GString *text = g_string_new_len(data, (gssize)size);
 
                 mutate(text);
@@ -105,6 +107,6 @@ main(int argc, char **argv)
             }
         }
     }
-    printf("%u files, each in %d mutations\n", files, MUTATIONS);
+    printf("%u files, those that no fuzzer found in %d mutations each\n", files, MUTATIONS);
     return files > 0 ? 0 : 2;
 }

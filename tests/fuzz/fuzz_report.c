@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whatever a guest reports, and whenever it is reset meanwhile, what decide/ gets to see is bounded. */
+/*
+ * Whatever two guests report, and whenever they are reset meanwhile: what decide/ gets to see of them is bounded, and so is what it
+ * makes of that.
+ */
 
 #include "fuzz.h"
 
+#include "decide/decide.h"
 #include "observe/observe.h"
 #include "units.h"
 
@@ -39,10 +43,17 @@ take_amount(Input *input)
     }
 }
 
+#define GUESTS 2
+
+/* Its figures can't always be had. */
 static bool
-no_host(void *self, HostFigures *figures, GError **error)
+read_host(void *self, HostFigures *figures, GError **error)
 {
-    return false;
+    const bool *there = self;
+
+    if (*there)
+        *figures = (HostFigures){.total_kib = 16 * KIB_PER_GIB, .available_kib = 8 * KIB_PER_GIB};
+    return *there;
 }
 
 static bool
@@ -75,6 +86,35 @@ check(const GuestSnapshot *guest, uint64_t now_usec)
 }
 
 static void
+check_plan(const GuestPlan *plan)
+{
+    const GuestSettings *settings = plan->guest->settings;
+    /* it may have been told more before a dimm was pulled */
+    uint64_t most = MAX(settings->maximum_kib, plan->guest->target_kib);
+
+    g_assert_cmpuint(plan->demand_kib, <=, settings->maximum_kib);
+    g_assert_cmpuint(plan->want_kib, <=, settings->maximum_kib);
+    g_assert_cmpuint(plan->assigned_kib, <=, most);
+    g_assert_cmpuint(plan->committed_kib, <=, most + settings->fixed_kib + plan->guest->resident_kib);
+    g_assert_cmpuint(plan->overhead_kib, <=, KIB_LIMIT);
+    if (plan->tell) {
+        g_assert_cmpuint(plan->target_kib, <=, settings->maximum_kib);
+        /* a raise that waits for memory may be told as what it has, which may be anything */
+        g_assert_cmpuint(plan->target_kib, >=, MIN(settings->minimum_kib, plan->guest->actual_kib));
+        g_assert_cmpuint(plan->committed_kib, >=, MIN(plan->target_kib, settings->maximum_kib));
+    }
+}
+
+static void
+check_host(const Plan *plan)
+{
+    g_assert_cmpuint(plan->committed_kib, <=, 4 * KIB_LIMIT);
+    g_assert_cmpuint(plan->budget_kib, <=, 16 * KIB_PER_GIB);
+    g_assert_cmpuint(plan->free_kib, <=, plan->budget_kib);
+    g_assert_true(plan->free_kib == 0 || plan->free_kib + plan->committed_kib == plan->budget_kib);
+}
+
+static void
 step(Input *input, GuestRecord *record, uint64_t now_usec)
 {
     uint8_t what = take_byte(input);
@@ -90,7 +130,8 @@ step(Input *input, GuestRecord *record, uint64_t now_usec)
         record->gap_usec = now_usec;
     if ((what & 0x0f) == 3) {
         record->target_known = take_byte(input) % 2;
-        record->target_kib = take_amount(input);
+        /* what was told here, and no guest's word */
+        record->target_kib = KIB_PER_GIB + take_byte(input) * 64 * KIB_PER_MIB;
     }
     if ((what & 0x10) != 0)
         return; /* no answer */
@@ -110,34 +151,65 @@ step(Input *input, GuestRecord *record, uint64_t now_usec)
     record->report.resident_kib = take_amount(input);
 }
 
+/* A dimm is plugged or pulled. */
+static void
+plug(Input *input, GuestSettings *guest)
+{
+    guest->dimms_kib = take_byte(input) % 4 * KIB_PER_GIB;
+    guest->maximum_kib = 8 * KIB_PER_GIB + guest->dimms_kib;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     Input input = {data, size};
     char name[] = "fuzz";
-    GuestRecord record = {.uuid = "00000000-0000-0000-0000-000000000000", .name = name, .life = GUEST_LIFE_RUNNING};
-    const GuestRecord *records[] = {&record};
-    GuestSettings guest = {.managed = true, .minimum_kib = KIB_PER_GIB, .startup_kib = KIB_PER_GIB, .vcpus = 1};
-    const GuestSettings *settings[] = {&guest};
-    const Ports ports = {.host = {.read = no_host, .resident = no_resident}};
+    GuestRecord records[GUESTS];
+    GuestSettings guests[GUESTS];
+    const GuestRecord *record_list[GUESTS];
+    const GuestSettings *settings_list[GUESTS];
+    bool host_there = true;
+    const Ports ports = {.host = {.self = &host_there, .read = read_host, .resident = no_resident}};
+    g_autoptr(Settings) settings = settings_new();
     g_autoptr(Observer) observer = observer_new();
+    g_autoptr(DecideState) state = decide_state_new();
     Snapshot snapshot = {0};
+    Plan plan = {0};
     uint64_t now_usec = 1000 * USEC_PER_SEC;
 
-    guest.maximum_kib = 8 * KIB_PER_GIB;
-    guest.fixed_kib = take_byte(&input) % 2 * KIB_PER_GIB;
-    guest.autodeflate = take_byte(&input) % 2;
-    while (input.size > 0) {
-        now_usec += (take_byte(&input) + UINT64_C(1)) * 10 * USEC_PER_MSEC;
-        step(&input, &record, now_usec);
-        if (record.report.serial % 8 == 0) { /* a dimm is plugged or pulled */
-            guest.dimms_kib = take_byte(&input) % 4 * KIB_PER_GIB;
-            guest.maximum_kib = 8 * KIB_PER_GIB + guest.dimms_kib;
-        }
-        observer_observe(observer, records, settings, 1, WORLD_LINK_READ_WRITE, &ports, USEC_PER_SEC, now_usec,
-                         &snapshot);
-        check(&snapshot.guests[0], now_usec);
+    for (unsigned i = 0; i < GUESTS; i++) {
+        records[i] = (GuestRecord){.serial = 1, .name = name, .life = GUEST_LIFE_RUNNING, .answering = true};
+        g_snprintf(records[i].uuid, sizeof records[i].uuid, "00000000-0000-0000-0000-00000000000%u", i);
+        guests[i] = (GuestSettings){.managed = true,
+                                    .minimum_kib = KIB_PER_GIB,
+                                    .startup_kib = KIB_PER_GIB,
+                                    .maximum_kib = 8 * KIB_PER_GIB,
+                                    .buffer_percent = 20,
+                                    .priority = 50,
+                                    .vcpus = 1};
+        guests[i].fixed_kib = take_byte(&input) % 2 * KIB_PER_GIB;
+        guests[i].autodeflate = take_byte(&input) % 2;
+        record_list[i] = &records[i];
+        settings_list[i] = &guests[i];
     }
+    while (input.size > 0) {
+        unsigned which = take_byte(&input) % GUESTS;
+
+        now_usec += (take_byte(&input) + UINT64_C(1)) * 10 * USEC_PER_MSEC;
+        step(&input, &records[which], now_usec);
+        if (records[which].report.serial % 8 == 0)
+            plug(&input, &guests[which]);
+        host_there = records[0].report.serial % 16 != 7;
+        observer_observe(observer, record_list, settings_list, GUESTS, WORLD_LINK_READ_WRITE, &ports, USEC_PER_SEC,
+                         now_usec, &snapshot);
+        decide(state, &snapshot, settings, false, &plan);
+        check_host(&plan);
+        for (unsigned i = 0; i < GUESTS; i++) {
+            check(&snapshot.guests[i], now_usec);
+            check_plan(&plan.guests[i]);
+        }
+    }
+    plan_clear(&plan);
     snapshot_clear(&snapshot);
     return 0;
 }
