@@ -359,6 +359,27 @@ def check_matrix(_):
     return check_guests(LAB, build("gcc", "--werror"), None, "--matrix")
 
 
+# How long the soak lasts, in seconds.
+SOAK = "1800"
+
+
+def check_soak(_):
+    """Half an hour of whatever may happen, on real guests. Not run unless it is asked for."""
+    plain = build("gcc", "--werror")
+    return check_guests(LAB, plain and build_sanitized(), None, "--soak", SOAK, "--looker", f"{plain}/src/ctl/dm-ctl")
+
+
+# How long each fuzzer goes on, in seconds, and without a new path.
+FUZZ, FUZZ_QUIET = "1200", "600"
+
+
+def check_fuzz(_):
+    """Everything that parses, fuzzed with the guidance of coverage. Not run unless it is asked for: it takes hours."""
+    directory = build("fuzzing", "-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false", compiler="clang")
+    return single(directory and run([sys.executable, os.path.join(ROOT, "tests", "fuzz", "run.py"), "--seconds", FUZZ, "--quiet",
+                                     FUZZ_QUIET, directory], show=lambda line: True)[0] == 0)
+
+
 # Cases on a real host that begin later are left out, unless they are asked for: so long after its own beginning, and after that of all
 # checks, as slow machines need longer for the others.
 HOST_MINUTES, ALL_MINUTES = 25, 70
@@ -469,7 +490,8 @@ CHECKS = {
     "releases": check_releases,
 }
 # Only where they are named.
-ASKED_FOR = {"coverage": check_coverage, "matrix": check_matrix, "pair": check_pair, "real": check_real}
+ASKED_FOR = {"coverage": check_coverage, "fuzz": check_fuzz, "matrix": check_matrix, "pair": check_pair, "real": check_real,
+             "soak": check_soak}
 
 
 def parse():

@@ -9,9 +9,10 @@ may touch. What a limit holds is a case of tests/host.
 
 import re
 import signal
+import time
 
 from cases import Lie, Scene, check, mib
-from host import LIBVIRTD_CALLS, MIB, virsh, wait_until
+from host import LIBVIRTD_CALLS, MIB, LabError, virsh, wait_until
 from truth import Truth
 
 # What a guest needs by its own count moves by so much while its programs do the same.
@@ -101,6 +102,39 @@ class LedgerScene(Scene):
             check(booked <= most + OVERHEAD_SLACK_MIB,
                   f"it brings {brings:.0f} MiB, held no more than {most:.0f} and was booked at {booked:.0f}")
         return f"it brings {brings:.0f} MiB and was booked at {low:.0f} to {max(booked for booked, _ in seen):.0f}"
+
+    def wrong(self, states):
+        """What is not as it should be, or nothing. states: of each guest, by its name."""
+        host, guests = self.daemon.ctl("host"), self.daemon.guests()
+        if host["link"] != "read-write":
+            return f"the link is {host['link']}"
+        if host["startsWaiting"] or host["startsAdmitted"] or host["reserved"]:
+            return f"{mib(host['reserved'])} MiB are booked for starts"
+        if host["committed"] > host["budget"]:
+            return f"{mib(host['committed'])} MiB are committed of {mib(host['budget'])}"
+        for name, state in states.items():
+            seen = guests.get(name, {"state": "not there"})
+            if seen["state"] != state:
+                return f"{name} is {seen['state']}"
+            if state == "active" and (seen["status"] != "ok" or abs(seen["assigned"] - seen["target"]) > 2 * MIB):
+                return f"{name} is {seen['status']}, has {mib(seen['assigned'])} and shall have {mib(seen['target'])} MiB"
+            if state == "active" and "<stats period='1'/>" not in virsh("dumpxml", name):
+                return f"{name} does not report every second"
+        return None
+
+    def wait_well(self, states, seconds=60):
+        """Waits until nothing is wrong. Returns how long that took, as text."""
+        begun, reason = time.monotonic(), []
+
+        def is_well():
+            reason[:] = [self.wrong(states)]
+            return reason[0] is None
+
+        try:
+            wait_until("all is well", seconds, is_well, 0.3)
+        except LabError as error:
+            raise LabError(f"{error}: {reason[0]}") from error
+        return f"well after {time.monotonic() - begun:.1f} s"
 
     def off(self, guest):
         virsh("destroy", guest.name, check=False)

@@ -75,24 +75,24 @@ class Doings:
 
 
 class Events:
-    """What happens, and how it ends."""
+    """What happens, to the host or to this guest of it, and how it ends."""
 
-    def __init__(self, scene):
-        self.scene = scene
+    def __init__(self, scene, guest):
+        self.scene, self.guest = scene, guest
 
     def nothing(self):
         pass
 
     def qemu_stopped(self):
-        pid = self.scene.web.pid()
+        pid = self.guest.pid()
         os.kill(pid, signal.SIGSTOP)
         time.sleep(6)
         os.kill(pid, signal.SIGCONT)
 
     def qemu_killed(self):
-        os.kill(self.scene.web.pid(), signal.SIGKILL)
-        wait_until("web is off", 20, lambda: virsh("domstate", "web").strip() == "shut off")
-        self.start_web()
+        os.kill(self.guest.pid(), signal.SIGKILL)
+        wait_until(f"{self.guest.name} is off", 20, lambda: virsh("domstate", self.guest.name).strip() == "shut off")
+        self.start_guest()
 
     def libvirtd_stopped(self):
         self.scene.host.libvirtd.send_signal(signal.SIGSTOP)
@@ -138,81 +138,81 @@ class Events:
             except OSError:
                 pass
         # each of these is worth a new state
-        self.scene.daemon.ctl_status("set", "web", "priority=51")
-        self.scene.daemon.ctl_status("set", "web", "priority=50")
+        self.scene.daemon.ctl_status("set", self.guest.name, "priority=51")
+        self.scene.daemon.ctl_status("set", self.guest.name, "priority=50")
         time.sleep(2)
         os.unlink(f"{STATE}/filled")
 
     def file_system_read_only(self):
         subprocess.run(["mount", "-o", "remount,ro", STATE], check=True)
         try:
-            self.scene.daemon.ctl_status("set", "web", "priority=51")
-            self.scene.daemon.ctl_status("set", "web", "priority=50")
+            self.scene.daemon.ctl_status("set", self.guest.name, "priority=51")
+            self.scene.daemon.ctl_status("set", self.guest.name, "priority=50")
             time.sleep(2)
         finally:
             subprocess.run(["mount", "-o", "remount,rw", STATE], check=True)
 
     def guest_paused(self):
-        virsh("suspend", "web")
+        virsh("suspend", self.guest.name)
         time.sleep(5)
-        virsh("resume", "web")
+        virsh("resume", self.guest.name)
 
     def guest_reset(self):
-        virsh("reset", "web")
-        self.scene.web.wait_ready()
+        virsh("reset", self.guest.name)
+        self.guest.wait_ready()
 
     def guest_destroyed_and_started(self):
-        virsh("destroy", "web")
-        self.start_web()
+        virsh("destroy", self.guest.name)
+        self.start_guest()
 
     def guest_saved_and_restored(self):
-        self.scene.truth.all_is_read(self.scene.web)
-        virsh("managedsave", "web")
-        virsh("start", "web")
-        self.scene.web.connect()
+        self.scene.truth.all_is_read(self.guest)
+        virsh("managedsave", self.guest.name)
+        virsh("start", self.guest.name)
+        self.guest.connect()
 
     def guest_reverted(self):
-        self.scene.truth.all_is_read(self.scene.web)
-        virsh("snapshot-create-as", "web", "before")
+        self.scene.truth.all_is_read(self.guest)
+        virsh("snapshot-create-as", self.guest.name, "before")
         try:
             time.sleep(1)
-            virsh("snapshot-revert", "web", "before")
+            virsh("snapshot-revert", self.guest.name, "before")
         finally:
-            virsh("snapshot-delete", "web", "before")
-        self.scene.web.connect()
+            virsh("snapshot-delete", self.guest.name, "before")
+        self.guest.connect()
 
     def guest_undefined_while_it_runs(self):
-        virsh("undefine", "web")
+        virsh("undefine", self.guest.name)
         time.sleep(2)
-        virsh("define", self.scene.web.file)
+        virsh("define", self.guest.file)
 
     def guest_redefined(self):
-        with open(self.scene.web.file, encoding="utf-8") as file:
+        with open(self.guest.file, encoding="utf-8") as file:
             xml = file.read()
-        other = f"{self.scene.web.file}.other"
+        other = f"{self.guest.file}.other"
         with open(other, "w", encoding="utf-8") as file:
             file.write(xml.replace('minimum="128MiB"', 'minimum="150MiB"'))
         virsh("define", other)
         time.sleep(2)
-        virsh("define", self.scene.web.file)
+        virsh("define", self.guest.file)
 
     def balloon_moved(self):
-        virsh("setmem", "web", "500MiB", "--live")
+        virsh("setmem", self.guest.name, "500MiB", "--live")
         time.sleep(1)
 
     def driver_unloaded(self):
-        self.scene.web.say("driver off")
+        self.guest.say("driver off")
         time.sleep(3)
-        self.scene.web.say("driver on")
+        self.guest.say("driver on")
 
-    def start_web(self):
-        virsh("start", "web")
-        self.scene.web.connect()
-        self.scene.web.wait_ready()
+    def start_guest(self):
+        virsh("start", self.guest.name)
+        self.guest.connect()
+        self.guest.wait_ready()
 
 
 def names_of(table):
-    return [name for name in vars(table) if not name.startswith("_") and name not in ("moves", "start_web")]
+    return [name for name in vars(table) if not name.startswith("_") and name not in ("moves", "start_guest")]
 
 
 # Pairs that can't be, or are another one.
@@ -234,8 +234,7 @@ class Matrix(LedgerScene):
         super().__init__(images, build)
         self.host.has_hook = True
         self.starting = None
-        self.reason = None
-        self.doings, self.events = Doings(self), Events(self)
+        self.doings, self.events = Doings(self), None
 
     @classmethod
     def pairs(cls):
@@ -259,6 +258,7 @@ class Matrix(LedgerScene):
         self.web = define("web", 512, priority=50, snapshots=True)
         self.mail = define("mail", 512, priority=50)
         self.spare = define("spare", 256, priority=80)
+        self.events = Events(self, self.web)
         self.host.start_guests(self.web, self.mail)
         self.daemon.start()
         self.wait_active(self.web, self.mail)
@@ -292,40 +292,12 @@ class Matrix(LedgerScene):
         if self.starting:
             self.starting.end()
             self.starting = None
-        begun = time.monotonic()
         virsh("destroy", "spare", check=False)
         check(virsh("domstate", "web").strip() == "running", "web does not run")
         for guest, size in ((self.web, 40), (self.mail, 150)):
             guest.load(size)
             guest.wait_held(size)
-        try:
-            wait_until("all is well", 60, self.is_well, 0.3)
-        except LabError as error:
-            raise LabError(f"{error}: {self.reason}") from error
-        return f"well after {time.monotonic() - begun:.1f} s"
-
-    def wrong(self):
-        """What is not as it should be, or nothing."""
-        host, guests = self.daemon.ctl("host"), self.daemon.guests()
-        if host["link"] != "read-write":
-            return f"the link is {host['link']}"
-        if host["startsWaiting"] or host["startsAdmitted"] or host["reserved"]:
-            return f"{mib(host['reserved'])} MiB are booked for starts"
-        if host["committed"] > host["budget"]:
-            return f"{mib(host['committed'])} MiB are committed of {mib(host['budget'])}"
-        for name, state in (("web", "active"), ("mail", "active"), ("spare", "off")):
-            seen = guests.get(name, {"state": "not there"})
-            if seen["state"] != state:
-                return f"{name} is {seen['state']}"
-            if state == "active" and (seen["status"] != "ok" or abs(seen["assigned"] - seen["target"]) > 2 * MIB):
-                return f"{name} is {seen['status']}, has {mib(seen['assigned'])} and shall have {mib(seen['target'])} MiB"
-            if state == "active" and "<stats period='1'/>" not in virsh("dumpxml", name):
-                return f"{name} does not report every second"
-        return None
-
-    def is_well(self):
-        self.reason = self.wrong()
-        return self.reason is None
+        return self.wait_well({"web": "active", "mail": "active", "spare": "off"})
 
     def recover(self):
         super().recover()

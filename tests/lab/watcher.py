@@ -41,7 +41,9 @@ class Watcher(threading.Thread):
         self.ticks = 0
 
     def run(self):
-        while not self.ended.wait(self.every):
+        due = time.monotonic()
+        while not self.ended.wait(max(0, due - time.monotonic())):
+            due = max(due + self.every, time.monotonic())
             try:
                 self.sample()
             except (LabError, OSError, ValueError, subprocess.TimeoutExpired):
@@ -77,19 +79,25 @@ class Watcher(threading.Thread):
         if host["ticks"] < self.ticks:
             self.begun = time.monotonic()
         self.ticks = host["ticks"]
+        self.check_budget(guests, budget)
+        for guest in guests:
+            self.check_guest(guest)
+        self.sample_libvirt(guests, budget)
+
+    def check_budget(self, guests, budget):
         committed = sum(self.booked(guest) for guest in guests)
         if committed > budget and time.monotonic() - self.begun >= TAKEOVER:
             each = ", ".join(f"{guest['name']} {guest['state']} committed {guest['committed'] // 1024} assigned "
                              f"{guest['assigned'] // 1024} target {guest['target'] // 1024}" for guest in guests)
             self.note(f"{committed // 1024} KiB are committed of a budget of {budget // 1024}: {each}")
-        for guest in guests:
-            if guest["state"] in SHARING and not guest["minimum"] <= guest["target"] <= guest["maximum"]:
-                self.note(f"the target of {guest['name']} is {guest['target'] // MIB} MiB, which is not within "
-                          f"{guest['minimum'] // MIB} and {guest['maximum'] // MIB}")
-            if guest["state"] in SHARING and guest["committed"] < max(guest["assigned"], guest["target"]):
-                self.note(f"{guest['name']} is booked with {guest['committed'] // MIB} MiB and has "
-                          f"{guest['assigned'] // MIB}, target {guest['target'] // MIB}")
-        self.sample_libvirt(guests, budget)
+
+    def check_guest(self, guest):
+        if guest["state"] in SHARING and not guest["minimum"] <= guest["target"] <= guest["maximum"]:
+            self.note(f"the target of {guest['name']} is {guest['target'] // MIB} MiB, which is not within "
+                      f"{guest['minimum'] // MIB} and {guest['maximum'] // MIB}")
+        if guest["state"] in SHARING and guest["committed"] < max(guest["assigned"], guest["target"]):
+            self.note(f"{guest['name']} is booked with {guest['committed'] // MIB} MiB and has "
+                      f"{guest['assigned'] // MIB}, target {guest['target'] // MIB}")
 
     def sample_libvirt(self, guests, budget):
         """libvirt's record of the balloons, which asks no QEMU and so can't be held up by one."""
@@ -109,8 +117,11 @@ class Watcher(threading.Thread):
             self.note(f"libvirt counts {sum(used) // 1024} KiB in the guests, the budget is {budget // 1024}")
         for guest in guests:
             if guest["name"] in names:
-                actual = used[names.index(guest["name"])]
-                if actual > guest["maximum"]:
-                    self.note(f"libvirt says {guest['name']} has {actual // MIB} MiB, above its maximum")
-                if guest["state"] in SHARING and actual < guest["minimum"] - MIB:
-                    self.note(f"libvirt says {guest['name']} has {actual // MIB} MiB, below its minimum")
+                self.check_size(guest, used[names.index(guest["name"])])
+
+    def check_size(self, guest, actual):
+        """actual: the balloon's size, as somebody else knows it."""
+        if actual > guest["maximum"]:
+            self.note(f"libvirt says {guest['name']} has {actual // MIB} MiB, above its maximum")
+        if guest["state"] in SHARING and actual < guest["minimum"] - MIB:
+            self.note(f"libvirt says {guest['name']} has {actual // MIB} MiB, below its minimum")
