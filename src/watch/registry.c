@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "registry_private.h"
 
+#include "error.h"
 #include "units.h"
 
 #include <string.h>
@@ -15,7 +16,10 @@ static void
 guest_free(void *data)
 {
     Guest *guest = data;
+    g_autoptr(GError) error = g_error_new_literal(DYNMEM_ERROR, DYNMEM_ERROR_DISCONNECTED, "dynmemd ends");
 
+    /* at the daemon's end: of a call that is under way nobody will hear any more */
+    target_book_give_up(&guest->target, guest->record.uuid, error);
     process_watch_free(guest->process);
     if (guest->read_retry != 0)
         g_source_remove(guest->read_retry);

@@ -525,6 +525,20 @@ who_waits_is_told_when_the_guest_goes(void **state)
     assert_null(registry_find(fixture->registry, UUID));
 }
 
+static void
+who_waits_is_told_when_the_daemon_ends(void **state)
+{
+    Fixture *fixture = *state;
+    uint64_t kib;
+
+    apply_running(fixture->guest, 1);
+    target_book_wish(&fixture->guest->target, UUID, 1000, target_done, fixture);
+    assert_true(target_book_send(&fixture->guest->target, &kib));
+    target_book_wish(&fixture->guest->target, UUID, 2000, target_done, fixture);
+    registry_free(g_steal_pointer(&fixture->registry));
+    assert_int_equal(fixture->targets_failed, 2);
+}
+
 int
 main(void)
 {
@@ -551,6 +565,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_guest_that_is_asked_at_once_is_changed_by_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_was_released_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_told_when_the_guest_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_waits_is_told_when_the_daemon_ends, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
