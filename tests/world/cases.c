@@ -42,10 +42,10 @@ case_add_running(World *world, Definition definition, uint64_t actual_mib, uint6
     return seat;
 }
 
-World *
-case_world(uint64_t memory_mib, uint64_t reserve_mib)
+WorldOptions
+case_options(uint64_t memory_mib, uint64_t reserve_mib)
 {
-    const WorldOptions options = {
+    return (WorldOptions){
         .seed = 1,
         .memory_kib = FROM_MIB(memory_mib),
         .reserve_kib = FROM_MIB(reserve_mib),
@@ -55,6 +55,12 @@ case_world(uint64_t memory_mib, uint64_t reserve_mib)
         .admission = true,
         .interval_usec = USEC_PER_SEC,
     };
+}
+
+World *
+case_world(uint64_t memory_mib, uint64_t reserve_mib)
+{
+    const WorldOptions options = case_options(memory_mib, reserve_mib);
     World *world = world_new(&options);
 
     world->other_kib = world->other_goal_kib = FROM_MIB(100);

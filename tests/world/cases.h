@@ -15,7 +15,9 @@ Definition case_define(const char *name, uint64_t minimum_mib, uint64_t startup_
 Seat *case_add(World *world, Definition definition);
 /* One that has run for long. */
 Seat *case_add_running(World *world, Definition definition, uint64_t actual_mib, uint64_t need_mib);
-/* Calls take 5 ms and none fails, other processes have 100 MiB. */
+/* Calls take 5 ms and none fails. */
+WorldOptions case_options(uint64_t memory_mib, uint64_t reserve_mib);
+/* ... and other processes have 100 MiB. */
 World *case_world(uint64_t memory_mib, uint64_t reserve_mib);
 /* Runs so long; victim (may be NULL) must have what it needs all the time. False when something is broken. */
 bool case_run(World *world, uint64_t usec, const Seat *victim);

@@ -216,7 +216,7 @@ daemon_kill(World *world)
 void
 daemon_set_manage_all(World *world, bool all)
 {
-    bool were_ours[G_N_ELEMENTS(world->seats)];
+    g_autofree bool *were_ours = g_new(bool, world->count);
 
     trace(world, NULL, "Manage=%s", all ? "all" : "");
     for (unsigned i = 0; i < world->count; i++)

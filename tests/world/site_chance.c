@@ -8,6 +8,8 @@
 
 #define MINUTES(n) SECONDS(60 * (n))
 #define CHANCE_HOURS 4
+#define CHANCE_NODES 4
+#define CHANCE_GUESTS 8
 
 /* Something that happens in a cluster. */
 static void
@@ -32,7 +34,7 @@ happen(Site *site, Rng *rng)
         site_set_level(site, rng_hits(rng, 500) ? CLUSTER_LEVEL_AUTOMATIC : CLUSTER_LEVEL_MANUAL);
         break;
     default:
-        site_need(site, (unsigned)rng_between(rng, 0, site->guests - 1), rng_between(rng, 300, 5000));
+        site_need(site, (unsigned)rng_between(rng, 0, site->guest_count - 1), rng_between(rng, 300, 5000));
         break;
     }
 }
@@ -46,33 +48,20 @@ mend(Site *site)
     }
     site->breaks = false;
     site->obeys = true;
-    site->blocked = 0;
+    for (unsigned i = 0; i < site->guest_count; i++)
+        site->guests[i].blocked_usec = 0;
     site_set_level(site, CLUSTER_LEVEL_AUTOMATIC);
-}
-
-/* What is left when nobody moves any more; NULL: nothing. */
-static const char *
-find_left(const Site *site)
-{
-    for (unsigned i = 0; i < site->count; i++) {
-        if (site->nodes[i].wish[0] != '\0' || site_phase(site, i) != CLUSTER_PHASE_IDLE)
-            return "a motion goes on";
-        for (unsigned guest = 0; guest < site->guests; guest++)
-            if (site_booking(site, i, guest) != START_PROGRESS_NONE)
-                return "something is booked";
-    }
-    return NULL;
 }
 
 bool
 site_chance(uint64_t seed)
 {
-    static const char *const names[WORLD_SEATS_MAX] = {"web", "db", "mail", "wiki", "chat", "logs", "pipe", "shop"};
+    static const char *const names[CHANCE_GUESTS] = {"web", "db", "mail", "wiki", "chat", "logs", "pipe", "shop"};
     Rng rng = {.state = seed};
-    g_autoptr(Site) site = site_new((unsigned)rng_between(&rng, 2, SITE_NODES_MAX), 8192);
+    g_autoptr(Site) site = site_new((unsigned)rng_between(&rng, 2, CHANCE_NODES), 8192);
     const char *left;
 
-    for (unsigned i = 0; i < WORLD_SEATS_MAX; i++)
+    for (unsigned i = 0; i < CHANCE_GUESTS; i++)
         site_add(site, (unsigned)rng_between(&rng, 0, site->count - 1), names[i], 700, rng_between(&rng, 300, 600));
     site_begin(site);
     for (uint64_t minutes = 0; minutes < 60 * CHANCE_HOURS && site->broken == NULL; minutes += 2) {
@@ -85,7 +74,7 @@ site_chance(uint64_t seed)
     mend(site);
     site_set_level(site, CLUSTER_LEVEL_OFF);
     site_run(site, MINUTES(15));
-    left = find_left(site);
+    left = site_find_left(site);
     if (left != NULL || site->broken != NULL) {
         site_print(site);
         printf("seed %d: %s\n", (int)seed, site->broken != NULL ? site->broken : left);

@@ -122,7 +122,7 @@ others_give_up_for_it_what_they_do_not_need(Site *site)
     MUST(site_run_until(site, B, CLUSTER_PHASE_COMES, PATIENCE));
     MUST(site_run(site, MINUTES(2)));
     MUST(site->moves == 1);
-    MUST(machine_actual(site->nodes[B].world->seats[MAIL].machine) >= FROM_MIB(1000));
+    MUST(machine_actual(site_seat(site, B, MAIL)->machine) >= FROM_MIB(1000));
     return NULL;
 }
 
@@ -133,7 +133,7 @@ no_wish_where_memory_does_not_come_free(Site *site)
     site_add(site, A, "web", 3000, 3600);
     site_add(site, A, "db", 4000, 4600);
     site_add(site, B, "mail", 6800, 1000);
-    site->nodes[B].world->seats[MAIL].kernel.driver = DRIVER_SLOW;
+    site_seat(site, B, MAIL)->kernel.driver = DRIVER_SLOW;
     site_begin(site);
     site->obeys = false;
     MUST(site_run_until(site, B, CLUSTER_PHASE_BOOKS, PATIENCE));
@@ -184,7 +184,7 @@ confirmed_guest_moves_and_no_other(Site *site)
     cluster_status_init(&status);
     port.status(port.self, &status);
     MUST(status.best.found);
-    other = site->nodes[A].world->seats[strcmp(status.best.guest, "web") == 0 ? DB : WEB].uuid;
+    other = site->guests[strcmp(status.best.guest, "web") == 0 ? DB : WEB].uuid;
     MUST(!port.confirm(port.self, other, &error) && error != NULL);
     MUST(port.confirm(port.self, status.best.uuid, NULL));
     MUST(site_run_until(site, A, CLUSTER_PHASE_OFFERS, SECONDS(15)));
@@ -276,7 +276,7 @@ dies(Site *site, unsigned node, unsigned watched, ClusterPhase phase, uint64_t a
     MUST(site->moves >= 1 && site->failed == 0 && !site->trip.active);
     MUST(site->nodes[A].wish[0] == '\0' && site->nodes[B].wish[0] == '\0');
     MUST(site_phase(site, A) == CLUSTER_PHASE_IDLE && site_phase(site, B) == CLUSTER_PHASE_IDLE);
-    for (unsigned i = 0; i < site->guests; i++)
+    for (unsigned i = 0; i < site->guest_count; i++)
         MUST(site_booking(site, A, i) == START_PROGRESS_NONE && site_booking(site, B, i) == START_PROGRESS_NONE);
     return NULL;
 }

@@ -70,13 +70,21 @@ const GuestRecord *const *
 watcher_records(void *self, size_t *count)
 {
     World *world = self;
+    size_t shown = 0;
 
-    *count = 0;
     for (unsigned i = 0; i < world->count; i++) {
+        const GuestRecord *record = &world->seats[i].known.record;
+        size_t at = shown;
+
         if (!world->seats[i].known.shown)
             continue;
-        world->records[(*count)++] = &world->seats[i].known.record;
+        /* by uuid, as src/watch has them; seats of a cluster are taken in any order */
+        for (; at > 0 && strcmp(world->records[at - 1]->uuid, record->uuid) > 0; at--)
+            world->records[at] = world->records[at - 1];
+        world->records[at] = record;
+        shown++;
     }
+    *count = shown;
     return world->records;
 }
 

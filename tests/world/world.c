@@ -76,6 +76,11 @@ world_new(const WorldOptions *options)
     g_autofree char *problem = NULL;
 
     world->options = *options;
+    if (world->options.seats == 0)
+        world->options.seats = WORLD_SEATS;
+    world->seats = g_new0(Seat, world->options.seats);
+    world->records = g_new0(const GuestRecord *, world->options.seats);
+    world->files = g_new0(const PagingRecord *, world->options.seats);
     world->rng.state = options->seed;
     world->now_usec = WORLD_FIRST_USEC;
     world->events = g_array_new(FALSE, FALSE, sizeof(Event));
@@ -101,6 +106,9 @@ world_free(World *world)
     keep_free(world->keep);
     g_ptr_array_unref(world->calls);
     g_array_unref(world->events);
+    g_free(world->seats);
+    g_free(world->records);
+    g_free(world->files);
     g_free(world->broken);
     g_free(world);
 }
@@ -119,7 +127,7 @@ world_add(World *world, const Definition *definition, const Kernel *kernel)
 {
     Seat *seat = &world->seats[world->count];
 
-    g_assert(world->count < WORLD_SEATS_MAX);
+    g_assert(world->count < world->options.seats);
     *seat =
         (Seat){.world = world, .index = world->count, .defined = true, .definition = *definition, .kernel = *kernel};
     seat->live = *definition;

@@ -32,7 +32,8 @@
 #include "rng.h"
 
 #define WORLD_STEP_USEC (100 * USEC_PER_MSEC)
-#define WORLD_SEATS_MAX 8
+/* Guests of a world, unless WorldOptions says more. */
+#define WORLD_SEATS 8
 /* Wall clock of second 0, and what CLOCK_MONOTONIC shows then. */
 #define WORLD_WALL_SEC UINT64_C(1700000000)
 #define WORLD_FIRST_USEC (1000 * USEC_PER_SEC)
@@ -84,6 +85,7 @@ typedef enum Moment {
 
 typedef struct WorldOptions {
     uint64_t seed;
+    unsigned seats; /* guests there may be; 0: WORLD_SEATS */
     uint64_t memory_kib;
     uint64_t reserve_kib;
     bool limits;           /* cgroup v2 */
@@ -132,10 +134,10 @@ struct World {
     GArray *events; /* a heap of Event */
     uint64_t numbers;
 
-    Seat seats[WORLD_SEATS_MAX];
+    Seat *seats; /* room for options.seats */
     unsigned count;
-    const GuestRecord *records[WORLD_SEATS_MAX];
-    const PagingRecord *files[WORLD_SEATS_MAX];
+    const GuestRecord **records;
+    const PagingRecord **files;
 
     /* host */
     uint64_t other_kib; /* processes that are no guests */
