@@ -559,6 +559,7 @@ boot(Node *node)
     WorldOptions options = case_options(node->memory_mib, MAX(node->memory_mib / 16, 512));
 
     options.seats = SITE_GUESTS_MAX;
+    options.coarse = true;
     node->world = world_new(&options);
     node->world->now_usec = node->site->now_usec;
     node->world->other_kib = node->world->other_goal_kib = FROM_MIB(100);

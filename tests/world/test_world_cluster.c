@@ -407,18 +407,45 @@ look_at(size_t index)
 }
 
 #define CHANCE_SEEDS 8
+#define DAY_SEEDS 6
+#define DAY_HOURS 4
+
+static uint64_t
+number_in(int argc, char **argv, int index, uint64_t otherwise)
+{
+    return argc > index ? g_ascii_strtoull(argv[index], NULL, 10) : otherwise;
+}
+
+/* day FIRST [COUNT [HOURS [HOSTS GUESTS]]] */
+static int
+play_days(int argc, char **argv)
+{
+    uint64_t first = number_in(argc, argv, 2, 1), count = number_in(argc, argv, 3, 1);
+    int failed = 0;
+
+    for (uint64_t seed = first; seed < first + count; seed++)
+        failed += !site_day(seed, (unsigned)number_in(argc, argv, 5, 0), (unsigned)number_in(argc, argv, 6, 0),
+                            (unsigned)number_in(argc, argv, 4, 24));
+    return failed;
+}
 
 int
 main(int argc, char **argv)
 {
-    uint64_t first = argc == 3 ? g_ascii_strtoull(argv[1], NULL, 10) : 1;
-    uint64_t count = argc == 3 ? g_ascii_strtoull(argv[2], NULL, 10) : argc == 1 ? CHANCE_SEEDS : 0;
+    bool days = argc > 1 && strcmp(argv[1], "day") == 0;
+    bool seeds = argc == 3 && !days;
+    uint64_t first = seeds ? number_in(argc, argv, 1, 0) : 1;
+    uint64_t count = seeds ? number_in(argc, argv, 2, 0) : argc == 1 ? CHANCE_SEEDS : 0;
     int failed = 0;
 
+    if (days)
+        return play_days(argc, argv) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     for (size_t i = 0; i < G_N_ELEMENTS(cases) && argc < 3; i++)
         if (argc == 1 || strcmp(argv[1], cases[i].name) == 0)
             failed += !look_at(i);
     for (uint64_t seed = first; seed < first + count; seed++)
         failed += !site_chance(seed);
+    for (uint64_t seed = 1; argc == 1 && seed <= DAY_SEEDS; seed++)
+        failed += !site_day(seed, 0, 0, DAY_HOURS);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
