@@ -68,7 +68,7 @@ typedef struct Settings {
     /* [Cluster] */
     ClusterLevel cluster_level;
     uint32_t cluster_pressure_percent; /* PressurePercent=: what guests want of the budget before one of them moves */
-    uint32_t cluster_gain_percent;     /* GainPercent=: by so many points the worse of both hosts must be better */
+    uint32_t cluster_gain_percent;     /* GainPercent=: so many points the target must be below what the worse was */
     uint64_t cluster_hold_usec;
     uint64_t cluster_cooldown_usec;
     /* Of no file: dynmemd is about to end for good, and no guest's minimum is below its startup memory any more. */

@@ -90,10 +90,16 @@ side_here(const ClusterHost *host)
     return (Side){host->want_kib, host->budget_kib, host->besides, host->free_kib + host->reclaimable_kib};
 }
 
+static uint64_t
+wants_of(const ClusterGuest *guest)
+{
+    return guest->want_kib + guest->overhead_kib;
+}
+
 static void
 project(const Side *source, const Side *target, const ClusterGuest *guest, ClusterMove *move)
 {
-    uint64_t wants = guest->want_kib + guest->overhead_kib;
+    uint64_t wants = wants_of(guest);
     uint64_t leaves = source->besides ? guest->overhead_kib : 0, comes = target->besides ? guest->overhead_kib : 0;
 
     move->guest = *guest;
@@ -114,13 +120,32 @@ cluster_move_gain(const ClusterMove *move)
     return (unsigned)saturating_sub(MAX(move->source_before, move->target_before), after);
 }
 
+/*
+ * A host of many guests is relieved by several moves, each of which gains little. So what is demanded lies between where the
+ * one host was and where the other one comes to; of the guest itself only that its going is felt.
+ */
+#define FELT_PART 10
+
+static bool
+gains_enough(const Cluster *cluster, const Side *source, const ClusterMove *move)
+{
+    unsigned least = cluster->rules.gain_percent;
+    unsigned gain = cluster_move_gain(move);
+    uint64_t between = saturating_sub(MAX(move->source_before, move->target_before), move->target_after);
+
+    if (cluster_broken(CLUSTER_FAULT_NO_GAIN))
+        return gain > 0;
+    if (cluster_broken(CLUSTER_FAULT_GAIN_AT_ONCE))
+        return gain >= least;
+    return gain > 0 && between >= least &&
+           cluster_pressure(wants_of(&move->guest), source->budget_kib) >= MAX(least / FELT_PART, 1);
+}
+
 /* Whether the target has the memory, and both hosts are the better for it. */
 static bool
-is_worth_it(const Cluster *cluster, const Side *target, const ClusterMove *move)
+is_worth_it(const Cluster *cluster, const Side *source, const Side *target, const ClusterMove *move)
 {
-    unsigned gain = cluster_move_gain(move);
-
-    if (gain < cluster->rules.gain_percent && !(gain > 0 && cluster_broken(CLUSTER_FAULT_NO_GAIN)))
+    if (!gains_enough(cluster, source, move))
         return false;
     if (cluster_broken(CLUSTER_FAULT_ONE_SIDED))
         return true;
@@ -164,7 +189,7 @@ choose_move(const Cluster *cluster, const ClusterHost *host, uint64_t now_usec, 
             if (!may_receive(peer, now_usec) || is_unheard(cluster, guest->uuid, peer->name, now_usec))
                 continue;
             project(&source, &target, guest, &other);
-            if (!is_worth_it(cluster, &target, &other) || !is_better(&other, move))
+            if (!is_worth_it(cluster, &source, &target, &other) || !is_better(&other, move))
                 continue;
             g_strlcpy(other.target, peer->name, sizeof other.target);
             *move = other;
@@ -186,5 +211,5 @@ choose_accepts(const Cluster *cluster, const ClusterHost *host, const ClusterPee
         if (strcmp(host->guests[i].guest.uuid, guest->uuid) == 0)
             return false; /* it is here, or another one that says so */
     project(&source, &target, guest, &move);
-    return is_worth_it(cluster, &target, &move);
+    return is_worth_it(cluster, &source, &target, &move);
 }

@@ -38,7 +38,7 @@
 
 typedef struct ClusterRules {
     unsigned pressure_percent; /* what guests want of the budget, at least, before one of them moves */
-    unsigned gain_percent;     /* by so many points the worse of both hosts must be better after it, at least */
+    unsigned gain_percent;     /* so many points the target must, after it, be below what the worse was before it */
     uint64_t hold_usec;        /* so long the pressure must have lasted */
     uint64_t cooldown_usec;    /* a guest that has come, or could not be moved, stays so long at least */
 } ClusterRules;

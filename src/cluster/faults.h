@@ -40,6 +40,7 @@ bool cluster_rules_broken(uint64_t fault);
 #define CLUSTER_FAULT_ASK_FOR_EVER (UINT64_C(1) << 15)  /* who does not answer is asked again and again */
 #define CLUSTER_FAULT_UNASKED (UINT64_C(1) << 16)    /* at the level confirm a guest moves though nobody confirmed it */
 #define CLUSTER_FAULT_HIGH_SCORE (UINT64_C(1) << 17) /* room weighs more than a guest's stickiness */
+#define CLUSTER_FAULT_GAIN_AT_ONCE (UINT64_C(1) << 18) /* all that is to be gained must come of one move */
 
 /* Every switch there is, from the last of them. */
-#define CLUSTER_FAULTS_ALL ((CLUSTER_FAULT_HIGH_SCORE << 1) - 1)
+#define CLUSTER_FAULTS_ALL ((CLUSTER_FAULT_GAIN_AT_ONCE << 1) - 1)

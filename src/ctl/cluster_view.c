@@ -222,9 +222,9 @@ cluster_view_plan(const CtlOptions *options, GError **error)
         return true;
     }
     level = answer_text(status, "level");
-    rule = g_strdup_printf("a pressure of %" PRIu64 " %% for %" PRIu64 " s, and a gain of %" PRIu64 " points at least",
-                           answer_number(status, "pressureLeast"), answer_number(status, "hold"),
-                           answer_number(status, "gainLeast"));
+    rule = g_strdup_printf(
+        "a pressure of %" PRIu64 " %% for %" PRIu64 " s, to a host that stays %" PRIu64 " points below",
+        answer_number(status, "pressureLeast"), answer_number(status, "hold"), answer_number(status, "gainLeast"));
     fact_print("Level", level, CELL_PLAIN);
     fact_print("Moves at", rule, CELL_PLAIN);
     print_move(status);

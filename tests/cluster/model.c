@@ -67,7 +67,7 @@ booked_on(const Model *model, int host)
 static void
 share(Model *model, int host)
 {
-    uint64_t wants = wants_on(model, host), fixed = 0;
+    uint64_t wants = model->hosts[host].wants_kib = wants_on(model, host), fixed = 0;
     uint64_t budget = model->hosts[host].budget_kib;
     double part;
 
@@ -100,6 +100,16 @@ reclaimable_on(const Model *model, int host)
     return sum;
 }
 
+/* What its kernel has left for anybody: with what no guest is given, which one host in eight has used up. */
+static uint64_t
+left_on(const Model *model, int host)
+{
+    uint64_t reserve_kib = host % 8 == 7 ? 0 : KIB_PER_GIB / 2;
+
+    return saturating_sub(model->hosts[host].budget_kib, booked_on(model, host)) + reclaimable_on(model, host) +
+           reserve_kib;
+}
+
 /* ---- the world ---- */
 
 /* Together they have a little more than all guests want, or a little less; one by one anything. */
@@ -118,12 +128,13 @@ size_hosts(Model *model)
 }
 
 void
-model_init(Model *model, uint64_t seed, bool calm)
+model_init(Model *model, uint64_t seed, bool calm, int hosts, int guests)
 {
     *model = (Model){.rng = {seed}, .now_usec = 1000 * SECOND, .calm = calm};
     model->rules = cluster_rules_default();
-    model->host_count = (int)rng_between(&model->rng, 2, MODEL_HOSTS_MAX);
-    model->guest_count = (int)rng_between(&model->rng, (uint64_t)model->host_count, MODEL_GUESTS_MAX);
+    model->host_count = hosts > 0 ? hosts : (int)rng_between(&model->rng, 2, MODEL_HOSTS_DRAWN);
+    model->guest_count =
+        hosts > 0 ? guests : (int)rng_between(&model->rng, (uint64_t)model->host_count, MODEL_GUESTS_DRAWN);
     for (int i = 0; i < model->host_count; i++) {
         ModelHost *host = &model->hosts[i];
 
@@ -148,7 +159,7 @@ model_init(Model *model, uint64_t seed, bool calm)
                               .minimum_kib = rng_between(&model->rng, 256, 2048) * KIB_PER_MIB};
         if (guest->banned == guest->host)
             guest->banned = MODEL_NOWHERE;
-        g_snprintf(guest->figures.uuid, sizeof guest->figures.uuid, "00000000-0000-0000-0000-0000000000%02d", i);
+        g_snprintf(guest->figures.uuid, sizeof guest->figures.uuid, "00000000-0000-0000-0000-%012d", i);
         g_snprintf(guest->figures.resource, sizeof guest->figures.resource, "vm-%d", i);
         guest->figures.maximum_kib = guest->minimum_kib * rng_between(&model->rng, 1, 8);
         guest->figures.overhead_kib = rng_between(&model->rng, 60, 300) * KIB_PER_MIB;
@@ -248,7 +259,7 @@ check_offer(Model *model, int index)
     ModelHost *host = &model->hosts[index];
     const ClusterFigures *figures = &host->step.figures;
     const ModelGuest *guest = NULL;
-    double source, target, after, wants;
+    double source, target, target_after, after, wants;
     int number = 0, to = 0;
 
     for (int i = 0; i < model->guest_count; i++)
@@ -267,8 +278,9 @@ check_offer(Model *model, int index)
     /* its newest line may not show yet */
     target = (double)MIN(model->hosts[to].told_kib, model->hosts[to].told_before_kib) * 100 /
              (double)model->hosts[to].budget_kib;
-    after = MAX(source - wants / (double)host->budget_kib, target + wants / (double)model->hosts[to].budget_kib);
-    if (after > MAX(source, target) - (double)model->rules.gain_percent + 2)
+    target_after = target + wants / (double)model->hosts[to].budget_kib;
+    after = MAX(source - wants / (double)host->budget_kib, target_after);
+    if (after >= MAX(source, target) || target_after > MAX(source, target) - (double)model->rules.gain_percent + 2)
         fail(model, "%s offers %s to %s: %.0f%% at worst before it, %.0f%% after it", host->name,
              guest->figures.resource, model->hosts[to].name, MAX(source, target), after);
     if (host->pressed_usec == 0 || model->now_usec - host->pressed_usec + 2 * SECOND < model->rules.hold_usec)
@@ -279,7 +291,7 @@ check_offer(Model *model, int index)
     if (host->level < CLUSTER_LEVEL_CONFIRM ||
         (host->level == CLUSTER_LEVEL_CONFIRM && strcmp(host->confirmed, figures->guest.uuid) != 0))
         fail(model, "%s offers %s though nobody lets it", host->name, guest->figures.resource);
-    if (saturating_sub(host->budget_kib, booked_on(model, index)) + reclaimable_on(model, index) < 64 * KIB_PER_MIB)
+    if (left_on(model, index) < 64 * KIB_PER_MIB)
         fail(model, "%s offers %s and has nothing to send it with", host->name, guest->figures.resource);
     if (host->level == CLUSTER_LEVEL_CONFIRM)
         host->confirmed[0] = '\0';
@@ -337,8 +349,7 @@ exchange(Model *model, int index)
                         .want_kib = wants_on(model, index),
                         .free_kib = saturating_sub(host->budget_kib, booked_on(model, index)),
                         .reclaimable_kib = reclaimable_on(model, index),
-                        .available_kib =
-                            saturating_sub(host->budget_kib, booked_on(model, index)) + reclaimable_on(model, index),
+                        .available_kib = left_on(model, index),
                         .stars = stars_of(model, index),
                         .guests = candidates,
                         .confirmed = host->confirmed,
@@ -544,6 +555,8 @@ model_second(Model *model)
     }
     for (int i = 0; i < model->guest_count; i++)
         run_flight(model, i);
+    for (int i = 0; i < model->host_count; i++)
+        model->pressed_sec += model->hosts[i].wants_kib >= model->hosts[i].budget_kib;
     check_motions(model);
     return model->broken[0] == '\0';
 }

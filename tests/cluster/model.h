@@ -13,8 +13,11 @@
 
 #include <stdio.h>
 
-#define MODEL_HOSTS_MAX 8
-#define MODEL_GUESTS_MAX 48
+#define MODEL_HOSTS_MAX 32
+#define MODEL_GUESTS_MAX 1000
+/* As many as are drawn. */
+#define MODEL_HOSTS_DRAWN 8
+#define MODEL_GUESTS_DRAWN 48
 #define MODEL_NOWHERE (-1)
 
 typedef enum ModelFlight {
@@ -41,6 +44,7 @@ typedef struct ModelGuest {
 typedef struct ModelHost {
     char name[CLUSTER_NAME_SIZE];
     uint64_t budget_kib;
+    uint64_t wants_kib; /* what its guests want, as of this second */
     ClusterLevel level;
     Cluster *cluster;                   /* NULL: its daemon is gone */
     uint64_t gone_usec, back_usec;      /* when it went, and came */
@@ -78,12 +82,13 @@ typedef struct Model {
     bool still;       /* nothing is moved, for comparison */
     bool leaves_dead; /* a fault: what a dead daemon has published stays */
     unsigned moves, offers, failed, bookings;
+    uint64_t pressed_sec; /* hosts were under pressure for so long, all together */
     double unmet_gib_sec;
     char broken[256]; /* what must not be, and was; "" nothing */
 } Model;
 
-/* The world of that seed. */
-void model_init(Model *model, uint64_t seed, bool calm);
+/* The world of that seed; hosts 0: as many hosts and guests as are drawn. */
+void model_init(Model *model, uint64_t seed, bool calm, int hosts, int guests);
 void model_clear(Model *model);
 /* A second passes. Returns false once something is broken. */
 bool model_second(Model *model);

@@ -207,6 +207,7 @@ no_host_is_pressed_by_what_it_takes(void)
     bench_init(&bench);
     bench.seats[B].host.want_kib = bench.seats[C].host.want_kib = 12 * GIB;
     bench.seats[B].host.free_kib = bench.seats[C].host.free_kib = 4 * GIB;
+    bench.seats[A].host.count = 2;
     pass(&bench, 20);
     must(&bench, phase_of(&bench, A) == CLUSTER_PHASE_IDLE && bench.seats[A].step.why == CLUSTER_WHY_NO_MOVE);
     return bench_end(&bench);
@@ -218,10 +219,39 @@ a_small_gain_moves_nobody(void)
     Bench bench;
 
     bench_init(&bench);
-    bench.seats[A].host.guests = &bench.seats[A].guests[2];
+    bench.seats[A].guests[0] = candidate(TINY, "vm-tiny", GIB / 16);
+    bench.seats[A].guests[0].guest.overhead_kib = 0;
     bench.seats[A].host.count = 1;
     pass(&bench, 20);
     must(&bench, phase_of(&bench, A) == CLUSTER_PHASE_IDLE && bench.seats[A].step.why == CLUSTER_WHY_NO_MOVE);
+    return bench_end(&bench);
+}
+
+/* a is at 103 %, and b would be at 94. */
+static bool
+nobody_moves_between_hosts_that_are_nearly_alike(void)
+{
+    Bench bench;
+
+    bench_init(&bench);
+    bench.seats[A].host.want_kib = 33 * GIB / 2;
+    bench.seats[B].host.want_kib = bench.seats[C].host.want_kib = 59 * GIB / 4;
+    pass(&bench, 20);
+    must(&bench, phase_of(&bench, A) == CLUSTER_PHASE_IDLE && bench.seats[A].step.why == CLUSTER_WHY_NO_MOVE);
+    return bench_end(&bench);
+}
+
+/* None of them makes a difference of ten points, and all of them together do. */
+static bool
+small_guests_move_one_after_the_other(void)
+{
+    Bench bench;
+
+    bench_init(&bench);
+    for (unsigned i = 0; i < 3; i++)
+        bench.seats[A].guests[i] = candidate(bench.seats[A].guests[i].guest.uuid, "vm-small", GIB);
+    pass(&bench, 20);
+    must(&bench, phase_of(&bench, A) == CLUSTER_PHASE_OFFERS && cluster_move_gain(&bench.seats[A].step.move) < 10);
     return bench_end(&bench);
 }
 
@@ -554,6 +584,8 @@ each_case_holds_and_its_rule_is_needed(void **state)
         CASE(a_budget_that_does_not_count_overheads_falls_with_them, 0),
         CASE(no_host_is_pressed_by_what_it_takes, CLUSTER_FAULT_ONE_SIDED),
         CASE(a_small_gain_moves_nobody, CLUSTER_FAULT_NO_GAIN),
+        CASE(nobody_moves_between_hosts_that_are_nearly_alike, CLUSTER_FAULT_NO_GAIN),
+        CASE(small_guests_move_one_after_the_other, CLUSTER_FAULT_GAIN_AT_ONCE),
         CASE(nobody_leaves_a_host_that_has_nothing_to_send_with, CLUSTER_FAULT_NO_RESERVE),
         CASE(nothing_is_offered_to_a_daemon_that_is_gone, CLUSTER_FAULT_BELIEVE_OLD),
         CASE(who_is_switched_off_takes_nobody, 0),

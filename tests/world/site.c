@@ -14,7 +14,6 @@
 /* Nobody waits for the end of a migration by the clock here. */
 #define NEVER_USEC (1000 * 3600 * USEC_PER_SEC)
 
-
 void
 site_break(Site *site, const char *format, ...)
 {
@@ -589,7 +588,8 @@ site_new(unsigned count, uint64_t memory_mib)
             snprintf(node->name, sizeof node->name, "a%c", (char)('a' + i - 26));
         site_size(site, i, memory_mib);
         /* agents do not run in step */
-        node->next_usec = site->now_usec + SECONDS(CLUSTER_PERIOD_SEC) + 3100 * USEC_PER_MSEC * i % SECONDS(CLUSTER_PERIOD_SEC);
+        node->next_usec =
+            site->now_usec + SECONDS(CLUSTER_PERIOD_SEC) + 3100 * USEC_PER_MSEC * i % SECONDS(CLUSTER_PERIOD_SEC);
     }
     return site;
 }
@@ -640,8 +640,8 @@ site_add_defined(Site *site, unsigned node, Definition definition, uint64_t actu
     SiteGuest *guest = &site->guests[number];
 
     g_assert(number < SITE_GUESTS_MAX);
-    *guest = (SiteGuest){
-        .definition = definition, .where = node, .starting = SITE_NOWHERE, .needs_kib = FROM_MIB(need_mib)};
+    *guest =
+        (SiteGuest){.definition = definition, .where = node, .starting = SITE_NOWHERE, .needs_kib = FROM_MIB(need_mib)};
     snprintf(guest->uuid, sizeof guest->uuid, "00000000-0000-4000-8000-%012u", number + 1);
     snprintf(guest->resource, sizeof guest->resource, RESOURCE "%s", definition.name);
     g_hash_table_insert(site->numbers, guest->resource, GUINT_TO_POINTER(number));

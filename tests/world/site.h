@@ -23,9 +23,9 @@ typedef struct Node {
     Site *site;
     char name[8];
     uint64_t memory_mib;
-    World *world;         /* NULL: it has fallen */
-    Member *member;       /* NULL: its daemon is gone */
-    bool silent;          /* its agent does not run, and what it published stays */
+    World *world;                    /* NULL: it has fallen */
+    Member *member;                  /* NULL: its daemon is gone */
+    bool silent;                     /* its agent does not run, and what it published stays */
     unsigned seats[SITE_GUESTS_MAX]; /* by guest: the number of its seat in the world, from 1 on; 0: it has none */
     uint64_t next_usec;
     /* what it has published; line NULL: nothing */
@@ -43,11 +43,11 @@ typedef struct SiteGuest {
     Definition definition;
     char uuid[37];
     char resource[CLUSTER_NAME_SIZE];
-    unsigned where;           /* node; SITE_NOWHERE: it runs nowhere */
-    unsigned starting;        /* node on which the cluster starts it; SITE_NOWHERE: none */
-    uint64_t needs_kib;       /* what it needs, wherever it runs */
-    uint64_t lost_usec;       /* when its host fell */
-    uint64_t blocked_usec;    /* until then the cluster leaves it alone: its migration has failed (on-fail=block) */
+    unsigned where;        /* node; SITE_NOWHERE: it runs nowhere */
+    unsigned starting;     /* node on which the cluster starts it; SITE_NOWHERE: none */
+    uint64_t needs_kib;    /* what it needs, wherever it runs */
+    uint64_t lost_usec;    /* when its host fell */
+    uint64_t blocked_usec; /* until then the cluster leaves it alone: its migration has failed (on-fail=block) */
     uint64_t banned_usec[SITE_NODES_MAX]; /* until then it is not started there: its start has failed */
     unsigned moves;
 } SiteGuest;

@@ -47,8 +47,9 @@ typedef struct Load {
 
 typedef struct Day {
     Site *site;
-    Rng rng; /* of the hosts */
-    bool still;  /* needs don't change, and no host falls */
+    Rng rng;    /* of the hosts */
+    bool still; /* needs don't change, and no host falls */
+    bool told;  /* a line an hour */
     unsigned hours;
     unsigned down; /* host that has fallen; SITE_NOWHERE: none */
     uint64_t back_min;
@@ -179,7 +180,8 @@ check_lines(Day *day)
         }
         for (unsigned k = 0; k < node->world->count; k++)
             if (node->world->seats[k].machine != NULL)
-                holds += (double)(truth_touchable(&node->world->seats[k]) + node->world->seats[k].machine->overhead_kib);
+                holds +=
+                    (double)(truth_touchable(&node->world->seats[k]) + node->world->seats[k].machine->overhead_kib);
         if (holds > room_on(node) + FROM_MIB(64))
             site_break(site, "%s says that %.0f MiB are free, which are not", node->name, MIB(node->figures.free_kib));
         if (said > is * 1.25 + 10 || said < is * 0.9 - 5)
@@ -204,7 +206,10 @@ draw_guest(Load *load, Rng *rng, unsigned number)
     uint64_t maximum_mib = draw_size(rng), hit = rng_between(rng, 0, 99);
     g_autofree char *name = g_strdup_printf("g%u", number);
 
-    *load = (Load){.kind = hit < 40 ? LOAD_STEADY : hit < 75 ? LOAD_OFFICE : hit < 90 ? LOAD_BATCH : LOAD_TAIL,
+    *load = (Load){.kind = hit < 40   ? LOAD_STEADY
+                           : hit < 75 ? LOAD_OFFICE
+                           : hit < 90 ? LOAD_BATCH
+                                      : LOAD_TAIL,
                    .rng = {rng_next(rng)},
                    .shift_min = rng_between(rng, 0, 120),
                    .from = SITE_NOWHERE};
@@ -268,6 +273,7 @@ day_new(uint64_t seed, unsigned hosts, unsigned guests, unsigned hours, bool mov
 
     day->rng.state = seed;
     day->hours = hours;
+    day->told = hosts > 5;
     day->down = SITE_NOWHERE;
     day->still = seed % 4 == 0;
     day->site = site_new(hosts, 8192);
@@ -312,6 +318,20 @@ lose_hosts(Day *day, uint64_t minute)
     site_fell(day->site, day->down);
 }
 
+/* So that who waits for hours sees how it goes. */
+static void
+tell_hour(const Day *day, uint64_t minute)
+{
+    const Site *site = day->site;
+
+    printf("# %02d:%02d, moves %s: %u so far, unmet %.0f GiB s; pressure", (int)(minute / 60 % 24), (int)(minute % 60),
+           site->level == CLUSTER_LEVEL_OFF ? "off" : "on", site->moves, site->unmet_gib_sec);
+    for (unsigned i = 0; i < site->count; i++)
+        printf(" %.0f", true_pressure(site, i));
+    printf("\n");
+    fflush(stdout);
+}
+
 static void
 run_day(Day *day)
 {
@@ -325,6 +345,8 @@ run_day(Day *day)
         for (unsigned i = 0; i < site->count; i++)
             day->pressed_min += site->nodes[i].world != NULL && true_pressure(site, i) > 100;
         site_run(site, MINUTES(1));
+        if (day->told && minute % 60 == 59)
+            tell_hour(day, minute);
     }
     day->unmet_gib_sec = site->unmet_gib_sec;
     if (day->down != SITE_NOWHERE)
@@ -343,8 +365,8 @@ has_held(const Day *day, uint64_t seed)
     if (day->site->broken == NULL)
         return true;
     site_print(day->site);
-    printf("day of seed %d, %s: %s\n", (int)seed, day->site->level == CLUSTER_LEVEL_OFF ? "without moves" : "with moves",
-           day->site->broken);
+    printf("day of seed %d, %s: %s\n", (int)seed,
+           day->site->level == CLUSTER_LEVEL_OFF ? "without moves" : "with moves", day->site->broken);
     return false;
 }
 
@@ -366,13 +388,14 @@ site_day(uint64_t seed, unsigned hosts, unsigned guests, unsigned hours)
     run_day(without);
     if (!has_held(without, seed))
         return false;
-    printf("ok day of seed %d: %u hours, %u hosts, %u guests%s; %u falls, %u starts elsewhere, %u refused, %.0f and %.0f "
-           "guest minutes down; %u offers, %u moves, %u failed, %u back where they were; unmet %.0f GiB s, without moves "
-           "%.0f; hosts pressed for %d min, without moves %d\n",
-           (int)seed, hours, hosts, guests, with->still ? " that always need the same" : "", with->falls,
-           with->site->restarts, with->site->refused, with->site->down_sec / 60, without->site->down_sec / 60,
-           with->offers, with->site->moves, with->site->failed, with->returns, with->unmet_gib_sec,
-           without->unmet_gib_sec, (int)with->pressed_min, (int)without->pressed_min);
+    printf(
+        "ok day of seed %d: %u hours, %u hosts, %u guests%s; %u falls, %u starts elsewhere, %u refused, %.0f and %.0f "
+        "guest minutes down; %u offers, %u moves, %u failed, %u back where they were; unmet %.0f GiB s, without moves "
+        "%.0f; hosts pressed for %d min, without moves %d\n",
+        (int)seed, hours, hosts, guests, with->still ? " that always need the same" : "", with->falls,
+        with->site->restarts, with->site->refused, with->site->down_sec / 60, without->site->down_sec / 60,
+        with->offers, with->site->moves, with->site->failed, with->returns, with->unmet_gib_sec, without->unmet_gib_sec,
+        (int)with->pressed_min, (int)without->pressed_min);
     fflush(stdout);
     return true;
 }

@@ -421,8 +421,11 @@ static int
 play_days(int argc, char **argv)
 {
     uint64_t first = number_in(argc, argv, 2, 1), count = number_in(argc, argv, 3, 1);
+    const char *fault = g_getenv("CLUSTER_BREAK");
     int failed = 0;
 
+    if (fault != NULL)
+        cluster_rules_break(UINT64_C(1) << g_ascii_strtoull(fault, NULL, 10));
     for (uint64_t seed = first; seed < first + count; seed++)
         failed += !site_day(seed, (unsigned)number_in(argc, argv, 5, 0), (unsigned)number_in(argc, argv, 6, 0),
                             (unsigned)number_in(argc, argv, 4, 24));

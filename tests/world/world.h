@@ -86,7 +86,7 @@ typedef enum Moment {
 typedef struct WorldOptions {
     uint64_t seed;
     unsigned seats; /* guests there may be; 0: WORLD_SEATS */
-    bool coarse;   /* the ledger is held against the truth each 100 ms, and not after each event: many guests cost less */
+    bool coarse; /* the ledger is held against the truth each 100 ms, and not after each event: many guests cost less */
     uint64_t memory_kib;
     uint64_t reserve_kib;
     bool limits;           /* cgroup v2 */
