@@ -430,8 +430,11 @@ main(int argc, char **argv)
     daemon.files = host_files_new("");
     daemon.watch =
         watch_new(&(WatchOptions){.uri = daemon.options.connect, .keep = daemon.keep}, world_changed, &daemon);
-    daemon.member = member_new(&(MemberOptions){
-        .clock = {.now_usec = monotonic_usec}, .dry = daemon.options.dry_run, .tell = tell_move, .user_data = &daemon});
+    daemon.member = member_new(&(MemberOptions){.clock = {.now_usec = monotonic_usec},
+                                                .dry = daemon.options.dry_run,
+                                                .keep = daemon.keep,
+                                                .tell = tell_move,
+                                                .user_data = &daemon});
     daemon.report = report_new(&(ReportOptions){
         .bus_type = daemon.options.session_bus ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM,
         .run_directory = daemon.options.run_directory,

@@ -43,6 +43,13 @@ cluster_set_rules(Cluster *cluster, const ClusterRules *rules)
 }
 
 void
+cluster_stay(Cluster *cluster, const char *uuid, uint64_t until_usec)
+{
+    if (!cluster_broken(CLUSTER_FAULT_FORGET_STAYS))
+        choose_stay(cluster, uuid, until_usec);
+}
+
+void
 cluster_free(Cluster *cluster)
 {
     if (cluster == NULL)

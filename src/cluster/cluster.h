@@ -140,6 +140,8 @@ typedef struct ClusterStep {
     ClusterMove move;       /* that is made, or the best there is, whether it may be made or not */
     ClusterWhy why;
     ClusterEnd end;
+    char stays[37]; /* uuid of a guest that from now on is not moved until then; "": none */
+    uint64_t stays_usec;
     unsigned pressure; /* of this host, in percent */
 } ClusterStep;
 
@@ -149,6 +151,8 @@ typedef struct Cluster Cluster;
 Cluster *cluster_new(const char *name, const ClusterRules *rules);
 /* Other rules from now on. */
 void cluster_set_rules(Cluster *cluster, const ClusterRules *rules);
+/* What an earlier daemon of this host said in ClusterStep.stays. */
+void cluster_stay(Cluster *cluster, const char *uuid, uint64_t until_usec);
 void cluster_free(Cluster *cluster);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cluster, cluster_free)
 

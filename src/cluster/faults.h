@@ -41,6 +41,7 @@ bool cluster_rules_broken(uint64_t fault);
 #define CLUSTER_FAULT_UNASKED (UINT64_C(1) << 16)    /* at the level confirm a guest moves though nobody confirmed it */
 #define CLUSTER_FAULT_HIGH_SCORE (UINT64_C(1) << 17) /* room weighs more than a guest's stickiness */
 #define CLUSTER_FAULT_GAIN_AT_ONCE (UINT64_C(1) << 18) /* all that is to be gained must come of one move */
+#define CLUSTER_FAULT_FORGET_STAYS (UINT64_C(1) << 19) /* a new daemon does not know who has just come */
 
 /* Every switch there is, from the last of them. */
-#define CLUSTER_FAULTS_ALL ((CLUSTER_FAULT_GAIN_AT_ONCE << 1) - 1)
+#define CLUSTER_FAULTS_ALL ((CLUSTER_FAULT_FORGET_STAYS << 1) - 1)

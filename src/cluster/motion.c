@@ -55,6 +55,17 @@ is_off(const Pass *pass)
     return pass->host->level < CLUSTER_LEVEL_CONFIRM;
 }
 
+/* The guest of the motion is not moved for a while. */
+static void
+have_it_stay(const Pass *pass)
+{
+    Cluster *cluster = pass->cluster;
+
+    pass->step->stays_usec = pass->now_usec + cluster->rules.cooldown_usec;
+    g_strlcpy(pass->step->stays, cluster->guest.uuid, sizeof pass->step->stays);
+    choose_stay(cluster, cluster->guest.uuid, pass->step->stays_usec);
+}
+
 /* ---- the host that gives ---- */
 
 /* The motion is over. */
@@ -69,13 +80,12 @@ static void
 fail_offer(const Pass *pass, ClusterEnd end)
 {
     Cluster *cluster = pass->cluster;
-    uint64_t until_usec = pass->now_usec + cluster->rules.cooldown_usec;
 
     /* a guest that was sent and has not come can't be moved; else it is that host that can't take it */
     if (cluster->sent)
-        choose_stay(cluster, cluster->guest.uuid, until_usec);
+        have_it_stay(pass);
     else
-        choose_unheard(cluster, cluster->guest.uuid, cluster->partner, until_usec);
+        choose_unheard(cluster, cluster->guest.uuid, cluster->partner, pass->now_usec + cluster->rules.cooldown_usec);
     finish(pass, cluster->sent ? CLUSTER_END_NOT_SENT : end);
 }
 
@@ -280,7 +290,7 @@ go_on_coming(const Pass *pass)
     }
     if (booking == CLUSTER_BOOKING_RUNS && cluster->runs_usec == 0) {
         cluster->runs_usec = pass->now_usec;
-        choose_stay(cluster, cluster->guest.uuid, pass->now_usec + cluster->rules.cooldown_usec);
+        have_it_stay(pass);
     }
     if (booking < CLUSTER_BOOKING_BEGUN && !source_sends(pass) && !cluster_broken(CLUSTER_FAULT_KEEP_WISH))
         refuse(pass, CLUSTER_END_NOT_COME);

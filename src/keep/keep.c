@@ -88,6 +88,7 @@ keep_open(const char *directory, const char *boot_id, char **problem)
     if (keep->host_was_down) {
         keep_set(keep, GROUP_HOST, KEY_BOOT_ID, now);
         keep_clear_group(keep, KEEP_STARTS);
+        keep_clear_group(keep, KEEP_STAYS);
     }
     return keep;
 }

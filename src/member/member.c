@@ -118,6 +118,34 @@ withdraw(void *self)
     leave(self, "the cluster's agent on this host was stopped");
 }
 
+/* ---- who stays ---- */
+
+/* Who has come, or could not be moved, under an earlier daemon, or when the cluster was heard of before. */
+static void
+recall_stays(const Member *member)
+{
+    g_auto(GStrv) uuids = keep_keys(member->options.keep, KEEP_STAYS);
+
+    for (size_t i = 0; uuids[i] != NULL; i++) {
+        g_autofree char *text = keep_get(member->options.keep, KEEP_STAYS, uuids[i]);
+        guint64 until_usec = 0;
+
+        if (g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, &until_usec, NULL) && until_usec > now_of(member))
+            cluster_stay(member->cluster, uuids[i], until_usec);
+        else
+            keep_set(member->options.keep, KEEP_STAYS, uuids[i], NULL);
+    }
+}
+
+static void
+keep_stay(const Member *member)
+{
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, member->step.stays_usec);
+
+    if (member->step.stays[0] != '\0')
+        keep_set(member->options.keep, KEEP_STAYS, member->step.stays, text);
+}
+
 /* ---- one step ---- */
 
 static void
@@ -247,6 +275,7 @@ step(Member *member, const ClusterExchange *exchange, const Plan *plan, const Sn
     host_sums(plan, snapshot, &all, &host);
     cluster_step(member->cluster, &host, now_usec, &member->step);
     member->stepped_usec = now_usec;
+    keep_stay(member);
     if (member->step.why == CLUSTER_WHY_MOVES)
         member->confirmed[0] = '\0';
     guest = host_guest(plan, member->step.figures.phase != CLUSTER_PHASE_IDLE ? member->step.figures.guest.uuid
@@ -278,6 +307,13 @@ fill_answer(const Member *member, ClusterAnswer *answer)
     answer->score = CLUSTER_WISH_SCORE;
 }
 
+static void
+begin(Member *member, const ClusterRules *rules)
+{
+    member->cluster = cluster_new(member->node, rules);
+    recall_stays(member);
+}
+
 static bool
 exchange_lines(void *self, const ClusterExchange *exchange, ClusterAnswer *answer, GError **error)
 {
@@ -303,7 +339,7 @@ exchange_lines(void *self, const ClusterExchange *exchange, ClusterAnswer *answe
     g_strlcpy(member->node, exchange->node, sizeof member->node);
     member->heard_usec = now_usec;
     if (member->cluster == NULL)
-        member->cluster = cluster_new(member->node, &rules);
+        begin(member, &rules);
     cluster_set_rules(member->cluster, &rules);
     if (member->stepped_usec == 0 || now_usec - member->stepped_usec >= CLUSTER_PERIOD_SEC * USEC_PER_SEC / 2) {
         hear(member, exchange, now_usec);

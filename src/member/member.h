@@ -15,6 +15,7 @@
 
 #include "cluster_port.h"
 #include "engine.h"
+#include "keep/keep.h"
 #include "ports.h"
 
 /* A cluster that has not been heard of for so long is none. */
@@ -25,6 +26,7 @@ typedef struct Member Member;
 typedef struct MemberOptions {
     Clock clock;
     bool dry;         /* nothing may be moved, whatever the level says */
+    Keep *keep;       /* borrowed; must outlive the member */
     ClusterTell tell; /* may be NULL */
     void *user_data;  /* of tell */
 } MemberOptions;

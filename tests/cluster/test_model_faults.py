@@ -14,7 +14,7 @@ CAUGHT = [
     ("3", 63, "at once"),
     ("11", 2, "withdrawn its wish before"),
     ("12", 4, "nobody follows it"),
-    ("dead", 41, "daemon that is gone"),
+    ("dead", 82, "daemon that is gone"),
 ]
 
 

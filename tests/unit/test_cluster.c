@@ -256,6 +256,18 @@ small_guests_move_one_after_the_other(void)
 }
 
 static bool
+what_an_earlier_daemon_had_stay_stays(void)
+{
+    Bench bench;
+
+    bench_init(&bench);
+    cluster_stay(bench.seats[A].cluster, WEB, bench.now_usec + 3600 * USEC_PER_SEC);
+    pass(&bench, 20);
+    must(&bench, is_at(&bench, A, CLUSTER_PHASE_OFFERS, DB, B));
+    return bench_end(&bench);
+}
+
+static bool
 nobody_leaves_a_host_that_has_nothing_to_send_with(void)
 {
     Bench bench;
@@ -585,6 +597,7 @@ each_case_holds_and_its_rule_is_needed(void **state)
         CASE(no_host_is_pressed_by_what_it_takes, CLUSTER_FAULT_ONE_SIDED),
         CASE(a_small_gain_moves_nobody, CLUSTER_FAULT_NO_GAIN),
         CASE(nobody_moves_between_hosts_that_are_nearly_alike, CLUSTER_FAULT_NO_GAIN),
+        CASE(what_an_earlier_daemon_had_stay_stays, CLUSTER_FAULT_FORGET_STAYS),
         CASE(small_guests_move_one_after_the_other, CLUSTER_FAULT_GAIN_AT_ONCE),
         CASE(nobody_leaves_a_host_that_has_nothing_to_send_with, CLUSTER_FAULT_NO_RESERVE),
         CASE(nothing_is_offered_to_a_daemon_that_is_gone, CLUSTER_FAULT_BELIEVE_OLD),

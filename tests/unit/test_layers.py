@@ -26,7 +26,7 @@ FOLDERS = {
     "decide": set(),
     "cluster": set(),
     "act": {"kernel"},
-    "member": {".", "cluster"},
+    "member": {".", "cluster", "keep"},
     "report": set(),
     "draw": set(),
     "sim": {".", "config", "keep", "draw"},

@@ -140,8 +140,10 @@ site_start_daemon(Site *site, unsigned node)
         return;
     daemon_start(there->world);
     configure(there);
-    there->member = member_new(
-        &(MemberOptions){.clock = {.self = there->world, .now_usec = clock_of}, .tell = told, .user_data = there});
+    there->member = member_new(&(MemberOptions){.clock = {.self = there->world, .now_usec = clock_of},
+                                                .keep = there->world->keep,
+                                                .tell = told,
+                                                .user_data = there});
     member_attach(there->member, there->world->engine);
 }
 

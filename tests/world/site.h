@@ -148,3 +148,5 @@ bool site_chance(uint64_t seed);
 
 /* A day of a cluster, with moves and without; 0 hosts: as the seed has it. Returns whether it held. */
 bool site_day(uint64_t seed, unsigned hosts, unsigned guests, unsigned hours);
+/* Such a day with moves alone, and nothing printed: what broke it, or NULL. Free with g_free. */
+char *site_day_broken(uint64_t seed, unsigned hosts, unsigned guests, unsigned hours);

@@ -4,7 +4,9 @@
  * Hosts of a cluster with real engines, from the pressure on one of them to the guest that runs on another. Each case holds, and
  * those with a fault no longer do when its rule is broken. Then come clusters by chance.
  *
- * test_world_cluster [NAME], or test_world_cluster FIRST COUNT: the clusters of so many seeds.
+ * test_world_cluster [NAME], or test_world_cluster FIRST COUNT: the clusters of so many seeds; or test_world_cluster day FIRST
+ * [COUNT [HOURS [HOSTS GUESTS]]]: their days, with moves and without. CLUSTER_BREAK= is the bit of a rule of cluster/faults.h that is
+ * broken in them.
  */
 
 #include "cluster/faults.h"
@@ -328,6 +330,32 @@ guest_that_has_come_stays_for_the_cooldown(Site *site)
     return NULL;
 }
 
+/* The load has moved with web, and only web could move. */
+static const char *
+guest_that_has_come_stays_though_the_daemon_is_new(Site *site)
+{
+    Definition bound = case_define("mail", 256, 512, 2500);
+
+    bound.vfio = true;
+    site_add(site, A, "web", 3000, 3300);
+    site_add(site, A, "db", 4000, 4200);
+    site_add_defined(site, B, bound, 2500, 1500);
+    site_begin(site);
+    MUST(site_run_until(site, B, CLUSTER_PHASE_COMES, PATIENCE));
+    MUST(site_run(site, MINUTES(4)));
+    MUST(site->moves == 1 && site_where(site, WEB) == B);
+    site_kill_daemon(site, B);
+    MUST(site_run(site, SECONDS(2)));
+    site_start_daemon(site, B);
+    site_need(site, WEB, 4700);
+    site_need(site, DB, 1000);
+    MUST(site_run(site, MINUTES(30)));
+    MUST(site_where(site, WEB) == B && site_pressure(site, B) > 100);
+    MUST(site_run(site, MINUTES(35)));
+    MUST(site_where(site, WEB) == A);
+    return NULL;
+}
+
 static const struct {
     const char *name;
     Case run;
@@ -367,6 +395,8 @@ static const struct {
     {"one_guest_moves_at_a_time", one_guest_moves_at_a_time, 4, CLUSTER_FAULT_MANY_MOTIONS | CLUSTER_FAULT_NO_SETTLING,
      0},
     {"guest_that_has_come_stays_for_the_cooldown", guest_that_has_come_stays_for_the_cooldown, 2, 0, 0},
+    {"guest_that_has_come_stays_though_the_daemon_is_new", guest_that_has_come_stays_though_the_daemon_is_new, 2,
+     CLUSTER_FAULT_FORGET_STAYS, 0},
 };
 
 /* What is wrong, NULL: nothing. Free with g_free. */
@@ -416,6 +446,31 @@ number_in(int argc, char **argv, int index, uint64_t otherwise)
     return argc > index ? g_ascii_strtoull(argv[index], NULL, 10) : otherwise;
 }
 
+/* Days in which it shows that a rule is broken. */
+static const struct {
+    uint64_t fault;
+    uint64_t seed;
+    const char *words;
+} broken_days[] = {
+    {CLUSTER_FAULT_ONE_SIDED, 6, "would lack by it"},
+    {CLUSTER_FAULT_MANY_MOTIONS, 6, "at once"},
+};
+
+static bool
+look_at_broken_day(size_t index)
+{
+    g_autofree char *caught = NULL;
+    bool good;
+
+    cluster_rules_break(broken_days[index].fault);
+    caught = site_day_broken(broken_days[index].seed, 3, 18, 5);
+    cluster_rules_break(0);
+    good = caught != NULL && strstr(caught, broken_days[index].words) != NULL;
+    printf("%s day of seed %d without a rule: %s\n", good ? "ok" : "not ok", (int)broken_days[index].seed,
+           caught != NULL ? caught : "it holds");
+    return good;
+}
+
 /* day FIRST [COUNT [HOURS [HOSTS GUESTS]]] */
 static int
 play_days(int argc, char **argv)
@@ -448,6 +503,8 @@ main(int argc, char **argv)
             failed += !look_at(i);
     for (uint64_t seed = first; seed < first + count; seed++)
         failed += !site_chance(seed);
+    for (size_t i = 0; argc == 1 && i < G_N_ELEMENTS(broken_days); i++)
+        failed += !look_at_broken_day(i);
     for (uint64_t seed = 1; argc == 1 && seed <= DAY_SEEDS; seed++)
         failed += !site_day(seed, 0, 0, DAY_HOURS);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
