@@ -53,11 +53,11 @@ unseen_reset(UnseenTrack *track, bool new_process)
     track->unseen_kib = 0;
 }
 
-/* No more than this can be unseen. */
+/* No more than this can be unseen. What its size has grown by is what no XML has told of yet. */
 static uint64_t
 all_plugged(const UnseenTrack *track, const GuestSettings *settings)
 {
-    return MAX(MAX(track->plugged_kib, settings->dimms_kib), track->jumped_kib);
+    return saturating_add(MAX(track->plugged_kib, settings->dimms_kib), track->jumped_kib);
 }
 
 bool
@@ -115,7 +115,7 @@ unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint
     }
     if (jump < LEAST_KIB || now_kib == track->maximum_kib)
         return 0;
-    track->jumped_kib = saturating_add(track->jumped_kib, jump);
+    track->jumped_kib = saturating_add(track->jumped_kib, saturating_sub(jump, track->announced_kib));
     track->jumps = total_kib == NULL;
     if (total_kib == NULL) /* the last report is from before */
         track->unseen_kib = saturating_add(track->unseen_kib, jump);

@@ -620,6 +620,25 @@ a_dimm_that_the_xml_announced_is_unseen_beside_a_report_from_before(void **state
     }
 }
 
+/* Its size tells of it before the XML does, which tells of the first one only. */
+static void
+a_second_dimm_comes_on_top_of_the_first(void **state)
+{
+    for (unsigned moment = 0; moment < 10; moment++) {
+        g_auto(Play) play = squeezed();
+
+        plug(&play, 256 * MIB);
+        run(&play, 20);
+        read_xml(&play);
+        run(&play, 30 + moment);
+        plug(&play, 512 * MIB);
+        assert_int_equal(run(&play, 20)->unseen_kib, 768 * MIB);
+        read_xml(&play);
+        assert_int_equal(look(&play)->unseen_kib, 768 * MIB);
+        assert_int_equal(run(&play, 30)->unseen_kib, 768 * MIB);
+    }
+}
+
 static void
 virtio_mem_is_not_part_of_the_size_and_raises_no_doubt(void **state)
 {
@@ -671,6 +690,7 @@ main(void)
         cmocka_unit_test(a_balloon_that_somebody_else_moves_is_no_dimm),
         cmocka_unit_test(a_driver_that_is_unloaded_plugs_no_dimm),
         cmocka_unit_test(a_dimm_that_the_xml_announced_is_unseen_beside_a_report_from_before),
+        cmocka_unit_test(a_second_dimm_comes_on_top_of_the_first),
         cmocka_unit_test(virtio_mem_is_not_part_of_the_size_and_raises_no_doubt),
     };
 
