@@ -226,8 +226,8 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
     }
     if (truth_is_ours(seat))
         return;
-    /* while it has a file its limit is what keeps others from that */
-    if (machine->high_kib != LIMIT_NONE && machine->high_ours && !seat->file.there &&
+    /* while it has a file its limit is what keeps others from that; one that does not answer is let go when it does */
+    if (machine->high_kib != LIMIT_NONE && machine->high_ours && !seat->file.there && seat->known.record.answering &&
         (all_fits || (!seat->let_go && seat->told.rule != PLAN_RULE_LET_GO)))
         world_break(world, seat, "is not managed, and a limit is left on it");
     /* above its hard limit it would be killed */

@@ -388,13 +388,15 @@ least_of_others(const World *world)
     return least;
 }
 
-/* What its limit lets in beyond what it was booked at a moment ago: out of the reserve. */
+/* What its limit lets in beyond what it was booked at a moment ago: out of the reserve, and what its QEMU does not cost of what is booked
+   for that. */
 static uint64_t
 from_reserve(const Seat *seat)
 {
     uint64_t above = saturating_sub(truth_touchable(seat), MIN(truth_booked(seat), seat->low_kib));
+    uint64_t spared = saturating_sub(booked_overhead(seat), seat->machine->overhead_kib);
 
-    return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(above, slack(seat));
+    return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(above, slack(seat) + spared);
 }
 
 /* What it takes of the host now that nobody could prevent. */
@@ -446,7 +448,7 @@ check_host(World *world)
         seat->could_kib = truth_touchable(seat);
         could = seat->could_kib + machine->overhead_kib;
         sum += could;
-        promised += MAX(could, truth_booked(seat) + machine->overhead_kib);
+        promised += MAX(could, truth_booked(seat) + MAX(booked_overhead(seat), machine->overhead_kib));
         allowed += unprevented(seat) + ROUNDING_KIB;
         slacks += from_reserve(seat);
     }
