@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 #define FAILURES_MAX UINT64_C(10)
-#define DEFAULT_STEPS UINT64_C(2000000)
+#define DEFAULT_STEPS UINT64_C(3000000)
 
 static void
 add_counts(WorldCounts *sums, const WorldCounts *counts)
