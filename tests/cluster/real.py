@@ -165,7 +165,7 @@ class Play:
         """What an administrator does about guests that the cluster has left as they were. Returns their names."""
         blocked = self.cib().blocked & set(self.guests)
         for name in blocked:
-            self.source.node.run("crm_resource", "--cleanup", "--resource", name)
+            self.source.node.run("crm_resource", "--refresh", "--resource", name)
         return " ".join(sorted(blocked))
 
     def settle(self, pressed):
