@@ -516,7 +516,7 @@ an_end_does_not_wait_for_a_lowering_that_hangs(void **state)
     set_gate("limit lowered");
     set(f, 400);
     await_waiting(1);
-    begin_stop(f, 100 * USEC_PER_MSEC);
+    begin_stop(f, 4 * USEC_PER_SEC); /* a half of it for what is given back */
     fake_host_until(f->host, is_zero, &f->left);
     expect_high(f, "max");
     set_gate(NULL);
@@ -534,6 +534,7 @@ an_end_does_not_wait_for_the_disk(void **state)
     await_ends(f, "800 ");
     set_gate("rename");
     begin_stop(f, 100 * USEC_PER_MSEC);
+    await_waiting(1);
     fake_host_until(f->host, is_zero, &f->left);
     expect_high(f, "max"); /* it is not remembered, but done */
     set_gate(NULL);
