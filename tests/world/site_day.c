@@ -24,7 +24,7 @@
 /* No motion is shorter: two times for others to see it, and the time that the guest must have run there (src/cluster). */
 #define MOTION_SEC 150
 /* Nobody moves any more when needs have not changed for so many hours, but for who waits for its cooldown. */
-#define CALM_HOURS 6
+#define CALM_HOURS 2
 
 typedef enum LoadKind {
     LOAD_STEADY,
@@ -144,7 +144,7 @@ check_move(Day *day, unsigned guest, unsigned from, unsigned to)
     if (day->still && ran_usec >= MINUTES(60 * CALM_HOURS))
         site_break(site, "%s moves from %s to %s though nothing has changed for hours", site->guests[guest].resource,
                    site->nodes[from].name, site->nodes[to].name);
-    if (site->moves > ran_usec / SECONDS(MOTION_SEC))
+    if (site->moves > ran_usec / SECONDS(MOTION_SEC) + 1)
         site_break(site, "%u moves in %.0f s are too many", site->moves, (double)ran_usec / (double)USEC_PER_SEC);
     day->returns += load->from == to;
     load->from = from;
@@ -252,7 +252,8 @@ add_guest(Day *day, Definition definition, Load *load, uint64_t *room_mib)
 {
     Site *site = day->site;
     uint64_t need_mib = need_at(load, FIRST_HOUR * 60);
-    uint64_t has_mib = MAX(need_mib * 115 / 100, definition.minimum_kib / KIB_PER_MIB);
+    /* where nothing is to change later somebody must lack from the beginning */
+    uint64_t has_mib = MAX(need_mib * (day->still ? 80 : 115) / 100, definition.minimum_kib / KIB_PER_MIB);
     unsigned node = (unsigned)rng_between(&day->rng, 0, site->count - 1);
 
     if (rng_hits(&day->rng, 500))
