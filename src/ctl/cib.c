@@ -390,9 +390,9 @@ history(const XmlNode *state, const char *resource)
     return xml_child(lrm, "lrm_resource", "id", resource);
 }
 
-/* The number of the last operation of that name there, of those that succeeded or are under way; 0: none. */
+/* The number of the last operation of that name there, of those that have failed, or of all others; 0: none. */
 static guint64
-last_call(const XmlNode *found, const char *operation, const char *target)
+last_of(const XmlNode *found, const char *operation, const char *target, bool failed)
 {
     const XmlNode *done;
     guint64 last = 0;
@@ -401,15 +401,22 @@ last_call(const XmlNode *found, const char *operation, const char *target)
         const char *call = xml_attribute(done, "call-id");
         const char *status = xml_attribute(done, "op-status");
         bool pending = g_strcmp0(status, "-1") == 0;
+        bool good = pending || (g_strcmp0(status, "0") == 0 && xml_attribute_is(done, "rc-code", "0"));
 
         if (!xml_attribute_is(done, "operation", operation) ||
-            (target != NULL && !xml_attribute_is(done, "migrate_target", target)) ||
-            !(pending || (g_strcmp0(status, "0") == 0 && xml_attribute_is(done, "rc-code", "0"))))
+            (target != NULL && !xml_attribute_is(done, "migrate_target", target)) || good == failed)
             continue;
         /* what is under way has no number yet, and comes after all that has */
         last = MAX(last, pending || call == NULL ? G_MAXUINT64 - 1 : g_ascii_strtoull(call, NULL, 10));
     }
     return last;
+}
+
+/* ... of those that succeeded or are under way. */
+static guint64
+last_call(const XmlNode *found, const char *operation, const char *target)
+{
+    return last_of(found, operation, target, false);
 }
 
 const char *
@@ -474,4 +481,24 @@ cib_free(Cib *cib)
     g_ptr_array_unref(cib->guests);
     g_ptr_array_unref(cib->others);
     g_free(cib);
+}
+
+bool
+cib_is_blocked(const Cib *cib, const char *resource)
+{
+    static const char *const since[] = {"start", "stop", "migrate_to", "migrate_from"};
+    const XmlNode *status = xml_child(cib->root, "status", NULL, NULL);
+    const XmlNode *state;
+
+    for (unsigned i = 0; (state = xml_child_at(status, i)) != NULL; i++) {
+        const XmlNode *found = history(state, resource);
+        guint64 failed = last_of(found, "migrate_to", NULL, true);
+        bool last = failed > 0;
+
+        for (size_t k = 0; k < G_N_ELEMENTS(since); k++)
+            last = last && failed > last_call(found, since[k], NULL);
+        if (last)
+            return true;
+    }
+    return false;
 }

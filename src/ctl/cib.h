@@ -91,3 +91,9 @@ const char *cib_runs_on(const Cib *cib, const char *resource);
  * not yet been stopped where it came from.
  */
 bool cib_is_coming(const Cib *cib, const char *resource, const char *host);
+
+/*
+ * Whether the cluster leaves that resource alone: to send it away has failed, and nothing was done with it since. With
+ * on-fail=block it stays so until an administrator cleans it up, which takes the operation out of the history.
+ */
+bool cib_is_blocked(const Cib *cib, const char *resource);

@@ -163,7 +163,24 @@ lines_of(const ClusterNow *now)
     return g_variant_builder_end(&builder);
 }
 
-/* Those that can be migrated live, and whose guest is known. */
+/* As this host has published it. */
+static bool
+is_in_motion(const ClusterNow *now, const char *resource)
+{
+    for (guint i = 0; i < now->lines->len; i++) {
+        const ClusterLine *line = g_ptr_array_index(now->lines, i);
+        ClusterFigures figures;
+
+        if (strcmp(line->host, now->node) == 0 && cluster_figures_parse(line->line, &figures, NULL))
+            return figures.phase != CLUSTER_PHASE_IDLE && strcmp(figures.guest.resource, resource) == 0;
+    }
+    return false;
+}
+
+/*
+ * Those that can be migrated live, and whose guest is known. The daemon looks for the end of a motion itself: one that has just
+ * been blocked is handed over until then.
+ */
 static GVariant *
 resources_of(const ClusterNow *now, const char *agent)
 {
@@ -175,7 +192,8 @@ resources_of(const ClusterNow *now, const char *agent)
         const CibGuest *guest = g_ptr_array_index(guests, i);
         g_autofree char *identity = NULL;
 
-        if (!cib_guest_may_move(now->cib, guest) || !cluster_name_is_good(guest->name))
+        if (!cib_guest_may_move(now->cib, guest) || !cluster_name_is_good(guest->name) ||
+            (cib_is_blocked(now->cib, guest->name) && !is_in_motion(now, guest->name)))
             continue;
         identity = cluster_guest_identity(now->cib, guest);
         if (identity != NULL)

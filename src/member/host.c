@@ -129,14 +129,24 @@ host_guest(const Plan *plan, const char *uuid)
     return NULL;
 }
 
+GHashTable *
+host_guests(const Plan *plan)
+{
+    GHashTable *guests = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (size_t i = 0; i < plan->guest_count; i++)
+        g_hash_table_insert(guests, (void *)plan->guests[i].guest->name, (void *)&plan->guests[i]);
+    /* no name stands before a uuid */
+    for (size_t i = 0; i < plan->guest_count; i++)
+        g_hash_table_insert(guests, (void *)plan->guests[i].guest->uuid, (void *)&plan->guests[i]);
+    return guests;
+}
+
 const GuestPlan *
-host_guest_called(const Plan *plan, const char *text)
+host_guest_called(GHashTable *guests, const char *text)
 {
     g_autofree char *uuid = g_ascii_strdown(text, -1);
-    const GuestPlan *found = host_guest(plan, uuid);
+    const GuestPlan *found = g_hash_table_lookup(guests, uuid);
 
-    for (size_t i = 0; i < plan->guest_count && found == NULL; i++)
-        if (strcmp(plan->guests[i].guest->name, text) == 0)
-            found = &plan->guests[i];
-    return found;
+    return found != NULL ? found : g_hash_table_lookup(guests, text);
 }

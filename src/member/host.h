@@ -26,5 +26,7 @@ bool host_candidate(const GuestPlan *plan, const Snapshot *snapshot, const char 
 
 /* The guest with that uuid, or NULL. */
 const GuestPlan *host_guest(const Plan *plan, const char *uuid);
+/* All guests by uuid and by name: a cluster may have a thousand, of which few are here. Keys and values are the plan's. */
+GHashTable *host_guests(const Plan *plan);
 /* The guest with that uuid, or else that name; NULL: there is none. */
-const GuestPlan *host_guest_called(const Plan *plan, const char *text);
+const GuestPlan *host_guest_called(GHashTable *guests, const char *text);

@@ -177,9 +177,10 @@ static GArray *
 find_candidates(const ClusterExchange *exchange, const Plan *plan, const Snapshot *snapshot)
 {
     GArray *candidates = g_array_new(FALSE, TRUE, sizeof(ClusterCandidate));
+    g_autoptr(GHashTable) guests = host_guests(plan);
 
     for (size_t i = 0; i < exchange->resource_count; i++) {
-        const GuestPlan *guest = host_guest_called(plan, exchange->resources[i].second);
+        const GuestPlan *guest = host_guest_called(guests, exchange->resources[i].second);
         ClusterCandidate candidate;
 
         if (guest != NULL && host_candidate(guest, snapshot, exchange->resources[i].first, &candidate))

@@ -140,6 +140,20 @@ class Exchange(ExchangeTest):
         self.ctl("exchange")
         self.assertEqual(daemon.last("Exchange"), "('b', [], [])")
 
+    def test_a_guest_that_is_blocked_is_not_handed_over_but_to_who_is_at_it(self):
+        daemon = self.answer()
+        failed = operation("migrate_to", 5, 4, "b")
+        for operations, own, given in (
+                ([operation("start", 2), failed], line(), False),
+                ([operation("start", 2), failed], line("comes", "a"), True),
+                ([operation("start", 2), failed], line("comes", "a", "other"), False),
+                ([operation("start", 2), failed, operation("stop", 6), operation("start", 7)], line(), True),
+                ([operation("start", 2), operation("migrate_to", 3, 4, "b"), operation("migrate_to", 5, 0, "b")], line(), True)):
+            self.cluster.set({"a": history(*operations)})
+            self.cluster.lines({"b": own})
+            self.ctl("exchange")
+            self.assertEqual(f"('web', '{UUID}')" in daemon.last("Exchange"), given, (operations, own))
+
     def test_guests_of_another_agent_are_called_as_their_resources(self):
         daemon = self.answer()
         self.cluster.set({}, resources='<primitive id="d1" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">'

@@ -57,16 +57,18 @@ static void
 who_is_not_here_is_none(void **state)
 {
     g_autoptr(FakeTick) tick = fake_tick_new();
+    g_autoptr(GHashTable) guests = NULL;
     ClusterCandidate candidate;
 
     fake_tick_add(tick, "web");
+    guests = host_guests(&tick->plan);
     fake_tick_snapshot(tick, 0)->life = GUEST_LIFE_OFF;
     assert_false(candidate_of(tick, 0, &candidate));
     fake_tick_snapshot(tick, 0)->life = GUEST_LIFE_RUNNING;
     assert_false(host_candidate(&tick->plan.guests[0], &tick->snapshot, "no name", &candidate));
-    assert_ptr_equal(host_guest_called(&tick->plan, "web"), &tick->plan.guests[0]);
-    assert_ptr_equal(host_guest_called(&tick->plan, tick->uuids[0]), &tick->plan.guests[0]);
-    assert_null(host_guest_called(&tick->plan, "db"));
+    assert_ptr_equal(host_guest_called(guests, "web"), &tick->plan.guests[0]);
+    assert_ptr_equal(host_guest_called(guests, tick->uuids[0]), &tick->plan.guests[0]);
+    assert_null(host_guest_called(guests, "db"));
 }
 
 /* One thing after the other stands against it. */
