@@ -262,7 +262,7 @@ class Hazards(unittest.TestCase):
         self.done_by("3", 63)
 
     def test_a_wish_of_a_dead_daemon_is_followed(self):
-        moments, good = shots(41, "dead", 12)
+        moments, good = shots(82, "dead", 12)
         self.assertFalse(good)
         self.assertEqual([action for action, *_ in schedule(moments[-1])], ["migrate"])
 
