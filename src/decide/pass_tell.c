@@ -203,10 +203,12 @@ tell(Pass *pass, size_t i)
         /* told where to stop all the same, and what it was told before */
         if (!memory->moved && !guest->target_unbounded)
             return;
-        /* a size below its minimum is somebody's mistake; as far as it is booked at more it costs nobody anything to say so */
+        /* a size below its minimum is somebody's mistake where its QEMU is seen to hold more: to say so costs nobody anything */
         plan->target_kib =
-            MAX(plan->target_kib, MIN(saturating_sub(work->entry->booked_kib + work->unseen_kib, settings->fixed_kib),
-                                      work->minimum_kib));
+            MAX(plan->target_kib,
+                MIN(saturating_sub(work->entry->resident_kib, work->entry->overhead_kib + settings->fixed_kib) +
+                        work->unseen_kib,
+                    work->minimum_kib));
         /* but not above its memory.max, which would kill it there */
         plan->target_kib = MIN(plan->target_kib, work->maximum_kib);
     }

@@ -477,7 +477,7 @@ limits_whose_file_is_gone_without_a_trace_are_put_back(void **state)
     fake_host_kill(host);
     held = fake_host_read(host, HELD);
     parts = g_strsplit(strchr(held, '\n') + 1, FAKE_WEB, -1); /* behind its sum */
-    lost = g_strjoinv("?", parts); /* whose file it was */
+    lost = g_strjoinv("?", parts);                            /* whose file it was */
     fake_host_write(host, HELD, lost);
     fake_host_write(host, SWAPS, "Filename Type Size Used Priority\n");
     fake_host_remove(host, FAKE_WEB_FILE);
