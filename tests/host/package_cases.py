@@ -36,15 +36,16 @@ class WithGuest(Scene):
 
     @classmethod
     def prepare(cls, machine):
-        """From the host that has just booted to where these cases begin."""
+        """From the host that has just booted to where these cases begin. Returns the seconds of its guest's boot."""
         scene = cls(machine)
         scene.web.disk = DISK
         scene.host.run(f"fallocate -l 256M {DISK}")
         scene.web.define(managed=False)
         scene.host.start(scene.web)
-        scene.web.wait_ready()
+        boot = scene.web.wait_ready()
         # ann is anybody, and boss one of whom polkit takes the password of an administrator
         scene.host.run(f"useradd ann && useradd -G sudo boss && echo boss:{PASSWORD} | chpasswd")
+        return boot
 
     def installed(self):
         if self.host.run("dpkg-query -W dynmem 2>/dev/null", check=False) == "":
