@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS_MOST UINT64_C(4000000)
+#define STEPS_MOST UINT64_C(12000000)
 
 static const struct {
     const char *name;

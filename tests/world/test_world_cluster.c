@@ -452,29 +452,33 @@ number_in(int argc, char **argv, int index, uint64_t otherwise)
     return argc > index ? g_ascii_strtoull(argv[index], NULL, 10) : otherwise;
 }
 
-/* Days in which it shows that a rule is broken. */
+/* In one of so many days it shows that a rule is broken. */
+#define BROKEN_DAYS 12
+
 static const struct {
     uint64_t fault;
-    uint64_t seed;
     const char *words;
 } broken_days[] = {
-    {CLUSTER_FAULT_ONE_SIDED, 6, "would lack by it"},
-    {CLUSTER_FAULT_MANY_MOTIONS, 6, "at once"},
+    {CLUSTER_FAULT_ONE_SIDED, "would lack by it"},
+    {CLUSTER_FAULT_MANY_MOTIONS, "at once"},
 };
 
 static bool
 look_at_broken_day(size_t index)
 {
-    g_autofree char *caught = NULL;
-    bool good;
-
     cluster_rules_break(broken_days[index].fault);
-    caught = site_day_broken(broken_days[index].seed, 3, 18, 5);
+    for (uint64_t seed = 6; seed < 6 + BROKEN_DAYS; seed++) {
+        g_autofree char *caught = site_day_broken(seed, 3, 18, 5);
+
+        if (caught == NULL || strstr(caught, broken_days[index].words) == NULL)
+            continue;
+        cluster_rules_break(0);
+        printf("ok day of seed %d without a rule: %s\n", (int)seed, caught);
+        return true;
+    }
     cluster_rules_break(0);
-    good = caught != NULL && strstr(caught, broken_days[index].words) != NULL;
-    printf("%s day of seed %d without a rule: %s\n", good ? "ok" : "not ok", (int)broken_days[index].seed,
-           caught != NULL ? caught : "it holds");
-    return good;
+    printf("not ok %d days without a rule: none shows \"%s\"\n", BROKEN_DAYS, broken_days[index].words);
+    return false;
 }
 
 /* day FIRST [COUNT [HOURS [HOSTS GUESTS]]] */
