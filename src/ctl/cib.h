@@ -94,6 +94,6 @@ bool cib_is_coming(const Cib *cib, const char *resource, const char *host);
 
 /*
  * Whether the cluster leaves that resource alone: to send it away has failed, and nothing was done with it since. With
- * on-fail=block it stays so until an administrator cleans it up, which takes the operation out of the history.
+ * on-fail=block it stays so until an administrator refreshes it, which takes the operation out of the history.
  */
 bool cib_is_blocked(const Cib *cib, const char *resource);
