@@ -47,12 +47,13 @@ TO_HOST = {"dynmemd_ended": 6, "dynmemd_killed": 3, "dynmemd_stopped": 2, "budge
            "libvirtd_killed": 2, "libvirtd_stopped": 2, "bus_gone": 1}
 GUEST_PAUSE, HOST_PAUSE = (0.5, 8), (10, 40)
 # For so many seconds after these a guest may have more than is booked, or a size that it was not told: the next report tells it.
-EXCUSED = {"balloon_moved": 10, "driver_unloaded": 10, "guest_reverted": 10, "settings_changed": 3, "guest_redefined": 5,
+EXCUSED = {"balloon_moved": 20, "driver_unloaded": 10, "guest_reverted": 10, "settings_changed": 3, "guest_redefined": 5,
            "guest_undefined_while_it_runs": 5}
 # What keeps a QEMU from answering others.
 BUSY = ("qemu_stopped", "guest_saved_and_restored", "guest_reverted")
-# While nobody hears of a guest, what it does by itself is not known.
+# What becomes of a guest while nobody hears of it is not known for so long.
 UNHEARD = 30
+UNHEARD_DEEDS = ("rebooted", "driver_unloaded", "guest_reset")
 # So long may dynmemd be of another opinion on who runs, or on a size that stands still, and be without a tick, in seconds.
 LAG = 5 * PATIENCE
 FILES_MOST = 120
@@ -331,8 +332,10 @@ class Soak(LedgerScene):
         """Lets something happen. Counts it, and excuses the guest for what can't be known of it."""
         guest = life.guest
         failed = True
+        if not guest:
+            self.excuse_unheard()
         self.recent.append((time.monotonic(), f"{guest.name if guest else 'host'} {deed}"))
-        seconds = UNHEARD if self.away and deed in ("rebooted", "driver_unloaded") else EXCUSED.get(deed, 0)
+        seconds = UNHEARD if self.away and deed in UNHEARD_DEEDS else EXCUSED.get(deed, 0)
         try:
             if guest and seconds:
                 self.inspector.excuse(guest.name, 90 * PATIENCE)
@@ -352,6 +355,13 @@ class Soak(LedgerScene):
                 life.lost = life.lost or failed
                 if seconds:
                     self.inspector.excuses[guest.name] = time.monotonic() + seconds
+
+    def excuse_unheard(self):
+        """The host's turn has come: of what has just begun nobody may hear."""
+        for when, what in list(self.recent):
+            name, deed = what.split()
+            if deed in UNHEARD_DEEDS and time.monotonic() - when < UNHEARD:
+                self.inspector.excuse(name, UNHEARD)
 
     def bring_up(self):
         if self.host.libvirtd.poll() is not None:
