@@ -165,14 +165,15 @@ key_of(const char *file)
     return g_uri_escape_string(file, "/", FALSE);
 }
 
-/* The parts of what is known of a file whose group is still the one of inode. Called locked. Free with g_strfreev. */
+/* The parts of what is known of a file whose group is still the one of inode; 0: it is not seen. Called locked. Free with g_strfreev. */
 static char **
 lookup(const Held *held, const char *file, uint64_t inode)
 {
     g_autofree char *key = key_of(file);
     g_auto(GStrv) parts = g_key_file_get_string_list(held->state, GROUP_VALUES, key, NULL, NULL);
 
-    if (parts == NULL || g_strv_length(parts) != PART_COUNT || g_ascii_strtoull(parts[PART_INODE], NULL, 10) != inode)
+    if (inode == 0 || parts == NULL || g_strv_length(parts) != PART_COUNT ||
+        g_ascii_strtoull(parts[PART_INODE], NULL, 10) != inode)
         return NULL;
     return g_steal_pointer(&parts);
 }

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 
-from nodes import ADDRESSES, State, wait_cluster
+from nodes import ADDRESSES, State, wait, wait_cluster
 from real_host import SLOW, SPEED
 
 # When it happens: the phase of a motion (src/cluster), "moves" while QEMU sends, "now" before any of it.
@@ -86,9 +86,13 @@ def agent_fails(play):
 
 
 def pacemaker_stopped(play):
-    """Its guests go to the other host meanwhile, live."""
-    moment = come(play)
+    """Its guests go to the other host meanwhile, live. Not while one is just coming there, which Pacemaker would start anew: it has that on
+    both hosts between the end of its migration and the moment at which it is confirmed."""
+    moment = come(play, [moment for moment in MOMENTS if moment not in ("moves", "comes", "wishes")])
     machine, what = side(play)
+    if machine is play.target:
+        wait(lambda: not play.source.migrating(play.right.name) and not any(place == "" for place in play.cib().places.values()),
+             "no guest is on its way", 120)
     machine.node.pacemaker.signal(signal.SIGTERM)
     began = time.monotonic()
     while machine.node.pacemaker.poll() is None:
