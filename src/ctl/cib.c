@@ -502,3 +502,19 @@ cib_is_blocked(const Cib *cib, const char *resource)
     }
     return false;
 }
+
+bool
+cib_knows_half_a_move(const Cib *cib, const char *resource)
+{
+    const XmlNode *status = xml_child(cib->root, "status", NULL, NULL);
+    const char *host = cib_runs_on(cib, resource);
+    const XmlNode *here = history(xml_child(status, "node_state", "uname", host), resource);
+    const XmlNode *state;
+
+    if (host == NULL || last_call(here, "start", NULL) > 0 || last_call(here, "migrate_from", NULL) > 0)
+        return false;
+    for (unsigned i = 0; (state = xml_child_at(status, i)) != NULL; i++)
+        if (last_call(history(state, resource), "migrate_to", host) > 0)
+            return true;
+    return false;
+}

@@ -97,3 +97,10 @@ bool cib_is_coming(const Cib *cib, const char *resource, const char *host);
  * on-fail=block it stays so until an administrator refreshes it, which takes the operation out of the history.
  */
 bool cib_is_blocked(const Cib *cib, const char *resource);
+
+/*
+ * Whether the cluster knows half of a move: another host remembers that it sent that resource to the one where it runs, and that one
+ * neither its coming nor a start, as after crm_resource --cleanup. Pacemaker takes that for a migration that was never finished
+ * (unpack_migrate_to_success in lib/pengine/unpack.c), and moves it the next time by stopping it; what a refresh forgets is all of it.
+ */
+bool cib_knows_half_a_move(const Cib *cib, const char *resource);

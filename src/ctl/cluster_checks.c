@@ -90,6 +90,23 @@ score_of(const char *text)
     return CLAMP(score, -INFINITE, INFINITE);
 }
 
+/* What of their past keeps guests from being moved. */
+static void
+check_past(const Cib *cib, const GPtrArray *guests, GPtrArray *checks)
+{
+    g_autoptr(GPtrArray) half = g_ptr_array_new();
+
+    for (guint i = 0; i < guests->len; i++) {
+        const CibGuest *guest = g_ptr_array_index(guests, i);
+
+        if (cib_knows_half_a_move(cib, guest->name))
+            add_name(half, guest->name);
+    }
+    cluster_checks_names(checks, "history", CHECK_WARNING,
+                         "not moved, for the cluster remembers half of an earlier move, and would stop them", half,
+                         "crm_resource --refresh --resource NAME");
+}
+
 static void
 check_stays(const Cib *cib, const GPtrArray *guests, GPtrArray *checks, GPtrArray *changes)
 {
@@ -330,6 +347,7 @@ cluster_checks_run(Cib *cib, const ClusterWanted *wanted, GPtrArray *checks, GPt
 {
     g_autoptr(GPtrArray) guests = cluster_checks_guests(cib, wanted, checks);
 
+    check_past(cib, guests, checks);
     check_stays(cib, guests, checks, changes);
     check_operations(cib, guests, checks, changes);
     check_places(cib, guests, checks);

@@ -178,8 +178,8 @@ is_in_motion(const ClusterNow *now, const char *resource)
 }
 
 /*
- * Those that can be migrated live, and whose guest is known. The daemon looks for the end of a motion itself: one that has just
- * been blocked is handed over until then.
+ * Those that can be migrated live, and whose guest is known. The daemon looks for the end of a motion itself: one that the cluster has
+ * just begun to leave alone, or would stop the next time, is handed over until then.
  */
 static GVariant *
 resources_of(const ClusterNow *now, const char *agent)
@@ -192,8 +192,10 @@ resources_of(const ClusterNow *now, const char *agent)
         const CibGuest *guest = g_ptr_array_index(guests, i);
         g_autofree char *identity = NULL;
 
+        bool stays = cib_is_blocked(now->cib, guest->name) || cib_knows_half_a_move(now->cib, guest->name);
+
         if (!cib_guest_may_move(now->cib, guest) || !cluster_name_is_good(guest->name) ||
-            (cib_is_blocked(now->cib, guest->name) && !is_in_motion(now, guest->name)))
+            (stays && !is_in_motion(now, guest->name)))
             continue;
         identity = cluster_guest_identity(now->cib, guest);
         if (identity != NULL)

@@ -154,6 +154,18 @@ class Exchange(ExchangeTest):
             self.ctl("exchange")
             self.assertEqual(f"('web', '{UUID}')" in daemon.last("Exchange"), given, (operations, own))
 
+    def test_a_guest_whose_host_has_forgotten_how_it_came_is_not_handed_over(self):
+        """As crm_resource --cleanup leaves it: Pacemaker would stop it at its next move."""
+        daemon = self.answer()
+        probe, sent = operation("monitor", 5), history(operation("start", 2), operation("migrate_to", 3, 0, "b"), operation("stop", 4))
+        for here, there, given in ((history(probe), sent, False),
+                                   (history(operation("migrate_from", 4), probe), sent, True),
+                                   (history(operation("start", 4), probe), sent, True),
+                                   (history(probe), "", True)):
+            self.cluster.set({"a": there, "b": here})
+            self.ctl("exchange")
+            self.assertEqual(f"('web', '{UUID}')" in daemon.last("Exchange"), given, (here, there))
+
     def test_guests_of_another_agent_are_called_as_their_resources(self):
         daemon = self.answer()
         self.cluster.set({}, resources='<primitive id="d1" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">'
