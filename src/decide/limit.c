@@ -174,9 +174,10 @@ pass_limit(Pass *pass)
             .wanted = pass_wants_limit(pass, i) || work->limited,
             .held = work->limited,
             /* one that boots is limited before it runs, and while it migrates away; the others are let be until more is
-               known of them */
+               known of them, but for what was lent to them */
             .waiting = plan->rule == PLAN_RULE_ADOPTING || (pass->link_down && back_kib == 0) ||
-                       ((guest->life != GUEST_LIFE_RUNNING || guest->migrating) && !work->standing.is_void),
+                       ((guest->life != GUEST_LIFE_RUNNING || guest->migrating) && !work->standing.is_void &&
+                        work->entry->lent_kib == 0),
             .committed_kib = work->entry->granted_kib + guest->settings->fixed_kib,
             .overhead_kib = work->entry->overhead_kib,
             .slack_kib = work->slack_kib,

@@ -71,6 +71,8 @@ giver_of(const Pass *pass, size_t i)
         keeps_all(&giver, booked, pass->link_down ? PLAN_RULE_LINK_DOWN : PLAN_RULE_OBSERVE);
     } else if (!is_counted_on(work)) {
         keeps_all(&giver, booked, work->standing.rule != PLAN_RULE_COUNT ? work->standing.rule : PLAN_RULE_STUCK);
+        /* but not what is lent: its limit falls whatever is the matter with its balloon */
+        giver.told_kib = giver.least_kib = giver.demand_kib = giver.want_kib = work->entry->booked_kib;
     } else {
         giver.booked_kib = saturating_sub(booked, settings->fixed_kib);
         giver.told_kib = MIN(saturating_sub(work->target_kib, memory->unseen_kib), giver.booked_kib);

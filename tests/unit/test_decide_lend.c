@@ -166,11 +166,14 @@ lent_disks_new(uint64_t faults)
 
 /* Seconds until a start is admitted that needs nearly all that is free. */
 static unsigned
-seconds_until_admitted(uint64_t faults)
+seconds_until_admitted(uint64_t faults, GuestLife life)
 {
     Disks *disks = lent_disks_new(faults);
     FakeWorld *world = disks->world;
     unsigned seconds = 0;
+
+    for (size_t i = 1; i < 8; i++)
+        world->guests[i].life = life;
 
     disks->request = (StartRequest){.name = world->fake[0].name,
                                     .settings = world->fake[0].settings,
@@ -196,11 +199,19 @@ seconds_until_admitted(uint64_t faults)
 static void
 a_start_gets_what_is_lent_and_squeezes_nobody(void **state)
 {
-    unsigned seconds = seconds_until_admitted(0);
+    unsigned seconds = seconds_until_admitted(0, GUEST_LIFE_RUNNING);
 
     /* a limit is down, and seen to be, after two */
     assert_in_range(seconds, 3, 4);
-    assert_true(seconds_until_admitted(FAULT_LEND_ON) > seconds);
+    assert_true(seconds_until_admitted(FAULT_LEND_ON, GUEST_LIFE_RUNNING) > seconds);
+    (void)state;
+}
+
+/* Their memory is let be, but not what is lent. */
+static void
+a_start_gets_what_is_lent_to_guests_that_are_paused(void **state)
+{
+    assert_in_range(seconds_until_admitted(0, GUEST_LIFE_PAUSED), 3, 4);
     (void)state;
 }
 
@@ -229,6 +240,7 @@ main(void)
         cmocka_unit_test(free_memory_is_lent_to_who_uses_the_page_cache_and_to_nobody_else),
         cmocka_unit_test(what_limits_let_in_for_cache_fits_the_host),
         cmocka_unit_test(a_start_gets_what_is_lent_and_squeezes_nobody),
+        cmocka_unit_test(a_start_gets_what_is_lent_to_guests_that_are_paused),
         cmocka_unit_test(who_grows_gets_what_is_lent_and_no_more_is_taken_back),
     };
 
