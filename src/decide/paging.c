@@ -92,8 +92,8 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     /* one whose driver never comes is to have all that it may touch; one whose driver is back gives it up by itself */
     if (!look->hangs && (look->booting || file == NULL))
         need.need_kib = MAX(need.need_kib, look->startup_kib);
-    else if (file == NULL)
-        need.need_kib = MAX(need.need_kib, look->natural_kib);
+    else
+        need.need_kib = MAX(need.need_kib, file == NULL ? look->natural_kib : look->minimum_kib);
     if (file == NULL) {
         /* it boots and gets no file: all that others can give must do */
         need.presses = look->restart != RESTART_NONE && look->booting &&

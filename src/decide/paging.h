@@ -46,6 +46,7 @@ typedef struct PagingLook {
     bool can_end;
     const char *bar;        /* why it can't have a file; NULL: it can */
     uint64_t startup_kib;   /* what it must have to boot */
+    uint64_t minimum_kib;   /* its balloon is told no less */
     uint64_t granted_kib;   /* before the claims */
     uint64_t natural_kib;   /* what it would be booked at without a limit */
     uint64_t overhead_kib;  /* fixed memory included */

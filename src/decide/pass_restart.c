@@ -198,6 +198,7 @@ look_at(const Pass *pass, size_t i, uint64_t read_back_kib)
         .can_end = !pass->observe,
         .bar = paging_bar(guest, pass->settings, pass->snapshot->paging_bar),
         .startup_kib = MIN(settings->startup_kib + memory->garbage_kib, settings->maximum_kib),
+        .minimum_kib = saturating_sub(work->minimum_kib, guest->unseen_kib),
         .granted_kib = work->entry->granted_kib,
         .natural_kib = work->entry->balloon_kib,
         .overhead_kib = work->entry->overhead_kib + settings->fixed_kib,

@@ -156,6 +156,27 @@ file_is_not_ended_into_memory_max(void **state)
     (void)state;
 }
 
+/* Its balloon is told its minimum, and with less granted it would hang on its limit, starved, until it has been still for long. */
+static void
+guest_that_leaves_its_file_claims_its_minimum(void **state)
+{
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 100 * MIB};
+    const GuestSnapshot guest = {.paging = &file, .resident_kib = 600 * MIB, .limits = {.usable = true}};
+    PagingLook look = {.guest = &guest,
+                       .limited = true,
+                       .startup_kib = STARTUP,
+                       .minimum_kib = 640 * MIB,
+                       .granted_kib = 612 * MIB,
+                       .natural_kib = 4096 * MIB,
+                       .deadline_usec = 600 * USEC_PER_SEC};
+    const PagingMemory memory = {0};
+
+    assert_int_equal(paging_work_out_need(&memory, &look).need_kib, 640 * MIB);
+    look.granted_kib = 700 * MIB;
+    assert_int_equal(paging_work_out_need(&memory, &look).need_kib, 700 * MIB);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -164,6 +185,7 @@ main(void)
         cmocka_unit_test(each_part_of_the_rule_is_needed),
         cmocka_unit_test(cold_start_and_running_guest_are_never_paged),
         cmocka_unit_test(file_is_not_ended_into_memory_max),
+        cmocka_unit_test(guest_that_leaves_its_file_claims_its_minimum),
     };
 
     return cmocka_run_group_tests_name("paging_rule", tests, NULL, NULL);
