@@ -186,7 +186,7 @@ tell(Pass *pass, size_t i)
     GuestMemory *memory = memory_of(pass, i);
     Work *work = &pass->state->work[i];
     GuestPlan *plan = &pass->plan->guests[i];
-    uint64_t holds;
+    uint64_t own = 0;
 
     if (pass->link_down) {
         plan->target_kib = work->target_kib;
@@ -200,14 +200,18 @@ tell(Pass *pass, size_t i)
         return;
     }
     if (work->untold) {
+        bool plugged = memory->unseen_kib < work->unseen_kib;
+
         plan->target_kib = work->target_kib;
-        /* told where to stop all the same, and what it was told before */
-        if (!memory->moved && !guest->target_unbounded)
+        /* told where to stop all the same, and what it was told before, and that what was plugged comes on top */
+        if (!memory->moved && !guest->target_unbounded && !plugged)
             return;
-        /* a size below its minimum is somebody's mistake where its QEMU is seen to hold more: of what is booked for it that is no doubt */
-        holds = MIN(saturating_sub(work->entry->resident_kib, work->entry->overhead_kib), work->entry->booked_kib);
-        holds = saturating_sub(holds + work->unseen_kib, settings->fixed_kib);
-        plan->target_kib = MAX(plan->target_kib, MIN(holds, work->minimum_kib));
+        /* a size below its minimum is somebody's mistake where its QEMU is seen to hold more of what it is granted */
+        if (plugged || guest->target_unbounded)
+            own = work->entry->granted_kib;
+        if (guest->target_unbounded)
+            own = MIN(own, saturating_sub(work->entry->resident_kib, work->entry->overhead_kib + settings->fixed_kib));
+        plan->target_kib = MAX(plan->target_kib, MIN(own + work->unseen_kib, work->minimum_kib));
         /* but not above its memory.max, which would kill it there */
         plan->target_kib = MIN(plan->target_kib, work->maximum_kib);
     }
