@@ -42,6 +42,7 @@ class Turn:
 class Cache(WithGuest):
     """A squeezed guest that holds what it has, and a disk on a host that has plenty of free memory."""
 
+    ANEW = True
     group = None  # the folder of its cgroup, for a shell
 
     def begin(self):
