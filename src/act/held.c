@@ -165,7 +165,10 @@ key_of(const char *file)
     return g_uri_escape_string(file, "/", FALSE);
 }
 
-/* The parts of what is known of a file whose group is still the one of inode; 0: it is not seen. Called locked. Free with g_strfreev. */
+/*
+ * The parts of what is known of a file whose group is still the one of inode; 0: it is not seen. Called locked. Free with
+ * g_strfreev.
+ */
 static char **
 lookup(const Held *held, const char *file, uint64_t inode)
 {

@@ -12,9 +12,9 @@
 typedef struct Paging Paging;
 
 /*
- * Takes over what an earlier daemon left: files that are on are in the records at once, or as soon as /proc/swaps
- * can be read; the rest is finished by the thread. own_directory is made where it does not exist, the others a request names must be there. limits, held and
- * system must stay; a reference of held is taken.
+ * Takes over what an earlier daemon left: files that are on are in the records at once, or as soon as /proc/swaps can be
+ * read; the rest is finished by the thread. own_directory is made where it does not exist, the others a request names must
+ * be there. limits, held and system must stay; a reference of held is taken.
  */
 Paging *paging_new(const ActSystem *system, Held *held, Limits *limits, const char *own_directory);
 /* Files stay as they are: the next daemon finds them. */

@@ -18,8 +18,9 @@ void inventory_start(Watch *watch);
 /* The connection is gone: what was known stays, with a gap. */
 void inventory_stop(Watch *watch);
 /*
- * Guests may run that have not been read since the daemon began. While a hook waits that may not be all known: a host that has just
- * booted starts guests before it can list them, and those that ran under an earlier daemon are known by name.
+ * Guests may run that have not been read since the daemon began: those that ran under an earlier daemon, which are known by name, and
+ * those that are about to be listed. While a hook waits nobody is listed, so the latter do not count then: a host that has just booted
+ * starts guests before it can be asked for them.
  */
 bool inventory_unread(const Watch *watch);
 /* Reads one guest, or once more when it is being read. */

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
-What all cases of tests/host share. A scene starts from a snapshot of the host (SNAPSHOTS of cases.py); its cases run in order, or each of
-them from that snapshot.
-What a case returns is printed behind it.
+What all cases of tests/host share. A scene starts from a snapshot of the host (SNAPSHOTS of cases.py); its cases run in order, or
+each of them from that snapshot. What a case returns is printed behind it.
 """
 
 from host import Host
