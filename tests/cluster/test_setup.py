@@ -225,6 +225,22 @@ class Setup(SetupTest):
         self.assertIn("db", texts["files"])
         self.assertNotIn("inner", json.dumps(document["steps"]))
 
+    def test_a_guest_of_which_half_a_move_is_remembered_is_told_of(self):
+        """As after crm_resource --cleanup: web runs on b, which remembers a probe alone, and a has sent it there."""
+        begin = "<lrm_resource id='web' class='ocf' provider='heartbeat' type='VirtualDomain'>"
+        start = operation("web", self.bare.parameters_of("web"))
+
+        def done(task, number, more=""):
+            return start.replace("_start_", f"_{task}_").replace("'start'", f"'{task}'").replace("call-id='2'", f"call-id='{number}'{more}")
+
+        sent = done("migrate_to", 3, " migrate_source='a' migrate_target='b'") + done("stop", 4)
+        for there, told in ((done("monitor", 5), True), (done("migrate_from", 5) + done("monitor", 6), False)):
+            self.bare.write("live.xml", self.bare.xml().replace(begin + start, begin + sent).replace(
+                "</lrm_resources></lrm><transient_attributes id='2'>",
+                f"{begin}{there}</lrm_resource></lrm_resources></lrm><transient_attributes id='2'>"))
+            said = [check["text"] for check in self.setup(status=None)["checks"] if check["name"] == "history"]
+            self.assertEqual([text.rsplit(": ", 1)[1] for text in said], ["web"] if told else [], said)
+
     def test_a_constraint_that_draws_a_guest_back_is_told_of(self):
         self.bare.constraints = "<rsc_location id='cli-prefer-web' rsc='web' node='a' score='INFINITY'/>"
         self.save()
