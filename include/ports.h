@@ -311,6 +311,8 @@ typedef struct GuestGlance {
 /* A table without functions (all NULL) is a world without limits. */
 typedef struct LimitWorld {
     void *self;
+    /* Why no guest of this host can be limited, one clause for people; NULL where they can. Owned by the world. */
+    const char *(*bar)(void *self);
     /*
      * A look at a running guest, for each of them many times a second: one small read of an open file, two where it is near
      * its memory.high. Returns false, *glance untouched, where it has no group of version 2, or read() has not found it yet. NULL:

@@ -113,4 +113,5 @@ typedef struct Snapshot {
     const PagingRecord *const *files; /* all paging files, sorted by uuid, also of guests that are gone */
     size_t file_count;
     const char *paging_bar; /* why no paging file can be had on this host; NULL where it can */
+    const char *limit_bar;  /* why no guest of this host can be limited; NULL where they can */
 } Snapshot;

@@ -368,10 +368,18 @@ world_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
     limit_slot_set(limits->writes, &guest->slot, file, record->uuid, high_kib, done, user_data);
 }
 
+static const char *
+world_bar(void *self)
+{
+    const Limits *limits = self;
+
+    return limits->host_bar;
+}
+
 LimitWorld
 limits_world(Limits *limits)
 {
-    return (LimitWorld){.self = limits, .glance = world_glance, .read = world_read, .set = world_set};
+    return (LimitWorld){.self = limits, .bar = world_bar, .glance = world_glance, .read = world_read, .set = world_set};
 }
 
 /* ---- beginning and end ---- */

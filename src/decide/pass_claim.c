@@ -162,6 +162,16 @@ terms_of_start(Pass *pass, const StartRequest *request, const AdmissionTerms *te
     return own;
 }
 
+/* From its first moment on it is limited to what it was let in with. */
+static bool
+is_held(const Pass *pass, const StartRequest *request)
+{
+    const GuestSettings *settings = &request->settings;
+
+    return pass->settings->memory_high && pass->snapshot->limit_bar == NULL && settings->managed &&
+           settings->mode == GUEST_MODE_DYNAMIC && settings->bar == BALLOON_USABLE;
+}
+
 static void
 judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
 {
@@ -173,8 +183,8 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
 
     admission_judge(request, claim, &own, plan);
     if (plan->verdict == START_ADMITTED) {
-        /* whoever is let in has all that it starts with or brings, free or not; only a restart is held to what there is */
-        if (request->waiting && request->restart == RESTART_NONE)
+        /* whoever is let in has all that it starts with or brings, free or not; only a restart is held to what there is, if it can be */
+        if (request->waiting && (request->restart == RESTART_NONE || !is_held(pass, request)))
             plan->booked_kib = MAX(plan->booked_kib, claim->need_kib);
         if (request->waiting && !broken(FAULT_RESERVED_BARE)) {
             overhead = claim->overhead_kib;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define NO_PAGING_WORLD "this host has no paging files"
+#define NO_LIMIT_WORLD "limits of guests can't be set here"
 
 struct Observer {
     GuestTable *tracks;  /* of GuestTrack */
@@ -197,6 +198,7 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
     snapshot->now_usec = now_usec;
     observe_host(observer, ports, link, &snapshot->host);
     observe_files(&ports->paging, snapshot);
+    snapshot->limit_bar = ports->limits.bar != NULL ? ports->limits.bar(ports->limits.self) : NO_LIMIT_WORLD;
     guest_table_match(observer->beats, records, count);
     for (size_t i = 0; i < count; i++) {
         ((Beat *)guest_table_get(observer->beats, i))->fresh = false;
@@ -208,7 +210,7 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
         if (ports->limits.read != NULL)
             ports->limits.read(ports->limits.self, records[i], &snapshot->guests[i].limits);
         else
-            snapshot->guests[i].limits.bar = "limits of guests can't be set here";
+            snapshot->guests[i].limits.bar = NO_LIMIT_WORLD;
     }
     match_files(snapshot);
 }

@@ -86,6 +86,12 @@ sim_limits_begin(SimWorld *world)
     }
 }
 
+static const char *
+limit_bar(void *self)
+{
+    return bar_of(self);
+}
+
 static void
 limit_read(void *self, const GuestRecord *guest, GuestLimits *figures)
 {
@@ -150,5 +156,5 @@ limit_set(void *self, const GuestRecord *guest, uint64_t high_kib, GuestLimitDon
 LimitWorld
 sim_limit_world(SimWorld *world)
 {
-    return (LimitWorld){.self = world, .read = limit_read, .set = limit_set};
+    return (LimitWorld){.self = world, .bar = limit_bar, .read = limit_read, .set = limit_set};
 }

@@ -191,10 +191,7 @@ class Inspector(Watcher):
         for name, guest in guests.items():
             if not self.excused(name):
                 self.check_guest(guest)
-            # one that was stopped a moment ago may start though nothing is free, and is booked when it is seen
-            soon = guest["committed"] < guest["startup"] and (
-                guest["state"] == "reserved" or (guest["state"] == "suspended" and guest["restart"] == "soon"))
-            if name in before and name in after and name not in self.truth.unjudged and not soon:
+            if name in before and name in after and name not in self.truth.unjudged:
                 # it may come or go between the looks
                 self.check_held(guest, guest["committed"] / MIB, min(before[name], after[name]), SLACK_MIB, "touched")
 

@@ -202,6 +202,17 @@ is_running(const FakeWorld *world, const char *uuid)
 }
 
 /* NULL, or the promise that the answers to starts break. */
+/* It is let in whatever room there is, and holds all that it starts with: no limit will be there. */
+static bool
+brings_all(const FakeWorld *world, const StartRequest *request, bool forced)
+{
+    const GuestSettings *settings = &request->settings;
+    bool limited = world->settings->memory_high && world->snapshot.limit_bar == NULL && settings->managed &&
+                   settings->mode == GUEST_MODE_DYNAMIC && settings->bar == BALLOON_USABLE;
+
+    return request->restart == RESTART_NONE ? forced : !limited;
+}
+
 static const char *
 broken_promise_to_starts(const FakeWorld *world, uint64_t raises)
 {
@@ -233,11 +244,11 @@ broken_promise_to_starts(const FakeWorld *world, uint64_t raises)
             return "every start is answered by its deadline";
         if (start->verdict == START_WAITS && start->missing_kib == 0 && raises > 0)
             return "nobody is raised into what a start waits for";
-        /* a restart brings its QEMU's overhead, whoever is let in by force all of it */
+        /* a restart that is limited brings its QEMU's overhead, whoever else is never refused all of it */
         if (start->verdict == START_ADMITTED && (forced || request->restart != RESTART_NONE))
-            beyond += request->restart == RESTART_NONE ? start->needed_kib : start->overhead_kib;
+            beyond += brings_all(world, request, forced) ? start->needed_kib : start->overhead_kib;
         booked |= start->booked_kib > (request->waiting ? 0 : request->booked_kib) &&
-                  !is_running(world, request->uuid) && !(forced && request->restart == RESTART_NONE);
+                  !is_running(world, request->uuid) && !brings_all(world, request, forced);
         reserved += start->booked_kib;
         set_aside += start->verdict == START_ADMITTED ? 0 : start->needed_kib;
     }

@@ -754,6 +754,36 @@ restart_takes_what_comes_in_time_and_pages_the_rest(void **state)
     fixture_free(fixture);
 }
 
+/* From its first moment on it may touch all of it: what keeps it to a part of that is a limit, where there can be one. */
+static void
+restart_that_no_limit_will_hold_is_booked_in_full(void **state)
+{
+    for (unsigned way = 0; way < 3; way++) {
+        Fixture *fixture = full_host(0);
+        FakeWorld *world = fixture->world;
+
+        for (size_t i = 0; i < 2; i++)
+            world->fake[i].inflate = 20 * MIB; /* they free too little in time */
+        run(fixture, 10);
+        world->fake[2].settings.startup_kib = 4 * GIB;
+        if (way == 0)
+            world->snapshot.limit_bar = "this host has cgroup v1";
+        else if (way == 1)
+            world->settings->memory_high = false;
+        else
+            world->fake[2].settings.managed = false;
+        ask(fixture, 2, 50);
+        fixture->requests[0].restart = RESTART_SOON;
+        fixture->requests[0].deadline_usec = world->snapshot.now_usec + 10 * SEC;
+        run(fixture, 12);
+        assert_true(fixture->admitted_after[0] > 0);
+        assert_int_equal(world->plan.starts[0].booked_kib, 4 * GIB);
+        assert_true(world->plan.over_budget);
+        fixture_free(fixture);
+    }
+    (void)state;
+}
+
 /* ---- rules that can be broken ---- */
 
 static const struct {
@@ -814,6 +844,7 @@ main(void)
         cmocka_unit_test(guest_out_of_reach_for_a_moment_is_waited_for),
         cmocka_unit_test(budget_setting_is_filled_to_the_brim),
         cmocka_unit_test(restart_takes_what_comes_in_time_and_pages_the_rest),
+        cmocka_unit_test(restart_that_no_limit_will_hold_is_booked_in_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,13 @@ is_there(const Seat *seat, const GuestRecord *record)
     return seat != NULL && seat->machine != NULL && record->pid == (pid_t)seat->machine->number;
 }
 
+static const char *
+limit_bar(void *self)
+{
+    (void)self;
+    return NULL;
+}
+
 static void
 limit_read(void *self, const GuestRecord *record, GuestLimits *figures)
 {
@@ -163,7 +170,7 @@ limit_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
 LimitWorld
 limits_of(World *world)
 {
-    return (LimitWorld){.self = world, .glance = limit_glance, .read = limit_read, .set = limit_set};
+    return (LimitWorld){.self = world, .bar = limit_bar, .glance = limit_glance, .read = limit_read, .set = limit_set};
 }
 
 void

@@ -277,7 +277,7 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
     seat->forced_usec = is_forced(seat, soon) ? world->now_usec : 0;
     if (start->unasked || seat->wild || !world->options.admission)
         truth_excuse(seat, EXCUSE_UNASKED);
-    else if (soon)
+    else if (soon && world->options.limits)
         truth_excuse(seat, EXCUSE_SOON);
     trace(world, seat, "QEMU %d is there%s", (int)machine->number,
           seat->forced_usec != 0 ? ", whatever room there is" : "");

@@ -476,13 +476,15 @@ age_growth(World *world)
     world->least_other_kib = least;
 }
 
-/* What lets it take what nobody can prevent is still to come: it has not run, or the limit of one that is not ours goes with its file. */
+/* What lets it take what nobody can prevent is still to come: it has not run, its first kernel stands still, or the limit of one that is
+   not ours goes with its file. */
 static bool
 is_held_yet(const Seat *seat)
 {
     const Machine *machine = seat->machine;
 
-    return machine != NULL && (!machine->ran || (!truth_is_ours(seat) && machine->high_kib != LIMIT_NONE));
+    return machine != NULL && (!machine->ran || (machine->cold && machine->paused) ||
+                               (!truth_is_ours(seat) && machine->high_kib != LIMIT_NONE));
 }
 
 void
