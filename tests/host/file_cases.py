@@ -10,7 +10,7 @@ Not here: a file that is being made, or taken over, is that for less than a seco
 
 import time
 
-from four import TOUCH, Four
+from four import MINIMUM, TOUCH, Four
 from host import wait_until
 from scene import check
 
@@ -105,7 +105,15 @@ class Events:
                    lambda: self.run(f"virsh domstate {self.guest.name}").strip() == "shut off", 1)
 
 
-class Files(Four):
+class Full(Four):
+    """A host on which a guest that restarts finds no more than its minimum, so that its file is used."""
+
+    def begin(self):
+        super().begin()
+        self.set_budget(4 * MINIMUM)
+
+
+class Files(Full):
     """A guest that restarts, and gets a file."""
 
     def play(self, stage, event):
@@ -136,7 +144,7 @@ class Files(Four):
         return "" if there else "its file was gone by then"
 
 
-class Killers(Four):
+class Killers(Full):
     """Who is killed on a host whose memory is full, as it is meant to be, and so is a paging file."""
 
     def fill_file(self):
