@@ -332,7 +332,7 @@ check_cluster(const Cib *cib, const ClusterWanted *wanted, GPtrArray *checks, GP
         check_add(
             checks, "start-failure", CHECK_NOTE,
             g_strdup("a guest whose start fails once, as on a full host, is not tried there again until 'crm_resource "
-                     "--cleanup'"),
+                     "--refresh'"),
             g_strdup("start-failure-is-fatal=false with migration-threshold= on each resource, if that is not wanted"));
     if (!cib_has_agent(cib, CLUSTER_HOST_AGENT)) {
         check_add(checks, "agent", CHECK_PROBLEM,
