@@ -19,6 +19,7 @@ enter(const Pass *pass, ClusterPhase phase)
 {
     pass->cluster->phase = phase;
     pass->cluster->since_usec = pass->now_usec;
+    pass->cluster->withdrawn_usec = 0;
 }
 
 static uint64_t
@@ -257,25 +258,41 @@ source_sends(const Pass *pass)
     return source != NULL && source->figures.phase == CLUSTER_PHASE_LEAVES && !cluster_broken(CLUSTER_FAULT_DROP_BEGUN);
 }
 
+/* Why the wish does not stand any more; CLUSTER_END_NONE: it does. */
+static ClusterEnd
+wish_ends(const Pass *pass)
+{
+    if (pass->host->booking != CLUSTER_BOOKING_HELD &&
+        !cluster_broken(CLUSTER_FAULT_KEEP_WISH | CLUSTER_FAULT_WISH_UNBOOKED))
+        return CLUSTER_END_NO_ROOM;
+    if (is_off(pass))
+        return CLUSTER_END_OFF;
+    if (partner_at_it(pass) == NULL)
+        return CLUSTER_END_CALLED_OFF;
+    return time_in_phase(pass) >= WISH_USEC && !cluster_broken(CLUSTER_FAULT_NO_DEADLINE) ? CLUSTER_END_NOT_FOLLOWED
+                                                                                          : CLUSTER_END_NONE;
+}
+
 static void
 go_on_wishing(const Pass *pass)
 {
-    const ClusterPeer *source = partner_at_it(pass);
-    ClusterBooking booking = pass->host->booking;
-    bool over = time_in_phase(pass) >= WISH_USEC && !cluster_broken(CLUSTER_FAULT_NO_DEADLINE);
+    Cluster *cluster = pass->cluster;
 
-    if (booking >= CLUSTER_BOOKING_BEGUN)
+    if (pass->host->booking >= CLUSTER_BOOKING_BEGUN) {
         enter(pass, CLUSTER_PHASE_COMES);
-    else if (source_sends(pass))
         return;
-    else if (booking != CLUSTER_BOOKING_HELD && !cluster_broken(CLUSTER_FAULT_KEEP_WISH | CLUSTER_FAULT_WISH_UNBOOKED))
-        refuse(pass, CLUSTER_END_NO_ROOM);
-    else if (is_off(pass))
-        refuse(pass, CLUSTER_END_OFF);
-    else if (source == NULL)
-        refuse(pass, CLUSTER_END_CALLED_OFF);
-    else if (over)
-        refuse(pass, CLUSTER_END_NOT_FOLLOWED);
+    }
+    if (source_sends(pass)) {
+        cluster->withdrawn_usec = 0;
+        return;
+    }
+    if (cluster->withdrawn_usec == 0 && wish_ends(pass) != CLUSTER_END_NONE) {
+        cluster->withdrawn_usec = pass->now_usec;
+        cluster->withdrawn_for = wish_ends(pass);
+    }
+    if (cluster->withdrawn_usec != 0 &&
+        (pass->now_usec - cluster->withdrawn_usec >= WITHDRAW_USEC || cluster_broken(CLUSTER_FAULT_DROP_BEGUN)))
+        refuse(pass, cluster->withdrawn_for);
 }
 
 static void
@@ -328,5 +345,5 @@ motion_step(Cluster *cluster, const ClusterHost *host, uint64_t now_usec, Cluste
     if (cluster->phase >= CLUSTER_PHASE_BOOKS)
         step->why = CLUSTER_WHY_RECEIVES;
     step->book = cluster->phase == CLUSTER_PHASE_BOOKS || cluster->phase == CLUSTER_PHASE_WISHES;
-    step->wish = cluster->phase >= CLUSTER_PHASE_WISHES;
+    step->wish = cluster->phase >= CLUSTER_PHASE_WISHES && cluster->withdrawn_usec == 0;
 }

@@ -25,6 +25,11 @@
 /* The cluster follows a wish within a second. One that it does not follow it can't: its own constraints stand against it. */
 #define WISH_USEC (6 * PERIOD_USEC)
 /*
+ * The cluster may begin to follow a wish in the moment in which it is withdrawn. By then both hosts have seen and said whether it has;
+ * until then the memory stays booked, and the wish comes back where it has: without it a guest under way is stopped.
+ */
+#define WITHDRAW_USEC (3 * PERIOD_USEC)
+/*
  * A guest that runs here is still being written down by the cluster (migrate_from, stop), and its first reports are not yet
  * what it will want here. The wish stays so long, and nobody else moves.
  */
@@ -43,12 +48,14 @@ struct Cluster {
     uint64_t beat;
     /* the motion that this host takes part in */
     ClusterPhase phase;
-    uint64_t since_usec; /* of the phase */
-    uint64_t runs_usec;  /* since when the guest that came runs here; 0: not yet */
-    uint64_t gone_usec;  /* since when the guest that is offered is not here any more; 0: it is */
-    bool answered;       /* the host that is offered a guest has begun to book */
-    bool sent;           /* the guest has been seen leaving */
-    ClusterMove move;    /* what was to come of it, where this host gives */
+    uint64_t since_usec;     /* of the phase */
+    uint64_t runs_usec;      /* since when the guest that came runs here; 0: not yet */
+    uint64_t gone_usec;      /* since when the guest that is offered is not here any more; 0: it is */
+    uint64_t withdrawn_usec; /* since when the wish has been withdrawn; 0: it has not */
+    ClusterEnd withdrawn_for;
+    bool answered;    /* the host that is offered a guest has begun to book */
+    bool sent;        /* the guest has been seen leaving */
+    ClusterMove move; /* what was to come of it, where this host gives */
     ClusterGuest guest;
     char partner[CLUSTER_NAME_SIZE];
 };

@@ -8,7 +8,7 @@ import unittest
 
 # bit of src/cluster/faults.h, or what the model itself does wrong -> a seed, and what must be said
 CAUGHT = [
-    ("0", 2, "has booked nothing"),
+    ("0", 4, "has booked nothing"),
     ("1", 1, "has a score of -"),
     ("2", 4, "less capacity than runs there"),
     ("3", 63, "at once"),

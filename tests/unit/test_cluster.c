@@ -319,7 +319,10 @@ switching_it_off_ends_what_has_not_begun(void)
     go_to_wish(&bench);
     bench.seats[B].host.level = CLUSTER_LEVEL_OFF;
     pass(&bench, 1);
-    must(&bench, !bench.seats[B].step.wish && bench.seats[B].host.booking == CLUSTER_BOOKING_NONE);
+    must(&bench, !bench.seats[B].step.wish);
+    pass(&bench, 3);
+    must(&bench, !bench.seats[B].step.wish && bench.seats[B].host.booking == CLUSTER_BOOKING_NONE &&
+                     bench.seats[B].step.end == CLUSTER_END_OFF);
     return bench_end(&bench);
 }
 
@@ -440,6 +443,8 @@ a_wish_that_nobody_follows_ends(void)
     go_to_wish(&bench);
     for (unsigned i = 0; i < 8 && bench.seats[B].step.wish; i++)
         pass(&bench, 1);
+    must(&bench, !bench.seats[B].step.wish && bench.seats[B].host.booking == CLUSTER_BOOKING_HELD);
+    pass(&bench, 3);
     must(&bench, !bench.seats[B].step.wish && bench.seats[B].host.booking == CLUSTER_BOOKING_NONE);
     pass(&bench, 3);
     /* nor is the same tried again: something in the cluster stands against it */
@@ -473,6 +478,29 @@ a_wish_stays_from_the_beginning_of_the_migration_until_its_end_is_written_down(v
     must(&bench, bench.seats[B].step.end == CLUSTER_END_CAME);
     must(&bench, !bench.seats[B].step.wish && phase_of(&bench, B) == CLUSTER_PHASE_IDLE);
     return bench_end(&bench);
+}
+
+/* The cluster begins to follow a wish in the moment in which it is withdrawn; first its host hears of that, or the guest's. */
+static bool
+a_wish_comes_back_for_a_guest_that_is_sent_as_it_is_withdrawn(void)
+{
+    bool good = true;
+
+    for (unsigned first = 0; first < 2; first++) {
+        Bench bench;
+
+        bench_init(&bench);
+        go_to_wish(&bench);
+        bench.seats[B].host.level = CLUSTER_LEVEL_OFF;
+        pass(&bench, 1);
+        must(&bench, !bench.seats[B].step.wish && bench.seats[B].host.booking == CLUSTER_BOOKING_HELD);
+        bench.seats[A].guests[0].leaving = first == 0;
+        bench.seats[B].host.booking = first == 0 ? CLUSTER_BOOKING_HELD : CLUSTER_BOOKING_BEGUN;
+        pass(&bench, 2);
+        must(&bench, bench.seats[B].step.wish);
+        good = bench_end(&bench) && good;
+    }
+    return good;
 }
 
 static bool
@@ -611,6 +639,7 @@ each_case_holds_and_its_rule_is_needed(void **state)
         CASE(a_wish_ends_with_its_booking, CLUSTER_FAULT_KEEP_WISH),
         CASE(a_wish_that_nobody_follows_ends, CLUSTER_FAULT_NO_DEADLINE),
         CASE(a_wish_stays_from_the_beginning_of_the_migration_until_its_end_is_written_down, CLUSTER_FAULT_DROP_BEGUN),
+        CASE(a_wish_comes_back_for_a_guest_that_is_sent_as_it_is_withdrawn, CLUSTER_FAULT_DROP_BEGUN),
         CASE(a_new_daemon_goes_on_with_what_the_last_was_at, 0),
         CASE(who_has_come_stays, CLUSTER_FAULT_NO_COOLDOWN),
         CASE(nobody_begins_while_another_guest_moves, CLUSTER_FAULT_MANY_MOTIONS),
