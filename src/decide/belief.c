@@ -50,8 +50,10 @@ begin_anew(BeliefMemory *memory, const GuestSnapshot *guest)
     memory->first_actual_kib = 0;
     /* who is still coming here can't be reset */
     if (memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE || memory->state == BELIEF_RETURNING ||
-        (memory->state == BELIEF_BROUGHT && (!guest->migrating || guest->life == GUEST_LIFE_RUNNING)))
-        memory->state = guest->adopted ? BELIEF_ADOPTED : BELIEF_BOOTING;
+        (memory->state == BELIEF_BROUGHT && (!guest->migrating || guest->life == GUEST_LIFE_RUNNING))) {
+        memory->state = BELIEF_ADOPTED;
+        memory->ran_usec = 0;
+    }
 }
 
 static uint64_t
@@ -61,9 +63,10 @@ since(uint64_t then_usec, uint64_t now_usec)
 }
 
 static void
-count_time(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
+count_time(BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
 {
-    bool runs = guest->life == GUEST_LIFE_RUNNING && !guest->migrating;
+    uint64_t now_usec = terms->now_usec;
+    bool runs = guest->life == GUEST_LIFE_RUNNING && !guest->migrating && guest->answering && !terms->link_down;
     bool first = memory->seen_usec == now_usec && !guest->adopted;
     uint64_t from = first ? MAX(guest->boot_usec, 1) : memory->looked_usec;
 
@@ -299,7 +302,7 @@ belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest
     *standing = (Standing){.rule = PLAN_RULE_COUNT};
     if (guest->fresh && guest->has_usable)
         memory->fresh_usec = terms->now_usec;
-    count_time(memory, guest, terms->now_usec);
+    count_time(memory, guest, terms);
     if (stands_by_settings(guest, terms, standing)) {
         /* nobody asks it for reports, so that there are none says nothing of it */
         if (memory->state == BELIEF_ADOPTED)

@@ -33,7 +33,7 @@ typedef enum BeliefState {
 typedef struct BeliefMemory {
     BeliefState state;
     uint64_t seen_usec;        /* the first look in this boot */
-    uint64_t ran_usec;         /* how long it has run since, pauses left out */
+    uint64_t ran_usec;         /* how long it has run since and could be asked, pauses left out */
     uint64_t looked_usec;      /* the last look while it ran; 0: it did not run then */
     uint64_t first_actual_kib; /* another size later: its balloon moves */
     bool moved;
@@ -71,6 +71,7 @@ typedef struct BeliefTerms {
     bool starved;        /* its last report said so */
     bool reported;       /* its demand is known */
     bool observe;        /* nothing is told to any guest */
+    bool link_down;      /* nobody can be asked */
     uint64_t overhead_kib;
     uint64_t interval_usec; /* between two ticks */
     uint64_t now_usec;

@@ -259,6 +259,7 @@ book_guest(Pass *pass, size_t i)
                                .starved = memory->demand.starved,
                                .reported = memory->demand.valid,
                                .observe = pass->observe,
+                               .link_down = pass->link_down,
                                .overhead_kib = overhead,
                                .interval_usec = pass->settings->interval_usec,
                                .now_usec = pass->now_usec},

@@ -153,7 +153,7 @@ class Killers(Full):
         guest.next_boots(touch=TOUCH, driver=False)
         self.host.reset(guest)
         self.wait_file(guest)
-        wait_until("the file is used", 120, lambda: any(4 * used > size for size, used in self.host.swaps().values()), 1)
+        wait_until("the file is used", 600, lambda: any(4 * used > size for size, used in self.host.swaps().values()), 1)
 
     def come_back(self):
         guest = self.guests[0]
