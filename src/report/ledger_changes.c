@@ -48,13 +48,17 @@ compare_moved(const GuestPlan *before, const GuestPlan *now, GPtrArray *list)
 {
     g_autofree char *from = NULL;
     g_autofree char *to = NULL;
+    uint64_t was_kib;
 
     if (!now->moved || before == NULL || before->moved)
         return;
-    from = units_format_size(before->guest->actual_kib);
+    was_kib = before->guest->actual_kib;
+    if (was_kib == now->guest->actual_kib)
+        was_kib = before->target_kib; /* it was seen there while a call to it was under way, and could not be judged */
+    from = units_format_size(was_kib);
     to = units_format_size(now->guest->actual_kib);
     change_list_add_guest(
-        list, CHANGE_BALLOON_MOVED, now, before->guest->actual_kib, now->guest->actual_kib,
+        list, CHANGE_BALLOON_MOVED, now, was_kib, now->guest->actual_kib,
         "neither dynmemd nor its target asked for that",
         g_strdup_printf("The balloon of guest %s was moved from %s to %s by somebody else ('virsh setmem', another "
                         "manager) or by the guest itself%s.",

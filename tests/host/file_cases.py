@@ -36,7 +36,6 @@ class Events:
         return True
 
     def guest_reset_again(self):
-        self.guest.next_boots(touch=0)
         self.scene.host.reset(self.guest)
 
     def guest_paused(self):

@@ -34,6 +34,20 @@ a_balloon_that_somebody_else_moved_is_told_with_both_sizes(void **state)
     assert_says(told->message, "its target is told again");
 }
 
+/* It is seen there first, and judged a tick later. */
+static void
+a_moved_balloon_that_was_seen_before_is_told_from_its_target(void **state)
+{
+    Fixture *fixture = *state;
+    GuestPlan *guest = &fixture->tick->plans[0];
+
+    fixture->tick->snapshots[0].actual_kib = 3 * KIB_PER_GIB;
+    hand_in_times(fixture, 1);
+    guest->moved = true;
+    hand_in_times(fixture, 1);
+    assert_says(only(fixture, CHANGE_BALLOON_MOVED)->message, "guest web was moved from 2 GiB to 3 GiB");
+}
+
 /* Its balloon would leave it 3.5 GiB, and memory.high holds it at 2. */
 static void
 empty_balloon(Fixture *fixture)
@@ -286,6 +300,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_balloon_that_somebody_else_moved_is_told_with_both_sizes),
+        TEST(a_moved_balloon_that_was_seen_before_is_told_from_its_target),
         TEST(a_guest_that_empties_its_balloon_is_told_when_it_begins_and_when_it_is_over),
         TEST(a_balloon_of_a_guest_that_boots_is_not_told_as_emptied),
         TEST(a_guest_that_empties_its_balloon_is_not_told_as_held_back_besides),
