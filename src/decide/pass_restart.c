@@ -327,9 +327,8 @@ boot_target(const Pass *pass, size_t i, bool with_file)
         return 0;
     if (!with_file && (!boots || broken(FAULT_RESTART_AT_TARGET)))
         return 0;
-    /* one that ran before it was seen may not see its dimms, and dies where its balloon takes those from what it does see */
     if (work->standing.booting)
-        return settings->startup_kib + (guest->adopted ? settings->dimms_kib : 0);
+        return startup;
     /* with a target between two sizes that a balloon can have it would end above what is granted, and never be done */
     has = pages_down(has);
     if (has < settings->startup_kib)

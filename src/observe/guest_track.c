@@ -140,6 +140,8 @@ forget_boot(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     track->counter_went_back = false;
     balloon_track_reset(&track->balloon, settings->maximum_kib);
     unseen_reset(&track->unseen, new_process || !track->running);
+    if (!new_process && !track->running)
+        unseen_adopt(&track->unseen, settings);
 }
 
 /*

@@ -53,6 +53,12 @@ unseen_reset(UnseenTrack *track, bool new_process)
     track->unseen_kib = 0;
 }
 
+void
+unseen_adopt(UnseenTrack *track, const GuestSettings *settings)
+{
+    track->unseen_kib = settings->dimms_kib;
+}
+
 /* No more than this can be unseen. What its size has grown by is what no XML has told of yet. */
 static uint64_t
 all_plugged(const UnseenTrack *track, const GuestSettings *settings)

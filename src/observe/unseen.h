@@ -32,6 +32,9 @@ typedef struct UnseenTrack {
 /* The guest was started (new_process), reset or first seen. */
 void unseen_reset(UnseenTrack *track, bool new_process);
 
+/* ... it ran before it was seen: what was plugged into it is not seen before a total says that it is. */
+void unseen_adopt(UnseenTrack *track, const GuestSettings *settings);
+
 /* Each look, before what else it brings is used. Returns whether memory was plugged or pulled. */
 bool unseen_note_settings(UnseenTrack *track, const GuestSettings *settings);
 

@@ -31,6 +31,7 @@ typedef struct Play {
     uint64_t gap_kib;  /* what its kernel keeps */
     uint64_t need_kib;
     bool constant;                                /* its balloon counts as used */
+    bool no_total;                                /* its driver does not say what it sees */
     unsigned report_step, ask_step, report_steps; /* it reports in that step of each second, or of each so many steps */
     unsigned steps;
     uint64_t report_total_kib, report_usable_kib, report_size_kib;
@@ -93,7 +94,7 @@ ask(Play *play)
     answer->serial++;
     answer->asked_usec = play->now_usec;
     answer->answered_usec = play->now_usec;
-    answer->fields = REPORT_ACTUAL | REPORT_USABLE | REPORT_TOTAL | REPORT_LAST_UPDATE;
+    answer->fields = REPORT_ACTUAL | REPORT_USABLE | (play->no_total ? 0 : REPORT_TOTAL) | REPORT_LAST_UPDATE;
     answer->actual_kib = size(play);
     answer->total_kib = play->report_total_kib;
     answer->usable_kib = play->report_usable_kib;
@@ -502,6 +503,24 @@ a_daemon_that_comes_later_sees_what_is_unseen(void **state)
     assert_int_equal(online.most_unseen_kib, 0);
 }
 
+/* What it was told before it restarts, with all its memory void, must not be taken from what it sees. */
+static void
+what_is_plugged_is_unseen_to_a_later_daemon_until_a_total_tells(void **state)
+{
+    for (unsigned c = 0; c < 2; c++) {
+        g_auto(Play) play = guest(512 * MIB, 60 * MIB);
+
+        play.record.boots = 0;
+        play.no_total = true;
+        plug(&play, 256 * MIB);
+        play.online_kib = c == 0 ? 0 : 256 * MIB;
+        read_xml(&play);
+        assert_int_equal(run(&play, 30)->unseen_kib, 256 * MIB);
+        play.no_total = false;
+        assert_in_range(run(&play, 20)->unseen_kib, c == 0 ? 200 * MIB : 0, c == 0 ? 256 * MIB : 0);
+    }
+}
+
 /* It came with a dimm that is not online, and its balloon has been moving since before its first report. */
 static void
 what_is_unseen_is_guessed_before_the_balloon_has_stood_still(void **state)
@@ -683,6 +702,7 @@ main(void)
         cmocka_unit_test(an_ordinary_guest_has_nothing_unseen),
         cmocka_unit_test(a_balloon_that_was_elsewhere_between_two_answers_does_not_hide_what_is_seen),
         cmocka_unit_test(a_daemon_that_comes_later_sees_what_is_unseen),
+        cmocka_unit_test(what_is_plugged_is_unseen_to_a_later_daemon_until_a_total_tells),
         cmocka_unit_test(what_is_unseen_is_guessed_before_the_balloon_has_stood_still),
         cmocka_unit_test(of_a_guest_whose_total_is_constant_it_is_seen_by_its_maximum),
         cmocka_unit_test(after_a_reset_the_dimm_is_still_there_and_not_online),
