@@ -6,7 +6,7 @@
  *
  * earlyoom (its main.c and kill.c) acts when available memory and free swap are both below a part of their totals, 10 percent by
  * default; without any swap the latter always holds. It kills who has the highest oom_score, as a rule the largest guest. --avoid takes
- * 300 off that, which a guest of more than half of the host has too much of all the same; --ignore leaves it out.
+ * 300 off that, which a guest of more than half of the host has too much of all the same; --ignore, new in version 1.8, leaves it out.
  *
  * systemd-oomd (src/oom/oomd-manager.c) watches the units that have ManagedOOMSwap=kill (90 percent of memory and of swap in use) or
  * ManagedOOMMemoryPressure=kill, and chooses among the groups below them: those without groups in them, and those with memory.oom.group.
@@ -126,14 +126,15 @@ check_earlyoom(GPtrArray *checks, const char *root, uint64_t reserve)
     const char *shown;
     double total = (double)memory_checks_info(root, "MemTotal:"), least, least_swap;
     uint64_t swap, swap_used;
-    bool shielded;
+    bool ignored, avoided;
 
     if (pid == NULL)
         return false;
     read_words(&earlyoom, words);
     guest_pid = find_process(root, "qemu-", &guest);
     shown = guest_pid != NULL ? guest : "qemu-system-x86";
-    shielded = regex_matches(earlyoom.avoid, shown) || regex_matches(earlyoom.ignore, shown);
+    ignored = regex_matches(earlyoom.ignore, shown);
+    avoided = regex_matches(earlyoom.avoid, shown);
     g_free(earlyoom.avoid);
     g_free(earlyoom.ignore);
     least = total * earlyoom.memory_percent / 100;
@@ -146,8 +147,12 @@ check_earlyoom(GPtrArray *checks, const char *root, uint64_t reserve)
     least_text = text_size((uint64_t)least);
     if (reserve == 0)
         reserve = (uint64_t)(total * RESERVE_PERCENT / 100);
-    if (shielded)
+    if (ignored)
         check_add(checks, "earlyoom", CHECK_OK, g_strdup("earlyoom runs, and is told to pass guests over"), NULL);
+    else if (avoided)
+        check_add(checks, "earlyoom", CHECK_OK,
+                  g_strdup("earlyoom runs, and is told to avoid guests, but for one of more than half of the host"),
+                  NULL);
     else if (least <= (double)reserve)
         check_add(checks, "earlyoom", CHECK_OK,
                   g_strdup_printf("earlyoom acts below %s, which the host keeps for itself", least_text), NULL);
@@ -157,7 +162,7 @@ check_earlyoom(GPtrArray *checks, const char *root, uint64_t reserve)
             g_strdup_printf("earlyoom kills the largest process, which is a guest, when less than %s are available%s; "
                             "dynmem lets guests use more than that leaves",
                             least_text, swap > 0 && earlyoom.swap_percent < 100 ? " and the host's swap is full" : ""),
-            g_strdup("add --ignore '^qemu' (before version 1.7: --avoid '^qemu') to EARLYOOM_ARGS in "
+            g_strdup("add --ignore '^qemu' (before version 1.8: --avoid '^qemu') to EARLYOOM_ARGS in "
                      "/etc/default/earlyoom, then "
                      "systemctl restart earlyoom"));
     return true;

@@ -186,11 +186,11 @@ class Killers(Full):
         self.begin()
         self.fill_file()
         # it would act at once, and only says on whom
-        victims = [self.victim(options) for options in ("", "--ignore '^qemu'")]
+        victims = [self.victim(options) for options in ("", "--avoid '^qemu'")]
         check("qemu" in victims[0] and "qemu" not in victims[1], f"it chooses {victims}")
         self.host.run("systemctl start earlyoom")
         before = self.checked("earlyoom")
-        self.machine.write("/etc/default/earlyoom", "EARLYOOM_ARGS=\"-r 3600 --ignore '^qemu'\"\n")
+        self.machine.write("/etc/default/earlyoom", "EARLYOOM_ARGS=\"-r 3600 --avoid '^qemu'\"\n")
         self.host.run("systemctl restart earlyoom")
         after = self.checked("earlyoom")
         check(after["level"] == "ok", f"dm-ctl check: {after}")
@@ -200,7 +200,7 @@ class Killers(Full):
 
     def victim(self, options):
         said = self.host.run(f"timeout 10 earlyoom --dryrun -m 99 -s 100 -r 0 {options} 2>&1", check=False)
-        return next((line for line in said.splitlines() if "sending SIG" in line), said)
+        return next((line for line in said.splitlines() if "to process" in line), said)
 
 
 def make_case(stage, event):
