@@ -14,6 +14,8 @@
 #define ROOM_DELAY "10s"
 /* An end that is waited for is looked for so often. */
 #define LOOK_USEC (2 * G_USEC_PER_SEC)
+/* A cluster that follows a wish has begun to within that; its scheduler runs as soon as the wish is written down. */
+#define FOLLOW_USEC (2 * G_USEC_PER_SEC)
 
 /* What the cluster says of itself. */
 typedef struct ClusterNow {
@@ -86,6 +88,31 @@ cluster_wish_stays(const Cib *cib, const GPtrArray *lines, const char *host, con
 }
 
 /*
+ * The cluster may have begun to follow a wish just before it was taken back. Without it a guest that is under way would be stopped: so it
+ * comes back with the score that it had, and *stays is set.
+ */
+static bool
+put_followed_back(const ClusterNow *before, const GPtrArray *taken, bool *stays, GError **error)
+{
+    g_auto(ClusterNow) now = {0};
+    bool good = true;
+
+    g_usleep(FOLLOW_USEC);
+    if (!look(&now, error))
+        return false;
+    for (guint i = 0; i < taken->len; i++) {
+        const char *attribute = g_ptr_array_index(taken, i);
+
+        if (!cib_is_coming(now.cib, attribute + strlen(CLUSTER_WISH_PREFIX), now.node))
+            continue;
+        *stays = true;
+        good =
+            publish(attribute, cib_transient(before->cib, before->node, attribute), NULL, good ? error : NULL) && good;
+    }
+    return good;
+}
+
+/*
  * Takes back all wishes of this host but that one (NULL: all of them). *stays: one more stays, whose guest is on its way.
  * Returns false and sets error where one could not be taken back; the others are.
  */
@@ -93,6 +120,7 @@ static bool
 take_wishes_back(const ClusterNow *now, const char *wanted, bool *stays, GError **error)
 {
     g_autoptr(GPtrArray) names = cib_transient_names(now->cib, now->node, CLUSTER_WISH_PREFIX);
+    g_autoptr(GPtrArray) taken = g_ptr_array_new(); /* of guests that may be sent yet */
     bool good = true;
 
     *stays = false;
@@ -102,12 +130,15 @@ take_wishes_back(const ClusterNow *now, const char *wanted, bool *stays, GError 
 
         if (g_strcmp0(resource, wanted) == 0)
             continue;
-        if (cluster_wish_stays(now->cib, now->lines, now->node, resource))
+        if (cluster_wish_stays(now->cib, now->lines, now->node, resource)) {
             *stays = true;
-        else
-            good = take_back(attribute, false, good ? error : NULL) && good;
+            continue;
+        }
+        good = take_back(attribute, false, good ? error : NULL) && good;
+        if (g_strcmp0(cib_runs_on(now->cib, resource), now->node) != 0)
+            g_ptr_array_add(taken, (void *)attribute);
     }
-    return good;
+    return (taken->len == 0 || put_followed_back(now, taken, stays, good ? error : NULL)) && good;
 }
 
 /* ---- withdrawing ---- */

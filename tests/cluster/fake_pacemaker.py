@@ -3,7 +3,7 @@
 """
 A stand-in for attrd_updater, cibadmin and crm_node, by the name that it is called with: a cluster in a folder (FAKE_CLUSTER). There are
 node (what this host is called), cib.xml, lines.json (host -> line), and log, to which all changes are added. A file called
-broken-NAME has the program of that name fail with what is in it.
+broken-NAME has the program of that name fail with what is in it; one called follows.xml is the CIB once something has been taken back.
 """
 
 import json
@@ -61,6 +61,8 @@ def attrd():
                           f'<instance_attributes id="t-{node}"><nvpair id="t-{node}-{name}" name="{name}" value="{value}"/>')
     with open(path("cib.xml"), "w", encoding="utf-8") as file:
         file.write(cib)
+    if deleted and os.path.exists(path("follows.xml")):
+        os.rename(path("follows.xml"), path("cib.xml"))
 
 
 if os.path.exists(path("broken-" + NAME)):

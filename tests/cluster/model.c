@@ -387,8 +387,19 @@ exchange(Model *model, int index)
     g_free(host->coming_line);
     host->coming_line = cluster_figures_format(&host->step.figures);
     host->coming_wish = host->step.wish ? host->booked : MODEL_NOWHERE;
+    host->stepped_usec = model->now_usec;
     host->shows_usec = model->now_usec + rng_next(&model->rng) % SHOWS_MOST + 1;
     host->next_usec = model->now_usec + CLUSTER_PERIOD_SEC * SECOND + rng_next(&model->rng) % SECOND;
+}
+
+/* A wish that is followed as it is taken back comes back (dm-ctl looks again). */
+static bool
+is_followed_meanwhile(const Model *model, const ModelHost *host)
+{
+    const ModelGuest *guest = host->wish != MODEL_NOWHERE ? &model->guests[host->wish] : NULL;
+
+    return guest != NULL && host->coming_wish == MODEL_NOWHERE && guest->flight != MODEL_FLIGHT_NONE &&
+           &model->hosts[guest->target] == host && guest->sent_usec >= host->stepped_usec;
 }
 
 static void
@@ -398,6 +409,8 @@ show(Model *model, ModelHost *host)
         return;
     g_free(host->line);
     host->line = g_steal_pointer(&host->coming_line);
+    if (is_followed_meanwhile(model, host))
+        host->coming_wish = host->wish;
     if (host->wish != host->coming_wish) {
         unsigned slow = model->calm ? 0 : (unsigned)(rng_next(&model->rng) % 10);
 
@@ -476,6 +489,7 @@ begin_flight(Model *model, int number, int to)
         fail(model, "%s is sent to %s for a daemon that is gone", guest->figures.resource, host->name);
     guest->flight = MODEL_FLIGHT_TO;
     guest->target = to;
+    guest->sent_usec = model->now_usec;
     guest->fails = !model->calm && rng_hits(&model->rng, 100);
     guest->until_usec = model->now_usec + rng_between(&model->rng, 2, 240) * SECOND;
 }

@@ -34,6 +34,7 @@ typedef struct ModelGuest {
     ModelFlight flight;
     int target;
     uint64_t until_usec; /* of the flight's stage */
+    uint64_t sent_usec;  /* when it began */
     uint64_t came_usec;  /* with its last move; 0: it has not moved */
     bool fails;          /* its migration will */
     bool blocked;        /* its migration has failed: the cluster leaves it alone until an administrator comes */
@@ -58,7 +59,8 @@ typedef struct ModelHost {
     uint64_t follow_usec; /* when the cluster will follow it */
     char *coming_line;    /* is published then */
     int coming_wish;
-    uint64_t shows_usec; /* 0: nothing is coming */
+    uint64_t shows_usec;   /* 0: nothing is coming */
+    uint64_t stepped_usec; /* when that was decided */
     int room;
     uint64_t room_usec;
     ClusterStep step;

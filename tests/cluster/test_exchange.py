@@ -198,6 +198,16 @@ class Exchange(ExchangeTest):
         self.ctl("exchange")
         self.assertNotIn("delete dynmem-move-web", self.cluster.log())
 
+    def test_a_wish_that_is_followed_as_it_is_taken_back_comes_back(self):
+        self.answer("", 0)
+        for sent in (True, False):
+            self.cluster.set({"a": history(operation("start", 2), *([operation("migrate_to", 3, -1, "b")] if sent else []))})
+            os.rename(self.cluster.path("cib.xml"), self.cluster.path("follows.xml"))
+            self.cluster.set({"a": history(operation("start", 2))}, [("dynmem-move-web", 240)])
+            self.ctl("exchange")
+            self.assertEqual([done for done in self.cluster.log() if "move" in done],
+                             ["delete dynmem-move-web"] + (["set dynmem-move-web=240"] if sent else []))
+
     def test_beside_it_nothing_else_is_wished_for(self):
         self.answer("other", 250)
         self.cluster.set({"a": history(operation("start", 2), operation("migrate_to", 3, -1, "b"))}, [("dynmem-move-web", 250)])
