@@ -173,9 +173,13 @@ pass_startup(const Pass *pass, size_t i)
 uint64_t
 pass_let_go_need(const Pass *pass, size_t i)
 {
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const Work *work = &pass->state->work[i];
+    bool believed = work->standing.trust == LEDGER_TRUSTS_BALLOON && guest->has_actual && !guest->target_unbounded;
+    /* beyond that it is booked for no longer than a limit takes to come down */
+    uint64_t has = believed ? MAX(guest->actual_kib, work->target_kib) : work->entry->balloon_kib;
 
-    return MIN(MAX(work->entry->balloon_kib, pass_startup(pass, i)), work->maximum_kib);
+    return MIN(MAX(has, pass_startup(pass, i)), work->maximum_kib);
 }
 
 static PagingLook

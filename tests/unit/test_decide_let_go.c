@@ -110,6 +110,44 @@ a_guest_that_is_let_go_is_given_what_those_of_low_priority_have(void **state)
     (void)state;
 }
 
+/*
+ * Its balloon goes on to its startup memory, slowly, and its limit comes down with it, each time a second after it is told. What it
+ * could have until then is no need of its own.
+ */
+static void
+the_limit_of_a_guest_that_is_let_go_comes_down_with_its_balloon(void **state)
+{
+    FakeWorld *world = world_new(16 * GIB, GIB);
+    uint64_t coming = 0, last = LIMIT_NONE;
+    unsigned told = 0;
+
+    world_add(world, GIB, 8 * GIB, 8 * GIB, 900 * MIB);
+    world_add(world, GIB, 14 * GIB, 5 * GIB, 13 * GIB);
+    world->fake[0].settings.startup_kib = 2 * GIB;
+    world->fake[0].inflate = 100 * MIB;
+    world->lazy = true;
+    make_limited(world, 0);
+    run_with_limits(world, 20);
+    assert_in_range(world->guests[0].target_kib, 2 * GIB, world->fake[0].actual - 500 * MIB);
+    world->fake[0].settings.managed = false;
+    world->guests[1].life = GUEST_LIFE_OFF; /* nobody lacks anything any more */
+    world->fake[1].actual = 0;
+    for (unsigned t = 0; t < 40 && world->fake[0].actual > world->guests[0].target_kib; t++) {
+        world_tick(world);
+        if (coming != 0)
+            world->guests[0].limits.high_kib = coming;
+        coming = world->plan.guests[0].limit_tell ? world->plan.guests[0].limit_kib : 0;
+        if (coming == 0)
+            continue;
+        told++;
+        assert_true(t < 3 || coming <= last); /* its part of the reserve has grown, once */
+        last = coming;
+    }
+    assert_true(told > 2);
+    world_free(world);
+    (void)state;
+}
+
 /* The daemon is new: an earlier one has told the guest that is let go nobody knows what. Its limit stands at more than all. */
 static void
 a_guest_that_is_let_go_may_be_on_its_way_to_more(void **state)
@@ -285,6 +323,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_squeezed_guest_that_is_let_go_gets_its_startup_back),
         cmocka_unit_test(a_guest_that_is_let_go_only_grows_and_is_limited_until_it_has_grown),
+        cmocka_unit_test(the_limit_of_a_guest_that_is_let_go_comes_down_with_its_balloon),
         cmocka_unit_test(a_guest_that_is_let_go_is_given_what_those_of_low_priority_have),
         cmocka_unit_test(a_guest_that_is_let_go_may_be_on_its_way_to_more),
         cmocka_unit_test(what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it),
