@@ -315,6 +315,7 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
         guest->asked_usec = report->asked_usec;
     }
     guest->report_serial = track->report_serial;
+    guest->unseen_kib = guest->has_actual ? MIN(track->unseen.unseen_kib, guest->actual_kib) : track->unseen.unseen_kib;
     if (!track->driver_up)
         return;
     fill_figures(&track->report, settings, guest);
@@ -329,7 +330,6 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
     } else {
         guest->usable_kib = 0;
     }
-    guest->unseen_kib = MIN(track->unseen.unseen_kib, guest->actual_kib);
     guest->announced_kib = MAX(track->unseen.announced_kib, track->unseen.jumps ? track->unseen.jumped_kib : 0);
     guest->report_usec = track->report_usec;
     guest->report_span_usec = track->report_span_usec;
