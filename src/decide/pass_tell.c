@@ -222,7 +222,7 @@ tell(Pass *pass, size_t i)
     if (plan->target_kib == work->target_kib && guest->target_known && !memory->moved &&
         memory->unseen_kib <= work->unseen_kib) {
         /* told before there was that much, and there is now */
-        if (work->standing.part == PART_SHARES)
+        if (work->standing.part == PART_SHARES && !work->untold)
             ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
         return;
     }
