@@ -100,7 +100,8 @@ ask_hook(World *world, Seat *seat, uint64_t number, void *data)
     }
     start->waits = true;
     start->forced |= !start->brought.managed && !world->manage_all;
-    ask.xml = xml = domain_text(seat, &start->brought, brings ? start->brings_kib : start->brought.current_kib, NULL);
+    xml = domain_text(seat, &start->brought, brings ? start->brings_kib : start->brought.current_kib, NULL);
+    ask.xml = xml;
     if (has_bug(BUG_OLD_XML) && seat->known.shown && seat->known.record.inactive_xml != NULL)
         ask.xml = seat->known.record.inactive_xml;
     if (engine_ask_start(world->engine, &ask, hook_answered, seat))
