@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "start_book_fixture.h"
+
+#include <glib/gstdio.h>
+
+static void
+note_hook(void *self, const char *uuid, HookMoment moment)
+{
+    static const char *const names[] = {
+        [HOOK_WAITS] = "waits", [HOOK_ANSWERED] = "answered", [HOOK_STARTED] = "started", [HOOK_STOPPED] = "stopped"};
+    World *world = self;
+
+    g_string_append_printf(world->moments, "%s%s %c", world->moments->len > 0 ? ", " : "", names[moment],
+                           strcmp(uuid, A) == 0 ? 'A' : 'B');
+}
+
+void
+open_book(World *world)
+{
+    const GuestWorld guests = {.self = world, .note_hook = note_hook};
+
+    world->book = start_book_new(world->keep, &guests);
+}
+
+int
+set_up(void **state)
+{
+    World *world = g_new0(World, 1);
+    char *problem = NULL;
+
+    /* the second daemon of this boot of the host */
+    world->directory = g_dir_make_tmp("starts-XXXXXX", NULL);
+    keep_free(keep_open(world->directory, "one", &problem));
+    world->keep = keep_open(world->directory, "one", &problem);
+    assert_null(problem);
+    world->settings = settings_new();
+    world->moments = g_string_new(NULL);
+    world->link = WORLD_LINK_READ_WRITE;
+    world->now_usec = 1000 * SECOND;
+    open_book(world);
+    *state = world;
+    return 0;
+}
+
+int
+tear_down(void **state)
+{
+    World *world = *state;
+    g_autofree char *file = g_build_filename(world->directory, "state", NULL);
+
+    start_book_free(world->book);
+    keep_free(world->keep);
+    g_unlink(file);
+    g_rmdir(world->directory);
+    g_free(world->directory);
+    settings_free(world->settings);
+    g_string_free(world->moments, TRUE);
+    for (size_t i = 0; i < G_N_ELEMENTS(world->answers); i++)
+        g_free(world->answers[i].reason);
+    g_free(world);
+    return 0;
+}
+
+void
+answered(void *user_data, bool granted, const char *reason)
+{
+    Answer *answer = user_data;
+
+    assert_non_null(reason);
+    answer->calls++;
+    answer->granted = granted;
+    g_free(answer->reason);
+    answer->reason = g_strdup(reason);
+}
+
+static char *
+xml_of(const char *element, const char *current)
+{
+    return g_strdup_printf("<domain type='kvm'><name>web</name><metadata>%s</metadata><memory unit='MiB'>2048</memory>"
+                           "<currentMemory unit='MiB'>%s</currentMemory><vcpu>1</vcpu>"
+                           "<devices><memballoon model='virtio'/></devices></domain>",
+                           element, current);
+}
+
+bool
+ask_with(World *world, const StartAsk *ask, const char *element, const GuestRecord *record, unsigned answer)
+{
+    g_autofree char *xml = xml_of(element, "1024");
+    StartAsk copy = *ask;
+
+    copy.xml = xml;
+    return start_book_ask(world->book, &copy, record, NULL, world->settings, world->now_usec, answered,
+                          &world->answers[answer]);
+}
+
+bool
+ask(World *world, const char *uuid, bool hook, unsigned answer)
+{
+    return ask_with(world, &(StartAsk){.uuid = uuid, .hook = hook}, ELEMENT, NULL, answer);
+}
+
+bool
+hook_asks(World *world, StartKind kind, const char *current, const GuestRecord *record, unsigned answer)
+{
+    g_autofree char *xml = xml_of(ELEMENT, current);
+
+    return start_book_ask(world->book, &(StartAsk){.uuid = A, .xml = xml, .kind = kind, .hook = true}, record, NULL,
+                          world->settings, world->now_usec, answered, &world->answers[answer]);
+}
+
+void
+look(World *world)
+{
+    for (size_t i = 0; i < world->record_count; i++)
+        world->pointers[i] = &world->records[i];
+    world->requests = start_book_requests(world->book, world->pointers, world->record_count, world->link,
+                                          world->now_usec, &world->count);
+}
+
+void
+settle(World *world, StartVerdict verdict, uint64_t booked_kib)
+{
+    StartPlan starts[4];
+    Plan plan = {.starts = starts};
+
+    look(world);
+    for (size_t i = 0; i < world->count; i++)
+        starts[i] = (StartPlan){.request = world->requests[i], .verdict = verdict, .booked_kib = booked_kib};
+    plan.start_count = world->count;
+    start_book_settle(world->book, &plan, world->now_usec);
+    world->requests = NULL;
+}
