@@ -1,166 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * The service on a private bus, fed with ticks built by hand: what a client sees. Client and service share the main
- * loop, so every call of the client is asynchronous and the loop is turned until it is answered.
- */
+/* What a client of the service sees: guests, their figures, what changes, and a service that comes and goes. */
 
-#include "cmocka_all.h"
-#include "dynmem-bus.h"
-#include "fake_tick.h"
-#include "names.h"
-#include "report/report.h"
-
-#include <glib/gstdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#define GUEST_PATH(n) DYNMEM_BUS_GUEST_PREFIX "6a2c0a3e_0000_4000_8000_00000000000" n
-/* Long enough for a loaded machine. */
-#define PATIENCE_USEC (20 * USEC_PER_SEC)
-
-typedef struct Signal {
-    char *path;
-    char *interface;
-    char *name;
-    GVariant *parameters;
-} Signal;
-
-typedef struct Fixture {
-    GTestDBus *bus;
-    char *run_directory;
-    Report *report;
-    ReportSink sink;
-    FakeTick *tick;
-    GDBusConnection *client;
-    unsigned subscription;
-    GPtrArray *signals;
-    unsigned reloads;
-    unsigned retirements;
-    unsigned lost;
-    bool taken;
-} Fixture;
-
-static void
-signal_free(void *data)
-{
-    Signal *signal = data;
-
-    g_free(signal->path);
-    g_free(signal->interface);
-    g_free(signal->name);
-    g_variant_unref(signal->parameters);
-    g_free(signal);
-}
-
-static void
-signalled(GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *name,
-          GVariant *parameters, void *data)
-{
-    Fixture *fixture = data;
-    Signal *signal = g_new0(Signal, 1);
-
-    signal->path = g_strdup(path);
-    signal->interface = g_strdup(interface);
-    signal->name = g_strdup(name);
-    signal->parameters = g_variant_ref(parameters);
-    g_ptr_array_add(fixture->signals, signal);
-}
-
-static void
-reloaded(void *data)
-{
-    ((Fixture *)data)->reloads++;
-}
-
-static void
-retired(void *data)
-{
-    ((Fixture *)data)->retirements++;
-}
-
-static void
-name_lost(void *data, bool taken, const char *why)
-{
-    Fixture *fixture = data;
-
-    fixture->lost++;
-    fixture->taken = taken;
-    assert_non_null(why);
-}
-
-/* ---- calls ---- */
-
-typedef struct Reply {
-    GVariant *value;
-    GError *error;
-    bool done;
-} Reply;
-
-static void
-replied(GObject *source, GAsyncResult *result, void *data)
-{
-    Reply *reply = data;
-
-    reply->value = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &reply->error);
-    reply->done = true;
-}
-
-static gboolean
-tick_loop(void *data)
-{
-    return G_SOURCE_CONTINUE;
-}
-
-/* Turns the loop until *done, or fails. */
-static void
-turn_until(const bool *done)
-{
-    int64_t end = g_get_monotonic_time() + (int64_t)PATIENCE_USEC;
-    unsigned source = g_timeout_add(20, tick_loop, NULL);
-
-    while (!*done && g_get_monotonic_time() < end)
-        g_main_context_iteration(NULL, TRUE);
-    g_source_remove(source);
-    assert_true(*done);
-}
-
-/* Returns the reply, or NULL and sets error. */
-static GVariant *
-call(Fixture *fixture, const char *name, const char *path, const char *interface, const char *method,
-     GVariant *parameters, GError **error)
-{
-    Reply reply = {0};
-
-    g_dbus_connection_call(fixture->client, name, path, interface, method, parameters, NULL, G_DBUS_CALL_FLAGS_NONE, -1,
-                           NULL, replied, &reply);
-    turn_until(&reply.done);
-    if (reply.error != NULL)
-        g_propagate_error(error, reply.error);
-    return reply.value;
-}
-
-static GVariant *
-property(Fixture *fixture, const char *path, const char *interface, const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = call(fixture, DYNMEM_BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get",
-                                     g_variant_new("(ss)", interface, name), &error);
-    GVariant *value = NULL;
-
-    if (reply == NULL)
-        fail_msg("%s of %s: %s", name, path, error->message);
-    g_variant_get(reply, "(v)", &value);
-    return value;
-}
-
-static void
-assert_text(Fixture *fixture, const char *path, const char *interface, const char *name, const char *expected)
-{
-    g_autoptr(GVariant) value = property(fixture, path, interface, name);
-
-    assert_string_equal(g_variant_get_string(value, NULL), expected);
-}
+#include "report_fixture.h"
 
 static void
 assert_size(Fixture *fixture, const char *path, const char *interface, const char *name, uint64_t kib)
@@ -169,18 +11,6 @@ assert_size(Fixture *fixture, const char *path, const char *interface, const cha
 
     if (g_variant_get_uint64(value) != kib * 1024)
         fail_msg("%s is %" G_GUINT64_FORMAT, name, g_variant_get_uint64(value));
-}
-
-/* Hands the tick in, and lets every signal that it caused arrive: a reply comes after them. */
-static void
-hand_in(Fixture *fixture)
-{
-    g_autoptr(GVariant) reply = NULL;
-
-    fixture->sink.tick(fixture->sink.self, &fixture->tick->report);
-    reply = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL);
-    assert_non_null(reply);
-    fake_tick_next(fixture->tick);
 }
 
 static const Signal *
@@ -205,86 +35,33 @@ count_signals(Fixture *fixture, const char *name)
     return count;
 }
 
-/* ---- set-up ---- */
-
-static void
-wait_for_name(Fixture *fixture)
+/* The value of a property in a PropertiesChanged signal for path, or NULL when it has none. */
+static GVariant *
+changed_property(Fixture *fixture, const char *path, const char *name)
 {
-    int64_t end = g_get_monotonic_time() + (int64_t)PATIENCE_USEC;
+    for (unsigned i = fixture->signals->len; i-- > 0;) {
+        const Signal *signal = g_ptr_array_index(fixture->signals, i);
+        g_autoptr(GVariant) changed = NULL;
+        GVariant *value;
 
-    while (g_get_monotonic_time() < end) {
-        g_autoptr(GVariant) reply =
-            call(fixture, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner",
-                 g_variant_new("(s)", DYNMEM_BUS_NAME), NULL);
-        gboolean owned = FALSE;
-
-        g_variant_get(reply, "(b)", &owned);
-        if (owned)
-            return;
+        if (strcmp(signal->path, path) != 0 || strcmp(signal->name, "PropertiesChanged") != 0)
+            continue;
+        changed = g_variant_get_child_value(signal->parameters, 1);
+        value = g_variant_lookup_value(changed, name, NULL);
+        if (value != NULL)
+            return value;
     }
-    fail_msg("the name was not owned");
+    return NULL;
 }
 
-static void
-connect_client(Fixture *fixture)
+static uint64_t
+number(Fixture *fixture, const char *path, const char *interface, const char *name)
 {
-    fixture->client = g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(fixture->bus),
-                                                             G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                                 G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                                             NULL, NULL, NULL);
-    assert_non_null(fixture->client);
-    fixture->subscription = g_dbus_connection_signal_subscribe(fixture->client, DYNMEM_BUS_NAME, NULL, NULL, NULL, NULL,
-                                                               G_DBUS_SIGNAL_FLAGS_NONE, signalled, fixture, NULL);
+    g_autoptr(GVariant) value = property(fixture, path, interface, name);
+
+    return g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64) ? g_variant_get_uint64(value)
+                                                              : g_variant_get_uint32(value);
 }
-
-static int
-set_up(void **state)
-{
-    Fixture *fixture = g_new0(Fixture, 1);
-
-    fixture->bus = g_test_dbus_new(G_TEST_DBUS_NONE);
-    g_test_dbus_up(fixture->bus);
-    fixture->run_directory = g_dir_make_tmp("dynmem-report-XXXXXX", NULL);
-    assert_non_null(fixture->run_directory);
-    fixture->signals = g_ptr_array_new_with_free_func(signal_free);
-    connect_client(fixture);
-    fixture->report = report_new(&(ReportOptions){
-        .bus_type = G_BUS_TYPE_SESSION,
-        .run_directory = fixture->run_directory,
-        .reload = reloaded,
-        .retire = retired,
-        .name_lost = name_lost,
-        .user_data = fixture,
-    });
-    fixture->sink = report_sink(fixture->report);
-    fixture->tick = fake_tick_new();
-    wait_for_name(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    Fixture *fixture = *state;
-    g_autofree char *metrics = g_build_filename(fixture->run_directory, "metrics.prom", NULL);
-
-    report_free(fixture->report);
-    assert_false(g_file_test(metrics, G_FILE_TEST_EXISTS));
-    assert_int_equal(g_rmdir(fixture->run_directory), 0);
-    g_dbus_connection_signal_unsubscribe(fixture->client, fixture->subscription);
-    g_dbus_connection_close_sync(fixture->client, NULL, NULL);
-    g_object_unref(fixture->client);
-    g_ptr_array_unref(fixture->signals);
-    fake_tick_free(fixture->tick);
-    g_free(fixture->run_directory);
-    g_test_dbus_down(fixture->bus);
-    g_object_unref(fixture->bus);
-    g_free(fixture);
-    return 0;
-}
-
-/* ---- tests ---- */
 
 static void
 guests_are_objects_that_appear_and_vanish(void **state)
@@ -313,25 +90,6 @@ guests_are_objects_that_appear_and_vanish(void **state)
     removed = g_variant_print(signal->parameters, FALSE);
     assert_null(strstr(removed, "000000000001"));
     assert_text(fixture, GUEST_PATH("1"), DYNMEM_BUS_INTERFACE_GUEST, "Name", "db");
-}
-
-/* The value of a property in a PropertiesChanged signal for path, or NULL when it has none. */
-static GVariant *
-changed_property(Fixture *fixture, const char *path, const char *name)
-{
-    for (unsigned i = fixture->signals->len; i-- > 0;) {
-        const Signal *signal = g_ptr_array_index(fixture->signals, i);
-        g_autoptr(GVariant) changed = NULL;
-        GVariant *value;
-
-        if (strcmp(signal->path, path) != 0 || strcmp(signal->name, "PropertiesChanged") != 0)
-            continue;
-        changed = g_variant_get_child_value(signal->parameters, 1);
-        value = g_variant_lookup_value(changed, name, NULL);
-        if (value != NULL)
-            return value;
-    }
-    return NULL;
 }
 
 static void
@@ -483,15 +241,6 @@ targets_and_stuck_guests_are_signalled(void **state)
     assert_int_equal(count_signals(fixture, "Event"), 2);
 }
 
-static uint64_t
-number(Fixture *fixture, const char *path, const char *interface, const char *name)
-{
-    g_autoptr(GVariant) value = property(fixture, path, interface, name);
-
-    return g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64) ? g_variant_get_uint64(value)
-                                                              : g_variant_get_uint32(value);
-}
-
 static void
 a_paging_file_is_seen_from_its_making_to_its_end(void **state)
 {
@@ -595,252 +344,6 @@ starts_are_seen_and_a_refusal_is_signalled(void **state)
     assert_true(reason[0] != '\0');
 }
 
-/* Calls Explain; the answer or the name of the error. */
-static char *
-explain(Fixture *fixture, const char *guest, GError **error)
-{
-    g_autoptr(GVariant) reply = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Explain",
-                                     g_variant_new("(s)", guest), error);
-    char *json = NULL;
-
-    if (reply != NULL)
-        g_variant_get(reply, "(s)", &json);
-    return json;
-}
-
-static void
-assert_refused(Fixture *fixture, const char *guest, const char *name, const char *part)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *json = explain(fixture, guest, &error);
-    g_autofree char *remote = NULL;
-
-    assert_null(json);
-    remote = g_dbus_error_get_remote_error(error);
-    assert_string_equal(remote, name);
-    if (strstr(error->message, part) == NULL)
-        fail_msg("'%s' is not in '%s'", part, error->message);
-}
-
-static void
-explain_takes_a_name_or_a_uuid(void **state)
-{
-    Fixture *fixture = *state;
-    static const char *const names[] = {"web", "6a2c0a3e-0000-4000-8000-000000000000",
-                                        "6A2C0A3E_0000_4000_8000_000000000000"};
-
-    fake_tick_add(fixture->tick, "web");
-    hand_in(fixture);
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autoptr(GError) error = NULL;
-        g_autofree char *json = explain(fixture, names[i], &error);
-
-        assert_null(error);
-        assert_non_null(strstr(json, "\"name\":\"web\""));
-    }
-}
-
-/* Calls History; how many points it answers with, or -1 and the error. */
-static int
-count_points(Fixture *fixture, const char *guest, GError **error)
-{
-    g_autoptr(GVariant) reply = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "History",
-                                     g_variant_new("(st)", guest, (guint64)0), error);
-    g_autoptr(GVariant) history = reply != NULL ? g_variant_get_child_value(reply, 0) : NULL;
-    g_autoptr(GVariant) column =
-        history != NULL ? g_variant_lookup_value(history, "Assigned", G_VARIANT_TYPE("at")) : NULL;
-
-    return column != NULL ? (int)g_variant_n_children(column) : -1;
-}
-
-static void
-history_is_told_of_who_is_known_or_gone(void **state)
-{
-    Fixture *fixture = *state;
-    g_autoptr(GError) error = NULL;
-    g_autofree char *remote = NULL;
-
-    fake_tick_add(fixture->tick, "web");
-    fake_tick_add(fixture->tick, "off")->state = GUEST_STATE_OFF;
-    hand_in(fixture);
-    assert_true(count_points(fixture, "web", NULL) >= 1);
-    assert_true(count_points(fixture, "6A2C0A3E_0000_4000_8000_000000000000", NULL) >= 1);
-    assert_int_equal(count_points(fixture, "off", NULL), 0);
-    assert_int_equal(count_points(fixture, "nobody", &error), -1);
-    remote = g_dbus_error_get_remote_error(error);
-    assert_string_equal(remote, DYNMEM_BUS_ERROR_NO_SUCH_GUEST);
-    fake_tick_remove(fixture->tick, 0);
-    hand_in(fixture);
-    assert_true(count_points(fixture, "web", NULL) >= 1);
-}
-
-static void
-an_unknown_guest_is_refused_with_near_names(void **state)
-{
-    Fixture *fixture = *state;
-
-    assert_refused(fixture, "web", DYNMEM_BUS_ERROR_NO_SUCH_GUEST, "no guest has been looked at yet");
-    fake_tick_add(fixture->tick, "webserver");
-    fake_tick_add(fixture->tick, "database");
-    fake_tick_add(fixture->tick, "6a2c0a3e-0000-4000-8000-000000000000");
-    hand_in(fixture);
-    assert_refused(fixture, "websrver", DYNMEM_BUS_ERROR_NO_SUCH_GUEST, "near are: webserver");
-    assert_refused(fixture, "data", DYNMEM_BUS_ERROR_NO_SUCH_GUEST, "near are: database");
-    assert_refused(fixture, "mailhost", DYNMEM_BUS_ERROR_NO_SUCH_GUEST, "'dm-ctl list' shows all guests");
-    assert_refused(fixture, "6a2c0a3e-0000-4000-8000-000000000000", DYNMEM_BUS_ERROR_AMBIGUOUS,
-                   "the uuid of the guest 'webserver'");
-}
-
-static void
-root_may_reload_where_polkit_does_not_run(void **state)
-{
-    Fixture *fixture = *state;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply =
-        call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, "Reload", NULL, &error);
-
-    if (geteuid() == 0) {
-        assert_non_null(reply);
-        assert_int_equal(fixture->reloads, 1);
-    } else {
-        assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED));
-        assert_int_equal(fixture->reloads, 0);
-    }
-}
-
-/* ---- a polkit that answers what the test wants ---- */
-
-static const char polkit_xml[] = "<node><interface name='org.freedesktop.PolicyKit1.Authority'>"
-                                 "<method name='CheckAuthorization'>"
-                                 "<arg type='(sa{sv})' direction='in'/><arg type='s' direction='in'/>"
-                                 "<arg type='a{ss}' direction='in'/><arg type='u' direction='in'/>"
-                                 "<arg type='s' direction='in'/><arg type='(bba{ss})' direction='out'/>"
-                                 "</method></interface></node>";
-
-typedef struct Polkit {
-    bool authorize;
-    bool hold; /* do not answer */
-    unsigned asked;
-    GDBusMethodInvocation *held;
-    char *action;
-} Polkit;
-
-static void
-polkit_called(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
-              const char *method, GVariant *parameters, GDBusMethodInvocation *invocation, void *data)
-{
-    Polkit *polkit = data;
-
-    polkit->asked++;
-    g_free(polkit->action);
-    g_variant_get(parameters, "((sa{sv})sa{ss}us)", NULL, NULL, &polkit->action, NULL, NULL, NULL);
-    if (polkit->hold)
-        polkit->held = invocation;
-    else
-        g_dbus_method_invocation_return_value(invocation, g_variant_new("((bba{ss}))", polkit->authorize, FALSE, NULL));
-}
-
-static void
-run_polkit(Fixture *fixture, Polkit *polkit)
-{
-    static const GDBusInterfaceVTable table = {.method_call = polkit_called};
-    g_autoptr(GDBusNodeInfo) info = g_dbus_node_info_new_for_xml(polkit_xml, NULL);
-    g_autoptr(GVariant) reply = NULL;
-
-    g_dbus_connection_register_object(fixture->client, "/org/freedesktop/PolicyKit1/Authority", info->interfaces[0],
-                                      &table, polkit, NULL, NULL);
-    reply = call(fixture, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName",
-                 g_variant_new("(su)", "org.freedesktop.PolicyKit1", 0), NULL);
-    assert_non_null(reply);
-}
-
-static void
-assert_polkit_decides(Fixture *fixture, Polkit *polkit, const char *method, const unsigned *done)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) refused = NULL;
-    g_autoptr(GVariant) granted = NULL;
-
-    polkit->asked = 0;
-    polkit->authorize = false;
-    refused = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, method, NULL, &error);
-    assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED));
-    assert_non_null(strstr(error->message, "polkit refuses org.dynmem1.manage"));
-    assert_int_equal(*done, 0);
-    polkit->authorize = true;
-    granted = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, method, NULL, NULL);
-    assert_non_null(granted);
-    assert_int_equal(*done, 1);
-    assert_int_equal(polkit->asked, 2);
-    assert_string_equal(polkit->action, DYNMEM_POLKIT_MANAGE);
-}
-
-static void
-polkit_decides_who_may_reload_and_retire(void **state)
-{
-    Fixture *fixture = *state;
-    Polkit polkit = {0};
-
-    run_polkit(fixture, &polkit);
-    assert_polkit_decides(fixture, &polkit, "Reload", &fixture->reloads);
-    assert_polkit_decides(fixture, &polkit, "Retire", &fixture->retirements);
-    g_free(polkit.action);
-}
-
-static void
-polkit_decides_who_may_start_guests(void **state)
-{
-    static const char *const methods[] = {"Reserve", "Release", "Start"};
-    Fixture *fixture = *state;
-    Polkit polkit = {0};
-
-    run_polkit(fixture, &polkit);
-    fake_tick_add(fixture->tick, "web");
-    hand_in(fixture);
-    for (size_t i = 0; i < G_N_ELEMENTS(methods); i++) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) refused = call(fixture, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER,
-                                           methods[i], g_variant_new("(s)", "web"), &error);
-
-        assert_null(refused);
-        assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED));
-        assert_int_equal(polkit.asked, i + 1);
-        assert_string_equal(polkit.action, DYNMEM_POLKIT_MANAGE);
-    }
-    g_free(polkit.action);
-}
-
-static void
-a_password_prompt_stops_nothing(void **state)
-{
-    Fixture *fixture = *state;
-    Polkit polkit = {.hold = true};
-    Reply replies[20] = {{0}};
-    unsigned refused = 0;
-
-    run_polkit(fixture, &polkit);
-    fake_tick_add(fixture->tick, "web");
-    for (unsigned i = 0; i < G_N_ELEMENTS(replies); i++)
-        g_dbus_connection_call(fixture->client, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER,
-                               "Reload", NULL, NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, replied, &replies[i]);
-    for (unsigned i = 0; i < 5; i++)
-        hand_in(fixture);
-    assert_text(fixture, GUEST_PATH("0"), DYNMEM_BUS_INTERFACE_GUEST, "Name", "web");
-    assert_int_equal(polkit.asked, 16);
-    assert_int_equal(fixture->reloads, 0);
-    for (unsigned i = 0; i < G_N_ELEMENTS(replies); i++)
-        refused += replies[i].done;
-    assert_int_equal(refused, G_N_ELEMENTS(replies) - 16);
-    /* the service ends while questions are open: they are answered with an error, not left */
-    report_free(g_steal_pointer(&fixture->report));
-    for (unsigned i = 0; i < G_N_ELEMENTS(replies); i++) {
-        turn_until(&replies[i].done);
-        assert_null(replies[i].value);
-        g_clear_error(&replies[i].error);
-    }
-    g_free(polkit.action);
-}
-
 static void
 a_second_daemon_is_told_that_the_name_is_taken(void **state)
 {
@@ -904,13 +407,6 @@ main(void)
         TEST(targets_and_stuck_guests_are_signalled),
         TEST(a_paging_file_is_seen_from_its_making_to_its_end),
         TEST(starts_are_seen_and_a_refusal_is_signalled),
-        TEST(explain_takes_a_name_or_a_uuid),
-        TEST(history_is_told_of_who_is_known_or_gone),
-        TEST(an_unknown_guest_is_refused_with_near_names),
-        TEST(root_may_reload_where_polkit_does_not_run),
-        TEST(polkit_decides_who_may_reload_and_retire),
-        TEST(polkit_decides_who_may_start_guests),
-        TEST(a_password_prompt_stops_nothing),
         TEST(a_second_daemon_is_told_that_the_name_is_taken),
         TEST(the_daemon_goes_on_without_a_bus_and_finds_it_again),
     };
