@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What becomes of a guest's record when it is read and when events tell of it, in whatever order they come. */
-#include "cmocka_all.h"
+#include "registry_fixture.h"
 
 #include "error.h"
-#include "watch/registry.h"
 
 #include <string.h>
-
-#define UUID "11111111-1111-1111-1111-111111111111"
-#define OTHER "22222222-2222-2222-2222-222222222222"
-
-typedef struct Fixture {
-    Runs *runs;
-    Registry *registry;
-    Guest *guest;
-    unsigned targets_failed;
-} Fixture;
-
-static void
-process_ended(void *user_data, Guest *guest)
-{
-}
 
 static void
 target_done(void *user_data, const char *uuid, uint64_t target_kib, const GError *error)
@@ -28,29 +12,6 @@ target_done(void *user_data, const char *uuid, uint64_t target_kib, const GError
     Fixture *fixture = user_data;
 
     fixture->targets_failed += error != NULL;
-}
-
-static int
-setup(void **state)
-{
-    Fixture *fixture = g_new0(Fixture, 1);
-
-    fixture->runs = runs_new(NULL, (uint64_t)g_get_monotonic_time());
-    fixture->registry = registry_new(fixture->runs, process_ended, fixture);
-    fixture->guest = registry_add(fixture->registry, UUID);
-    *state = fixture;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    Fixture *fixture = *state;
-
-    registry_free(fixture->registry);
-    runs_free(fixture->runs);
-    g_free(fixture);
-    return 0;
 }
 
 /* id -1: off. */

@@ -1,47 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which guest a record is of, what its run came from, and what its next start brings. */
-#include "cmocka_all.h"
+#include "registry_fixture.h"
 
 #include "error.h"
 #include "units.h"
-#include "watch/registry.h"
-
-#define UUID "11111111-1111-1111-1111-111111111111"
-#define OTHER "22222222-2222-2222-2222-222222222222"
-
-typedef struct Fixture {
-    Runs *runs;
-    Registry *registry;
-    Guest *guest;
-} Fixture;
-
-static void
-process_ended(void *user_data, Guest *guest)
-{
-}
-
-static int
-setup(void **state)
-{
-    Fixture *fixture = g_new0(Fixture, 1);
-
-    fixture->runs = runs_new(NULL, (uint64_t)g_get_monotonic_time());
-    fixture->registry = registry_new(fixture->runs, process_ended, fixture);
-    fixture->guest = registry_add(fixture->registry, UUID);
-    *state = fixture;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    Fixture *fixture = *state;
-
-    registry_free(fixture->registry);
-    runs_free(fixture->runs);
-    g_free(fixture);
-    return 0;
-}
 
 /* What a reading finds. The strings are literals, copied when it is applied. */
 typedef struct Found {
