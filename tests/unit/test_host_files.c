@@ -2,37 +2,12 @@
 
 /* Hosts as they were found, below tests/unit/data/hosts: only what is read of them is kept. */
 
-#include "cmocka_all.h"
+#include "host_files_fixture.h"
+
 #include "error.h"
-#include "observe/host_files.h"
 #include "units.h"
 
-#include <ftw.h>
-#include <stdio.h>
 #include <unistd.h>
-
-typedef struct Fixture {
-    HostFiles *files;
-    HostWorld world;
-    HostFigures figures;
-} Fixture;
-
-static void
-clear(Fixture *f)
-{
-    host_files_free(f->files);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, clear)
-
-static Fixture
-host(const char *name)
-{
-    g_autofree char *root = g_build_filename(TEST_DATA, "hosts", name, NULL);
-    Fixture f = {.files = host_files_new(root)};
-
-    f.world = host_files_world(f.files);
-    return f;
-}
 
 static void
 a_modern_host_is_read(void **state)
@@ -112,29 +87,6 @@ what_zfs_gives_back_is_available(void **state)
     }
 }
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    return remove(path);
-}
-
-static int
-remove_work(void **state)
-{
-    nftw(TEST_WORK, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-    return 0;
-}
-
-static void
-put(const char *path, const char *text)
-{
-    g_autofree char *full = g_build_filename(TEST_WORK, path, NULL);
-    g_autofree char *directory = g_path_get_dirname(full);
-
-    g_mkdir_with_parents(directory, 0700);
-    assert_true(g_file_set_contents(full, text, -1, NULL));
-}
-
 /* A host of 16 GiB with 2 GiB available and these figures of ZFS. */
 static HostFigures
 with_zfs(const char *arcstats)
@@ -143,8 +95,7 @@ with_zfs(const char *arcstats)
 
     put("proc/meminfo", "MemTotal: 16777216 kB\nMemAvailable: 2097152 kB\n");
     put("proc/spl/kstat/zfs/arcstats", arcstats);
-    f.files = host_files_new(TEST_WORK);
-    f.world = host_files_world(f.files);
+    f = made_host();
     assert_true(f.world.read(f.world.self, &f.figures, NULL));
     return f.figures;
 }
@@ -190,8 +141,7 @@ zfs_that_comes_later_is_seen(void **state)
     g_auto(Fixture) f = {0};
 
     put("proc/meminfo", "MemTotal: 16777216 kB\nMemAvailable: 2097152 kB\n");
-    f.files = host_files_new(TEST_WORK);
-    f.world = host_files_world(f.files);
+    f = made_host();
     assert_true(f.world.read(f.world.self, &f.figures, NULL));
     assert_int_equal(f.figures.arc_kib, 0);
     put("proc/spl/kstat/zfs/arcstats", "size 4 2147483648\nc_min 4 1073741824\n");
@@ -242,8 +192,7 @@ lists_of_nodes_are_read_as_the_kernel_writes_them(void **state)
 
             put(path, text);
         }
-        f.files = host_files_new(TEST_WORK);
-        f.world = host_files_world(f.files);
+        f = made_host();
         assert_true(f.world.read(f.world.self, &f.figures, NULL));
         for (int node = 0; node < 4; node++)
             assert_int_equal(f.figures.nodes[node].total_kib, (cases[c].nodes >> node & 1) != 0 ? KIB_PER_GIB : 0);

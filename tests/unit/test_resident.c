@@ -2,40 +2,14 @@
 
 /* What guests hold of their host's memory, on hosts as they were found, and on hosts of files that are made up. */
 
-#include "cmocka_all.h"
-#include "observe/host_files.h"
+#include "host_files_fixture.h"
+
 #include "units.h"
 
 #include <dirent.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #define GIB KIB_PER_GIB
 #define MIB KIB_PER_MIB
-
-typedef struct Fixture {
-    HostFiles *files;
-    HostWorld world;
-    HostFigures figures;
-} Fixture;
-
-static void
-clear(Fixture *f)
-{
-    host_files_free(f->files);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, clear)
-
-static Fixture
-host(const char *name)
-{
-    g_autofree char *root = g_build_filename(TEST_DATA, "hosts", name, NULL);
-    Fixture f = {.files = host_files_new(root)};
-
-    f.world = host_files_world(f.files);
-    return f;
-}
 
 /* Of a guest with 8 GiB whose memory lies in source. */
 static bool
@@ -156,36 +130,12 @@ files_of_guests_that_are_gone_are_let_go(void **state)
     assert_int_equal(open_files(), before);
 }
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    return remove(path);
-}
-
-static int
-remove_work(void **state)
-{
-    nftw(TEST_WORK, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-    return 0;
-}
-
-static void
-put(const char *path, const char *text)
-{
-    g_autofree char *full = g_build_filename(TEST_WORK, path, NULL);
-    g_autofree char *directory = g_path_get_dirname(full);
-
-    g_mkdir_with_parents(directory, 0700);
-    assert_true(g_file_set_contents(full, text, -1, NULL));
-}
-
 static void
 a_guest_that_moves_to_a_group_of_its_own_is_found_there_later(void **state)
 {
-    g_auto(Fixture) f = {.files = host_files_new(TEST_WORK)};
+    g_auto(Fixture) f = made_host();
     GuestResident r = {0};
 
-    f.world = host_files_world(f.files);
     put("proc/meminfo", "MemTotal: 10 kB\nMemAvailable: 5 kB\n");
     put("proc/5/status", "RssAnon:\t 100 kB\nRssShmem:\t 1 kB\n");
     put("proc/5/cgroup", "0::/\n");
@@ -204,10 +154,9 @@ a_guest_that_moves_to_a_group_of_its_own_is_found_there_later(void **state)
 static GuestResident
 of_stat(MemorySource source, const char *stat)
 {
-    g_auto(Fixture) f = {.files = host_files_new(TEST_WORK)};
+    g_auto(Fixture) f = made_host();
     GuestResident r = {0};
 
-    f.world = host_files_world(f.files);
     put("proc/5/cgroup", "0::/qemu-1-a.libvirt-qemu\n");
     put("sys/fs/cgroup/qemu-1-a.libvirt-qemu/memory.stat", stat);
     assert_true(resident_in(&f, 5, source, &r));
