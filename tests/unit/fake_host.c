@@ -341,14 +341,14 @@ fake_host_start(FakeHost *host)
     host->paging_world = paging_world(host->paging);
 }
 
-static void
-count_down(void *data)
+void
+fake_count_down(void *data)
 {
     --*(int *)data;
 }
 
-static bool
-is_zero(FakeHost *host, void *data)
+bool
+fake_is_zero(FakeHost *host, void *data)
 {
     return *(int *)data == 0;
 }
@@ -361,8 +361,8 @@ fake_host_kill(FakeHost *host)
     if (host->held == NULL)
         return;
     /* what its threads do can't be cut short here; the tests with processes do */
-    paging_stop(host->paging, 5 * USEC_PER_SEC, count_down, &left);
-    fake_host_until(host, is_zero, &left);
+    paging_stop(host->paging, 5 * USEC_PER_SEC, fake_count_down, &left);
+    fake_host_until(host, fake_is_zero, &left);
     g_clear_pointer(&host->paging, paging_free);
     g_clear_pointer(&host->limits, limits_free);
     g_clear_pointer(&host->held, held_unref);
@@ -420,6 +420,15 @@ fake_host_until(FakeHost *host, bool (*check)(FakeHost *host, void *data), void 
         if (g_get_monotonic_time() > end)
             fail_msg("what was waited for does not come");
         g_usleep(200);
+    }
+}
+
+void
+fake_run_loop(void)
+{
+    for (int i = 0; i < 60; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
     }
 }
 

@@ -79,6 +79,11 @@ void fake_host_expect(const FakeHost *host, const char *group, const char *file,
 
 /* Runs the main loop until check says so; fails the test after ten seconds. */
 void fake_host_until(FakeHost *host, bool (*check)(FakeHost *host, void *data), void *data);
+/* What limits_stop() and paging_stop() call at their end, told an int: counts it down. And a check that it is at 0. */
+void fake_count_down(void *data);
+bool fake_is_zero(FakeHost *host, void *data);
+/* Runs the main loop for a while: what has ended is told, and what follows from it begun. */
+void fake_run_loop(void);
 GuestRecord fake_guest(const char *uuid, pid_t pid);
 PagingRequest fake_request(const char *uuid, pid_t pid);
 void fake_host_make(FakeHost *host, const char *uuid, pid_t pid);

@@ -55,24 +55,12 @@ look(FakeHost *host, const char *uuid, pid_t pid)
 }
 
 static void
-count_down(void *data)
-{
-    --*(int *)data;
-}
-
-static bool
-is_zero(FakeHost *host, void *data)
-{
-    return *(int *)data == 0;
-}
-
-static void
 stop(FakeHost *host)
 {
     int left = 1;
 
-    limits_stop(host->limits, 5 * USEC_PER_SEC, count_down, &left);
-    fake_host_until(host, is_zero, &left);
+    limits_stop(host->limits, 5 * USEC_PER_SEC, fake_count_down, &left);
+    fake_host_until(host, fake_is_zero, &left);
 }
 
 typedef struct Fixture {

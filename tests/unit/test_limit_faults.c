@@ -166,39 +166,17 @@ web_has(FakeHost *host, void *text)
 }
 
 static void
-stop_ended(void *data)
-{
-    --*(int *)data;
-}
-
-static bool
-is_zero(FakeHost *host, void *data)
-{
-    return *(int *)data == 0;
-}
-
-/* What has ended is told, and what follows from it begun. */
-static void
-run_loop(void)
-{
-    for (int i = 0; i < 50; i++) {
-        g_main_context_iteration(NULL, FALSE);
-        g_usleep(1000);
-    }
-}
-
-static void
 begin_stop(Fixture *f, uint64_t deadline_usec)
 {
     f->left = 1;
-    limits_stop(f->host->limits, deadline_usec, stop_ended, &f->left);
+    limits_stop(f->host->limits, deadline_usec, fake_count_down, &f->left);
 }
 
 static void
 stop(Fixture *f)
 {
     begin_stop(f, 5 * USEC_PER_SEC);
-    fake_host_until(f->host, is_zero, &f->left);
+    fake_host_until(f->host, fake_is_zero, &f->left);
 }
 
 static int
@@ -432,7 +410,7 @@ a_raise_that_fails_is_told_while_a_lowering_hangs(void **state)
     set_gate(NULL);
     await_ends(f, "800 780! 400! "); /* it was overtaken */
     assert_true(look(f).set);
-    run_loop();
+    fake_run_loop();
     expect_high(f, "771751936"); /* nobody tries it by himself */
     set(f, 600);
     await_ends(f, "800 780! 400! 600 ");
@@ -475,9 +453,9 @@ a_limit_that_is_open_already_waits_to_be_given_back(void **state)
     set(f, LIMIT_NONE);
     fake_host_until(f->host, web_has, (char[]){"max"});
     writes = g_atomic_int_get(&high_writes);
-    run_loop();
+    fake_run_loop();
     look(f);
-    run_loop();
+    fake_run_loop();
     assert_int_equal(g_atomic_int_get(&high_writes), writes);
     assert_string_equal(f->ends->str, "800 ");
     assert_true(look(f).pending);
@@ -502,7 +480,7 @@ an_end_waits_for_both_writes_of_a_guest(void **state)
     await_waiting(2);
     begin_stop(f, 60 * USEC_PER_SEC);
     set_gate(NULL);
-    fake_host_until(f->host, is_zero, &f->left);
+    fake_host_until(f->host, fake_is_zero, &f->left);
     expect_high(f, "max");
 }
 
@@ -517,7 +495,7 @@ an_end_does_not_wait_for_a_lowering_that_hangs(void **state)
     set(f, 400);
     await_waiting(1);
     begin_stop(f, 4 * USEC_PER_SEC); /* a half of it for what is given back */
-    fake_host_until(f->host, is_zero, &f->left);
+    fake_host_until(f->host, fake_is_zero, &f->left);
     expect_high(f, "max");
     set_gate(NULL);
     await_ends(f, "800 400! ");
@@ -535,10 +513,10 @@ an_end_does_not_wait_for_the_disk(void **state)
     set_gate("rename");
     begin_stop(f, 100 * USEC_PER_MSEC);
     await_waiting(1);
-    fake_host_until(f->host, is_zero, &f->left);
+    fake_host_until(f->host, fake_is_zero, &f->left);
     expect_high(f, "max"); /* it is not remembered, but done */
     set_gate(NULL);
-    run_loop();
+    fake_run_loop();
     assert_int_equal(f->left, 0);
 }
 
@@ -577,7 +555,7 @@ what_is_under_way_when_all_is_freed_is_told_and_harms_nobody(void **state)
     assert_string_equal(f->ends->str, "800 500! 400! 780! ");
     assert_non_null(strstr(f->why->str, "about to end"));
     set_gate(NULL);
-    run_loop();
+    fake_run_loop();
     assert_string_equal(f->ends->str, "800 500! 400! 780! ");
     assert_int_equal(f->left, 1);
     g_clear_pointer(&f->host->held, held_unref);
@@ -597,7 +575,7 @@ what_is_given_back_when_all_is_freed_is_given_back(void **state)
     g_clear_pointer(&f->host->limits, limits_free);
     set_gate(NULL);
     fake_host_until(f->host, web_has, (char[]){"max"});
-    run_loop();
+    fake_run_loop();
     assert_int_equal(f->left, 1); /* nobody is there to be told */
     g_clear_pointer(&f->host->held, held_unref);
 }

@@ -300,18 +300,6 @@ a_swap_file_of_somebody_else_is_not_taken_over(void **state)
     assert_true(fake_host_exists(host, FAKE_WEB_FILE));
 }
 
-static void
-count_down(void *data)
-{
-    --*(int *)data;
-}
-
-static bool
-is_zero(FakeHost *host, void *data)
-{
-    return *(int *)data == 0;
-}
-
 static bool
 high_is_set(FakeHost *host, void *data)
 {
@@ -335,8 +323,8 @@ an_orderly_stop_leaves_a_file_that_is_on_with_its_limits(void **state)
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
     host->limit_world.set(host->limit_world.self, &guest, 307200, limit_is_set, NULL);
     fake_host_until(host, high_is_set, (void *)"314572800");
-    limits_stop(host->limits, 5 * USEC_PER_SEC, count_down, &left);
-    fake_host_until(host, is_zero, &left);
+    limits_stop(host->limits, 5 * USEC_PER_SEC, fake_count_down, &left);
+    fake_host_until(host, fake_is_zero, &left);
     fake_host_kill(host);
     assert_true(fake_host_swaps_to(host, FAKE_WEB_FILE));
     fake_host_expect(host, FAKE_WEB_GROUP, "memory.high", "314572800");

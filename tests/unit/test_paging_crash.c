@@ -20,18 +20,6 @@
 
 /* ---- in the process ---- */
 
-static void
-count_down(void *data)
-{
-    --*(int *)data;
-}
-
-static bool
-is_zero(FakeHost *host, void *data)
-{
-    return *(int *)data == 0;
-}
-
 static bool
 is_clean(FakeHost *host, void *data)
 {
@@ -69,8 +57,8 @@ life_that_finishes(FakeHost *host)
     }
     fake_host_until(host, is_clean, NULL);
     fake_host_expect_clean(host);
-    limits_stop(host->limits, 5 * USEC_PER_SEC, count_down, &left);
-    fake_host_until(host, is_zero, &left);
+    limits_stop(host->limits, 5 * USEC_PER_SEC, fake_count_down, &left);
+    fake_host_until(host, fake_is_zero, &left);
     fake_host_expect(host, FAKE_WEB_GROUP, "memory.high", "max");
 }
 

@@ -111,27 +111,6 @@ has_no_trace(FakeHost *host, void *data)
     return !fake_host_exists(host, FAKE_WEB_FILE) && (held == NULL || strstr(held, FAKE_WEB) == NULL);
 }
 
-static void
-stop_ended(void *data)
-{
-    --*(int *)data;
-}
-
-static bool
-is_zero(FakeHost *host, void *data)
-{
-    return *(int *)data == 0;
-}
-
-static void
-run_loop(void)
-{
-    for (int i = 0; i < 60; i++) {
-        g_main_context_iteration(NULL, FALSE);
-        g_usleep(1000);
-    }
-}
-
 /* As when the process ends: nothing is waited for. */
 static void
 drop_daemon(FakeHost *host)
@@ -153,7 +132,7 @@ one_that_is_there_already_is_not_made_again(void **state)
     make_file(host);
     request.directory = "/srv/other";
     host->paging_world.make(host->paging_world.self, &request);
-    run_loop();
+    fake_run_loop();
     record = fake_host_file(host, FAKE_WEB);
     assert_int_equal(record->stage, PAGING_STAGE_ON);
     assert_string_equal(record->directory, FAKE_PAGING);
@@ -204,11 +183,11 @@ nothing_is_begun_any_more_when_the_daemon_ends(void **state)
     int left = 1;
 
     make_file(host);
-    paging_stop(host->paging, 60 * USEC_PER_SEC, stop_ended, &left);
+    paging_stop(host->paging, 60 * USEC_PER_SEC, fake_count_down, &left);
     fake_host_make(host, FAKE_DB, FAKE_DB_PID);
     fake_host_end(host, FAKE_WEB);
-    fake_host_until(host, is_zero, &left);
-    run_loop();
+    fake_host_until(host, fake_is_zero, &left);
+    fake_run_loop();
     assert_null(fake_host_file(host, FAKE_DB));
     assert_int_equal(fake_host_file(host, FAKE_WEB)->stage, PAGING_STAGE_ON);
     assert_int_equal(fake_faults.swap_off_calls, 0);
@@ -228,10 +207,10 @@ nothing_is_tried_again_when_the_daemon_ends(void **state)
         fake_faults.swap_off[i] = ENOMEM;
     fake_host_end(host, FAKE_WEB);
     fake_host_until(host, tells, (char[]){"not enough memory"});
-    paging_stop(host->paging, 60 * USEC_PER_SEC, stop_ended, &left);
-    fake_host_until(host, is_zero, &left);
+    paging_stop(host->paging, 60 * USEC_PER_SEC, fake_count_down, &left);
+    fake_host_until(host, fake_is_zero, &left);
     calls = fake_faults.swap_off_calls;
-    run_loop();
+    fake_run_loop();
     assert_int_equal(fake_faults.swap_off_calls, calls);
     assert_int_equal(left, 0);
     memset(fake_faults.swap_off, 0, sizeof fake_faults.swap_off);
@@ -288,7 +267,7 @@ without_a_list_of_swap_areas_nothing_is_made_and_nothing_ended(void **state)
     fake_host_end(host, FAKE_WEB);
     fake_host_until(host, tells, (char[]){"not enough memory"});
     fake_calls_fail("open", SWAPS, 40, ENFILE);
-    run_loop();
+    fake_run_loop();
     fake_calls_fail("", "", 0, 0);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
     fake_host_await_none(host);
@@ -406,7 +385,7 @@ a_directory_that_others_can_change_by_now_is_not_touched(void **state)
     fake_host_until(host, tells, (char[]){"can be written by others than root"});
     assert_true(fake_host_exists(host, FAKE_WEB_FILE));
     fake_host_expect(host, "/system.slice", "memory.swap.max", "max"); /* nobody else waits for it */
-    run_loop();
+    fake_run_loop();
     fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
     assert_int_equal(chmod(path, 0700), 0);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
@@ -429,7 +408,7 @@ several_things_that_are_left_are_all_tidied(void **state)
     fake_host_until(host, has_no_trace, NULL);
     while (fake_host_exists(host, FAKE_DB_FILE))
         g_main_context_iteration(NULL, FALSE);
-    run_loop();
+    fake_run_loop();
     fake_host_expect_clean(host);
 }
 
@@ -516,11 +495,11 @@ an_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs(void **state)
     set_gate("file allocated");
     fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
     await_gate();
-    paging_stop(host->paging, 30 * USEC_PER_MSEC, stop_ended, &left);
-    fake_host_until(host, is_zero, &left);
+    paging_stop(host->paging, 30 * USEC_PER_MSEC, fake_count_down, &left);
+    fake_host_until(host, fake_is_zero, &left);
     set_gate(NULL);
     fake_host_until(host, has_no_trace, NULL); /* it is called off, and undone when the disk answers */
-    run_loop();
+    fake_run_loop();
     assert_int_equal(left, 0);
     assert_int_equal(fake_host_file(host, FAKE_WEB)->stage, PAGING_STAGE_FAILED);
     fake_host_await_none(host);
@@ -544,7 +523,7 @@ what_is_under_way_when_all_is_freed_harms_nobody(void **state)
         await_gate();
         drop_daemon(host);
         set_gate(NULL);
-        run_loop();
+        fake_run_loop();
         fake_host_start(host);
         fake_host_await_none(host);
         fake_host_until(host, has_no_trace, NULL);
@@ -570,14 +549,14 @@ what_is_under_way_when_all_is_freed_harms_nobody(void **state)
     drop_daemon(host);
     fake_calls_fail("open", SWAPS, 2, EMFILE);
     fake_host_start(host);
-    run_loop();
+    fake_run_loop();
     host->system.retry_msec = 1;
     drop_daemon(host);
     fake_host_start(host);
     fake_host_end(host, FAKE_WEB);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
     drop_daemon(host); /* how it ended was looked at just now */
-    run_loop();
+    fake_run_loop();
     fake_host_start(host);
     fake_host_await_none(host);
     fake_host_expect_clean(host);
@@ -592,10 +571,10 @@ a_stop_that_nobody_waits_for_to_the_end_is_forgotten(void **state)
     set_gate("file allocated");
     fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
     await_gate();
-    paging_stop(host->paging, 30 * USEC_PER_MSEC, stop_ended, &left);
+    paging_stop(host->paging, 30 * USEC_PER_MSEC, fake_count_down, &left);
     drop_daemon(host);
     set_gate(NULL);
-    run_loop();
+    fake_run_loop();
     assert_int_equal(left, 1);
     fake_host_start(host);
     fake_host_until(host, has_no_trace, NULL);
