@@ -5,11 +5,9 @@
  * end that does not wait. On a host of plain files.
  */
 
-#include "cmocka_all.h"
-#include "error.h"
+#include "limit_fixture.h"
+
 #include "fake_calls.h"
-#include "fake_host.h"
-#include "units.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,49 +19,6 @@
 #define EVENTS GROUP_FILES "/memory.events"
 #define MIB KIB_PER_MIB
 
-/* ---- what hangs ---- */
-
-/* Threads that come by stand there until it is opened. */
-static struct {
-    GMutex lock;
-    GCond changed;
-    const char *closed_at; /* steps, and calls for what is remembered; NULL: it is open */
-    unsigned waiting;
-} gate;
-
-static void
-pass_gate(const char *where)
-{
-    g_mutex_lock(&gate.lock);
-    gate.waiting++;
-    g_cond_broadcast(&gate.changed);
-    while (gate.closed_at != NULL && strstr(gate.closed_at, where) != NULL)
-        g_cond_wait(&gate.changed, &gate.lock);
-    gate.waiting--;
-    g_mutex_unlock(&gate.lock);
-}
-
-static void
-set_gate(const char *closed_at)
-{
-    g_mutex_lock(&gate.lock);
-    gate.closed_at = closed_at;
-    g_cond_broadcast(&gate.changed);
-    g_mutex_unlock(&gate.lock);
-}
-
-static void
-await_waiting(unsigned count)
-{
-    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
-
-    g_mutex_lock(&gate.lock);
-    while (gate.waiting < count && g_cond_wait_until(&gate.changed, &gate.lock, end))
-        continue;
-    assert_int_equal(gate.waiting, count);
-    g_mutex_unlock(&gate.lock);
-}
-
 static int high_writes;
 
 static int
@@ -72,56 +27,8 @@ judge(const char *call, const char *path)
     if (strcmp(call, "write") == 0 && g_str_has_suffix(path, "/memory.high"))
         g_atomic_int_inc(&high_writes);
     if (strcmp(call, "rename") == 0 && g_str_has_suffix(path, FAKE_STATE "/held"))
-        pass_gate("rename");
+        fake_gate_pass("rename");
     return 0;
-}
-
-/* ---- the host ---- */
-
-typedef struct Fixture {
-    FakeHost *host;
-    GString *ends; /* "MIB " of a value that is in force, "MIB! " of one that is not */
-    GString *why;  /* the last error */
-    int left;      /* stops that have not ended */
-} Fixture;
-
-static void
-ended(void *user_data, const char *uuid, uint64_t high_kib, const GError *error)
-{
-    Fixture *f = user_data;
-
-    if (high_kib == LIMIT_NONE)
-        g_string_append(f->ends, "none");
-    else
-        g_string_append_printf(f->ends, "%u", (unsigned)(high_kib / MIB));
-    g_string_append(f->ends, error != NULL ? "! " : " ");
-    if (error != NULL)
-        g_string_assign(f->why, error->message);
-}
-
-static void
-set(Fixture *f, uint64_t high_mib)
-{
-    GuestRecord guest = fake_guest(FAKE_WEB, FAKE_WEB_PID);
-
-    f->host->limit_world.set(f->host->limit_world.self, &guest, high_mib == LIMIT_NONE ? LIMIT_NONE : high_mib * MIB,
-                             ended, f);
-}
-
-static GuestLimits
-look_at(Fixture *f, const char *uuid, pid_t pid)
-{
-    GuestRecord guest = fake_guest(uuid, pid);
-    GuestLimits limits;
-
-    f->host->limit_world.read(f->host->limit_world.self, &guest, &limits);
-    return limits;
-}
-
-static GuestLimits
-look(Fixture *f)
-{
-    return look_at(f, FAKE_WEB, FAKE_WEB_PID);
 }
 
 static bool
@@ -132,37 +39,10 @@ glance(Fixture *f, const char *uuid, pid_t pid, GuestGlance *seen)
     return f->host->limit_world.glance(f->host->limit_world.self, &guest, seen);
 }
 
-typedef struct Awaited {
-    const Fixture *fixture;
-    const char *text;
-} Awaited;
-
-static bool
-has_ended(FakeHost *host, void *data)
-{
-    const Awaited *awaited = data;
-
-    return strcmp(awaited->fixture->ends->str, awaited->text) == 0;
-}
-
-static void
-await_ends(Fixture *f, const char *text)
-{
-    Awaited awaited = {f, text};
-
-    fake_host_until(f->host, has_ended, &awaited);
-}
-
 static void
 expect_high(Fixture *f, const char *text)
 {
     fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", text);
-}
-
-static bool
-web_has(FakeHost *host, void *text)
-{
-    return fake_host_says(host, FAKE_WEB_GROUP, "memory.high", text);
 }
 
 static void
@@ -180,37 +60,10 @@ stop(Fixture *f)
 }
 
 static int
-setup(void **state)
+setup_judged(void **state)
 {
-    Fixture *f = g_new0(Fixture, 1);
-
-    f->host = fake_host_new();
-    f->host->system.step = pass_gate;
-    fake_clock_ahead_usec = 0;
     fake_calls_judge = judge;
-    fake_host_start(f->host);
-    f->ends = g_string_new(NULL);
-    f->why = g_string_new(NULL);
-    *state = f;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    Fixture *f = *state;
-
-    set_gate(NULL);
-    fake_host_kill(f->host);
-    while (g_main_context_iteration(NULL, FALSE)) /* what ends after it */
-        continue;
-    fake_calls_judge = NULL;
-    fake_calls_fail("", "", 0, 0);
-    fake_host_free(f->host);
-    g_string_free(f->ends, TRUE);
-    g_string_free(f->why, TRUE);
-    g_free(f);
-    return 0;
+    return setup(state);
 }
 
 /* ---- reading ---- */
@@ -319,16 +172,16 @@ a_guest_is_forgotten_a_minute_after_it_went_but_not_what_is_written_for_it(void 
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("limit lowered");
+    fake_gate_set("limit lowered");
     set(f, 400);
-    await_waiting(1);
+    fake_gate_await(1);
     look_at(f, FAKE_DB, FAKE_DB_PID);
     for (int minute = 0; minute < 3; minute++) {
         fake_clock_ahead_usec += 61 * USEC_PER_SEC;
         look_at(f, FAKE_DB, FAKE_DB_PID);
         assert_true(glance(f, FAKE_WEB, FAKE_WEB_PID, &seen));
     }
-    set_gate(NULL);
+    fake_gate_set(NULL);
     await_ends(f, "800 400 ");
     fake_clock_ahead_usec += 61 * USEC_PER_SEC;
     look_at(f, FAKE_DB, FAKE_DB_PID);
@@ -342,13 +195,12 @@ static void
 a_guest_without_a_group_gets_no_limit_and_the_reason(void **state)
 {
     Fixture *f = *state;
-    GuestRecord gone = fake_guest(FAKE_DB, 4711), users = fake_guest("a-user's", 1003);
 
-    f->host->limit_world.set(f->host->limit_world.self, &gone, 400 * MIB, ended, f);
+    set_of(f, FAKE_DB, 4711, 400);
     assert_string_equal(f->ends->str, "400! ");
     assert_non_null(strstr(f->why->str, "does not run"));
     fake_host_write(f->host, "/proc/1003/cgroup", "0::/user.slice/session.scope\n");
-    f->host->limit_world.set(f->host->limit_world.self, &users, 500 * MIB, ended, f);
+    set_of(f, "a-user's", 1003, 500);
     assert_string_equal(f->ends->str, "400! 500! ");
     assert_non_null(strstr(f->why->str, "no control group of its own"));
 }
@@ -361,11 +213,11 @@ a_lowering_that_fails_on_its_way_is_told_and_still_ours(void **state)
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("limit lowered");
+    fake_gate_set("limit lowered");
     set(f, 400);
-    await_waiting(1);
+    fake_gate_await(1);
     fake_calls_fail("write", "/memory.high", 1, EIO);
-    set_gate(NULL);
+    fake_gate_set(NULL);
     await_ends(f, "800 400! ");
     assert_non_null(strstr(f->why->str, "memory.high can't be set to 704643072: Input/output error"));
     expect_high(f, "771751936"); /* one step of 64 MiB */
@@ -400,14 +252,14 @@ a_raise_that_fails_is_told_while_a_lowering_hangs(void **state)
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("limit lowered");
+    fake_gate_set("limit lowered");
     set(f, 400);
-    await_waiting(1);
+    fake_gate_await(1);
     fake_calls_fail("write", "/memory.high", 1, EIO);
     set(f, 780);
     await_ends(f, "800 780! ");
     expect_high(f, "771751936");
-    set_gate(NULL);
+    fake_gate_set(NULL);
     await_ends(f, "800 780! 400! "); /* it was overtaken */
     assert_true(look(f).set);
     fake_run_loop();
@@ -424,16 +276,16 @@ a_lowering_that_ends_while_a_raise_is_written_changes_nothing(void **state)
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("limit lowered, limit raised");
+    fake_gate_set("limit lowered, limit raised");
     set(f, 400);
-    await_waiting(1);
+    fake_gate_await(1);
     set(f, 780);
-    await_waiting(2);
-    set_gate("limit raised");
+    fake_gate_await(2);
+    fake_gate_set("limit raised");
     await_ends(f, "800 400! ");
     assert_true(look(f).pending);
     set(f, 790); /* waits for the one that hangs */
-    set_gate(NULL);
+    fake_gate_set(NULL);
     await_ends(f, "800 400! 780 790 ");
     expect_high(f, "828375040");
     assert_false(look(f).pending);
@@ -447,9 +299,9 @@ a_limit_that_is_open_already_waits_to_be_given_back(void **state)
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("limit lowered");
+    fake_gate_set("limit lowered");
     set(f, 400);
-    await_waiting(1);
+    fake_gate_await(1);
     set(f, LIMIT_NONE);
     fake_host_until(f->host, web_has, (char[]){"max"});
     writes = g_atomic_int_get(&high_writes);
@@ -459,7 +311,7 @@ a_limit_that_is_open_already_waits_to_be_given_back(void **state)
     assert_int_equal(g_atomic_int_get(&high_writes), writes);
     assert_string_equal(f->ends->str, "800 ");
     assert_true(look(f).pending);
-    set_gate(NULL);
+    fake_gate_set(NULL);
     await_ends(f, "800 400! none ");
     expect_high(f, "max");
 }
@@ -473,13 +325,13 @@ an_end_waits_for_both_writes_of_a_guest(void **state)
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("limit lowered, limit raised");
+    fake_gate_set("limit lowered, limit raised");
     set(f, 400);
-    await_waiting(1);
+    fake_gate_await(1);
     set(f, 780);
-    await_waiting(2);
+    fake_gate_await(2);
     begin_stop(f, 60 * USEC_PER_SEC);
-    set_gate(NULL);
+    fake_gate_set(NULL);
     fake_host_until(f->host, fake_is_zero, &f->left);
     expect_high(f, "max");
 }
@@ -491,13 +343,13 @@ an_end_does_not_wait_for_a_lowering_that_hangs(void **state)
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("limit lowered");
+    fake_gate_set("limit lowered");
     set(f, 400);
-    await_waiting(1);
+    fake_gate_await(1);
     begin_stop(f, 4 * USEC_PER_SEC); /* a half of it for what is given back */
     fake_host_until(f->host, fake_is_zero, &f->left);
     expect_high(f, "max");
-    set_gate(NULL);
+    fake_gate_set(NULL);
     await_ends(f, "800 400! ");
     assert_int_equal(f->left, 0); /* and is told once */
     expect_high(f, "max");
@@ -510,12 +362,12 @@ an_end_does_not_wait_for_the_disk(void **state)
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("rename");
+    fake_gate_set("rename");
     begin_stop(f, 100 * USEC_PER_MSEC);
-    await_waiting(1);
+    fake_gate_await(1);
     fake_host_until(f->host, fake_is_zero, &f->left);
     expect_high(f, "max"); /* it is not remembered, but done */
-    set_gate(NULL);
+    fake_gate_set(NULL);
     fake_run_loop();
     assert_int_equal(f->left, 0);
 }
@@ -542,11 +394,11 @@ what_is_under_way_when_all_is_freed_is_told_and_harms_nobody(void **state)
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("limit lowered, limit raised");
+    fake_gate_set("limit lowered, limit raised");
     set(f, 400);
-    await_waiting(1);
+    fake_gate_await(1);
     set(f, 780);
-    await_waiting(2);
+    fake_gate_await(2);
     set(f, 500);
     begin_stop(f, 60 * USEC_PER_SEC);
     assert_string_equal(f->ends->str, "800 500! ");
@@ -554,7 +406,7 @@ what_is_under_way_when_all_is_freed_is_told_and_harms_nobody(void **state)
     g_clear_pointer(&f->host->limits, limits_free);
     assert_string_equal(f->ends->str, "800 500! 400! 780! ");
     assert_non_null(strstr(f->why->str, "about to end"));
-    set_gate(NULL);
+    fake_gate_set(NULL);
     fake_run_loop();
     assert_string_equal(f->ends->str, "800 500! 400! 780! ");
     assert_int_equal(f->left, 1);
@@ -568,12 +420,12 @@ what_is_given_back_when_all_is_freed_is_given_back(void **state)
 
     set(f, 800);
     await_ends(f, "800 ");
-    set_gate("rename");
+    fake_gate_set("rename");
     begin_stop(f, 60 * USEC_PER_SEC);
-    await_waiting(1);
+    fake_gate_await(1);
     g_clear_pointer(&f->host->paging, paging_free);
     g_clear_pointer(&f->host->limits, limits_free);
-    set_gate(NULL);
+    fake_gate_set(NULL);
     fake_host_until(f->host, web_has, (char[]){"max"});
     fake_run_loop();
     assert_int_equal(f->left, 1); /* nobody is there to be told */
@@ -583,7 +435,7 @@ what_is_given_back_when_all_is_freed_is_given_back(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_judged, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_group_that_can_not_be_read_is_told_and_looked_up_anew),
         TEST(a_file_of_a_group_that_is_gone_is_opened_again),

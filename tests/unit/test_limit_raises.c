@@ -2,115 +2,11 @@
 
 /* Memory that is booked is to be had at once, whatever limits are being lowered; on a host of plain files. */
 
-#include "cmocka_all.h"
-#include "fake_host.h"
-#include "units.h"
+#include "limit_fixture.h"
 
 #define LOWERINGS 16
 #define FIRST_PID 2000
 #define HIGH "memory.high"
-
-/* A lowering hangs behind its step, as in the kernel that reclaims for it. */
-static struct Gate {
-    GMutex lock;
-    GCond changed;
-    bool closed;
-    unsigned hung;
-} gate;
-
-static void
-stand_at_gate(const char *step)
-{
-    g_mutex_lock(&gate.lock);
-    if (strcmp(step, "limit lowered") == 0) {
-        gate.hung++;
-        g_cond_broadcast(&gate.changed);
-        while (gate.closed)
-            g_cond_wait(&gate.changed, &gate.lock);
-        gate.hung--;
-    }
-    g_mutex_unlock(&gate.lock);
-}
-
-static void
-set_gate(bool closed)
-{
-    g_mutex_lock(&gate.lock);
-    gate.closed = closed;
-    g_cond_broadcast(&gate.changed);
-    g_mutex_unlock(&gate.lock);
-}
-
-static void
-await_hung(unsigned count)
-{
-    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
-
-    g_mutex_lock(&gate.lock);
-    while (gate.hung < count && g_cond_wait_until(&gate.changed, &gate.lock, end))
-        continue;
-    assert_int_equal(gate.hung, count);
-    g_mutex_unlock(&gate.lock);
-}
-
-typedef struct Fixture {
-    FakeHost *host;
-    GString *ends; /* "MIB " of a value that is in force, "MIB! " of one that is not */
-} Fixture;
-
-static void
-ended(void *user_data, const char *uuid, uint64_t high_kib, const GError *error)
-{
-    Fixture *f = user_data;
-
-    if (high_kib == LIMIT_NONE)
-        g_string_append(f->ends, "none");
-    else
-        g_string_append_printf(f->ends, "%u", (unsigned)(high_kib / KIB_PER_MIB));
-    g_string_append(f->ends, error != NULL ? "! " : " ");
-}
-
-static void
-set(Fixture *f, pid_t pid, uint64_t high_mib)
-{
-    g_autofree char *uuid = pid == FAKE_WEB_PID ? g_strdup(FAKE_WEB) : g_strdup_printf("guest-%d", (int)pid);
-    GuestRecord guest = fake_guest(uuid, pid);
-
-    f->host->limit_world.set(f->host->limit_world.self, &guest,
-                             high_mib == LIMIT_NONE ? LIMIT_NONE : high_mib * KIB_PER_MIB, ended, f);
-}
-
-static GuestLimits
-look(Fixture *f)
-{
-    GuestRecord guest = fake_guest(FAKE_WEB, FAKE_WEB_PID);
-    GuestLimits limits;
-
-    f->host->limit_world.read(f->host->limit_world.self, &guest, &limits);
-    return limits;
-}
-
-typedef struct Awaited {
-    const Fixture *fixture;
-    const char *text;
-} Awaited;
-
-static bool
-has_ended(FakeHost *host, void *data)
-{
-    const Awaited *awaited = data;
-
-    return strcmp(awaited->fixture->ends->str, awaited->text) == 0;
-}
-
-/* Until all ends so far are these. */
-static void
-await_ends(Fixture *f, const char *text)
-{
-    Awaited awaited = {f, text};
-
-    fake_host_until(f->host, has_ended, &awaited);
-}
 
 static void
 expect_web_high(Fixture *f, unsigned mib)
@@ -125,17 +21,6 @@ static bool
 is_settled(FakeHost *host, void *data)
 {
     return !look(data).pending;
-}
-
-static bool
-is_idle(FakeHost *host, void *data)
-{
-    bool hung;
-
-    g_mutex_lock(&gate.lock);
-    hung = gate.hung > 0;
-    g_mutex_unlock(&gate.lock);
-    return !hung && is_settled(host, data);
 }
 
 /* As the step of a lowering that passed its check just before the raise was written. */
@@ -168,31 +53,6 @@ add_guest(Fixture *f, pid_t pid)
     fake_host_write(f->host, file, line);
 }
 
-static int
-setup(void **state)
-{
-    Fixture *f = g_new0(Fixture, 1);
-
-    f->host = fake_host_new();
-    f->host->system.step = stand_at_gate;
-    fake_host_start(f->host);
-    f->ends = g_string_new(NULL);
-    *state = f;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    Fixture *f = *state;
-
-    set_gate(false);
-    fake_host_free(f->host);
-    g_string_free(f->ends, TRUE);
-    g_free(f);
-    return 0;
-}
-
 /* A lowering comes down in steps, and is idle between two of them. */
 static bool
 are_lowered(FakeHost *host, void *data)
@@ -202,7 +62,7 @@ are_lowered(FakeHost *host, void *data)
 
     for (const char *end = strstr(f->ends->str, "500 "); end != NULL; end = strstr(end + 1, "500 "))
         count++;
-    return count == LOWERINGS && is_idle(host, data);
+    return count == LOWERINGS && is_settled(host, data);
 }
 
 static void
@@ -210,25 +70,27 @@ lowerings_that_hang_hold_up_no_raise(void **state)
 {
     Fixture *f = *state;
 
-    set(f, FAKE_WEB_PID, 600);
+    set(f, 600);
     await_ends(f, "600 ");
-    set_gate(true);
+    fake_gate_set("limit lowered");
     for (pid_t i = 0; i < LOWERINGS; i++) {
+        g_autofree char *uuid = g_strdup_printf("guest-%d", FIRST_PID + (int)i);
+
         add_guest(f, FIRST_PID + i);
-        set(f, FIRST_PID + i, 500);
+        set_of(f, uuid, FIRST_PID + i, 500);
     }
-    await_hung(LOWERINGS);
-    set(f, FAKE_WEB_PID, 700);
+    fake_gate_await(LOWERINGS);
+    set(f, 700);
     await_ends(f, "600 700 ");
     expect_web_high(f, 700);
 
-    set(f, FAKE_WEB_PID, 500); /* no thread is free for this one */
-    set(f, FAKE_WEB_PID, 900); /* and this one does not wait for it */
+    set(f, 500); /* no thread is free for this one */
+    set(f, 900); /* and this one does not wait for it */
     await_ends(f, "600 700 900 ");
     expect_web_high(f, 900);
     assert_int_equal(look(f).high_kib, 900 * KIB_PER_MIB);
 
-    set_gate(false);
+    fake_gate_set(NULL);
     fake_host_until(f->host, are_lowered, f);
     for (pid_t i = 0; i < LOWERINGS; i++) {
         g_autofree char *group = group_of(FIRST_PID + i);
@@ -244,28 +106,22 @@ raise_overtakes_the_lowering_of_its_own_guest(void **state)
     Fixture *f = *state;
     GuestLimits limits;
 
-    set(f, FAKE_WEB_PID, 800);
+    set(f, 800);
     await_ends(f, "800 ");
-    set_gate(true);
-    set(f, FAKE_WEB_PID, 400);
-    await_hung(1);
+    fake_gate_set("limit lowered");
+    set(f, 400);
+    fake_gate_await(1);
     expect_web_high(f, 736); /* a step of 64 MiB */
-    set(f, FAKE_WEB_PID, 780);
+    set(f, 780);
     await_ends(f, "800 780 ");
     expect_web_high(f, 780);
     limits = look(f);
     assert_true(limits.usable && limits.set && !limits.pending);
     assert_int_equal(limits.high_kib, 780 * KIB_PER_MIB);
-    set_gate(false);
+    fake_gate_set(NULL);
     await_ends(f, "800 780 400! "); /* it has stopped */
     expect_web_high(f, 780);
     assert_true(look(f).set);
-}
-
-static bool
-web_has(FakeHost *host, void *text)
-{
-    return fake_host_says(host, FAKE_WEB_GROUP, HIGH, text);
 }
 
 static void
@@ -274,22 +130,22 @@ step_that_comes_after_the_raise_is_undone(void **state)
     Fixture *f = *state;
     char raised[] = "817889280"; /* 780 MiB */
 
-    set(f, FAKE_WEB_PID, 800);
+    set(f, 800);
     await_ends(f, "800 ");
-    set_gate(true);
-    set(f, FAKE_WEB_PID, 400);
-    await_hung(1);
-    set(f, FAKE_WEB_PID, 780);
+    fake_gate_set("limit lowered");
+    set(f, 400);
+    fake_gate_await(1);
+    set(f, 780);
     await_ends(f, "800 780 ");
     write_web_high(f, 672);
     assert_true(look(f).pending); /* a tick sees it */
     fake_host_until(f->host, web_has, raised);
     fake_host_until(f->host, is_settled, f);
     write_web_high(f, 672);
-    set_gate(false); /* and so does the end of the lowering */
+    fake_gate_set(NULL); /* and so does the end of the lowering */
     await_ends(f, "800 780 400! ");
     fake_host_until(f->host, web_has, raised);
-    fake_host_until(f->host, is_idle, f);
+    fake_host_until(f->host, is_settled, f);
     assert_true(look(f).set);
 }
 
@@ -298,18 +154,18 @@ value_that_waits_goes_first_once_it_is_a_raise(void **state)
 {
     Fixture *f = *state;
 
-    set(f, FAKE_WEB_PID, 800);
+    set(f, 800);
     await_ends(f, "800 ");
-    set_gate(true);
-    set(f, FAKE_WEB_PID, 400);
-    await_hung(1);
-    set(f, FAKE_WEB_PID, 700); /* below the 736 of the step */
+    fake_gate_set("limit lowered");
+    set(f, 400);
+    fake_gate_await(1);
+    set(f, 700); /* below the 736 of the step */
     assert_true(look(f).pending);
     write_web_high(f, 672); /* the next step has begun all the same */
     look(f);
     await_ends(f, "800 700 ");
     expect_web_high(f, 700);
-    set_gate(false);
+    fake_gate_set(NULL);
     await_ends(f, "800 700 400! ");
     expect_web_high(f, 700);
 }
@@ -319,19 +175,19 @@ limit_is_opened_at_once_and_given_back_when_no_step_can_follow(void **state)
 {
     Fixture *f = *state;
 
-    set(f, FAKE_WEB_PID, 800);
+    set(f, 800);
     await_ends(f, "800 ");
-    set_gate(true);
-    set(f, FAKE_WEB_PID, 400);
-    await_hung(1);
-    set(f, FAKE_WEB_PID, LIMIT_NONE);
+    fake_gate_set("limit lowered");
+    set(f, 400);
+    fake_gate_await(1);
+    set(f, LIMIT_NONE);
     fake_host_until(f->host, web_has, (char[]){"max"});
     assert_string_equal(f->ends->str, "800 ");
     write_web_high(f, 672); /* the step that came after it */
-    set_gate(false);
+    fake_gate_set(NULL);
     await_ends(f, "800 400! none ");
     fake_host_expect(f->host, FAKE_WEB_GROUP, HIGH, "max");
-    fake_host_until(f->host, is_idle, f);
+    fake_host_until(f->host, is_settled, f);
     assert_false(look(f).set);
 }
 
@@ -340,17 +196,17 @@ newer_lowering_follows_a_raise_that_overtook(void **state)
 {
     Fixture *f = *state;
 
-    set(f, FAKE_WEB_PID, 800);
+    set(f, 800);
     await_ends(f, "800 ");
-    set_gate(true);
-    set(f, FAKE_WEB_PID, 400);
-    await_hung(1);
-    set(f, FAKE_WEB_PID, 780);
+    fake_gate_set("limit lowered");
+    set(f, 400);
+    fake_gate_await(1);
+    set(f, 780);
     await_ends(f, "800 780 ");
-    set(f, FAKE_WEB_PID, 600);
+    set(f, 600);
     assert_true(look(f).pending);
     assert_int_equal(look(f).high_kib, 780 * KIB_PER_MIB); /* until it has been lowered */
-    set_gate(false);
+    fake_gate_set(NULL);
     await_ends(f, "800 780 400! 600 ");
     expect_web_high(f, 600);
 }

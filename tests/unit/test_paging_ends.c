@@ -8,6 +8,7 @@
 #include "act/paging_work.h"
 #include "cmocka_all.h"
 #include "fake_calls.h"
+#include "fake_gate.h"
 #include "fake_host.h"
 #include "units.h"
 
@@ -19,54 +20,12 @@
 #define SWAPS "/proc/swaps"
 #define HELD FAKE_STATE "/held"
 
-/* A thread that comes by this step stands there until it is opened. */
-static struct {
-    GMutex lock;
-    GCond changed;
-    const char *closed_at; /* NULL: it is open */
-    bool reached;
-} gate;
-
-static void
-pass_gate(const char *step)
-{
-    g_mutex_lock(&gate.lock);
-    while (gate.closed_at != NULL && strcmp(gate.closed_at, step) == 0) {
-        gate.reached = true;
-        g_cond_broadcast(&gate.changed);
-        g_cond_wait(&gate.changed, &gate.lock);
-    }
-    g_mutex_unlock(&gate.lock);
-}
-
-static void
-set_gate(const char *closed_at)
-{
-    g_mutex_lock(&gate.lock);
-    gate.closed_at = closed_at;
-    gate.reached = false;
-    g_cond_broadcast(&gate.changed);
-    g_mutex_unlock(&gate.lock);
-}
-
-static void
-await_gate(void)
-{
-    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
-
-    g_mutex_lock(&gate.lock);
-    while (!gate.reached && g_cond_wait_until(&gate.changed, &gate.lock, end))
-        continue;
-    assert_true(gate.reached);
-    g_mutex_unlock(&gate.lock);
-}
-
 static int
 setup(void **state)
 {
     FakeHost *host = fake_host_new();
 
-    host->system.step = pass_gate;
+    host->system.step = fake_gate_pass;
     fake_clock_ahead_usec = 0;
     fake_host_start(host);
     *state = host;
@@ -76,7 +35,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-    set_gate(NULL);
+    fake_gate_set(NULL);
     fake_calls_fail("", "", 0, 0);
     fake_host_free(*state);
     return 0;
@@ -155,21 +114,21 @@ one_that_is_called_off_stops_at_its_next_step(void **state)
     FakeHost *host = *state;
 
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
-        set_gate(steps[i]);
+        fake_gate_set(steps[i]);
         fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
-        await_gate();
+        fake_gate_await(1);
         fake_host_end(host, FAKE_WEB);
-        set_gate(NULL);
+        fake_gate_set(NULL);
         fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
         assert_non_null(strstr(fake_host_file(host, FAKE_WEB)->error, "called off"));
         fake_host_await_none(host);
         fake_host_expect_clean(host);
     }
-    set_gate("switched on"); /* too late: it is ended as any other */
+    fake_gate_set("switched on"); /* too late: it is ended as any other */
     fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
-    await_gate();
+    fake_gate_await(1);
     fake_host_end(host, FAKE_WEB);
-    set_gate(NULL);
+    fake_gate_set(NULL);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
     assert_int_equal(fake_faults.swap_off_calls, 1);
     fake_host_await_none(host);
@@ -492,12 +451,12 @@ an_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs(void **state)
     FakeHost *host = *state;
     int left = 1;
 
-    set_gate("file allocated");
+    fake_gate_set("file allocated");
     fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
-    await_gate();
+    fake_gate_await(1);
     paging_stop(host->paging, 30 * USEC_PER_MSEC, fake_count_down, &left);
     fake_host_until(host, fake_is_zero, &left);
-    set_gate(NULL);
+    fake_gate_set(NULL);
     fake_host_until(host, has_no_trace, NULL); /* it is called off, and undone when the disk answers */
     fake_run_loop();
     assert_int_equal(left, 0);
@@ -514,15 +473,15 @@ what_is_under_way_when_all_is_freed_harms_nobody(void **state)
     FakeHost *host = *state;
 
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) { /* a thread at work */
-        set_gate(steps[i]);
+        fake_gate_set(steps[i]);
         fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
         if (i == 1) {
             fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
             fake_host_end(host, FAKE_WEB);
         }
-        await_gate();
+        fake_gate_await(1);
         drop_daemon(host);
-        set_gate(NULL);
+        fake_gate_set(NULL);
         fake_run_loop();
         fake_host_start(host);
         fake_host_await_none(host);
@@ -568,12 +527,12 @@ a_stop_that_nobody_waits_for_to_the_end_is_forgotten(void **state)
     FakeHost *host = *state;
     int left = 1;
 
-    set_gate("file allocated");
+    fake_gate_set("file allocated");
     fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
-    await_gate();
+    fake_gate_await(1);
     paging_stop(host->paging, 30 * USEC_PER_MSEC, fake_count_down, &left);
     drop_daemon(host);
-    set_gate(NULL);
+    fake_gate_set(NULL);
     fake_run_loop();
     assert_int_equal(left, 1);
     fake_host_start(host);
