@@ -70,7 +70,7 @@ typedef struct GuestSnapshot {
     uint32_t doubts; /* GuestDoubt bits */
     /* Memory that its QEMU gives it and its kernel does not see (a dimm that is not online): its own total and its balloon
        together say so. It is not there to be squeezed, since all of it would be taken from what the guest does see. It is
-       part of actual_kib, and so of what the guest is to have at least. */
+       part of actual_kib, and so of what the guest is to have at least; where that is not known yet, of its maximum. */
     uint64_t unseen_kib;
     uint64_t
         announced_kib; /* its XML tells of so much that was plugged, and no size with it has been read yet; or the reverse */

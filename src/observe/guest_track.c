@@ -315,7 +315,7 @@ fill_statistics(const GuestTrack *track, const GuestRecord *record, const GuestS
         guest->asked_usec = report->asked_usec;
     }
     guest->report_serial = track->report_serial;
-    guest->unseen_kib = guest->has_actual ? MIN(track->unseen.unseen_kib, guest->actual_kib) : track->unseen.unseen_kib;
+    guest->unseen_kib = MIN(track->unseen.unseen_kib, guest->has_actual ? guest->actual_kib : settings->maximum_kib);
     if (!track->driver_up)
         return;
     fill_figures(&track->report, settings, guest);
