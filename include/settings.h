@@ -163,6 +163,9 @@ typedef struct GuestSettings {
 /* Whether its reports are needed, so that its driver is asked to send them every interval. */
 bool guest_settings_need_reports(const GuestSettings *settings);
 
+/* Whether targets, limits and paging files are its: it is managed, balanced and has a balloon of use. */
+bool guest_settings_are_ours(const GuestSettings *settings);
+
 /* The most ordinary memory that it may ever have: all of maximum and fixed that lies in no huge page pool. */
 uint64_t guest_settings_full_kib(const GuestSettings *settings);
 

@@ -68,6 +68,12 @@ guest_settings_need_reports(const GuestSettings *settings)
     return settings->managed && settings->mode != GUEST_MODE_STATIC && settings->bar == BALLOON_USABLE;
 }
 
+bool
+guest_settings_are_ours(const GuestSettings *settings)
+{
+    return settings->managed && settings->mode == GUEST_MODE_DYNAMIC && settings->bar == BALLOON_USABLE;
+}
+
 uint64_t
 guest_settings_full_kib(const GuestSettings *settings)
 {

@@ -46,7 +46,7 @@ may_page(const StartRequest *request, const AdmissionTerms *terms)
     const GuestSettings *settings = &request->settings;
 
     return terms->settings->paging_enabled && terms->paging_bar == NULL && settings->smart_paging &&
-           settings->managed && settings->mode == GUEST_MODE_DYNAMIC && settings->bar == BALLOON_USABLE;
+           guest_settings_are_ours(settings);
 }
 
 /* The next tick might come after the deadline, so the answer must be given now. */

@@ -143,9 +143,7 @@ pass_wants_limit(const Pass *pass, size_t i)
 {
     const GuestSettings *settings = pass->snapshot->guests[i].settings;
 
-    return (pass->settings->memory_high && settings->managed && settings->mode == GUEST_MODE_DYNAMIC &&
-            settings->bar == BALLOON_USABLE) ||
-           pass->state->work[i].let_go;
+    return (pass->settings->memory_high && guest_settings_are_ours(settings)) || pass->state->work[i].let_go;
 }
 
 /* What a guest touches while its file is emptied, or about to be, must leave room for what comes back, which the kernel lets in

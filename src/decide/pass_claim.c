@@ -166,10 +166,8 @@ terms_of_start(Pass *pass, const StartRequest *request, const AdmissionTerms *te
 static bool
 is_held(const Pass *pass, const StartRequest *request)
 {
-    const GuestSettings *settings = &request->settings;
-
-    return pass->settings->memory_high && pass->snapshot->limit_bar == NULL && settings->managed &&
-           settings->mode == GUEST_MODE_DYNAMIC && settings->bar == BALLOON_USABLE;
+    return pass->settings->memory_high && pass->snapshot->limit_bar == NULL &&
+           guest_settings_are_ours(&request->settings);
 }
 
 static void

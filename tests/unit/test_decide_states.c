@@ -359,10 +359,54 @@ memory_goes_to_who_stays_when_a_guest_leaves(void **state)
     world_free(world);
 }
 
+/* libvirt was away, and its QEMU hung over that: nobody knows whether it was reset, and it was not. */
+static void
+guest_that_hangs_over_a_gap_is_no_guest_without_a_driver(void **state)
+{
+    for (unsigned gaps = 1; gaps <= 2; gaps++) {
+        FakeWorld *world = world_new(4 * GIB, GIB);
+        GuestSnapshot *guest;
+        uint64_t told;
+
+        world_add(world, GIB, 4 * GIB, 2 * GIB, 900 * MIB)->settings.startup_kib = 4 * GIB;
+        world_add(world, GIB, 4 * GIB, GIB, 3 * GIB);
+        world_run(world, 60);
+        guest = &world->guests[0];
+        told = guest->target_kib;
+        assert_true(told < 2 * GIB);
+        for (unsigned gap = 0; gap < gaps; gap++) {
+            world->snapshot.host.link = WORLD_LINK_DOWN;
+            world_run(world, 20);
+            world->snapshot.host.link = WORLD_LINK_READ_WRITE;
+            guest->gap_usec = guest->boot_usec = world->snapshot.now_usec;
+            guest->adopted = true;
+            guest->driver_up = guest->fresh = false;
+            guest->answering = gap + 1 < gaps;
+            world->fake[0].mute = true;
+            world_run(world, guest->answering ? 2 : 60);
+        }
+        guest->answering = true;
+        for (unsigned t = 0; t < 3; t++) {
+            world_tick(world);
+            assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_ADOPTING);
+        }
+        guest->driver_up = guest->fresh = true;
+        world->fake[0].mute = false;
+        for (unsigned t = 0; t < 10; t++) {
+            world_tick(world);
+            assert_int_equal(world->plan.guests[0].state, GUEST_STATE_ACTIVE);
+            assert_true(guest->target_kib <= told);
+        }
+        world_free(world);
+    }
+    (void)state;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(guest_that_hangs_over_a_gap_is_no_guest_without_a_driver),
         cmocka_unit_test(guests_out_of_the_sharing_are_booked_and_left_alone),
         cmocka_unit_test(guests_without_statistics_keep_what_they_have),
         cmocka_unit_test(adoption_squeezes_nobody),
