@@ -16,6 +16,9 @@ from host import MIB, LabError, virsh
 # was promised twice is larger by far.
 SLACK_MIB = 12
 
+# Where there is no hook that asks, a guest runs before libvirt tells of it. So long it may have memory and be called off.
+HEARD_SEC = 2
+
 
 def reading_takes_memory():
     """Whether a page that was only read costs memory: so it is on a kernel without a zero page. QEMU reads all memory
@@ -50,6 +53,7 @@ class Truth(threading.Thread):
         self.problems = []
         self.reading_takes_memory = reading_takes_memory()
         self.unjudged = set()
+        self.news = {}  # since when a guest has memory of which dynmemd can't have heard yet
 
     def all_is_read(self, guest):
         """Its memory is read as a whole now. Where that takes memory, which nobody who books could know, it is not
@@ -102,14 +106,20 @@ class Truth(threading.Thread):
         # Memory may come or go between the looks: what counts was there before and after.
         touched = {name: min(before[name], after[name]) for name in before if name in after}
         self.samples.append(Sample(moment, guests, touched, self.actual()))
+        news = {}
         for name, size in touched.items():
             if name in self.unjudged:
                 continue
             booked = guests[name]["committed"] / MIB if name in guests else 0
+            state = guests[name]["state"] if name in guests else "not known"
             self.checked += 1
-            if size > booked + SLACK_MIB:
-                state = guests[name]["state"] if name in guests else "not known"
+            if size <= booked + SLACK_MIB:
+                continue
+            if state in ("off", "not known") and not self.host.has_hook:
+                news[name] = self.news.get(name, moment)
+            if moment - news.get(name, 0) >= HEARD_SEC:
                 self.problems.append(f"{name}, {state}, has touched {size:.0f} MiB and is booked at {booked:.0f}")
+        self.news = news
 
     # ---- what was seen since a moment ----
 
