@@ -4,7 +4,7 @@
 usage: real.py [--rounds N] [--seed N] [--period SECONDS] [--fault NAME] BUILD PACKAGES
 
 The whole of it: a real cluster of two hosts (nodes.py), each with a libvirtd, a dynmemd and guests that VirtualDomain starts and
-migrates (real_host.py). From dm-ctl cluster setup on: what the hosts have for guests changes each round, so that one is short of
+migrates (real_host.py, real_guests.py). From dm-ctl cluster setup on: what guests need changes each round, so that one host is short of
 memory, and a fault comes in between (real_faults.py). In the end the right guest has moved, or nobody; none has been lost or started
 anew, no host has booked more than it has, and no wish is left. A round takes about four minutes; less with a build whose hosts
 exchange their lines more often: meson setup -Dc_args=-DCLUSTER_PERIOD_SEC=3, and --period 3.
@@ -24,15 +24,15 @@ import time
 
 from nodes import State, start_cluster, wait, wait_cluster
 from real_faults import FAULTS
-from real_host import MIB, Guest, Machine, configuration
+from real_guests import LOADS, PACE, TAKES, configuration, make_guests, needs
+from real_host import MIB, Machine
 
-# Memory of the guests, and where they are first.
-GUESTS = {"web": (1024, "a"), "mail": (768, "a"), "data": (512, "b"), "wiki": (896, "b")}
-BUDGETS = range(512, 4096, 64)  # of the hosts, in MiB
-PLENTY = 4096
+PLACES = {"web": "a", "mail": "a", "data": "b"}  # where guests are first
+# What a host has for guests, and while they boot, in MiB.
+BUDGET, PLENTY = 1000, 4096
 # A host of more than so many percent is short of memory beyond doubt, one of less beyond doubt not; the right guest is the better by
 # so many points.
-SHORT, WELL, CLEAR = 105, 95, 4
+SHORT, WELL, CLEAR = 105, 88, 12
 
 
 class Play:
@@ -91,17 +91,17 @@ class Play:
         hosts = [machine.ask("host") for machine in self.machines.values()]
         return sum(host["overhead"] for host in hosts) / MIB / len(self.guests)
 
-    def pressures(self, places, budgets, cost):
+    def pressures(self, places, loads, cost):
         """Of both hosts, in percent, with guests at these places. Budget= is for the guests alone."""
         found = {}
         for host in self.machines:
             here = [name for name in places if places[name] == host]
-            found[host] = 100 * sum(self.guests[name].memory + cost for name in here) / (budgets[host] + len(here) * cost)
+            found[host] = 100 * sum(needs(loads[name]) + cost for name in here) / (BUDGET + len(here) * cost)
         return found
 
-    def after(self, budgets, source, target, cost):
+    def after(self, loads, source, target, cost):
         """By guest of the source, the better first: how the worse of both is off when it has moved."""
-        found = {name: max(self.pressures({**self.places, name: target}, budgets, cost).values())
+        found = {name: max(self.pressures({**self.places, name: target}, loads, cost).values())
                  for name in self.guests if self.places[name] == source}
         return sorted((pressure, name) for name, pressure in found.items())
 
@@ -120,52 +120,61 @@ class Play:
         return {right} | {name for name in self.places if failed and self.machines[self.places[name]] is self.source}
 
     def draw(self):
-        """Budgets with which one host is short of memory, and one of its guests is beyond doubt the one to move."""
+        """Loads with which one host is short of memory, and one of its guests is beyond doubt the one to move."""
         cost, recent = self.cost(), self.recent()
         for _ in range(20000):
-            budgets = {host: self.chance.choice(BUDGETS) for host in self.machines}
-            before = self.pressures(self.places, budgets, cost)
+            loads = {name: self.chance.choice(LOADS) for name in self.guests}
+            before = self.pressures(self.places, loads, cost)
             source, target = max(before, key=before.get), min(before, key=before.get)
             if before[source] < SHORT or before[target] > WELL:
                 continue
-            order = self.after(budgets, source, target, cost)
+            order = self.after(loads, source, target, cost)
             after, best = order[0]
-            room = budgets[target] - sum(guest.memory for name, guest in self.guests.items() if self.places[name] == target)
-            if best not in recent and room >= self.guests[best].memory + cost and after < WELL and after < before[source] - 10 - CLEAR \
+            room = BUDGET - sum(needs(loads[name]) for name in self.guests if self.places[name] == target)
+            if best not in recent and room >= needs(loads[best]) + cost and after < WELL and after < before[source] - 10 - CLEAR \
                     and all(pressure - after >= CLEAR for pressure, _ in order[1:]):
-                return budgets, source, target, best
+                return loads, source, target, best
         return None
 
     # ---- a round
 
     def play(self, fault):
         """Returns a row of the table."""
-        budgets, source, target, right = wait(self.draw, f"a guest may move of {self.places}", 120, 10)
+        loads, source, target, right = wait(self.draw, f"a guest may move of {self.places}", 120, 10)
         self.source, self.target, self.right = self.machines[source], self.machines[target], self.guests[right]
         self.moves_freely, self.over, self.over_since = False, 0, None
         began, self.began = time.monotonic(), time.time()
-        for host, machine in self.machines.items():
-            machine.set_budget(budgets[host])
-        wait(lambda: (self.source.view() or {"pressure": 0})["pressure"] >= 100, f"{source} is short of memory", 60)
+        self.push(loads)
+        wait(lambda: (self.source.view() or {"pressure": 0})["pressure"] >= 100, f"{source} is short of memory", 240)
         pressed = time.monotonic()
         did = FAULTS[fault](self)
         blocked = self.mend()
         relieved = self.settle(pressed)
         if relieved is None:
-            # it has stayed short: what is booked is more than Budget= says for no fault of anybody's
-            for machine in self.machines.values():
-                machine.set_budget(PLENTY)
+            # it has stayed short, for no fault of anybody's
+            self.push({name: LOADS[0] for name in self.guests})
         row = {"fault": fault, "did": did, "right": f"{right} {source}>{target}", "relieved": relieved, "blocked": blocked,
                "over": self.over}
         row["moved"] = self.check(right, fault)
         row["took"] = time.monotonic() - began
         return row
 
+    def push(self, loads):
+        """Has programs need that much."""
+        for pace in (TAKES, PACE):
+            for name, guest in self.guests.items():
+                guest.load = loads[name]
+                wait(lambda name=name, guest=guest, pace=pace: guest.push(self.machines[self.places[name]], pace),
+                     f"{name} is told to need {guest.load} MiB")
+            time.sleep(max(loads.values()) / TAKES)
+
     def mend(self):
-        """What an administrator does about guests that the cluster has left as they were. Returns their names."""
+        """What an administrator does about guests that the cluster has left as they were, once they are on one host alone. Returns their
+        names."""
         blocked = self.cib().blocked & set(self.guests)
         for name in blocked:
-            self.source.node.run("crm_resource", "--refresh", "--resource", name)
+            if not any(machine.migrating(name) for machine in self.machines.values()):
+                self.source.node.run("crm_resource", "--refresh", "--resource", name)
         return " ".join(sorted(blocked))
 
     def settle(self, pressed):
@@ -201,13 +210,14 @@ class Play:
              f"{[machine.sound() for machine in self.machines.values()]}", 60)
         for name, guest in self.guests.items():
             here = self.machines[places[name]]
-            count = wait(lambda guest=guest, here=here: guest.read(here), f"{name} can be read")
-            if count == guest.count:
-                time.sleep(2)
-                count = guest.read(here)
-            assert count > guest.count, (f"{name} was started anew, or stands still: {guest.count}, {count} ({fault}); "
-                                         f"{here.virsh('qemu-monitor-command', name, '--hmp', 'info status')}")
-            guest.count = count
+            work = wait(lambda guest=guest, here=here: guest.read(here), f"{name} can be read")
+            end = time.monotonic() + 30
+            while work == guest.work and time.monotonic() < end:
+                time.sleep(1)
+                work = guest.read(here)
+            assert work > guest.work, (f"{name} was started anew, or stands still: {guest.work}, {work} ({fault}); "
+                                       f"{here.virsh('qemu-monitor-command', name, '--hmp', 'info status')}")
+            guest.work = work
         assert self.count_starts() == self.starts, f"the cluster has started a guest ({fault})"
         moved = sorted(name for name in places if places[name] != self.places[name])
         assert self.moves_freely or set(moved) <= self.may_move(right), f"{moved} moved instead of {right} ({fault})"
@@ -220,7 +230,7 @@ def set_up(nodes, arguments, place):
     machines = [Machine(node, PLENTY, 2 * arguments.period) for node in nodes]
     shared = os.path.join(place, "shared")
     os.mkdir(shared)
-    guests = [Guest(shared, name, first, memory) for name, (memory, first) in GUESTS.items()]
+    guests = make_guests(shared, arguments.build, PLACES)
     a = nodes[0]
     wait_cluster(a, 300)
     step("two hosts are a cluster")
@@ -228,8 +238,11 @@ def set_up(nodes, arguments, place):
     play = Play(machines, guests, arguments)
     play.places = wait(play.where, "all guests run", 300)
     assert play.places == {guest.name: guest.first for guest in guests}, play.places
+    play.push({guest.name: LOADS[0] for guest in guests})
     for guest in guests:
-        guest.count = wait(lambda guest=guest: guest.read(play.machines[guest.first]), f"{guest.name} counts")
+        guest.work = wait(lambda guest=guest: guest.read(play.machines[guest.first]), f"{guest.name} works")
+    for machine in machines:
+        machine.set_budget(BUDGET)
     step(f"{len(guests)} guests run")
     wait(lambda: all(State(a).places[guest.name] == guest.first for guest in guests), "the cluster knows", 300)
     play.starts = play.count_starts()

@@ -9,7 +9,7 @@ import signal
 import time
 
 from nodes import ADDRESSES, State, wait, wait_cluster
-from real_host import SLOW, SPEED
+from real_guests import SLOW, SPEED
 
 # When it happens: the phase of a motion (src/cluster), "moves" while QEMU sends, "now" before any of it.
 MOMENTS = ("now", "offers", "books", "wishes", "moves", "moves", "comes")
@@ -138,12 +138,16 @@ def slow_down(play):
     return moment
 
 
+def speed_up(play):
+    play.source.virsh("migrate-setspeed", play.right.name, str(16 * SPEED))
+
+
 def writes_fast(play):
     """The guest that moves writes to more memory than can be sent, for a while."""
     moment = slow_down(play)
     pause(play, 20)
     there = play.source.migrating(play.right.name)
-    play.source.virsh("migrate-setspeed", play.right.name, str(16 * SPEED))
+    speed_up(play)
     return f"{moment}, {'on its way' if there else 'not any more'} after 20 s"
 
 
@@ -163,6 +167,7 @@ def takes_too_long(play):
     while moment == "moves" and play.right.name not in State(play.source.node).blocked and time.monotonic() < end:
         pause(play, 3)
     set_timeout(play, "600s")
+    speed_up(play)  # libvirt goes on with what the cluster has given up
     return moment
 
 

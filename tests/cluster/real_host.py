@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
-A host of a real cluster with all that belongs to it: libvirtd, dynmemd, libvirt's hook, and guests that the cluster starts. What is
-asked of guests here is that they go on, so they are machines that do nothing but count, and cost next to nothing.
+A host of a real cluster with all that belongs to it: libvirtd, dynmemd and libvirt's hook.
 """
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -19,28 +17,6 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 from host import LIBVIRTD_CONFIG, QEMU_CONFIG  # noqa: E402
 
 MIB = 1 << 20
-# The boot sector: at each tick of the clock, eighteen times a second, it counts on at COUNT and writes to 128 pages.
-#         xor ax,ax; mov ds,ax; sti
-#   next: hlt; inc dword [0x500]; mov bx,0x1000
-#   page: mov es,bx; inc byte [es:0]; add bx,0x100; cmp bx,0x9000; jb page; jmp next
-PROGRAM = bytes.fromhex("31c0 8ed8 fb f4 66ff060005 bb0010 8ec3 26fe060000 81c30001 81fb0090 72ef ebe4")
-COUNT = 0x500
-# What is sent of a guest a second, in MiB: slow enough for faults to find it at that. With SLOW its program writes faster than that.
-SPEED, SLOW = 2, 1
-DOMAIN = """<domain type='qemu'>
-  <name>{name}</name>
-  <uuid>{uuid}</uuid>
-  <memory unit='MiB'>{memory}</memory>
-  <vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='pc'>hvm</type></os>
-  <features><tcg><tb-cache unit='MiB'>16</tb-cache></tcg></features>
-  <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <controller type='usb' model='none'/>
-    <disk type='file' device='disk'><driver name='qemu' type='raw' cache='unsafe'/><source file='{disk}'/><target dev='hda' bus='ide'/></disk>
-  </devices>
-</domain>
-"""
 TCP_CONFIG = """
 listen_tls = 0
 listen_tcp = 1
@@ -53,25 +29,6 @@ Level=automatic
 HoldSec={hold}s
 CooldownSec=60s
 """
-# Emulated guests are slow where others compute beside them.
-PRIMITIVE = """<primitive id="{name}" class="ocf" provider="heartbeat" type="VirtualDomain"><instance_attributes id="{name}-params">
-<nvpair id="{name}-config" name="config" value="{file}"/>
-<nvpair id="{name}-hypervisor" name="hypervisor" value="qemu:///system"/>
-<nvpair id="{name}-transport" name="migration_transport" value="tcp"/>
-<nvpair id="{name}-options" name="migrate_options" value="--unsafe"/>
-<nvpair id="{name}-speed" name="migration_speed" value="{speed}"/>
-<nvpair id="{name}-cpu" name="autoset_utilization_cpu" value="false"/>
-<nvpair id="{name}-hv" name="autoset_utilization_hv_memory" value="false"/>
-<nvpair id="{name}-memory" name="autoset_utilization_host_memory" value="false"/>
-</instance_attributes><operations><op id="{name}-monitor" name="monitor" interval="30s" timeout="60s"/>
-<op id="{name}-start-interval-0s" name="start" interval="0s" timeout="300s"/><op id="{name}-stop-interval-0s" name="stop" interval="0s" timeout="300s"/>
-</operations></primitive>"""
-# where it is started first; far below what keeps it where it is later
-PLACE = '<rsc_location id="{name}-first" rsc="{name}" node="{node}" score="1"/>'
-# Two hosts that do not hear of each other go on as they are: there is no fencing here.
-CLUSTER = """<configuration><crm_config><cluster_property_set id="cib-bootstrap-options">
-<nvpair id="fencing" name="stonith-enabled" value="false"/><nvpair id="quorum" name="no-quorum-policy" value="freeze"/>
-</cluster_property_set></crm_config><resources>{guests}</resources><constraints>{places}</constraints></configuration>"""
 
 
 class Machine:
@@ -168,31 +125,3 @@ class Machine:
         if host["startsAdmitted"] or host["startsWaiting"]:
             return f"{self.name} keeps {host['startsAdmitted'] + host['startsWaiting']} bookings for nobody"
         return ""
-
-
-class Guest:
-    """A guest of the cluster: a machine without an operating system, that counts. libvirt and dynmemd see one like any other."""
-
-    def __init__(self, shared, name, first, memory):
-        self.name, self.first, self.memory, self.count = name, first, memory, 0
-        self.file = os.path.join(shared, f"{name}.xml")
-        disk = os.path.join(shared, f"{name}.img")
-        with open(self.file, "w", encoding="utf-8") as file:
-            file.write(DOMAIN.format(name=name, uuid=uuid4(), memory=memory, disk=disk))
-        with open(disk, "wb") as file:
-            file.write(PROGRAM.ljust(510, b"\0") + b"\x55\xaa")
-            file.truncate(MIB)
-
-    def primitive(self):
-        return PRIMITIVE.format(name=self.name, file=self.file, speed=SPEED)
-
-    def read(self, machine):
-        """What it has counted; None: it can't be read there now."""
-        said = machine.virsh("qemu-monitor-command", self.name, "--hmp", f"xp /1wx {COUNT}")
-        found = re.search(r": 0x([0-9a-f]{8})", said or "")
-        return int(found.group(1), 16) if found else None
-
-
-def configuration(guests):
-    return CLUSTER.format(guests="".join(guest.primitive() for guest in guests),
-                          places="".join(PLACE.format(name=guest.name, node=guest.first) for guest in guests))
