@@ -25,6 +25,13 @@ saturating_sub(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
+/* How far apart they are. */
+static inline uint64_t
+distance_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
 /* a + b, but never above UINT64_MAX. */
 static inline uint64_t
 saturating_add(uint64_t a, uint64_t b)

@@ -313,14 +313,17 @@ compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, 
 
 /* ---- targets ---- */
 
-/* "from 1 GiB to 2 GiB", or "to 2 GiB" where it had none, as after a start. Caller frees. */
+/* "from 1 GiB to 2 GiB", "to 2 GiB" where it had none, as after a start, or "by 300 KiB to 2 GiB" where both look the same. Caller frees. */
 static char *
 target_steps(const TargetAction *action)
 {
     g_autofree char *from = units_format_size(action->old_kib);
     g_autofree char *to = units_format_size(action->new_kib);
+    g_autofree char *by = units_format_size(distance_u64(action->old_kib, action->new_kib));
 
-    return action->old_kib == 0 ? g_strdup_printf("to %s", to) : g_strdup_printf("from %s to %s", from, to);
+    if (action->old_kib == 0)
+        return g_strdup_printf("to %s", to);
+    return strcmp(from, to) == 0 ? g_strdup_printf("by %s to %s", by, to) : g_strdup_printf("from %s to %s", from, to);
 }
 
 static void

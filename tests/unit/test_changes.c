@@ -51,6 +51,16 @@ a_first_target_is_raised_from_nothing_that_there_was(void **state)
 }
 
 static void
+a_target_that_changes_by_too_little_to_be_seen_is_told_with_what_it_changes_by(void **state)
+{
+    Fixture *fixture = *state;
+
+    fake_tick_act(fixture->tick, 0, 700 * KIB_PER_MIB, 700 * KIB_PER_MIB + 300, ACTION_DONE, NULL);
+    hand_in(fixture);
+    assert_non_null(strstr(only(fixture, CHANGE_TARGET_CHANGED)->message, "web raised by 300 KiB to 700 MiB; "));
+}
+
+static void
 the_same_target_told_again_is_no_change(void **state)
 {
     Fixture *fixture = *state;
@@ -424,6 +434,7 @@ main(void)
         TEST(a_calm_host_has_nothing_to_tell),
         TEST(a_target_is_told_once_it_was_taken_with_the_reason_it_was_sent_for),
         TEST(a_first_target_is_raised_from_nothing_that_there_was),
+        TEST(a_target_that_changes_by_too_little_to_be_seen_is_told_with_what_it_changes_by),
         TEST(the_same_target_told_again_is_no_change),
         TEST(a_target_that_failed_is_told_as_failed_only),
         TEST(a_stuck_guest_is_told_with_what_it_missed_and_recovers_after_its_trial),
