@@ -56,8 +56,8 @@ typedef struct Earlyoom {
     double memory_kib;     /* -M; 0: not given */
     double swap_percent;   /* -s */
     double swap_kib;       /* -S; likewise */
-    char *avoid;           /* --avoid, --ignore; NULL: not given */
-    char *ignore;
+    const char *avoid;     /* --avoid, --ignore, of its words; NULL: not given */
+    const char *ignore;
 } Earlyoom;
 
 /* Its words are as of getopt_long: "-m 5", "-m5", "--avoid X", "--avoid=X". What is unknown is passed over. */
@@ -73,9 +73,9 @@ read_words(Earlyoom *earlyoom, char **words)
         if (value == NULL || word[0] != '-')
             continue;
         if (g_str_has_prefix(word, "--avoid"))
-            earlyoom->avoid = g_strdup(value);
+            earlyoom->avoid = value;
         else if (g_str_has_prefix(word, "--ignore") && !g_str_has_prefix(word, "--ignore-"))
-            earlyoom->ignore = g_strdup(value);
+            earlyoom->ignore = value;
         else if (g_str_has_prefix(word, "-m"))
             earlyoom->memory_percent = g_ascii_strtod(value, NULL);
         else if (g_str_has_prefix(word, "-M"))
@@ -135,8 +135,6 @@ check_earlyoom(GPtrArray *checks, const char *root, uint64_t reserve)
     shown = guest_pid != NULL ? guest : "qemu-system-x86";
     ignored = regex_matches(earlyoom.ignore, shown);
     avoided = regex_matches(earlyoom.avoid, shown);
-    g_free(earlyoom.avoid);
-    g_free(earlyoom.ignore);
     least = total * earlyoom.memory_percent / 100;
     if (earlyoom.memory_kib > 0)
         least = MIN(least, earlyoom.memory_kib * 1024);

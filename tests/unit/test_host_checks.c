@@ -228,38 +228,56 @@ earlyoom_threatens_guests_unless_it_is_told_not_to(void **state)
         const char *words; /* each with its zero */
         gssize length;
         CheckLevel level;
+        const char *part;
     } rows[] = {
 #define WORDS(words) words, sizeof words - 1
+#define KILLS CHECK_WARNING, "kills the largest process"
+#define RESERVED CHECK_OK, "which the host keeps for itself"
+#define AVOIDS CHECK_OK, "avoid guests, but for one of more than half"
+#define IGNORES CHECK_OK, "pass guests over"
         {WORDS("earlyoom\0-r\0"
                "3600\0"),
-         CHECK_WARNING},
+         KILLS},
         {WORDS("earlyoom\0-m\0"
                "4\0"),
-         CHECK_WARNING},
+         KILLS},
         {WORDS("earlyoom\0-m\0"
                "3,1\0"),
-         CHECK_OK},
-        {WORDS("earlyoom\0-m3\0"), CHECK_OK},
+         RESERVED},
+        {WORDS("earlyoom\0-m3\0"), RESERVED},
         {WORDS("earlyoom\0-M\0"
                "1048576\0"),
-         CHECK_OK},
+         RESERVED},
         {WORDS("earlyoom\0-M\0"
                "4194304,1\0"),
-         CHECK_WARNING},
-        {WORDS("earlyoom\0--avoid\0^qemu\0"), CHECK_OK},
-        {WORDS("earlyoom\0--ignore=^(qemu|sshd)\0"), CHECK_OK},
-        {WORDS("earlyoom\0--ignore-root-user\0--prefer\0^qemu\0"), CHECK_WARNING},
-        {WORDS("earlyoom\0--avoid\0^sshd$\0"), CHECK_WARNING},
-        {WORDS("earlyoom\0--avoid\0(\0"), CHECK_WARNING},
-        {WORDS("earlyoom\0--avoid\0"), CHECK_WARNING},
-        {WORDS(""), CHECK_WARNING},
+         KILLS},
+        {WORDS("earlyoom\0--avoid\0^qemu\0"), AVOIDS},
+        {WORDS("earlyoom\0--ignore=^(qemu|sshd)\0"), IGNORES},
+        {WORDS("earlyoom\0--ignore-root-user\0--prefer\0^qemu\0"), KILLS},
+        /* who is passed over is not chosen at all; of two of a kind the last counts */
+        {WORDS("earlyoom\0--avoid\0^qemu\0--ignore\0^qemu\0"), IGNORES},
+        {WORDS("earlyoom\0--ignore\0^qemu\0--avoid\0^qemu\0"), IGNORES},
+        {WORDS("earlyoom\0--ignore\0^sshd$\0--avoid=^qemu\0"), AVOIDS},
+        {WORDS("earlyoom\0--avoid\0^sshd$\0--avoid\0^qemu\0"), AVOIDS},
+        {WORDS("earlyoom\0--avoid\0^qemu\0--avoid\0^sshd$\0"), KILLS},
+        {WORDS("earlyoom\0--ignore-root-user\0"
+               "^qemu\0"),
+         KILLS},
+        {WORDS("earlyoom\0--avoid\0^sshd$\0"), KILLS},
+        {WORDS("earlyoom\0--avoid\0(\0"), KILLS},
+        {WORDS("earlyoom\0--avoid\0"), KILLS},
+        {WORDS(""), KILLS},
+#undef IGNORES
+#undef AVOIDS
+#undef RESERVED
+#undef KILLS
 #undef WORDS
     };
 
     put(host, "proc/5/comm", "earlyoom\n");
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         put_bytes(host, "proc/5/cmdline", rows[i].words, rows[i].length);
-        assert_check(host, "earlyoom", rows[i].level, "earlyoom");
+        assert_check(host, "earlyoom", rows[i].level, rows[i].part);
     }
     /* it also waits for swap to be full */
     put(host, "proc/swaps", SWAPS "/dev/sda2 partition 8388608 1024 -2\n");
@@ -270,6 +288,66 @@ earlyoom_threatens_guests_unless_it_is_told_not_to(void **state)
               sizeof "earlyoom\0-s\0"
                      "100");
     assert_check(host, "earlyoom", CHECK_WARNING, "are available;");
+}
+
+/* The text between the two; fails where it is not there. The caller frees it. */
+static char *
+cut_out(const char *text, const char *before, const char *after)
+{
+    const char *start = strstr(text, before), *end;
+
+    assert_non_null(start);
+    start += strlen(before);
+    end = strstr(start, after);
+    assert_non_null(end);
+    return g_strndup(start, (gsize)(end - start));
+}
+
+/* earlyoom's options are what a shell makes of these. */
+static void
+assert_earlyoom_told(Host *host, const char *options, const char *part)
+{
+    g_autofree char *line = g_strconcat("earlyoom -r 3600 ", options, NULL);
+    g_auto(GStrv) words = NULL;
+    g_autoptr(GString) bytes = g_string_new(NULL);
+
+    assert_true(g_shell_parse_argv(line, NULL, &words, NULL));
+    for (char **word = words; *word != NULL; word++)
+        g_string_append_len(bytes, *word, (gssize)strlen(*word) + 1);
+    put_bytes(host, "proc/5/cmdline", bytes->str, (gssize)bytes->len);
+    assert_check(host, "earlyoom", CHECK_OK, part);
+}
+
+/*
+ * --ignore is new in version 1.8 (rfjakob/earlyoom, CHANGELOG), and one that does not know an option does not start. So what is advised for
+ * older ones is another option, and each does what it is advised for, whatever QEMU is called there.
+ */
+static void
+what_is_advised_for_each_version_of_earlyoom_spares_guests(void **state)
+{
+    Host *host = *state;
+    static const char *const names[] = {"qemu-system-x86\n", "qemu-system-aar\n", "qemu-kvm\n"};
+    g_autofree char *since_1_8 = NULL, *before_1_8 = NULL;
+    const char *advice = "";
+
+    put(host, "proc/5/comm", "earlyoom\n");
+    put(host, "proc/5/cmdline", "earlyoom");
+    look(host);
+    for (guint i = 0; i < host->checks->len; i++) {
+        const Check *check = g_ptr_array_index(host->checks, i);
+
+        if (strcmp(check->name, "earlyoom") == 0 && check->advice != NULL)
+            advice = check->advice;
+    }
+    since_1_8 = cut_out(advice, "add ", " (");
+    before_1_8 = cut_out(advice, "(before version 1.8: ", ")");
+    assert_true(g_str_has_prefix(since_1_8, "--ignore "));
+    assert_null(strstr(before_1_8, "--ignore"));
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        put(host, "proc/77/comm", names[i]);
+        assert_earlyoom_told(host, since_1_8, "pass guests over");
+        assert_earlyoom_told(host, before_1_8, "avoid guests, but for one of more than half");
+    }
 }
 
 static void
@@ -409,6 +487,7 @@ main(void)
         CASE(caches_and_merged_pages_are_told),
         CASE(nodes_matter_where_there_are_several),
         CASE(earlyoom_threatens_guests_unless_it_is_told_not_to),
+        CASE(what_is_advised_for_each_version_of_earlyoom_spares_guests),
         CASE(oomd_threatens_guests_only_where_it_can_choose_one),
         CASE(limits_above_guests_are_told),
         CASE(definitions_that_cost_something_are_told),
