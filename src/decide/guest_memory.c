@@ -27,17 +27,22 @@ note_reset(const GuestMemory *memory, uint64_t now_usec)
     return frail;
 }
 
-/* Balloon, statistics and the judgement of both belong to one boot; what QEMU costs and its limit survive a reset. */
+/* Balloon, statistics and the judgement of both belong to one boot; what QEMU costs and its limit, which may be on its way, survive
+   a reset and a revert in place. */
 static void
 begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 {
     GuestMemory fresh = {.seen = true, .begins = true, .serial = guest->serial, .boots = guest->boots};
+    bool goes_on;
 
     g_strlcpy(fresh.name, guest->name, sizeof fresh.name); /* only a guest that is off can be renamed */
     fresh.running = guest->life != GUEST_LIFE_OFF;
-    if (guest->boot_in_place && fresh.running && memory->running && memory->serial == guest->serial) {
+    goes_on = fresh.running && memory->running && memory->serial == guest->serial;
+    if (goes_on && (guest->boot_in_place || guest->boot_resumed)) {
         fresh.overhead = memory->overhead;
         fresh.limit = memory->limit;
+    }
+    if (goes_on && guest->boot_in_place) {
         fresh.frail = note_reset(memory, now_usec);
         fresh.let_go = memory->let_go; /* its new driver goes to the target that it was squeezed to */
         fresh.told = memory->told;
@@ -46,11 +51,6 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
         fresh.nearest_kib = UINT64_MAX;
         fresh.told_unseen_kib = memory->told_unseen_kib;
         fresh.unseen_kib = memory->unseen_kib;
-    }
-    if (guest->boot_resumed && fresh.running && memory->running && memory->serial == guest->serial) {
-        /* reverted in place: what QEMU costs has nothing to do with it */
-        fresh.overhead = memory->overhead;
-        fresh.limit.extra_kib = memory->limit.extra_kib;
     }
     belief_begin(&fresh.belief, guest, now_usec);
     *memory = fresh;

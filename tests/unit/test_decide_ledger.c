@@ -515,6 +515,47 @@ a_file_is_not_emptied_before_the_limit_leaves_room_for_it(void **state)
     (void)state;
 }
 
+/* ---- limits on their way ---- */
+
+/* Its memory is being taken back, which takes seconds, as it is reverted to a snapshot that needs it again. */
+static void
+a_limit_rises_after_a_revert_though_a_lower_one_is_on_its_way(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    GuestSnapshot *guest = &world->guests[0];
+    const GuestPlan *plan;
+    uint64_t high, lower = 0, most = 0;
+
+    world_add(world, GIB, 8 * GIB, 6 * GIB, 5 * GIB);
+    world_add(world, GIB, 8 * GIB, GIB, 900 * MIB);
+    make_limited(world, 0);
+    run_with_limits(world, 30);
+    high = guest->limits.high_kib;
+    world->fake[0].need = GIB;
+    world->fake[1].need = 6 * GIB;
+    for (unsigned t = 0; t < 30 && lower == 0; t++) {
+        world_tick(world);
+        plan = &world->plan.guests[0];
+        lower = plan->limit_tell && plan->limit_kib < high ? plan->limit_kib : 0;
+    }
+    assert_int_not_equal(lower, 0);
+    guest->limits.pending = true;
+    guest->boots++;
+    guest->boot_usec = world->snapshot.now_usec;
+    guest->boot_resumed = true;
+    guest->driver_up = guest->fresh = guest->has_usable = guest->has_actual = guest->target_known = false;
+    world->fake[0].mute = true;
+    world->fake[0].actual = 6 * GIB;
+    for (unsigned t = 0; t < 3; t++) {
+        world_tick(world);
+        if (world->plan.guests[0].limit_tell)
+            most = MAX(most, world->plan.guests[0].limit_kib);
+    }
+    assert_true(most > lower);
+    world_free(world);
+    (void)state;
+}
+
 /*
  * Two guests on a host that has no room. Libvirt was away; one of them says that its balloon left it next to nothing, and its QEMU holds
  * far more: it is told no less than its minimum.
@@ -590,6 +631,7 @@ main(void)
         cmocka_unit_test(a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max),
         cmocka_unit_test(a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more),
         cmocka_unit_test(a_file_is_not_emptied_before_the_limit_leaves_room_for_it),
+        cmocka_unit_test(a_limit_rises_after_a_revert_though_a_lower_one_is_on_its_way),
     };
 
     return cmocka_run_group_tests_name("decide_ledger", tests, NULL, NULL);
