@@ -129,7 +129,8 @@ pass_hangs_on_limit(const Pass *pass, size_t i)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const GuestMemory *memory = memory_of(pass, i);
     const Work *work = &pass->state->work[i];
-    uint64_t size = MAX(guest->actual_kib, MAX(memory->target_kib, memory->lowered_kib));
+    uint64_t target = MAX(MAX(memory->target_kib, memory->lowered_kib), work->boot_to_kib);
+    uint64_t size = MAX(guest->actual_kib, target);
 
     return work->limited && (work->standing.is_void || size > work->entry->granted_kib + guest->unseen_kib);
 }
@@ -353,10 +354,13 @@ decide_one(Pass *pass, size_t i, uint64_t *read_back_kib)
     GuestPlan *plan = &pass->plan->guests[i];
     Work *work = &pass->state->work[i];
     const Claim *claim = pass_claim_of(pass, i);
-    PagingLook look = look_at(pass, i, *read_back_kib);
+    PagingLook look;
     uint64_t free_kib = claim != NULL ? claim->granted_kib - claim->booked_kib : 0;
     PagingAnswer answer;
 
+    /* what it is told now it may have by the time its file is emptied */
+    work->boot_to_kib = MIN(boot_target(pass, i, work->limited && paging_file(guest) != NULL), work->maximum_kib);
+    look = look_at(pass, i, *read_back_kib);
     /* what its claim brought is in its entry by now */
     look.granted_kib -= MIN(free_kib, look.granted_kib);
     answer = paging_decide(&memory_of(pass, i)->paging, &look, free_kib, claim != NULL ? claim->in_time_kib : 0);
@@ -367,7 +371,6 @@ decide_one(Pass *pass, size_t i, uint64_t *read_back_kib)
     }
     if (answer.order == PAGING_ORDER_END)
         *read_back_kib += paging_in_file(guest);
-    work->boot_to_kib = MIN(boot_target(pass, i, work->limited && paging_file(guest) != NULL), work->maximum_kib);
     plan->shortfall_kib = answer.shortfall_kib;
     plan->paging_phase = answer.phase;
     plan->paging_urgency = answer.urgency;

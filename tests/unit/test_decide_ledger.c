@@ -458,9 +458,9 @@ a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max(void **s
     (void)state;
 }
 
-/* 500 MiB of a guest of 1 GiB are in its file. It was granted 1.5, which is all there is, and its balloon is on its way to 2. */
+/* 500 MiB of a guest of 1 GiB are in its file. It was granted 1.5, which is all there is, and its balloon is on its way to so much. */
 static FakeWorld *
-with_file(PagingRecord *file)
+with_file(PagingRecord *file, uint64_t target_kib)
 {
     FakeWorld *world = world_new(12 * GIB, GIB);
     GuestSnapshot *guest;
@@ -468,7 +468,7 @@ with_file(PagingRecord *file)
     world_add(world, 2 * GIB, 4 * GIB, GIB, GIB)->deflate = 0;
     world_add(world, 9 * GIB, 12 * GIB, 9 * GIB, 9 * GIB);
     guest = &world->guests[0];
-    guest->target_kib = 2 * GIB;
+    guest->target_kib = target_kib;
     guest->adopted = true;
     guest->paging = file;
     guest->limits = (GuestLimits){.usable = true, .set = true, .swapped_kib = 500 * MIB};
@@ -482,7 +482,7 @@ static void
 a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more(void **state)
 {
     PagingRecord file = {.stage = PAGING_STAGE_EMPTYING, .size_kib = GIB, .used_kib = 500 * MIB};
-    FakeWorld *world = with_file(&file);
+    FakeWorld *world = with_file(&file, 2 * GIB);
 
     world_tick(world);
     assert_int_equal(world->plan.guests[0].state, GUEST_STATE_PAGING);
@@ -498,7 +498,7 @@ static void
 a_file_is_not_emptied_before_the_limit_leaves_room_for_it(void **state)
 {
     PagingRecord file = {.stage = PAGING_STAGE_ON, .size_kib = GIB, .used_kib = 500 * MIB};
-    FakeWorld *world = with_file(&file);
+    FakeWorld *world = with_file(&file, 2 * GIB);
     const GuestPlan *plan;
     uint64_t high;
 
@@ -512,6 +512,37 @@ a_file_is_not_emptied_before_the_limit_leaves_room_for_it(void **state)
     assert_int_equal(plan->paging_order, PAGING_ORDER_END);
     assert_true(high + 500 * MIB <= plan->granted_kib + plan->overhead_kib + 32 * MIB);
     world_free(world);
+    (void)state;
+}
+
+/* The second in which the file is emptied; its minimum is raised in the second before. */
+static unsigned
+emptied_in(unsigned raised)
+{
+    PagingRecord file = {.stage = PAGING_STAGE_ON, .size_kib = GIB, .used_kib = 500 * MIB};
+    FakeWorld *world = with_file(&file, GIB);
+    unsigned t;
+
+    world->fake[0].settings.minimum_kib = GIB;
+    for (t = 0; t < 40; t++) {
+        if (t == raised)
+            world->fake[0].settings.minimum_kib = world->fake[0].settings.startup_kib = 2 * GIB;
+        tick_with_limits(world);
+        if (world->plan.guests[0].paging_order == PAGING_ORDER_END)
+            break;
+    }
+    world_free(world);
+    return t;
+}
+
+/* What it is told in the same tick it may touch while what is in its file comes back: the limit has to leave room for that first. */
+static void
+a_file_is_not_emptied_in_the_tick_that_tells_its_guest_more_than_it_is_granted(void **state)
+{
+    unsigned emptied = emptied_in(UINT_MAX);
+
+    assert_in_range(emptied, 0, 39);
+    assert_true(emptied_in(emptied) > emptied);
     (void)state;
 }
 
@@ -631,6 +662,7 @@ main(void)
         cmocka_unit_test(a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max),
         cmocka_unit_test(a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more),
         cmocka_unit_test(a_file_is_not_emptied_before_the_limit_leaves_room_for_it),
+        cmocka_unit_test(a_file_is_not_emptied_in_the_tick_that_tells_its_guest_more_than_it_is_granted),
         cmocka_unit_test(a_limit_rises_after_a_revert_though_a_lower_one_is_on_its_way),
     };
 
