@@ -388,15 +388,18 @@ least_of_others(const World *world)
     return least;
 }
 
-/* What its limit lets in beyond what it was booked at a moment ago: out of the reserve, and what its QEMU does not cost of what is booked
-   for that. */
+/*
+ * What its limit lets in beyond what it was booked at a moment ago: out of the reserve, and what its QEMU does not cost of what is booked
+ * for that. The limit is one of all that its QEMU has, so what that costs beyond its booking is a part of the slack as well.
+ */
 static uint64_t
 from_reserve(const Seat *seat)
 {
-    uint64_t above = saturating_sub(truth_touchable(seat), MIN(truth_booked(seat), seat->low_kib));
-    uint64_t spared = saturating_sub(booked_overhead(seat), seat->machine->overhead_kib);
+    uint64_t booked = booked_overhead(seat), costs = seat->machine->overhead_kib;
+    uint64_t above =
+        saturating_sub(truth_touchable(seat) + saturating_sub(costs, booked), MIN(truth_booked(seat), seat->low_kib));
 
-    return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(above, slack(seat) + spared);
+    return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(above, slack(seat) + saturating_sub(booked, costs));
 }
 
 /* What it takes of the host now that nobody could prevent. */
