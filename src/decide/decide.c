@@ -163,7 +163,7 @@ let_go(Pass *pass)
 
         if (work->let_go && guest->target_known && !guest->target_pending &&
             guest->target_kib >= pass_startup(pass, i) && !is_on_its_way(pass, i) &&
-            granted + stuck_tolerance(granted) >= pass_let_go_need(pass, i))
+            granted >= pass_let_go_need(pass, i))
             memory_of(pass, i)->let_go = true;
     }
 }

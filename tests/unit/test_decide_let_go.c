@@ -2,6 +2,7 @@
 
 /* Guests that are not to be squeezed any further: those that are let go, and those that die of it; and what they do not see. */
 
+#include "decide/budget.h"
 #include "test_limited_world.h"
 
 /* ---- guests that are let go ---- */
@@ -144,6 +145,32 @@ the_limit_of_a_guest_that_is_let_go_comes_down_with_its_balloon(void **state)
         last = coming;
     }
     assert_true(told > 2);
+    world_free(world);
+    (void)state;
+}
+
+/* It boots, so nothing but its limit keeps it from its 8 GiB, and of them 64 MiB are not there: it keeps its limit until they are. */
+static void
+a_guest_that_is_let_go_keeps_its_limit_while_there_is_no_room_for_all_it_could_have(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 4 * GIB, 3 * GIB);
+    world->lazy = true;
+    world->other = GIB + 64 * MIB - overhead_estimate(world->guests[0].settings);
+    make_limited(world, 0);
+    run_with_limits(world, 30);
+    world->fake[0].settings.managed = false;
+    world_reset(world, 0);
+    for (unsigned t = 0; t < 60; t++) {
+        tick_with_limits(world);
+        assert_true(world->guests[0].limits.set);
+    }
+    assert_in_range(world->plan.guests[0].committed_kib, 8 * GIB - 80 * MIB, 8 * GIB - 48 * MIB);
+    world->other -= 128 * MIB;
+    run_with_limits(world, 90);
+    assert_false(world->guests[0].limits.set);
+    assert_int_equal(world->violations, 0);
     world_free(world);
     (void)state;
 }
@@ -326,6 +353,7 @@ main(void)
         cmocka_unit_test(the_limit_of_a_guest_that_is_let_go_comes_down_with_its_balloon),
         cmocka_unit_test(a_guest_that_is_let_go_is_given_what_those_of_low_priority_have),
         cmocka_unit_test(a_guest_that_is_let_go_may_be_on_its_way_to_more),
+        cmocka_unit_test(a_guest_that_is_let_go_keeps_its_limit_while_there_is_no_room_for_all_it_could_have),
         cmocka_unit_test(what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it),
         cmocka_unit_test(a_guest_that_is_let_go_is_told_nothing_less_than_it_has),
         cmocka_unit_test(a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing),
