@@ -398,7 +398,7 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
     }
     if (reading->life == GUEST_LIFE_OFF) {
         changed = changed || record->life != GUEST_LIFE_OFF;
-        if (guest->shown || runs_is_running(guest->registry->runs, record->uuid))
+        if (guest->shown || record->life != GUEST_LIFE_OFF || runs_is_running(guest->registry->runs, record->uuid))
             guest_note_off(guest, reading->stop);
     } else {
         changed = guest_take_run(guest, reading) || changed;

@@ -80,6 +80,20 @@ start_is_counted_once_whichever_comes_first(void **state)
     assert_int_equal(guest->record.boots, 3);
 }
 
+/* Its start was the last that was heard before libvirt went away, and it was over when it could be read for the first time. */
+static void
+guest_is_off_if_it_is_so_when_first_read_though_its_start_was_told(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    guest_note_start(guest, true);
+    assert_int_equal(guest->record.life, GUEST_LIFE_RUNNING);
+    assert_true(apply(guest, -1, NULL, "<domain/>\n"));
+    assert_int_equal(guest->record.life, GUEST_LIFE_OFF);
+    assert_int_not_equal(guest->record.stop_usec, 0);
+}
+
 static void
 missed_start_is_seen_by_its_id(void **state)
 {
@@ -506,6 +520,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(records_are_sorted_and_only_of_guests_that_were_read, setup, teardown),
         cmocka_unit_test_setup_teardown(start_is_counted_once_whichever_comes_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(guest_is_off_if_it_is_so_when_first_read_though_its_start_was_told, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(missed_start_is_seen_by_its_id, setup, teardown),
         cmocka_unit_test_setup_teardown(reset_keeps_the_target_and_is_not_told_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(gap_is_noted_only_while_the_same_run_goes_on, setup, teardown),

@@ -333,7 +333,7 @@ apply(World *world, Seat *seat)
     bool was_on = record->life != GUEST_LIFE_OFF;
 
     if (!runs) {
-        if (known->shown)
+        if (known->shown || was_on)
             note_off(world, seat, false);
     } else {
         bool another = was_on && known->machine != 0 && known->machine != machine->number;
