@@ -53,10 +53,10 @@ run_sharing(Pass *pass, uint64_t budget_kib, bool with_apart, SharingResult *res
     bool again;
     bool pressure = pass->plan->host_pressure;
     /* what nobody lacks is there for a claim first */
-    PlanStage last = pass->given_kib > 0         ? PLAN_STAGE_WANT
-                     : pressure                  ? PLAN_STAGE_GROWTH
-                     : pass->settings->give_away ? PLAN_STAGE_SURPLUS
-                                                 : PLAN_STAGE_PEAK;
+    PlanStage last = pass->given_kib > 0 || pass->unserved ? PLAN_STAGE_WANT
+                     : pressure                            ? PLAN_STAGE_GROWTH
+                     : pass->settings->give_away           ? PLAN_STAGE_SURPLUS
+                                                           : PLAN_STAGE_PEAK;
 
     for (size_t i = 0; i < pass->snapshot->guest_count; i++)
         state->work[i].at_least = false;

@@ -202,15 +202,16 @@ a_guest_that_is_let_go_may_be_on_its_way_to_more(void **state)
 
 /* Who has what it is owed did not give it back when it was told to, and would now: that is tried. */
 static void
-what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it(void **state)
+stuck_guest_is_tried_for(uint64_t needed_kib)
 {
     FakeWorld *world = world_new(10 * GIB, GIB);
 
     world_add(world, GIB, 4 * GIB, 2 * GIB, 900 * MIB)->settings.startup_kib = 4 * GIB;
-    world_add(world, GIB, 8 * GIB, 6 * GIB, 2 * GIB)->inflate = 0;
+    world_add(world, GIB, 8 * GIB, 6 * GIB, needed_kib)->inflate = 0;
     for (size_t i = 0; i < 2; i++)
         make_limited(world, i);
     run_with_limits(world, 10);
+    world->fake[1].need = 2 * GIB;
     world->fake[0].settings.managed = false;
     run_with_limits(world, 40);
     assert_int_equal(world->plan.guests[1].state, GUEST_STATE_STUCK);
@@ -218,6 +219,13 @@ what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it(void **state)
     run_with_limits(world, 120);
     assert_int_equal(world->fake[0].actual, 4 * GIB);
     world_free(world);
+}
+
+static void
+what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it(void **state)
+{
+    stuck_guest_is_tried_for(2 * GIB);
+    stuck_guest_is_tried_for(5800 * MIB); /* a peak is nobody's lack */
     (void)state;
 }
 
