@@ -238,6 +238,21 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
                     MIB(machine_actual(machine)), MIB(startup_of(seat)));
 }
 
+/* No balloon is quicker than its kernel, and who is let go keeps its limit until that has come to where it was told to be. */
+bool
+needs_more_rest(const World *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        const Seat *seat = &world->seats[i];
+        const Machine *machine = seat->machine;
+
+        if (machine != NULL && seat->let_go && machine->driver && seat->kernel.driver != DRIVER_STUCK &&
+            machine->balloon_kib < machine->asked_kib)
+            return true;
+    }
+    return false;
+}
+
 void
 needs_check_rest(World *world)
 {

@@ -7,6 +7,8 @@
 /* Of one world; then everything comes to rest, and at last all guests are shut down. */
 #define RUN_STEPS 6000
 #define REST_STEPS 1500
+/* ... and longer while the balloon of one that is let go is on its way, but not for ever. */
+#define REST_STEPS_MOST (6 * REST_STEPS)
 #define DOWN_STEPS 600
 #define DOWN_PARTS 3
 
@@ -34,7 +36,7 @@ run_world(World *world)
             return false;
     }
     settle(world);
-    for (unsigned i = 0; i < REST_STEPS / 10; i++) {
+    for (unsigned i = 0; i < REST_STEPS / 10 || (i < REST_STEPS_MOST / 10 && needs_more_rest(world)); i++) {
         if (i % 30 == 10)
             settle(world);
         if (!world_run(world, WORLD_STEP_USEC * 10))

@@ -402,6 +402,8 @@ void truth_step(World *world);
 /* ---- needs.c ---- */
 
 void needs_check(World *world);
+/* Something is still on its way that nobody can hurry. */
+bool needs_more_rest(const World *world);
 /* Nothing has happened for a while, and nothing shall have been left behind. */
 void needs_check_rest(World *world);
 
