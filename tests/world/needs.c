@@ -35,11 +35,15 @@ follows(const Seat *seat)
            (since == 0 || seat->world->now_usec >= saturating_add(since, STUCK_USEC));
 }
 
+/* As its element says, or else <currentMemory> of its definition, which may be newer than its run; libvirt changes that of a run when its
+   balloon moves. */
 static uint64_t
 startup_of(const Seat *seat)
 {
-    uint64_t startup = seat->live.startup_kib != 0 ? seat->live.startup_kib : seat->live.current_kib;
+    uint64_t startup = seat->transient ? seat->live.current_kib : seat->definition.current_kib;
 
+    if (seat->live.managed && seat->live.startup_kib != 0)
+        startup = seat->live.startup_kib;
     return MIN(startup, machine_ram(seat->machine));
 }
 
