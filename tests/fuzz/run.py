@@ -92,7 +92,8 @@ def main():
     parser.add_argument("build")
     parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
-    programs = sorted(glob.glob(os.path.join(arguments.build, "tests", "fuzz", "fuzz_*[a-z]")))
+    # beside each stands a folder of what it was made of
+    programs = sorted(filter(os.path.isfile, glob.glob(os.path.join(arguments.build, "tests", "fuzz", "fuzz_*[a-z]"))))
     findings = os.path.join(arguments.build, "fuzz-findings")
     failed = []
     os.makedirs(findings, exist_ok=True)
