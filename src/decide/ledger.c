@@ -221,6 +221,9 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     /* the XML that was started is in what was booked, and may not be in its settings yet */
     if (!entry->asked && !settings->presumed)
         entry->start_kib = 0;
+    /* nor can it hold what it has no memory for any more: a dimm was pulled */
+    if (!settings->presumed)
+        entry->granted_kib = MIN(entry->granted_kib, settings->maximum_kib);
     entry->overhead_kib = look->overhead_kib;
     entry->fixed_kib = settings->fixed_kib;
     entry->resident_kib = look->resident_kib;

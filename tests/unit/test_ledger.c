@@ -114,6 +114,26 @@ entry_falls_with_the_balloon_and_not_before(void **state)
     assert_int_equal(entry.booked_kib, 2 * GIB);
 }
 
+/* Of a guest that boots under a limit, or was taken over, nothing but its XML tells that a dimm is gone; an XML of before its run tells nothing. */
+static void
+entry_grants_no_memory_that_was_pulled(void **state)
+{
+    static const LedgerTrust trusts[] = {LEDGER_TRUSTS_NOTHING, LEDGER_TRUSTS_BROUGHT};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(trusts); i++)
+        for (unsigned presumed = 0; presumed < 2; presumed++) {
+            GuestSettings settings = plain;
+            LedgerEntry entry;
+
+            settings.presumed = presumed;
+            entry = booked(trusts[i], &settings, 11 * GIB, 8 * GIB, 0, 0, 0);
+            assert_int_equal(entry.granted_kib, presumed ? 11 * GIB : 8 * GIB);
+            if (!presumed)
+                assert_int_equal(entry.booked_kib, 8 * GIB);
+        }
+    (void)state;
+}
+
 /* A dimm of 2 GiB that is not online, in a guest that was granted 1: its balloon leaves it 3. */
 static void
 entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it(void **state)
@@ -528,6 +548,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entry_is_booked_at_what_its_guest_may_hold),
         cmocka_unit_test(entry_falls_with_the_balloon_and_not_before),
+        cmocka_unit_test(entry_grants_no_memory_that_was_pulled),
         cmocka_unit_test(entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it),
         cmocka_unit_test(entry_grants_nothing_that_a_limit_on_its_way_lets_in),
         cmocka_unit_test(entry_keeps_the_minimum_of_what_is_seen),
