@@ -273,6 +273,13 @@ take_report(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
 }
 
 static void
+end_answer(GuestTrack *track)
+{
+    if (unseen_note_answer(&track->unseen))
+        balloon_track_plug(&track->balloon, 0);
+}
+
+static void
 take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *settings, uint64_t period_usec,
             uint64_t now_usec)
 {
@@ -280,7 +287,7 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
 
     track->answer_serial = report->serial;
     if (report->asked_usec < MAX(record->boot_usec, track->gap_usec)) {
-        unseen_note_answer(&track->unseen);
+        end_answer(track);
         return;
     }
     if (!track->baseline_known) {
@@ -296,7 +303,7 @@ take_answer(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     }
     if (has(report, REPORT_LAST_UPDATE))
         track->seen = *report;
-    unseen_note_answer(&track->unseen);
+    end_answer(track);
     /* after a reset the size is that of before until the driver has set it */
     if (has(report, REPORT_ACTUAL) && (track->driver_up || !record->boot_in_place))
         balloon_track_answer(&track->balloon, size_now(report, settings));

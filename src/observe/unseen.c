@@ -12,7 +12,7 @@
  *
  * Nobody has more unseen than was plugged, whatever its total says: its dimms by its XML, what its maximum has grown by,
  * and, since libvirt tells of a new dimm after QEMU counts it, what its size has grown by without its balloon. The last is
- * believed until the next report tells, but for a size that is the whole maximum: that is an empty balloon, of a guest whose
+ * believed until the next report tells, or where none comes until libvirt would have told, but for a size that is the whole maximum: that is an empty balloon, of a guest whose
  * driver was unloaded and reports no more. So is a size that fell by what was unseen below all that the balloon may have been told: a
  * dimm that was pulled.
  */
@@ -31,6 +31,9 @@
 
 /* A question asked after the XML told of a dimm is answered with it; one that was under way may be answered without. */
 #define ANNOUNCED_ANSWERS 2
+/* The reverse: so many seconds libvirt takes at most to tell of a dimm in the XML, as it may be busy with its guest. Of one whose driver sends
+   no reports nothing else tells that it emptied its balloon by itself. */
+#define JUMPED_ANSWERS 30
 /*
  * What a kernel keeps for itself at least: a page structure of 64 bytes for each page, and itself. A Linux 6.1 guest of
  * 1 GiB keeps 52 MiB, one of 256 MiB 40 to 60.
@@ -123,18 +126,27 @@ unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint
         return 0;
     track->jumped_kib = saturating_add(track->jumped_kib, saturating_sub(jump, track->announced_kib));
     track->jumps = total_kib == NULL;
+    track->jumped_answers = JUMPED_ANSWERS;
     if (total_kib == NULL) /* the last report is from before */
         track->unseen_kib = saturating_add(track->unseen_kib, jump);
     return (int64_t)jump;
 }
 
-void
+bool
 unseen_note_answer(UnseenTrack *track)
 {
+    bool over = track->jumps && --track->jumped_answers == 0;
+
+    if (over) {
+        track->unseen_kib = saturating_sub(track->unseen_kib, track->jumped_kib);
+        track->jumped_kib = 0;
+        track->jumps = false;
+    }
     if (track->announced_answers > 0)
         track->announced_answers--;
     if (track->announced_answers == 0)
         track->announced_kib = 0;
+    return over;
 }
 
 /* What its kernel keeps as far as one gap tells. */

@@ -19,6 +19,7 @@ typedef struct UnseenTrack {
     uint64_t plugged_kib;       /* by which the maximum has grown since its QEMU was started or first seen */
     uint64_t jumped_kib;        /* by which the size grew without the balloon, while it is not known why */
     bool jumps;                 /* ... by as much at least, as its balloon may have moved too: the next report tells */
+    unsigned jumped_answers;    /* in which the XML may yet tell of it */
     bool pulled;                /* the size fell by what was not seen, and the XML has that still */
     uint64_t announced_kib;     /* by which the maximum has grown, and the size not yet as far as is known */
     unsigned announced_answers; /* in which that is still looked for */
@@ -46,8 +47,8 @@ bool unseen_note_settings(UnseenTrack *track, const GuestSettings *settings);
 int64_t unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint64_t told_kib, bool alone,
                          const uint64_t *total_kib);
 
-/* Each answer, after what it brings was used. */
-void unseen_note_answer(UnseenTrack *track);
+/* Each answer, after what it brings was used. Returns whether what the size grew by turned out to be no memory that was plugged. */
+bool unseen_note_answer(UnseenTrack *track);
 
 /*
  * A report: its total, and the balloon's size at that moment. still: the balloon was, so the size is exact. Otherwise it is an

@@ -610,6 +610,22 @@ a_balloon_that_somebody_else_moves_is_no_dimm(void **state)
     }
 }
 
+/* It tells nothing but its size, in which that looks like a dimm that libvirt is yet to tell of: not for ever. */
+static void
+a_balloon_that_empties_by_itself_and_reports_nothing_is_no_dimm(void **state)
+{
+    g_auto(Play) play = squeezed();
+    const GuestSnapshot *g;
+
+    play.report_steps = 100000;
+    play.to_balloon_kib = 112 * MIB; /* told is still 138 */
+    run(&play, 30);
+    assert_int_equal(size(&play), 400 * MIB);
+    g = run(&play, 400);
+    assert_int_equal(g->unseen_kib, 0);
+    assert_int_equal(g->announced_kib, 0);
+}
+
 /* It has all its memory then, in one step (drivers/virtio/virtio_balloon.c, remove_common), and tells nothing any more. */
 static void
 a_driver_that_is_unloaded_plugs_no_dimm(void **state)
@@ -710,6 +726,7 @@ main(void)
         cmocka_unit_test(after_a_reset_the_dimm_is_still_there_and_not_online),
         cmocka_unit_test(a_guest_that_lies_about_its_total_has_no_more_unseen_than_was_plugged),
         cmocka_unit_test(a_balloon_that_somebody_else_moves_is_no_dimm),
+        cmocka_unit_test(a_balloon_that_empties_by_itself_and_reports_nothing_is_no_dimm),
         cmocka_unit_test(a_driver_that_is_unloaded_plugs_no_dimm),
         cmocka_unit_test(a_dimm_that_the_xml_announced_is_unseen_beside_a_report_from_before),
         cmocka_unit_test(a_second_dimm_comes_on_top_of_the_first),
