@@ -253,7 +253,8 @@ stands_with_balloon(const GuestSnapshot *guest, StuckVerdict verdict, const Beli
     if (verdict == STUCK_TRIAL) {
         standing->state = GUEST_STATE_STUCK;
         standing->retry = true;
-        standing->not_counted_on = true;
+        /* one that lacks memory has nothing to give, and is to have what it needs */
+        standing->not_counted_on = !terms->starved;
         standing->rule = PLAN_RULE_RETRY;
     }
     if (verdict == STUCK_SLOW)

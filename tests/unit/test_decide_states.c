@@ -402,10 +402,41 @@ guest_that_hangs_over_a_gap_is_no_guest_without_a_driver(void **state)
     (void)state;
 }
 
+/* The host is full, and what it lacks is what another one does not need: that is not left there until the trial has ended well. */
+static void
+a_starved_guest_that_is_tried_again_gets_what_others_do_not_need(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    FakeGuest *fake = world_add(world, GIB, 8 * GIB, GIB, 900 * MIB);
+    unsigned t;
+
+    world_add(world, GIB, 8 * GIB, 7 * GIB, 6 * GIB);
+    world_run(world, 10);
+    fake->inflate = fake->deflate = 0;
+    fake->need = 3 * GIB;
+    for (t = 0; t < 60 && world->plan.guests[0].state != GUEST_STATE_STUCK; t++)
+        world_tick(world);
+    world->fake[1].need = 8 * GIB;
+    world_run(world, 10);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_STUCK);
+    assert_true(world->fake[1].actual > 7 * GIB + GIB / 2);
+    world->fake[1].need = 3 * GIB;
+    fake->deflate = 800 * MIB;
+    for (t = 0; t < 120 && !world->plan.guests[0].retry; t++)
+        world_tick(world);
+    world_run(world, 15);
+    assert_true(world->plan.guests[0].retry);
+    assert_true(fake->actual >= 3 * GIB);
+    assert_int_equal(world->violations, 0);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_starved_guest_that_is_tried_again_gets_what_others_do_not_need),
         cmocka_unit_test(guest_that_hangs_over_a_gap_is_no_guest_without_a_driver),
         cmocka_unit_test(guests_out_of_the_sharing_are_booked_and_left_alone),
         cmocka_unit_test(guests_without_statistics_keep_what_they_have),
