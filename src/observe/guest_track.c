@@ -196,7 +196,7 @@ take_sizes(GuestTrack *track, uint64_t size_kib, const GuestRecord *record, cons
     const uint64_t *total_kib = figures->has_total ? &figures->total_kib : NULL;
     uint64_t all_kib, most_kib;
 
-    if (total_kib != NULL && !is_constant(track, settings))
+    if (!is_constant(track, settings))
         take_size(track, size_kib, record, total_kib);
     most_kib = MAX(size_kib, track->balloon.last_kib);
     all_kib = balloon_track_report(&track->balloon, size_kib, total_kib, figures->usable_kib, settings->autodeflate);
@@ -263,6 +263,8 @@ take_report(GuestTrack *track, const GuestRecord *record, const GuestSettings *s
     track->report_span_usec = first ? 0 : MAX(saturating_sub(seen_usec, track->report_usec), 1);
     if (has(report, REPORT_ACTUAL) && figures.has_usable)
         take_sizes(track, size_now(report, settings), record, settings, &figures);
+    else if (has(report, REPORT_ACTUAL) && !first && !is_constant(track, settings))
+        take_size(track, size_now(report, settings), record, NULL); /* QEMU stamps also a report with nothing in it */
     track->report = *report;
     track->report_serial++;
     track->report_usec = seen_usec;

@@ -32,6 +32,7 @@ typedef struct Play {
     uint64_t need_kib;
     bool constant;                                /* its balloon counts as used */
     bool no_total;                                /* its driver does not say what it sees */
+    bool empty;                                   /* ... nor anything else */
     unsigned report_step, ask_step, report_steps; /* it reports in that step of each second, or of each so many steps */
     unsigned steps;
     uint64_t report_total_kib, report_usable_kib, report_size_kib;
@@ -94,7 +95,8 @@ ask(Play *play)
     answer->serial++;
     answer->asked_usec = play->now_usec;
     answer->answered_usec = play->now_usec;
-    answer->fields = REPORT_ACTUAL | REPORT_USABLE | (play->no_total ? 0 : REPORT_TOTAL) | REPORT_LAST_UPDATE;
+    answer->fields = REPORT_ACTUAL | (play->empty ? 0 : REPORT_USABLE) |
+                     (play->empty || play->no_total ? 0 : REPORT_TOTAL) | REPORT_LAST_UPDATE;
     answer->actual_kib = size(play);
     answer->total_kib = play->report_total_kib;
     answer->usable_kib = play->report_usable_kib;
@@ -610,6 +612,25 @@ a_balloon_that_somebody_else_moves_is_no_dimm(void **state)
     }
 }
 
+/* QEMU stamps the reports of a driver that puts nothing into them, and its size tells all the same. */
+static void
+a_dimm_is_unseen_also_where_reports_are_empty(void **state)
+{
+    for (unsigned moment = 0; moment < 20; moment++) {
+        g_auto(Play) play = squeezed();
+
+        play.empty = true;
+        play.told_follows = true;
+        run(&play, 20 + moment);
+        plug(&play, 256 * MIB);
+        if (moment % 2 == 0)
+            read_xml(&play);
+        assert_int_equal(run(&play, 10)->unseen_kib, 256 * MIB);
+        read_xml(&play);
+        assert_int_equal(run(&play, 400)->unseen_kib, 256 * MIB);
+    }
+}
+
 /* It tells nothing but its size, in which that looks like a dimm that libvirt is yet to tell of: not for ever. */
 static void
 a_balloon_that_empties_by_itself_and_reports_nothing_is_no_dimm(void **state)
@@ -727,6 +748,7 @@ main(void)
         cmocka_unit_test(a_guest_that_lies_about_its_total_has_no_more_unseen_than_was_plugged),
         cmocka_unit_test(a_balloon_that_somebody_else_moves_is_no_dimm),
         cmocka_unit_test(a_balloon_that_empties_by_itself_and_reports_nothing_is_no_dimm),
+        cmocka_unit_test(a_dimm_is_unseen_also_where_reports_are_empty),
         cmocka_unit_test(a_driver_that_is_unloaded_plugs_no_dimm),
         cmocka_unit_test(a_dimm_that_the_xml_announced_is_unseen_beside_a_report_from_before),
         cmocka_unit_test(a_second_dimm_comes_on_top_of_the_first),
