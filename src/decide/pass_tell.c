@@ -207,10 +207,12 @@ tell(Pass *pass, size_t i)
         if (!memory->moved && !guest->target_unbounded && !plugged)
             return;
         /* a size below its minimum is somebody's mistake where its QEMU is seen to hold more of what it is granted */
-        if (plugged || guest->target_unbounded)
-            own = work->entry->granted_kib;
         if (guest->target_unbounded)
-            own = MIN(own, saturating_sub(work->entry->resident_kib, work->entry->overhead_kib + settings->fixed_kib));
+            own = MIN(work->entry->granted_kib,
+                      saturating_sub(work->entry->resident_kib, work->entry->overhead_kib + settings->fixed_kib));
+        /* its limit, and not its balloon, keeps it within what it is granted; and its balloon would take what was plugged from what it sees */
+        if (plugged)
+            own = work->minimum_kib;
         plan->target_kib = MAX(plan->target_kib, MIN(own + work->unseen_kib, work->minimum_kib));
         /* but not above its memory.max, which would kill it there */
         plan->target_kib = MIN(plan->target_kib, work->maximum_kib);
