@@ -201,13 +201,14 @@ is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEn
 
 /*
  * The kernel kills who outgrows memory.max: that bounds its minimum, too, but for what it can't live without. What its QEMU
- * costs is known to a little, which is left to it as it is by memory.high.
+ * costs is known to a little, which is left to it as it is by memory.high; and what was learnt of that while the guest had touched
+ * little is no reason to come nearer.
  */
 static void
 stay_below_memory_max(Work *work, const GuestSnapshot *guest, uint64_t overhead_kib)
 {
-    uint64_t most =
-        saturating_sub(memory_max(guest), overhead_kib + guest->settings->fixed_kib + LIMIT_LEAST_SLACK_KIB);
+    uint64_t costs = MAX(overhead_kib, overhead_estimate(guest->settings)) + guest->settings->fixed_kib;
+    uint64_t most = saturating_sub(memory_max(guest), costs + LIMIT_LEAST_SLACK_KIB);
 
     most = MAX(most, MIN(guest_floor_kib(guest->settings->maximum_kib), work->minimum_kib));
     work->maximum_kib = MIN(work->maximum_kib, most);
