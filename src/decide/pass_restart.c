@@ -180,7 +180,8 @@ pass_let_go_need(const Pass *pass, size_t i)
     /* beyond that it is booked for no longer than a limit takes to come down */
     uint64_t has = believed ? MAX(guest->actual_kib, work->target_kib) : work->entry->balloon_kib;
 
-    return MIN(MAX(has, pass_startup(pass, i)), work->maximum_kib);
+    /* its memory.max keeps it from the rest, and leaves it no room for what its QEMU costs once no limit of ours does */
+    return MIN(MAX(has, pass_startup(pass, i)), MIN(guest->settings->maximum_kib, memory_max(guest)));
 }
 
 static PagingLook

@@ -149,15 +149,15 @@ the_limit_of_a_guest_that_is_let_go_comes_down_with_its_balloon(void **state)
     (void)state;
 }
 
-/* It boots, so nothing but its limit keeps it from its 8 GiB, and of them 64 MiB are not there: it keeps its limit until they are. */
+/* It boots, so nothing but its limit keeps it from all that it could have, and of that 64 MiB are not there: it keeps its limit until they are. */
 static void
-a_guest_that_is_let_go_keeps_its_limit_while_there_is_no_room_for_all_it_could_have(void **state)
+keeps_its_limit(uint64_t hard_limit_kib, uint64_t all_kib)
 {
     FakeWorld *world = world_new(10 * GIB, GIB);
 
-    world_add(world, GIB, 8 * GIB, 4 * GIB, 3 * GIB);
+    world_add(world, GIB, 8 * GIB, 4 * GIB, 3 * GIB)->settings.hard_limit_kib = hard_limit_kib;
     world->lazy = true;
-    world->other = GIB + 64 * MIB - overhead_estimate(world->guests[0].settings);
+    world->other = 9 * GIB - all_kib + 64 * MIB - overhead_estimate(world->guests[0].settings);
     make_limited(world, 0);
     run_with_limits(world, 30);
     world->fake[0].settings.managed = false;
@@ -166,12 +166,19 @@ a_guest_that_is_let_go_keeps_its_limit_while_there_is_no_room_for_all_it_could_h
         tick_with_limits(world);
         assert_true(world->guests[0].limits.set);
     }
-    assert_in_range(world->plan.guests[0].committed_kib, 8 * GIB - 80 * MIB, 8 * GIB - 48 * MIB);
+    assert_in_range(world->plan.guests[0].committed_kib, all_kib - 80 * MIB, all_kib - 48 * MIB);
     world->other -= 128 * MIB;
     run_with_limits(world, 90);
     assert_false(world->guests[0].limits.set);
     assert_int_equal(world->violations, 0);
     world_free(world);
+}
+
+static void
+a_guest_that_is_let_go_keeps_its_limit_while_there_is_no_room_for_all_it_could_have(void **state)
+{
+    keeps_its_limit(0, 8 * GIB);
+    keeps_its_limit(6 * GIB, 6 * GIB);
     (void)state;
 }
 
