@@ -56,12 +56,6 @@ begin_anew(BeliefMemory *memory, const GuestSnapshot *guest)
     }
 }
 
-static uint64_t
-since(uint64_t then_usec, uint64_t now_usec)
-{
-    return now_usec - MIN(then_usec, now_usec);
-}
-
 static void
 count_time(BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
 {
@@ -71,7 +65,7 @@ count_time(BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *
     uint64_t from = first ? MAX(guest->boot_usec, 1) : memory->looked_usec;
 
     if (runs && from != 0)
-        memory->ran_usec += since(from, now_usec);
+        memory->ran_usec += saturating_sub(now_usec, from);
     memory->looked_usec = runs ? now_usec : 0;
 }
 
@@ -91,8 +85,8 @@ watch_balloon(BeliefMemory *memory, const GuestSnapshot *guest)
 static bool
 has_returned(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
 {
-    uint64_t up = since(guest->driver_usec, terms->now_usec);
-    uint64_t off = MAX(guest->actual_kib, terms->target_kib) - MIN(guest->actual_kib, terms->target_kib);
+    uint64_t up = saturating_sub(terms->now_usec, guest->driver_usec);
+    uint64_t off = distance_u64(guest->actual_kib, terms->target_kib);
 
     /* a new QEMU's size is true from its beginning: all its memory, until its driver takes of it */
     if (!terms->held && !guest->boot_in_place && !guest->adopted)
@@ -126,7 +120,7 @@ next_state(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefT
             return guest->driver_up ? BELIEF_RETURNING : BELIEF_BOOTING;
         if (guest->driver_up)
             return BELIEF_GOOD;
-        return memory->ran_usec >= grace && since(guest->boot_usec, terms->now_usec) >= grace
+        return memory->ran_usec >= grace && saturating_sub(terms->now_usec, guest->boot_usec) >= grace
                    ? (memory->moved ? BELIEF_MUTE : BELIEF_ABSENT)
                    : BELIEF_ADOPTED;
     case BELIEF_MUTE:
@@ -262,7 +256,7 @@ stands_with_balloon(const GuestSnapshot *guest, StuckVerdict verdict, const Beli
     if (!guest->fresh && !broken(FAULT_NO_STALE_FREEZE)) {
         standing->not_squeezed = true;
         standing->rule = PLAN_RULE_STALE;
-    } else if (since(guest->driver_usec, terms->now_usec) < SETTLE_USEC && !guest->adopted &&
+    } else if (saturating_sub(terms->now_usec, guest->driver_usec) < SETTLE_USEC && !guest->adopted &&
                !broken(FAULT_SQUEEZE_STARTING)) {
         standing->not_squeezed = true;
         standing->rule = PLAN_RULE_SETTLING;
@@ -277,9 +271,9 @@ static bool
 stands_by_statistics(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms,
                      Standing *standing)
 {
-    bool waits = guest->adopted && since(guest->boot_usec, terms->now_usec) < ADOPT_GRACE_USEC;
+    bool waits = guest->adopted && saturating_sub(terms->now_usec, guest->boot_usec) < ADOPT_GRACE_USEC;
     bool missing = memory->fresh_usec != 0
-                       ? since(memory->fresh_usec, terms->now_usec) >= NO_STATISTICS_USEC
+                       ? saturating_sub(terms->now_usec, memory->fresh_usec) >= NO_STATISTICS_USEC
                        : (!terms->reported && !guest->has_usable) || (guest->adopted && !guest->fresh);
 
     if (guest->has_actual && !missing)

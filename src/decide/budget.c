@@ -43,7 +43,7 @@ overhead_estimate(const GuestSettings *settings)
 static uint64_t
 approach(uint64_t value, uint64_t goal, uint64_t elapsed_usec, uint64_t span_usec)
 {
-    uint64_t distance = value > goal ? value - goal : goal - value;
+    uint64_t distance = distance_u64(value, goal);
     uint64_t moved;
 
     if (elapsed_usec >= span_usec)
@@ -77,7 +77,7 @@ uint64_t
 overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 {
     uint64_t estimate = overhead_estimate(guest->settings);
-    uint64_t elapsed = now_usec - MIN(memory->updated_usec, now_usec);
+    uint64_t elapsed = saturating_sub(now_usec, memory->updated_usec);
     uint64_t beyond;
     uint64_t goal;
 
@@ -92,8 +92,7 @@ overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_
         memory->resident_kib = MIN(guest->resident_kib, KIB_LIMIT);
 
     if (!guest->has_actual || !guest->driver_up || guest->resident_kib == 0 || guest->settings->fixed_kib != 0 ||
-        MAX(guest->actual_kib, memory->steady_kib) - MIN(guest->actual_kib, memory->steady_kib) >
-            STEADY_TOLERANCE_KIB) {
+        distance_u64(guest->actual_kib, memory->steady_kib) > STEADY_TOLERANCE_KIB) {
         memory->steady_usec = now_usec;
         memory->steady_kib = guest->actual_kib;
         return memory->overhead_kib;
@@ -123,14 +122,10 @@ smooth_budget(BudgetMemory *memory, uint64_t measured_kib, uint64_t total_kib, u
 {
     uint64_t margin = MIN(total_kib / 512, 256 * KIB_PER_MIB);
 
+    lasting_note(&memory->above_usec, measured_kib > memory->smoothed_kib + 2 * margin, now_usec);
     if (measured_kib < memory->smoothed_kib) {
         memory->smoothed_kib = saturating_sub(measured_kib, margin);
-        memory->above_usec = 0;
-    } else if (measured_kib - memory->smoothed_kib <= 2 * margin) {
-        memory->above_usec = 0;
-    } else if (memory->above_usec == 0) {
-        memory->above_usec = now_usec;
-    } else if (now_usec - memory->above_usec >= BUDGET_RISE_USEC) {
+    } else if (lasts_for(memory->above_usec, BUDGET_RISE_USEC, now_usec)) {
         memory->smoothed_kib = measured_kib - margin;
         memory->above_usec = 0;
     }

@@ -2,6 +2,7 @@
 #include "decide/calm.h"
 
 #include "decide/faults.h"
+#include "decide/recent.h"
 #include "units.h"
 
 /* A buffer, or whatever else the guest is to have beyond its need, is refilled when half of it is gone: the other half is for
@@ -38,7 +39,7 @@ keep(CalmGuest *guest, PlanRule why)
 static uint64_t
 noticed(const CalmGuest *guest, uint64_t since_usec, uint64_t now_usec)
 {
-    bool lasts = since_usec != 0 && now_usec - since_usec >= CRUMB_USEC;
+    bool lasts = lasts_for(since_usec, CRUMB_USEC, now_usec);
 
     return guest->held_kib / (lasts || broken(FAULT_CRUMBS) ? TINY_PART : CRUMB_PART);
 }
@@ -68,15 +69,6 @@ settle_shrink(CalmGuest *guest, const CalmTerms *terms)
 }
 
 static void
-follow(uint64_t *since_usec, bool is_so, uint64_t now_usec)
-{
-    if (!is_so)
-        *since_usec = 0;
-    else if (*since_usec == 0)
-        *since_usec = now_usec;
-}
-
-static void
 follow_differences(const CalmGuest *guest, uint64_t now_usec)
 {
     uint64_t held = guest->held_kib;
@@ -84,9 +76,9 @@ follow_differences(const CalmGuest *guest, uint64_t now_usec)
     uint64_t tiny = held / TINY_PART;
 
     /* what it does not want lasts, whether it is left to it for a while or not */
-    follow(&guest->memory->surplus_usec, held >= MIN(guest->want_kib, guest->ideal_kib) + small, now_usec);
-    follow(&guest->memory->above_usec, held >= guest->ideal_kib + tiny, now_usec);
-    follow(&guest->memory->below_usec, held + tiny <= guest->ideal_kib, now_usec);
+    lasting_note(&guest->memory->surplus_usec, held >= MIN(guest->want_kib, guest->ideal_kib) + small, now_usec);
+    lasting_note(&guest->memory->above_usec, held >= guest->ideal_kib + tiny, now_usec);
+    lasting_note(&guest->memory->below_usec, held + tiny <= guest->ideal_kib, now_usec);
 }
 
 static void

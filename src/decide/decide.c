@@ -133,12 +133,6 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, bool observe)
            !broken(FAULT_DROP_SQUEEZED);
 }
 
-static uint64_t
-off_target(const GuestSnapshot *guest, uint64_t target_kib)
-{
-    return MAX(guest->actual_kib, target_kib) - MIN(guest->actual_kib, target_kib);
-}
-
 /* Its balloon is to be seen where it was told to be: somebody else may have told it another size. */
 static bool
 is_on_its_way(const Pass *pass, size_t i)
@@ -148,7 +142,7 @@ is_on_its_way(const Pass *pass, size_t i)
 
     return memory->belief.state == BELIEF_RETURNING ||
            (pass->state->work[i].standing.trust == LEDGER_TRUSTS_BALLOON &&
-            off_target(guest, guest->target_kib) > stuck_tolerance(guest->actual_kib) &&
+            distance_u64(guest->actual_kib, guest->target_kib) > stuck_tolerance(guest->actual_kib) &&
             pass->now_usec - memory->nearest_usec < GIVE_UP_USEC);
 }
 
@@ -175,7 +169,7 @@ let_go(Pass *pass)
 static bool
 was_moved(GuestMemory *memory, const GuestSnapshot *guest, const Work *work, uint64_t now_usec)
 {
-    uint64_t off = off_target(guest, work->target_kib);
+    uint64_t off = distance_u64(guest->actual_kib, work->target_kib);
     uint64_t tolerance = stuck_tolerance(guest->actual_kib);
     bool moved;
 

@@ -67,7 +67,7 @@ is_pressing(const GuestSnapshot *guest, uint64_t usable_kib, bool at_edge)
 static void
 follow_noise(DemandMemory *memory, uint64_t measured_kib)
 {
-    uint64_t change = MAX(measured_kib, memory->measured_kib) - MIN(measured_kib, memory->measured_kib);
+    uint64_t change = distance_u64(measured_kib, memory->measured_kib);
     uint64_t band;
 
     if (!memory->valid) {

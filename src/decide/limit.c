@@ -54,7 +54,7 @@ limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint6
     memory->held_back = limits->held_back;
     memory->held_now = grew && full && limits->high_kib != LIMIT_NONE;
     if (!memory->held_now || excused || !limits->set || broken(FAULT_LIMIT_NOT_LEARNT) ||
-        now_usec - MIN(memory->learnt_usec, now_usec) < (lasts ? LEARN_SLOWLY_USEC : LEARN_USEC))
+        saturating_sub(now_usec, memory->learnt_usec) < (lasts ? LEARN_SLOWLY_USEC : LEARN_USEC))
         return memory->extra_kib;
     if (lasts && !broken(FAULT_LEARN_CAPPED))
         most = MAX(most, guest->settings->maximum_kib + LEARN_LAST_KIB);

@@ -53,7 +53,7 @@ paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib)
 PagingUrgency
 paging_urgency(const PagingRecord *file, uint64_t deadline_usec, uint64_t now_usec)
 {
-    uint64_t age = now_usec - MIN(file->since_usec, now_usec);
+    uint64_t age = saturating_sub(now_usec, file->since_usec);
 
     if (broken(FAULT_NO_DEADLINES))
         return PAGING_URGENCY_NONE;
@@ -98,7 +98,7 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
         /* it boots and gets no file: all that others can give must do */
         need.presses = look->restart != RESTART_NONE && look->booting &&
                        (look->bar != NULL || memory->failed || memory->ended) &&
-                       look->now_usec - MIN(look->guest->boot_usec, look->now_usec) >= CLAIM_PATIENCE_USEC;
+                       saturating_sub(look->now_usec, look->guest->boot_usec) >= CLAIM_PATIENCE_USEC;
         return need;
     }
     if (look->hangs)
@@ -164,7 +164,7 @@ still_for(PagingMemory *memory, const PagingLook *look)
         memory->most_kib = held;
         memory->still_usec = look->now_usec;
     }
-    return look->now_usec - MIN(MAX(memory->still_usec, look->guest->driver_usec), look->now_usec);
+    return saturating_sub(look->now_usec, MAX(memory->still_usec, look->guest->driver_usec));
 }
 
 /*
@@ -205,7 +205,7 @@ static void
 decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib,
                     PagingAnswer *answer)
 {
-    uint64_t waited = look->now_usec - MIN(look->guest->boot_usec, look->now_usec);
+    uint64_t waited = saturating_sub(look->now_usec, look->guest->boot_usec);
     const char *bar = look->bar;
     PagingRuling ruling;
 

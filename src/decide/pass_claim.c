@@ -98,12 +98,8 @@ note_hindrance(Pass *pass, size_t i)
         standing->rule == PLAN_RULE_UNRESPONSIVE ||
         (standing->part == PART_SHARES && (standing->not_squeezed || (standing->not_counted_on && !standing->retry)));
 
-    if (!hindered)
-        memory->hindered_usec = 0;
-    else if (memory->hindered_usec == 0)
-        memory->hindered_usec = pass->now_usec;
-    if (hindered && pass->now_usec - memory->hindered_usec < CLAIM_PATIENCE_USEC)
-        pass->hindered = true;
+    lasting_note(&memory->hindered_usec, hindered, pass->now_usec);
+    pass->hindered |= hindered && !lasts_for(memory->hindered_usec, CLAIM_PATIENCE_USEC, pass->now_usec);
 }
 
 /* Running guests, then starts that are booked: those are in the way, and no more. */

@@ -93,7 +93,7 @@ lend(Pass *pass, size_t i, uint64_t share_kib, uint64_t most_kib)
     LedgerEntry *entry = pass->state->work[i].entry;
     LimitMemory *memory = &memory_of(pass, i)->limit;
     uint64_t raise, before = MIN(memory->lent_kib, most_kib);
-    uint64_t off = MAX(share_kib, before) - MIN(share_kib, before);
+    uint64_t off = distance_u64(share_kib, before);
 
     if (share_kib > 0 && share_kib < most_kib && off <= before / NOISE_PART)
         share_kib = before;

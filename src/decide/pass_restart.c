@@ -29,7 +29,7 @@ known_for(const Pass *pass, size_t i)
 {
     uint64_t since = MAX(pass->snapshot->guests[i].boot_usec, memory_of(pass, i)->belief.seen_usec);
 
-    return pass->now_usec - MIN(since, pass->now_usec);
+    return saturating_sub(pass->now_usec, since);
 }
 
 /* Right after its start a guest's cgroup may not be found yet. */
@@ -343,7 +343,7 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     target = clamp_u64(pass->plan->guests[i].demand_kib, settings->startup_kib, has);
     target = pages_down(target);
     if (work->target_kib >= settings->startup_kib && work->target_kib <= has &&
-        MAX(target, work->target_kib) - MIN(target, work->target_kib) < stuck_tolerance(work->target_kib))
+        distance_u64(target, work->target_kib) < stuck_tolerance(work->target_kib))
         return work->target_kib;
     return target;
 }
@@ -392,10 +392,7 @@ end_files(Pass *pass)
     DecideState *state = pass->state;
     size_t i = 0;
 
-    if (pass->link_down)
-        state->link_usec = 0;
-    else if (state->link_usec == 0)
-        state->link_usec = pass->now_usec;
+    lasting_note(&state->link_usec, !pass->link_down, pass->now_usec);
     for (size_t f = 0; f < snapshot->file_count; f++) {
         const PagingRecord *file = snapshot->files[f];
         bool known;
@@ -408,7 +405,7 @@ end_files(Pass *pass)
             (file->stage != PAGING_STAGE_MAKING && file->stage != PAGING_STAGE_ON))
             continue;
         plan->end_files[f] = known ? snapshot->guests[i].life == GUEST_LIFE_OFF
-                                   : !pass->link_down && pass->now_usec - state->link_usec >= UNKNOWN_FILE_USEC;
+                                   : lasts_for(state->link_usec, UNKNOWN_FILE_USEC, pass->now_usec);
     }
 }
 

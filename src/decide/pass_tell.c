@@ -158,7 +158,7 @@ draw_back(Pass *pass, size_t i)
     uint64_t booked = saturating_sub(work->entry->booked_kib + work->unseen_kib, guest->settings->fixed_kib);
     uint64_t has = plan->rule == PLAN_RULE_INHIBITED ? booked : MAX(guest->actual_kib, work->minimum_kib);
     uint64_t target = MIN(MIN(has, booked), work->maximum_kib);
-    uint64_t off = MAX(target, work->target_kib) - MIN(target, work->target_kib);
+    uint64_t off = distance_u64(target, work->target_kib);
     bool raises = target > work->target_kib && pass_free(pass) == 0;
 
     plan->target_kib =

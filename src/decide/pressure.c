@@ -41,18 +41,11 @@ pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t reserv
     if (host->pressure_event && !low)
         high = true;
 
-    if (!high)
-        memory->high_usec = 0;
-    else if (memory->high_usec == 0)
-        memory->high_usec = now_usec;
-    if (!low)
-        memory->low_usec = 0;
-    else if (memory->low_usec == 0)
-        memory->low_usec = now_usec;
-
-    if (memory->high_usec != 0 && now_usec - memory->high_usec >= HIGH_FOR_USEC)
+    lasting_note(&memory->high_usec, high, now_usec);
+    lasting_note(&memory->low_usec, low, now_usec);
+    if (lasts_for(memory->high_usec, HIGH_FOR_USEC, now_usec))
         memory->pressed = true;
-    else if (memory->low_usec != 0 && now_usec - memory->low_usec >= LOW_FOR_USEC)
+    else if (lasts_for(memory->low_usec, LOW_FOR_USEC, now_usec))
         memory->pressed = false;
     return memory->pressed;
 }

@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The largest amount of the last one to two windows of time, without keeping every one of them. */
+/* What was of late: since when something is so, and the largest amount in a window of time. */
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Zero: nothing yet. */
+/* *since_usec: since when something is so; 0: it is not. */
+static inline void
+lasting_note(uint64_t *since_usec, bool is_so, uint64_t now_usec)
+{
+    if (!is_so)
+        *since_usec = 0;
+    else if (*since_usec == 0)
+        *since_usec = now_usec;
+}
+
+/* Whether it has been so for that long. */
+static inline bool
+lasts_for(uint64_t since_usec, uint64_t span_usec, uint64_t now_usec)
+{
+    return since_usec != 0 && now_usec - since_usec >= span_usec;
+}
+
+/* The largest amount of the last one to two windows of time, without keeping every one of them. Zero: nothing yet. */
 typedef struct RecentMost {
     uint64_t since_usec; /* this window began */
     uint64_t most_kib;   /* in this window */

@@ -57,7 +57,7 @@ watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhe
     if (resident == 0 || broken(FAULT_NO_INHIBITED))
         return;
     /* of a guest that does not answer QEMU's memory is known, and the balloon's size of now is not */
-    if (now_usec - MIN(guest->asked_usec, now_usec) > STALE_SIZE_USEC)
+    if (saturating_sub(now_usec, guest->asked_usec) > STALE_SIZE_USEC)
         return;
     /* what it touches while it grows is ahead of the size in the last answer */
     if (guest->target_kib > guest->actual_kib) {
@@ -78,8 +78,7 @@ watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhe
     /* well beyond what QEMU may cost: that is not known for a guest that never touched all its memory */
     if (resident > actual + overhead_kib + MAX(given / 4, INHIBITED_DOUBT_KIB) && freed < given / 4) {
         /* one that takes back by itself what it gave up is ahead of its size, too, until the next answers tell */
-        if (memory->suspect_usec == 0)
-            memory->suspect_usec = now_usec;
+        lasting_note(&memory->suspect_usec, true, now_usec);
         memory->inhibited = guest->asked_usec >= memory->suspect_usec + INHIBITED_WINDOW_USEC;
         return;
     }
@@ -134,8 +133,8 @@ static void
 measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, uint64_t elapsed_usec)
 {
     uint64_t actual = guest->actual_kib;
-    uint64_t before = MAX(memory->actual_kib, target_kib) - MIN(memory->actual_kib, target_kib);
-    uint64_t now = MAX(actual, target_kib) - MIN(actual, target_kib);
+    uint64_t before = distance_u64(memory->actual_kib, target_kib);
+    uint64_t now = distance_u64(actual, target_kib);
     uint64_t least = least_rate(actual);
     uint64_t elapsed_msec = MAX(elapsed_usec / USEC_PER_MSEC, 1);
     uint64_t rate = saturating_sub(before, now) * 1000 / elapsed_msec;
@@ -177,7 +176,7 @@ StuckVerdict
 stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool starved, uint64_t overhead_kib,
             uint64_t now_usec)
 {
-    uint64_t elapsed = MIN(now_usec - MIN(memory->checked_usec, now_usec), LONGEST_TICK_USEC);
+    uint64_t elapsed = MIN(saturating_sub(now_usec, memory->checked_usec), LONGEST_TICK_USEC);
 
     if (!memory->valid) {
         memory->valid = true;
