@@ -80,6 +80,13 @@ paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *hos
     return host_bar;
 }
 
+/* Others have had the time that they need to give up memory for it. */
+static bool
+has_been_patient(const PagingLook *look)
+{
+    return saturating_sub(look->now_usec, look->guest->boot_usec) >= CLAIM_PATIENCE_USEC;
+}
+
 PagingNeed
 paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
 {
@@ -97,8 +104,7 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     if (file == NULL) {
         /* it boots and gets no file: all that others can give must do */
         need.presses = look->restart != RESTART_NONE && look->booting &&
-                       (look->bar != NULL || memory->failed || memory->ended) &&
-                       saturating_sub(look->now_usec, look->guest->boot_usec) >= CLAIM_PATIENCE_USEC;
+                       (look->bar != NULL || memory->failed || memory->ended) && has_been_patient(look);
         return need;
     }
     if (look->hangs)
@@ -189,23 +195,46 @@ is_done_with_it(PagingMemory *memory, const PagingLook *look, uint64_t granted_k
  * should touch.
  */
 static void
-order_file(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, PagingAnswer *answer)
+order_file(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, GuestPlan *plan)
 {
     const GuestSettings *settings = look->guest->settings;
     uint64_t before = look->restart == RESTART_RESET ? granted_kib : 0;
-    uint64_t size = MIN(MIN(answer->shortfall_kib + before, saturating_sub(settings->maximum_kib, granted_kib)),
+    uint64_t size = MIN(MIN(plan->shortfall_kib + before, saturating_sub(settings->maximum_kib, granted_kib)),
                         settings->startup_kib);
 
-    answer->order = PAGING_ORDER_MAKE;
-    answer->size_kib = pages_up(size + PAGING_MARGIN_KIB);
+    plan->paging_order = PAGING_ORDER_MAKE;
+    plan->paging_size_kib = pages_up(size + PAGING_MARGIN_KIB);
     memory->asked_usec = look->now_usec;
+}
+
+PagingRuling
+paging_rule(const PagingLook *look, bool barred, uint64_t free_kib, uint64_t in_time_kib)
+{
+    uint64_t missing = saturating_sub(look->startup_kib, look->granted_kib);
+    bool restarts = look->restart != RESTART_NONE || broken(FAULT_PAGE_COLD_STARTS);
+    bool booting = look->booting || broken(FAULT_PAGE_RUNNING);
+    PagingRuling ruling = {.verdict = PAGING_NOTHING};
+
+    if (!restarts || !booting || missing == 0)
+        return ruling;
+    if (!broken(FAULT_PAGE_FIRST))
+        ruling.use_kib = MIN(missing, free_kib);
+    ruling.shortfall_kib = missing - ruling.use_kib;
+    if (broken(FAULT_PAGE_ALL))
+        ruling.shortfall_kib = look->startup_kib;
+    if (ruling.shortfall_kib == 0)
+        ruling.verdict = PAGING_USE_FREE;
+    else if (in_time_kib > 0 && !has_been_patient(look) && !broken(FAULT_PAGE_FIRST))
+        ruling.verdict = PAGING_WAIT;
+    else
+        ruling.verdict = barred ? PAGING_REFUSED : PAGING_PAGE;
+    return ruling;
 }
 
 static void
 decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib,
-                    PagingAnswer *answer)
+                    GuestPlan *plan)
 {
-    uint64_t waited = saturating_sub(look->now_usec, look->guest->boot_usec);
     const char *bar = look->bar;
     PagingRuling ruling;
 
@@ -213,30 +242,22 @@ decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_
         bar = memory->error;
     if (bar == NULL && memory->ended)
         bar = "it has had a paging file in this boot";
-    ruling = paging_rule(&(PagingCase){.restart = look->restart,
-                                       .booting = look->booting,
-                                       .barred = bar != NULL,
-                                       .startup_kib = look->startup_kib,
-                                       .granted_kib = look->granted_kib,
-                                       .free_kib = free_kib,
-                                       .in_time_kib = in_time_kib,
-                                       .waited_usec = waited,
-                                       .patience_usec = CLAIM_PATIENCE_USEC});
-    answer->shortfall_kib = ruling.shortfall_kib;
+    ruling = paging_rule(look, bar != NULL, free_kib, in_time_kib);
+    plan->shortfall_kib = ruling.shortfall_kib;
     switch (ruling.verdict) {
     case PAGING_WAIT:
-        answer->phase = PAGING_PHASE_WAIT;
+        plan->paging_phase = PAGING_PHASE_WAIT;
         break;
     case PAGING_REFUSED:
-        answer->phase = PAGING_PHASE_REFUSED;
-        answer->bar = bar;
+        plan->paging_phase = PAGING_PHASE_REFUSED;
+        plan->paging_bar = bar;
         break;
     case PAGING_PAGE:
-        answer->phase = look->can_make || memory->asked_usec != 0 ? PAGING_PHASE_MAKE : PAGING_PHASE_WAIT;
+        plan->paging_phase = look->can_make || memory->asked_usec != 0 ? PAGING_PHASE_MAKE : PAGING_PHASE_WAIT;
         /* of a file before it there may still be a record */
         if (look->can_make && look->guest->paging == NULL &&
             (memory->asked_usec == 0 || look->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
-            order_file(memory, look, look->granted_kib + ruling.use_kib, answer);
+            order_file(memory, look, look->granted_kib + ruling.use_kib, plan);
         break;
     case PAGING_NOTHING:
     case PAGING_USE_FREE:
@@ -245,13 +266,12 @@ decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_
     }
 }
 
-PagingAnswer
-paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib)
+void
+paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib, GuestPlan *plan)
 {
     const PagingRecord *record = look->guest->paging;
     const PagingRecord *file = paging_file(look->guest);
     uint64_t granted = look->granted_kib + free_kib;
-    PagingAnswer answer = {.phase = PAGING_PHASE_NONE};
 
     if (record != NULL && record->stage == PAGING_STAGE_FAILED && memory->asked_usec != 0) {
         memory->failed = true;
@@ -260,34 +280,33 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, u
     }
     if (file == NULL) {
         if (look->limited)
-            decide_without_file(memory, look, free_kib, in_time_kib, &answer);
-        return answer;
+            decide_without_file(memory, look, free_kib, in_time_kib, plan);
+        return;
     }
 
-    answer.deadline_usec = file->since_usec + look->deadline_usec;
-    answer.urgency = paging_urgency(file, look->deadline_usec, look->now_usec);
+    plan->paging_deadline_usec = file->since_usec + look->deadline_usec;
+    plan->paging_urgency = paging_urgency(file, look->deadline_usec, look->now_usec);
     if (look->booting)
-        answer.shortfall_kib = saturating_sub(look->startup_kib, granted);
+        plan->shortfall_kib = saturating_sub(look->startup_kib, granted);
     switch (file->stage) {
     case PAGING_STAGE_MAKING:
-        answer.phase = PAGING_PHASE_MAKE;
-        return answer;
+        plan->paging_phase = PAGING_PHASE_MAKE;
+        return;
     case PAGING_STAGE_EMPTYING:
-        answer.phase = PAGING_PHASE_EMPTY;
-        return answer;
+        plan->paging_phase = PAGING_PHASE_EMPTY;
+        return;
     case PAGING_STAGE_ON:
     case PAGING_STAGE_GONE:
     case PAGING_STAGE_FAILED:
     default:
         break;
     }
-    answer.phase = look->booting ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
-    if (!look->can_end || !is_done_with_it(memory, look, granted, answer.urgency) || !has_room(look, granted))
-        return answer;
-    answer.phase = PAGING_PHASE_EMPTY;
-    if (limit_is_ready(look, granted, answer.urgency)) {
-        answer.order = PAGING_ORDER_END;
+    plan->paging_phase = look->booting ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
+    if (!look->can_end || !is_done_with_it(memory, look, granted, plan->paging_urgency) || !has_room(look, granted))
+        return;
+    plan->paging_phase = PAGING_PHASE_EMPTY;
+    if (limit_is_ready(look, granted, plan->paging_urgency)) {
+        plan->paging_order = PAGING_ORDER_END;
         memory->ended = true;
     }
-    return answer;
 }

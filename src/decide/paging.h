@@ -12,13 +12,15 @@
  * and hardly from what is remembered: so a file that an earlier daemon left is taken over wherever it is, and a guest may
  * die, come back or be reset again at any time.
  *
+ * A guest is given a file at a restart, when there is no free memory, and nothing that others can give in time, and then only
+ * for the shortfall. Never for a start from the off state, never for a guest that runs, never for anything else.
+ *
  * A file is ended when what comes back from it is booked and memory.high lets it in, and not before; then also while its guest is
  * paused or migrates, or libvirt is away. Most of what was swapped
  * out belongs to pages that the balloon takes from the guest, or has its place within the size that the balloon leaves it;
  * only what does not fit into what the guest is booked at must be found.
  */
 
-#include "decide/paging_rule.h"
 #include "plan.h"
 
 /* Added to a file beyond what is known to be needed. */
@@ -62,15 +64,19 @@ typedef struct PagingNeed {
     bool presses;      /* all others may be squeezed to their minimum for it */
 } PagingNeed;
 
-typedef struct PagingAnswer {
-    PagingPhase phase;
-    PagingUrgency urgency;
-    PagingOrder order;
-    uint64_t shortfall_kib;
-    uint64_t size_kib;
-    uint64_t deadline_usec; /* 0: it has no file */
-    const char *bar;        /* PAGING_PHASE_REFUSED: why; of look or of memory */
-} PagingAnswer;
+typedef enum PagingVerdict {
+    PAGING_NOTHING,  /* it has what it needs, or this is no case for paging */
+    PAGING_USE_FREE, /* free memory is enough */
+    PAGING_WAIT,     /* others are giving up memory for it */
+    PAGING_PAGE,     /* a file for the shortfall */
+    PAGING_REFUSED,  /* ... which it can't have: it boots with what it has got, held back by its limit */
+} PagingVerdict;
+
+typedef struct PagingRuling {
+    PagingVerdict verdict;
+    uint64_t use_kib;       /* of the free memory */
+    uint64_t shortfall_kib; /* part of startup that is not there: to come from others, from a file, or missing */
+} PagingRuling;
 
 /* Its file, while there is something of it to be ended; NULL: none. */
 const PagingRecord *paging_file(const GuestSnapshot *guest);
@@ -94,7 +100,12 @@ const char *paging_bar(const GuestSnapshot *guest, const Settings *settings, con
 PagingNeed paging_work_out_need(const PagingMemory *memory, const PagingLook *look);
 
 /*
- * After that. free_kib: what it is granted from now on beyond look->granted_kib; in_time_kib: what others are expected to
- * give up for it in time, beyond that.
+ * After that: fills in plan what it has of paging (shortfall_kib and paging_...), which is to be zero. free_kib: what it is
+ * granted from now on beyond look->granted_kib; in_time_kib: what others are expected to give up for it in time, beyond that.
+ * plan->paging_bar is of look or of memory.
  */
-PagingAnswer paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib);
+void paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib,
+                   GuestPlan *plan);
+
+/* What a guest without a file comes to. barred: it can't have one, for whatever reason. */
+PagingRuling paging_rule(const PagingLook *look, bool barred, uint64_t free_kib, uint64_t in_time_kib);

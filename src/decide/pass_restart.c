@@ -357,29 +357,21 @@ decide_one(Pass *pass, size_t i, uint64_t *read_back_kib)
     const Claim *claim = pass_claim_of(pass, i);
     PagingLook look;
     uint64_t free_kib = claim != NULL ? claim->granted_kib - claim->booked_kib : 0;
-    PagingAnswer answer;
 
     /* what it is told now it may have by the time its file is emptied */
     work->boot_to_kib = MIN(boot_target(pass, i, work->limited && paging_file(guest) != NULL), work->maximum_kib);
     look = look_at(pass, i, *read_back_kib);
     /* what its claim brought is in its entry by now */
     look.granted_kib -= MIN(free_kib, look.granted_kib);
-    answer = paging_decide(&memory_of(pass, i)->paging, &look, free_kib, claim != NULL ? claim->in_time_kib : 0);
+    paging_decide(&memory_of(pass, i)->paging, &look, free_kib, claim != NULL ? claim->in_time_kib : 0, plan);
     if (work->limited) {
         if (claim == NULL && paging_file(guest) == NULL)
             give_spare(pass, i);
         plan->granted_kib = work->entry->granted_kib;
     }
-    if (answer.order == PAGING_ORDER_END)
+    if (plan->paging_order == PAGING_ORDER_END)
         *read_back_kib += paging_in_file(guest);
-    plan->shortfall_kib = answer.shortfall_kib;
-    plan->paging_phase = answer.phase;
-    plan->paging_urgency = answer.urgency;
-    plan->paging_order = answer.order;
-    plan->paging_size_kib = answer.size_kib;
-    plan->paging_deadline_usec = answer.deadline_usec;
-    plan->paging_bar = answer.bar;
-    if (answer.phase == PAGING_PHASE_MAKE && plan->state == GUEST_STATE_RESTARTING)
+    if (plan->paging_phase == PAGING_PHASE_MAKE && plan->state == GUEST_STATE_RESTARTING)
         plan->state = GUEST_STATE_PAGING;
 }
 

@@ -14,7 +14,9 @@
 #include <string.h>
 
 #define MIB KIB_PER_MIB
+/* What others have been told to give up is expected within this time. */
 #define PATIENCE (10 * USEC_PER_SEC)
+#define BOOT (100 * USEC_PER_SEC)
 #define STARTUP (512 * MIB)
 
 /* How much of the startup memory is there: nothing of it, a part, all, more. */
@@ -64,6 +66,7 @@ expected(Supply free, bool reclaimable, bool time_left, bool barred)
 static unsigned
 differing(uint64_t faults)
 {
+    const GuestSnapshot guest = {.boot_usec = BOOT};
     unsigned wrong = 0;
 
     rules_break(faults);
@@ -75,22 +78,19 @@ differing(uint64_t faults)
                         for (Supply in_time = SUPPLY_NONE; in_time < SUPPLY_COUNT; in_time++)
                             for (size_t w = 0; w < G_N_ELEMENTS(waited); w++) {
                                 uint64_t missing = saturating_sub(STARTUP, granted[g]);
-                                PagingCase given = {.restart = (RestartKind)restart,
-                                                    .booting = booting != 0,
-                                                    .barred = barred != 0,
-                                                    .startup_kib = STARTUP,
-                                                    .granted_kib = granted[g],
-                                                    .free_kib = supply(free, missing),
-                                                    .in_time_kib = supply(in_time, missing),
-                                                    .waited_usec = waited[w],
-                                                    .patience_usec = PATIENCE};
-                                PagingRuling ruling = paging_rule(&given);
+                                uint64_t free_kib = supply(free, missing), in_time_kib = supply(in_time, missing);
+                                PagingLook look = {.guest = &guest,
+                                                   .restart = (RestartKind)restart,
+                                                   .booting = booting != 0,
+                                                   .startup_kib = STARTUP,
+                                                   .granted_kib = granted[g],
+                                                   .now_usec = BOOT + waited[w]};
+                                PagingRuling ruling = paging_rule(&look, barred != 0, free_kib, in_time_kib);
                                 PagingRuling right = {.verdict = PAGING_NOTHING};
 
                                 if (restart != RESTART_NONE && booting && missing > 0) {
-                                    right.verdict =
-                                        expected(free, given.in_time_kib > 0, waited[w] < PATIENCE, barred != 0);
-                                    right.use_kib = MIN(given.free_kib, missing);
+                                    right.verdict = expected(free, in_time_kib > 0, waited[w] < PATIENCE, barred != 0);
+                                    right.use_kib = MIN(free_kib, missing);
                                     right.shortfall_kib = missing - right.use_kib;
                                 }
                                 wrong += ruling.verdict != right.verdict || ruling.use_kib != right.use_kib ||
@@ -119,15 +119,17 @@ each_part_of_the_rule_is_needed(void **state)
 static void
 cold_start_and_running_guest_are_never_paged(void **state)
 {
-    PagingCase given = {.restart = RESTART_NONE, .booting = true, .startup_kib = STARTUP, .patience_usec = PATIENCE};
+    const GuestSnapshot guest = {.boot_usec = BOOT};
+    PagingLook look = {
+        .guest = &guest, .restart = RESTART_NONE, .booting = true, .startup_kib = STARTUP, .now_usec = BOOT};
 
-    assert_int_equal(paging_rule(&given).verdict, PAGING_NOTHING);
-    given.restart = RESTART_RESET;
-    given.booting = false;
-    assert_int_equal(paging_rule(&given).verdict, PAGING_NOTHING);
-    given.booting = true;
-    assert_int_equal(paging_rule(&given).verdict, PAGING_PAGE);
-    assert_int_equal(paging_rule(&given).shortfall_kib, STARTUP);
+    assert_int_equal(paging_rule(&look, false, 0, 0).verdict, PAGING_NOTHING);
+    look.restart = RESTART_RESET;
+    look.booting = false;
+    assert_int_equal(paging_rule(&look, false, 0, 0).verdict, PAGING_NOTHING);
+    look.booting = true;
+    assert_int_equal(paging_rule(&look, false, 0, 0).verdict, PAGING_PAGE);
+    assert_int_equal(paging_rule(&look, false, 0, 0).shortfall_kib, STARTUP);
     (void)state;
 }
 
@@ -148,11 +150,14 @@ file_is_not_ended_into_memory_max(void **state)
                              .available_kib = 4096 * MIB,
                              .deadline_usec = 600 * USEC_PER_SEC};
     PagingMemory memory = {0};
+    GuestPlan plan = {0};
 
     guest.limits.max_kib = 900 * MIB;
-    assert_int_equal(paging_decide(&memory, &look, 0, 0).order, PAGING_ORDER_NONE);
+    paging_decide(&memory, &look, 0, 0, &plan);
+    assert_int_equal(plan.paging_order, PAGING_ORDER_NONE);
     guest.limits.max_kib = 1100 * MIB;
-    assert_int_equal(paging_decide(&memory, &look, 0, 0).order, PAGING_ORDER_END);
+    paging_decide(&memory, &look, 0, 0, &plan);
+    assert_int_equal(plan.paging_order, PAGING_ORDER_END);
     (void)state;
 }
 
