@@ -113,7 +113,6 @@ pass_lend(Pass *pass)
 {
     DecideState *state = pass->state;
     size_t count = 0;
-    SharingResult result;
 
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
@@ -134,7 +133,7 @@ pass_lend(Pass *pass)
                            .weight = 1};
     }
     if (count > 0) {
-        sharing_share(state->sharing, count, lendable(pass), PLAN_STAGE_WANT, state->scratch, &result);
+        sharing_share(state->sharing, count, lendable(pass), PLAN_STAGE_WANT, state->scratch);
         for (size_t slot = 0; slot < count; slot++)
             lend(pass, state->sharers[slot], state->sharing[slot].target_kib,
                  state->sharing[slot].level_kib[PLAN_STAGE_WANT]);

@@ -39,63 +39,6 @@ share_rule(const Pass *pass, size_t i, const SharingGuest *shared)
     return work->demand.want_kib < work->minimum_kib ? PLAN_RULE_AT_MINIMUM : PLAN_RULE_SATISFIED;
 }
 
-/*
- * Shares budget_kib among the guests that are counted on, and those apart if with_apart. Whoever would get less than
- * it must be left with gets just that, and the rest is shared anew among the others; so nobody gains in weight
- * by being spared.
- */
-static size_t
-run_sharing(Pass *pass, uint64_t budget_kib, bool with_apart, SharingResult *result)
-{
-    DecideState *state = pass->state;
-    size_t count;
-    unsigned rounds = 0;
-    bool again;
-    bool pressure = pass->plan->host_pressure;
-    /* what nobody lacks is there for a claim first */
-    PlanStage last = pass->given_kib > 0 || pass->unserved ? PLAN_STAGE_WANT
-                     : pressure                            ? PLAN_STAGE_GROWTH
-                     : pass->settings->give_away           ? PLAN_STAGE_SURPLUS
-                                                           : PLAN_STAGE_PEAK;
-
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
-        state->work[i].at_least = false;
-    do {
-        count = 0;
-        again = false;
-        for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-            const GuestSettings *settings = pass->snapshot->guests[i].settings;
-            const Work *work = &state->work[i];
-            const GuestPlan *plan = &pass->plan->guests[i];
-
-            if (work->at_least || (!is_counted_on(work) && !(with_apart && is_apart(work))))
-                continue;
-            state->sharers[count] = (uint32_t)i;
-            state->sharing[count++] = (SharingGuest){
-                .level_kib = {[PLAN_STAGE_MINIMUM] = work->minimum_kib,
-                              [PLAN_STAGE_DEMAND] = plan->demand_kib,
-                              [PLAN_STAGE_WANT] = pressure ? plan->demand_kib : plan->want_kib,
-                              [PLAN_STAGE_GROWTH] = work->demand.growth_kib,
-                              [PLAN_STAGE_PEAK] = work->demand.peak_kib,
-                              [PLAN_STAGE_SURPLUS] =
-                                  work->cap_kib != 0 ? MIN(work->maximum_kib, work->cap_kib) : work->maximum_kib},
-                .weight = MIN(settings->priority, 100) + 1,
-            };
-        }
-        sharing_share(state->sharing, count, budget_kib, last, state->scratch, result);
-        for (size_t slot = 0; slot < count; slot++) {
-            Work *work = &state->work[state->sharers[slot]];
-
-            if (state->sharing[slot].target_kib >= work->least_kib)
-                continue;
-            work->at_least = true;
-            budget_kib = saturating_sub(budget_kib, work->least_kib);
-            again = true;
-        }
-    } while (again && ++rounds < LEAST_ROUNDS);
-    return count;
-}
-
 static PlanStage
 stage_of(const GuestPlan *plan, uint64_t kib)
 {
@@ -136,15 +79,73 @@ take_shares(Pass *pass, size_t count, bool apart)
     }
 }
 
+/*
+ * Shares budget_kib among the guests that are counted on, or for those apart: among both. Whoever would get less than
+ * it must be left with gets just that, and the rest is shared anew among the others; so nobody gains in weight
+ * by being spared. Returns the stage that could not be filled.
+ */
+static PlanStage
+share(Pass *pass, uint64_t budget_kib, bool apart)
+{
+    DecideState *state = pass->state;
+    size_t count;
+    unsigned rounds = 0;
+    bool again;
+    PlanStage short_stage;
+    bool pressure = pass->plan->host_pressure;
+    /* what nobody lacks is there for a claim first */
+    PlanStage last = pass->given_kib > 0 || pass->unserved ? PLAN_STAGE_WANT
+                     : pressure                            ? PLAN_STAGE_GROWTH
+                     : pass->settings->give_away           ? PLAN_STAGE_SURPLUS
+                                                           : PLAN_STAGE_PEAK;
+
+    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
+        state->work[i].at_least = false;
+    do {
+        count = 0;
+        again = false;
+        for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
+            const GuestSettings *settings = pass->snapshot->guests[i].settings;
+            const Work *work = &state->work[i];
+            const GuestPlan *plan = &pass->plan->guests[i];
+
+            if (work->at_least || (!is_counted_on(work) && !(apart && is_apart(work))))
+                continue;
+            state->sharers[count] = (uint32_t)i;
+            state->sharing[count++] = (SharingGuest){
+                .level_kib = {[PLAN_STAGE_MINIMUM] = work->minimum_kib,
+                              [PLAN_STAGE_DEMAND] = plan->demand_kib,
+                              [PLAN_STAGE_WANT] = pressure ? plan->demand_kib : plan->want_kib,
+                              [PLAN_STAGE_GROWTH] = work->demand.growth_kib,
+                              [PLAN_STAGE_PEAK] = work->demand.peak_kib,
+                              [PLAN_STAGE_SURPLUS] =
+                                  work->cap_kib != 0 ? MIN(work->maximum_kib, work->cap_kib) : work->maximum_kib},
+                .weight = MIN(settings->priority, 100) + 1,
+            };
+        }
+        short_stage = sharing_share(state->sharing, count, budget_kib, last, state->scratch);
+        for (size_t slot = 0; slot < count; slot++) {
+            Work *work = &state->work[state->sharers[slot]];
+
+            if (state->sharing[slot].target_kib >= work->least_kib)
+                continue;
+            work->at_least = true;
+            budget_kib = saturating_sub(budget_kib, work->least_kib);
+            again = true;
+        }
+    } while (again && ++rounds < LEAST_ROUNDS);
+    take_shares(pass, count, apart);
+    return short_stage;
+}
+
 void
 pass_share(Pass *pass)
 {
     Plan *plan = pass->plan;
-    SharingResult result;
+    PlanStage short_stage;
     uint64_t assigned = 0;
     uint64_t apart = 0;
     bool any_apart = false;
-    size_t count;
 
     pass->share_kib = plan->sharing_kib = pass_shared(pass);
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
@@ -165,11 +166,8 @@ pass_share(Pass *pass)
     plan->minimums_fit = plan->minimums_kib <= pass->share_kib;
     plan->pressure_percent = assigned == 0 ? 0 : (uint32_t)MIN(plan->wants_kib * 100 / assigned, UINT32_MAX);
 
-    count = run_sharing(pass, pass->share_kib, false, &result);
-    pass->shortage = result.short_stage != PLAN_STAGE_NONE && result.short_stage <= PLAN_STAGE_WANT;
-    take_shares(pass, count, false);
-    if (any_apart) {
-        count = run_sharing(pass, pass->share_kib + apart, true, &result);
-        take_shares(pass, count, true);
-    }
+    short_stage = share(pass, pass->share_kib, false);
+    pass->shortage = short_stage != PLAN_STAGE_NONE && short_stage <= PLAN_STAGE_WANT;
+    if (any_apart)
+        share(pass, pass->share_kib + apart, true);
 }

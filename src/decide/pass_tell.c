@@ -99,7 +99,6 @@ admit_raises(Pass *pass)
     uint64_t free_kib = pass_free(pass);
     uint64_t booked = 0;
     size_t count = 0;
-    SharingResult result;
 
     if (broken(FAULT_NO_GATE))
         free_kib = KIB_LIMIT;
@@ -123,7 +122,7 @@ admit_raises(Pass *pass)
             .weight = plan->weight,
         };
     }
-    sharing_share(state->sharing, count, booked + free_kib, PLAN_STAGE_GROWTH, state->scratch, &result);
+    sharing_share(state->sharing, count, booked + free_kib, PLAN_STAGE_GROWTH, state->scratch);
     for (size_t slot = 0; slot < count; slot++) {
         size_t i = state->sharers[slot];
         const SharingGuest *admitted = &state->sharing[slot];

@@ -91,9 +91,8 @@ begin(SharingGuest *guest)
     guest->stage = PLAN_STAGE_MINIMUM;
 }
 
-void
-sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, PlanStage last, SharingScratch *scratch,
-              SharingResult *result)
+PlanStage
+sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, PlanStage last, SharingScratch *scratch)
 {
     uint64_t sums[PLAN_STAGES] = {0};
     PlanStage stage = PLAN_STAGE_MINIMUM;
@@ -107,9 +106,8 @@ sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, PlanStage
      * A minimum is a promise to the guest, so nobody is taken below it even when the promises were too
      * many. What the host lacks then is for the ledger to tell; raises are handed out by weight.
      */
-    *result = (SharingResult){.short_stage = PLAN_STAGE_MINIMUM};
     if (sums[PLAN_STAGE_MINIMUM] > budget_kib)
-        return;
+        return PLAN_STAGE_MINIMUM;
     /* the stages that are filled for all */
     while (stage < last && sums[stage + 1] <= budget_kib)
         stage++;
@@ -119,10 +117,8 @@ sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, PlanStage
                 guests[i].target_kib = guests[i].level_kib[each];
                 guests[i].stage = each;
             }
-    *result = (SharingResult){.minimums_fit = true, .left_kib = budget_kib - sums[stage]};
     if (stage == last)
-        return;
-    result->short_stage = stage + 1;
-    fill_partly(guests, count, result->left_kib, stage + 1, scratch);
-    result->left_kib = 0;
+        return PLAN_STAGE_NONE;
+    fill_partly(guests, count, budget_kib - sums[stage], stage + 1, scratch);
+    return stage + 1;
 }

@@ -26,18 +26,13 @@ typedef struct SharingScratch {
     bool filled;
 } SharingScratch;
 
-typedef struct SharingResult {
-    uint64_t left_kib;     /* what nobody got */
-    bool minimums_fit;     /* false: every target is the guest's minimum and their sum is above the budget */
-    PlanStage short_stage; /* the stage that could not be filled; PLAN_STAGE_NONE: all were */
-} SharingResult;
-
 /* Fills gaps with left_kib, all to the same level by their weights: a gap that lies below the level is filled. */
 void sharing_fill(SharingScratch *entries, size_t count, uint64_t left_kib);
 
 /*
  * Shares budget_kib among guests through the stages up to last, in the guests' order where units are left over, so the same
- * arrays give the same targets. scratch has room for count entries.
+ * arrays give the same targets. scratch has room for count entries. Returns the stage that could not be filled for all, and
+ * PLAN_STAGE_NONE where all were. PLAN_STAGE_MINIMUM: every target is its guest's minimum, and their sum is above the budget.
  */
-void sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, PlanStage last, SharingScratch *scratch,
-                   SharingResult *result);
+PlanStage sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, PlanStage last,
+                        SharingScratch *scratch);

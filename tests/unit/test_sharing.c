@@ -69,14 +69,14 @@ last_stage(const Case *c)
     return c->give_away ? PLAN_STAGE_SURPLUS : PLAN_STAGE_PEAK;
 }
 
-static void
-run(const Case *c, uint64_t budget, SharingGuest *guests, SharingResult *result)
+static PlanStage
+run(const Case *c, uint64_t budget, SharingGuest *guests)
 {
     SharingScratch scratch[GUESTS_MAX];
 
     memset(scratch, 0xa5, sizeof scratch);
     memcpy(guests, c->guests, c->count * sizeof *guests);
-    sharing_share(guests, c->count, budget, last_stage(c), scratch, result);
+    return sharing_share(guests, c->count, budget, last_stage(c), scratch);
 }
 
 /* The stage that ran out of memory by the outcome alone: the lowest level that not everybody has. */
@@ -122,14 +122,13 @@ broken_property(const Case *c)
 {
     SharingGuest shared[GUESTS_MAX] = {0};
     SharingGuest again[GUESTS_MAX] = {0};
-    SharingResult result;
-    SharingResult other;
+    PlanStage told;
     PlanStage stage;
     uint64_t sum = 0;
     uint64_t minimums = 0;
     uint64_t weights = 0;
 
-    run(c, c->budget, shared, &result);
+    told = run(c, c->budget, shared);
     for (size_t i = 0; i < c->count; i++) {
         sum += shared[i].target_kib;
         minimums += least_of(&c->guests[i]);
@@ -137,14 +136,12 @@ broken_property(const Case *c)
         if (shared[i].target_kib < least_of(&c->guests[i]) || shared[i].target_kib > most_of(&c->guests[i]))
             return "2: every target is within minimum and maximum";
     }
-    if (result.minimums_fit != (minimums <= c->budget))
+    if ((told != PLAN_STAGE_MINIMUM) != (minimums <= c->budget))
         return "1: it is said whether the minimums fit";
-    if (!result.minimums_fit)
+    if (told == PLAN_STAGE_MINIMUM)
         return sum == minimums ? NULL : "1: minimums that do not fit are all there is";
     if (sum > c->budget)
         return "1: the targets never add up to more than the budget";
-    if (result.left_kib != c->budget - sum)
-        return "6: what is left is told";
 
     stage = short_stage(c, shared);
     if (stage != PLAN_STAGE_NONE && sum < c->budget)
@@ -167,15 +164,15 @@ broken_property(const Case *c)
             return "7: no claim of others pushes a guest below its fair share";
     }
 
-    if ((result.short_stage == PLAN_STAGE_NONE) != (stage == PLAN_STAGE_NONE))
+    if ((told == PLAN_STAGE_NONE) != (stage == PLAN_STAGE_NONE))
         return "6: it is said whether somebody is short";
 
-    run(c, c->budget + c->more, again, &other);
+    run(c, c->budget + c->more, again);
     for (size_t i = 0; i < c->count; i++) {
         if (again[i].target_kib + 1 < shared[i].target_kib)
             return "5: a larger budget never lowers a target";
     }
-    run(c, c->budget, again, &other);
+    run(c, c->budget, again);
     for (size_t i = 0; i < c->count; i++) {
         if (again[i].target_kib != shared[i].target_kib || again[i].stage != shared[i].stage)
             return "8: the same inputs give the same targets";
@@ -329,17 +326,14 @@ shortage_is_shared_by_weight(void **state)
 {
     SharingGuest guests[4];
     SharingScratch scratch[4];
-    SharingResult result;
 
     for (uint32_t i = 0; i < 4; i++)
         guests[i] = (SharingGuest){.level_kib = {0, 1000, 9000, 9500, 0, 0, 10000}, .weight = i + 1};
-    sharing_share(guests, 4, 4000 + 10000, PLAN_STAGE_PEAK, scratch, &result);
+    assert_int_equal(sharing_share(guests, 4, 4000 + 10000, PLAN_STAGE_PEAK, scratch), PLAN_STAGE_DEMAND);
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(guests[i].target_kib, 1000 + 1000 * (i + 1));
         assert_int_equal(guests[i].stage, PLAN_STAGE_DEMAND);
     }
-    assert_int_equal(result.short_stage, PLAN_STAGE_DEMAND);
-    assert_int_equal(result.left_kib, 0);
 }
 
 static void
@@ -351,9 +345,8 @@ who_needs_little_leaves_the_rest_to_the_others(void **state)
         {.level_kib = {0, 0, 90, 90, 0, 0, 100}, .weight = 1},
     };
     SharingScratch scratch[3];
-    SharingResult result;
 
-    sharing_share(guests, 3, 110, PLAN_STAGE_PEAK, scratch, &result);
+    sharing_share(guests, 3, 110, PLAN_STAGE_PEAK, scratch);
     assert_int_equal(guests[0].target_kib, 10);
     assert_int_equal(guests[1].target_kib, 50);
     assert_int_equal(guests[2].target_kib, 50);
@@ -367,12 +360,10 @@ buffers_wait_for_every_demand(void **state)
         {.level_kib = {0, 0, 60, 80, 0, 0, 100}, .weight = 1},
     };
     SharingScratch scratch[2];
-    SharingResult result;
 
-    sharing_share(guests, 2, 100, PLAN_STAGE_PEAK, scratch, &result);
+    assert_int_equal(sharing_share(guests, 2, 100, PLAN_STAGE_PEAK, scratch), PLAN_STAGE_WANT);
     assert_int_equal(guests[0].target_kib, 40);
     assert_int_equal(guests[1].target_kib, 60);
-    assert_int_equal(result.short_stage, PLAN_STAGE_WANT);
 }
 
 static void
@@ -383,17 +374,15 @@ growth_waits_for_every_buffer_and_peaks_for_growth(void **state)
         {.level_kib = {0, 0, 20, 40, 0, 70, 100}, .weight = 100},
     };
     SharingScratch scratch[2];
-    SharingResult result;
 
-    sharing_share(guests, 2, 110, PLAN_STAGE_PEAK, scratch, &result);
+    sharing_share(guests, 2, 110, PLAN_STAGE_PEAK, scratch);
     assert_int_equal(guests[0].target_kib, 70);
     assert_int_equal(guests[0].stage, PLAN_STAGE_GROWTH);
     assert_int_equal(guests[1].target_kib, 40);
-    sharing_share(guests, 2, 130, PLAN_STAGE_PEAK, scratch, &result);
+    assert_int_equal(sharing_share(guests, 2, 130, PLAN_STAGE_PEAK, scratch), PLAN_STAGE_PEAK);
     assert_int_equal(guests[0].target_kib, 80);
     assert_int_equal(guests[1].target_kib, 50);
     assert_int_equal(guests[1].stage, PLAN_STAGE_PEAK);
-    assert_int_equal(result.short_stage, PLAN_STAGE_PEAK);
 }
 
 static void
@@ -405,13 +394,11 @@ surplus_is_given_away_only_when_asked(void **state)
             {.level_kib = {0, 0, 10, 20, 0, 0, 30}, .weight = 3},
         };
         SharingScratch scratch[2];
-        SharingResult result;
+        PlanStage last = give != 0 ? PLAN_STAGE_SURPLUS : PLAN_STAGE_PEAK;
 
-        sharing_share(guests, 2, 80, give != 0 ? PLAN_STAGE_SURPLUS : PLAN_STAGE_PEAK, scratch, &result);
+        assert_int_equal(sharing_share(guests, 2, 80, last, scratch), give != 0 ? PLAN_STAGE_SURPLUS : PLAN_STAGE_NONE);
         assert_int_equal(guests[0].target_kib, give != 0 ? 50 : 20);
         assert_int_equal(guests[1].target_kib, give != 0 ? 30 : 20);
-        assert_int_equal(result.left_kib, give != 0 ? 0 : 40);
-        assert_int_equal(result.short_stage, give != 0 ? PLAN_STAGE_SURPLUS : PLAN_STAGE_NONE);
         assert_int_equal(guests[0].stage, give != 0 ? PLAN_STAGE_SURPLUS : PLAN_STAGE_WANT);
     }
 }
@@ -424,10 +411,8 @@ minimums_that_do_not_fit_are_told(void **state)
         {.level_kib = {0, 50, 100, 100, 0, 0, 100}, .weight = 1},
     };
     SharingScratch scratch[2];
-    SharingResult result;
 
-    sharing_share(guests, 2, 100, PLAN_STAGE_SURPLUS, scratch, &result);
-    assert_false(result.minimums_fit);
+    assert_int_equal(sharing_share(guests, 2, 100, PLAN_STAGE_SURPLUS, scratch), PLAN_STAGE_MINIMUM);
     assert_int_equal(guests[0].target_kib, 60);
     assert_int_equal(guests[1].target_kib, 50);
 }
@@ -435,11 +420,7 @@ minimums_that_do_not_fit_are_told(void **state)
 static void
 nobody_to_share_with_is_no_problem(void **state)
 {
-    SharingResult result;
-
-    sharing_share(NULL, 0, 100, PLAN_STAGE_SURPLUS, NULL, &result);
-    assert_true(result.minimums_fit);
-    assert_int_equal(result.left_kib, 100);
+    assert_int_equal(sharing_share(NULL, 0, 100, PLAN_STAGE_SURPLUS, NULL), PLAN_STAGE_NONE);
 }
 
 int
