@@ -102,7 +102,7 @@ lacking_on_nodes(const StartRequest *request, const Claim *claim, const Admissio
 {
     uint64_t needed = saturating_sub(claim->need_kib, claim->booked_kib) + claim->overhead_kib;
 
-    return !terms->bound || !request->waiting || is_forced(request, terms) || is_restart(request)
+    return !request->waiting || is_forced(request, terms) || is_restart(request)
                ? 0
                : saturating_sub(needed, terms->node_room_kib);
 }

@@ -14,8 +14,7 @@ typedef struct AdmissionTerms {
     bool valid;             /* the host's figures are those of now */
     bool certain;           /* ... and what can't be had now can't be had in a moment either */
     bool observe;           /* nothing is told to any guest, so nothing is refused either */
-    bool bound;             /* it is strictly bound to NUMA nodes that the host has */
-    uint64_t node_room_kib; /* what those have left */
+    uint64_t node_room_kib; /* what the NUMA nodes have left that it is strictly bound to; UINT64_MAX: it is to none */
     uint64_t node_kept_kib; /* what others have of them */
     uint64_t tolerance_kib; /* a start that lacks no more than this is not refused before its deadline */
     uint64_t now_usec;

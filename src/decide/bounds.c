@@ -29,13 +29,15 @@ find_or_add(Bounds *bounds, uint64_t above_id, uint64_t nodes)
     return bound;
 }
 
-static Bound *
+/* To a bound that there may be: NULL is none. */
+static void
 add_member(Bound *bound, const LedgerEntry *entry)
 {
+    if (bound == NULL)
+        return;
     bound->members_kib += entry->booked_kib + entry->lent_kib + entry->overhead_kib;
     bound->resident_kib += entry->resident_kib;
     bound->guests++;
-    return bound;
 }
 
 /* What the nodes have together. */
@@ -67,12 +69,18 @@ reserve_on(const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
     return figures->total_kib < 1024 ? 0 : MIN(reserve_kib, reserve_kib / 1024 * (total / (figures->total_kib / 1024)));
 }
 
-/* Of what the nodes have left now; what their guests hold is added when all of those are known. */
+/*
+ * Of who is strictly bound to these nodes, also where nobody runs there; NULL: it is bound to none that the host has. It is what
+ * the nodes have left now; what their guests hold is added when all of those are known.
+ */
 static Bound *
 bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
 {
-    Bound *bound = find_or_add(bounds, 0, nodes);
+    Bound *bound = find(bounds, 0, nodes);
 
+    if (bound != NULL || nodes == 0 || figures->nodes[0].total_kib == 0)
+        return bound;
+    bound = find_or_add(bounds, 0, nodes);
     bound->limit_kib =
         saturating_sub(sum_of(figures, nodes).available_kib, reserve_on(figures, nodes, bounds->reserve_kib));
     return bound;
@@ -92,19 +100,18 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
         if (guest->life == GUEST_LIFE_OFF)
             continue;
         if (guest->limits.above_id != 0) {
-            bound = add_member(find_or_add(bounds, guest->limits.above_id, 0), ledger_guest(ledger, i));
+            bound = find_or_add(bounds, guest->limits.above_id, 0);
+            add_member(bound, ledger_guest(ledger, i));
             /* what others have of it is taken off below */
             bound->limit_kib = saturating_sub(guest->limits.above_kib, guest->limits.above_charged_kib);
         }
-        if (guest->settings->strict_nodes != 0 && figures->nodes[0].total_kib != 0)
-            add_member(bound_of_nodes(bounds, figures, guest->settings->strict_nodes), ledger_guest(ledger, i));
+        add_member(bound_of_nodes(bounds, figures, guest->settings->strict_nodes), ledger_guest(ledger, i));
     }
     for (size_t i = 0; i < snapshot->start_count; i++) {
         const StartRequest *request = snapshot->starts[i];
         const LedgerEntry *entry = ledger_start(ledger, i);
 
-        if (entry->booked_kib > 0 && !entry->open && request->settings.strict_nodes != 0 &&
-            figures->nodes[0].total_kib != 0)
+        if (entry->booked_kib > 0 && !entry->open)
             add_member(bound_of_nodes(bounds, figures, request->settings.strict_nodes), entry);
     }
     /* what is left of it, and what its guests hold: the rest is others' */
@@ -142,8 +149,8 @@ room_of(const Bound *bound)
 uint64_t
 bounds_take(Bounds *bounds, const GuestSnapshot *guest, uint64_t kib)
 {
-    Bound *group = guest->limits.above_id != 0 ? find(bounds, guest->limits.above_id, 0) : NULL;
-    Bound *nodes = guest->settings->strict_nodes != 0 ? find(bounds, 0, guest->settings->strict_nodes) : NULL;
+    Bound *group = find(bounds, guest->limits.above_id, 0);
+    Bound *nodes = find(bounds, 0, guest->settings->strict_nodes);
     uint64_t taken = MIN(kib, MIN(room_of(group), room_of(nodes)));
 
     if (group != NULL)
@@ -153,23 +160,17 @@ bounds_take(Bounds *bounds, const GuestSnapshot *guest, uint64_t kib)
     return taken;
 }
 
-/* The nodes' bound, also where nobody runs there. */
-static Bound *
-bound_for_start(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
-{
-    Bound *bound = find(bounds, 0, nodes);
-
-    return bound != NULL ? bound : bound_of_nodes(bounds, figures, nodes);
-}
-
 uint64_t
 bounds_room(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
 {
-    return room_of(bound_for_start(bounds, figures, nodes));
+    return room_of(bound_of_nodes(bounds, figures, nodes));
 }
 
 void
 bounds_take_start(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t kib)
 {
-    bound_for_start(bounds, figures, nodes)->members_kib += kib;
+    Bound *bound = bound_of_nodes(bounds, figures, nodes);
+
+    if (bound != NULL)
+        bound->members_kib += kib;
 }

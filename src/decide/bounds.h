@@ -27,8 +27,8 @@ typedef struct Bounds {
 } Bounds;
 
 /*
- * Finds the bounds of snapshot's running guests and of the starts that were admitted, and what is booked within each: before raises. reserve_kib: what the host
- * keeps, of which a node keeps its part.
+ * Finds the bounds of snapshot's running guests and of the starts that were admitted, and what is booked within each: before
+ * raises. reserve_kib: what the host keeps, of which a node keeps its part.
  */
 void bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib);
 void bounds_clear(Bounds *bounds);
@@ -39,7 +39,7 @@ uint64_t bounds_of_all(const Bounds *bounds, const Snapshot *snapshot);
 /* Takes up to kib out of what the guest's bounds have left, for a raise of it. Returns how much. */
 uint64_t bounds_take(Bounds *bounds, const GuestSnapshot *guest, uint64_t kib);
 
-/* What the nodes have left for a guest that is to start on them. */
+/* What the nodes have left for a guest that is to start on them; UINT64_MAX: it is bound to none that the host has. */
 uint64_t bounds_room(Bounds *bounds, const HostFigures *figures, uint64_t nodes);
 /* That guest is let in with so much. */
 void bounds_take_start(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t kib);

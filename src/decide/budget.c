@@ -30,6 +30,20 @@ budget_sliding_reserve(uint64_t total_kib)
     return MAX(reserve, 128 * KIB_PER_MIB);
 }
 
+/* Huge pages are set aside, and nobody's ordinary memory. */
+static uint64_t
+usable_of(const HostFigures *figures)
+{
+    return saturating_sub(figures->total_kib, figures->hugepages_kib);
+}
+
+uint64_t
+budget_reserve(const Settings *settings, const HostFigures *figures)
+{
+    return settings->reserve_kib == SETTINGS_RESERVE_AUTO ? budget_sliding_reserve(usable_of(figures))
+                                                          : settings->reserve_kib;
+}
+
 uint64_t
 overhead_estimate(const GuestSettings *settings)
 {
@@ -151,19 +165,17 @@ take_smallest(const BudgetMemory *memory, const Settings *settings, Budget *budg
 
 void
 budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
-                uint64_t now_usec, Budget *budget)
+                uint64_t group_kib, uint64_t now_usec, Budget *budget)
 {
     const HostFigures *figures = &host->figures;
-    uint64_t usable = saturating_sub(figures->total_kib, figures->hugepages_kib);
+    uint64_t usable = usable_of(figures);
     uint64_t available = MIN(figures->available_kib, usable);
     uint64_t used = saturating_sub(usable, saturating_add(available, sums->resident_kib));
     uint64_t unseen = MIN(sums->unseen_kib, saturating_sub(used, recent_most(&memory->other)));
     uint64_t other = used - unseen;
     uint64_t measured;
 
-    budget->reserve_kib =
-        settings->reserve_kib == SETTINGS_RESERVE_AUTO ? budget_sliding_reserve(usable) : settings->reserve_kib;
-
+    budget->reserve_kib = budget_reserve(settings, figures);
     budget->other_kib = recent_note(&memory->other, other, OTHER_WINDOW_USEC, now_usec);
     if (broken(FAULT_NO_BUDGET_SMOOTHING))
         budget->other_kib = other;
@@ -182,14 +194,6 @@ budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *
         memory->smoothed_kib = measured;
     memory->valid = true;
     smooth_budget(memory, measured, usable, now_usec);
-    budget->group_kib = UINT64_MAX;
-    take_smallest(memory, settings, budget);
-}
-
-void
-budget_cap_group(const BudgetMemory *memory, const Settings *settings, uint64_t group_kib, const LedgerSums *sums,
-                 Budget *budget)
-{
     budget->group_kib = group_kib == UINT64_MAX ? UINT64_MAX : saturating_sub(group_kib, sums->overhead_kib);
     take_smallest(memory, settings, budget);
 }

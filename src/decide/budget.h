@@ -49,7 +49,12 @@ typedef struct Budget {
 } Budget;
 
 /*
- * What is kept for the host when Reserve= is not set: 6 % of the first 4 GiB, 4 % up to 12 GiB, 2 % up to
+ * What is kept for the host: Reserve=, and where that is not set by the size of its memory.
+ */
+uint64_t budget_reserve(const Settings *settings, const HostFigures *figures);
+
+/*
+ * By the size of its memory: 6 % of the first 4 GiB, 4 % up to 12 GiB, 2 % up to
  * 28 GiB, 1 % beyond; at least 128 MiB. A large host does not need as large a part.
  */
 uint64_t budget_sliding_reserve(uint64_t total_kib);
@@ -71,6 +76,8 @@ uint64_t overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint
 /*
  * The budget: the smallest of two measured figures and of Budget=.
  *
+ * group_kib caps it as well: what a group that all guests stand in leaves them, overheads included; UINT64_MAX: there is none.
+ *
  * (a) MemTotal less huge page pools, reserve, non-guest processes and overheads;
  * (b) committed plus MemAvailable less reserve, less what is committed but not yet touched.
  *
@@ -85,11 +92,7 @@ uint64_t overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint
  * to be the guest's and not to be use by non-guest processes.
  */
 void budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
-                     uint64_t now_usec, Budget *budget);
-
-/* Caps it by what a group that all guests stand in leaves them, overheads included; UINT64_MAX: there is none. */
-void budget_cap_group(const BudgetMemory *memory, const Settings *settings, uint64_t group_kib, const LedgerSums *sums,
-                      Budget *budget);
+                     uint64_t group_kib, uint64_t now_usec, Budget *budget);
 
 /*
  * Books the overhead of a start that is admitted in this tick. It lowers the budget, and the held figure by as much, so

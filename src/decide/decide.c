@@ -306,8 +306,8 @@ book_guests(Pass *pass)
     }
 }
 
-void
-pass_show_budget(Pass *pass)
+static void
+show_budget(Pass *pass)
 {
     Plan *plan = pass->plan;
     const Budget *budget = &pass->budget;
@@ -330,11 +330,10 @@ work_out_budget(Pass *pass)
     if (!pass->state->linked)
         pass->state->budget = (BudgetMemory){.valid = false};
     pass->state->linked |= !pass->link_down;
-    budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums, pass->now_usec, &pass->budget);
-    bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->budget.reserve_kib);
-    budget_cap_group(&pass->state->budget, pass->settings, bounds_of_all(&pass->state->bounds, pass->snapshot), &sums,
-                     &pass->budget);
-    pass_show_budget(pass);
+    bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger,
+                budget_reserve(pass->settings, &pass->snapshot->host.figures));
+    budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums,
+                    bounds_of_all(&pass->state->bounds, pass->snapshot), pass->now_usec, &pass->budget);
     pass->plan->host_pressure =
         pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->budget.reserve_kib, pass->now_usec);
 }
@@ -430,6 +429,7 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     work_out_demands(&pass);
     pass_restart_claim(&pass);
     pass_claim(&pass);
+    show_budget(&pass);
     pass_restart_decide(&pass);
     pass_share(&pass);
     pass_tell(&pass);

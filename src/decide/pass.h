@@ -30,26 +30,25 @@
 /* One guest in one tick, besides its plan. */
 typedef struct Work {
     /*                        written by      read by                                             */
-    LedgerEntry *entry;     /* book            all                                                 */
-    Standing standing;      /* book            all                                                 */
-    uint64_t target_kib;    /* book            claim, share, tell: in force, as far as is known     */
-    uint64_t minimum_kib;   /* book            all: its own, and what it can't see (unseen_kib)     */
-    uint64_t maximum_kib;   /* book            all: its own, as far as memory.max lets it           */
-    uint64_t unseen_kib;    /* book            claim, share, tell: part of its size that is not booked  */
-    uint64_t slack_kib;     /* book            claim, limit: of its limit                           */
-    bool let_go;            /* book            claim, limit: about to be let go, see decide.c */
-    bool held;              /* book            claim, tell, limit: memory.high holds it at what it is granted */
-    bool limited;           /* book            ... and that is all it has: it boots, or has a paging file     */
-    Demand demand;          /* demand          claim, share                                         */
-    uint64_t least_kib;     /* demand          claim, share: not to be taken below this now; 0: no such reason */
-    PlanRule least_rule;    /* demand          claim, share: that reason                            */
-    uint32_t claim;         /* claim           claim: place of its claim in the line, from 1; 0: it has none  */
-    PagingNeed paging_need; /* claim           claim                                                */
-    uint64_t cap_kib;       /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
-    uint64_t boot_to_kib;   /* claim           tell: told though it does not share; 0: nothing      */
-    bool at_least;          /* share           share: its share would be less than least_kib        */
-    bool untold;            /* tell            tell: there is no room for its minimum, and it is told nothing */
-    PlanRule share_rule;    /* share           tell                                                 */
+    LedgerEntry *entry;   /* book            all                                                 */
+    Standing standing;    /* book            all                                                 */
+    uint64_t target_kib;  /* book            claim, share, tell: in force, as far as is known     */
+    uint64_t minimum_kib; /* book            all: its own, and what it can't see (unseen_kib)     */
+    uint64_t maximum_kib; /* book            all: its own, as far as memory.max lets it           */
+    uint64_t unseen_kib;  /* book            claim, share, tell: part of its size that is not booked  */
+    uint64_t slack_kib;   /* book            claim, limit: of its limit                           */
+    bool let_go;          /* book            claim, limit: about to be let go, see decide.c */
+    bool held;            /* book            claim, tell, limit: memory.high holds it at what it is granted */
+    bool limited;         /* book            ... and that is all it has: it boots, or has a paging file     */
+    Demand demand;        /* demand          claim, share                                         */
+    uint64_t least_kib;   /* demand          claim, share: not to be taken below this now; 0: no such reason */
+    PlanRule least_rule;  /* demand          claim, share: that reason                            */
+    uint32_t claim;       /* claim           claim: place of its claim in the line, from 1; 0: it has none  */
+    uint64_t cap_kib;     /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
+    uint64_t boot_to_kib; /* claim           tell: told though it does not share; 0: nothing      */
+    bool at_least;        /* share           share: its share would be less than least_kib        */
+    bool untold;          /* tell            tell: there is no room for its minimum, and it is told nothing */
+    PlanRule share_rule;  /* share           tell                                                 */
 } Work;
 
 struct DecideState {
@@ -134,9 +133,6 @@ pass_free(const Pass *pass)
 
 /* What the guests in the sharing may have: the budget without all others, and without what claims are to get. */
 uint64_t pass_shared(const Pass *pass);
-
-/* Writes the budget into the plan. */
-void pass_show_budget(Pass *pass);
 
 /*
  * Adds a claim, all zero but guest and start, to be filled in before pass_claim. guest, start: index in the snapshot, or

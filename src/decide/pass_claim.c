@@ -150,9 +150,6 @@ terms_of_start(Pass *pass, const StartRequest *request, const AdmissionTerms *te
     uint64_t nodes = request->settings.strict_nodes;
     AdmissionTerms own = *terms;
 
-    own.bound = nodes != 0 && figures->nodes[0].total_kib != 0;
-    if (!own.bound)
-        return own;
     own.node_room_kib = bounds_room(&pass->state->bounds, figures, nodes);
     own.node_kept_kib = saturating_sub(bounds_nodes_total(figures, nodes), own.node_room_kib);
     return own;
@@ -184,7 +181,7 @@ judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
             overhead = claim->overhead_kib;
             budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
         }
-        if (request->waiting && own.bound)
+        if (request->waiting)
             bounds_take_start(&pass->state->bounds, &pass->snapshot->host.figures, request->settings.strict_nodes,
                               saturating_sub(plan->booked_kib, claim->booked_kib) + claim->overhead_kib);
         if (!broken(FAULT_RESERVED_NOT_BOOKED))
@@ -392,5 +389,4 @@ pass_claim(Pass *pass)
     cap_givers(pass);
     terms = claim_terms(pass, 0);
     remember_rest(pass, &terms);
-    pass_show_budget(pass);
 }

@@ -263,23 +263,24 @@ pass_restart_claim(Pass *pass)
     pass->state->pressed = false;
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        Work *work = &pass->state->work[i];
-        PagingLook look;
+        const Work *work = &pass->state->work[i];
+        PagingNeed need = {.need_kib = 0};
 
         if (work->limited) {
+            PagingLook look;
+
             if (paging_file(guest) == NULL)
                 look_for_garbage(pass, i);
             look = look_at(pass, i, 0);
-            work->paging_need = paging_work_out_need(&memory_of(pass, i)->paging, &look);
+            need = paging_work_out_need(&memory_of(pass, i)->paging, &look);
         }
         /* what it may be on its way to is no need: it is told where to stop */
         if (work->let_go && !guest->target_unbounded)
-            work->paging_need.need_kib = MAX(work->paging_need.need_kib, pass_let_go_need(pass, i));
-        pass->state->pressed |= work->paging_need.presses;
+            need.need_kib = MAX(need.need_kib, pass_let_go_need(pass, i));
+        pass->state->pressed |= need.presses;
         /* of one whose next start is asked for that is the claim */
-        if (work->paging_need.need_kib > work->entry->granted_kib && work->standing.part == PART_OUT &&
-            !work->entry->asked)
-            add_claim(pass, i, &work->paging_need);
+        if (need.need_kib > work->entry->granted_kib && work->standing.part == PART_OUT && !work->entry->asked)
+            add_claim(pass, i, &need);
     }
 }
 

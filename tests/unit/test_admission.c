@@ -47,7 +47,8 @@ bench_init(Bench *bench)
         .waiting = true,
     };
     bench->budget = (Budget){.reserve_kib = 600 * MIB, .other_kib = 400 * MIB, .limit = BUDGET_BY_TOTAL};
-    bench->terms = (AdmissionTerms){.settings = bench->settings, .valid = true, .certain = true, .now_usec = ASKED};
+    bench->terms = (AdmissionTerms){
+        .settings = bench->settings, .valid = true, .certain = true, .node_room_kib = UINT64_MAX, .now_usec = ASKED};
     bench->giver = (ClaimGiver){.uuid = "g", .name = "db", .priority = 50, .kept_rule = PLAN_RULE_AT_MINIMUM};
 }
 
@@ -287,7 +288,6 @@ start_is_not_let_in_on_a_node_that_is_full(void **state)
     Bench bench;
 
     bench_init(&bench);
-    bench.terms.bound = true;
     bench.terms.node_room_kib = NEED / 2;
     bench.terms.node_kept_kib = 7 * NEED;
     assert_int_equal(judge(&bench, 4 * NEED, 0), START_REFUSED);

@@ -424,7 +424,8 @@ host_budget(Host *host, uint64_t seconds)
 {
     for (uint64_t i = 0; i < seconds; i++) {
         host->now_usec += SEC;
-        budget_work_out(&host->memory, &host->snapshot, host->settings, &host->sums, host->now_usec, &host->budget);
+        budget_work_out(&host->memory, &host->snapshot, host->settings, &host->sums, UINT64_MAX, host->now_usec,
+                        &host->budget);
     }
     return host->budget.budget_kib;
 }
