@@ -21,6 +21,7 @@ typedef struct CalmMemory {
 
 typedef struct CalmGuest {
     /* in */
+    size_t index;        /* whose it is: the caller's */
     uint64_t held_kib;   /* target in force */
     uint64_t actual_kib; /* where its balloon is */
     uint64_t ideal_kib;

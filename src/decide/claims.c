@@ -252,7 +252,6 @@ add_blocker(Claim *claim, const char *name, uint64_t kept_kib, int rule)
 static void
 find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t count, const ClaimTerms *terms)
 {
-    const Budget *budget = terms->budget;
     Claim *claim = &claims[index];
 
     for (size_t i = 0; i < count; i++) {
@@ -269,10 +268,10 @@ find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t coun
                     claims[i].start != SIZE_MAX ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
     add_blocker(claim, "", terms->reserved_kib, START_BLOCK_AHEAD);
     /* where Budget= is the limit, it is that which keeps memory from the guests; otherwise the host itself does */
-    if (budget != NULL && budget->limit == BUDGET_BY_SETTING)
-        add_blocker(claim, "", budget->overhead_room_kib, START_BLOCK_BUDGET);
-    else if (budget != NULL)
-        add_blocker(claim, "", budget->other_kib + budget->reserve_kib, START_BLOCK_HOST);
+    if (terms->budget.limit == BUDGET_BY_SETTING)
+        add_blocker(claim, "", terms->budget.overhead_room_kib, START_BLOCK_BUDGET);
+    else
+        add_blocker(claim, "", terms->budget.other_kib + terms->budget.reserve_kib, START_BLOCK_HOST);
 }
 
 static int

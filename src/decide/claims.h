@@ -55,6 +55,7 @@ typedef struct Claim {
 
 /* Somebody who has memory: may be squeezed, or is in the way. */
 typedef struct ClaimGiver {
+    size_t guest; /* index in Snapshot.guests; SIZE_MAX: it is a start that is booked */
     const char *uuid;
     const char *name;
     uint64_t booked_kib; /* what it is booked at now, fixed memory not included */
@@ -76,7 +77,7 @@ typedef struct ClaimTerms {
     uint64_t overhead_room_kib; /* memory besides, which only overheads may have (Budget= does not count them) */
     uint64_t tolerance_kib;     /* an all_or_nothing claim that lacks no more than this still stands in line */
     uint64_t reserved_kib;      /* booked for starts that are not among the givers: told as one blocker */
-    const Budget *budget;       /* what the host keeps from all guests, to be told as a blocker; NULL: not to be told */
+    Budget budget;              /* what the host keeps from all guests, to be told as a blocker; zero: nothing */
 } ClaimTerms;
 
 /*

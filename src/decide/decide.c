@@ -25,10 +25,8 @@ decide_state_free(DecideState *state)
     g_free(state->work);
     g_free(state->sharing);
     g_free(state->scratch);
-    g_free(state->sharers);
     g_free(state->calm);
     g_free(state->givers);
-    g_free(state->rate_guests);
     g_free(state->claims);
     g_free(state);
 }
@@ -74,8 +72,6 @@ make_room(DecideState *state, size_t count, size_t start_count)
     state->capacity = MAX(count, state->capacity * 2);
     state->work = g_renew(Work, state->work, state->capacity);
     state->sharing = g_renew(SharingGuest, state->sharing, state->capacity);
-    state->sharers = g_renew(uint32_t, state->sharers, state->capacity);
-    state->rate_guests = g_renew(uint32_t, state->rate_guests, state->capacity);
     state->calm = g_renew(CalmGuest, state->calm, state->capacity);
 }
 

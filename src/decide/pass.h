@@ -43,7 +43,9 @@ typedef struct Work {
     Demand demand;        /* demand          claim, share                                         */
     uint64_t least_kib;   /* demand          claim, share: not to be taken below this now; 0: no such reason */
     PlanRule least_rule;  /* demand          claim, share: that reason                            */
-    uint32_t claim;       /* claim           claim: place of its claim in the line, from 1; 0: it has none  */
+    bool claims;          /* claim           claim: it has a claim                                */
+    uint64_t got_kib;     /* claim           claim: what that brought it                          */
+    uint64_t in_time_kib; /* claim           claim: what others are expected to give up for it in time */
     uint64_t cap_kib;     /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
     uint64_t boot_to_kib; /* claim           tell: told though it does not share; 0: nothing      */
     bool at_least;        /* share           share: its share would be less than least_kib        */
@@ -68,7 +70,6 @@ struct DecideState {
     Work *work;
     SharingGuest *sharing;
     SharingScratch *scratch; /* room for giver_capacity entries */
-    uint32_t *sharers;       /* sharing[i] is guest sharers[i] */
     CalmGuest *calm;
     ClaimGiver *givers; /* running guests, then starts that are booked */
     size_t giver_count;
@@ -78,9 +79,7 @@ struct DecideState {
     /* for decide_rate: what the claims left; its givers are the first of those above */
     bool rate_known;
     size_t rate_givers;
-    uint32_t *rate_guests; /* giver i is guest rate_guests[i] */
     ClaimTerms rate_terms;
-    Budget rate_budget;
     uint32_t rate_buffer_percent;
 };
 
@@ -140,9 +139,6 @@ uint64_t pass_shared(const Pass *pass);
  * what is granted to it is booked.
  */
 Claim *pass_add_claim(Pass *pass, size_t guest, size_t start);
-
-/* The guest's claim, from when it is settled on; NULL where it has none. */
-const Claim *pass_claim_of(const Pass *pass, size_t guest);
 
 /*
  * Guests that boot (pass_restart.c). pass_restart_open: a run begins, or is seen for the first time: what it is granted. sized:

@@ -26,17 +26,9 @@ pass_add_claim(Pass *pass, size_t guest, size_t start)
     if (guest != SIZE_MAX) {
         claim->uuid = pass->snapshot->guests[guest].uuid;
         claim->name = pass->snapshot->guests[guest].name;
-        state->work[guest].claim = (uint32_t)state->claim_count;
+        state->work[guest].claims = true;
     }
     return claim;
-}
-
-const Claim *
-pass_claim_of(const Pass *pass, size_t guest)
-{
-    uint32_t place = pass->state->work[guest].claim;
-
-    return place != 0 ? &pass->state->claims[place - 1] : NULL;
 }
 
 /* Nothing of what it has can be had. */
@@ -56,11 +48,11 @@ giver_of(const Pass *pass, size_t i)
     const Work *work = &pass->state->work[i];
     uint64_t booked = work->entry->booked_kib + work->entry->lent_kib; /* what is lent counts as given up */
     const GuestMemory *memory = memory_of(pass, i);
-    ClaimGiver giver = {.uuid = work->entry->uuid, .name = memory->name, .priority = settings->priority};
+    ClaimGiver giver = {.guest = i, .uuid = work->entry->uuid, .name = memory->name, .priority = settings->priority};
 
     if (work->entry->asked) {
         keeps_all(&giver, booked, START_BLOCK_AHEAD);
-    } else if (work->claim != 0) {
+    } else if (work->claims) {
         keeps_all(&giver, booked, PLAN_RULE_RESTART);
     } else if (work->standing.rule == PLAN_RULE_STARTING || work->standing.rule == PLAN_RULE_RESET) {
         /* what it is booked at beyond its startup memory comes free when its driver is up */
@@ -112,14 +104,14 @@ collect_givers(Pass *pass)
     state->giver_count = 0;
     for (size_t i = 0; i < snapshot->guest_count; i++)
         if (snapshot->guests[i].life != GUEST_LIFE_OFF) {
-            state->rate_guests[state->giver_count] = (uint32_t)i;
             state->givers[state->giver_count++] = giver_of(pass, i);
             note_hindrance(pass, i);
         }
     state->rate_givers = state->giver_count;
     for (size_t i = 0; i < snapshot->start_count; i++) {
         const StartRequest *request = snapshot->starts[i];
-        ClaimGiver giver = {.uuid = request->uuid, .name = request->name, .priority = request->settings.priority};
+        ClaimGiver giver = {
+            .guest = SIZE_MAX, .uuid = request->uuid, .name = request->name, .priority = request->settings.priority};
 
         if (request->waiting)
             continue;
@@ -264,20 +256,17 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
 
     for (size_t i = 0; i < state->giver_count; i++) {
         ClaimGiver *giver = &state->givers[i];
+        uint64_t lent = giver->guest != SIZE_MAX ? state->work[giver->guest].entry->lent_kib : 0;
+        uint64_t back = MIN(lent, giver->keep_kib);
 
-        uint64_t back = i < state->rate_givers ? state->work[state->rate_guests[i]].entry->lent_kib : 0;
-
-        back = MIN(back, giver->keep_kib);
         lent_kib += back;
         giver->booked_kib = giver->keep_kib -= back;
         giver->told_kib = MIN(giver->told_kib, giver->keep_kib);
     }
     state->rate_known = true;
-    state->rate_budget = pass->budget;
     state->rate_buffer_percent = pass->settings->buffer_percent;
     state->rate_terms = *terms;
     state->rate_terms.free_kib += lent_kib;
-    state->rate_terms.budget = &state->rate_budget;
 }
 
 /*
@@ -315,15 +304,15 @@ claim_terms(const Pass *pass, uint64_t tolerance_kib)
         .owed_kib = saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib),
         .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
         .tolerance_kib = tolerance_kib,
-        .budget = &pass->budget,
+        .budget = pass->budget,
     };
 }
 
 /* What is set aside or granted is booked; what others are to give up is not shared. */
 static void
-take_claim(Pass *pass, size_t place, const AdmissionTerms *admission)
+take_claim(Pass *pass, const Claim *claim, const AdmissionTerms *admission)
 {
-    const Claim *claim = &pass->state->claims[place];
+    Work *work;
 
     pass->given_kib += claim->given_kib;
     pass->unserved |= claim->granted_kib < claim->need_kib;
@@ -331,9 +320,10 @@ take_claim(Pass *pass, size_t place, const AdmissionTerms *admission)
         judge_start(pass, claim, admission);
         return;
     }
-    pass->state->work[claim->guest].claim = (uint32_t)(place + 1);
-    ledger_grant(pass->state->work[claim->guest].entry,
-                 saturating_sub(claim->granted_kib, pass->state->work[claim->guest].entry->granted_kib));
+    work = &pass->state->work[claim->guest];
+    work->got_kib = claim->granted_kib - claim->booked_kib;
+    work->in_time_kib = claim->in_time_kib;
+    ledger_grant(work->entry, saturating_sub(claim->granted_kib, work->entry->granted_kib));
 }
 
 static void
@@ -341,10 +331,13 @@ cap_givers(Pass *pass)
 {
     DecideState *state = pass->state;
 
-    for (size_t i = 0; i < state->rate_givers; i++)
-        if (state->givers[i].keep_kib < state->givers[i].booked_kib)
-            state->work[state->rate_guests[i]].cap_kib =
-                MAX(state->givers[i].keep_kib + state->work[state->rate_guests[i]].unseen_kib, 1);
+    for (size_t i = 0; i < state->rate_givers; i++) {
+        const ClaimGiver *giver = &state->givers[i];
+        Work *work = &state->work[giver->guest];
+
+        if (giver->keep_kib < giver->booked_kib)
+            work->cap_kib = MAX(giver->keep_kib + work->unseen_kib, 1);
+    }
 }
 
 /*
@@ -385,7 +378,7 @@ pass_claim(Pass *pass)
         claim_start(pass, i, &admission);
     claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms, state->scratch);
     for (size_t i = 0; i < state->claim_count; i++)
-        take_claim(pass, i, &admission);
+        take_claim(pass, &state->claims[i], &admission);
     cap_givers(pass);
     terms = claim_terms(pass, 0);
     remember_rest(pass, &terms);

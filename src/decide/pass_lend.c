@@ -125,17 +125,17 @@ pass_lend(Pass *pass)
             continue;
         }
         most = saturating_sub(guest->settings->maximum_kib, state->work[i].entry->granted_kib);
-        state->sharers[count] = (uint32_t)i;
         state->sharing[count++] =
             (SharingGuest){.level_kib = {[PLAN_STAGE_DEMAND] = MIN(MAX(TIMES * cache, BURST_KIB), most),
                                          [PLAN_STAGE_WANT] = most,
                                          [PLAN_STAGE_SURPLUS] = most},
-                           .weight = 1};
+                           .weight = 1,
+                           .index = (uint32_t)i};
     }
     if (count > 0) {
         sharing_share(state->sharing, count, lendable(pass), PLAN_STAGE_WANT, state->scratch);
         for (size_t slot = 0; slot < count; slot++)
-            lend(pass, state->sharers[slot], state->sharing[slot].target_kib,
+            lend(pass, state->sharing[slot].index, state->sharing[slot].target_kib,
                  state->sharing[slot].level_kib[PLAN_STAGE_WANT]);
     }
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {

@@ -355,18 +355,16 @@ decide_one(Pass *pass, size_t i, uint64_t *read_back_kib)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     GuestPlan *plan = &pass->plan->guests[i];
     Work *work = &pass->state->work[i];
-    const Claim *claim = pass_claim_of(pass, i);
     PagingLook look;
-    uint64_t free_kib = claim != NULL ? claim->granted_kib - claim->booked_kib : 0;
 
     /* what it is told now it may have by the time its file is emptied */
     work->boot_to_kib = MIN(boot_target(pass, i, work->limited && paging_file(guest) != NULL), work->maximum_kib);
     look = look_at(pass, i, *read_back_kib);
     /* what its claim brought is in its entry by now */
-    look.granted_kib -= MIN(free_kib, look.granted_kib);
-    paging_decide(&memory_of(pass, i)->paging, &look, free_kib, claim != NULL ? claim->in_time_kib : 0, plan);
+    look.granted_kib = saturating_sub(look.granted_kib, work->got_kib);
+    paging_decide(&memory_of(pass, i)->paging, &look, work->got_kib, work->in_time_kib, plan);
     if (work->limited) {
-        if (claim == NULL && paging_file(guest) == NULL)
+        if (!work->claims && paging_file(guest) == NULL)
             give_spare(pass, i);
         plan->granted_kib = work->entry->granted_kib;
     }

@@ -54,8 +54,8 @@ take_shares(Pass *pass, size_t count, bool apart)
     DecideState *state = pass->state;
 
     for (size_t slot = 0; slot < count; slot++) {
-        size_t i = state->sharers[slot];
         const SharingGuest *shared = &state->sharing[slot];
+        size_t i = shared->index;
         GuestPlan *plan = &pass->plan->guests[i];
 
         if (is_apart(&state->work[i]) != apart)
@@ -111,7 +111,6 @@ share(Pass *pass, uint64_t budget_kib, bool apart)
 
             if (work->at_least || (!is_counted_on(work) && !(apart && is_apart(work))))
                 continue;
-            state->sharers[count] = (uint32_t)i;
             state->sharing[count++] = (SharingGuest){
                 .level_kib = {[PLAN_STAGE_MINIMUM] = work->minimum_kib,
                               [PLAN_STAGE_DEMAND] = plan->demand_kib,
@@ -121,11 +120,12 @@ share(Pass *pass, uint64_t budget_kib, bool apart)
                               [PLAN_STAGE_SURPLUS] =
                                   work->cap_kib != 0 ? MIN(work->maximum_kib, work->cap_kib) : work->maximum_kib},
                 .weight = MIN(settings->priority, 100) + 1,
+                .index = (uint32_t)i,
             };
         }
         short_stage = sharing_share(state->sharing, count, budget_kib, last, state->scratch);
         for (size_t slot = 0; slot < count; slot++) {
-            Work *work = &state->work[state->sharers[slot]];
+            Work *work = &state->work[state->sharing[slot].index];
 
             if (state->sharing[slot].target_kib >= work->least_kib)
                 continue;

@@ -41,8 +41,8 @@ settle(Pass *pass)
 
             if (!(apart == 0 ? is_counted_on(work) : is_apart(work)))
                 continue;
-            state->sharers[count] = (uint32_t)i;
             state->calm[count++] = (CalmGuest){
+                .index = i,
                 .held_kib = work->target_kib,
                 .actual_kib = guest->actual_kib,
                 .ideal_kib = plan->ideal_kib,
@@ -64,7 +64,7 @@ settle(Pass *pass)
     terms.budget_kib = pass->shortage || pass->unserved ? 0 : UINT64_MAX;
     calm_settle(state->calm + held, count - held, &terms, state->scratch);
     for (size_t slot = 0; slot < count; slot++) {
-        size_t i = state->sharers[slot];
+        size_t i = state->calm[slot].index;
         GuestPlan *plan = &pass->plan->guests[i];
 
         plan->target_kib = state->calm[slot].target_kib;
@@ -112,7 +112,6 @@ admit_raises(Pass *pass)
         if (state->work[i].standing.part != PART_SHARES || plan->target_kib <= committed)
             continue;
         booked += committed;
-        state->sharers[count] = (uint32_t)i;
         state->sharing[count++] = (SharingGuest){
             .level_kib = {[PLAN_STAGE_MINIMUM] = committed,
                           [PLAN_STAGE_DEMAND] = MAX(plan->demand_kib, state->work[i].minimum_kib),
@@ -120,12 +119,13 @@ admit_raises(Pass *pass)
                           [PLAN_STAGE_GROWTH] = plan->target_kib,
                           [PLAN_STAGE_SURPLUS] = plan->target_kib},
             .weight = plan->weight,
+            .index = (uint32_t)i,
         };
     }
     sharing_share(state->sharing, count, booked + free_kib, PLAN_STAGE_GROWTH, state->scratch);
     for (size_t slot = 0; slot < count; slot++) {
-        size_t i = state->sharers[slot];
         const SharingGuest *admitted = &state->sharing[slot];
+        size_t i = admitted->index;
         GuestPlan *plan = &pass->plan->guests[i];
         uint64_t held = state->work[i].target_kib;
         uint64_t least = MIN(LEAST_PART_KIB, held / LEAST_PART);

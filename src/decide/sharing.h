@@ -13,6 +13,7 @@ typedef struct SharingGuest {
     /* in: what each stage fills towards; a level below that of the stage before counts as that, one above the last as the last */
     uint64_t level_kib[PLAN_STAGES];
     uint32_t weight; /* at least 1 */
+    uint32_t index;  /* whose it is: the caller's */
     /* out */
     uint64_t target_kib;
     PlanStage stage; /* the highest stage in which it received memory; PLAN_STAGE_MINIMUM at least */

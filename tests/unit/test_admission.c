@@ -71,7 +71,7 @@ judge(Bench *bench, uint64_t free_kib, uint64_t beyond_kib)
     SharingScratch scratch;
 
     bench->claim_terms =
-        (ClaimTerms){.free_kib = free_kib, .tolerance_kib = bench->terms.tolerance_kib, .budget = &bench->budget};
+        (ClaimTerms){.free_kib = free_kib, .tolerance_kib = bench->terms.tolerance_kib, .budget = bench->budget};
     bench->giver.least_kib = 300 * MIB;
     bench->giver.booked_kib = bench->giver.told_kib = 300 * MIB + beyond_kib;
     bench->claim = (Claim){.guest = SIZE_MAX};

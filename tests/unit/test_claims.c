@@ -385,8 +385,9 @@ who_is_in_the_way_is_told_largest_first(void **state)
 static void
 who_stands_before_and_the_host_are_in_the_way_too(void **state)
 {
-    const Budget budget = {.limit = BUDGET_BY_TOTAL, .other_kib = 100 * MIB, .reserve_kib = 50 * MIB};
-    Case test = {.terms = {.free_kib = 600 * MIB, .reserved_kib = 300 * MIB, .budget = &budget}};
+    Case test = {.terms = {.free_kib = 600 * MIB,
+                           .reserved_kib = 300 * MIB,
+                           .budget = {.other_kib = 100 * MIB, .reserve_kib = 50 * MIB}}};
     const Claim *claim = &test.claims[2];
 
     add_claim(&test, 400 * MIB, 90);
