@@ -68,10 +68,10 @@ settle(Pass *pass)
         GuestPlan *plan = &pass->plan->guests[i];
 
         plan->target_kib = state->calm[slot].target_kib;
-        plan->rule = final_rule(state->calm[slot].delay, state->work[i].share_rule);
         plan->retry = state->work[i].standing.retry;
-        if (plan->retry)
-            plan->rule = PLAN_RULE_RETRY;
+        plan->rule = state->calm[slot].instant ? PLAN_RULE_OBSERVE
+                     : plan->retry             ? PLAN_RULE_RETRY
+                                               : final_rule(state->calm[slot].delay, state->work[i].share_rule);
     }
 }
 
@@ -186,6 +186,7 @@ tell(Pass *pass, size_t i)
     Work *work = &pass->state->work[i];
     GuestPlan *plan = &pass->plan->guests[i];
     uint64_t own = 0;
+    bool stands, lately;
 
     if (pass->link_down) {
         plan->target_kib = work->target_kib;
@@ -193,7 +194,6 @@ tell(Pass *pass, size_t i)
         return;
     }
     if (pass->observe || work->standing.part == PART_OBSERVED) {
-        plan->rule = PLAN_RULE_OBSERVE;
         memory->told |= pass->observe;
         memory->told_kib = plan->target_kib;
         return;
@@ -220,26 +220,21 @@ tell(Pass *pass, size_t i)
     if (plan->target_kib != work->target_kib && !broken(FAULT_PART_PAGES))
         plan->target_kib = pages_down(plan->target_kib);
     /* what was not booked of it because it did not see it is booked by telling it again */
-    if (plan->target_kib == work->target_kib && guest->target_known && !memory->moved &&
-        memory->unseen_kib <= work->unseen_kib) {
-        /* told before there was that much, and there is now */
-        if (work->standing.part == PART_SHARES && !work->untold)
-            ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
-        return;
-    }
-    if (guest->target_pending || (memory->told && memory->told_kib == plan->target_kib &&
-                                  pass->now_usec - memory->told_usec < TELL_AGAIN_USEC)) {
+    stands = plan->target_kib == work->target_kib && guest->target_known && !memory->moved &&
+             memory->unseen_kib <= work->unseen_kib;
+    lately =
+        memory->told && memory->told_kib == plan->target_kib && pass->now_usec - memory->told_usec < TELL_AGAIN_USEC;
+    if (!stands && (guest->target_pending || lately || takes_unseen(guest, plan->target_kib))) {
         plan->target_kib = work->target_kib;
         return;
     }
-    if (takes_unseen(guest, plan->target_kib)) {
-        plan->target_kib = work->target_kib;
-        return;
-    }
-    plan->tell = true;
-    /* others are told no more than they are booked at, or are held at what they were granted */
+    /* also one that was told before there was that much, and there is now. Others are told no more than they are booked at, or are
+       held at what they were granted */
     if (work->standing.part == PART_SHARES && !work->untold)
         ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
+    if (stands)
+        return;
+    plan->tell = true;
     if (plan->target_kib < MAX(guest->actual_kib, work->target_kib))
         memory->shrunk_usec = pass->now_usec;
     if (!memory->told || memory->told_kib != plan->target_kib)
@@ -264,6 +259,15 @@ status_of(const GuestPlan *plan)
     return plan->want_kib > covered ? GUEST_STATUS_LOW : GUEST_STATUS_OK;
 }
 
+static uint64_t
+assigned_of(const GuestPlan *plan, const Work *work)
+{
+    if (work->standing.is_void && work->limited)
+        return plan->granted_kib;
+    return plan->guest->has_actual && !work->standing.is_void ? plan->guest->actual_kib
+                                                              : plan->guest->settings->maximum_kib;
+}
+
 static void
 finish(Pass *pass)
 {
@@ -275,32 +279,23 @@ finish(Pass *pass)
         const Work *work = &pass->state->work[i];
         GuestPlan *guest_plan = &plan->guests[i];
 
-        if (work->standing.drawn_back) {
-            draw_back(pass, i);
-            tell(pass, i);
-            if (!pass->link_down)
-                guest_plan->rule = work->standing.rule;
-        } else if (work->standing.part != PART_OUT) {
-            tell(pass, i);
-        } else if (work->boot_to_kib != 0) {
-            PlanRule rule = guest_plan->rule;
+        bool left_alone = work->standing.part == PART_OUT && !work->standing.drawn_back && work->boot_to_kib == 0;
 
+        if (work->standing.drawn_back)
+            draw_back(pass, i);
+        else if (work->boot_to_kib != 0)
             guest_plan->target_kib = work->boot_to_kib;
+        if (!left_alone)
             tell(pass, i);
-            if (!pass->link_down)
-                guest_plan->rule = rule;
-        } else if (guest->life != GUEST_LIFE_OFF && guest_plan->state != GUEST_STATE_STATIC) {
+        else if (guest->life != GUEST_LIFE_OFF && guest_plan->state != GUEST_STATE_STATIC)
             guest_plan->target_kib = work->target_kib; /* it keeps what it was told, or what it has */
-        }
         guest_plan->ground = work->entry->ground;
         guest_plan->balloon_kib = work->entry->balloon_kib;
         guest_plan->committed_kib = work->entry->booked_kib;
         if (guest_plan->state != GUEST_STATE_RESERVED || guest_plan->overhead_kib == 0)
             guest_plan->overhead_kib = work->entry->overhead_kib;
-        if (guest->life != GUEST_LIFE_OFF && work->standing.is_void)
-            guest_plan->assigned_kib = work->limited ? guest_plan->granted_kib : guest->settings->maximum_kib;
-        else if (guest->life != GUEST_LIFE_OFF)
-            guest_plan->assigned_kib = guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
+        if (guest->life != GUEST_LIFE_OFF)
+            guest_plan->assigned_kib = assigned_of(guest_plan, work);
         if (guest_plan->assigned_kib != 0)
             guest_plan->pressure_percent =
                 (uint32_t)MIN(guest_plan->want_kib * 100 / guest_plan->assigned_kib, UINT32_MAX);
