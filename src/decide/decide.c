@@ -200,6 +200,8 @@ stay_below_memory_max(Work *work, const GuestSnapshot *guest, uint64_t overhead_
     uint64_t costs = MAX(overhead_kib, overhead_estimate(guest->settings)) + guest->settings->fixed_kib;
     uint64_t most = saturating_sub(memory_max(guest), costs + LIMIT_LEAST_SLACK_KIB);
 
+    if (most >= work->maximum_kib)
+        return;
     most = MAX(most, MIN(guest_floor_kib(guest->settings->maximum_kib), work->minimum_kib));
     work->maximum_kib = MIN(work->maximum_kib, most);
     work->minimum_kib = MIN(work->minimum_kib, most);
@@ -210,9 +212,9 @@ book_guest(Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const GuestSettings *settings = guest->settings;
-    GuestMemory *memory = memory_of(pass, i);
-    Work *work = &pass->state->work[i];
     LedgerEntry *entry = ledger_guest(&pass->state->ledger, i);
+    GuestMemory *memory = entry->memory;
+    Work *work = &pass->state->work[i];
     uint64_t overhead, enforced;
     bool lends = memory->limit.lends || entry->lent_kib > 0;
     bool sized = memory->overhead.valid;
@@ -240,6 +242,7 @@ book_guest(Pass *pass, size_t i)
                                       : pass->state->booked_kib);
     pass_restart_open(pass, i, overhead, !sized && memory->overhead.valid);
     work->let_go = is_let_go(memory, guest, pass->observe);
+    work->wants_limit = work->let_go || (pass->settings->memory_high && guest_settings_are_ours(settings));
     enforced = pass_restart_enforced(pass, i, overhead);
     work->held = enforced != UINT64_MAX;
     belief_look(&memory->belief, &memory->stuck, guest,

@@ -39,10 +39,8 @@ uint64_t
 limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec)
 {
     const GuestLimits *limits = &guest->limits;
-    uint64_t estimate = overhead_estimate(guest->settings);
-    uint64_t most = 2 * estimate + LEARN_MOST_KIB;
-    bool lasts = memory->extra_kib >= most;
-    uint64_t step = MAX(LEARN_LEAST_KIB, lasts ? memory->extra_kib / LEARN_SLOWLY_PART : estimate / LEARN_PART);
+    uint64_t estimate, most;
+    bool lasts;
     bool grew = memory->counted && limits->held_back > memory->held_back;
     /* reclaim of page cache counts as being held back, too */
     bool full = held_kib(guest) + LIMIT_LEAST_SLACK_KIB >= limits->high_kib;
@@ -53,13 +51,18 @@ limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint6
     memory->counted = true;
     memory->held_back = limits->held_back;
     memory->held_now = grew && full && limits->high_kib != LIMIT_NONE;
-    if (!memory->held_now || excused || !limits->set || broken(FAULT_LIMIT_NOT_LEARNT) ||
-        saturating_sub(now_usec, memory->learnt_usec) < (lasts ? LEARN_SLOWLY_USEC : LEARN_USEC))
+    if (!memory->held_now || excused || !limits->set || broken(FAULT_LIMIT_NOT_LEARNT))
         return memory->extra_kib;
+    estimate = overhead_estimate(guest->settings);
+    most = 2 * estimate + LEARN_MOST_KIB;
+    lasts = memory->extra_kib >= most;
+    if (saturating_sub(now_usec, memory->learnt_usec) < (lasts ? LEARN_SLOWLY_USEC : LEARN_USEC))
+        return memory->extra_kib;
+    memory->learnt_usec = now_usec;
+    memory->extra_kib += MAX(LEARN_LEAST_KIB, lasts ? memory->extra_kib / LEARN_SLOWLY_PART : estimate / LEARN_PART);
     if (lasts && !broken(FAULT_LEARN_CAPPED))
         most = MAX(most, guest->settings->maximum_kib + LEARN_LAST_KIB);
-    memory->learnt_usec = now_usec;
-    memory->extra_kib = MIN(memory->extra_kib + step, most);
+    memory->extra_kib = MIN(memory->extra_kib, most);
     return memory->extra_kib;
 }
 
@@ -138,14 +141,6 @@ limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
 
 /* ---- all guests ---- */
 
-bool
-pass_wants_limit(const Pass *pass, size_t i)
-{
-    const GuestSettings *settings = pass->snapshot->guests[i].settings;
-
-    return (pass->settings->memory_high && guest_settings_are_ours(settings)) || pass->state->work[i].let_go;
-}
-
 /* What a guest touches while its file is emptied, or about to be, must leave room for what comes back, which the kernel lets in
    whatever the limit is. A balloon that keeps the guest within what it was granted leaves that room. */
 static uint64_t
@@ -169,7 +164,7 @@ pass_limit(Pass *pass)
         uint64_t back_kib = coming_back(pass, i);
         LimitCase given = {
             .guest = guest,
-            .wanted = pass_wants_limit(pass, i) || work->limited,
+            .wanted = work->wants_limit || work->limited,
             .held = work->limited,
             /* one that boots is limited before it runs, and while it migrates away; the others are let be until more is
                known of them, but for what was lent to them */

@@ -38,6 +38,7 @@ typedef struct Work {
     uint64_t unseen_kib;  /* book            claim, share, tell: part of its size that is not booked  */
     uint64_t slack_kib;   /* book            claim, limit: of its limit                           */
     bool let_go;          /* book            claim, limit: about to be let go, see decide.c */
+    bool wants_limit;     /* book            lend, limit: it is to have one; the others have what they have    */
     bool held;            /* book            claim, tell, limit: memory.high holds it at what it is granted */
     bool limited;         /* book            ... and that is all it has: it boots, or has a paging file     */
     Demand demand;        /* demand          claim, share                                         */
@@ -104,7 +105,7 @@ typedef struct Pass {
 static inline GuestMemory *
 memory_of(const Pass *pass, size_t i)
 {
-    return ledger_guest(&pass->state->ledger, i)->memory;
+    return pass->state->work[i].entry->memory;
 }
 
 /* Gets a target, and what it has is not part of what is shared. */
@@ -177,7 +178,5 @@ void pass_tell(Pass *pass);
 /* Lends what nobody is booked at to the page cache of guests' disks, after targets are told. */
 void pass_lend(Pass *pass);
 
-/* It is to have a limit; the others have what they have. */
-bool pass_wants_limit(const Pass *pass, size_t i);
 /* What each guest's limit should be (limit.c), after targets are told. */
 void pass_limit(Pass *pass);

@@ -51,7 +51,7 @@ may_borrow(const Pass *pass, size_t i, uint64_t cache_kib)
 
     return cache_kib >= USER_LEAST_KIB && !pass->observe && work->held && is_counted_on(work) &&
            work->standing.trust == LEDGER_TRUSTS_BALLOON && !work->limited && !work->let_go &&
-           pass->snapshot->guests[i].paging == NULL && pass_wants_limit(pass, i) && fills_room(pass, i, cache_kib);
+           pass->snapshot->guests[i].paging == NULL && work->wants_limit && fills_room(pass, i, cache_kib);
 }
 
 /* What others wait for: claims, all that guests are to have beyond what they were granted, a host that lacks memory itself. */

@@ -70,7 +70,7 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
     if (broken(FAULT_ADOPT_UNHELD) && guest->adopted)
         return UINT64_MAX;
     /* one that is to have none loses it in this tick, or with its file */
-    if (!pass->observe && !pass_wants_limit(pass, i) && paging_file(guest) == NULL)
+    if (!pass->observe && !pass->state->work[i].wants_limit && paging_file(guest) == NULL)
         return UINT64_MAX;
     if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, i))
         return limit;
