@@ -38,22 +38,26 @@ paging_coming_back(const GuestSnapshot *guest)
     return guest->paging != NULL && guest->paging->stage == PAGING_STAGE_EMPTYING ? paging_in_file(guest) : 0;
 }
 
-uint64_t
-paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib)
+/* What it must be booked at for its file to be ended: what it holds and what is in the file, less what its QEMU costs. */
+static uint64_t
+takes_back(const PagingLook *look)
 {
+    const GuestSnapshot *guest = look->guest;
     uint64_t held = guest->resident_kib != 0 ? guest->resident_kib : guest->limits.charged_kib;
     uint64_t swapped = paging_in_file(guest);
 
     if (swapped == 0)
         return 0;
     /* more than its maximum where its QEMU costs more than is known */
-    return saturating_sub(saturating_add(held, swapped), overhead_kib);
+    return saturating_sub(saturating_add(held, swapped), look->overhead_kib);
 }
 
-PagingUrgency
-paging_urgency(const PagingRecord *file, uint64_t deadline_usec, uint64_t now_usec)
+/* How old its file is, in parts of the time it may take. */
+static PagingUrgency
+urgency_of(const PagingRecord *file, const PagingLook *look)
 {
-    uint64_t age = saturating_sub(now_usec, file->since_usec);
+    uint64_t deadline_usec = look->deadline_usec;
+    uint64_t age = saturating_sub(look->now_usec, file->since_usec);
 
     if (broken(FAULT_NO_DEADLINES))
         return PAGING_URGENCY_NONE;
@@ -92,10 +96,8 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
 {
     const PagingRecord *file = paging_file(look->guest);
     PagingNeed need = {.need_kib = look->granted_kib};
-    uint64_t back = paging_take_back(look->guest, look->overhead_kib);
+    uint64_t back = takes_back(look);
 
-    if (!look->limited)
-        return need;
     /* one whose driver never comes is to have all that it may touch; one whose driver is back gives it up by itself */
     if (!look->hangs && (look->booting || file == NULL))
         need.need_kib = MAX(need.need_kib, look->startup_kib);
@@ -109,19 +111,8 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     }
     if (look->hangs)
         need.need_kib = MAX(need.need_kib, look->startup_kib);
-    switch (paging_urgency(file, look->deadline_usec, look->now_usec)) {
-    case PAGING_URGENCY_OVERDUE:
-    case PAGING_URGENCY_HARDEST:
-        need.presses = true;
-        need.overdue = true;
-        break;
-    case PAGING_URGENCY_HARDER:
-        need.overdue = true;
-        break;
-    case PAGING_URGENCY_NONE:
-    default:
-        break;
-    }
+    need.overdue = urgency_of(file, look) >= PAGING_URGENCY_HARDER;
+    need.presses = urgency_of(file, look) >= PAGING_URGENCY_HARDEST;
     /* one that is paused or migrates touches nothing more either */
     if (back > look->granted_kib && (!look->booting || look->hangs || need.overdue || !look->can_make))
         need.need_kib = MAX(need.need_kib, back);
@@ -130,13 +121,13 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
 
 /* What comes back from the file is booked, and the host has it: bookings may be wrong. */
 static bool
-has_room(const PagingLook *look, uint64_t granted_kib)
+has_room(const PagingLook *look)
 {
-    uint64_t back = paging_take_back(look->guest, look->overhead_kib);
+    uint64_t back = takes_back(look);
 
     /* the kernel kills for what does not fit into memory.max */
     return paging_in_file(look->guest) == 0 || broken(FAULT_END_UNBOOKED) ||
-           (back <= granted_kib && back <= saturating_sub(memory_max(look->guest), look->overhead_kib) &&
+           (back <= look->granted_kib && back <= saturating_sub(memory_max(look->guest), look->overhead_kib) &&
             paging_in_file(look->guest) <= look->available_kib);
 }
 
@@ -145,7 +136,7 @@ has_room(const PagingLook *look, uint64_t granted_kib)
  * first (limit.c), or the guest touches what is to come back while it does.
  */
 static bool
-limit_is_ready(const PagingLook *look, uint64_t granted_kib, PagingUrgency urgency)
+limit_is_ready(const PagingLook *look, PagingUrgency urgency)
 {
     const GuestLimits *limits = &look->guest->limits;
     uint64_t in_file = paging_in_file(look->guest);
@@ -156,8 +147,8 @@ limit_is_ready(const PagingLook *look, uint64_t granted_kib, PagingUrgency urgen
     if (limits->pending)
         return false;
     if (look->settled)
-        return limits->high_kib >= paging_take_back(look->guest, look->overhead_kib) + look->overhead_kib;
-    return limits->high_kib + in_file <= granted_kib + look->overhead_kib + 2 * LIMIT_LEAST_SLACK_KIB;
+        return limits->high_kib >= takes_back(look) + look->overhead_kib;
+    return limits->high_kib + in_file <= look->granted_kib + look->overhead_kib + 2 * LIMIT_LEAST_SLACK_KIB;
 }
 
 /* Watches whether it still touches more and more. Returns how long it has not, since its driver came at most. */
@@ -179,13 +170,13 @@ still_for(PagingMemory *memory, const PagingLook *look)
  * touches nothing, and one that can't give up more has touched all it will.
  */
 static bool
-is_done_with_it(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, PagingUrgency urgency)
+is_done_with_it(PagingMemory *memory, const PagingLook *look, PagingUrgency urgency)
 {
     bool still = still_for(memory, look) >= STILL_USEC;
 
     if (!look->booting)
         return look->settled || still;
-    return (granted_kib >= look->startup_kib && (still || paging_in_file(look->guest) == 0)) ||
+    return (look->granted_kib >= look->startup_kib && (still || paging_in_file(look->guest) == 0)) ||
            urgency >= PAGING_URGENCY_HARDEST;
 }
 
@@ -195,11 +186,11 @@ is_done_with_it(PagingMemory *memory, const PagingLook *look, uint64_t granted_k
  * should touch.
  */
 static void
-order_file(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, GuestPlan *plan)
+order_file(PagingMemory *memory, const PagingLook *look, GuestPlan *plan)
 {
     const GuestSettings *settings = look->guest->settings;
-    uint64_t before = look->restart == RESTART_RESET ? granted_kib : 0;
-    uint64_t size = MIN(MIN(plan->shortfall_kib + before, saturating_sub(settings->maximum_kib, granted_kib)),
+    uint64_t before = look->restart == RESTART_RESET ? look->granted_kib : 0;
+    uint64_t size = MIN(MIN(plan->shortfall_kib + before, saturating_sub(settings->maximum_kib, look->granted_kib)),
                         settings->startup_kib);
 
     plan->paging_order = PAGING_ORDER_MAKE;
@@ -208,32 +199,23 @@ order_file(PagingMemory *memory, const PagingLook *look, uint64_t granted_kib, G
 }
 
 PagingRuling
-paging_rule(const PagingLook *look, bool barred, uint64_t free_kib, uint64_t in_time_kib)
+paging_rule(const PagingLook *look, bool barred, uint64_t in_time_kib)
 {
-    uint64_t missing = saturating_sub(look->startup_kib, look->granted_kib);
+    uint64_t shortfall = saturating_sub(look->startup_kib, look->granted_kib);
     bool restarts = look->restart != RESTART_NONE || broken(FAULT_PAGE_COLD_STARTS);
     bool booting = look->booting || broken(FAULT_PAGE_RUNNING);
-    PagingRuling ruling = {.verdict = PAGING_NOTHING};
+    bool waits = in_time_kib > 0 && !has_been_patient(look) && !broken(FAULT_PAGE_FIRST);
 
-    if (!restarts || !booting || missing == 0)
-        return ruling;
-    if (!broken(FAULT_PAGE_FIRST))
-        ruling.use_kib = MIN(missing, free_kib);
-    ruling.shortfall_kib = missing - ruling.use_kib;
-    if (broken(FAULT_PAGE_ALL))
-        ruling.shortfall_kib = look->startup_kib;
-    if (ruling.shortfall_kib == 0)
-        ruling.verdict = PAGING_USE_FREE;
-    else if (in_time_kib > 0 && !has_been_patient(look) && !broken(FAULT_PAGE_FIRST))
-        ruling.verdict = PAGING_WAIT;
-    else
-        ruling.verdict = barred ? PAGING_REFUSED : PAGING_PAGE;
-    return ruling;
+    if (!restarts || !booting || shortfall == 0)
+        return (PagingRuling){.verdict = PAGING_NOTHING};
+    return (PagingRuling){.verdict = waits    ? PAGING_WAIT
+                                     : barred ? PAGING_REFUSED
+                                              : PAGING_PAGE,
+                          .shortfall_kib = broken(FAULT_PAGE_ALL) ? look->startup_kib : shortfall};
 }
 
 static void
-decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib,
-                    GuestPlan *plan)
+decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t in_time_kib, GuestPlan *plan)
 {
     const char *bar = look->bar;
     PagingRuling ruling;
@@ -242,7 +224,7 @@ decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_
         bar = memory->error;
     if (bar == NULL && memory->ended)
         bar = "it has had a paging file in this boot";
-    ruling = paging_rule(look, bar != NULL, free_kib, in_time_kib);
+    ruling = paging_rule(look, bar != NULL, in_time_kib);
     plan->shortfall_kib = ruling.shortfall_kib;
     switch (ruling.verdict) {
     case PAGING_WAIT:
@@ -257,21 +239,19 @@ decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t free_
         /* of a file before it there may still be a record */
         if (look->can_make && look->guest->paging == NULL &&
             (memory->asked_usec == 0 || look->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
-            order_file(memory, look, look->granted_kib + ruling.use_kib, plan);
+            order_file(memory, look, plan);
         break;
     case PAGING_NOTHING:
-    case PAGING_USE_FREE:
     default:
         break;
     }
 }
 
 void
-paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib, GuestPlan *plan)
+paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t in_time_kib, GuestPlan *plan)
 {
     const PagingRecord *record = look->guest->paging;
     const PagingRecord *file = paging_file(look->guest);
-    uint64_t granted = look->granted_kib + free_kib;
 
     if (record != NULL && record->stage == PAGING_STAGE_FAILED && memory->asked_usec != 0) {
         memory->failed = true;
@@ -280,14 +260,14 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, u
     }
     if (file == NULL) {
         if (look->limited)
-            decide_without_file(memory, look, free_kib, in_time_kib, plan);
+            decide_without_file(memory, look, in_time_kib, plan);
         return;
     }
 
     plan->paging_deadline_usec = file->since_usec + look->deadline_usec;
-    plan->paging_urgency = paging_urgency(file, look->deadline_usec, look->now_usec);
+    plan->paging_urgency = urgency_of(file, look);
     if (look->booting)
-        plan->shortfall_kib = saturating_sub(look->startup_kib, granted);
+        plan->shortfall_kib = saturating_sub(look->startup_kib, look->granted_kib);
     switch (file->stage) {
     case PAGING_STAGE_MAKING:
         plan->paging_phase = PAGING_PHASE_MAKE;
@@ -302,10 +282,10 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, u
         break;
     }
     plan->paging_phase = look->booting ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
-    if (!look->can_end || !is_done_with_it(memory, look, granted, plan->paging_urgency) || !has_room(look, granted))
+    if (!look->can_end || !is_done_with_it(memory, look, plan->paging_urgency) || !has_room(look))
         return;
     plan->paging_phase = PAGING_PHASE_EMPTY;
-    if (limit_is_ready(look, granted, plan->paging_urgency)) {
+    if (limit_is_ready(look, plan->paging_urgency)) {
         plan->paging_order = PAGING_ORDER_END;
         memory->ended = true;
     }

@@ -49,7 +49,7 @@ typedef struct PagingLook {
     const char *bar;        /* why it can't have a file; NULL: it can */
     uint64_t startup_kib;   /* what it must have to boot */
     uint64_t minimum_kib;   /* its balloon is told no less */
-    uint64_t granted_kib;   /* before the claims */
+    uint64_t granted_kib;   /* what it may have by now: by paging_decide with what its claim has brought */
     uint64_t natural_kib;   /* what it would be booked at without a limit */
     uint64_t overhead_kib;  /* fixed memory included */
     uint64_t available_kib; /* of the host, at this moment */
@@ -65,16 +65,14 @@ typedef struct PagingNeed {
 } PagingNeed;
 
 typedef enum PagingVerdict {
-    PAGING_NOTHING,  /* it has what it needs, or this is no case for paging */
-    PAGING_USE_FREE, /* free memory is enough */
-    PAGING_WAIT,     /* others are giving up memory for it */
-    PAGING_PAGE,     /* a file for the shortfall */
-    PAGING_REFUSED,  /* ... which it can't have: it boots with what it has got, held back by its limit */
+    PAGING_NOTHING, /* it has what it needs, or this is no case for paging */
+    PAGING_WAIT,    /* others are giving up memory for it */
+    PAGING_PAGE,    /* a file for the shortfall */
+    PAGING_REFUSED, /* ... which it can't have: it boots with what it has got, held back by its limit */
 } PagingVerdict;
 
 typedef struct PagingRuling {
     PagingVerdict verdict;
-    uint64_t use_kib;       /* of the free memory */
     uint64_t shortfall_kib; /* part of startup that is not there: to come from others, from a file, or missing */
 } PagingRuling;
 
@@ -87,12 +85,6 @@ uint64_t paging_in_file(const GuestSnapshot *guest);
 /* The same while its file is emptied: it comes back whatever its limit is. */
 uint64_t paging_coming_back(const GuestSnapshot *guest);
 
-/* What it must be booked at for its file to be ended: what it holds and what is in the file, less what its QEMU costs. */
-uint64_t paging_take_back(const GuestSnapshot *guest, uint64_t overhead_kib);
-
-/* How old its file is, in parts of the time it may take. */
-PagingUrgency paging_urgency(const PagingRecord *file, uint64_t deadline_usec, uint64_t now_usec);
-
 /* Why a guest can't have a paging file, one clause; NULL: it can. host_bar: the same of the host. */
 const char *paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *host_bar);
 
@@ -100,12 +92,10 @@ const char *paging_bar(const GuestSnapshot *guest, const Settings *settings, con
 PagingNeed paging_work_out_need(const PagingMemory *memory, const PagingLook *look);
 
 /*
- * After that: fills in plan what it has of paging (shortfall_kib and paging_...), which is to be zero. free_kib: what it is
- * granted from now on beyond look->granted_kib; in_time_kib: what others are expected to give up for it in time, beyond that.
- * plan->paging_bar is of look or of memory.
+ * After that: fills in plan what it has of paging (shortfall_kib and paging_...), which is to be zero. in_time_kib: what
+ * others are expected to give up for it in time. plan->paging_bar is of look or of memory.
  */
-void paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t free_kib, uint64_t in_time_kib,
-                   GuestPlan *plan);
+void paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t in_time_kib, GuestPlan *plan);
 
 /* What a guest without a file comes to. barred: it can't have one, for whatever reason. */
-PagingRuling paging_rule(const PagingLook *look, bool barred, uint64_t free_kib, uint64_t in_time_kib);
+PagingRuling paging_rule(const PagingLook *look, bool barred, uint64_t in_time_kib);

@@ -321,7 +321,6 @@ take_claim(Pass *pass, const Claim *claim, const AdmissionTerms *admission)
         return;
     }
     work = &pass->state->work[claim->guest];
-    work->got_kib = claim->granted_kib - claim->booked_kib;
     work->in_time_kib = claim->in_time_kib;
     ledger_grant(work->entry, saturating_sub(claim->granted_kib, work->entry->granted_kib));
 }

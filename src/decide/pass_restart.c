@@ -279,7 +279,8 @@ pass_restart_claim(Pass *pass)
             need.need_kib = MAX(need.need_kib, pass_let_go_need(pass, i));
         pass->state->pressed |= need.presses;
         /* of one whose next start is asked for that is the claim */
-        if (need.need_kib > work->entry->granted_kib && work->standing.part == PART_OUT && !work->entry->asked)
+        if (need.need_kib > work->entry->granted_kib && work->standing.part == PART_OUT && !work->entry->asked &&
+            !(broken(FAULT_PAGE_FIRST) && paging_file(guest) == NULL))
             add_claim(pass, i, &need);
     }
 }
@@ -360,9 +361,7 @@ decide_one(Pass *pass, size_t i, uint64_t *read_back_kib)
     /* what it is told now it may have by the time its file is emptied */
     work->boot_to_kib = MIN(boot_target(pass, i, work->limited && paging_file(guest) != NULL), work->maximum_kib);
     look = look_at(pass, i, *read_back_kib);
-    /* what its claim brought is in its entry by now */
-    look.granted_kib = saturating_sub(look.granted_kib, work->got_kib);
-    paging_decide(&memory_of(pass, i)->paging, &look, work->got_kib, work->in_time_kib, plan);
+    paging_decide(&memory_of(pass, i)->paging, &look, work->in_time_kib, plan);
     if (work->limited) {
         if (!work->claims && paging_file(guest) == NULL)
             give_spare(pass, i);

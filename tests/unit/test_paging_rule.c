@@ -21,46 +21,21 @@
 
 /* How much of the startup memory is there: nothing of it, a part, all, more. */
 static const uint64_t granted[] = {0, 300 * MIB, STARTUP, 700 * MIB};
-/* Against what is missing: none, less, as much, more. */
-typedef enum Supply {
-    SUPPLY_NONE,
-    SUPPLY_LESS,
-    SUPPLY_AS_MUCH,
-    SUPPLY_MORE,
-    SUPPLY_COUNT
-} Supply;
+/* What others give up in time: nothing, less than what is missing, all, more. */
+static const uint64_t in_time[] = {0, 100 * MIB, STARTUP, 700 * MIB};
 static const uint64_t waited[] = {0, PATIENCE - 1, PATIENCE, 10 * PATIENCE};
 
-static uint64_t
-supply(Supply kind, uint64_t missing)
-{
-    switch (kind) {
-    case SUPPLY_LESS:
-        return missing / 2;
-    case SUPPLY_AS_MUCH:
-        return missing;
-    case SUPPLY_MORE:
-        return missing + 64 * MIB;
-    case SUPPLY_NONE:
-    case SUPPLY_COUNT:
-    default:
-        return 0;
-    }
-}
-
-/* What a restart that lacks memory gets: by free memory, by whether others can give, by whether there still is time, by bar. */
+/* What a restart that lacks memory gets: by whether others can give, by whether there still is time, by bar. */
 static PagingVerdict
-expected(Supply free, bool reclaimable, bool time_left, bool barred)
+expected(bool reclaimable, bool time_left, bool barred)
 {
-    static const PagingVerdict table[2][2][2][2] = {
-        /* [free is enough][reclaimable][time left][barred] */
-        [0] = {[0] = {[0] = {PAGING_PAGE, PAGING_REFUSED}, [1] = {PAGING_PAGE, PAGING_REFUSED}},
-               [1] = {[0] = {PAGING_PAGE, PAGING_REFUSED}, [1] = {PAGING_WAIT, PAGING_WAIT}}},
-        [1] = {[0] = {[0] = {PAGING_USE_FREE, PAGING_USE_FREE}, [1] = {PAGING_USE_FREE, PAGING_USE_FREE}},
-               [1] = {[0] = {PAGING_USE_FREE, PAGING_USE_FREE}, [1] = {PAGING_USE_FREE, PAGING_USE_FREE}}},
+    static const PagingVerdict table[2][2][2] = {
+        /* [reclaimable][time left][barred] */
+        [0] = {[0] = {PAGING_PAGE, PAGING_REFUSED}, [1] = {PAGING_PAGE, PAGING_REFUSED}},
+        [1] = {[0] = {PAGING_PAGE, PAGING_REFUSED}, [1] = {PAGING_WAIT, PAGING_WAIT}},
     };
 
-    return table[free >= SUPPLY_AS_MUCH][reclaimable][time_left][barred];
+    return table[reclaimable][time_left][barred];
 }
 
 static unsigned
@@ -74,28 +49,24 @@ differing(uint64_t faults)
         for (unsigned booting = 0; booting < 2; booting++)
             for (unsigned barred = 0; barred < 2; barred++)
                 for (size_t g = 0; g < G_N_ELEMENTS(granted); g++)
-                    for (Supply free = SUPPLY_NONE; free < SUPPLY_COUNT; free++)
-                        for (Supply in_time = SUPPLY_NONE; in_time < SUPPLY_COUNT; in_time++)
-                            for (size_t w = 0; w < G_N_ELEMENTS(waited); w++) {
-                                uint64_t missing = saturating_sub(STARTUP, granted[g]);
-                                uint64_t free_kib = supply(free, missing), in_time_kib = supply(in_time, missing);
-                                PagingLook look = {.guest = &guest,
-                                                   .restart = (RestartKind)restart,
-                                                   .booting = booting != 0,
-                                                   .startup_kib = STARTUP,
-                                                   .granted_kib = granted[g],
-                                                   .now_usec = BOOT + waited[w]};
-                                PagingRuling ruling = paging_rule(&look, barred != 0, free_kib, in_time_kib);
-                                PagingRuling right = {.verdict = PAGING_NOTHING};
+                    for (size_t t = 0; t < G_N_ELEMENTS(in_time); t++)
+                        for (size_t w = 0; w < G_N_ELEMENTS(waited); w++) {
+                            uint64_t missing = saturating_sub(STARTUP, granted[g]);
+                            PagingLook look = {.guest = &guest,
+                                               .restart = (RestartKind)restart,
+                                               .booting = booting != 0,
+                                               .startup_kib = STARTUP,
+                                               .granted_kib = granted[g],
+                                               .now_usec = BOOT + waited[w]};
+                            PagingRuling ruling = paging_rule(&look, barred != 0, in_time[t]);
+                            PagingRuling right = {.verdict = PAGING_NOTHING};
 
-                                if (restart != RESTART_NONE && booting && missing > 0) {
-                                    right.verdict = expected(free, in_time_kib > 0, waited[w] < PATIENCE, barred != 0);
-                                    right.use_kib = MIN(free_kib, missing);
-                                    right.shortfall_kib = missing - right.use_kib;
-                                }
-                                wrong += ruling.verdict != right.verdict || ruling.use_kib != right.use_kib ||
-                                         ruling.shortfall_kib != right.shortfall_kib;
+                            if (restart != RESTART_NONE && booting && missing > 0) {
+                                right.verdict = expected(in_time[t] > 0, waited[w] < PATIENCE, barred != 0);
+                                right.shortfall_kib = missing;
                             }
+                            wrong += ruling.verdict != right.verdict || ruling.shortfall_kib != right.shortfall_kib;
+                        }
     return wrong;
 }
 
@@ -123,13 +94,13 @@ cold_start_and_running_guest_are_never_paged(void **state)
     PagingLook look = {
         .guest = &guest, .restart = RESTART_NONE, .booting = true, .startup_kib = STARTUP, .now_usec = BOOT};
 
-    assert_int_equal(paging_rule(&look, false, 0, 0).verdict, PAGING_NOTHING);
+    assert_int_equal(paging_rule(&look, false, 0).verdict, PAGING_NOTHING);
     look.restart = RESTART_RESET;
     look.booting = false;
-    assert_int_equal(paging_rule(&look, false, 0, 0).verdict, PAGING_NOTHING);
+    assert_int_equal(paging_rule(&look, false, 0).verdict, PAGING_NOTHING);
     look.booting = true;
-    assert_int_equal(paging_rule(&look, false, 0, 0).verdict, PAGING_PAGE);
-    assert_int_equal(paging_rule(&look, false, 0, 0).shortfall_kib, STARTUP);
+    assert_int_equal(paging_rule(&look, false, 0).verdict, PAGING_PAGE);
+    assert_int_equal(paging_rule(&look, false, 0).shortfall_kib, STARTUP);
     (void)state;
 }
 
@@ -153,10 +124,10 @@ file_is_not_ended_into_memory_max(void **state)
     GuestPlan plan = {0};
 
     guest.limits.max_kib = 900 * MIB;
-    paging_decide(&memory, &look, 0, 0, &plan);
+    paging_decide(&memory, &look, 0, &plan);
     assert_int_equal(plan.paging_order, PAGING_ORDER_NONE);
     guest.limits.max_kib = 1100 * MIB;
-    paging_decide(&memory, &look, 0, 0, &plan);
+    paging_decide(&memory, &look, 0, &plan);
     assert_int_equal(plan.paging_order, PAGING_ORDER_END);
     (void)state;
 }
