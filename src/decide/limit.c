@@ -91,13 +91,16 @@ tells(LimitMemory *memory, uint64_t limit_kib, uint64_t now_usec)
     return true;
 }
 
-/* The limit is so much above what it should be: whether it is to be lowered. */
+/* Whether the limit in force, or none where there is none, is to be lowered to that. */
 static bool
-may_fall(uint64_t excess_kib, const LimitCase *given)
+may_fall(const LimitCase *given, uint64_t high_kib, uint64_t lowest_kib)
 {
-    bool little = excess_kib <= given->slack_kib / (given->held ? 8 : 2);
+    bool little = saturating_sub(high_kib, lowest_kib) <= given->slack_kib / (given->held ? 8 : 2);
+    bool follows =
+        given->guest->target_pending && high_kib != LIMIT_NONE; /* what its balloon is to take is not known yet */
 
-    return broken(FAULT_LIMIT_AT_ONCE) || (!little && !given->waiting && !given->guest->target_pending);
+    return lowest_kib < high_kib && !given->guest->limits.pending &&
+           (broken(FAULT_LIMIT_AT_ONCE) || (!little && !given->waiting && !follows));
 }
 
 LimitAnswer
@@ -106,7 +109,6 @@ limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
     const GuestLimits *limits = &given->guest->limits;
     uint64_t high = limits->set ? limits->high_kib : LIMIT_NONE;
     LimitAnswer answer = {.limit_kib = LIMIT_NONE};
-    uint64_t lowest;
 
     if (!given->wanted || !limits->usable) {
         if (limits->usable && limits->set)
@@ -115,27 +117,16 @@ limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
     }
     answer.limit_kib = pages_up(given->committed_kib + given->overhead_kib + given->slack_kib + given->cache_kib);
     /* a lower one that is under way must not come after */
-    if (answer.limit_kib > high || (limits->pending && memory->told && memory->told_kib < answer.limit_kib)) {
-        answer.tell = tells(memory, answer.limit_kib, now_usec);
-        return answer;
-    }
-    if (answer.limit_kib == high)
-        return answer;
-    lowest = answer.limit_kib;
-    if (!given->held && !broken(FAULT_LIMIT_AT_ONCE))
-        lowest = MAX(lowest, held_kib(given->guest) + LIMIT_LEAST_SLACK_KIB);
-    lowest = pages_up(lowest);
-    if (high == LIMIT_NONE) {
-        if (!given->waiting && !limits->pending) {
-            answer.limit_kib = lowest;
-            answer.tell = tells(memory, lowest, now_usec);
-        }
-        return answer;
-    }
-    if (may_fall(saturating_sub(high, lowest), given) && !limits->pending && lowest < high) {
+    if (answer.limit_kib <= high && !(limits->pending && memory->told && memory->told_kib < answer.limit_kib)) {
+        uint64_t lowest = answer.limit_kib;
+
+        if (!given->held && !broken(FAULT_LIMIT_AT_ONCE))
+            lowest = MAX(lowest, pages_up(held_kib(given->guest) + LIMIT_LEAST_SLACK_KIB));
+        if (!may_fall(given, high, lowest))
+            return answer;
         answer.limit_kib = lowest;
-        answer.tell = tells(memory, lowest, now_usec);
     }
+    answer.tell = tells(memory, answer.limit_kib, now_usec);
     return answer;
 }
 

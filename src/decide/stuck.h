@@ -54,7 +54,7 @@ uint64_t stuck_tolerance(uint64_t actual_kib);
 
 /*
  * Looks at how guest, whose balloon answers, has moved since the last call. target_kib is the target in force,
- * starved whether its last report said so, overhead_kib what its QEMU costs. faults: bits of faults.h.
+ * starved whether its last report said so, overhead_kib what its QEMU costs.
  */
 StuckVerdict stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool starved,
                          uint64_t overhead_kib, uint64_t now_usec);
