@@ -76,9 +76,12 @@ reserve_on(const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
 static Bound *
 bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
 {
-    Bound *bound = find(bounds, 0, nodes);
+    Bound *bound;
 
-    if (bound != NULL || nodes == 0 || figures->nodes[0].total_kib == 0)
+    if (nodes == 0 || figures->nodes[0].total_kib == 0)
+        return NULL;
+    bound = find(bounds, 0, nodes);
+    if (bound != NULL)
         return bound;
     bound = find_or_add(bounds, 0, nodes);
     bound->limit_kib =

@@ -28,7 +28,7 @@ make_room(Ledger *ledger, size_t guests, size_t starts)
     }
 }
 
-/* No starts, and the guests of the last tick: entry i is guest i's still. */
+/* No starts, now and in the last tick, and the same guests: entry i is guest i's still. */
 static bool
 is_unchanged(const Ledger *ledger, const Snapshot *snapshot)
 {
@@ -100,9 +100,6 @@ ledger_match(Ledger *ledger, const Snapshot *snapshot)
     make_room(ledger, snapshot->guest_count, snapshot->start_count);
     if (!is_unchanged(ledger, snapshot))
         merge(ledger, snapshot);
-    else
-        for (size_t i = 0; i < ledger->count; i++)
-            ledger->of_guest[i] = (uint32_t)i;
     ledger->had_starts = snapshot->start_count > 0;
 }
 

@@ -14,9 +14,9 @@
 #define TRIAL_FAILS_AFTER_USEC (10 * USEC_PER_SEC)
 #define GOOD_AFTER_USEC (30 * USEC_PER_SEC)
 #define RETRY_USEC (60 * USEC_PER_SEC)
-#define RETRY_DOUBLINGS 4
-#define STARVED_RETRY_USEC (30 * USEC_PER_SEC)
-#define STARVED_RETRY_DOUBLINGS 3
+#define RETRY_DOUBLINGS 3
+/* One that is starved rests only this part of the time. */
+#define STARVED_PART 2
 /* A gap between two ticks counts as no more than this: the host may have slept. */
 #define LONGEST_TICK_USEC (5 * USEC_PER_SEC)
 
@@ -89,14 +89,20 @@ watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhe
     }
 }
 
+/* How long a guest that has failed so often is let be before it is tried again. */
+static uint64_t
+rest_of(const StuckMemory *memory)
+{
+    return RETRY_USEC << MIN(memory->tries - 1, RETRY_DOUBLINGS);
+}
+
 static void
 flag(StuckMemory *memory, uint64_t now_usec)
 {
     if (memory->flagged_usec == 0)
         memory->flagged_usec = now_usec;
-    memory->retry_usec = now_usec + (RETRY_USEC << MIN(memory->tries, RETRY_DOUBLINGS));
-    memory->need_retry_usec = now_usec + (STARVED_RETRY_USEC << MIN(memory->tries, STARVED_RETRY_DOUBLINGS));
     memory->tries++;
+    memory->retry_usec = now_usec + rest_of(memory);
     memory->trial_usec = 0;
     memory->bad_usec = 0;
     memory->rate_kib = 0;
@@ -193,7 +199,7 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
         return STUCK_FOLLOWS;
 
     if (memory->flagged_usec != 0 && memory->trial_usec == 0) {
-        if (now_usec < memory->retry_usec && !(starved && now_usec >= memory->need_retry_usec))
+        if (now_usec + (starved ? rest_of(memory) / STARVED_PART : 0) < memory->retry_usec)
             return STUCK_STUCK;
         begin_trial(memory, now_usec);
         return STUCK_TRIAL;

@@ -34,8 +34,7 @@ typedef struct StuckMemory {
     bool moved;         /* seen to make progress since the trial began */
     uint64_t flagged_usec;
     uint64_t retry_usec;
-    uint64_t need_retry_usec; /* ... if it is starved */
-    uint64_t trial_usec;      /* the trial began; 0: none */
+    uint64_t trial_usec; /* the trial began; 0: none */
     uint32_t tries;
     /* lower limit */
     uint64_t limit_kib;
