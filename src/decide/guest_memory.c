@@ -11,6 +11,14 @@
 /* After so long without, it is as any other. */
 #define FRAIL_FORGET_USEC (6 * 3600 * USEC_PER_SEC)
 
+RestartKind
+restart_of_guest(const GuestSnapshot *guest, uint64_t window_usec)
+{
+    return guest->adopted ? RESTART_NONE
+                          : restart_kind(guest->boot_in_place, guest->boot_resumed, guest->ran_at_host_down,
+                                         guest->stop_usec, guest->boot_usec, window_usec);
+}
+
 static FrailMemory
 note_reset(const GuestMemory *memory, uint64_t now_usec)
 {

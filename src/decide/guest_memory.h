@@ -54,5 +54,11 @@ typedef struct GuestMemory {
     bool let_go;              /* no longer managed, and owed nothing any more */
 } GuestMemory;
 
+/*
+ * What the present boot of a running guest is. One that ran before it was seen has booted at a time nobody knows: that is no
+ * restart. window_usec: [SmartPaging] RestartWindowSec=.
+ */
+RestartKind restart_of_guest(const GuestSnapshot *guest, uint64_t window_usec);
+
 /* Gives each guest of snapshot, with which ledger was matched, its memory, and begins it anew where a boot is over. */
 void guest_memories_sync(const Ledger *ledger, const Snapshot *snapshot);

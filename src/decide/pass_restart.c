@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "decide/faults.h"
 #include "decide/pass.h"
-#include "decide/restart.h"
 
 #include <string.h>
 
@@ -116,7 +115,7 @@ pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib, bool sized)
         ledger_open(entry, first_grant(pass, i, overhead_kib));
     if (!memory->begins)
         return;
-    memory->restart = restart_of_guest(guest, pass->settings->restart_window_usec, pass->now_usec);
+    memory->restart = restart_of_guest(guest, pass->settings->restart_window_usec);
     if (guest->boot_in_place && entry->open)
         memory->before_kib = entry->granted_kib; /* what it had is what it goes on with */
     else
