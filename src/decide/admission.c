@@ -21,22 +21,26 @@ is_forced(const StartRequest *request, const AdmissionTerms *terms)
     return request->forced || terms->observe;
 }
 
+bool
+admission_is_booked(const StartRequest *request)
+{
+    return !request->waiting || request->booked_kib > 0;
+}
+
 void
-admission_claim(const StartRequest *request, const AdmissionTerms *terms, Claim *claim)
+admission_claim(const StartRequest *request, uint64_t need_kib, const AdmissionTerms *terms, Claim *claim)
 {
     claim->uuid = request->uuid;
     claim->name = request->name;
-    claim->need_kib = request->need_kib;
+    claim->need_kib = need_kib;
+    claim->booked_kib = MIN(request->booked_kib, need_kib);
     if (is_restart(request))
         claim->base_kib = MIN(request->settings.minimum_kib, request->need_kib);
     claim->priority = request->settings.priority;
     claim->asked_usec = request->asked_usec;
-    if (request->waiting) {
+    if (!admission_is_booked(request))
         claim->overhead_kib = overhead_estimate(&request->settings);
-        claim->all_or_nothing = !is_restart(request) && !is_forced(request, terms);
-    } else {
-        claim->booked_kib = MIN(request->booked_kib, request->need_kib);
-    }
+    claim->all_or_nothing = request->waiting && !is_restart(request) && !is_forced(request, terms);
 }
 
 /* Whether a paging file can make up for what a restart lacks. Its directory is not known to be good before it is tried. */

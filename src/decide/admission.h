@@ -20,8 +20,14 @@ typedef struct AdmissionTerms {
     uint64_t now_usec;
 } AdmissionTerms;
 
-/* What a start claims: the rest of what it needs where it was admitted already. claim's guest and start are kept. */
-void admission_claim(const StartRequest *request, const AdmissionTerms *terms, Claim *claim);
+/* Admitted, once at least: it may wait again for more than it was admitted with. */
+bool admission_is_booked(const StartRequest *request);
+
+/*
+ * What a start claims: the rest of what it needs where it was admitted already. need_kib: overhead not included. claim's guest and
+ * start are kept.
+ */
+void admission_claim(const StartRequest *request, uint64_t need_kib, const AdmissionTerms *terms, Claim *claim);
 
 /* Fills plan; claim is the request's own, settled. */
 void admission_judge(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan);

@@ -134,19 +134,6 @@ show_reserved(Pass *pass, size_t i, const StartPlan *start)
         pass->plan->guests[i].overhead_kib = start->overhead_kib;
 }
 
-/* The terms of this start, with what the NUMA nodes have left that it is strictly bound to. */
-static AdmissionTerms
-terms_of_start(Pass *pass, const StartRequest *request, const AdmissionTerms *terms)
-{
-    const HostFigures *figures = &pass->snapshot->host.figures;
-    uint64_t nodes = request->settings.strict_nodes;
-    AdmissionTerms own = *terms;
-
-    own.node_room_kib = bounds_room(&pass->state->bounds, figures, nodes);
-    own.node_kept_kib = saturating_sub(bounds_nodes_total(figures, nodes), own.node_room_kib);
-    return own;
-}
-
 /* From its first moment on it is limited to what it was let in with. */
 static bool
 is_held(const Pass *pass, const StartRequest *request)
@@ -156,43 +143,36 @@ is_held(const Pass *pass, const StartRequest *request)
 }
 
 static void
-judge_start(Pass *pass, const Claim *claim, const AdmissionTerms *terms)
+judge_start(Pass *pass, const Claim *claim, AdmissionTerms *terms)
 {
     const StartRequest *request = pass->snapshot->starts[claim->start];
     StartPlan *plan = &pass->plan->starts[claim->start];
     LedgerEntry *entry = ledger_start(&pass->state->ledger, claim->start);
-    uint64_t overhead = entry->overhead_kib;
-    const AdmissionTerms own = terms_of_start(pass, request, terms);
+    const HostFigures *figures = &pass->snapshot->host.figures;
+    uint64_t nodes = request->settings.strict_nodes;
+    uint64_t overhead = broken(FAULT_RESERVED_BARE) ? 0 : claim->overhead_kib;
 
-    admission_judge(request, claim, &own, plan);
+    terms->node_room_kib = bounds_room(&pass->state->bounds, figures, nodes);
+    terms->node_kept_kib = saturating_sub(bounds_nodes_total(figures, nodes), terms->node_room_kib);
+    admission_judge(request, claim, terms, plan);
+    if (plan->verdict == START_REFUSED) {
+        ledger_reserve(entry, 0, 0);
+        return;
+    }
     if (plan->verdict == START_ADMITTED) {
         /* whoever is let in has all that it starts with or brings, free or not; only a restart is held to what there is, if it can be */
         if (request->waiting && (request->restart == RESTART_NONE || !is_held(pass, request)))
             plan->booked_kib = MAX(plan->booked_kib, claim->need_kib);
-        if (request->waiting && !broken(FAULT_RESERVED_BARE)) {
-            overhead = claim->overhead_kib;
-            budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
-        }
-        if (request->waiting)
-            bounds_take_start(&pass->state->bounds, &pass->snapshot->host.figures, request->settings.strict_nodes,
-                              saturating_sub(plan->booked_kib, claim->booked_kib) + claim->overhead_kib);
+        budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
+        bounds_take_start(&pass->state->bounds, figures, nodes,
+                          saturating_sub(plan->booked_kib, claim->booked_kib) + claim->overhead_kib);
         if (!broken(FAULT_RESERVED_NOT_BOOKED))
-            ledger_reserve(entry, plan->booked_kib, overhead);
-    } else if (plan->verdict == START_REFUSED) {
-        ledger_reserve(entry, 0, 0);
-        return;
+            ledger_reserve(entry, plan->booked_kib, entry->overhead_kib + overhead);
     } else if (!broken(FAULT_CLAIM_OUTBID)) {
         /* set aside until it is answered */
-        ledger_reserve(entry, claim->booked_kib + claim->took_kib, overhead);
+        ledger_reserve(entry, claim->booked_kib + claim->took_kib, entry->overhead_kib);
     }
     show_reserved(pass, entry->guest, plan);
-}
-
-/* Admitted, once at least: it may wait again for more than it was admitted with. */
-static bool
-is_booked(const StartRequest *request)
-{
-    return !request->waiting || request->booked_kib > 0;
 }
 
 /* What other starts take of the pool before this one: those that were let in, and those before it in the list. */
@@ -203,7 +183,7 @@ pool_taken(const Pass *pass, size_t start)
     uint64_t taken = 0;
 
     for (size_t i = 0; i < snapshot->start_count; i++)
-        if (i != start && (i < start || is_booked(snapshot->starts[i])) &&
+        if (i != start && (i < start || admission_is_booked(snapshot->starts[i])) &&
             snapshot->starts[i]->pool_page_kib == snapshot->starts[start]->pool_page_kib &&
             !ledger_start(&pass->state->ledger, i)->open)
             taken = saturating_add(taken, snapshot->starts[i]->pool_kib);
@@ -239,7 +219,7 @@ pass_book_starts(Pass *pass)
         uint64_t booked =
             request->pool_page_kib == 0 ? request->booked_kib : MIN(request->booked_kib, need_of(pass, i));
         uint64_t overhead =
-            is_booked(request) && !broken(FAULT_RESERVED_BARE) ? overhead_estimate(&request->settings) : 0;
+            admission_is_booked(request) && !broken(FAULT_RESERVED_BARE) ? overhead_estimate(&request->settings) : 0;
 
         ledger_reserve(entry, broken(FAULT_RESERVED_NOT_BOOKED) ? 0 : booked, overhead);
     }
@@ -310,7 +290,7 @@ claim_terms(const Pass *pass, uint64_t tolerance_kib)
 
 /* What is set aside or granted is booked; what others are to give up is not shared. */
 static void
-take_claim(Pass *pass, const Claim *claim, const AdmissionTerms *admission)
+take_claim(Pass *pass, const Claim *claim, AdmissionTerms *admission)
 {
     Work *work;
 
@@ -351,12 +331,7 @@ claim_start(Pass *pass, size_t start, const AdmissionTerms *terms)
     Claim *claim = pass_add_claim(pass, SIZE_MAX, start);
     uint64_t owed = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib);
 
-    admission_claim(request, terms, claim);
-    claim->need_kib = need_of(pass, start);
-    if (is_booked(request)) {
-        claim->booked_kib = MIN(request->booked_kib, claim->need_kib);
-        claim->overhead_kib = 0;
-    }
+    admission_claim(request, need_of(pass, start), terms, claim);
     if (!entry->open)
         return;
     claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));

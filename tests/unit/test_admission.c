@@ -75,7 +75,7 @@ judge(Bench *bench, uint64_t free_kib, uint64_t beyond_kib)
     bench->giver.least_kib = 300 * MIB;
     bench->giver.booked_kib = bench->giver.told_kib = 300 * MIB + beyond_kib;
     bench->claim = (Claim){.guest = SIZE_MAX};
-    admission_claim(&bench->request, &bench->terms, &bench->claim);
+    admission_claim(&bench->request, bench->request.need_kib, &bench->terms, &bench->claim);
     claims_settle(&bench->claim, 1, &bench->giver, 1, &bench->claim_terms, &scratch);
     admission_judge(&bench->request, &bench->claim, &bench->terms, &bench->plan);
     return bench->plan.verdict;

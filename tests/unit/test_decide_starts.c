@@ -210,6 +210,27 @@ start_that_fits_is_admitted_and_booked_at_once(void **state)
     fixture_free(fixture);
 }
 
+/* What starts is another XML than the one that was asked for before, and needs more. */
+static void
+start_that_is_let_in_with_more_keeps_what_its_qemu_costs(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, GIB);
+    Fixture *fixture = fixture_new(world, 0);
+
+    world->guests[2].life = GUEST_LIFE_OFF;
+    run(fixture, 30);
+    ask(fixture, 2, 50);
+    run(fixture, 2);
+    fixture->requests[0].need_kib += GIB;
+    fixture->requests[0].waiting = true;
+    tick(fixture, 3);
+    assert_int_equal(world->plan.starts[0].verdict, START_ADMITTED);
+    assert_int_equal(world->plan.reserved_kib, 3 * GIB);
+    assert_int_not_equal(world->plan.starts[0].overhead_kib, 0);
+    assert_int_equal(world->plan.guests[2].overhead_kib, world->plan.starts[0].overhead_kib);
+    fixture_free(fixture);
+}
+
 static void
 reservation_counts_once_whether_its_guest_is_known_or_not(void **state)
 {
@@ -824,6 +845,7 @@ main(void)
         cmocka_unit_test(start_whose_huge_pages_nobody_can_make_is_refused_and_told_why),
         cmocka_unit_test(starts_on_one_node_are_not_promised_the_same_memory),
         cmocka_unit_test(start_that_fits_is_admitted_and_booked_at_once),
+        cmocka_unit_test(start_that_is_let_in_with_more_keeps_what_its_qemu_costs),
         cmocka_unit_test(reservation_counts_once_whether_its_guest_is_known_or_not),
         cmocka_unit_test(rules_hold_and_can_be_broken),
         cmocka_unit_test(start_is_not_let_in_on_what_its_last_run_never_had),
