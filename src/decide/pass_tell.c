@@ -89,6 +89,29 @@ stay_in_bounds(const Pass *pass, GuestPlan *plan, uint64_t booked_kib)
 }
 
 /*
+ * Where its balloon stays while there is no room for its minimum: at what it was told or is granted, and at its minimum from
+ * when something is plugged in. Where it may be on its way to more it is told to stop, no lower than at what its QEMU is seen to hold: a size below its
+ * minimum is somebody's mistake.
+ */
+static uint64_t
+waits_at(const Pass *pass, size_t i)
+{
+    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const Work *work = &pass->state->work[i];
+    const LedgerEntry *entry = work->entry;
+    uint64_t own = entry->granted_kib;
+
+    if (guest->target_unbounded)
+        own = MIN(own, saturating_sub(entry->resident_kib, entry->overhead_kib + guest->settings->fixed_kib));
+    /* its limit, and not its balloon, keeps it within what it is granted; and its balloon would take what was plugged from what it
+       sees */
+    if (memory_of(pass, i)->unseen_kib < work->unseen_kib)
+        own = work->minimum_kib;
+    /* but not above its memory.max, which would kill it there */
+    return MIN(MAX(work->target_kib, MIN(own + work->unseen_kib, work->minimum_kib)), work->maximum_kib);
+}
+
+/*
  * Rule G: a raise is told only as far as the budget has room beyond all that is committed. What there is goes first
  * to those below their demand, then to the rest, by weight: the same water-filling, from what each is booked at.
  */
@@ -143,6 +166,8 @@ admit_raises(Pass *pass)
             plan->target_kib = held;
         /* a guest that sees less than its minimum dies of that; it waits until there is room for it */
         state->work[i].untold = plan->target_kib < state->work[i].minimum_kib;
+        if (state->work[i].untold)
+            plan->target_kib = waits_at(pass, i);
     }
 }
 
@@ -181,11 +206,9 @@ static void
 tell(Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const GuestSettings *settings = guest->settings;
     GuestMemory *memory = memory_of(pass, i);
-    Work *work = &pass->state->work[i];
+    const Work *work = &pass->state->work[i];
     GuestPlan *plan = &pass->plan->guests[i];
-    uint64_t own = 0;
     bool stands, lately;
 
     if (pass->link_down) {
@@ -197,24 +220,6 @@ tell(Pass *pass, size_t i)
         memory->told |= pass->observe;
         memory->told_kib = plan->target_kib;
         return;
-    }
-    if (work->untold) {
-        bool plugged = memory->unseen_kib < work->unseen_kib;
-
-        plan->target_kib = work->target_kib;
-        /* told where to stop all the same, and what it was told before, and that what was plugged comes on top */
-        if (!memory->moved && !guest->target_unbounded && !plugged)
-            return;
-        /* a size below its minimum is somebody's mistake where its QEMU is seen to hold more of what it is granted */
-        if (guest->target_unbounded)
-            own = MIN(work->entry->granted_kib,
-                      saturating_sub(work->entry->resident_kib, work->entry->overhead_kib + settings->fixed_kib));
-        /* its limit, and not its balloon, keeps it within what it is granted; and its balloon would take what was plugged from what it sees */
-        if (plugged)
-            own = work->minimum_kib;
-        plan->target_kib = MAX(plan->target_kib, MIN(own + work->unseen_kib, work->minimum_kib));
-        /* but not above its memory.max, which would kill it there */
-        plan->target_kib = MIN(plan->target_kib, work->maximum_kib);
     }
     /* with a target between two sizes a guest would end above it, and with a host that is full above what is booked */
     if (plan->target_kib != work->target_kib && !broken(FAULT_PART_PAGES))
