@@ -33,7 +33,7 @@ belief_begin(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec
     memory->gap_usec = guest->gap_usec;
     if (guest->life == GUEST_LIFE_OFF)
         memory->state = BELIEF_OFF;
-    else if (guest->adopted && !guest->boot_in_place)
+    else if (guest->adopted)
         memory->state = BELIEF_ADOPTED;
     else if (guest->boot_resumed)
         memory->state = BELIEF_BROUGHT;

@@ -38,7 +38,7 @@ limit_is_usable(const Pass *pass, size_t i)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
 
     return guest->limits.usable ||
-           (guest->limits.bar == NULL && guest->boots > 0 && !guest->adopted && known_for(pass, i) < LIMIT_GRACE_USEC);
+           (guest->limits.bar == NULL && !guest->adopted && known_for(pass, i) < LIMIT_GRACE_USEC);
 }
 
 /* What a limit of ours that is in force lets the guest have at most; UINT64_MAX: there is none. */
@@ -93,7 +93,7 @@ first_grant(const Pass *pass, size_t i, uint64_t overhead_kib)
     uint64_t holds = saturating_sub(guest->resident_kib, overhead_kib);
     uint64_t booked = saturating_sub(entry->start_kib, settings->fixed_kib);
 
-    if (guest->adopted || guest->boots == 0 || guest->boot_in_place)
+    if (guest->adopted || guest->boot_in_place)
         return MIN(has, in_force(guest, overhead_kib, LIMIT_LEAST_SLACK_KIB));
     /* what its snapshot's balloon leaves it is not known yet; of a QEMU that goes on it is no less than what that had */
     if (guest->boot_resumed)
