@@ -69,7 +69,6 @@ typedef struct BeliefTerms {
     bool let_go;         /* it is no longer to be managed, and not let go yet */
     bool let_be;         /* it was reset again and again after it was squeezed */
     bool starved;        /* its last report said so */
-    bool reported;       /* its demand is known */
     bool observe;        /* nothing is told to any guest */
     bool link_down;      /* nobody can be asked */
     uint64_t overhead_kib;

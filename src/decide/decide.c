@@ -236,7 +236,7 @@ book_guest(Pass *pass, size_t i)
                guest->group_other_kib;
     stay_below_memory_max(work, guest, overhead);
     /* a daemon that is new has not seen all guests: no more than their parts of a host that is full */
-    work->slack_kib = limit_slack(pass->state->reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
+    work->slack_kib = limit_slack(pass->budget.reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
                                   memory->belief.state == BELIEF_ADOPTED
                                       ? MAX(pass->state->booked_kib, pass->snapshot->host.figures.total_kib)
                                       : pass->state->booked_kib);
@@ -251,7 +251,6 @@ book_guest(Pass *pass, size_t i)
                                .let_go = work->let_go,
                                .let_be = let_be,
                                .starved = memory->demand.starved,
-                               .reported = memory->demand.valid,
                                .observe = pass->observe,
                                .link_down = pass->link_down,
                                .overhead_kib = overhead,
@@ -329,8 +328,7 @@ work_out_budget(Pass *pass)
     if (!pass->state->linked)
         pass->state->budget = (BudgetMemory){.valid = false};
     pass->state->linked |= !pass->link_down;
-    bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger,
-                budget_reserve(pass->settings, &pass->snapshot->host.figures));
+    bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->budget.reserve_kib);
     budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums,
                     bounds_of_all(&pass->state->bounds, pass->snapshot), pass->now_usec, &pass->budget);
     pass->plan->host_pressure =
@@ -414,6 +412,7 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
         .now_usec = snapshot->now_usec,
         .observe = dry || snapshot->host.link == WORLD_LINK_READ_ONLY,
         .link_down = snapshot->host.link == WORLD_LINK_DOWN,
+        .budget = {.reserve_kib = budget_reserve(settings, &snapshot->host.figures)},
     };
 
     make_plan_room(snapshot, plan);
@@ -435,6 +434,5 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     let_go(&pass);
     pass_lend(&pass);
     pass_limit(&pass);
-    state->reserve_kib = plan->reserve_kib;
     state->booked_kib = plan->committed_kib + plan->overhead_kib;
 }

@@ -178,7 +178,8 @@ pass_limit(Pass *pass)
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
         given.committed_kib -= MIN(back_kib, given.committed_kib);
         given.cache_kib = memory->lent_kib;
-        if (memory->lifted)
+        /* who is lent all that it could touch is not to be held back at all */
+        if (memory->lends && memory->lent_kib >= saturating_sub(guest->settings->maximum_kib, work->entry->granted_kib))
             given.cache_kib = saturating_sub(pass->snapshot->host.figures.total_kib,
                                              given.committed_kib + given.overhead_kib + given.slack_kib);
         answer = limit_work_out(memory, &given, pass->now_usec);

@@ -35,7 +35,6 @@ typedef struct LimitMemory {
     uint64_t told_usec;
     bool lends; /* it uses the page cache, and is lent memory for that as far as there is any (pass_lend.c) */
     uint64_t lent_kib;
-    bool lifted; /* ... up to its maximum: it is not to be held back at all */
 } LimitMemory;
 
 typedef struct LimitCase {

@@ -58,12 +58,11 @@ struct DecideState {
     Bounds bounds;
     BudgetMemory budget;
     PressureMemory pressure;
-    uint64_t reserve_kib; /* of the last tick, as the next two */
-    uint64_t booked_kib;  /* all guests, with overheads */
-    uint64_t lend_kib;    /* what may be lent together (pass_lend.c) */
-    bool linked;          /* libvirt has been there, once: the guests are known */
-    bool pressed;         /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
-    uint64_t link_usec;   /* the link has been up since then; 0: it is not */
+    uint64_t booked_kib; /* of the last tick, as the next: all guests, with overheads */
+    uint64_t lend_kib;   /* what may be lent together (pass_lend.c) */
+    bool linked;         /* libvirt has been there, once: the guests are known */
+    bool pressed;        /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
+    uint64_t link_usec;  /* the link has been up since then; 0: it is not */
     AlarmAsks asks;
     /* room to work in, one entry per guest, kept from tick to tick */
     size_t capacity;
@@ -97,7 +96,6 @@ typedef struct Pass {
     bool hindered;      /* claim: somebody can't be squeezed, for a reason that came up a moment ago and may pass */
     bool unserved;      /* claim: somebody does not have all that it claims */
     uint64_t given_kib; /* claim: what those that share are to give up for claims */
-    uint64_t share_kib; /* share: what the guests in the sharing may have */
     bool shortage;      /* share: somebody does not have all the want */
 } Pass;
 

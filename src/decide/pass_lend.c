@@ -105,7 +105,6 @@ lend(Pass *pass, size_t i, uint64_t share_kib, uint64_t most_kib)
     }
     memory->lends = true;
     memory->lent_kib = share_kib;
-    memory->lifted = share_kib >= most_kib;
 }
 
 void
@@ -120,7 +119,7 @@ pass_lend(Pass *pass)
         uint64_t cache = cache_of(guest), most;
 
         if (!may_borrow(pass, i, cache)) {
-            memory->lends = memory->lifted = false;
+            memory->lends = false;
             memory->lent_kib = 0;
             continue;
         }

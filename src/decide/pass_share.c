@@ -147,7 +147,7 @@ pass_share(Pass *pass)
     uint64_t apart = 0;
     bool any_apart = false;
 
-    pass->share_kib = plan->sharing_kib = pass_shared(pass);
+    plan->sharing_kib = pass_shared(pass);
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const Work *work = &pass->state->work[i];
         const GuestPlan *guest = &plan->guests[i];
@@ -163,11 +163,11 @@ pass_share(Pass *pass)
         plan->wants_kib += guest->want_kib;
         assigned += guest->guest->actual_kib;
     }
-    plan->minimums_fit = plan->minimums_kib <= pass->share_kib;
+    plan->minimums_fit = plan->minimums_kib <= plan->sharing_kib;
     plan->pressure_percent = assigned == 0 ? 0 : (uint32_t)MIN(plan->wants_kib * 100 / assigned, UINT32_MAX);
 
-    short_stage = share(pass, pass->share_kib, false);
+    short_stage = share(pass, plan->sharing_kib, false);
     pass->shortage = short_stage != PLAN_STAGE_NONE && short_stage <= PLAN_STAGE_WANT;
     if (any_apart)
-        share(pass, pass->share_kib + apart, true);
+        share(pass, plan->sharing_kib + apart, true);
 }

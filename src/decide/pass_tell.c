@@ -28,7 +28,7 @@ settle(Pass *pass)
     DecideState *state = pass->state;
     size_t count = 0;
     size_t held = 0;
-    CalmTerms terms = {.budget_kib = pass->share_kib,
+    CalmTerms terms = {.budget_kib = pass->plan->sharing_kib,
                        .pressure = pass->plan->host_pressure,
                        .interval_usec = pass->settings->interval_usec,
                        .now_usec = pass->now_usec};
