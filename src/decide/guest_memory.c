@@ -40,12 +40,12 @@ note_reset(const GuestMemory *memory, uint64_t now_usec)
 static void
 begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 {
-    GuestMemory fresh = {.seen = true, .begins = true, .serial = guest->serial, .boots = guest->boots};
-    bool goes_on;
+    /* its QEMU is the one that it was */
+    bool goes_on =
+        guest->life != GUEST_LIFE_OFF && memory->belief.state != BELIEF_OFF && memory->serial == guest->serial;
+    GuestMemory fresh = {.begins = true, .serial = guest->serial, .boots = guest->boots};
 
     g_strlcpy(fresh.name, guest->name, sizeof fresh.name); /* only a guest that is off can be renamed */
-    fresh.running = guest->life != GUEST_LIFE_OFF;
-    goes_on = fresh.running && memory->running && memory->serial == guest->serial;
     if (goes_on && (guest->boot_in_place || guest->boot_resumed)) {
         fresh.overhead = memory->overhead;
         fresh.limit = memory->limit;
@@ -70,12 +70,13 @@ guest_memories_sync(const Ledger *ledger, const Snapshot *snapshot)
     for (size_t i = 0; i < snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &snapshot->guests[i];
         LedgerEntry *entry = ledger_guest(ledger, i);
+        bool is_new = entry->memory == NULL;
 
-        if (entry->memory == NULL)
+        if (is_new)
             entry->memory = g_new0(GuestMemory, 1);
         entry->memory->begins = false;
-        if (!entry->memory->seen || entry->memory->serial != guest->serial || entry->memory->boots != guest->boots ||
-            entry->memory->running != (guest->life != GUEST_LIFE_OFF))
+        if (is_new || entry->memory->serial != guest->serial || entry->memory->boots != guest->boots ||
+            (entry->memory->belief.state != BELIEF_OFF) != (guest->life != GUEST_LIFE_OFF))
             begin_boot(entry->memory, guest, snapshot->now_usec);
     }
 }

@@ -20,10 +20,8 @@ typedef struct FrailMemory {
 typedef struct GuestMemory {
     char name[64];   /* cut where it is longer */
     uint64_t serial; /* of its record */
-    bool seen;       /* boots and running are of an earlier tick */
-    bool running;
-    uint64_t boots;
-    bool begins; /* this tick is the first of a boot */
+    uint64_t boots;  /* likewise */
+    bool begins;     /* this tick is the first of a boot */
 
     BeliefMemory belief;
     DemandMemory demand;
