@@ -95,22 +95,20 @@ PagingNeed
 paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
 {
     const PagingRecord *file = paging_file(look->guest);
-    PagingNeed need = {.need_kib = look->granted_kib};
+    /* one whose driver never comes is to have all that it may touch, but not out of a file; one whose driver is back gives up what is in
+       its file by itself */
+    uint64_t least = file != NULL && !look->booting ? look->minimum_kib
+                     : file == NULL && look->hangs  ? look->natural_kib
+                                                    : look->startup_kib;
+    PagingNeed need = {.need_kib = MAX(look->granted_kib, least)};
     uint64_t back = takes_back(look);
 
-    /* one whose driver never comes is to have all that it may touch; one whose driver is back gives it up by itself */
-    if (!look->hangs && (look->booting || file == NULL))
-        need.need_kib = MAX(need.need_kib, look->startup_kib);
-    else
-        need.need_kib = MAX(need.need_kib, file == NULL ? look->natural_kib : look->minimum_kib);
     if (file == NULL) {
         /* it boots and gets no file: all that others can give must do */
         need.presses = look->restart != RESTART_NONE && look->booting &&
                        (look->bar != NULL || memory->failed || memory->ended) && has_been_patient(look);
         return need;
     }
-    if (look->hangs)
-        need.need_kib = MAX(need.need_kib, look->startup_kib);
     need.overdue = urgency_of(file, look) >= PAGING_URGENCY_HARDER;
     need.presses = urgency_of(file, look) >= PAGING_URGENCY_HARDEST;
     /* one that is paused or migrates touches nothing more either */
