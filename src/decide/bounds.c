@@ -94,7 +94,7 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
 {
     const HostFigures *figures = &snapshot->host.figures;
 
-    bounds->count = 0;
+    bounds->count = bounds->running = 0;
     bounds->reserve_kib = reserve_kib;
     for (size_t i = 0; i < snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &snapshot->guests[i];
@@ -102,6 +102,7 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
 
         if (guest->life == GUEST_LIFE_OFF)
             continue;
+        bounds->running++;
         if (guest->limits.above_id != 0) {
             bound = find_or_add(bounds, guest->limits.above_id, 0);
             add_member(bound, ledger_guest(ledger, i));
@@ -130,15 +131,12 @@ bounds_clear(Bounds *bounds)
 }
 
 uint64_t
-bounds_of_all(const Bounds *bounds, const Snapshot *snapshot)
+bounds_of_all(const Bounds *bounds)
 {
-    uint64_t running = 0;
     uint64_t least = UINT64_MAX;
 
-    for (size_t i = 0; i < snapshot->guest_count; i++)
-        running += snapshot->guests[i].life != GUEST_LIFE_OFF;
     for (size_t i = 0; i < bounds->count; i++)
-        if (bounds->bounds[i].above_id != 0 && bounds->bounds[i].guests == running)
+        if (bounds->bounds[i].above_id != 0 && bounds->bounds[i].guests == bounds->running)
             least = MIN(least, bounds->bounds[i].limit_kib);
     return least;
 }

@@ -23,6 +23,7 @@ typedef struct Bounds {
     Bound *bounds;
     size_t count;
     size_t capacity;
+    uint64_t running;     /* how many guests run */
     uint64_t reserve_kib; /* as in bounds_find */
 } Bounds;
 
@@ -34,7 +35,7 @@ void bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger,
 void bounds_clear(Bounds *bounds);
 
 /* What the tightest of the groups that all running guests stand in leaves them together; UINT64_MAX: there is none. */
-uint64_t bounds_of_all(const Bounds *bounds, const Snapshot *snapshot);
+uint64_t bounds_of_all(const Bounds *bounds);
 
 /* Takes up to kib out of what the guest's bounds have left, for a raise of it. Returns how much. */
 uint64_t bounds_take(Bounds *bounds, const GuestSnapshot *guest, uint64_t kib);

@@ -147,13 +147,15 @@ take_surplus(CalmGuest *guests, size_t count, const CalmTerms *terms, SharingScr
 static void
 limit_step(CalmGuest *guest, uint64_t interval_usec)
 {
-    uint64_t rate = guest->rate_kib * 2 * (interval_usec / USEC_PER_MSEC) / 1000;
-    uint64_t step = MAX(MAX(percent_of(guest->actual_kib, STEP_PERCENT), STEP_KIB), rate);
-    uint64_t reachable = saturating_sub(guest->actual_kib, step);
+    uint64_t rate, step, reachable;
 
     /* above what it may have at all there is no time for steps */
-    if (guest->target_kib >= guest->held_kib || guest->target_kib >= reachable ||
-        guest->actual_kib > guest->maximum_kib)
+    if (guest->target_kib >= guest->held_kib || guest->actual_kib > guest->maximum_kib)
+        return;
+    rate = guest->rate_kib * 2 * (interval_usec / USEC_PER_MSEC) / 1000;
+    step = MAX(MAX(percent_of(guest->actual_kib, STEP_PERCENT), STEP_KIB), rate);
+    reachable = saturating_sub(guest->actual_kib, step);
+    if (guest->target_kib >= reachable)
         return;
     if (guest->delay != PLAN_RULE_MAKE_ROOM)
         guest->delay = PLAN_RULE_STEP;

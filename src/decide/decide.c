@@ -330,7 +330,7 @@ work_out_budget(Pass *pass)
     pass->state->linked |= !pass->link_down;
     bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->budget.reserve_kib);
     budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums,
-                    bounds_of_all(&pass->state->bounds, pass->snapshot), pass->now_usec, &pass->budget);
+                    bounds_of_all(&pass->state->bounds), pass->now_usec, &pass->budget);
     pass->plan->host_pressure =
         pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->budget.reserve_kib, pass->now_usec);
 }

@@ -139,7 +139,7 @@ coming_back(const Pass *pass, size_t i)
 {
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
 
-    return pass_hangs_on_limit(pass, i) && pass->plan->guests[i].paging_phase == PAGING_PHASE_EMPTY &&
+    return pass->plan->guests[i].paging_phase == PAGING_PHASE_EMPTY && pass_hangs_on_limit(pass, i) &&
                    !broken(FAULT_NO_ROOM_TO_RETURN)
                ? paging_in_file(guest)
                : 0;
