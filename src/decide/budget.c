@@ -75,14 +75,13 @@ approach(uint64_t value, uint64_t goal, uint64_t elapsed_usec, uint64_t span_use
 static uint64_t
 first_overhead(const GuestSnapshot *guest)
 {
-    const GuestLimits *limits = &guest->limits;
     uint64_t estimate = overhead_estimate(guest->settings);
     uint64_t rest;
 
-    if (!guest->adopted || !guest->has_actual || guest->paging != NULL || !limits->set ||
-        limits->high_kib == LIMIT_NONE)
+    if (!guest->adopted || !guest->has_actual || guest->paging != NULL || !limit_in_force(guest))
         return estimate;
-    rest = saturating_sub(limits->high_kib, guest->actual_kib + guest->settings->fixed_kib + LIMIT_LEAST_SLACK_KIB);
+    rest =
+        saturating_sub(guest->limits.high_kib, guest->actual_kib + guest->settings->fixed_kib + LIMIT_LEAST_SLACK_KIB);
     /* it may have been granted less than its balloon leaves it */
     return rest < OVERHEAD_LEAST_KIB ? estimate : MIN(rest, estimate);
 }

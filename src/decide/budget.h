@@ -29,6 +29,7 @@ typedef struct BudgetMemory {
 /* Sums over the guests, what budget_work_out needs of them. */
 typedef struct LedgerSums {
     uint64_t committed_kib;
+    uint64_t reserved_kib; /* part of that: booked for starts */
     uint64_t overhead_kib;
     uint64_t resident_kib;
     uint64_t untouched_kib; /* committed and overhead that are not resident yet */

@@ -316,7 +316,6 @@ show_budget(Pass *pass)
     plan->budget_available_kib = budget->available_kib;
     plan->reserve_kib = budget->reserve_kib;
     plan->other_kib = budget->other_kib;
-    plan->overhead_kib = ledger_sums(&pass->state->ledger).overhead_kib;
 }
 
 static void

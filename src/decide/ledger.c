@@ -323,16 +323,6 @@ ledger_taken(const Ledger *ledger)
     return sum;
 }
 
-uint64_t
-ledger_reserved(const Ledger *ledger)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < ledger->count; i++)
-        sum += ledger->entries[i].start_kib;
-    return sum;
-}
-
 LedgerSums
 ledger_sums(const Ledger *ledger)
 {
@@ -343,6 +333,7 @@ ledger_sums(const Ledger *ledger)
         uint64_t all = entry->booked_kib + entry->overhead_kib;
 
         sums.committed_kib += entry->booked_kib;
+        sums.reserved_kib += entry->start_kib;
         sums.overhead_kib += entry->overhead_kib;
         sums.resident_kib += entry->resident_kib;
         sums.slack_kib += MIN(saturating_sub(entry->resident_kib, all), entry->slack_kib);

@@ -125,9 +125,8 @@ void ledger_lend(LedgerEntry *entry, uint64_t kib);
 /* Booked for a start, all of it, with what its QEMU costs besides. 0: none (any more). */
 void ledger_reserve(LedgerEntry *entry, uint64_t kib, uint64_t overhead_kib);
 
-/* All that is booked but what is lent; with that; and what is booked for starts. */
+/* All that is booked but what is lent; and with that. */
 uint64_t ledger_booked(const Ledger *ledger);
 uint64_t ledger_taken(const Ledger *ledger);
-uint64_t ledger_reserved(const Ledger *ledger);
-/* The sums that the budget is worked out from. */
+/* All sums but what is lent. */
 LedgerSums ledger_sums(const Ledger *ledger);

@@ -329,11 +329,12 @@ claim_start(Pass *pass, size_t start, const AdmissionTerms *terms)
     const LedgerEntry *entry = ledger_start(&pass->state->ledger, start);
     const StartRequest *request = pass->snapshot->starts[start];
     Claim *claim = pass_add_claim(pass, SIZE_MAX, start);
-    uint64_t owed = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib);
+    uint64_t owed;
 
     admission_claim(request, need_of(pass, start), terms, claim);
     if (!entry->open)
         return;
+    owed = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib);
     claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));
     claim->overhead_kib = 0;
 }

@@ -277,6 +277,7 @@ static void
 finish(Pass *pass)
 {
     Plan *plan = pass->plan;
+    LedgerSums sums;
 
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
@@ -308,8 +309,10 @@ finish(Pass *pass)
         guest_plan->flagged_usec = memory->stuck.flagged_usec;
         guest_plan->retry_usec = memory->stuck.flagged_usec != 0 ? memory->stuck.retry_usec : 0;
     }
-    plan->reserved_kib = ledger_reserved(&pass->state->ledger);
-    plan->committed_kib = ledger_booked(&pass->state->ledger);
+    sums = ledger_sums(&pass->state->ledger);
+    plan->overhead_kib = sums.overhead_kib;
+    plan->reserved_kib = sums.reserved_kib;
+    plan->committed_kib = sums.committed_kib;
     plan->free_kib = saturating_sub(plan->budget_kib, plan->committed_kib);
     plan->over_budget = plan->committed_kib > plan->budget_kib;
 }
