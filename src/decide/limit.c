@@ -115,7 +115,7 @@ limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
             answer.tell = tells(memory, LIMIT_NONE, now_usec);
         return answer;
     }
-    answer.limit_kib = pages_up(given->committed_kib + given->overhead_kib + given->slack_kib + given->cache_kib);
+    answer.limit_kib = pages_up(given->limit_kib);
     /* a lower one that is under way must not come after */
     if (answer.limit_kib <= high && !(limits->pending && memory->told && memory->told_kib < answer.limit_kib)) {
         uint64_t lowest = answer.limit_kib;
@@ -162,8 +162,6 @@ pass_limit(Pass *pass)
             .waiting = plan->rule == PLAN_RULE_ADOPTING || (pass->link_down && back_kib == 0) ||
                        ((guest->life != GUEST_LIFE_RUNNING || guest->migrating) && !work->standing.is_void &&
                         work->entry->lent_kib == 0),
-            .committed_kib = work->entry->granted_kib + guest->settings->fixed_kib,
-            .overhead_kib = work->entry->overhead_kib,
             .slack_kib = work->slack_kib,
         };
         LimitMemory *memory = &memory_of(pass, i)->limit;
@@ -176,12 +174,13 @@ pass_limit(Pass *pass)
         /* what is in a file may come back at any time: no more than the least that errors need */
         if (guest->paging != NULL && pass_hangs_on_limit(pass, i))
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
-        given.committed_kib -= MIN(back_kib, given.committed_kib);
-        given.cache_kib = memory->lent_kib;
+        given.limit_kib = saturating_sub(work->entry->granted_kib + guest->settings->fixed_kib, back_kib) +
+                          work->entry->overhead_kib + given.slack_kib;
         /* who is lent all that it could touch is not to be held back at all */
         if (memory->lends && memory->lent_kib >= saturating_sub(guest->settings->maximum_kib, work->entry->granted_kib))
-            given.cache_kib = saturating_sub(pass->snapshot->host.figures.total_kib,
-                                             given.committed_kib + given.overhead_kib + given.slack_kib);
+            given.limit_kib = MAX(given.limit_kib, pass->snapshot->host.figures.total_kib);
+        else
+            given.limit_kib += memory->lent_kib;
         answer = limit_work_out(memory, &given, pass->now_usec);
         plan->limit_tell = answer.tell;
         plan->limit_kib = answer.limit_kib;

@@ -39,13 +39,11 @@ typedef struct LimitMemory {
 
 typedef struct LimitCase {
     const GuestSnapshot *guest;
-    bool wanted;  /* it is to have a limit */
-    bool held;    /* it boots under its limit, or has a paging file: it may be limited to less than it holds */
-    bool waiting; /* it is not known yet what it may have: nothing is lowered */
-    uint64_t committed_kib; /* after this plan is told; fixed memory included */
-    uint64_t overhead_kib;
-    uint64_t slack_kib;
-    uint64_t cache_kib; /* room for the page cache of its disks besides */
+    bool wanted;        /* it is to have a limit */
+    bool held;          /* it boots under its limit, or has a paging file: it may be limited to less than it holds */
+    bool waiting;       /* it is not known yet what it may have: nothing is lowered */
+    uint64_t limit_kib; /* as it should be: what its guest may have, what its QEMU costs, slack, and what it is lent */
+    uint64_t slack_kib; /* part of that */
 } LimitCase;
 
 typedef struct LimitAnswer {

@@ -19,6 +19,8 @@ typedef struct Fixture {
     GuestSnapshot guest;
     LimitMemory memory;
     LimitCase given;
+    uint64_t committed_kib;
+    uint64_t overhead_kib;
     uint64_t now_usec;
 } Fixture;
 
@@ -30,11 +32,9 @@ fixture_init(Fixture *f, uint64_t committed_kib)
                                .life = GUEST_LIFE_RUNNING,
                                .resident_kib = committed_kib,
                                .limits = {.usable = true, .high_kib = LIMIT_NONE, .charged_kib = committed_kib}};
-    f->given = (LimitCase){.guest = &f->guest,
-                           .wanted = true,
-                           .committed_kib = committed_kib,
-                           .overhead_kib = OVERHEAD,
-                           .slack_kib = SLACK};
+    f->given = (LimitCase){.guest = &f->guest, .wanted = true, .slack_kib = SLACK};
+    f->committed_kib = committed_kib;
+    f->overhead_kib = OVERHEAD;
 }
 
 /* One second; what is told comes into force. */
@@ -44,6 +44,7 @@ tick(Fixture *f)
     LimitAnswer answer;
 
     f->now_usec += SEC;
+    f->given.limit_kib = f->committed_kib + f->overhead_kib + SLACK;
     answer = limit_work_out(&f->memory, &f->given, f->now_usec);
     if (answer.tell) {
         f->guest.limits.high_kib = answer.limit_kib;
@@ -86,14 +87,14 @@ it_follows_the_booking_at_once_but_for_little_differences(void **state)
     fixture_init(&f, GIB);
     assert_int_equal(tick(&f).limit_kib, GIB + OVERHEAD + SLACK);
     assert_true(f.guest.limits.set);
-    f.given.committed_kib = 2 * GIB;
+    f.committed_kib = 2 * GIB;
     assert_true(tick(&f).tell);
     assert_int_equal(f.guest.limits.high_kib, 2 * GIB + OVERHEAD + SLACK);
-    f.given.committed_kib = GIB;
+    f.committed_kib = GIB;
     assert_true(tick(&f).tell);
     assert_int_equal(f.guest.limits.high_kib, GIB + OVERHEAD + SLACK);
     /* little differences are left alone */
-    f.given.committed_kib = GIB - SLACK / 3;
+    f.committed_kib = GIB - SLACK / 3;
     for (unsigned t = 0; t < 60; t++)
         assert_false(tick(&f).tell);
     (void)state;
@@ -107,7 +108,7 @@ it_does_not_fall_below_what_the_guest_holds(uint64_t faults)
     fixture_init(&f, 2 * GIB);
     rules_break(faults);
     tick(&f);
-    f.given.committed_kib = GIB; /* its balloon has taken it, and the kernel has not got it back */
+    f.committed_kib = GIB; /* its balloon has taken it, and the kernel has not got it back */
     for (unsigned t = 0; t < 60; t++)
         tick(&f);
     return f.guest.limits.high_kib >= 2 * GIB;
@@ -127,7 +128,7 @@ a_guest_held_back_within_its_booking_gets_more(uint64_t faults)
         f.guest.resident_kib = f.guest.limits.charged_kib = f.guest.limits.high_kib;
         f.guest.limits.held_back++;
         extra = limit_learn(&f.memory, &f.guest, false, f.now_usec);
-        f.given.overhead_kib = OVERHEAD + extra;
+        f.overhead_kib = OVERHEAD + extra;
         tick(&f);
     }
     /* not so soon: it may be a balloon that frees nothing */
@@ -151,7 +152,7 @@ a_costly_qemu_is_booked(uint64_t faults, uint64_t cost_kib, unsigned seconds)
 
         f.guest.resident_kib = f.guest.limits.charged_kib = MIN(need, f.guest.limits.high_kib);
         f.guest.limits.held_back += held;
-        f.given.overhead_kib = OVERHEAD + limit_learn(&f.memory, &f.guest, false, f.now_usec);
+        f.overhead_kib = OVERHEAD + limit_learn(&f.memory, &f.guest, false, f.now_usec);
         tick(&f);
         if (held)
             last_held = t;
@@ -212,7 +213,7 @@ a_raise_comes_after_a_lower_one_that_is_under_way(void **state)
     fixture_init(&f, 2 * GIB);
     tick(&f);
     f.guest.resident_kib = GIB;
-    f.given.committed_kib = GIB;
+    f.committed_kib = GIB;
     do
         answer = tick(&f);
     while (!answer.tell);
@@ -221,7 +222,7 @@ a_raise_comes_after_a_lower_one_that_is_under_way(void **state)
     f.guest.limits.high_kib = 2 * GIB + OVERHEAD + SLACK;
     assert_false(tick(&f).tell);
     f.guest.limits.high_kib = 2 * GIB + OVERHEAD + SLACK;
-    f.given.committed_kib = GIB + GIB / 2;
+    f.committed_kib = GIB + GIB / 2;
     answer = tick(&f);
     assert_true(answer.tell);
     assert_int_equal(answer.limit_kib, GIB + GIB / 2 + OVERHEAD + SLACK);
