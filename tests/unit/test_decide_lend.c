@@ -65,7 +65,7 @@ static void
 tick(Disks *disks)
 {
     FakeWorld *world = disks->world;
-    uint64_t before[GUESTS];
+    uint64_t before[GUESTS] = {0};
 
     for (size_t i = 0; i < world->count; i++) {
         world->guests[i].limits.charged_kib = world->fake[i].actual + cache_of(disks, i);
@@ -233,6 +233,73 @@ who_grows_gets_what_is_lent_and_no_more_is_taken_back(void **state)
     (void)state;
 }
 
+static void
+boots(FakeWorld *world)
+{
+    world_reset(world, 0);
+}
+
+static void
+is_let_go(FakeWorld *world)
+{
+    world->fake[0].settings.managed = false;
+}
+
+static void
+is_observed(FakeWorld *world)
+{
+    world->fake[0].settings.mode = GUEST_MODE_OBSERVE;
+}
+
+static void
+has_a_file(FakeWorld *world)
+{
+    static const PagingRecord file = {.stage = PAGING_STAGE_ON, .size_kib = GIB};
+
+    world->guests[0].paging = &file;
+}
+
+static void
+has_no_limit(FakeWorld *world)
+{
+    world->settings->memory_high = false;
+}
+
+static void
+host_suffers(FakeWorld *world)
+{
+    world->snapshot.host.figures_valid = false;
+}
+
+/* Nor is it left with what it was lent, once its limit is down, or gone. */
+static void
+nothing_is_lent_to_who_is_not_held_by_a_limit_that_its_balloon_keeps_it_below(void **state)
+{
+    static const struct {
+        const char *what;
+        void (*happens)(FakeWorld *world);
+    } rows[] = {{"it boots", boots},
+                {"it is let go", is_let_go},
+                {"it is observed", is_observed},
+                {"it has a file", has_a_file},
+                {"it has no limit", has_no_limit},
+                {"nothing is known of the host", host_suffers}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Disks *disks = disks_new(2, 0);
+
+        disks->size[0] = 2 * GIB;
+        run(disks, 10);
+        assert_true(disks->world->plan.lent_kib > GIB);
+        rows[i].happens(disks->world);
+        run(disks, 20);
+        if (disks->world->plan.lent_kib != 0)
+            fail_msg("%s: %u MiB are lent", rows[i].what, (unsigned)(disks->world->plan.lent_kib / MIB));
+        disks_free(disks);
+    }
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -242,6 +309,7 @@ main(void)
         cmocka_unit_test(a_start_gets_what_is_lent_and_squeezes_nobody),
         cmocka_unit_test(a_start_gets_what_is_lent_to_guests_that_are_paused),
         cmocka_unit_test(who_grows_gets_what_is_lent_and_no_more_is_taken_back),
+        cmocka_unit_test(nothing_is_lent_to_who_is_not_held_by_a_limit_that_its_balloon_keeps_it_below),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
