@@ -165,8 +165,8 @@ admit_raises(Pass *pass)
             plan->guest->target_known && pass->now_usec - memory_of(pass, i)->told_usec < PART_USEC)
             plan->target_kib = held;
         /* a guest that sees less than its minimum dies of that; it waits until there is room for it */
-        state->work[i].untold = plan->target_kib < state->work[i].minimum_kib;
-        if (state->work[i].untold)
+        state->work[i].unbooked = plan->target_kib < state->work[i].minimum_kib;
+        if (state->work[i].unbooked)
             plan->target_kib = waits_at(pass, i);
     }
 }
@@ -235,7 +235,7 @@ tell(Pass *pass, size_t i)
     }
     /* also one that was told before there was that much, and there is now. Others are told no more than they are booked at, or are
        held at what they were granted */
-    if (work->standing.part == PART_SHARES && !work->untold)
+    if (work->standing.part == PART_SHARES && !work->unbooked)
         ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
     if (stands)
         return;
