@@ -90,8 +90,8 @@ stay_in_bounds(const Pass *pass, GuestPlan *plan, uint64_t booked_kib)
 
 /*
  * Where its balloon stays while there is no room for its minimum: at what it was told or is granted, and at its minimum from
- * when something is plugged in. Where it may be on its way to more it is told to stop, no lower than at what its QEMU is seen to hold: a size below its
- * minimum is somebody's mistake.
+ * when something is plugged in. Where it may be on its way to more it is told to stop, no lower than at what its QEMU is seen to
+ * hold: a size below its minimum is somebody's mistake.
  */
 static uint64_t
 waits_at(const Pass *pass, size_t i)

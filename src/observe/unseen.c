@@ -12,9 +12,9 @@
  *
  * Nobody has more unseen than was plugged, whatever its total says: its dimms by its XML, what its maximum has grown by,
  * and, since libvirt tells of a new dimm after QEMU counts it, what its size has grown by without its balloon. The last is
- * believed until the next report tells, or where none comes until libvirt would have told, but for a size that is the whole maximum: that is an empty balloon, of a guest whose
- * driver was unloaded and reports no more. So is a size that fell by what was unseen below all that the balloon may have been told: a
- * dimm that was pulled.
+ * believed until the next report tells, or where none comes until libvirt would have told, but for a size that is the whole
+ * maximum: that is an empty balloon, of a guest whose driver was unloaded and reports no more. So is a size that fell by what was
+ * unseen below all that the balloon may have been told: a dimm that was pulled.
  */
 
 #include "unseen.h"
@@ -31,8 +31,8 @@
 
 /* A question asked after the XML told of a dimm is answered with it; one that was under way may be answered without. */
 #define ANNOUNCED_ANSWERS 2
-/* The reverse: so many seconds libvirt takes at most to tell of a dimm in the XML, as it may be busy with its guest. Of one whose driver sends
-   no reports nothing else tells that it emptied its balloon by itself. */
+/* The reverse: so many answers, one a second, libvirt takes at most to tell of a dimm in the XML, as it may be busy with its guest.
+   Of one whose driver sends no reports nothing else tells that it emptied its balloon by itself. */
 #define JUMPED_ANSWERS 30
 /*
  * What a kernel keeps for itself at least: a page structure of 64 bytes for each page, and itself. A Linux 6.1 guest of
