@@ -241,8 +241,11 @@ typedef struct GuestWorld {
      */
     void (*edit_element)(void *self, const char *uuid, ElementWork work, void *data, GDestroyNotify free_data,
                          ElementDone done, void *user_data);
-    /* Told by whoever answers libvirt's hook. The guest need not be known, and libvirt need not be connected. */
-    void (*note_hook)(void *self, const char *uuid, HookMoment moment);
+    /*
+     * Told by whoever answers libvirt's hook. The guest need not be known, and libvirt need not be connected. at_usec: when that
+     * was (monotonic), which may be before this daemon was there; 0: now.
+     */
+    void (*note_hook)(void *self, const char *uuid, HookMoment moment, uint64_t at_usec);
 } GuestWorld;
 
 /* ---- the host ---- */

@@ -52,10 +52,10 @@ find_entry(const StartBook *book, const char *uuid)
 }
 
 static void
-note_hook(StartBook *book, const char *uuid, HookMoment moment)
+note_hook(StartBook *book, const char *uuid, HookMoment moment, uint64_t at_usec)
 {
     if (book->guests.note_hook != NULL)
-        book->guests.note_hook(book->guests.self, uuid, moment);
+        book->guests.note_hook(book->guests.self, uuid, moment, at_usec);
 }
 
 static void
@@ -85,7 +85,7 @@ load_kept(StartBook *book)
         entry->doubt_usec = 1;
         add_entry(book, entry);
         if (entry->stage == START_STAGE_STARTED)
-            note_hook(book, uuids[i], HOOK_STARTED);
+            note_hook(book, uuids[i], HOOK_STARTED, entry->started_usec);
     }
 }
 
@@ -132,7 +132,7 @@ take_askers(StartBook *book, StartEntry *entry)
     GArray *askers = entry->askers;
 
     if (has_hook(askers))
-        note_hook(book, entry->request.uuid, HOOK_ANSWERED);
+        note_hook(book, entry->request.uuid, HOOK_ANSWERED, 0);
     entry->askers = g_array_new(FALSE, TRUE, sizeof(StartAsker));
     return askers;
 }
@@ -188,7 +188,7 @@ add_asker(StartBook *book, StartEntry *entry, const StartAsk *ask, StartAnswer a
 
     g_array_append_val(entry->askers, asker);
     if (ask->hook && !waits)
-        note_hook(book, entry->request.uuid, HOOK_WAITS);
+        note_hook(book, entry->request.uuid, HOOK_WAITS, 0);
 }
 
 /* libvirt has asked for it, and goes on once it is answered. */
@@ -321,15 +321,17 @@ start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_
     StartEntry *entry = find_entry(book, uuid);
 
     if (note == START_NOTE_STOPPED) {
-        note_hook(book, uuid, HOOK_STOPPED);
+        note_hook(book, uuid, HOOK_STOPPED, now_usec);
         if (entry != NULL)
             remove_entry(book, entry, "its start has ended");
         return;
     }
     if (note == START_NOTE_STARTED)
-        note_hook(book, uuid, HOOK_STARTED);
+        note_hook(book, uuid, HOOK_STARTED, now_usec);
     if (entry == NULL)
         return;
+    if (note == START_NOTE_STARTED && entry->stage != START_STAGE_STARTED)
+        entry->started_usec = now_usec;
     start_entry_advance(entry, note == START_NOTE_STARTED ? START_STAGE_STARTED : START_STAGE_BEGUN);
     entry->admitted_usec = now_usec;
     entry->doubt_usec = 0;

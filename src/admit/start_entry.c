@@ -40,6 +40,7 @@ enum {
     KEPT_BRINGS,
     KEPT_POOL,
     KEPT_POOL_PAGE,
+    KEPT_STARTED, /* ms */
     KEPT_NUMBERS,
 };
 
@@ -67,6 +68,7 @@ start_entry_text(const StartEntry *entry)
         [KEPT_BRINGS] = entry->brings,
         [KEPT_POOL] = request->pool_kib,
         [KEPT_POOL_PAGE] = request->pool_page_kib,
+        [KEPT_STARTED] = entry->started_usec / USEC_PER_MSEC,
     };
     GString *text = g_string_new(NULL);
 
@@ -94,6 +96,7 @@ start_entry_read(const char *uuid, const char *text)
     entry = start_entry_new(uuid);
     start_entry_advance(entry, (StartStage)numbers[KEPT_STAGE]);
     entry->brings = numbers[KEPT_BRINGS] != 0;
+    entry->started_usec = numbers[KEPT_STARTED] * USEC_PER_MSEC;
     entry->request.name = g_strdup(parts[KEPT_NUMBERS]);
     entry->request.kind = (StartKind)numbers[KEPT_KIND];
     entry->request.restart = (RestartKind)numbers[KEPT_RESTART];

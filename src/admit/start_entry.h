@@ -27,6 +27,7 @@ typedef struct StartEntry {
     uint64_t serial;
     uint64_t boots;
     uint64_t admitted_usec; /* or when it was last heard of */
+    uint64_t started_usec;  /* when libvirt said that it has started it; 0: not yet */
 } StartEntry;
 
 typedef struct StartAsker {

@@ -401,11 +401,12 @@ world_set_period(void *self, const char *uuid, uint32_t seconds)
 }
 
 static void
-world_note_hook(void *self, const char *uuid, HookMoment moment)
+world_note_hook(void *self, const char *uuid, HookMoment moment, uint64_t at_usec)
 {
     SimWorld *world = self;
     SimSeat *seat = sim_world_seat(world, uuid);
 
+    (void)at_usec;
     if (seat != NULL && (moment == HOOK_WAITS || moment == HOOK_ANSWERED))
         seat->hook_waits = moment == HOOK_WAITS;
 }

@@ -88,7 +88,7 @@ on_patience(void *data)
 }
 
 void
-hook_notes_note(HookNotes *notes, const char *uuid, HookMoment moment)
+hook_notes_note(HookNotes *notes, const char *uuid, HookMoment moment, uint64_t at_usec)
 {
     Note *note = get_note(notes, uuid);
     bool waited = note->patience != 0;
@@ -102,7 +102,7 @@ hook_notes_note(HookNotes *notes, const char *uuid, HookMoment moment)
     case HOOK_ANSWERED:
         break;
     case HOOK_STARTED:
-        note->started_usec = (uint64_t)g_get_monotonic_time();
+        note->started_usec = at_usec != 0 ? at_usec : (uint64_t)g_get_monotonic_time();
         break;
     case HOOK_STOPPED:
         note->started_usec = 0;

@@ -22,7 +22,8 @@ HookNotes *hook_notes_new(uint64_t patience_usec, void (*over)(void *user_data),
 void hook_notes_free(HookNotes *notes);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HookNotes, hook_notes_free)
 
-void hook_notes_note(HookNotes *notes, const char *uuid, HookMoment moment);
+/* at_usec: as of GuestWorld.note_hook. */
+void hook_notes_note(HookNotes *notes, const char *uuid, HookMoment moment, uint64_t at_usec);
 
 /* Its hook waits: nothing may touch it. */
 bool hook_notes_waits(const HookNotes *notes, const char *uuid);

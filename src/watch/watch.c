@@ -308,11 +308,11 @@ world_edit_element(void *self, const char *uuid, ElementWork work, void *data, G
 }
 
 static void
-world_note_hook(void *self, const char *uuid, HookMoment moment)
+world_note_hook(void *self, const char *uuid, HookMoment moment, uint64_t at_usec)
 {
     Watch *watch = self;
 
-    hook_notes_note(watch->hooks, uuid, moment);
+    hook_notes_note(watch->hooks, uuid, moment, at_usec);
     if (moment == HOOK_WAITS)
         on_hooks_changed(watch);
 }

@@ -276,10 +276,10 @@ who_can_not_be_served_is_told_at_once(void **state)
     assert_non_null(strstr(early.error, "not connected"));
     start(fixture);
     wait_until(fixture, is_off, UUID_A);
-    fixture->world.note_hook(fixture->world.self, UUID_A, HOOK_WAITS);
+    fixture->world.note_hook(fixture->world.self, UUID_A, HOOK_WAITS, 0);
     begin(fixture, &hooked);
     assert_non_null(strstr(hooked.error, "being started"));
-    fixture->world.note_hook(fixture->world.self, UUID_A, HOOK_ANSWERED);
+    fixture->world.note_hook(fixture->world.self, UUID_A, HOOK_ANSWERED, 0);
     begin(fixture, &first);
     begin(fixture, &second);
     assert_int_equal(first.done, 0);

@@ -26,7 +26,7 @@ has_no_stop(Fixture *fixture, const char *uuid)
 static void
 note(Fixture *fixture, const char *uuid, HookMoment moment)
 {
-    fixture->world.note_hook(fixture->world.self, uuid, moment);
+    fixture->world.note_hook(fixture->world.self, uuid, moment, 0);
 }
 
 /* ---- how runs begin and end ---- */

@@ -4,12 +4,14 @@
 #include <glib/gstdio.h>
 
 static void
-note_hook(void *self, const char *uuid, HookMoment moment)
+note_hook(void *self, const char *uuid, HookMoment moment, uint64_t at_usec)
 {
     static const char *const names[] = {
         [HOOK_WAITS] = "waits", [HOOK_ANSWERED] = "answered", [HOOK_STARTED] = "started", [HOOK_STOPPED] = "stopped"};
     World *world = self;
 
+    if (moment == HOOK_STARTED)
+        world->started_usec = at_usec;
     g_string_append_printf(world->moments, "%s%s %c", world->moments->len > 0 ? ", " : "", names[moment],
                            strcmp(uuid, A) == 0 ? 'A' : 'B');
 }

@@ -29,7 +29,8 @@ typedef struct World {
     Keep *keep;
     StartBook *book;
     Settings *settings;
-    GString *moments; /* what the hook's moments were: "wait A, ..." */
+    GString *moments;      /* what the hook's moments were: "wait A, ..." */
+    uint64_t started_usec; /* when the last of them was that told of a start */
     GuestRecord records[2];
     const GuestRecord *pointers[2];
     size_t record_count;

@@ -39,15 +39,15 @@ waits_until_it_is_answered(void **state)
     HookNotes *notes = *state;
 
     assert_false(hook_notes_any_waits(notes));
-    hook_notes_note(notes, A, HOOK_WAITS);
-    hook_notes_note(notes, B, HOOK_WAITS);
+    hook_notes_note(notes, A, HOOK_WAITS, 0);
+    hook_notes_note(notes, B, HOOK_WAITS, 0);
     assert_true(hook_notes_waits(notes, A));
-    hook_notes_note(notes, A, HOOK_ANSWERED);
+    hook_notes_note(notes, A, HOOK_ANSWERED, 0);
     assert_int_equal(times_over, 1);
     assert_false(hook_notes_waits(notes, A));
     assert_true(hook_notes_waits(notes, B));
     assert_true(hook_notes_any_waits(notes));
-    hook_notes_note(notes, B, HOOK_STOPPED); /* whoever waited is dead */
+    hook_notes_note(notes, B, HOOK_STOPPED, 0); /* whoever waited is dead */
     assert_false(hook_notes_any_waits(notes));
     assert_int_equal(times_over, 2);
 }
@@ -57,11 +57,11 @@ told_twice_waits_once(void **state)
 {
     HookNotes *notes = *state;
 
-    hook_notes_note(notes, A, HOOK_WAITS);
-    hook_notes_note(notes, A, HOOK_WAITS);
-    hook_notes_note(notes, A, HOOK_ANSWERED);
+    hook_notes_note(notes, A, HOOK_WAITS, 0);
+    hook_notes_note(notes, A, HOOK_WAITS, 0);
+    hook_notes_note(notes, A, HOOK_ANSWERED, 0);
     assert_false(hook_notes_any_waits(notes));
-    hook_notes_note(notes, A, HOOK_ANSWERED);
+    hook_notes_note(notes, A, HOOK_ANSWERED, 0);
     assert_false(hook_notes_any_waits(notes));
     assert_int_equal(times_over, 1);
 }
@@ -71,7 +71,7 @@ lost_answer_is_not_waited_for_for_ever(void **state)
 {
     HookNotes *notes = *state;
 
-    hook_notes_note(notes, A, HOOK_WAITS);
+    hook_notes_note(notes, A, HOOK_WAITS, 0);
     while (times_over == 0)
         g_main_context_iteration(NULL, TRUE);
     assert_false(hook_notes_waits(notes, A));
@@ -85,14 +85,14 @@ start_is_told_once_and_only_if_it_stands(void **state)
     uint64_t before_usec = (uint64_t)g_get_monotonic_time();
 
     assert_int_equal(hook_notes_take_start(notes, A), 0);
-    hook_notes_note(notes, A, HOOK_WAITS);
-    hook_notes_note(notes, A, HOOK_ANSWERED);
+    hook_notes_note(notes, A, HOOK_WAITS, 0);
+    hook_notes_note(notes, A, HOOK_ANSWERED, 0);
     assert_int_equal(hook_notes_take_start(notes, A), 0);
-    hook_notes_note(notes, A, HOOK_STARTED);
+    hook_notes_note(notes, A, HOOK_STARTED, 0);
     assert_true(hook_notes_take_start(notes, A) >= before_usec);
     assert_int_equal(hook_notes_take_start(notes, A), 0);
-    hook_notes_note(notes, A, HOOK_STARTED);
-    hook_notes_note(notes, A, HOOK_STOPPED);
+    hook_notes_note(notes, A, HOOK_STARTED, 0);
+    hook_notes_note(notes, A, HOOK_STOPPED, 0);
     assert_int_equal(hook_notes_take_start(notes, A), 0);
 }
 
@@ -107,7 +107,7 @@ nothing_is_kept_of_lost_answers(void **state)
         for (unsigned i = 0; i < 10000; i++) {
             g_autofree char *uuid = g_strdup_printf("aaaaaaaa-1111-1111-1111-%u%011u", round, i);
 
-            hook_notes_note(notes, uuid, HOOK_WAITS);
+            hook_notes_note(notes, uuid, HOOK_WAITS, 0);
         }
         while (hook_notes_any_waits(notes))
             g_main_context_iteration(NULL, TRUE);

@@ -197,6 +197,8 @@ what_was_admitted_outlives_the_daemon(void **state)
     ask(world, B, true, 1); /* waits still */
     start_book_note(world->book, A, START_NOTE_STARTED, world->now_usec);
     start_book_free(world->book);
+    world->started_usec = 0;
+    world->now_usec += 6 * SECOND;
     assert_int_equal(world->answers[1].calls, 1);
     assert_string_equal(world->answers[1].reason, START_REASON_STOPPING);
 
@@ -211,6 +213,7 @@ what_was_admitted_outlives_the_daemon(void **state)
     assert_int_equal(world->requests[0]->settings.maximum_kib, 2048 * KIB_PER_MIB);
     assert_int_equal(world->requests[0]->settings.priority, 70);
     assert_string_equal(world->moments->str, "started A");
+    assert_int_equal(world->started_usec, world->now_usec - 6 * SECOND);
     world->now_usec += 59 * SECOND;
     look(world);
     assert_int_equal(world->count, 1);
@@ -222,14 +225,14 @@ what_was_admitted_outlives_the_daemon(void **state)
 static void
 what_is_kept_and_senseless_is_dropped(void **state)
 {
-    static const char good[] = "0 0 0 1 1 1 1 1 0 0 0 0 web";
+    static const char good[] = "0 0 0 1 1 1 1 1 0 0 0 0 0 web";
     static const char *const texts[] = {"",
                                         "1",
                                         "0 0 0 1 1 1 1 1 0 web",
-                                        "9 0 0 1 1 1 1 1 0 0 0 0 web",
-                                        "0 0 0 1 1 1 1 1 9 0 0 0 web",
-                                        "0 0 0 -1 1 1 1 1 0 0 0 0 web",
-                                        "0 0 0 99999999999999999999 1 1 1 1 0 0 0 0 web"};
+                                        "9 0 0 1 1 1 1 1 0 0 0 0 0 web",
+                                        "0 0 0 1 1 1 1 1 9 0 0 0 0 web",
+                                        "0 0 0 -1 1 1 1 1 0 0 0 0 0 web",
+                                        "0 0 0 99999999999999999999 1 1 1 1 0 0 0 0 0 web"};
     World *world = *state;
 
     start_book_free(world->book);

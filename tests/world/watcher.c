@@ -444,7 +444,7 @@ read_later(World *world, Seat *seat)
 /* ---- hooks ---- */
 
 void
-watcher_note_hook(void *self, const char *uuid, HookMoment moment)
+watcher_note_hook(void *self, const char *uuid, HookMoment moment, uint64_t at_usec)
 {
     World *world = self;
     Seat *seat = world_seat(world, uuid);
@@ -459,7 +459,7 @@ watcher_note_hook(void *self, const char *uuid, HookMoment moment)
     }
     known->hook_waits = false;
     if (moment == HOOK_STARTED)
-        known->hook_started_usec = world->now_usec;
+        known->hook_started_usec = at_usec != 0 ? at_usec : world->now_usec;
     if (moment == HOOK_STOPPED)
         known->hook_started_usec = 0;
     if (known->exists && known->read_put_off)

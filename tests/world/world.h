@@ -323,7 +323,7 @@ void watcher_disconnect(World *world);
 void watcher_forget(World *world);
 const GuestRecord *const *watcher_records(void *self, size_t *count);
 bool watcher_has_size(const Seat *seat);
-void watcher_note_hook(void *self, const char *uuid, HookMoment moment);
+void watcher_note_hook(void *self, const char *uuid, HookMoment moment, uint64_t at_usec);
 Seat *world_seat(World *world, const char *uuid);
 
 /* ---- calls.c ---- */
