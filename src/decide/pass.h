@@ -49,7 +49,7 @@ typedef struct Work {
     uint64_t cap_kib;     /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
     uint64_t boot_to_kib; /* claim           tell: told though it does not share; 0: nothing      */
     bool at_least;        /* share           share: its share would be less than least_kib        */
-    bool unbooked;        /* tell            tell: there is no room for its minimum: what it is told is not booked */
+    bool ungranted;       /* tell            tell: there is no room for its minimum: what it is told is not granted */
     PlanRule share_rule;  /* share           tell                                                 */
 } Work;
 

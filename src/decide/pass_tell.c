@@ -89,9 +89,9 @@ stay_in_bounds(const Pass *pass, GuestPlan *plan, uint64_t booked_kib)
 }
 
 /*
- * Where its balloon stays while there is no room for its minimum: at what it was told or is granted, and at its minimum from
- * when something is plugged in. Where it may be on its way to more it is told to stop, no lower than at what its QEMU is seen to
- * hold: a size below its minimum is somebody's mistake.
+ * Where its balloon stays while there is no room for its minimum: at what it was told or is granted, and, where a limit holds it,
+ * at its minimum from when something is plugged in. Where it may be on its way to more it is told to stop, no lower than at what
+ * its QEMU is seen to hold: a size below its minimum is somebody's mistake.
  */
 static uint64_t
 waits_at(const Pass *pass, size_t i)
@@ -105,7 +105,7 @@ waits_at(const Pass *pass, size_t i)
         own = MIN(own, saturating_sub(entry->resident_kib, entry->overhead_kib + guest->settings->fixed_kib));
     /* its limit, and not its balloon, keeps it within what it is granted; and its balloon would take what was plugged from what it
        sees */
-    if (memory_of(pass, i)->unseen_kib < work->unseen_kib)
+    if (work->held && memory_of(pass, i)->unseen_kib < work->unseen_kib)
         own = work->minimum_kib;
     /* but not above its memory.max, which would kill it there */
     return MIN(MAX(work->target_kib, MIN(own + work->unseen_kib, work->minimum_kib)), work->maximum_kib);
@@ -165,8 +165,8 @@ admit_raises(Pass *pass)
             plan->guest->target_known && pass->now_usec - memory_of(pass, i)->told_usec < PART_USEC)
             plan->target_kib = held;
         /* a guest that sees less than its minimum dies of that; it waits until there is room for it */
-        state->work[i].unbooked = plan->target_kib < state->work[i].minimum_kib;
-        if (state->work[i].unbooked)
+        state->work[i].ungranted = plan->target_kib < state->work[i].minimum_kib;
+        if (state->work[i].ungranted)
             plan->target_kib = waits_at(pass, i);
     }
 }
@@ -233,10 +233,11 @@ tell(Pass *pass, size_t i)
         plan->target_kib = work->target_kib;
         return;
     }
-    /* also one that was told before there was that much, and there is now. Others are told no more than they are booked at, or are
-       held at what they were granted */
-    if (work->standing.part == PART_SHARES && !work->unbooked)
-        ledger_tell(work->entry, plan->target_kib, work->unseen_kib);
+    /* also one that was told before there was that much, and there is now. Who waits for its minimum is granted nothing by it, but
+       may have what its limit lets in where that is not down yet. Others are told no more than they are booked at, or are held at what
+       they were granted */
+    if (work->standing.part == PART_SHARES && (!work->ungranted || work->held))
+        ledger_tell(work->entry, plan->target_kib, work->ungranted ? plan->target_kib : work->unseen_kib);
     if (stands)
         return;
     plan->tell = true;
