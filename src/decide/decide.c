@@ -235,12 +235,12 @@ book_guest(Pass *pass, size_t i)
                limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
                guest->group_other_kib;
     stay_below_memory_max(work, guest, overhead);
+    pass_restart_open(pass, i, overhead, !sized && memory->overhead.valid);
     /* a daemon that is new has not seen all guests: no more than their parts of a host that is full */
     work->slack_kib = limit_slack(pass->budget.reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
                                   memory->belief.state == BELIEF_ADOPTED
                                       ? MAX(pass->state->booked_kib, pass->snapshot->host.figures.total_kib)
                                       : pass->state->booked_kib);
-    pass_restart_open(pass, i, overhead, !sized && memory->overhead.valid);
     work->let_go = is_let_go(memory, guest, pass->observe);
     work->wants_limit = work->let_go || (pass->settings->memory_high && guest_settings_are_ours(settings));
     enforced = pass_restart_enforced(pass, i, overhead);

@@ -2,7 +2,8 @@
 
 /* Passing moments of a guest or its host, and what is done and said in them. */
 
-#include "test_decide_world.h"
+#include "decide/budget.h"
+#include "test_limited_world.h"
 
 static void
 adopt(FakeWorld *world, size_t i)
@@ -90,6 +91,29 @@ a_guest_that_started_goes_to_its_startup_also_where_there_is_room(void **state)
     world_free(world);
 }
 
+/* The slack of a limit is an eighth at most of what its guest is booked at, and it was booked at more in the run before. */
+static void
+a_run_that_begins_has_no_slack_of_the_run_before(void **state)
+{
+    FakeWorld *world = world_of(2, 6 * GIB, 5 * GIB);
+    uint64_t booked;
+
+    world->fake[1].settings.startup_kib = GIB;
+    booked = GIB + overhead_estimate(&world->fake[1].settings);
+    make_limited(world, 1);
+    run_with_limits(world, 60);
+    world->guests[1].limits = (GuestLimits){.usable = true, .high_kib = LIMIT_NONE};
+    world->guests[1].boots++;
+    world->guests[1].boot_usec = world->snapshot.now_usec;
+    world->guests[1].driver_up = world->guests[1].target_known = world->guests[1].fresh = false;
+    world->fake[1].mute = true;
+    world->fake[1].resident = 0;
+    world_tick(world);
+    assert_true(world->plan.guests[1].limit_tell);
+    assert_in_range(world->plan.guests[1].limit_kib, booked + 1, booked + booked / 8 + 4);
+    world_free(world);
+}
+
 static void
 a_surplus_does_not_wait_while_the_host_suffers(void **state)
 {
@@ -150,16 +174,6 @@ targets_are_whole_pages_of_the_balloon(void **state)
     assert_false(targets_are_whole(FAULT_PART_PAGES));
 }
 
-/* One tick, after which memory.high stands as it was told. */
-static void
-tick_with_limits(FakeWorld *world)
-{
-    world_tick(world);
-    for (size_t i = 0; i < world->count; i++)
-        if (world->plan.guests[i].limit_tell)
-            world->guests[i].limits.high_kib = world->plan.guests[i].limit_kib;
-}
-
 /* Two guests that need all there is, of which one is given a dimm of 2 GiB that its kernel leaves offline. */
 static FakeWorld *
 full_host_with_limits(void)
@@ -171,8 +185,7 @@ full_host_with_limits(void)
     world->lazy = true;
     for (size_t i = 0; i < world->count; i++)
         world->guests[i].limits = (GuestLimits){.usable = true, .set = true, .high_kib = 4600 * MIB};
-    for (unsigned i = 0; i < 60; i++)
-        tick_with_limits(world);
+    run_with_limits(world, 60);
     return world;
 }
 
@@ -295,6 +308,7 @@ main(void)
         cmocka_unit_test(a_driver_that_reported_once_is_a_driver),
         cmocka_unit_test(a_guest_that_settles_is_brought_to_startup_and_not_below),
         cmocka_unit_test(a_guest_that_started_goes_to_its_startup_also_where_there_is_room),
+        cmocka_unit_test(a_run_that_begins_has_no_slack_of_the_run_before),
         cmocka_unit_test(a_surplus_does_not_wait_while_the_host_suffers),
         cmocka_unit_test(targets_are_whole_pages_of_the_balloon),
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
