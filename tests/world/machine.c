@@ -57,6 +57,12 @@ machine_actual(const Machine *machine)
 }
 
 uint64_t
+memory_actual(const Memory *memory)
+{
+    return saturating_sub(memory->definition.base_kib + memory->definition.dimm_kib, memory->balloon_kib);
+}
+
+uint64_t
 machine_current(const Machine *machine)
 {
     return machine->driver ? machine_actual(machine) : machine_ram(machine) - machine->asked_kib;

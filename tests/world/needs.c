@@ -71,7 +71,10 @@ fair_share(const Seat *seat)
     /* one that will not be ballooned has all its memory also while it has not run yet */
     if (!truth_is_ours(seat))
         return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
-    if (machine->arriving || machine->loading || (machine->paused && !machine->ran))
+    /* how much of it had been touched where it comes from nobody knows before it is there */
+    if (machine->arriving)
+        return MAX(truth_touchable(seat), memory_actual(&seat->abroad));
+    if (machine->loading || (machine->paused && !machine->ran))
         return MAX(truth_touchable(seat), startup_of(seat));
     if (!follows(seat))
         return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));

@@ -175,8 +175,9 @@ run(World *world, Seat *seat)
     if (!machine->driver && seat->kernel.driver != DRIVER_NONE)
         machine->driver_usec = world->now_usec + seat->kernel.boot_usec;
     world->counts.starts++;
-    if (start->unasked)
-        world->others_usec = world->now_usec; /* what it has read looked like others' until it is seen */
+    /* what it has read beyond what its hook told of looked like others' until it is seen */
+    if (start->unasked || start->how == START_HOW_SNAPSHOT)
+        world->others_usec = world->now_usec;
     note_started(world, seat);
     /* its balloon goes on to where it was going when its memory was kept */
     if (brings)
@@ -404,7 +405,7 @@ virsh_start(World *world, Seat *seat, StartHow how, bool paused, bool ctl)
     start->brought = seat->definition;
     if (how != START_HOW_COLD) {
         start->brought = memory->definition;
-        start->brings_kib = memory->definition.base_kib + memory->definition.dimm_kib - memory->balloon_kib;
+        start->brings_kib = memory_actual(memory);
     }
     seat->defined = true;
     trace(world, seat, "%s start%s: %s, bringing %.0f MiB", ctl ? "dm-ctl" : "virsh", paused ? " --paused" : "",

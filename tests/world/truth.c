@@ -117,6 +117,12 @@ truth_is_shown_wild(const Seat *seat)
     return seat->told.planned && (rule == PLAN_RULE_UNMANAGED || rule == PLAN_RULE_STATIC || rule == PLAN_RULE_BAR);
 }
 
+bool
+truth_is_new(const Seat *seat)
+{
+    return seat->machine->cold && seat->world->now_usec - seat->machine->booted_usec < READ_USEC;
+}
+
 /* With a balloon of so much, of memory that is still to come so much, and devices of that size. */
 static uint64_t
 could_hold(const Seat *seat, bool wild, uint64_t balloon_kib, uint64_t coming_kib, uint64_t device_kib)
@@ -186,7 +192,8 @@ booked_overhead(const Seat *seat)
 /* So long, and up to twice that, a limit that was right a moment ago may be in force: a lower one is written in the next tick, and
    once more a second later where that fails. */
 #define SLACK_USEC (2 * USEC_PER_SEC)
-/* Where slack becomes less, what a limit in force lets in beyond it is booked until a lower one is. So long it is slack still. */
+/* Where slack becomes less, what a limit in force lets in beyond it is booked until a lower one is. So long it is slack still; and
+   what a guest holds of it no limit takes back. */
 #define LOW_USEC (3 * USEC_PER_SEC)
 
 static uint64_t
@@ -198,6 +205,15 @@ promised_slack(const Seat *seat)
     uint64_t share = (uint64_t)((double)world->options.reserve_kib / 2.0 * MIN(part, 1.0));
 
     return MAX(MIN(share, booked / 8), SLACK_LEAST_KIB);
+}
+
+/* As its booking counts it. */
+static uint64_t
+holds(const Seat *seat)
+{
+    return seat->machine == NULL
+               ? 0
+               : saturating_sub(seat->machine->held_kib + seat->machine->overhead_kib, booked_overhead(seat));
 }
 
 void
@@ -219,7 +235,7 @@ truth_take_plan(World *world)
             seat->slack_usec = world->now_usec;
         }
         seat->slack_kib = MAX(seat->slack_kib, whole);
-        if (booked <= seat->low_kib || world->now_usec - seat->low_usec >= LOW_USEC) {
+        if (booked <= seat->low_kib || (world->now_usec - seat->low_usec >= LOW_USEC && booked >= holds(seat))) {
             seat->low_kib = booked;
             seat->low_usec = world->now_usec;
         }

@@ -317,8 +317,10 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
         seat->live.buffer = definition->buffer;
         seat->wild = seat->wild && truth_is_wild(seat);
         seat->let_go = was_ours && truth_is_wild(seat);
-        if (was_ours && !truth_is_ours(seat) && !truth_is_wild(seat))
-            seat->forced_usec = world->now_usec; /* it is only looked at from now on: no limit holds it any more */
+        /* it is only looked at from now on, and no limit holds it any more; or its XML was not read yet, and it is as one that was started
+           as nobody's */
+        if (was_ours && !truth_is_ours(seat) && (!truth_is_wild(seat) || truth_is_new(seat)))
+            seat->forced_usec = world->now_usec;
     }
     seat->definition = *definition;
     watcher_tell(world, seat, VIR_CHANGED);

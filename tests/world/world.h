@@ -239,6 +239,8 @@ Machine *machine_new(World *world, const Definition *definition);
 uint64_t machine_ram(const Machine *machine);
 /* What QEMU says that the guest has. */
 uint64_t machine_actual(const Machine *machine);
+/* The same of a guest that is elsewhere, or was kept. */
+uint64_t memory_actual(const Memory *memory);
 /* ... and what libvirt shows as <currentMemory>: where no driver is there what it was told. */
 uint64_t machine_current(const Machine *machine);
 uint64_t machine_device(const Machine *machine);
@@ -384,6 +386,8 @@ bool truth_is_ours(const Seat *seat);
 bool truth_is_wild(const Seat *seat);
 /* The ledger says so, too, and books all of it. */
 bool truth_is_shown_wild(const Seat *seat);
+/* It boots for the first time, and its XML need not have been read. */
+bool truth_is_new(const Seat *seat);
 /* Most that its QEMU could hold of the host's memory, without overhead. */
 uint64_t truth_touchable(const Seat *seat);
 /* What the ledger says that it may hold. */
