@@ -10,15 +10,17 @@ Not here: a file that is being made, or taken over, is that for less than a seco
 
 import time
 
-from four import MINIMUM, TOUCH, Four
+from four import MINIMUM, ROOMY, TOUCH, Four
 from host import wait_until
+from machine import HostError
 from scene import check
 
 PLACE = "/var/lib/dynmem"
+OFF, SAVED = "boots anew", "goes on"
 
 
 class Events:
-    """What happens to guest. Each returns whether its guest is to be started again."""
+    """What happens to guest. Each returns what its next start does where that is needed: OFF or SAVED."""
 
     def __init__(self, scene, guest):
         self.scene, self.guest, self.run = scene, guest, scene.host.run
@@ -29,11 +31,11 @@ class Events:
     def guest_killed(self):
         self.run(f"kill -KILL $(cat /run/libvirt/qemu/{self.guest.name}.pid)")
         self.wait_off()
-        return True
+        return OFF
 
     def guest_destroyed(self):
         self.run(f"virsh -q destroy {self.guest.name}")
-        return True
+        return OFF
 
     def guest_reset_again(self):
         self.scene.host.reset(self.guest)
@@ -51,7 +53,7 @@ class Events:
 
     def guest_saved(self):
         self.run(f"virsh -q managedsave {self.guest.name}")
-        return True
+        return SAVED
 
     def guest_undefined(self):
         """It runs on without a definition."""
@@ -115,6 +117,15 @@ class Full(Four):
 class Files(Full):
     """A guest that restarts, and gets a file."""
 
+    def start_again(self, guest):
+        """A full host has it wait until there is room. One that was saved before its balloon came down brings more than there will be."""
+        try:
+            self.host.run(f"virsh -q start {guest.name}", 300)
+        except HostError as error:
+            check("what would help: a larger [Host] Budget=" in str(error), str(error))
+            self.set_budget(ROOMY)
+            self.host.run(f"virsh -q start {guest.name}", 300)
+
     def play(self, stage, event):
         self.begin()
         guest, *others = self.guests
@@ -125,10 +136,11 @@ class Files(Full):
             guest.wait_ready()
         there = self.has_file(guest)
         since = time.monotonic()
-        if getattr(Events(self, guest), event)():
+        start = getattr(Events(self, guest), event)()
+        if start == OFF:
             guest.began = time.monotonic()
-            # a full host has its start wait until there is room
-            self.host.run(f"virsh -q start {guest.name}", 300)
+        if start:
+            self.start_again(guest)
         if stage == "boots" or guest.began > since:
             guest.wait_ready()
         self.wait_gone()
