@@ -12,7 +12,10 @@
 DecideState *
 decide_state_new(void)
 {
-    return g_new0(DecideState, 1);
+    DecideState *state = g_new0(DecideState, 1);
+
+    state->adopting = true;
+    return state;
 }
 
 void
@@ -207,6 +210,21 @@ stay_below_memory_max(Work *work, const GuestSnapshot *guest, uint64_t overhead_
     work->minimum_kib = MIN(work->minimum_kib, most);
 }
 
+/*
+ * Limits share the reserve as of the last tick, and who is new since then comes to that. Who is not known yet may come to be booked at
+ * all that there is: till then nobody has more than its part of a host that is full.
+ */
+static uint64_t
+slack_of(const Pass *pass, size_t i, uint64_t booked_kib)
+{
+    const DecideState *state = pass->state;
+    bool is_new = memory_of(pass, i)->begins && !pass->snapshot->guests[i].boot_in_place;
+    uint64_t all = state->booked_kib + (is_new ? booked_kib : 0);
+
+    return limit_slack(pass->budget.reserve_kib, booked_kib,
+                       state->adopting ? MAX(all, pass->snapshot->host.figures.total_kib) : all);
+}
+
 static void
 book_guest(Pass *pass, size_t i)
 {
@@ -236,11 +254,7 @@ book_guest(Pass *pass, size_t i)
                guest->group_other_kib;
     stay_below_memory_max(work, guest, overhead);
     pass_restart_open(pass, i, overhead, !sized && memory->overhead.valid);
-    /* a daemon that is new has not seen all guests: no more than their parts of a host that is full */
-    work->slack_kib = limit_slack(pass->budget.reserve_kib, entry->granted_kib + settings->fixed_kib + overhead,
-                                  memory->belief.state == BELIEF_ADOPTED
-                                      ? MAX(pass->state->booked_kib, pass->snapshot->host.figures.total_kib)
-                                      : pass->state->booked_kib);
+    work->slack_kib = slack_of(pass, i, entry->granted_kib + settings->fixed_kib + overhead);
     work->let_go = is_let_go(memory, guest, pass->observe);
     work->wants_limit = work->let_go || (pass->settings->memory_high && guest_settings_are_ours(settings));
     enforced = pass_restart_enforced(pass, i, overhead);
@@ -434,4 +448,5 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     pass_lend(&pass);
     pass_limit(&pass);
     state->booked_kib = plan->committed_kib + plan->overhead_kib;
+    state->adopting = pass.adopting;
 }

@@ -59,6 +59,7 @@ struct DecideState {
     BudgetMemory budget;
     PressureMemory pressure;
     uint64_t booked_kib; /* of the last tick, as the next: all guests, with overheads */
+    bool adopting;       /* as in the last tick: not all guests are known */
     uint64_t lend_kib;   /* what may be lent together (pass_lend.c) */
     bool linked;         /* libvirt has been there, once: the guests are known */
     bool pressed;        /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
