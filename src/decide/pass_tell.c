@@ -209,6 +209,8 @@ tell(Pass *pass, size_t i)
     GuestMemory *memory = memory_of(pass, i);
     const Work *work = &pass->state->work[i];
     GuestPlan *plan = &pass->plan->guests[i];
+    /* it dies of that: a call that failed is made again in the next tick */
+    bool dies = guest->unseen_kib > 0 && guest->actual_kib < guest->settings->minimum_kib + guest->unseen_kib;
     bool stands, lately;
 
     if (pass->link_down) {
@@ -227,8 +229,8 @@ tell(Pass *pass, size_t i)
     /* what was not booked of it because it did not see it is booked by telling it again */
     stands = plan->target_kib == work->target_kib && guest->target_known && !memory->moved &&
              memory->unseen_kib <= work->unseen_kib;
-    lately =
-        memory->told && memory->told_kib == plan->target_kib && pass->now_usec - memory->told_usec < TELL_AGAIN_USEC;
+    lately = !dies && memory->told && memory->told_kib == plan->target_kib &&
+             pass->now_usec - memory->told_usec < TELL_AGAIN_USEC;
     if (!stands && (guest->target_pending || lately || takes_unseen(guest, plan->target_kib))) {
         plan->target_kib = work->target_kib;
         return;

@@ -215,6 +215,26 @@ a_dimm_that_is_not_online_costs_neither_its_guest_nor_others(void **state)
     world_free(world);
 }
 
+/* Its balloon has taken most of what it sees. */
+static void
+who_sees_less_than_its_minimum_is_told_again_at_once_where_a_call_fails(void **state)
+{
+    FakeWorld *world = full_host_with_limits();
+    GuestSnapshot *guest = &world->guests[0];
+    uint64_t before = guest->target_kib;
+
+    guest->unseen_kib = guest->actual_kib - 600 * MIB;
+    world->fake[0].settings.maximum_kib = GIB + guest->unseen_kib; /* so that it is told the same again */
+    for (unsigned t = 0; t < 4; t++) {
+        tick_with_limits(world);
+        assert_true(world->plan.guests[0].tell);
+        assert_true(world->plan.guests[0].target_kib >= GIB + guest->unseen_kib);
+        guest->target_kib = before; /* it failed */
+        world->fake[0].actual = guest->actual_kib;
+    }
+    world_free(world);
+}
+
 /* Its XML says yet that it can have no more than 1 GiB, its minimum, and it has 3 of which it does not see 2. */
 static void
 no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm(void **state)
@@ -313,6 +333,7 @@ main(void)
         cmocka_unit_test(targets_are_whole_pages_of_the_balloon),
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
         cmocka_unit_test(a_dimm_that_is_not_online_costs_neither_its_guest_nor_others),
+        cmocka_unit_test(who_sees_less_than_its_minimum_is_told_again_at_once_where_a_call_fails),
         cmocka_unit_test(no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm),
         cmocka_unit_test(nothing_is_told_before_the_size_has_what_was_plugged),
         cmocka_unit_test(no_minimum_brings_a_guest_to_its_hard_limit),
