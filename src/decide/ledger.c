@@ -244,6 +244,9 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
         /* what it brings comes in before any limit is there */
         if (look->trust == LEDGER_TRUSTS_BROUGHT && !held)
             entry->granted_kib = MAX(entry->granted_kib, MIN(holds(look), entry->balloon_kib));
+        /* what it does not see it is told in a moment, on top of what it is granted */
+        if (look->trust == LEDGER_TRUSTS_BALLOON && held)
+            entry->balloon_kib = MAX(entry->balloon_kib, entry->granted_kib + look->unseen_kib);
         if (look->adrift && !broken(FAULT_TAKE_ITS_WORD))
             entry->balloon_kib = MAX(entry->balloon_kib, settings->maximum_kib);
         may = held ? MAX(entry->granted_kib, look->enforced_kib) : UINT64_MAX;

@@ -170,9 +170,16 @@ entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it(void **state)
     look.enforced_kib = UINT64_MAX;
     ledger_book(&entry, &look);
     assert_int_equal(entry.booked_kib, 3 * GIB);
+    /* it is to be told what it does not see in a moment, and a limit lets that in */
+    ledger_open(&entry, GIB);
+    guest.actual_kib = look.target_kib = GIB;
+    look.unseen_kib = GIB / 2;
+    look.enforced_kib = 5 * GIB;
+    ledger_book(&entry, &look);
+    assert_int_equal(entry.granted_kib, GIB);
+    assert_int_equal(entry.booked_kib, GIB + GIB / 2);
 }
 
-/* It was granted its minimum of 1 GiB, and half of what its balloon leaves it turns out not to be seen. */
 /* Managed anew, it has no limit yet: it may take all its memory, and is granted what it had: a raise waits for room. */
 static void
 entry_grants_nothing_that_a_limit_on_its_way_lets_in(void **state)
