@@ -431,7 +431,8 @@ unprevented(const Seat *seat)
         return MAX(could, truth_booked(seat)) + seat->machine->overhead_kib;
     if (seat->excuse == EXCUSE_NONE)
         return plugged;
-    could = MAX(beyond(seat, could), saturating_sub(could, seat->calm_kib));
+    /* what it had of slack before was no part of what it was booked at */
+    could = MAX(beyond(seat, could), saturating_sub(could, MIN(seat->calm_kib, seat->fair_kib)));
     return could + plugged + (seat->calm_kib == 0 ? seat->machine->overhead_kib : 0);
 }
 
