@@ -56,8 +56,8 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
     const GuestSnapshot *guest = &pass->snapshot->guests[i];
     const BeliefState state = memory_of(pass, i)->belief.state;
     const LimitMemory *told = &memory_of(pass, i)->limit;
-    /* a limit is left where it is within half a slack (limit.c); and that of a guest with a file has the least */
-    uint64_t slack = paging_file(guest) != NULL ? LIMIT_LEAST_SLACK_KIB : pass->state->work[i].slack_kib;
+    /* a limit is left where it is within half a slack (limit.c) */
+    uint64_t slack = pass->state->work[i].slack_kib;
     uint64_t limit = in_force(guest, overhead_kib, slack + slack / 2);
 
     if (broken(FAULT_TRUST_NO_LIMIT))

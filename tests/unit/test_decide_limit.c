@@ -2,9 +2,15 @@
 
 /* What memory.high should be: slack, when it rises and falls, what is learnt, when it goes. */
 
+#include "cmocka_all.h"
+#include "decide/budget.h"
+#include "decide/faults.h"
 #include "decide/limit.h"
-#include "test_restart_world.h"
+#include "units.h"
 
+#define MIB KIB_PER_MIB
+#define GIB KIB_PER_GIB
+#define SEC USEC_PER_SEC
 #define OVERHEAD (60 * MIB)
 #define SLACK (32 * MIB)
 
@@ -291,33 +297,11 @@ only_a_limit_that_is_there_can_be_late(void **state)
     (void)state;
 }
 
-/* What is in its file may come back at any time, so no more of a limit is slack than errors need. */
-static void
-a_guest_with_a_file_is_booked_at_what_its_limit_lets_in(void **state)
-{
-    RestartWorld *rw = restart_world_new(2, 0);
-    const GuestPlan *plan;
-
-    restart_world_run(rw, 30);
-    rw->qemu[0].slow = true;
-    restart_world_reset(rw, 0);
-    restart_world_run(rw, 15);
-    assert_true(rw->qemu[0].has_file && rw->qemu[0].file.stage == PAGING_STAGE_ON);
-    rw->qemu[0].pending_high = rw->qemu[0].high + 100 * MIB; /* not lowered yet */
-    restart_world_tick(rw);
-    plan = &rw->world->plan.guests[0];
-    assert_in_range(plan->committed_kib + plan->overhead_kib, rw->qemu[0].pending_high - 2 * LIMIT_LEAST_SLACK_KIB,
-                    rw->qemu[0].pending_high);
-    restart_world_free(rw);
-    (void)state;
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slack_is_a_part_of_the_reserve),
-        cmocka_unit_test(a_guest_with_a_file_is_booked_at_what_its_limit_lets_in),
         cmocka_unit_test(only_a_limit_that_is_there_can_be_late),
         cmocka_unit_test(it_follows_the_booking_at_once_but_for_little_differences),
         cmocka_unit_test(each_rule_holds_and_is_needed),
