@@ -271,6 +271,13 @@ host_suffers(FakeWorld *world)
     world->snapshot.host.figures_valid = false;
 }
 
+static void
+does_not_follow(FakeWorld *world)
+{
+    world->fake[0].inflate = world->fake[0].deflate = 0;
+    world->fake[0].need = 4 * GIB;
+}
+
 /* Nor is it left with what it was lent, once its limit is down, or gone. */
 static void
 nothing_is_lent_to_who_is_not_held_by_a_limit_that_its_balloon_keeps_it_below(void **state)
@@ -283,6 +290,7 @@ nothing_is_lent_to_who_is_not_held_by_a_limit_that_its_balloon_keeps_it_below(vo
                 {"it is observed", is_observed},
                 {"it has a file", has_a_file},
                 {"it has no limit", has_no_limit},
+                {"its balloon does not follow", does_not_follow},
                 {"nothing is known of the host", host_suffers}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -292,11 +300,122 @@ nothing_is_lent_to_who_is_not_held_by_a_limit_that_its_balloon_keeps_it_below(vo
         run(disks, 10);
         assert_true(disks->world->plan.lent_kib > GIB);
         rows[i].happens(disks->world);
-        run(disks, 20);
+        run(disks, 30);
         if (disks->world->plan.lent_kib != 0)
             fail_msg("%s: %u MiB are lent", rows[i].what, (unsigned)(disks->world->plan.lent_kib / MIB));
         disks_free(disks);
     }
+    (void)state;
+}
+
+/* None is in force while it can't be written, nor while nothing is told to anybody, but for one that an earlier daemon left. */
+static void
+nothing_is_lent_where_no_limit_is_told(void **state)
+{
+    for (unsigned dry = 0; dry < 2; dry++) {
+        Disks *disks = disks_new(1, 0);
+        GuestLimits *limits = &disks->world->guests[0].limits;
+
+        disks->world->dry = dry != 0;
+        limits->set = dry != 0;
+        limits->high_kib = dry != 0 ? 2 * GIB : LIMIT_NONE;
+        for (unsigned t = 0; t < 20; t++) {
+            limits->charged_kib = t < 5 ? GIB : GIB + GIB / 2;
+            world_tick(disks->world);
+            assert_int_equal(disks->world->plan.lent_kib, 0);
+        }
+        disks_free(disks);
+    }
+    (void)state;
+}
+
+/* It begins when half of the room is filled, and ends when less than a quarter is: what changes a little moves no limit. */
+static void
+who_fills_half_of_the_room_that_its_limit_leaves_is_lent_more_until_it_fills_less_than_a_quarter(void **state)
+{
+    static const struct {
+        unsigned percent;
+        bool lent;
+    } steps[] = {{40, false}, {60, true}, {30, true}, {20, false}, {40, false}};
+    Disks *disks = disks_new(1, 0);
+    uint64_t room;
+
+    run(disks, 600);
+    room = disks->world->guests[0].limits.high_kib - disks->world->fake[0].actual;
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        disks->size[0] = room / 100 * steps[i].percent;
+        run(disks, 10);
+        assert_int_equal(disks->world->plan.lent_kib > 0, steps[i].lent);
+    }
+    disks_free(disks);
+    (void)state;
+}
+
+/* What its QEMU takes of what was lent to it is its own, and nothing is lent for the few files that any QEMU reads. */
+static void
+a_guest_whose_own_memory_fills_the_room_is_lent_nothing(void **state)
+{
+    Disks *disks = disks_new(1, 0);
+    FakeGuest *fake = &disks->world->fake[0];
+
+    disks->size[0] = 2 * GIB;
+    run(disks, 10);
+    assert_true(disks->world->plan.lent_kib > GIB);
+    fake->inhibited = true;
+    fake->resident = fake->actual + 2 * GIB;
+    disks->size[0] = 2 * GIB + 4 * MIB;
+    run(disks, 10);
+    assert_in_range(disks->world->plan.lent_kib, 0, 32 * MIB); /* its limit is left so much above what it holds */
+    disks_free(disks);
+    (void)state;
+}
+
+/*
+ * It has all its memory, so its limit is out of its way and nothing has to be lent for that. Another one needs half of it: until the
+ * limit is down the guest could take back all that its balloon gives up.
+ */
+static void
+what_a_limit_lets_in_that_was_out_of_the_way_is_booked_until_it_is_down(void **state)
+{
+    Disks *disks = disks_new(2, 0);
+    FakeWorld *world = disks->world;
+    unsigned falls = 0;
+
+    world->settings->budget_kib = 12 * GIB;
+    world->fake[0].need = 7 * GIB;
+    disks->size[0] = 12 * GIB;
+    run(disks, 60);
+    assert_int_equal(world->guests[0].limits.high_kib, 32 * GIB);
+    assert_int_equal(world->plan.lent_kib, 0);
+    world->fake[0].need = 700 * MIB;
+    world->fake[1].need = 7 * GIB;
+    for (unsigned t = 0; t < 30; t++) {
+        const GuestPlan *plan = &world->plan.guests[0];
+        uint64_t high = world->guests[0].limits.high_kib;
+
+        tick(disks);
+        if (high == 32 * GIB) {
+            assert_int_equal(plan->committed_kib + plan->lent_kib, 8 * GIB);
+            falls += world->fake[0].actual < 8 * GIB;
+        }
+    }
+    assert_true(falls > 1);
+    assert_true(world->guests[0].limits.high_kib < 6 * GIB);
+    disks_free(disks);
+    (void)state;
+}
+
+/* All its memory is booked, and its limit stands at what its QEMU may cost beyond: a QEMU that leaks is held back. */
+static void
+a_guest_that_has_all_its_memory_and_no_use_for_cache_keeps_its_limit(void **state)
+{
+    Disks *disks = disks_new(1, 0);
+
+    disks->world->fake[0].need = 8 * GIB;
+    run(disks, 60);
+    assert_int_equal(disks->world->fake[0].actual, 8 * GIB);
+    assert_in_range(disks->world->guests[0].limits.high_kib, 8 * GIB, 10 * GIB);
+    disks_free(disks);
     (void)state;
 }
 
@@ -310,6 +429,12 @@ main(void)
         cmocka_unit_test(a_start_gets_what_is_lent_to_guests_that_are_paused),
         cmocka_unit_test(who_grows_gets_what_is_lent_and_no_more_is_taken_back),
         cmocka_unit_test(nothing_is_lent_to_who_is_not_held_by_a_limit_that_its_balloon_keeps_it_below),
+        cmocka_unit_test(nothing_is_lent_where_no_limit_is_told),
+        cmocka_unit_test(
+            who_fills_half_of_the_room_that_its_limit_leaves_is_lent_more_until_it_fills_less_than_a_quarter),
+        cmocka_unit_test(a_guest_whose_own_memory_fills_the_room_is_lent_nothing),
+        cmocka_unit_test(what_a_limit_lets_in_that_was_out_of_the_way_is_booked_until_it_is_down),
+        cmocka_unit_test(a_guest_that_has_all_its_memory_and_no_use_for_cache_keeps_its_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
