@@ -66,8 +66,10 @@ watch_inhibited(StuckMemory *memory, const GuestSnapshot *guest, uint64_t overhe
     }
     actual = recent_note(&memory->size, guest->actual_kib, INHIBITED_WINDOW_USEC, now_usec);
     if (memory->from_actual_kib == 0 || actual >= memory->from_actual_kib) {
+        /* what was freed since its size fell is none that it held before */
+        if (guest->actual_kib >= memory->from_actual_kib)
+            memory->from_resident_kib = resident;
         memory->from_actual_kib = actual;
-        memory->from_resident_kib = resident;
         memory->suspect_usec = 0;
         return;
     }

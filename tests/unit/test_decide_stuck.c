@@ -245,26 +245,81 @@ time_that_says_nothing_does_not_count(void **state)
     assert_int_not_equal(track.verdict, STUCK_STUCK);
 }
 
-/* Its balloon gave up half, and it takes that back by itself: what it touches meanwhile is ahead of its size in the last answer. */
+/* Its balloon gave up half, all of it untouched, and it takes that back by itself: what it touches is ahead of its size in the last answer. */
 static void
 balloon_that_is_emptied_by_its_guest_is_not_inhibited(void **state)
 {
     Track track;
 
     track_init(&track, 4 * GIB, 2 * GIB);
-    track_run(&track, 30, 512 * MIB, STUCK_STUCK);
-    track.guest.resident_kib = 4 * GIB;
-    track.now_usec += SEC;
-    track.guest.asked_usec = track.now_usec;
-    stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec);
-    assert_false(track.memory.inhibited);
-    for (unsigned i = 0; i < 20; i++) {
-        track.guest.actual_kib = 4 * GIB;
+    for (unsigned i = 0; i < 50; i++) {
+        track.guest.actual_kib = i == 0 || i > 30 ? 4 * GIB : 2 * GIB;
+        track.guest.resident_kib = i < 30 ? GIB : 4 * GIB;
         track.now_usec += SEC;
         track.guest.asked_usec = track.now_usec;
         stuck_judge(&track.memory, &track.guest, track.target_kib, false, 100 * MIB, track.now_usec);
         assert_false(track.memory.inhibited);
     }
+    (void)state;
+}
+
+/* ---- a QEMU that costs 1.2 GiB where 100 MiB are known to be its costs, of a balloon that works ---- */
+
+#define COSTS (1200 * MIB)
+
+/* A second goes by; asked: an answer of then tells the size. */
+static void
+look(Track *track, bool asked, uint64_t touched_kib)
+{
+    track->now_usec += SEC;
+    if (asked)
+        track->guest.asked_usec = track->now_usec;
+    track->guest.target_kib = track->target_kib;
+    track->guest.resident_kib = touched_kib + COSTS;
+    stuck_judge(&track->memory, &track->guest, track->target_kib, false, 100 * MIB, track->now_usec);
+    assert_false(track->memory.inhibited);
+}
+
+/* Also where it is asked now and then: what its QEMU gave back since is not held against a size from before. */
+static void
+what_was_freed_as_its_balloon_took_it_counts_as_freed(void **state)
+{
+    for (unsigned seldom = 0; seldom < 2; seldom++) {
+        Track track;
+
+        track_init(&track, 8 * GIB, 8 * GIB);
+        for (unsigned t = 0; t < 10; t++)
+            look(&track, true, 8 * GIB);
+        track.target_kib = 4 * GIB;
+        for (uint64_t t = 1; t <= 4; t++) {
+            look(&track, !seldom, (8 - t) * GIB);
+            track.guest.actual_kib = (8 - (seldom ? 0 : t)) * GIB;
+        }
+        track.guest.actual_kib = 4 * GIB;
+        for (unsigned t = 0; t < 20; t++)
+            look(&track, true, 4 * GIB);
+    }
+    (void)state;
+}
+
+/* Its balloon took what the guest had never touched, so nothing was freed. Then it gives back a half, which is touched. */
+static void
+what_a_guest_touches_that_grows_is_not_held_against_what_its_balloon_took(void **state)
+{
+    Track track;
+
+    track_init(&track, 8 * GIB, 4 * GIB);
+    for (unsigned t = 0; t < 20; t++) {
+        look(&track, true, 2 * GIB);
+        track.guest.actual_kib = 4 * GIB;
+    }
+    track.target_kib = 6 * GIB;
+    for (uint64_t t = 0; t < 2; t++) {
+        look(&track, true, (2 + 2 * t) * GIB);
+        track.guest.actual_kib += GIB;
+    }
+    for (unsigned t = 0; t < 20; t++)
+        look(&track, true, 6 * GIB);
     (void)state;
 }
 
@@ -286,6 +341,8 @@ main(void)
         cmocka_unit_test(balloon_that_frees_nothing_is_found),
         cmocka_unit_test(balloon_that_frees_what_it_takes_is_not_inhibited),
         cmocka_unit_test(balloon_that_is_emptied_by_its_guest_is_not_inhibited),
+        cmocka_unit_test(what_was_freed_as_its_balloon_took_it_counts_as_freed),
+        cmocka_unit_test(what_a_guest_touches_that_grows_is_not_held_against_what_its_balloon_took),
         cmocka_unit_test(time_that_says_nothing_does_not_count),
     };
 
