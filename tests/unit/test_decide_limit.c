@@ -281,6 +281,25 @@ nothing_is_lowered_before_it_is_known_what_a_guest_has(void **state)
     (void)state;
 }
 
+/* A call to its balloon is under way that may yet let it have more. A limit that is the first takes nothing from it that it was granted. */
+static void
+nothing_is_lowered_while_a_target_is_under_way(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, 2 * GIB);
+    f.guest.target_pending = true;
+    assert_true(tick(&f).tell);
+    f.committed_kib = f.guest.resident_kib = f.guest.limits.charged_kib = GIB;
+    for (unsigned t = 0; t < 30; t++)
+        assert_false(tick(&f).tell);
+    assert_int_equal(f.guest.limits.high_kib, 2 * GIB + OVERHEAD + SLACK);
+    f.guest.target_pending = false;
+    assert_true(tick(&f).tell);
+    assert_int_equal(f.guest.limits.high_kib, GIB + OVERHEAD + SLACK);
+    (void)state;
+}
+
 /* The first limit of a guest is on its way: there is none to be lowered. Later a lower one that does not come is late. */
 static void
 only_a_limit_that_is_there_can_be_late(void **state)
@@ -311,6 +330,7 @@ main(void)
         cmocka_unit_test(one_that_could_not_be_written_is_told_again_while_it_is_relied_on),
         cmocka_unit_test(it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours),
         cmocka_unit_test(nothing_is_lowered_before_it_is_known_what_a_guest_has),
+        cmocka_unit_test(nothing_is_lowered_while_a_target_is_under_way),
     };
 
     return cmocka_run_group_tests_name("decide_limit", tests, NULL, NULL);
