@@ -279,7 +279,7 @@ stands_by_statistics(const BeliefMemory *memory, const GuestSnapshot *guest, con
         return false;
     if (!guest->has_actual)
         stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_FULL, PLAN_RULE_NO_STATISTICS);
-    else if (waits && memory->fresh_usec == 0)
+    else if (waits)
         stay_out(standing, is_observed(guest, terms) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BROUGHT,
                  PLAN_RULE_ADOPTING);
     else

@@ -168,6 +168,32 @@ it_is_waited_for_until_it_reports_what_it_needs(void **state)
     (void)state;
 }
 
+/* Libvirt was away for longer than statistics may be missing: that they were is no news of its driver. */
+static void
+it_is_waited_for_after_libvirt_was_away_for_long(void **state)
+{
+    FakeWorld *world = world_new(20 * GIB, GIB);
+    GuestSnapshot *guest;
+
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 2500 * MIB);
+    make_limited(world, 0);
+    guest = &world->guests[0];
+    run_with_limits(world, 60);
+    assert_int_equal(world->plan.guests[0].committed_kib, 3 * GIB);
+    world->fake[0].mute = true;
+    guest->fresh = false;
+    world->snapshot.host.link = WORLD_LINK_DOWN;
+    run_with_limits(world, 310);
+    world->snapshot.host.link = WORLD_LINK_READ_WRITE;
+    guest->gap_usec = guest->boot_usec = world->snapshot.now_usec;
+    guest->adopted = true;
+    guest->has_usable = false;
+    reports_nothing_of_use(guest);
+    expect_waits(world, 0);
+    world_free(world);
+    (void)state;
+}
+
 /*
  * One that has just booted is not waited for: nothing of an earlier time is known of it that could be true still. One that reported in this
  * boot has statistics, which are stale.
@@ -229,6 +255,7 @@ main(void)
         cmocka_unit_test(size_of_a_guest_with_a_paging_file_takes_nothing_from_it),
         cmocka_unit_test(slacks_of_guests_that_become_known_one_by_one_leave_a_quarter_of_the_reserve),
         cmocka_unit_test(it_is_waited_for_until_it_reports_what_it_needs),
+        cmocka_unit_test(it_is_waited_for_after_libvirt_was_away_for_long),
         cmocka_unit_test(a_guest_that_was_seen_to_boot_is_not_waited_for),
         cmocka_unit_test(a_guest_that_settles_is_not_brought_to_its_startup_while_another_is_waited_for),
     };
