@@ -153,6 +153,48 @@ guest_that_leaves_its_file_claims_its_minimum(void **state)
     (void)state;
 }
 
+/* A guest that lacks startup memory and gets no file for it is served by all that others can do without, after they had their ten seconds. */
+static void
+who_boots_and_can_have_no_file_presses(void **state)
+{
+    static const PagingLook boots = {.restart = RESTART_SOON,
+                                     .booting = true,
+                                     .limited = true,
+                                     .startup_kib = STARTUP,
+                                     .granted_kib = 300 * MIB,
+                                     .now_usec = BOOT + PATIENCE};
+    static const struct {
+        const char *what;
+        bool cold, back, early;
+        const char *bar;
+        PagingMemory memory;
+        bool presses;
+    } rows[] = {
+        {"it can have a file", .presses = false},
+        {"it is barred from one", .bar = "no", .presses = true},
+        {"its file could not be made", .memory.failed = true, .presses = true},
+        {"its file has been ended", .memory.ended = true, .presses = true},
+        {"others have time left", .bar = "no", .early = true, .presses = false},
+        {"it is no restart", .bar = "no", .cold = true, .presses = false},
+        {"its driver is back", .bar = "no", .back = true, .presses = false},
+    };
+    const GuestSnapshot guest = {.boot_usec = BOOT};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        PagingLook look = boots;
+
+        look.guest = &guest;
+        look.bar = rows[i].bar;
+        look.restart = rows[i].cold ? RESTART_NONE : RESTART_SOON;
+        look.booting = !rows[i].back;
+        look.now_usec -= rows[i].early ? 1 : 0;
+        if (paging_work_out_need(&rows[i].memory, &look).presses != rows[i].presses)
+            fail_msg("%s", rows[i].what);
+        assert_int_equal(paging_work_out_need(&rows[i].memory, &look).need_kib, STARTUP);
+    }
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -162,6 +204,7 @@ main(void)
         cmocka_unit_test(cold_start_and_running_guest_are_never_paged),
         cmocka_unit_test(file_is_not_ended_into_memory_max),
         cmocka_unit_test(guest_that_leaves_its_file_claims_its_minimum),
+        cmocka_unit_test(who_boots_and_can_have_no_file_presses),
     };
 
     return cmocka_run_group_tests_name("paging_rule", tests, NULL, NULL);

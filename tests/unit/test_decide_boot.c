@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Guests that boot under a limit: what they claim and are booked at, and what they are told when their driver is back. */
+
+#include "test_restart_world.h"
+
+#include "decide/limit.h"
+
+/* ---- what a guest held before its reset ---- */
+
+/*
+ * Guest 0 has 300 MiB of 512 of startup and is reset; what it held before stays where it was, and it touches boot_kib of other pages
+ * until its driver is back. Guest 1 needs all the rest, and less urgently.
+ */
+static RestartWorld *
+boots_beside_what_it_held(uint64_t boot_kib)
+{
+    RestartWorld *rw = restart_world_new(2, GIB);
+
+    rw->world->fake[0].settings.minimum_kib = 300 * MIB;
+    rw->world->fake[0].settings.priority = 60;
+    rw->world->fake[1].need = 2 * GIB;
+    restart_world_run(rw, 60);
+    assert_int_equal(rw->world->plan.guests[0].committed_kib, 300 * MIB);
+    assert_int_equal(rw->qemu[0].touched, 300 * MIB);
+    rw->qemu[0].most = 300 * MIB + boot_kib;
+    restart_world_reset(rw, 0);
+    rw->qemu[0].slow = true;
+    return rw;
+}
+
+static void
+a_guest_that_is_held_back_in_its_boot_by_what_it_held_before_gets_room_for_that(void **state)
+{
+    static const struct {
+        uint64_t boot_kib, least_kib, most_kib;
+    } rows[] = {
+        {212 * MIB, 512 * MIB, 512 * MIB},  /* both are its startup: it is not held back */
+        {252 * MIB, 552 * MIB, 640 * MIB},  /* no more than it is held back for, but for a step of an eighth */
+        {512 * MIB, 812 * MIB, 812 * MIB},  /* all that it could hold */
+        {1200 * MIB, 812 * MIB, 812 * MIB}, /* what it needs beyond its startup is not what it held */
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        RestartWorld *rw = boots_beside_what_it_held(rows[i].boot_kib);
+
+        restart_world_run(rw, 9);
+        assert_int_equal(rw->qemu[0].files, 0);
+        restart_world_run(rw, 60);
+        assert_string_equal(rw->broken, "");
+        assert_in_range(rw->world->plan.guests[0].granted_kib, rows[i].least_kib, rows[i].most_kib);
+        assert_true(rw->qemu[0].touched >= MIN(rw->qemu[0].most, rows[i].most_kib));
+        restart_world_free(rw);
+    }
+    (void)state;
+}
+
+/* With its driver its balloon is back: what it needs now it gets like the others. */
+static void
+a_guest_whose_driver_is_back_claims_nothing_for_what_it_held_before(void **state)
+{
+    RestartWorld *rw = boots_beside_what_it_held(212 * MIB);
+
+    restart_world_run(rw, 20);
+    rw->world->fake[0].need = 2 * GIB;
+    restart_world_driver_up(rw, 0);
+    rw->world->fake[0].inflate = 0;
+    for (unsigned t = 0; t < 4; t++) {
+        uint64_t held_back = rw->qemu[0].held_back;
+
+        restart_world_tick(rw);
+        assert_int_equal(rw->world->plan.guests[0].rule, PLAN_RULE_RESTART);
+        assert_int_equal(rw->world->plan.guests[0].granted_kib, 512 * MIB);
+        assert_true(rw->qemu[0].held_back > held_back);
+    }
+    restart_world_free(rw);
+    (void)state;
+}
+
+/* ---- what its limit lets in ---- */
+
+/* Guest 0 has 300 MiB, and its limit lets in 400 more for the page cache of its disks, when it is reset. */
+static RestartWorld *
+is_reset_under_a_high_limit(uint64_t spare_kib)
+{
+    RestartWorld *rw = restart_world_new(2, spare_kib);
+
+    for (size_t i = 0; i < 2; i++)
+        rw->world->fake[i].settings.minimum_kib = 300 * MIB;
+    restart_world_run(rw, 60);
+    rw->qemu[0].high += 400 * MIB;
+    restart_world_reset(rw, 0);
+    rw->qemu[0].slow = true;
+    restart_world_tick(rw);
+    return rw;
+}
+
+static void
+what_its_limit_lets_in_is_its_own_as_far_as_it_is_there(void **state)
+{
+    RestartWorld *rw = is_reset_under_a_high_limit(400 * MIB);
+
+    assert_int_equal(rw->world->plan.guests[0].granted_kib, 512 * MIB);
+    assert_false(rw->world->plan.over_budget);
+    restart_world_free(rw);
+    /* it is not, and comes back as the limit comes down */
+    rw = is_reset_under_a_high_limit(0);
+    assert_in_range(rw->world->plan.guests[0].granted_kib, 300 * MIB, 320 * MIB);
+    assert_true(rw->world->plan.over_budget);
+    restart_world_run(rw, 3);
+    assert_false(rw->world->plan.over_budget);
+    assert_in_range(rw->qemu[0].high, 300 * MIB, 420 * MIB);
+    restart_world_free(rw);
+    (void)state;
+}
+
+/* Its first limit is being written, which lasts while the kernel takes back page cache, and its balloon has taken 2 GiB since that was told. */
+static void
+a_limit_that_is_on_its_way_at_a_reset_is_booked_at_what_it_will_let_in(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    GuestSnapshot *guest = &world->guests[0];
+    uint64_t told_kib;
+
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 2500 * MIB)->settings.startup_kib = GIB;
+    world->lazy = true;
+    guest->limits = (GuestLimits){.usable = true, .high_kib = LIMIT_NONE};
+    world_run(world, 10);
+    told_kib = world->plan.guests[0].limit_kib;
+    assert_in_range(told_kib, 3 * GIB, 4 * GIB);
+    guest->limits.pending = true;
+    world->fake[0].need = 700 * MIB;
+    world_run(world, 600);
+    assert_int_equal(world->plan.guests[0].committed_kib, GIB);
+    world_reset(world, 0);
+    world_tick(world);
+    /* what its QEMU may cost, and slack that is the host's reserve */
+    assert_in_range(world->plan.guests[0].committed_kib, told_kib - 512 * MIB, told_kib);
+    world_free(world);
+    (void)state;
+}
+
+/* It was taken away because nobody was to have any, and is told anew in the tick that sees the reset. */
+static void
+a_limit_that_is_told_at_a_reset_is_relied_on_whatever_was_told_before(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    GuestSnapshot *guest = &world->guests[0];
+
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 2500 * MIB);
+    guest->limits = (GuestLimits){.usable = true, .set = true, .high_kib = 4 * GIB};
+    world->settings->memory_high = false;
+    world_tick(world);
+    assert_true(world->plan.guests[0].limit_tell);
+    assert_true(world->plan.guests[0].limit_kib == LIMIT_NONE);
+    guest->limits = (GuestLimits){.usable = true, .high_kib = LIMIT_NONE};
+    world_run(world, 10);
+    world->settings->memory_high = true;
+    world_reset(world, 0);
+    world_tick(world);
+    assert_true(world->plan.guests[0].limit_tell);
+    assert_in_range(world->plan.guests[0].limit_kib, 3 * GIB, 4 * GIB);
+    assert_int_equal(world->plan.guests[0].committed_kib, 3 * GIB);
+    world_free(world);
+    (void)state;
+}
+
+/* ---- what it is told ---- */
+
+/*
+ * Its driver is back, it has a paging file and was granted 1536 MiB; 1 GiB is its startup. Noise of a few MiB in what it needs is nothing to
+ * tell, but it is to have its startup, and its balloon is to end within what it was granted, or its file would never be done with.
+ */
+static void
+a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void **state)
+{
+    static const struct {
+        uint64_t need_kib, before_kib, told_kib;
+    } rows[] = {
+        {1200 * MIB, 1230 * MIB, 1230 * MIB},
+        {1200 * MIB, 1300 * MIB, 1225 * MIB}, /* with a little air */
+        {600 * MIB, 1016 * MIB, 1024 * MIB},
+        {2048 * MIB, 1544 * MIB, 1536 * MIB},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const PagingRecord file = {.stage = PAGING_STAGE_ON, .size_kib = GIB};
+        FakeWorld *world = world_new(10 * GIB, GIB);
+        GuestSnapshot *guest = &world->guests[0];
+
+        world_add(world, 512 * MIB, 4 * GIB, 3 * GIB, rows[i].need_kib)->settings.startup_kib = GIB;
+        guest->adopted = true;
+        guest->boots = 0;
+        guest->target_kib = rows[i].before_kib;
+        guest->paging = &file;
+        guest->limits = (GuestLimits){.usable = true, .set = true};
+        guest->limits.high_kib = 1536 * MIB + overhead_estimate(guest->settings) + LIMIT_LEAST_SLACK_KIB;
+        world_tick(world);
+        assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_PAGING_LEAVE);
+        assert_int_equal(world->plan.guests[0].granted_kib, 1536 * MIB);
+        assert_int_equal(world->plan.guests[0].target_kib, rows[i].told_kib);
+        assert_int_equal(world->plan.guests[0].tell, rows[i].told_kib != rows[i].before_kib);
+        world_free(world);
+    }
+    (void)state;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guest_that_is_held_back_in_its_boot_by_what_it_held_before_gets_room_for_that),
+        cmocka_unit_test(a_guest_whose_driver_is_back_claims_nothing_for_what_it_held_before),
+        cmocka_unit_test(what_its_limit_lets_in_is_its_own_as_far_as_it_is_there),
+        cmocka_unit_test(a_limit_that_is_on_its_way_at_a_reset_is_booked_at_what_it_will_let_in),
+        cmocka_unit_test(a_limit_that_is_told_at_a_reset_is_relied_on_whatever_was_told_before),
+        cmocka_unit_test(a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted),
+    };
+
+    return cmocka_run_group_tests_name("decide_boot", tests, NULL, NULL);
+}
