@@ -44,14 +44,14 @@ fills_room(const Pass *pass, size_t i, uint64_t cache_kib)
     return cache_kib >= room / (memory_of(pass, i)->limit.lends ? 4 : 2);
 }
 
+/* Who is counted on has a balloon that is believed, and no paging file; neither boots it nor is it let go. */
 static bool
 may_borrow(const Pass *pass, size_t i, uint64_t cache_kib)
 {
     const Work *work = &pass->state->work[i];
 
     return cache_kib >= USER_LEAST_KIB && !pass->observe && work->held && is_counted_on(work) &&
-           work->standing.trust == LEDGER_TRUSTS_BALLOON && !work->limited && !work->let_go &&
-           pass->snapshot->guests[i].paging == NULL && work->wants_limit && fills_room(pass, i, cache_kib);
+           fills_room(pass, i, cache_kib);
 }
 
 /* What others wait for: claims, all that guests are to have beyond what they were granted, a host that lacks memory itself. */
