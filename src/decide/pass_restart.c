@@ -226,12 +226,10 @@ look_for_garbage(const Pass *pass, size_t i)
     const Work *work = &pass->state->work[i];
     GuestMemory *memory = memory_of(pass, i);
     uint64_t granted = work->entry->granted_kib;
-    uint64_t most = MIN(memory->before_kib, saturating_sub(settings->maximum_kib, settings->startup_kib));
     uint64_t step = MAX(granted / GARBAGE_PART, GARBAGE_LEAST_KIB);
 
-    if (memory->limit.held_now && memory->restart == RESTART_RESET && work->standing.booting &&
-        granted >= settings->startup_kib + memory->garbage_kib)
-        memory->garbage_kib = MIN(memory->garbage_kib + step, most);
+    if (memory->limit.held_now && work->standing.booting && granted >= settings->startup_kib + memory->garbage_kib)
+        memory->garbage_kib = MIN(memory->garbage_kib + step, memory->before_kib);
 }
 
 static void

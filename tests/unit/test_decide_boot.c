@@ -13,11 +13,12 @@
  * until its driver is back. Guest 1 needs all the rest, and less urgently.
  */
 static RestartWorld *
-boots_beside_what_it_held(uint64_t boot_kib)
+boots_beside_what_it_held(uint64_t boot_kib, uint64_t maximum_kib)
 {
     RestartWorld *rw = restart_world_new(2, GIB);
 
     rw->world->fake[0].settings.minimum_kib = 300 * MIB;
+    rw->world->fake[0].settings.maximum_kib = maximum_kib;
     rw->world->fake[0].settings.priority = 60;
     rw->world->fake[1].need = 2 * GIB;
     restart_world_run(rw, 60);
@@ -33,16 +34,17 @@ static void
 a_guest_that_is_held_back_in_its_boot_by_what_it_held_before_gets_room_for_that(void **state)
 {
     static const struct {
-        uint64_t boot_kib, least_kib, most_kib;
+        uint64_t boot_kib, maximum_kib, least_kib, most_kib;
     } rows[] = {
-        {212 * MIB, 512 * MIB, 512 * MIB},  /* both are its startup: it is not held back */
-        {252 * MIB, 552 * MIB, 640 * MIB},  /* no more than it is held back for, but for a step of an eighth */
-        {512 * MIB, 812 * MIB, 812 * MIB},  /* all that it could hold */
-        {1200 * MIB, 812 * MIB, 812 * MIB}, /* what it needs beyond its startup is not what it held */
+        {212 * MIB, 2 * GIB, 512 * MIB, 512 * MIB}, /* both are its startup: it is not held back */
+        {252 * MIB, 2 * GIB, 552 * MIB, 640 * MIB}, /* no more than it is held back for, but for a step of an eighth */
+        {512 * MIB, 2 * GIB, 812 * MIB, 812 * MIB}, /* all that it could hold */
+        {512 * MIB, 700 * MIB, 700 * MIB, 700 * MIB},
+        {1200 * MIB, 2 * GIB, 812 * MIB, 812 * MIB}, /* what it needs beyond its startup is not what it held */
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        RestartWorld *rw = boots_beside_what_it_held(rows[i].boot_kib);
+        RestartWorld *rw = boots_beside_what_it_held(rows[i].boot_kib, rows[i].maximum_kib);
 
         restart_world_run(rw, 9);
         assert_int_equal(rw->qemu[0].files, 0);
@@ -59,7 +61,7 @@ a_guest_that_is_held_back_in_its_boot_by_what_it_held_before_gets_room_for_that(
 static void
 a_guest_whose_driver_is_back_claims_nothing_for_what_it_held_before(void **state)
 {
-    RestartWorld *rw = boots_beside_what_it_held(212 * MIB);
+    RestartWorld *rw = boots_beside_what_it_held(212 * MIB, 2 * GIB);
 
     restart_world_run(rw, 20);
     rw->world->fake[0].need = 2 * GIB;
