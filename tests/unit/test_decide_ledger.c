@@ -335,132 +335,7 @@ a_balloon_that_somebody_else_moved_is_told_again_and_not_called_stuck(void **sta
     (void)state;
 }
 
-/* ---- guests that come back with less than their size ---- */
-
-/*
- * Guest 0 comes back from a reset with 1 GiB and a minimum of 2, told 2 GiB as its driver was not there yet; the other one, which may not be
- * squeezed, has all the rest.
- */
-static FakeWorld *
-waits_for_its_minimum(void)
-{
-    FakeWorld *world = world_new(10 * GIB, GIB);
-
-    world_add(world, GIB, 4 * GIB, GIB, 600 * MIB);
-    world_add(world, GIB, 12 * GIB, 4 * GIB, 11 * GIB);
-    world->lazy = true;
-    for (size_t i = 0; i < 2; i++)
-        make_limited(world, i);
-    run_with_limits(world, 120);
-    assert_int_equal(world->plan.guests[0].committed_kib, GIB);
-    world->fake[0].settings.minimum_kib = world->fake[0].settings.startup_kib = 2 * GIB;
-    world->fake[1].settings.minimum_kib = world->guests[1].target_kib;
-    world_reset(world, 0);
-    run_with_limits(world, 10);
-    assert_int_equal(world->guests[0].target_kib, 2 * GIB);
-    world_driver_up(world, 0);
-    world->fake[0].inflate = 4 * GIB;
-    return world;
-}
-
-/* No more than it had, but for what the QEMUs were thought to cost and do not (64 and 80 MiB). */
-static void
-assert_granted_nothing(const FakeWorld *world)
-{
-    assert_in_range(world->plan.guests[0].committed_kib, GIB, GIB + 144 * MIB);
-    assert_true(world->guests[0].limits.high_kib < 2 * GIB);
-    assert_false(world->plan.over_budget);
-}
-
-static void
-a_guest_that_comes_back_with_less_than_its_minimum_waits_until_there_is_room(void **state)
-{
-    FakeWorld *world = waits_for_its_minimum();
-
-    for (unsigned t = 0; t < 120; t++) {
-        tick_with_limits(world);
-        assert_int_equal(world->guests[0].target_kib, 2 * GIB);
-        assert_granted_nothing(world);
-    }
-    assert_int_equal(world->fake[0].actual, 2 * GIB);
-    world->fake[1].settings.minimum_kib = GIB;
-    run_with_limits(world, 30);
-    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_ACTIVE);
-    assert_in_range(world->plan.guests[0].committed_kib, 2 * GIB, 2 * GIB + 64 * MIB);
-    assert_true(world->guests[0].limits.high_kib > 2 * GIB);
-    assert_int_equal(world->violations, 0);
-    world_free(world);
-    (void)state;
-}
-
-/* What is plugged in comes on top of its size, and of its target or not: it is told that it does, as its balloon would take it from what the
-   guest sees, and that makes its minimum no nearer. */
-static void
-a_dimm_grants_a_guest_nothing_that_waits_for_its_minimum(void **state)
-{
-    for (unsigned target_follows = 0; target_follows < 2; target_follows++) {
-        FakeWorld *world = waits_for_its_minimum();
-
-        run_with_limits(world, 10);
-        world->fake[0].settings.maximum_kib += 512 * MIB;
-        world->fake[0].actual += 512 * MIB;
-        world->fake[0].need += 512 * MIB; /* size less usable */
-        world->guests[0].target_kib += target_follows * 512 * MIB;
-        world->guests[0].unseen_kib = 512 * MIB;
-        for (unsigned t = 0; t < 60; t++) {
-            tick_with_limits(world);
-            assert_int_equal(world->guests[0].target_kib, 2 * GIB + 512 * MIB);
-            assert_granted_nothing(world);
-        }
-        world_free(world);
-    }
-    (void)state;
-}
-
-/* Somebody else moves its balloon: it is told where it was to be, for which there is still no room. */
-static void
-who_is_told_again_while_it_waits_for_its_minimum_is_granted_nothing(void **state)
-{
-    FakeWorld *world = waits_for_its_minimum();
-    unsigned changes;
-
-    run_with_limits(world, 10);
-    changes = world->fake[0].changes;
-    world->fake[0].actual = GIB + GIB / 2;
-    for (unsigned t = 0; t < 60; t++) {
-        tick_with_limits(world);
-        assert_granted_nothing(world);
-    }
-    assert_int_equal(world->fake[0].changes, changes + 1);
-    world_free(world);
-    (void)state;
-}
-
-/* Restored with more than its memory.max lets it have, on a host that is full: it is not told to stay there. */
-static void
-a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max(void **state)
-{
-    FakeWorld *world = world_new(10 * GIB, GIB);
-    FakeGuest *fake = world_add(world, GIB, 8 * GIB, 6 * GIB, 600 * MIB);
-
-    world_add(world, 9 * GIB, 12 * GIB, 9 * GIB, 11 * GIB);
-    world->lazy = true;
-    for (size_t i = 0; i < 2; i++)
-        make_limited(world, i);
-    fake->settings.hard_limit_kib = 3 * GIB;
-    world->guests[0].limits = (GuestLimits){.usable = true, .set = true, .high_kib = 300 * MIB};
-    world->guests[0].boot_resumed = true;
-    world->guests[0].target_known = false;
-    world->guests[0].target_unbounded = true;
-    tick_with_limits(world);
-    world->guests[0].target_unbounded = false;
-    run_with_limits(world, 10);
-    assert_true(world->guests[0].limits.high_kib < GIB);
-    assert_true(fake->changes > 0);
-    assert_in_range(fake->largest, GIB, 3 * GIB - 16 * MIB);
-    world_free(world);
-    (void)state;
-}
+/* ---- paging files ---- */
 
 /* 500 MiB of a guest of 1 GiB are in its file. It was granted 1.5, which is all there is, and its balloon is on its way to so much. */
 static FakeWorld *
@@ -592,32 +467,6 @@ a_limit_rises_after_a_revert_though_a_lower_one_is_on_its_way(void **state)
 }
 
 /*
- * Two guests on a host that has no room. Libvirt was away; one of them says that its balloon left it next to nothing, and its QEMU holds
- * far more: it is told no less than its minimum.
- */
-static void
-a_size_below_the_minimum_is_no_target(void **state)
-{
-    FakeWorld *world = world_new(10 * GIB, GIB);
-    GuestSnapshot *guest = &world->guests[0];
-
-    for (size_t i = 0; i < 2; i++)
-        world_add(world, GIB, 8 * GIB, 4200 * MIB, 3900 * MIB);
-    world_run(world, 60);
-    guest->has_actual = true;
-    guest->actual_kib = world->fake[0].actual = 4 * MIB;
-    guest->target_known = false;
-    guest->target_kib = 0;
-    guest->target_unbounded = true;
-    guest->resident_kib = 4 * GIB;
-    decide(world->state, &world->snapshot, world->settings, false, &world->plan);
-    assert_true(world->plan.guests[0].tell);
-    assert_int_equal(world->plan.guests[0].target_kib, GIB);
-    world_free(world);
-    (void)state;
-}
-
-/*
  * Restored, and nobody was asked for it; nothing is seen of it yet. It is booked at all that it may have brought, but nobody is squeezed
  * before it has said more.
  */
@@ -648,7 +497,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_known_of_a_guest_that_came_is_booked_and_taken_from_nobody),
-        cmocka_unit_test(a_size_below_the_minimum_is_no_target),
         cmocka_unit_test(a_target_under_way_is_booked),
         cmocka_unit_test(a_target_of_unknown_fate_is_booked),
         cmocka_unit_test(what_a_guest_that_leaves_may_have_been_told_is_booked),
@@ -660,10 +508,6 @@ main(void)
         cmocka_unit_test(a_balloon_that_emptied_under_a_limit_is_booked_at_what_it_was_granted),
         cmocka_unit_test(a_guest_is_booked_at_what_its_limit_still_lets_it_have),
         cmocka_unit_test(a_balloon_that_somebody_else_moved_is_told_again_and_not_called_stuck),
-        cmocka_unit_test(a_guest_that_comes_back_with_less_than_its_minimum_waits_until_there_is_room),
-        cmocka_unit_test(a_dimm_grants_a_guest_nothing_that_waits_for_its_minimum),
-        cmocka_unit_test(who_is_told_again_while_it_waits_for_its_minimum_is_granted_nothing),
-        cmocka_unit_test(a_guest_that_waits_for_its_minimum_is_not_told_more_than_its_memory_max),
         cmocka_unit_test(a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more),
         cmocka_unit_test(a_file_is_not_emptied_before_the_limit_leaves_room_for_it),
         cmocka_unit_test(a_file_is_not_emptied_in_the_tick_that_tells_its_guest_more_than_it_is_granted),
