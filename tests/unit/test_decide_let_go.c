@@ -298,9 +298,51 @@ what_a_guest_does_not_see_is_on_top_of_its_minimum(void **state)
         for (unsigned t = 0; t < 60; t++) {
             tick_with_limits(world);
             assert_int_equal(world->guests[0].target_kib, GIB + 512 * MIB);
+            /* without a limit it may bring it online at any time */
+            assert_int_equal(world->plan.guests[0].committed_kib, GIB + (limits != 0 ? 0 : 512 * MIB));
         }
         world_free(world);
     }
+    (void)state;
+}
+
+/*
+ * Who is let go will have no limit, so what it does not see is to be there, too. It is not all there yet: what was found of it is not taken
+ * back, though the host has less than before.
+ */
+static void
+what_a_guest_that_is_let_go_does_not_see_is_granted_to_it_as_it_comes_free(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    uint64_t granted, high;
+
+    world_add(world, GIB, 4 * GIB, GIB, 700 * MIB);
+    world_add(world, 7800 * MIB, 7800 * MIB, 7800 * MIB, 7 * GIB);
+    world->lazy = true;
+    make_limited(world, 0);
+    run_with_limits(world, 60);
+    world->fake[0].settings.maximum_kib += 512 * MIB;
+    world->fake[0].actual += 512 * MIB;
+    world->guests[0].unseen_kib = 512 * MIB;
+    run_with_limits(world, 20);
+    assert_int_equal(world->plan.guests[0].committed_kib, GIB);
+    world->fake[0].settings.managed = false;
+    run_with_limits(world, 5);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LET_GO);
+    granted = world->plan.guests[0].committed_kib;
+    high = world->guests[0].limits.high_kib;
+    assert_in_range(granted, GIB + 200 * MIB, GIB + 400 * MIB);
+    world->other += 200 * MIB;
+    for (unsigned t = 0; t < 20; t++) {
+        tick_with_limits(world);
+        assert_true(world->plan.guests[0].committed_kib >= granted);
+        assert_true(world->guests[0].limits.high_kib >= high);
+    }
+    world->other -= 200 * MIB;
+    world->settings->reserve_kib = 512 * MIB;
+    run_with_limits(world, 30);
+    assert_false(world->guests[0].limits.set);
+    world_free(world);
     (void)state;
 }
 
@@ -373,6 +415,7 @@ main(void)
         cmocka_unit_test(a_guest_that_is_let_go_is_told_nothing_less_than_it_has),
         cmocka_unit_test(a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing),
         cmocka_unit_test(what_a_guest_does_not_see_is_on_top_of_its_minimum),
+        cmocka_unit_test(what_a_guest_that_is_let_go_does_not_see_is_granted_to_it_as_it_comes_free),
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
     };
 
