@@ -272,8 +272,9 @@ stands_by_statistics(const BeliefMemory *memory, const GuestSnapshot *guest, con
                      Standing *standing)
 {
     bool waits = guest->adopted && saturating_sub(terms->now_usec, guest->boot_usec) < ADOPT_GRACE_USEC;
-    bool missing = memory->fresh_usec != 0 ? saturating_sub(terms->now_usec, memory->fresh_usec) >= NO_STATISTICS_USEC
-                                           : !guest->has_usable || (guest->adopted && !guest->fresh);
+    bool missing = memory->fresh_usec != 0
+                       ? !terms->link_down && saturating_sub(terms->now_usec, memory->fresh_usec) >= NO_STATISTICS_USEC
+                       : !guest->has_usable || (guest->adopted && !guest->fresh);
 
     if (guest->has_actual && !missing)
         return false;

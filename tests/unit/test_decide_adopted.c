@@ -184,6 +184,8 @@ it_is_waited_for_after_libvirt_was_away_for_long(void **state)
     guest->fresh = false;
     world->snapshot.host.link = WORLD_LINK_DOWN;
     run_with_limits(world, 310);
+    /* nor were they missing while nobody could be asked */
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LINK_DOWN);
     world->snapshot.host.link = WORLD_LINK_READ_WRITE;
     guest->gap_usec = guest->boot_usec = world->snapshot.now_usec;
     guest->adopted = true;
