@@ -116,7 +116,7 @@ what_its_limit_lets_in_is_its_own_as_far_as_it_is_there(void **state)
     (void)state;
 }
 
-/* Its first limit is being written, which lasts while the kernel takes back page cache, and its balloon has taken 2 GiB since that was told. */
+/* Its first limit is being written, which lasts while the kernel takes back page cache, and its balloon has taken 2 GiB since. */
 static void
 a_limit_that_is_on_its_way_at_a_reset_is_booked_at_what_it_will_let_in(void **state)
 {
@@ -170,8 +170,8 @@ a_limit_that_is_told_at_a_reset_is_relied_on_whatever_was_told_before(void **sta
 /* ---- what it is told ---- */
 
 /*
- * Its driver is back, it has a paging file and was granted 1536 MiB; 1 GiB is its startup. Noise of a few MiB in what it needs is nothing to
- * tell, but it is to have its startup, and its balloon is to end within what it was granted, or its file would never be done with.
+ * Its driver is back, it has a paging file and was granted 1536 MiB; 1 GiB is its startup. Noise of a few MiB in what it needs is nothing
+ * to tell, but it is to have its startup, and its balloon is to end within what it was granted, or its file would never be done with.
  */
 static void
 a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void **state)

@@ -157,8 +157,8 @@ a_size_below_the_minimum_is_no_target(void **state)
 }
 
 /*
- * Its balloon may be on its way to more than it has, so it is told where to stop: there is no room for its minimum. Its QEMU is seen to hold
- * no more.
+ * Its balloon may be on its way to more than it has, so it is told where to stop: there is no room for its minimum. Its QEMU is seen to
+ * hold no more.
  */
 static void
 a_guest_that_may_be_on_its_way_to_more_is_stopped_below_its_minimum(void **state)

@@ -245,7 +245,7 @@ time_that_says_nothing_does_not_count(void **state)
     assert_int_not_equal(track.verdict, STUCK_STUCK);
 }
 
-/* Its balloon gave up half, all of it untouched, and it takes that back by itself: what it touches is ahead of its size in the last answer. */
+/* Its balloon gave up half, untouched, and it takes that back by itself: what it touches is ahead of its size in the last answer. */
 static void
 balloon_that_is_emptied_by_its_guest_is_not_inhibited(void **state)
 {

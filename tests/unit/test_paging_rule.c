@@ -153,7 +153,7 @@ guest_that_leaves_its_file_claims_its_minimum(void **state)
     (void)state;
 }
 
-/* A guest that lacks startup memory and gets no file for it is served by all that others can do without, after they had their ten seconds. */
+/* A guest that lacks startup memory and gets no file for it gets all that others can do without, after they had their ten seconds. */
 static void
 who_boots_and_can_have_no_file_presses(void **state)
 {
