@@ -120,6 +120,25 @@ slacks_of_guests_that_become_known_one_by_one_leave_a_quarter_of_the_reserve(voi
     (void)state;
 }
 
+/*
+ * A guest that is not managed is booked at three times what the host has. The part of the reserve that is slack of the other one is small
+ * then, so its limit lets in more of what it was not granted: it has given up 1 GiB of 3 that are within it.
+ */
+static void
+slack_is_a_part_of_what_is_booked_where_that_is_more_than_the_host_has(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    add_adopted(world, 2 * GIB, 3 * GIB, 72 * MIB);
+    world_add(world, GIB, 30 * GIB, 2 * GIB, GIB)->settings.managed = false;
+    run_with_limits(world, 2);
+    assert_int_equal(world->plan.guests[1].committed_kib, 30 * GIB);
+    /* of half the reserve less than a fifteenth, and half as much again */
+    assert_in_range(world->plan.guests[0].committed_kib, 3 * GIB - 512 * MIB / 15 * 3 / 2, 3 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* ---- its first report ---- */
 
 static void
@@ -256,6 +275,7 @@ main(void)
         cmocka_unit_test(slack_of_the_daemon_itself_is_not_taken_for_granted),
         cmocka_unit_test(size_of_a_guest_with_a_paging_file_takes_nothing_from_it),
         cmocka_unit_test(slacks_of_guests_that_become_known_one_by_one_leave_a_quarter_of_the_reserve),
+        cmocka_unit_test(slack_is_a_part_of_what_is_booked_where_that_is_more_than_the_host_has),
         cmocka_unit_test(it_is_waited_for_until_it_reports_what_it_needs),
         cmocka_unit_test(it_is_waited_for_after_libvirt_was_away_for_long),
         cmocka_unit_test(a_guest_that_was_seen_to_boot_is_not_waited_for),
