@@ -12,10 +12,7 @@
 DecideState *
 decide_state_new(void)
 {
-    DecideState *state = g_new0(DecideState, 1);
-
-    state->adopting = true;
-    return state;
+    return g_new0(DecideState, 1);
 }
 
 void
@@ -218,11 +215,13 @@ static uint64_t
 slack_of(const Pass *pass, size_t i, uint64_t booked_kib)
 {
     const DecideState *state = pass->state;
-    bool is_new = memory_of(pass, i)->begins && !pass->snapshot->guests[i].boot_in_place;
+    const GuestMemory *memory = memory_of(pass, i);
+    bool is_new = memory->begins && !pass->snapshot->guests[i].boot_in_place;
+    bool adopting = state->adopting || memory->belief.state == BELIEF_ADOPTED;
     uint64_t all = state->booked_kib + (is_new ? booked_kib : 0);
 
     return limit_slack(pass->budget.reserve_kib, booked_kib,
-                       state->adopting ? MAX(all, pass->snapshot->host.figures.total_kib) : all);
+                       adopting ? MAX(all, pass->snapshot->host.figures.total_kib) : all);
 }
 
 static void

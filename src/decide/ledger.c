@@ -230,7 +230,9 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     if (look->mute && !broken(FAULT_TAKE_ITS_WORD))
         entry->balloon_kib = MAX(entry->balloon_kib, settings->maximum_kib);
     if (look->trust == LEDGER_TRUSTS_FULL) {
-        entry->granted_kib = entry->balloon_kib;
+        /* its XML may say otherwise when it is read */
+        if (!settings->presumed)
+            entry->granted_kib = entry->balloon_kib;
         entry->booked_kib =
             MAX(saturating_sub(entry->balloon_kib + settings->fixed_kib, settings->hugepages_kib), holds(look));
         entry->ground = GROUND_FULL;

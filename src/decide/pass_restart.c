@@ -59,6 +59,7 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
     /* a limit is left where it is within half a slack (limit.c) */
     uint64_t slack = pass->state->work[i].slack_kib;
     uint64_t limit = in_force(guest, overhead_kib, slack + slack / 2);
+    uint64_t before;
 
     if (broken(FAULT_TRUST_NO_LIMIT))
         return 0;
@@ -68,18 +69,19 @@ pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
         return 0;
     if (broken(FAULT_ADOPT_UNHELD) && guest->adopted)
         return UINT64_MAX;
-    /* one that is to have none loses it in this tick, or with its file */
-    if (!pass->observe && !pass->state->work[i].wants_limit && paging_file(guest) == NULL)
+    /* one that is to have none loses it in this tick, or with its file; what it was started with is to be read first */
+    if (!pass->observe && !pass->state->work[i].wants_limit && paging_file(guest) == NULL && !guest->settings->presumed)
         return UINT64_MAX;
     if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, i))
         return limit;
     /* one that was brought holds what it brought before any is there */
     if (state != BELIEF_BOOTING || known_for(pass, i) >= LIMIT_GRACE_USEC)
         return UINT64_MAX;
-    /* it is on its way, and may be one that was ordered before the reset, for more */
-    return told->told && told->told_kib != LIMIT_NONE
-               ? saturating_sub(told->told_kib, overhead_kib + guest->settings->fixed_kib + slack + slack / 2)
-               : 0;
+    /* it is on its way, and may be one that was ordered before the reset, for more; till then it keeps what it had */
+    before = guest->boot_in_place ? pass->state->work[i].entry->booked_kib : 0;
+    if (told->told && told->told_kib != LIMIT_NONE)
+        before = MAX(before, saturating_sub(told->told_kib, overhead_kib + slack + slack / 2));
+    return saturating_sub(before, guest->settings->fixed_kib);
 }
 
 /* What it physically may have as its run begins, or is first seen. */

@@ -169,6 +169,26 @@ a_guest_that_was_started_paused_is_booked_at_its_startup(void **state)
     (void)state;
 }
 
+/* What is known of it is its definition, which has lost its element, and not the XML that it was started with. */
+static void
+a_guest_is_granted_no_more_than_its_startup_before_its_xml_is_read(void **state)
+{
+    FakeWorld *world = started_paused(true);
+
+    world->guests[1].life = GUEST_LIFE_RUNNING;
+    world->fake[1].settings.managed = false;
+    world->fake[1].settings.presumed = true;
+    tick_with_limits(world);
+    world->fake[1].settings.managed = true;
+    world->fake[1].settings.presumed = false;
+    for (unsigned t = 0; t < 10; t++) {
+        tick_with_limits(world);
+        assert_int_equal(world->plan.guests[1].committed_kib, 2 * GIB);
+    }
+    world_free(world);
+    (void)state;
+}
+
 /* It is sent to another host at once, and may be reset on the way. */
 static void
 a_guest_that_migrates_while_it_boots_is_held_at_its_startup(void **state)
@@ -501,6 +521,7 @@ main(void)
         cmocka_unit_test(a_target_of_unknown_fate_is_booked),
         cmocka_unit_test(what_a_guest_that_leaves_may_have_been_told_is_booked),
         cmocka_unit_test(a_guest_that_was_started_paused_is_booked_at_its_startup),
+        cmocka_unit_test(a_guest_is_granted_no_more_than_its_startup_before_its_xml_is_read),
         cmocka_unit_test(a_guest_that_migrates_while_it_boots_is_held_at_its_startup),
         cmocka_unit_test(a_guest_that_holds_all_from_its_first_moment_is_booked_at_it),
         cmocka_unit_test(a_guest_that_was_started_paused_is_held_when_it_is_resumed_or_booked_in_full),

@@ -54,8 +54,11 @@ needs(const Seat *seat)
     uint64_t need = seat->machine->need_kib + seat->machine->need_kib / 8 + FROM_MIB(48);
     uint64_t least = seat->live.minimum_kib != 0 ? seat->live.minimum_kib : startup_of(seat);
 
-    /* without the element its minimum is what it had when its XML was read; and who is reset again and again is let be */
-    if (!seat->live.managed || seat->machine->resets >= FRAIL_RESETS)
+    /* without the element its minimum is what it had when its XML was read, which may be all; and who is reset again and again is let
+       be with what it has */
+    if (!seat->live.managed)
+        least = machine_ram(seat->machine);
+    else if (seat->machine->resets >= FRAIL_RESETS)
         least = MAX(least, machine_actual(seat->machine));
 
     return MIN(MAX(need, least), machine_ram(seat->machine)) + machine_device(seat->machine);

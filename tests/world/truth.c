@@ -230,7 +230,8 @@ truth_take_plan(World *world)
             whole =
                 MAX(whole, MIN((booked - seat->told.lent_kib) / 8, saturating_sub(seat->told.limit_kib, for_memory)));
         if (world->now_usec - seat->slack_usec >= SLACK_USEC) {
-            seat->slack_before_kib = seat->slack_kib;
+            seat->slack_before_kib =
+                holds(seat) > booked ? MAX(seat->slack_before_kib, seat->slack_kib) : seat->slack_kib;
             seat->slack_kib = 0;
             seat->slack_usec = world->now_usec;
         }
