@@ -6,6 +6,7 @@
 #include "names.h"
 
 #include <gio/gio.h>
+#include <unistd.h>
 
 /* How often a daemon that went away is looked for. */
 #define AGAIN_USEC 100000
@@ -70,6 +71,7 @@ hook_ask(const HookCall *call, int64_t deadline_usec, const HookPatience *patien
 {
     int64_t absent_until_usec = g_get_monotonic_time() + (int64_t)patience->absent_usec;
     HookAnswer so_far = HOOK_ANSWER_LATE;
+    pid_t parent = getppid();
 
     *reason = NULL;
     for (;;) {
@@ -87,6 +89,9 @@ hook_ask(const HookCall *call, int64_t deadline_usec, const HookPatience *patien
         else
             so_far = HOOK_ANSWER_ABSENT;
         if (so_far == HOOK_ANSWER_LOST ? !patience->lost : g_get_monotonic_time() >= absent_until_usec)
+            return so_far;
+        /* libvirtd has ended: it starts nothing any more, and nothing is to be booked for that */
+        if (getppid() != parent)
             return so_far;
         g_usleep(AGAIN_USEC);
     }

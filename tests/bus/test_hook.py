@@ -7,6 +7,7 @@ hook file with the verbs that install it. libvirt waits for the hook without a l
 Usage: test_hook.py DM_CTL FAKE XML HOOK_FILE
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -243,6 +244,39 @@ class Dying(HookTest):
             hook.stdout.close()
             hook.stderr.close()
         self.assertIn("<name>web</name>", again.last("Hook"))
+
+    def test_nobody_is_asked_again_for_a_libvirtd_that_has_ended(self):
+        daemon = self.daemon(Hook=None)
+        words = [DM_CTL, "hook", self.config(timeout=30), "--", "web", "prepare", "begin", "-"]
+        code = "import subprocess, sys; hook = subprocess.Popen(sys.argv[1:]); print(hook.pid, flush=True); hook.wait()"
+        with subprocess.Popen([sys.executable, "-c", code, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              env=self.bus.environment, preexec_fn=die_with_parent) as libvirtd:
+            hook = int(libvirtd.stdout.readline())
+            self.addCleanup(self.kill, hook)
+            libvirtd.stdin.write(DOMAIN.encode())
+            libvirtd.stdin.close()
+            self.wait_until_asked(daemon)
+            libvirtd.kill()
+        daemon.kill()
+        again = self.daemon(Hook="(true, '')")
+        end = time.monotonic() + 20
+        while self.runs(hook):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        self.assertIsNone(again.last("Hook"))
+
+    @staticmethod
+    def runs(pid):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+                return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    @staticmethod
+    def kill(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def test_one_that_does_not_come_back_is_absent_when_the_time_is_over(self):
         for absent in ("allow", "refuse"):
