@@ -183,7 +183,8 @@ draw_back(Pass *pass, size_t i)
     uint64_t has = plan->rule == PLAN_RULE_INHIBITED ? booked : MAX(guest->actual_kib, work->minimum_kib);
     uint64_t target = MIN(MIN(has, booked), work->maximum_kib);
     uint64_t off = distance_u64(target, work->target_kib);
-    bool raises = target > work->target_kib && pass_free(pass) == 0;
+    /* what it does not see on top of what it is granted takes no room */
+    bool raises = target > MAX(work->target_kib, work->entry->granted_kib + work->unseen_kib) && pass_free(pass) == 0;
 
     plan->target_kib =
         off > stuck_tolerance(guest->actual_kib) && target >= work->minimum_kib && !raises ? target : work->target_kib;

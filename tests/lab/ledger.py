@@ -127,7 +127,10 @@ class LedgerScene(Scene):
         begun, reason = time.monotonic(), []
 
         def is_well():
-            reason[:] = [self.wrong(states)]
+            try:
+                reason[:] = [self.wrong(states)]
+            except LabError as error:  # a daemon or libvirtd that is not back yet
+                reason[:] = [str(error)]
             return reason[0] is None
 
         try:

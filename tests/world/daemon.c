@@ -129,12 +129,18 @@ daemon_tick_soon(World *world)
     world_after(world, SOON_USEC, soon_due, NULL, world->daemon, NULL);
 }
 
-/* What an earlier daemon, or somebody else, told it does not show, and no limit holds it. */
+/* Of whom an earlier daemon would have known so lately the limit is still to come where it died first. */
+#define LATELY_USEC (10 * USEC_PER_SEC)
+
+/* What an earlier daemon, or somebody else, told it does not show, and no limit holds it; or it was started or reset a moment ago. */
 static bool
-is_in_motion(const Machine *machine)
+is_in_motion(const World *world, const Machine *machine)
 {
-    return machine != NULL && (!machine->driver || machine->foreign ||
-                               (machine->asked_kib < machine->balloon_kib && machine->high_kib == LIMIT_NONE));
+    if (machine == NULL)
+        return false;
+    return !machine->driver || machine->foreign ||
+           (machine->high_kib == LIMIT_NONE &&
+            (machine->asked_kib < machine->balloon_kib || world->now_usec - machine->booted_usec < LATELY_USEC));
 }
 
 void
@@ -174,7 +180,7 @@ daemon_start(World *world)
     world->all_read = false;
     for (unsigned i = 0; i < world->count; i++) {
         world->seats[i].shows = 0;
-        if (is_in_motion(world->seats[i].machine))
+        if (is_in_motion(world, world->seats[i].machine))
             truth_excuse(&world->seats[i], EXCUSE_ABSENT);
     }
     watcher_connect(world);
