@@ -83,8 +83,9 @@ make_room(DecideState *state, size_t count, size_t start_count)
 static uint64_t
 target_in_force(const GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 {
+    /* what was only shown meanwhile is not under way */
     if (memory->told && (observe || guest->target_pending))
-        return memory->told_kib;
+        return observe ? memory->told_kib : MIN(memory->told_kib, guest->target_kib);
     if (guest->target_known)
         return guest->target_kib;
     if (!memory->told && !guest->adopted && !guest->boot_in_place && !guest->boot_resumed &&

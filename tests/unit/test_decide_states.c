@@ -227,6 +227,27 @@ dry_run_shows_what_every_guest_would_get_and_tells_nobody(void **state)
     world_free(world);
 }
 
+/* A call that hangs is of before: what it was told then is under way, and not what was shown since. */
+static void
+what_was_only_shown_is_not_taken_for_told(void **state)
+{
+    FakeWorld *world = world_of(1, 3 * GIB, 2560 * MIB);
+
+    world->guests[0].target_known = false;
+    world_run(world, 20);
+    assert_int_equal(world->fake[0].changes, 1);
+    assert_int_equal(world->guests[0].target_kib, 3 * GIB);
+    world->guests[0].target_pending = true;
+    world->dry = true;
+    world->fake[0].need = 6 * GIB;
+    world_run(world, 20);
+    assert_true(world->plan.guests[0].target_kib > 4 * GIB);
+    world->dry = false;
+    world_run(world, 1);
+    assert_int_equal(world->plan.guests[0].target_kib, 3 * GIB);
+    world_free(world);
+}
+
 static void
 nothing_is_told_while_libvirt_is_away(void **state)
 {
@@ -444,6 +465,7 @@ main(void)
         cmocka_unit_test(guest_that_was_not_managed_has_time_for_its_first_report),
         cmocka_unit_test(observed_guest_shows_its_target_and_is_not_told),
         cmocka_unit_test(dry_run_shows_what_every_guest_would_get_and_tells_nobody),
+        cmocka_unit_test(what_was_only_shown_is_not_taken_for_told),
         cmocka_unit_test(nothing_is_told_while_libvirt_is_away),
         cmocka_unit_test(nothing_is_raised_without_figures_of_the_host),
         cmocka_unit_test(raise_that_waits_is_told_in_parts_and_the_last_bit_too),
