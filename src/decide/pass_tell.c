@@ -105,7 +105,7 @@ waits_at(const Pass *pass, size_t i)
         own = MIN(own, saturating_sub(entry->resident_kib, entry->overhead_kib + guest->settings->fixed_kib));
     /* its limit, and not its balloon, keeps it within what it is granted; and its balloon would take what was plugged from what it
        sees */
-    if (work->held && memory_of(pass, i)->unseen_kib < work->unseen_kib)
+    if (memory_of(pass, i)->unseen_kib < work->unseen_kib)
         own = work->minimum_kib;
     /* but not above its memory.max, which would kill it there */
     return MIN(MAX(work->target_kib, MIN(own + work->unseen_kib, work->minimum_kib)), work->maximum_kib);
@@ -237,9 +237,9 @@ tell(Pass *pass, size_t i)
         return;
     }
     /* also one that was told before there was that much, and there is now. Who waits for its minimum is granted nothing by it, but
-       may have what its limit lets in where that is not down yet. Others are told no more than they are booked at, or are held at what
-       they were granted */
-    if (work->standing.part == PART_SHARES && (!work->ungranted || work->held))
+       may have what its limit lets in where that is not down yet; without a limit it is told no more than it is booked at. Others are
+       told no more than they are booked at, or are held at what they were granted */
+    if (work->standing.part == PART_SHARES)
         ledger_tell(work->entry, plan->target_kib, work->ungranted ? plan->target_kib : work->unseen_kib);
     if (stands)
         return;
