@@ -109,8 +109,8 @@ on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detai
             set_life(guest, GUEST_LIFE_PAUSED, detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED);
         break;
     case VIR_DOMAIN_EVENT_STOPPED:
-        guest_note_off(guest, stop_kind(detail));
-        guest->reverting = detail == VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT;
+        guest->reverting =
+            guest_hear_stop(guest, stop_kind(detail)) && detail == VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT;
         break;
     case VIR_DOMAIN_EVENT_SUSPENDED:
         set_life(guest, GUEST_LIFE_PAUSED,

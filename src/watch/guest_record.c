@@ -247,6 +247,17 @@ guest_note_off(Guest *guest, StopKind kind)
     }
 }
 
+bool
+guest_hear_stop(Guest *guest, StopKind kind)
+{
+    bool of_before = guest->boot_by_read && guest->stop_due;
+
+    guest->stop_due = false;
+    if (!of_before)
+        guest_note_off(guest, kind);
+    return !of_before;
+}
+
 void
 guest_reading_clear(GuestReading *reading)
 {
@@ -306,6 +317,7 @@ guest_take_new_run(Guest *guest, const GuestReading *reading, bool after_another
 
     if (after_another)
         guest_note_off(guest, STOP_UNTOLD);
+    guest->stop_due = after_another && !guest->gap;
     guest_forget_process(guest, "was started anew");
     if (guest->shown && (record->inactive_xml == NULL || reading->inactive_xml == NULL))
         guest_become_another(guest);

@@ -21,6 +21,7 @@ typedef struct Guest {
     int id;            /* libvirt's, of this run; -1: off */
     int dead_id;       /* the run whose QEMU has been seen to end, which libvirt doesn't know yet; -1: none */
     bool boot_by_read; /* the last boot was concluded from a reading; its event may still come */
+    bool stop_due;     /* ... and so was the end of the run before it, of which the event comes first */
     bool coming;       /* that reading found it being started: its event may come much later */
     uint64_t runs;     /* counts its processes */
     uint64_t changes;  /* counts what events changed: a reading begun before the last is void */
@@ -95,6 +96,9 @@ void guest_note_reset(Guest *guest);
 void guest_note_revert(Guest *guest);
 /* It is off. Told once more of the same run, the second tells only how it stopped. */
 void guest_note_off(Guest *guest, StopKind kind);
+/* libvirt's event says so. Returns false where that is of the run before, and its end and the start after it were read already: events
+   keep their order, and an answer may come before them. */
+bool guest_hear_stop(Guest *guest, StopKind kind);
 /* Its target fields follow its book, and what may still come. */
 void guest_show_target(Guest *guest);
 /* A call for a target has ended without it being known whether it was taken: it may be, for a while yet, and is in force then

@@ -294,6 +294,31 @@ reverted_guest_is_resumed_while_its_memory_is_read(void **state)
 }
 
 /* virsh start --force-boot throws the image away. */
+/* Destroyed and started, and read before libvirt's events of either. */
+static void
+event_of_a_run_that_is_over_ends_none_that_was_read_since(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    apply(guest, (Found){.id = 1, RUNNING, DEFINED});
+    apply(guest, (Found){.id = 2, RUNNING, DEFINED});
+    assert_int_equal(guest->record.boots, 1);
+    assert_false(guest_hear_stop(guest, STOP_OVER));
+    assert_int_equal(guest->record.life, GUEST_LIFE_RUNNING);
+    guest_note_start(guest, false);
+    assert_int_equal(guest->record.boots, 1);
+    assert_true(guest_hear_stop(guest, STOP_OVER));
+    assert_int_equal(guest->record.life, GUEST_LIFE_OFF);
+
+    /* what was missed while the connection was away does not come any more */
+    apply(guest, (Found){.id = 3, RUNNING, DEFINED});
+    guest->gap = true;
+    apply(guest, (Found){.id = 4, RUNNING, DEFINED});
+    assert_true(guest_hear_stop(guest, STOP_OVER));
+    assert_int_equal(guest->record.life, GUEST_LIFE_OFF);
+}
+
 static void
 event_knows_better_than_the_file(void **state)
 {
@@ -406,6 +431,7 @@ main(void)
         TEST(guest_started_paused_is_paused_and_has_booted),
         TEST(long_restore_is_one_boot_and_resumed_from_its_first_moment),
         TEST(reverted_guest_is_resumed_while_its_memory_is_read),
+        TEST(event_of_a_run_that_is_over_ends_none_that_was_read_since),
         TEST(event_knows_better_than_the_file),
         TEST(state_that_says_booted_is_believed),
         TEST(saved_memory_is_known_until_the_start),

@@ -242,6 +242,10 @@ hear(World *world, Seat *seat, uint64_t number, void *data)
     case VIR_STOPPED:
     case VIR_STOPPED_KEPT:
     case VIR_STOPPED_REVERTED:
+        if (seat->known.by_read && seat->known.stop_due) {
+            seat->known.stop_due = false;
+            break;
+        }
         note_off(world, seat, event != VIR_STOPPED);
         seat->known.reverting = event == VIR_STOPPED_REVERTED;
         break;
@@ -346,6 +350,7 @@ apply(World *world, Seat *seat)
         } else if (!was_on || another) {
             if (another)
                 note_off(world, seat, false);
+            known->stop_due = another && !known->gap;
             forget_process(world, seat, "the guest was started anew");
             count_boot(world, seat, false, resumed);
             if (known->hook_started_usec != 0 && !another)
