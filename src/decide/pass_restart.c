@@ -328,8 +328,8 @@ boot_target(const Pass *pass, size_t i, bool with_file)
         return memory_of(pass, i)->moved && guest->actual_kib < target ? target : 0;
     if (work->let_go && (work->standing.rule == PLAN_RULE_LET_GO || work->standing.rule == PLAN_RULE_BROUGHT))
         return MIN(MAX(target, pages_down(work->entry->granted_kib)), MAX(startup, keeps));
-    if (work->let_go && work->standing.hangs)
-        return startup; /* where its balloon is to go if its driver comes after all */
+    if (work->let_go && (boots || work->standing.hangs))
+        return startup; /* where its balloon is to go when its driver comes, if it does */
     if (settings->mode != GUEST_MODE_DYNAMIC || (guest->boot_resumed && !with_file))
         return 0;
     if (!with_file && (!boots || broken(FAULT_RESTART_AT_TARGET)))

@@ -275,6 +275,24 @@ a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing(void **state)
     (void)state;
 }
 
+/* Nobody knows what its balloon was told last, and it is told where to go when its driver is back. */
+static void
+a_guest_that_is_let_go_while_it_boots_is_told_its_startup(void **state)
+{
+    FakeWorld *world = host_with_a_squeezed_guest();
+    FakeGuest *fake = &world->fake[0];
+
+    world_reset(world, 0);
+    fake->settings.mode = GUEST_MODE_STATIC;
+    world->guests[0].target_known = false;
+    fake->changes = 0;
+    run_with_limits(world, 5);
+    assert_int_equal(fake->changes, 1);
+    assert_int_equal(world->guests[0].target_kib, fake->settings.startup_kib);
+    world_free(world);
+    (void)state;
+}
+
 /* ---- memory that a guest does not see ---- */
 
 static void
@@ -414,6 +432,7 @@ main(void)
         cmocka_unit_test(what_a_stuck_guest_has_is_tried_for_when_somebody_claims_it),
         cmocka_unit_test(a_guest_that_is_let_go_is_told_nothing_less_than_it_has),
         cmocka_unit_test(a_guest_that_was_only_presumed_to_be_managed_is_owed_nothing),
+        cmocka_unit_test(a_guest_that_is_let_go_while_it_boots_is_told_its_startup),
         cmocka_unit_test(what_a_guest_does_not_see_is_on_top_of_its_minimum),
         cmocka_unit_test(what_a_guest_that_is_let_go_does_not_see_is_granted_to_it_as_it_comes_free),
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
