@@ -2,7 +2,7 @@
 #include "decide/belief.h"
 
 #include "decide/faults.h"
-#include "decide/paging.h"
+#include "decide/pass.h"
 #include "units.h"
 
 /* A driver that has not answered after so long a boot will not: the guest counts as static until it does. */
@@ -57,16 +57,15 @@ begin_anew(BeliefMemory *memory, const GuestSnapshot *guest)
 }
 
 static void
-count_time(BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
+count_time(const Pass *pass, BeliefMemory *memory, const GuestSnapshot *guest)
 {
-    uint64_t now_usec = terms->now_usec;
-    bool runs = guest->life == GUEST_LIFE_RUNNING && !guest->migrating && guest->answering && !terms->link_down;
-    bool first = memory->seen_usec == now_usec && !guest->adopted;
+    bool runs = guest->life == GUEST_LIFE_RUNNING && !guest->migrating && guest->answering && !pass->link_down;
+    bool first = memory->seen_usec == pass->now_usec && !guest->adopted;
     uint64_t from = first ? MAX(guest->boot_usec, 1) : memory->looked_usec;
 
     if (runs && from != 0)
-        memory->ran_usec += saturating_sub(now_usec, from);
-    memory->looked_usec = runs ? now_usec : 0;
+        memory->ran_usec += saturating_sub(pass->now_usec, from);
+    memory->looked_usec = runs ? pass->now_usec : 0;
 }
 
 static void
@@ -81,25 +80,35 @@ watch_balloon(BeliefMemory *memory, const GuestSnapshot *guest)
         memory->moved = true;
 }
 
+static uint64_t
+told_or_actual(const GuestSnapshot *guest)
+{
+    return guest->target_known ? guest->target_kib : guest->actual_kib;
+}
+
 /* Its driver is back; is the size that QEMU tells the new driver's, so that it can be believed? */
 static bool
-has_returned(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
+has_returned(const Pass *pass, const Work *work)
 {
-    uint64_t up = saturating_sub(terms->now_usec, guest->driver_usec);
-    uint64_t off = distance_u64(guest->actual_kib, terms->target_kib);
+    const GuestSnapshot *guest = work->guest;
+    uint64_t up = saturating_sub(pass->now_usec, guest->driver_usec);
+    uint64_t off = distance_u64(guest->actual_kib, told_or_actual(guest));
 
     /* a new QEMU's size is true from its beginning: all its memory, until its driver takes of it */
-    if (!terms->held && !guest->boot_in_place && !guest->adopted)
+    if (!work->held && !guest->boot_in_place && !guest->adopted)
         return true;
     /* a size that has changed since the reset is the new driver's, wherever it is on its way */
     return up >= RESET_SETTLE_USEC &&
-           (memory->moved || off <= stuck_tolerance(guest->actual_kib) || up >= RESET_GIVE_UP_USEC);
+           (work->memory->belief.moved || off <= stuck_tolerance(guest->actual_kib) || up >= RESET_GIVE_UP_USEC);
 }
 
 static BeliefState
-next_state(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms)
+next_state(const Pass *pass, const Work *work)
 {
-    uint64_t grace = MAX(ADOPT_GRACE_PERIODS * MAX(guest->period_usec, terms->interval_usec), ADOPT_GRACE_USEC);
+    const BeliefMemory *memory = &work->memory->belief;
+    const GuestSnapshot *guest = work->guest;
+    uint64_t grace =
+        MAX(ADOPT_GRACE_PERIODS * MAX(guest->period_usec, pass->settings->interval_usec), ADOPT_GRACE_USEC);
 
     switch (memory->state) {
     case BELIEF_BOOTING:
@@ -109,7 +118,7 @@ next_state(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefT
             return BELIEF_MUTE;
         return memory->ran_usec >= BOOT_GRACE_USEC ? BELIEF_ABSENT : BELIEF_BOOTING;
     case BELIEF_RETURNING:
-        return has_returned(memory, guest, terms) ? BELIEF_GOOD : BELIEF_RETURNING;
+        return has_returned(pass, work) ? BELIEF_GOOD : BELIEF_RETURNING;
     case BELIEF_BROUGHT:
         if (guest->driver_up)
             return BELIEF_GOOD;
@@ -120,7 +129,7 @@ next_state(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefT
             return guest->driver_up ? BELIEF_RETURNING : BELIEF_BOOTING;
         if (guest->driver_up)
             return BELIEF_GOOD;
-        return memory->ran_usec >= grace && saturating_sub(terms->now_usec, guest->boot_usec) >= grace
+        return memory->ran_usec >= grace && saturating_sub(pass->now_usec, guest->boot_usec) >= grace
                    ? (memory->moved ? BELIEF_MUTE : BELIEF_ABSENT)
                    : BELIEF_ADOPTED;
     case BELIEF_MUTE:
@@ -149,17 +158,18 @@ stay_out(Standing *standing, GuestState state, LedgerTrust trust, PlanRule rule)
 
 /* Settings that leave nothing to decide. Returns whether there was one. */
 static bool
-stands_by_settings(const GuestSnapshot *guest, const BeliefTerms *terms, Standing *standing)
+stands_by_settings(Work *work)
 {
-    const GuestSettings *settings = guest->settings;
+    const GuestSettings *settings = work->guest->settings;
+    Standing *standing = &work->standing;
     PlanRule rule = !settings->managed                    ? PLAN_RULE_UNMANAGED
                     : settings->mode == GUEST_MODE_STATIC ? PLAN_RULE_STATIC
                     : settings->bar != BALLOON_USABLE     ? PLAN_RULE_BAR
                                                           : PLAN_RULE_COUNT;
 
-    if (guest->life == GUEST_LIFE_OFF)
+    if (work->guest->life == GUEST_LIFE_OFF)
         stay_out(standing, GUEST_STATE_OFF, LEDGER_TRUSTS_NOTHING, PLAN_RULE_OFF);
-    else if (rule == PLAN_RULE_COUNT || terms->let_go)
+    else if (rule == PLAN_RULE_COUNT || work->let_go)
         return false;
     else
         stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_FULL, rule);
@@ -175,18 +185,20 @@ trust_of(const BeliefMemory *memory)
 }
 
 static bool
-is_observed(const GuestSnapshot *guest, const BeliefTerms *terms)
+is_observed(const Pass *pass, const GuestSnapshot *guest)
 {
-    return terms->observe || guest->settings->mode == GUEST_MODE_OBSERVE;
+    return pass->observe || guest->settings->mode == GUEST_MODE_OBSERVE;
 }
 
 static void
-stands_frozen(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms, Standing *standing)
+stands_frozen(const Pass *pass, Work *work)
 {
+    const BeliefMemory *memory = &work->memory->belief;
+    const GuestSnapshot *guest = work->guest;
+    Standing *standing = &work->standing;
     /* others may move one that is observed, also while it is not looked at: what it may have is no news of its standing still */
-    LedgerTrust trust = memory->state == BELIEF_GOOD && is_observed(guest, terms) && !terms->observe
-                            ? LEDGER_TRUSTS_FULL
-                            : trust_of(memory);
+    LedgerTrust trust = memory->state == BELIEF_GOOD && is_observed(pass, guest) && !pass->observe ? LEDGER_TRUSTS_FULL
+                                                                                                   : trust_of(memory);
 
     if (guest->migrating)
         stay_out(standing, GUEST_STATE_MIGRATING, trust, PLAN_RULE_FROZEN);
@@ -194,13 +206,18 @@ stands_frozen(const BeliefMemory *memory, const GuestSnapshot *guest, const Beli
         stay_out(standing, GUEST_STATE_SUSPENDED, trust, PLAN_RULE_FROZEN);
     else
         stay_out(standing, GUEST_STATE_UNRESPONSIVE, trust, PLAN_RULE_UNRESPONSIVE);
+    standing->booting = memory->state == BELIEF_BOOTING && !memory->moved;
+    standing->is_void = trust_of(memory) == LEDGER_TRUSTS_NOTHING;
 }
 
 /* Its balloon is not believed yet, or will not be. */
 static void
-stands_in_doubt(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms, Standing *standing)
+stands_in_doubt(const Pass *pass, Work *work)
 {
-    GuestState waiting = is_observed(guest, terms) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
+    const BeliefMemory *memory = &work->memory->belief;
+    const GuestSnapshot *guest = work->guest;
+    Standing *standing = &work->standing;
+    GuestState waiting = is_observed(pass, guest) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
     bool reset = guest->boot_in_place || guest->adopted;
 
     switch (memory->state) {
@@ -232,35 +249,36 @@ stands_in_doubt(const BeliefMemory *memory, const GuestSnapshot *guest, const Be
 }
 
 static void
-stands_with_balloon(const GuestSnapshot *guest, StuckVerdict verdict, const BeliefTerms *terms, Standing *standing)
+stands_with_balloon(const Pass *pass, Work *work, StuckVerdict verdict)
 {
-    bool observed = is_observed(guest, terms);
+    const GuestSnapshot *guest = work->guest;
+    Standing *standing = &work->standing;
+    bool observed = is_observed(pass, guest);
 
     standing->state = observed ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
     /* A guest that others may move at any time can be anything up to its full memory; one that nobody moves
        because all of the daemon only looks on is shown as it would stand. */
-    standing->trust = observed && !terms->observe ? LEDGER_TRUSTS_FULL : LEDGER_TRUSTS_BALLOON;
-    standing->part = observed && !terms->observe ? PART_OBSERVED : PART_SHARES;
+    standing->trust = observed && !pass->observe ? LEDGER_TRUSTS_FULL : LEDGER_TRUSTS_BALLOON;
+    standing->part = observed && !pass->observe ? PART_OBSERVED : PART_SHARES;
     standing->rule = observed ? PLAN_RULE_OBSERVE : PLAN_RULE_COUNT;
     if (observed)
         return;
     if (verdict == STUCK_TRIAL) {
         standing->state = GUEST_STATE_STUCK;
         standing->retry = true;
-        /* one that lacks memory has nothing to give, and is to have what it needs */
-        standing->not_counted_on = !terms->starved;
         standing->rule = PLAN_RULE_RETRY;
     }
-    if (verdict == STUCK_SLOW)
-        standing->not_counted_on = true;
+    /* of those on trial one that lacks memory has nothing to give, and is to have what it needs */
+    if (verdict == STUCK_SLOW || (verdict == STUCK_TRIAL && !work->memory->demand.starved))
+        standing->part = PART_LAGS;
     if (!guest->fresh && !broken(FAULT_NO_STALE_FREEZE)) {
         standing->not_squeezed = true;
         standing->rule = PLAN_RULE_STALE;
-    } else if (saturating_sub(terms->now_usec, guest->driver_usec) < SETTLE_USEC && !guest->adopted &&
+    } else if (saturating_sub(pass->now_usec, guest->driver_usec) < SETTLE_USEC && !guest->adopted &&
                !broken(FAULT_SQUEEZE_STARTING)) {
         standing->not_squeezed = true;
         standing->rule = PLAN_RULE_SETTLING;
-    } else if (terms->let_be) {
+    } else if (work->let_be) {
         standing->not_squeezed = true;
         standing->rule = PLAN_RULE_LET_BE;
     }
@@ -268,12 +286,14 @@ stands_with_balloon(const GuestSnapshot *guest, StuckVerdict verdict, const Beli
 
 /* Its balloon is believed. Does it tell what the guest needs? Returns whether it stands by that. */
 static bool
-stands_by_statistics(const BeliefMemory *memory, const GuestSnapshot *guest, const BeliefTerms *terms,
-                     Standing *standing)
+stands_by_statistics(const Pass *pass, Work *work)
 {
-    bool waits = guest->adopted && saturating_sub(terms->now_usec, guest->boot_usec) < ADOPT_GRACE_USEC;
-    bool missing = memory->fresh_usec != 0
-                       ? !terms->link_down && saturating_sub(terms->now_usec, memory->fresh_usec) >= NO_STATISTICS_USEC
+    const GuestSnapshot *guest = work->guest;
+    uint64_t fresh_usec = work->memory->belief.fresh_usec;
+    Standing *standing = &work->standing;
+    bool waits = guest->adopted && saturating_sub(pass->now_usec, guest->boot_usec) < ADOPT_GRACE_USEC;
+    bool missing = fresh_usec != 0
+                       ? !pass->link_down && saturating_sub(pass->now_usec, fresh_usec) >= NO_STATISTICS_USEC
                        : !guest->has_usable || (guest->adopted && !guest->fresh);
 
     if (guest->has_actual && !missing)
@@ -281,7 +301,7 @@ stands_by_statistics(const BeliefMemory *memory, const GuestSnapshot *guest, con
     if (!guest->has_actual)
         stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_FULL, PLAN_RULE_NO_STATISTICS);
     else if (waits)
-        stay_out(standing, is_observed(guest, terms) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BROUGHT,
+        stay_out(standing, is_observed(pass, guest) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BROUGHT,
                  PLAN_RULE_ADOPTING);
     else
         stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_BALLOON, PLAN_RULE_NO_STATISTICS);
@@ -289,16 +309,20 @@ stands_by_statistics(const BeliefMemory *memory, const GuestSnapshot *guest, con
 }
 
 void
-belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest, const BeliefTerms *terms,
-            Standing *standing)
+pass_believe(const Pass *pass, Work *work)
 {
+    const GuestSnapshot *guest = work->guest;
+    BeliefMemory *memory = &work->memory->belief;
+    StuckMemory *stuck = &work->memory->stuck;
+    Standing *standing = &work->standing;
     StuckVerdict verdict = STUCK_FOLLOWS;
+    BeliefState before;
 
     *standing = (Standing){.rule = PLAN_RULE_COUNT};
     if (guest->fresh && guest->has_usable)
-        memory->fresh_usec = terms->now_usec;
-    count_time(memory, guest, terms);
-    if (stands_by_settings(guest, terms, standing)) {
+        memory->fresh_usec = pass->now_usec;
+    count_time(pass, memory, guest);
+    if (stands_by_settings(work)) {
         /* nobody asks it for reports, so that there are none says nothing of it */
         if (memory->state == BELIEF_ADOPTED)
             memory->ran_usec = 0;
@@ -310,41 +334,42 @@ belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest
     if (broken(FAULT_NO_RESET_BOOKING))
         memory->state = BELIEF_GOOD;
     /* a state may be passed through */
-    for (unsigned i = 0; i < 2; i++)
-        memory->state = next_state(memory, guest, terms);
+    do {
+        before = memory->state;
+        memory->state = next_state(pass, work);
+    } while (memory->state != before);
     if (guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) {
         stuck_suspend(stuck);
-        stands_frozen(memory, guest, terms, standing);
-        standing->booting = memory->state == BELIEF_BOOTING && !memory->moved;
-        standing->is_void = trust_of(memory) == LEDGER_TRUSTS_NOTHING;
+        stands_frozen(pass, work);
         return;
     }
-    if (terms->let_go && trust_of(memory) == LEDGER_TRUSTS_BALLOON) {
+    if (work->let_go && trust_of(memory) == LEDGER_TRUSTS_BALLOON) {
         stay_out(standing, GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BALLOON, PLAN_RULE_LET_GO);
         return;
     }
     if (memory->state != BELIEF_GOOD) {
         if (memory->state != BELIEF_RETURNING)
             stuck_suspend(stuck);
-        stands_in_doubt(memory, guest, terms, standing);
+        stands_in_doubt(pass, work);
         return;
     }
     /* whoever is not told anything can't fail to follow */
-    if (guest->has_actual && !is_observed(guest, terms))
-        verdict = stuck_judge(stuck, guest, terms->target_kib, terms->starved, terms->overhead_kib, terms->now_usec);
+    if (guest->has_actual && !is_observed(pass, guest))
+        verdict = stuck_judge(stuck, guest, told_or_actual(guest), work->memory->demand.starved, work->overhead_kib,
+                              pass->now_usec);
     if (stuck->inhibited) {
         /* a limit goes on holding it at what it has */
-        stay_out(standing, GUEST_STATE_STATIC, terms->held ? LEDGER_TRUSTS_NOTHING : LEDGER_TRUSTS_FULL,
+        stay_out(standing, GUEST_STATE_STATIC, work->held ? LEDGER_TRUSTS_NOTHING : LEDGER_TRUSTS_FULL,
                  PLAN_RULE_INHIBITED);
-        standing->drawn_back = terms->held;
+        standing->drawn_back = work->held;
         return;
     }
-    if (stands_by_statistics(memory, guest, terms, standing))
+    if (stands_by_statistics(pass, work))
         return;
     if (verdict == STUCK_STUCK) {
         stay_out(standing, GUEST_STATE_STUCK, LEDGER_TRUSTS_BALLOON, PLAN_RULE_STUCK);
         standing->drawn_back = true;
         return;
     }
-    stands_with_balloon(guest, verdict, terms, standing);
+    stands_with_balloon(pass, work, verdict);
 }

@@ -43,8 +43,9 @@ typedef struct BeliefMemory {
 
 typedef enum StandingPart {
     PART_OUT,      /* booked and left alone */
-    PART_SHARES,   /* gets a target */
     PART_OBSERVED, /* a target is worked out for it, and not told */
+    PART_LAGS,     /* gets a target; what it has yet to give is not counted on */
+    PART_SHARES,   /* gets a target */
 } StandingPart;
 
 /* How a guest stands in this tick. */
@@ -52,33 +53,14 @@ typedef struct Standing {
     GuestState state;
     StandingPart part;
     LedgerTrust trust;
-    PlanRule rule;       /* why it is out; while it shares: PLAN_RULE_COUNT, or why it is not squeezed */
-    bool booting;        /* its driver is not back, and its balloon has not moved */
-    bool is_void;        /* its balloon is not known to be where it was told to go */
-    bool hangs;          /* its driver has not come in all the time that a boot may take */
-    bool not_squeezed;   /* shares, and is not to be shrunk now */
-    bool not_counted_on; /* shares, and what it has yet to give is not counted on */
-    bool retry;          /* shares as a trial */
-    bool drawn_back;     /* out because its balloon is of no use: its target is to be what it has */
+    PlanRule rule;     /* why it is out; while it shares: PLAN_RULE_COUNT, or why it is not squeezed */
+    bool booting;      /* its driver is not back, and its balloon has not moved */
+    bool is_void;      /* its balloon is not known to be where it was told to go */
+    bool hangs;        /* its driver has not come in all the time that a boot may take */
+    bool not_squeezed; /* gets a target, and is not to be shrunk now */
+    bool retry;        /* gets one as a trial */
+    bool drawn_back;   /* out because its balloon is of no use: its target is to be what it has */
 } Standing;
-
-/* What the guest's standing depends on besides its snapshot. */
-typedef struct BeliefTerms {
-    uint64_t target_kib; /* in force */
-    bool held;           /* memory.high holds it at that */
-    bool let_go;         /* it is no longer to be managed, and not let go yet */
-    bool let_be;         /* it was reset again and again after it was squeezed */
-    bool starved;        /* its last report said so */
-    bool observe;        /* nothing is told to any guest */
-    bool link_down;      /* nobody can be asked */
-    uint64_t overhead_kib;
-    uint64_t interval_usec; /* between two ticks */
-    uint64_t now_usec;
-} BeliefTerms;
 
 /* A guest that was started, reset or first seen is looked at anew: memory is to be zero before. */
 void belief_begin(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec);
-
-/* Works out how guest stands, and remembers. stuck: the memory of how its balloon moves. */
-void belief_look(BeliefMemory *memory, StuckMemory *stuck, const GuestSnapshot *guest, const BeliefTerms *terms,
-                 Standing *standing);

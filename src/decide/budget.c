@@ -89,7 +89,6 @@ first_overhead(const GuestSnapshot *guest)
 uint64_t
 overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 {
-    uint64_t estimate = overhead_estimate(guest->settings);
     uint64_t elapsed = saturating_sub(now_usec, memory->updated_usec);
     uint64_t beyond;
     uint64_t goal;
@@ -114,7 +113,7 @@ overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_
         return memory->overhead_kib;
 
     /* Bounded: what is far beyond is a balloon that frees nothing, and not the cost of running QEMU. */
-    beyond = MIN(saturating_sub(memory->resident_kib, guest->actual_kib), 4 * estimate);
+    beyond = MIN(saturating_sub(memory->resident_kib, guest->actual_kib), 4 * overhead_estimate(guest->settings));
     if (beyond > memory->overhead_kib) {
         memory->overhead_kib = approach(memory->overhead_kib, beyond, elapsed, OVERHEAD_RISE_USEC);
     } else if (guest->has_unused) {

@@ -2,7 +2,7 @@
 #include "decide/calm.h"
 
 #include "decide/faults.h"
-#include "decide/recent.h"
+#include "decide/pass.h"
 #include "units.h"
 
 /* A buffer, or whatever else the guest is to have beyond its need, is refilled when half of it is gone: the other half is for
@@ -29,150 +29,158 @@ calm_ignored(uint64_t buffer_kib, uint64_t held_kib)
 }
 
 static void
-keep(CalmGuest *guest, PlanRule why)
+keep(Work *work, PlanRule why)
 {
-    guest->target_kib = guest->held_kib;
-    guest->delay = why;
+    work->plan->target_kib = work->target_kib;
+    work->delay = why;
 }
 
 /* What a difference that there is since then must come to before it is moved. */
 static uint64_t
-noticed(const CalmGuest *guest, uint64_t since_usec, uint64_t now_usec)
+noticed(const Work *work, uint64_t since_usec, uint64_t now_usec)
 {
     bool lasts = lasts_for(since_usec, CRUMB_USEC, now_usec);
 
-    return guest->held_kib / (lasts || broken(FAULT_CRUMBS) ? TINY_PART : CRUMB_PART);
+    return work->target_kib / (lasts || broken(FAULT_CRUMBS) ? TINY_PART : CRUMB_PART);
 }
 
 static void
-settle_raise(CalmGuest *guest, uint64_t now_usec)
+settle_raise(Work *work, uint64_t now_usec)
 {
-    uint64_t lacks = guest->ideal_kib - guest->held_kib;
-    uint64_t ignored = guest->held_kib / TINY_PART;
+    const GuestPlan *plan = work->plan;
+    uint64_t held = work->target_kib;
+    uint64_t need = MIN(MAX(plan->demand_kib, work->minimum_kib), plan->ideal_kib);
+    uint64_t ignored = held / TINY_PART;
 
-    if (guest->held_kib >= guest->need_kib)
-        ignored = MAX(calm_ignored(guest->ideal_kib - guest->need_kib, guest->held_kib),
-                      noticed(guest, guest->memory->below_usec, now_usec));
-    if (lacks < ignored)
-        keep(guest, PLAN_RULE_SMALL);
+    if (held >= need)
+        ignored =
+            MAX(calm_ignored(plan->ideal_kib - need, held), noticed(work, work->memory->calm.below_usec, now_usec));
+    if (plan->ideal_kib - held < ignored)
+        keep(work, PLAN_RULE_SMALL);
 }
 
 static void
-settle_shrink(CalmGuest *guest, const CalmTerms *terms)
+settle_shrink(const Pass *pass, Work *work)
 {
-    uint64_t surplus = guest->held_kib - guest->ideal_kib;
+    uint64_t surplus = work->target_kib - work->plan->ideal_kib;
+    bool pressure = pass->plan->host_pressure;
 
-    if (surplus < guest->held_kib / (terms->pressure ? TINY_PART : SMALL_PART))
-        keep(guest, PLAN_RULE_SMALL);
-    else if (!terms->pressure && terms->now_usec - guest->memory->surplus_usec < SURPLUS_USEC)
-        keep(guest, PLAN_RULE_WAIT_SURPLUS);
+    if (surplus < work->target_kib / (pressure ? TINY_PART : SMALL_PART))
+        keep(work, PLAN_RULE_SMALL);
+    else if (!pressure && pass->now_usec - work->memory->calm.surplus_usec < SURPLUS_USEC)
+        keep(work, PLAN_RULE_WAIT_SURPLUS);
 }
 
 static void
-follow_differences(const CalmGuest *guest, uint64_t now_usec)
+follow_differences(const Work *work, uint64_t now_usec)
 {
-    uint64_t held = guest->held_kib;
+    const GuestPlan *plan = work->plan;
+    CalmMemory *memory = &work->memory->calm;
+    uint64_t held = work->target_kib;
     uint64_t small = held / SMALL_PART;
     uint64_t tiny = held / TINY_PART;
 
     /* what it does not want lasts, whether it is left to it for a while or not */
-    lasting_note(&guest->memory->surplus_usec, held >= MIN(guest->want_kib, guest->ideal_kib) + small, now_usec);
-    lasting_note(&guest->memory->above_usec, held >= guest->ideal_kib + tiny, now_usec);
-    lasting_note(&guest->memory->below_usec, held + tiny <= guest->ideal_kib, now_usec);
+    lasting_note(&memory->surplus_usec, held >= MIN(plan->want_kib, plan->ideal_kib) + small, now_usec);
+    lasting_note(&memory->above_usec, held >= plan->ideal_kib + tiny, now_usec);
+    lasting_note(&memory->below_usec, held + tiny <= plan->ideal_kib, now_usec);
 }
 
 static void
-settle_alone(CalmGuest *guest, const CalmTerms *terms)
+settle_alone(const Pass *pass, Work *work)
 {
-    bool moves_anyway =
-        guest->held_kib < guest->minimum_kib || guest->held_kib > guest->maximum_kib || broken(FAULT_NO_HYSTERESIS);
+    GuestPlan *plan = work->plan;
+    uint64_t held = work->target_kib;
+    bool moves_anyway = held < work->minimum_kib || held > work->maximum_kib || broken(FAULT_NO_HYSTERESIS);
 
-    guest->target_kib = guest->ideal_kib;
-    guest->delay = PLAN_RULE_COUNT;
-    follow_differences(guest, terms->now_usec);
-    if (guest->ideal_kib > guest->held_kib && !moves_anyway)
-        settle_raise(guest, terms->now_usec);
-    if (guest->ideal_kib < guest->held_kib && !moves_anyway)
-        settle_shrink(guest, terms);
-    if (guest->cap_kib != 0 && guest->target_kib > guest->cap_kib && !broken(FAULT_CLAIM_PATIENT)) {
-        guest->target_kib = guest->cap_kib;
-        guest->delay = PLAN_RULE_MAKE_ROOM;
+    plan->target_kib = plan->ideal_kib;
+    work->delay = PLAN_RULE_COUNT;
+    follow_differences(work, pass->now_usec);
+    if (plan->ideal_kib > held && !moves_anyway)
+        settle_raise(work, pass->now_usec);
+    if (plan->ideal_kib < held && !moves_anyway)
+        settle_shrink(pass, work);
+    if (work->cap_kib != 0 && plan->target_kib > work->cap_kib && !broken(FAULT_CLAIM_PATIENT)) {
+        plan->target_kib = work->cap_kib;
+        work->delay = PLAN_RULE_MAKE_ROOM;
     }
 }
 
 /*
- * Takes what the targets are beyond the budget from those that hold more than their ideal, which leaves those with most all the
- * same. What is missing for raises can wait for crumbs, what is held beyond the budget can't.
+ * Takes so much from those that hold more than their ideal, which leaves those with most all the same. What is missing for raises
+ * can wait for crumbs, what is held beyond the budget (at_once) can't.
  */
 static void
-take_surplus(CalmGuest *guests, size_t count, const CalmTerms *terms, SharingScratch *scratch)
+take_surplus(const Pass *pass, bool apart, uint64_t kib, bool at_once)
 {
-    uint64_t held = 0;
-    uint64_t sum = 0;
+    SharingScratch *scratch = pass->state->scratch;
     uint64_t surplus = 0;
     size_t gaps = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        sum += guests[i].target_kib;
-        held += MIN(guests[i].target_kib, guests[i].held_kib);
-    }
-    if (sum <= terms->budget_kib)
-        return;
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        uint64_t gap = saturating_sub(work->plan->target_kib, work->plan->ideal_kib);
 
-    for (size_t i = 0; i < count; i++) {
-        uint64_t gap = saturating_sub(guests[i].target_kib, guests[i].ideal_kib);
-
-        if (gap == 0 ||
-            (held <= terms->budget_kib && gap < noticed(&guests[i], guests[i].memory->above_usec, terms->now_usec)))
+        if (!is_in_run(work, apart) || gap == 0 ||
+            (!at_once && gap < noticed(work, work->memory->calm.above_usec, pass->now_usec)))
             continue;
         surplus += gap;
-        scratch[gaps++] = (SharingScratch){.gap_kib = gap, .weight = 1, .index = (uint32_t)i};
+        scratch[gaps++] = (SharingScratch){.gap_kib = gap, .weight = 1, .index = (uint32_t)(work - pass->first)};
     }
-    sharing_fill(scratch, gaps, saturating_sub(surplus, sum - terms->budget_kib));
+    sharing_fill(scratch, gaps, saturating_sub(surplus, kib));
     for (size_t i = 0; i < gaps; i++) {
-        CalmGuest *guest = &guests[scratch[i].index];
-        uint64_t target = guest->ideal_kib + scratch[i].gap_kib;
+        Work *work = &pass->first[scratch[i].index];
+        uint64_t ideal = work->plan->ideal_kib;
+        uint64_t target = ideal + scratch[i].gap_kib;
 
-        if (target == guest->target_kib)
+        if (target == work->plan->target_kib)
             continue;
         /* a crumb a tick would be a change a tick */
         if (!broken(FAULT_CRUMBS))
-            target = MAX(MIN(target, guest->held_kib - guest->held_kib / CRUMB_PART), guest->ideal_kib);
-        guest->target_kib = target;
-        guest->delay = PLAN_RULE_COUNT;
+            target = MAX(MIN(target, work->target_kib - work->target_kib / CRUMB_PART), ideal);
+        work->plan->target_kib = target;
+        work->delay = PLAN_RULE_COUNT;
     }
 }
 
 /* Keeps a shrink ahead of the guest, but not further than it can follow, and without a new target each tick. */
 static void
-limit_step(CalmGuest *guest, uint64_t interval_usec)
+limit_step(Work *work, uint64_t interval_usec)
 {
+    GuestPlan *plan = work->plan;
+    uint64_t actual = work->guest->actual_kib;
     uint64_t rate, step, reachable;
 
     /* above what it may have at all there is no time for steps */
-    if (guest->target_kib >= guest->held_kib || guest->actual_kib > guest->maximum_kib)
+    if (plan->target_kib >= work->target_kib || actual > work->maximum_kib)
         return;
-    rate = guest->rate_kib * 2 * (interval_usec / USEC_PER_MSEC) / 1000;
-    step = MAX(MAX(percent_of(guest->actual_kib, STEP_PERCENT), STEP_KIB), rate);
-    reachable = saturating_sub(guest->actual_kib, step);
-    if (guest->target_kib >= reachable)
+    rate = work->memory->stuck.rate_kib * 2 * (interval_usec / USEC_PER_MSEC) / 1000;
+    step = MAX(MAX(percent_of(actual, STEP_PERCENT), STEP_KIB), rate);
+    reachable = saturating_sub(actual, step);
+    if (plan->target_kib >= reachable)
         return;
-    if (guest->delay != PLAN_RULE_MAKE_ROOM)
-        guest->delay = PLAN_RULE_STEP;
-    guest->target_kib = MIN(guest->held_kib, reachable);
-    if (guest->held_kib - guest->target_kib < step / 4)
-        guest->target_kib = guest->held_kib;
+    if (work->delay != PLAN_RULE_MAKE_ROOM)
+        work->delay = PLAN_RULE_STEP;
+    plan->target_kib = MIN(work->target_kib, reachable);
+    if (work->target_kib - plan->target_kib < step / 4)
+        plan->target_kib = work->target_kib;
 }
 
 void
-calm_settle(CalmGuest *guests, size_t count, const CalmTerms *terms, SharingScratch *scratch)
+pass_calm(const Pass *pass, bool apart, uint64_t budget_kib)
 {
-    for (size_t i = 0; i < count; i++)
-        settle_alone(&guests[i], terms);
-    if (!broken(FAULT_KEEP_SURPLUS))
-        take_surplus(guests, count, terms, scratch);
-    for (size_t i = 0; i < count; i++) {
-        if (!guests[i].instant && !broken(FAULT_SHRINK_AT_ONCE))
-            limit_step(&guests[i], terms->interval_usec);
+    uint64_t held = 0;
+    uint64_t sum = 0;
+
+    for (Work *work = pass->first; work < pass->end; work++) {
+        if (!is_in_run(work, apart))
+            continue;
+        settle_alone(pass, work);
+        sum += work->plan->target_kib;
+        held += MIN(work->plan->target_kib, work->target_kib);
     }
+    if (sum > budget_kib && !broken(FAULT_KEEP_SURPLUS))
+        take_surplus(pass, apart, sum - budget_kib, held > budget_kib);
+    for (Work *work = pass->first; work < pass->end; work++)
+        if (is_in_run(work, apart) && !is_only_shown(pass, work) && !broken(FAULT_SHRINK_AT_ONCE))
+            limit_step(work, pass->settings->interval_usec);
 }

@@ -25,7 +25,6 @@ decide_state_free(DecideState *state)
     g_free(state->work);
     g_free(state->sharing);
     g_free(state->scratch);
-    g_free(state->calm);
     g_free(state->givers);
     g_free(state->claims);
     g_free(state);
@@ -72,7 +71,6 @@ make_room(DecideState *state, size_t count, size_t start_count)
     state->capacity = MAX(count, state->capacity * 2);
     state->work = g_renew(Work, state->work, state->capacity);
     state->sharing = g_renew(SharingGuest, state->sharing, state->capacity);
-    state->calm = g_renew(CalmGuest, state->calm, state->capacity);
 }
 
 /*
@@ -98,17 +96,15 @@ target_in_force(const GuestMemory *memory, const GuestSnapshot *guest, bool obse
  * The largest target that its balloon may have followed up to now. One that was lowered counts until its size was asked for
  * after that: the size in an older answer may be from before the balloon came as far as the old target let it.
  */
-static uint64_t
-target_to_book(GuestMemory *memory, const GuestSnapshot *guest)
+static void
+note_target(GuestMemory *memory, const GuestSnapshot *guest)
 {
-    if (guest->target_kib < memory->target_kib)
-        memory->lowered_kib = MAX(memory->lowered_kib, memory->target_kib);
-    memory->target_kib = guest->target_kib;
-    if (guest->asked_usec >= guest->target_usec || broken(FAULT_TARGET_UNDER_WAY))
-        memory->lowered_kib = 0;
-    if (guest->asked_usec >= guest->target_usec && !guest->target_pending)
+    bool asked = guest->asked_usec >= guest->target_usec;
+
+    memory->target_kib =
+        asked || broken(FAULT_TARGET_UNDER_WAY) ? guest->target_kib : MAX(memory->target_kib, guest->target_kib);
+    if (asked && !guest->target_pending)
         memory->unseen_kib = memory->told_unseen_kib;
-    return MAX(guest->target_kib, memory->lowered_kib);
 }
 
 /*
@@ -132,30 +128,26 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 
 /* Its balloon is to be seen where it was told to be: somebody else may have told it another size. */
 static bool
-is_on_its_way(const Pass *pass, size_t i)
+is_on_its_way(const Work *work, uint64_t now_usec)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const GuestMemory *memory = memory_of(pass, i);
+    const GuestSnapshot *guest = work->guest;
 
-    return memory->belief.state == BELIEF_RETURNING ||
-           (pass->state->work[i].standing.trust == LEDGER_TRUSTS_BALLOON &&
+    return work->memory->belief.state == BELIEF_RETURNING ||
+           (work->standing.trust == LEDGER_TRUSTS_BALLOON &&
             distance_u64(guest->actual_kib, guest->target_kib) > stuck_tolerance(guest->actual_kib) &&
-            pass->now_usec - memory->nearest_usec < GIVE_UP_USEC);
+            now_usec - work->memory->nearest_usec < GIVE_UP_USEC);
 }
 
 /* Who was told its startup memory, and has all that it could have without a limit, is let go. */
 static void
-let_go(Pass *pass)
+let_go(const Pass *pass)
 {
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        const Work *work = &pass->state->work[i];
-        uint64_t granted = work->entry->granted_kib;
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        const GuestSnapshot *guest = work->guest;
 
-        if (work->let_go && guest->target_known && !guest->target_pending &&
-            guest->target_kib >= pass_startup(pass, i) && !is_on_its_way(pass, i) &&
-            granted >= pass_let_go_need(pass, i))
-            memory_of(pass, i)->let_go = true;
+        if (work->let_go && guest->target_known && !guest->target_pending && guest->target_kib >= pass_startup(work) &&
+            !is_on_its_way(work, pass->now_usec) && work->entry->granted_kib >= pass_let_go_need(work))
+            work->memory->let_go = true;
     }
 }
 
@@ -164,8 +156,10 @@ let_go(Pass *pass)
  * was told a moment ago is on its way; one that does not come nearer may have been told something else before it moved.
  */
 static bool
-was_moved(GuestMemory *memory, const GuestSnapshot *guest, const Work *work, uint64_t now_usec)
+was_moved(const Work *work, uint64_t now_usec)
 {
+    const GuestSnapshot *guest = work->guest;
+    GuestMemory *memory = work->memory;
     uint64_t off = distance_u64(guest->actual_kib, work->target_kib);
     uint64_t tolerance = stuck_tolerance(guest->actual_kib);
     bool moved;
@@ -196,11 +190,15 @@ is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEn
  * little is no reason to come nearer.
  */
 static void
-stay_below_memory_max(Work *work, const GuestSnapshot *guest, uint64_t overhead_kib)
+stay_below_memory_max(Work *work)
 {
-    uint64_t costs = MAX(overhead_kib, overhead_estimate(guest->settings)) + guest->settings->fixed_kib;
-    uint64_t most = saturating_sub(memory_max(guest), costs + LIMIT_LEAST_SLACK_KIB);
+    const GuestSnapshot *guest = work->guest;
+    uint64_t max = memory_max(guest), most;
 
+    if (max == LIMIT_NONE)
+        return;
+    most = saturating_sub(max, MAX(work->overhead_kib, overhead_estimate(guest->settings)) +
+                                   guest->settings->fixed_kib + LIMIT_LEAST_SLACK_KIB);
     if (most >= work->maximum_kib)
         return;
     most = MAX(most, MIN(guest_floor_kib(guest->settings->maximum_kib), work->minimum_kib));
@@ -213,78 +211,64 @@ stay_below_memory_max(Work *work, const GuestSnapshot *guest, uint64_t overhead_
  * all that there is: till then nobody has more than its part of a host that is full.
  */
 static uint64_t
-slack_of(const Pass *pass, size_t i, uint64_t booked_kib)
+slack_of(const Pass *pass, const Work *work)
 {
     const DecideState *state = pass->state;
-    const GuestMemory *memory = memory_of(pass, i);
-    bool is_new = memory->begins && !pass->snapshot->guests[i].boot_in_place;
-    bool adopting = state->adopting || memory->belief.state == BELIEF_ADOPTED;
-    uint64_t all = state->booked_kib + (is_new ? booked_kib : 0);
+    uint64_t booked = work->entry->granted_kib + work->guest->settings->fixed_kib + work->overhead_kib;
+    bool is_new = work->memory->begins && !work->guest->boot_in_place;
+    bool adopting = state->adopting || work->memory->belief.state == BELIEF_ADOPTED;
+    uint64_t all = state->booked_kib + (is_new ? booked : 0);
 
-    return limit_slack(pass->budget.reserve_kib, booked_kib,
+    return limit_slack(pass->budget.reserve_kib, booked,
                        adopting ? MAX(all, pass->snapshot->host.figures.total_kib) : all);
 }
 
 static void
-book_guest(Pass *pass, size_t i)
+book_guest(Pass *pass, Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const GuestSnapshot *guest = work->guest;
     const GuestSettings *settings = guest->settings;
-    LedgerEntry *entry = ledger_guest(&pass->state->ledger, i);
-    GuestMemory *memory = entry->memory;
-    Work *work = &pass->state->work[i];
-    uint64_t overhead, enforced;
+    LedgerEntry *entry = work->entry;
+    GuestMemory *memory = work->memory;
+    uint64_t enforced;
     bool lends = memory->limit.lends || entry->lent_kib > 0;
     bool sized = memory->overhead.valid;
-    bool let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed && !broken(FAULT_SQUEEZE_FRAIL);
 
-    *work = (Work){.entry = entry, .share_rule = PLAN_RULE_COUNT};
+    work->let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed && !broken(FAULT_SQUEEZE_FRAIL);
     work->minimum_kib =
-        MIN((let_be ? settings->startup_kib : settings->minimum_kib) + guest->unseen_kib, settings->maximum_kib);
+        MIN((work->let_be ? settings->startup_kib : settings->minimum_kib) + guest->unseen_kib, settings->maximum_kib);
     work->maximum_kib = settings->maximum_kib;
     work->target_kib = target_in_force(memory, guest, pass->observe);
     if (guest->life == GUEST_LIFE_OFF) {
         ledger_close(entry);
-        belief_look(&memory->belief, &memory->stuck, guest, &(BeliefTerms){.now_usec = pass->now_usec},
-                    &work->standing);
+        pass_believe(pass, work);
         return;
     }
-    overhead = overhead_learn(&memory->overhead, guest, pass->now_usec) +
-               limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
-               guest->group_other_kib;
-    stay_below_memory_max(work, guest, overhead);
-    pass_restart_open(pass, i, overhead, !sized && memory->overhead.valid);
-    work->slack_kib = slack_of(pass, i, entry->granted_kib + settings->fixed_kib + overhead);
+    work->overhead_kib = overhead_learn(&memory->overhead, guest, pass->now_usec) +
+                         limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
+                         guest->group_other_kib;
+    stay_below_memory_max(work);
+    pass_restart_open(pass, work, !sized && memory->overhead.valid);
+    work->slack_kib = slack_of(pass, work);
     work->let_go = is_let_go(memory, guest, pass->observe);
     work->wants_limit = work->let_go || (pass->settings->memory_high && guest_settings_are_ours(settings));
-    enforced = pass_restart_enforced(pass, i, overhead);
+    enforced = pass_restart_enforced(pass, work);
     work->held = enforced != UINT64_MAX;
-    belief_look(&memory->belief, &memory->stuck, guest,
-                &(BeliefTerms){.target_kib = guest->target_known ? guest->target_kib : guest->actual_kib,
-                               .held = work->held,
-                               .let_go = work->let_go,
-                               .let_be = let_be,
-                               .starved = memory->demand.starved,
-                               .observe = pass->observe,
-                               .link_down = pass->link_down,
-                               .overhead_kib = overhead,
-                               .interval_usec = pass->settings->interval_usec,
-                               .now_usec = pass->now_usec},
-                &work->standing);
+    pass_believe(pass, work);
     work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL) &&
                     work->standing.trust != LEDGER_TRUSTS_FULL;
     /* who is about to have no limit is booked at all that it may bring online */
     if (work->held && !work->let_go && work->standing.trust == LEDGER_TRUSTS_BALLOON)
         work->unseen_kib = guest->unseen_kib;
+    note_target(memory, guest);
     ledger_book(entry,
                 &(LedgerLook){.guest = guest,
                               .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
                               /* one that shares or is let go is told a target in a moment, and is bounded by that */
-                              .unbounded = guest->target_unbounded && !pass->observe &&
-                                           (work->standing.part == PART_SHARES || work->let_go),
-                              .target_kib = target_to_book(memory, guest),
+                              .unbounded = guest->target_unbounded && !pass->observe && (is_told(work) || work->let_go),
+                              .target_kib = memory->target_kib,
                               .unseen_kib = work->unseen_kib,
-                              .overhead_kib = overhead,
+                              .overhead_kib = work->overhead_kib,
                               .resident_kib = memory->overhead.resident_kib,
                               .slack_kib = limit_in_force(guest) ? work->slack_kib : 0,
                               .enforced_kib = enforced,
@@ -294,7 +278,7 @@ book_guest(Pass *pass, size_t i)
                                         (!lends && limit_is_late(&memory->limit, guest, work->slack_kib)),
                               .lends = lends,
                               .mute = work->standing.rule == PLAN_RULE_NO_STATISTICS});
-    pass_restart_stand(pass, i);
+    pass_restart_stand(work);
     /* likewise where one has brought nobody knows what */
     pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING ||
                       (work->standing.trust == LEDGER_TRUSTS_BROUGHT && entry->granted_kib == 0 &&
@@ -306,15 +290,16 @@ book_guests(Pass *pass)
 {
     for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        Work *work = &pass->state->work[i];
+        Work *work = &pass->first[i];
+        GuestPlan *plan = &pass->plan->guests[i];
 
-        book_guest(pass, i);
-        pass->plan->guests[i] = (GuestPlan){
-            .guest = guest,
-            .state = work->standing.state,
-            .rule = work->standing.rule,
-            .moved = guest->life != GUEST_LIFE_OFF && was_moved(memory_of(pass, i), guest, work, pass->now_usec),
-        };
+        *work = (Work){.guest = guest, .plan = plan, .entry = ledger_guest(&pass->state->ledger, i)};
+        work->memory = guest_memory_sync(work->entry, guest, pass->now_usec);
+        book_guest(pass, work);
+        *plan = (GuestPlan){.guest = guest,
+                            .state = work->standing.state,
+                            .rule = work->standing.rule,
+                            .moved = guest->life != GUEST_LIFE_OFF && was_moved(work, pass->now_usec)};
     }
 }
 
@@ -350,20 +335,18 @@ work_out_budget(Pass *pass)
 
 /* What a guest must be left with now whatever its share: what it has while it must not be squeezed, or can't be. */
 static void
-find_least(const Pass *pass, size_t i)
+find_least(const Pass *pass, Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    Work *work = &pass->state->work[i];
     /* what its balloon alone gave it is not its own */
     uint64_t limit =
-        MIN(stuck_lower_limit(&memory_of(pass, i)->stuck, pass->now_usec), work->entry->granted_kib + work->unseen_kib);
+        MIN(stuck_lower_limit(&work->memory->stuck, pass->now_usec), work->entry->granted_kib + work->unseen_kib);
 
     if (work->standing.not_squeezed) {
         work->least_kib = work->target_kib;
         work->least_rule = work->standing.rule;
         /* libvirt told it its startup memory before its driver was up: to go there is no squeeze */
         if (work->least_rule == PLAN_RULE_SETTLING && !pass->adopting && !broken(FAULT_KEEP_MAXIMUM))
-            work->least_kib = MIN(work->least_kib, guest->settings->startup_kib);
+            work->least_kib = MIN(work->least_kib, work->guest->settings->startup_kib);
     } else if (pass->adopting) {
         work->least_kib = work->target_kib;
         work->least_rule = PLAN_RULE_WAIT_SURPLUS;
@@ -376,15 +359,14 @@ find_least(const Pass *pass, size_t i)
 }
 
 static void
-work_out_demands(Pass *pass)
+work_out_demands(const Pass *pass)
 {
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        GuestPlan *plan = &pass->plan->guests[i];
-        Work *work = &pass->state->work[i];
+    for (Work *work = pass->first; work < pass->end; work++) {
+        const GuestSnapshot *guest = work->guest;
+        GuestPlan *plan = work->plan;
 
         if (guest->settings->managed && guest->life != GUEST_LIFE_OFF)
-            demand_work_out(&memory_of(pass, i)->demand, guest, pass->settings, pass->now_usec, &work->demand);
+            demand_work_out(&work->memory->demand, guest, pass->settings, pass->now_usec, &work->demand);
         if (work->demand.known) {
             work->demand.demand_kib += guest->unseen_kib; /* beside what it needs of what it sees */
             work->demand.want_kib += guest->unseen_kib;
@@ -393,7 +375,7 @@ work_out_demands(Pass *pass)
             plan->floor_kib = work->demand.floor_kib;
             plan->starved = work->demand.starved;
         }
-        find_least(pass, i);
+        find_least(pass, work);
     }
 }
 
@@ -403,13 +385,11 @@ pass_shared(const Pass *pass)
     uint64_t others = ledger_booked(&pass->state->ledger) + pass->given_kib;
     uint64_t unseen = 0; /* their targets contain it, and what is booked does not */
 
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const Work *work = &pass->state->work[i];
-
+    for (const Work *work = pass->first; work < pass->end; work++) {
         if (!is_counted_on(work))
             continue;
         unseen += work->unseen_kib;
-        others -= work->entry->booked_kib - MIN(pass->snapshot->guests[i].settings->fixed_kib, work->entry->booked_kib);
+        others -= work->entry->booked_kib - MIN(work->guest->settings->fixed_kib, work->entry->booked_kib);
     }
     return saturating_sub(pass->budget.budget_kib + unseen, others);
 }
@@ -430,8 +410,9 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
 
     make_plan_room(snapshot, plan);
     make_room(state, snapshot->guest_count, snapshot->start_count);
+    pass.first = state->work;
+    pass.end = state->work + snapshot->guest_count;
     ledger_match(&state->ledger, snapshot);
-    guest_memories_sync(&state->ledger, snapshot);
     state->claim_count = 0;
 
     book_guests(&pass);

@@ -2,15 +2,6 @@
 #include "decide/demand.h"
 
 #include "decide/faults.h"
-#include "units.h"
-
-/*
- * What Linux calls available (mm/show_mem.c, si_mem_available) ends near its low watermark, and many programs wait there
- * rather than push on. So a guest is left this part above its demand, and is starved with half of it. The watermarks grow with
- * the square root of memory (mm/page_alloc.c, init_per_zone_wmark_min), so for large guests there is an upper bound.
- */
-#define AIR_PART 48
-#define AIR_MOST_KIB (256 * KIB_PER_MIB)
 
 /* Swapping in or faulting at these rates is need as long as no more than this part is usable: with more it has stopped
    reclaiming, and fetches back what it had to give up. */
@@ -33,12 +24,6 @@
 /* A load that comes again does so within minutes (cron jobs, builds, tests in a row): what was needed in the last one to two
    of these is kept in mind, and forgotten when an idle surplus is collected. */
 #define RECENT_USEC (150 * USEC_PER_SEC)
-
-uint64_t
-demand_air(uint64_t size_kib)
-{
-    return MIN(size_kib / AIR_PART, AIR_MOST_KIB);
-}
 
 static bool
 is_at_edge(const DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib)

@@ -19,6 +19,7 @@
 #include "decide/recent.h"
 #include "settings.h"
 #include "snapshot.h"
+#include "units.h"
 
 /* What is remembered of a guest between two ticks. Zero: nothing yet. */
 typedef struct DemandMemory {
@@ -48,8 +49,17 @@ typedef struct Demand {
     uint64_t floor_kib;
 } Demand;
 
-/* What a guest of that size should have usable beside all that it needs: part of its demand. */
-uint64_t demand_air(uint64_t size_kib);
+/*
+ * What a guest of that size should have usable beside all that it needs: part of its demand. What Linux calls available
+ * (mm/show_mem.c, si_mem_available) ends near its low watermark, and many programs wait there rather than push on. So a guest is
+ * left this above its demand, and is starved with half of it. The watermarks grow with the square root of memory
+ * (mm/page_alloc.c, init_per_zone_wmark_min), so for large guests there is an upper bound.
+ */
+static inline uint64_t
+demand_air(uint64_t size_kib)
+{
+    return MIN(size_kib / 48, 256 * KIB_PER_MIB);
+}
 
 /* Works demand out for guest and remembers. */
 void demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,

@@ -64,19 +64,16 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
     *memory = fresh;
 }
 
-void
-guest_memories_sync(const Ledger *ledger, const Snapshot *snapshot)
+GuestMemory *
+guest_memory_sync(LedgerEntry *entry, const GuestSnapshot *guest, uint64_t now_usec)
 {
-    for (size_t i = 0; i < snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &snapshot->guests[i];
-        LedgerEntry *entry = ledger_guest(ledger, i);
-        bool is_new = entry->memory == NULL;
+    bool is_new = entry->memory == NULL;
 
-        if (is_new)
-            entry->memory = g_new0(GuestMemory, 1);
-        entry->memory->begins = false;
-        if (is_new || entry->memory->serial != guest->serial || entry->memory->boots != guest->boots ||
-            (entry->memory->belief.state != BELIEF_OFF) != (guest->life != GUEST_LIFE_OFF))
-            begin_boot(entry->memory, guest, snapshot->now_usec);
-    }
+    if (is_new)
+        entry->memory = g_new0(GuestMemory, 1);
+    entry->memory->begins = false;
+    if (is_new || entry->memory->serial != guest->serial || entry->memory->boots != guest->boots ||
+        (entry->memory->belief.state != BELIEF_OFF) != (guest->life != GUEST_LIFE_OFF))
+        begin_boot(entry->memory, guest, now_usec);
+    return entry->memory;
 }

@@ -41,10 +41,9 @@ typedef struct GuestMemory {
     bool told; /* told_kib was told in an earlier tick of this run */
     uint64_t told_kib;
     uint64_t told_usec;
-    uint64_t target_kib;      /* in the last tick: the largest that might be in force */
+    uint64_t target_kib;      /* the largest that its balloon may have followed up to now */
     uint64_t told_unseen_kib; /* part of told_kib that it did not see then, and was not booked */
     uint64_t unseen_kib;      /* the same of target_kib: of all targets that might be in force */
-    uint64_t lowered_kib;     /* it was that much, and its size has not been asked for since; 0: it has */
     uint64_t shrunk_usec;     /* it was last told less than it had; 0: not in this run */
     uint64_t nearest_kib;     /* its balloon was that near to its target since that was told */
     uint64_t nearest_usec;    /* ... for the first time then */
@@ -58,5 +57,5 @@ typedef struct GuestMemory {
  */
 RestartKind restart_of_guest(const GuestSnapshot *guest, uint64_t window_usec);
 
-/* Gives each guest of snapshot, with which ledger was matched, its memory, and begins it anew where a boot is over. */
-void guest_memories_sync(const Ledger *ledger, const Snapshot *snapshot);
+/* The memory of a guest in its entry, begun anew where a boot is over. */
+GuestMemory *guest_memory_sync(LedgerEntry *entry, const GuestSnapshot *guest, uint64_t now_usec);

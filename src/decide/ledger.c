@@ -136,14 +136,6 @@ ledger_open(LedgerEntry *entry, uint64_t granted_kib)
     entry->granted_kib = granted_kib;
 }
 
-uint64_t
-memory_max(const GuestSnapshot *guest)
-{
-    uint64_t max = guest->limits.max_kib != 0 ? guest->limits.max_kib : guest->settings->hard_limit_kib;
-
-    return max != 0 ? max : LIMIT_NONE;
-}
-
 /* What it holds of memory that is its own, with what the kernel gives back to it whatever its limit is. */
 static uint64_t
 holds(const LedgerLook *look)

@@ -106,7 +106,13 @@ ledger_start(const Ledger *ledger, size_t start)
 }
 
 /* memory.max of its own group, as read, or where it could not be as its XML says (<hard_limit>); LIMIT_NONE: none. */
-uint64_t memory_max(const GuestSnapshot *guest);
+static inline uint64_t
+memory_max(const GuestSnapshot *guest)
+{
+    uint64_t max = guest->limits.max_kib != 0 ? guest->limits.max_kib : guest->settings->hard_limit_kib;
+
+    return max != 0 ? max : LIMIT_NONE;
+}
 
 /* The guest is off: nothing is booked for it but its start. */
 void ledger_close(LedgerEntry *entry);

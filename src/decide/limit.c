@@ -67,12 +67,6 @@ limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint6
 }
 
 bool
-limit_in_force(const GuestSnapshot *guest)
-{
-    return guest->limits.usable && guest->limits.set && guest->limits.high_kib != LIMIT_NONE;
-}
-
-bool
 limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib)
 {
     /* the first of a guest is none that others' memory hangs on: there was nothing to be lowered */
@@ -135,24 +129,21 @@ limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
 /* What a guest touches while its file is emptied, or about to be, must leave room for what comes back, which the kernel lets in
    whatever the limit is. A balloon that keeps the guest within what it was granted leaves that room. */
 static uint64_t
-coming_back(const Pass *pass, size_t i)
+coming_back(const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-
-    return pass->plan->guests[i].paging_phase == PAGING_PHASE_EMPTY && pass_hangs_on_limit(pass, i) &&
+    return work->plan->paging_phase == PAGING_PHASE_EMPTY && pass_hangs_on_limit(work) &&
                    !broken(FAULT_NO_ROOM_TO_RETURN)
-               ? paging_in_file(guest)
+               ? paging_in_file(work->guest)
                : 0;
 }
 
 void
 pass_limit(Pass *pass)
 {
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        const Work *work = &pass->state->work[i];
-        GuestPlan *plan = &pass->plan->guests[i];
-        uint64_t back_kib = coming_back(pass, i);
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        const GuestSnapshot *guest = work->guest;
+        GuestPlan *plan = work->plan;
+        uint64_t back_kib = coming_back(work);
         LimitCase given = {
             .guest = guest,
             .wanted = work->wants_limit || work->limited,
@@ -164,7 +155,7 @@ pass_limit(Pass *pass)
                         work->entry->lent_kib == 0),
             .slack_kib = work->slack_kib,
         };
-        LimitMemory *memory = &memory_of(pass, i)->limit;
+        LimitMemory *memory = &work->memory->limit;
         LimitAnswer answer;
 
         plan->limit_kib = LIMIT_NONE;
@@ -172,7 +163,7 @@ pass_limit(Pass *pass)
         if (pass->observe || (pass->link_down && paging_file(guest) == NULL) || guest->life == GUEST_LIFE_OFF)
             continue;
         /* what is in a file may come back at any time: no more than the least that errors need */
-        if (guest->paging != NULL && pass_hangs_on_limit(pass, i))
+        if (guest->paging != NULL && pass_hangs_on_limit(work))
             given.slack_kib = LIMIT_LEAST_SLACK_KIB;
         given.limit_kib = saturating_sub(work->entry->granted_kib + guest->settings->fixed_kib, back_kib) +
                           work->entry->overhead_kib + given.slack_kib;

@@ -61,7 +61,11 @@ uint64_t limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib
 uint64_t limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint64_t now_usec);
 
 /* Whether a limit of ours is in force. */
-bool limit_in_force(const GuestSnapshot *guest);
+static inline bool
+limit_in_force(const GuestSnapshot *guest)
+{
+    return guest->limits.usable && guest->limits.set && guest->limits.high_kib != LIMIT_NONE;
+}
 
 /* Whether a lower limit was told in an earlier tick and is not in force, by more than a limit may stand too high. */
 bool limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib);

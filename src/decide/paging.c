@@ -13,16 +13,6 @@
 #define STILL_USEC (20 * USEC_PER_SEC)
 #define STILL_KIB (4 * KIB_PER_MIB)
 
-const PagingRecord *
-paging_file(const GuestSnapshot *guest)
-{
-    const PagingRecord *record = guest->paging;
-
-    if (record == NULL || record->stage == PAGING_STAGE_GONE || record->stage == PAGING_STAGE_FAILED)
-        return NULL;
-    return record;
-}
-
 uint64_t
 paging_in_file(const GuestSnapshot *guest)
 {

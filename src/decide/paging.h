@@ -77,7 +77,13 @@ typedef struct PagingRuling {
 } PagingRuling;
 
 /* Its file, while there is something of it to be ended; NULL: none. */
-const PagingRecord *paging_file(const GuestSnapshot *guest);
+static inline const PagingRecord *
+paging_file(const GuestSnapshot *guest)
+{
+    const PagingRecord *record = guest->paging;
+
+    return record != NULL && record->stage != PAGING_STAGE_GONE && record->stage != PAGING_STAGE_FAILED ? record : NULL;
+}
 
 /* What is in its file. */
 uint64_t paging_in_file(const GuestSnapshot *guest);

@@ -27,30 +27,35 @@
 #include "decide/sharing.h"
 #include "units.h"
 
-/* One guest in one tick, besides its plan. */
+/* One guest in one tick. */
 typedef struct Work {
-    /*                        written by      read by                                             */
-    LedgerEntry *entry;   /* book            all                                                 */
-    Standing standing;    /* book            all                                                 */
-    uint64_t target_kib;  /* book            claim, share, tell: in force, as far as is known     */
-    uint64_t minimum_kib; /* book            all: its own, and what it can't see (unseen_kib)     */
-    uint64_t maximum_kib; /* book            all: its own, as far as memory.max lets it           */
-    uint64_t unseen_kib;  /* book            claim, share, tell: part of its size that is not booked  */
-    uint64_t slack_kib;   /* book            claim, limit: of its limit                           */
-    bool let_go;          /* book            claim, limit: about to be let go, see decide.c */
-    bool wants_limit;     /* book            lend, limit: it is to have one; the others have what they have    */
-    bool held;            /* book            claim, tell, limit: memory.high holds it at what it is granted */
-    bool limited;         /* book            ... and that is all it has: it boots, or has a paging file     */
-    Demand demand;        /* demand          claim, share                                         */
-    uint64_t least_kib;   /* demand          claim, share: not to be taken below this now; 0: no such reason */
-    PlanRule least_rule;  /* demand          claim, share: that reason                            */
-    bool claims;          /* claim           claim: it has a claim                                */
-    uint64_t in_time_kib; /* claim           claim: what others are expected to give up for it in time */
-    uint64_t cap_kib;     /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
-    uint64_t boot_to_kib; /* claim           tell: told though it does not share; 0: nothing      */
-    bool at_least;        /* share           share: its share would be less than least_kib        */
-    bool ungranted;       /* tell            tell: there is no room for its minimum: what it is told is not granted */
-    PlanRule share_rule;  /* share           tell                                                 */
+    const GuestSnapshot *guest;
+    GuestMemory *memory; /* of entry */
+    GuestPlan *plan;
+    LedgerEntry *entry;
+    /*                         written by      read by                                             */
+    Standing standing;     /* book            all                                                 */
+    uint64_t target_kib;   /* book            claim, share, tell: in force, as far as is known     */
+    uint64_t minimum_kib;  /* book            all: its own, and what it can't see (unseen_kib)     */
+    uint64_t maximum_kib;  /* book            all: its own, as far as memory.max lets it           */
+    uint64_t unseen_kib;   /* book            claim, share, tell: part of its size that is not booked  */
+    uint64_t slack_kib;    /* book            claim, limit: of its limit                           */
+    bool let_go;           /* book            claim, limit: about to be let go, see decide.c */
+    bool wants_limit;      /* book            lend, limit: it is to have one; the others have what they have    */
+    bool let_be;           /* book            book: it was reset again and again after it was squeezed */
+    uint64_t overhead_kib; /* book            book: what its QEMU costs, as is booked then                */
+    bool held;             /* book            claim, tell, limit: memory.high holds it at what it is granted */
+    bool limited;          /* book            ... and that is all it has: it boots, or has a paging file     */
+    Demand demand;         /* demand          claim, share                                         */
+    uint64_t least_kib;    /* demand          claim, share: not to be taken below this now; 0: no such reason */
+    PlanRule least_rule;   /* demand          claim, share: that reason                            */
+    bool claims;           /* claim           claim: it has a claim                                */
+    uint64_t in_time_kib;  /* claim           claim: what others are expected to give up for it in time */
+    uint64_t cap_kib;      /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
+    uint64_t boot_to_kib;  /* claim           tell: told though it does not share; 0: nothing      */
+    bool ungranted;        /* tell            tell: there is no room for its minimum: what it is told is not granted */
+    PlanRule share_rule;   /* share           tell                                                 */
+    PlanRule delay;        /* tell            tell: why its target is not its ideal; PLAN_RULE_COUNT: it is */
 } Work;
 
 struct DecideState {
@@ -70,8 +75,7 @@ struct DecideState {
     Work *work;
     SharingGuest *sharing;
     SharingScratch *scratch; /* room for giver_capacity entries */
-    CalmGuest *calm;
-    ClaimGiver *givers; /* running guests, then starts that are booked */
+    ClaimGiver *givers;      /* running guests, then starts that are booked */
     size_t giver_count;
     size_t giver_capacity;
     Claim *claims; /* one a guest and one a start at most */
@@ -86,6 +90,8 @@ struct DecideState {
 /* The inputs, and what holds for all guests. */
 typedef struct Pass {
     DecideState *state;
+    Work *first; /* of all guests, in the snapshot's order */
+    Work *end;   /* ... behind the last of them */
     const Snapshot *snapshot;
     const Settings *settings;
     Plan *plan;
@@ -97,27 +103,42 @@ typedef struct Pass {
     bool hindered;      /* claim: somebody can't be squeezed, for a reason that came up a moment ago and may pass */
     bool unserved;      /* claim: somebody does not have all that it claims */
     uint64_t given_kib; /* claim: what those that share are to give up for claims */
+    bool any_apart;     /* share: somebody is apart, see is_apart */
     bool shortage;      /* share: somebody does not have all the want */
 } Pass;
-
-static inline GuestMemory *
-memory_of(const Pass *pass, size_t i)
-{
-    return pass->state->work[i].entry->memory;
-}
 
 /* Gets a target, and what it has is not part of what is shared. */
 static inline bool
 is_apart(const Work *work)
 {
-    return work->standing.part == PART_OBSERVED ||
-           (work->standing.part == PART_SHARES && work->standing.not_counted_on);
+    return work->standing.part == PART_OBSERVED || work->standing.part == PART_LAGS;
 }
 
 static inline bool
 is_counted_on(const Work *work)
 {
-    return work->standing.part == PART_SHARES && !work->standing.not_counted_on;
+    return work->standing.part == PART_SHARES;
+}
+
+/* Whether it is of those apart, or of those that are counted on. */
+static inline bool
+is_in_run(const Work *work, bool apart)
+{
+    return apart ? is_apart(work) : is_counted_on(work);
+}
+
+/* It is told what it gets. */
+static inline bool
+is_told(const Work *work)
+{
+    return work->standing.part >= PART_LAGS;
+}
+
+/* What is worked out for it is not told. */
+static inline bool
+is_only_shown(const Pass *pass, const Work *work)
+{
+    return pass->observe || work->standing.part == PART_OBSERVED;
 }
 
 /* What nobody is booked at, now, and nobody is lent: rule G. Nothing where some are not booked yet. */
@@ -133,26 +154,29 @@ pass_free(const Pass *pass)
 uint64_t pass_shared(const Pass *pass);
 
 /*
- * Adds a claim, all zero but guest and start, to be filled in before pass_claim. guest, start: index in the snapshot, or
- * SIZE_MAX. Valid until the next is added. A guest's claim is what it is to have physically at least: it is not squeezed, and
+ * Adds a claim of a guest, or where work is NULL of a start of the snapshot (otherwise SIZE_MAX), all zero but whose it is, to be
+ * filled in before pass_claim. Valid until the next is added. A guest's claim is what it is to have physically at least: it is not squeezed, and
  * what is granted to it is booked.
  */
-Claim *pass_add_claim(Pass *pass, size_t guest, size_t start);
+Claim *pass_add_claim(Pass *pass, Work *work, size_t start);
+
+/* Works out how a guest stands, and remembers (belief.h). */
+void pass_believe(const Pass *pass, Work *work);
 
 /*
  * Guests that boot (pass_restart.c). pass_restart_open: a run begins, or is seen for the first time: what it is granted. sized:
  * of one that ran before, its size, and with it what its QEMU costs, is known from now on.
  * pass_restart_enforced: what its limit lets it have, as in LedgerLook.
  */
-void pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib, bool sized);
-uint64_t pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib);
+void pass_restart_open(const Pass *pass, const Work *work, bool sized);
+uint64_t pass_restart_enforced(const Pass *pass, const Work *work);
 /* Nothing but its limit keeps it within what it was granted: its balloon means nothing, or leaves it more. */
-bool pass_hangs_on_limit(const Pass *pass, size_t i);
+bool pass_hangs_on_limit(const Work *work);
 /* What its balloon is told at least before it is let go; and what it is granted then: all that it could have without a limit. */
-uint64_t pass_startup(const Pass *pass, size_t i);
-uint64_t pass_let_go_need(const Pass *pass, size_t i);
+uint64_t pass_startup(const Work *work);
+uint64_t pass_let_go_need(const Work *work);
 /* While it boots under a limit, and while it has a file, it is out of the sharing, whatever else is the matter with it. */
-void pass_restart_stand(const Pass *pass, size_t i);
+void pass_restart_stand(Work *work);
 /* Adds the claims of those that lack memory. */
 void pass_restart_claim(Pass *pass);
 /* After the claims are settled: takes what was granted, decides on paging files and on what balloons are told. */
@@ -169,6 +193,12 @@ void pass_claim(Pass *pass);
 
 /* Shares the budget: ideal target, stage and rule of every guest that gets a target. */
 void pass_share(Pass *pass);
+
+/*
+ * From ideal targets to targets worth telling (calm.h), of those that are counted on, or of those apart. What they add up to is
+ * not to be more than budget_kib: their ideals are not.
+ */
+void pass_calm(const Pass *pass, bool apart, uint64_t budget_kib);
 
 /* From ideal targets to what is told and shown. */
 void pass_tell(Pass *pass);

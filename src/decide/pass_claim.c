@@ -17,16 +17,16 @@
 #define HAIR_MOST_KIB (256 * KIB_PER_MIB)
 
 Claim *
-pass_add_claim(Pass *pass, size_t guest, size_t start)
+pass_add_claim(Pass *pass, Work *work, size_t start)
 {
-    DecideState *state = pass->state;
-    Claim *claim = &state->claims[state->claim_count++];
+    Claim *claim = &pass->state->claims[pass->state->claim_count++];
 
-    *claim = (Claim){.guest = guest, .start = start};
-    if (guest != SIZE_MAX) {
-        claim->uuid = pass->snapshot->guests[guest].uuid;
-        claim->name = pass->snapshot->guests[guest].name;
-        state->work[guest].claims = true;
+    *claim = (Claim){.guest = SIZE_MAX, .start = start};
+    if (work != NULL) {
+        claim->guest = (size_t)(work - pass->first);
+        claim->uuid = work->guest->uuid;
+        claim->name = work->guest->name;
+        work->claims = true;
     }
     return claim;
 }
@@ -39,16 +39,17 @@ keeps_all(ClaimGiver *giver, uint64_t booked_kib, int rule)
     giver->kept_rule = rule;
 }
 
-/* What guest i has, and how much of it may be taken. */
+/* What a guest has, and how much of it may be taken. */
 static ClaimGiver
-giver_of(const Pass *pass, size_t i)
+giver_of(const Pass *pass, const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const GuestSnapshot *guest = work->guest;
     const GuestSettings *settings = guest->settings;
-    const Work *work = &pass->state->work[i];
     uint64_t booked = work->entry->booked_kib + work->entry->lent_kib; /* what is lent counts as given up */
-    const GuestMemory *memory = memory_of(pass, i);
-    ClaimGiver giver = {.guest = i, .uuid = work->entry->uuid, .name = memory->name, .priority = settings->priority};
+    ClaimGiver giver = {.guest = (size_t)(work - pass->first),
+                        .uuid = work->entry->uuid,
+                        .name = work->memory->name,
+                        .priority = settings->priority};
 
     if (work->entry->asked) {
         keeps_all(&giver, booked, START_BLOCK_AHEAD);
@@ -67,28 +68,27 @@ giver_of(const Pass *pass, size_t i)
         giver.told_kib = giver.least_kib = giver.demand_kib = giver.want_kib = work->entry->booked_kib;
     } else {
         giver.booked_kib = saturating_sub(booked, settings->fixed_kib);
-        giver.told_kib = MIN(saturating_sub(work->target_kib, memory->unseen_kib), giver.booked_kib);
+        giver.told_kib = MIN(saturating_sub(work->target_kib, work->memory->unseen_kib), giver.booked_kib);
         giver.least_kib = saturating_sub(MAX(work->minimum_kib, work->least_kib), work->unseen_kib);
-        giver.demand_kib = saturating_sub(pass->plan->guests[i].demand_kib, work->unseen_kib);
-        giver.want_kib = saturating_sub(pass->plan->guests[i].want_kib, work->unseen_kib);
-        giver.rate_kib = memory->stuck.rate_kib;
+        giver.demand_kib = saturating_sub(work->plan->demand_kib, work->unseen_kib);
+        giver.want_kib = saturating_sub(work->plan->want_kib, work->unseen_kib);
+        giver.rate_kib = work->memory->stuck.rate_kib;
         giver.kept_rule = work->least_kib > work->minimum_kib ? work->least_rule : PLAN_RULE_AT_MINIMUM;
     }
     return giver;
 }
 
 /*
- * Notes whether guest i can't be squeezed at this moment, and only at this moment: it does not answer or report, or is behind
+ * Notes whether a guest can't be squeezed at this moment, and only at this moment: it does not answer or report, or is behind
  * its target, or has just come up. When that has lasted it counts.
  */
 static void
-note_hindrance(Pass *pass, size_t i)
+note_hindrance(Pass *pass, const Work *work)
 {
-    GuestMemory *memory = memory_of(pass, i);
-    const Standing *standing = &pass->state->work[i].standing;
-    bool hindered =
-        standing->rule == PLAN_RULE_UNRESPONSIVE ||
-        (standing->part == PART_SHARES && (standing->not_squeezed || (standing->not_counted_on && !standing->retry)));
+    GuestMemory *memory = work->memory;
+    const Standing *standing = &work->standing;
+    bool hindered = standing->rule == PLAN_RULE_UNRESPONSIVE ||
+                    (is_told(work) && (standing->not_squeezed || (is_apart(work) && !standing->retry)));
 
     lasting_note(&memory->hindered_usec, hindered, pass->now_usec);
     pass->hindered |= hindered && !lasts_for(memory->hindered_usec, CLAIM_PATIENCE_USEC, pass->now_usec);
@@ -102,10 +102,10 @@ collect_givers(Pass *pass)
     const Snapshot *snapshot = pass->snapshot;
 
     state->giver_count = 0;
-    for (size_t i = 0; i < snapshot->guest_count; i++)
-        if (snapshot->guests[i].life != GUEST_LIFE_OFF) {
-            state->givers[state->giver_count++] = giver_of(pass, i);
-            note_hindrance(pass, i);
+    for (const Work *work = pass->first; work < pass->end; work++)
+        if (work->guest->life != GUEST_LIFE_OFF) {
+            state->givers[state->giver_count++] = giver_of(pass, work);
+            note_hindrance(pass, work);
         }
     state->rate_givers = state->giver_count;
     for (size_t i = 0; i < snapshot->start_count; i++) {
@@ -122,16 +122,19 @@ collect_givers(Pass *pass)
 
 /* ---- starts ---- */
 
-/* That it is about to start shows at guest i (SIZE_MAX: it is not known) where it is off. */
+/* That it is about to start shows at its guest, where that is known and off. */
 static void
-show_reserved(Pass *pass, size_t i, const StartPlan *start)
+show_reserved(const Pass *pass, size_t guest, const StartPlan *start)
 {
-    if (i == SIZE_MAX || pass->snapshot->guests[i].life != GUEST_LIFE_OFF)
+    GuestPlan *plan;
+
+    if (guest == SIZE_MAX || pass->first[guest].guest->life != GUEST_LIFE_OFF)
         return;
-    pass->plan->guests[i].state = GUEST_STATE_RESERVED;
-    pass->plan->guests[i].rule = PLAN_RULE_RESERVED;
+    plan = pass->first[guest].plan;
+    plan->state = GUEST_STATE_RESERVED;
+    plan->rule = PLAN_RULE_RESERVED;
     if (start->verdict == START_WAITS)
-        pass->plan->guests[i].overhead_kib = start->overhead_kib;
+        plan->overhead_kib = start->overhead_kib;
 }
 
 /* From its first moment on it is limited to what it was let in with. */
@@ -236,7 +239,7 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
 
     for (size_t i = 0; i < state->giver_count; i++) {
         ClaimGiver *giver = &state->givers[i];
-        uint64_t lent = giver->guest != SIZE_MAX ? state->work[giver->guest].entry->lent_kib : 0;
+        uint64_t lent = giver->guest != SIZE_MAX ? pass->first[giver->guest].entry->lent_kib : 0;
         uint64_t back = MIN(lent, giver->keep_kib);
 
         lent_kib += back;
@@ -279,9 +282,11 @@ admission_terms(const Pass *pass)
 static ClaimTerms
 claim_terms(const Pass *pass, uint64_t tolerance_kib)
 {
+    uint64_t free_kib = pass_free(pass);
+
     return (ClaimTerms){
-        .free_kib = pass_free(pass),
-        .owed_kib = saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib),
+        .free_kib = free_kib,
+        .owed_kib = free_kib > 0 ? 0 : saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib),
         .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
         .tolerance_kib = tolerance_kib,
         .budget = pass->budget,
@@ -300,19 +305,17 @@ take_claim(Pass *pass, const Claim *claim, AdmissionTerms *admission)
         judge_start(pass, claim, admission);
         return;
     }
-    work = &pass->state->work[claim->guest];
+    work = &pass->first[claim->guest];
     work->in_time_kib = claim->in_time_kib;
     ledger_grant(work->entry, saturating_sub(claim->granted_kib, work->entry->granted_kib));
 }
 
 static void
-cap_givers(Pass *pass)
+cap_givers(const Pass *pass)
 {
-    DecideState *state = pass->state;
-
-    for (size_t i = 0; i < state->rate_givers; i++) {
-        const ClaimGiver *giver = &state->givers[i];
-        Work *work = &state->work[giver->guest];
+    for (size_t i = 0; i < pass->state->rate_givers; i++) {
+        const ClaimGiver *giver = &pass->state->givers[i];
+        Work *work = &pass->first[giver->guest];
 
         if (giver->keep_kib < giver->booked_kib)
             work->cap_kib = MAX(giver->keep_kib + work->unseen_kib, 1);
@@ -328,7 +331,7 @@ claim_start(Pass *pass, size_t start, const AdmissionTerms *terms)
 {
     const LedgerEntry *entry = ledger_start(&pass->state->ledger, start);
     const StartRequest *request = pass->snapshot->starts[start];
-    Claim *claim = pass_add_claim(pass, SIZE_MAX, start);
+    Claim *claim = pass_add_claim(pass, NULL, start);
     uint64_t owed;
 
     admission_claim(request, need_of(pass, start), terms, claim);

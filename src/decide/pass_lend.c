@@ -33,25 +33,22 @@ cache_of(const GuestSnapshot *guest)
 
 /* Whether its cache fills half of what its limit without anything lent leaves to it. */
 static bool
-fills_room(const Pass *pass, size_t i, uint64_t cache_kib)
+fills_room(const Work *work, uint64_t cache_kib)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const Work *work = &pass->state->work[i];
+    const GuestSnapshot *guest = work->guest;
     uint64_t room = saturating_sub(work->entry->granted_kib + guest->settings->fixed_kib + work->entry->overhead_kib +
                                        work->slack_kib,
                                    guest->limits.charged_kib - cache_kib);
 
-    return cache_kib >= room / (memory_of(pass, i)->limit.lends ? 4 : 2);
+    return cache_kib >= room / (work->memory->limit.lends ? 4 : 2);
 }
 
 /* Who is counted on has a balloon that is believed, and no paging file; neither boots it nor is it let go. */
 static bool
-may_borrow(const Pass *pass, size_t i, uint64_t cache_kib)
+may_borrow(const Pass *pass, const Work *work, uint64_t cache_kib)
 {
-    const Work *work = &pass->state->work[i];
-
     return cache_kib >= USER_LEAST_KIB && !pass->observe && work->held && is_counted_on(work) &&
-           fills_room(pass, i, cache_kib);
+           fills_room(work, cache_kib);
 }
 
 /* What others wait for: claims, all that guests are to have beyond what they were granted, a host that lacks memory itself. */
@@ -64,11 +61,9 @@ waited_for(const Pass *pass)
         return 0;
     if (pass->plan->host_pressure || !pass->snapshot->host.figures_valid)
         return UINT64_MAX;
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const Work *work = &pass->state->work[i];
-
-        if (work->standing.part == PART_SHARES)
-            kib += saturating_sub(pass->plan->guests[i].ideal_kib, work->entry->granted_kib + work->unseen_kib);
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        if (is_told(work))
+            kib += saturating_sub(work->plan->ideal_kib, work->entry->granted_kib + work->unseen_kib);
     }
     return kib;
 }
@@ -88,10 +83,10 @@ lendable(Pass *pass)
 
 /* Raises stay within what is free now: what is being taken back from others is not. */
 static void
-lend(Pass *pass, size_t i, uint64_t share_kib, uint64_t most_kib)
+lend(Pass *pass, const Work *work, uint64_t share_kib, uint64_t most_kib)
 {
-    LedgerEntry *entry = pass->state->work[i].entry;
-    LimitMemory *memory = &memory_of(pass, i)->limit;
+    LedgerEntry *entry = work->entry;
+    LimitMemory *memory = &work->memory->limit;
     uint64_t raise, before = MIN(memory->lent_kib, most_kib);
     uint64_t off = distance_u64(share_kib, before);
 
@@ -99,7 +94,7 @@ lend(Pass *pass, size_t i, uint64_t share_kib, uint64_t most_kib)
         share_kib = before;
     raise = saturating_sub(share_kib, entry->lent_kib);
     if (!broken(FAULT_LEND_UNBOOKED)) {
-        raise = bounds_take(&pass->state->bounds, &pass->snapshot->guests[i], MIN(raise, pass_free(pass)));
+        raise = bounds_take(&pass->state->bounds, work->guest, MIN(raise, pass_free(pass)));
         share_kib = MIN(share_kib, entry->lent_kib + raise);
         ledger_lend(entry, share_kib);
     }
@@ -113,32 +108,32 @@ pass_lend(Pass *pass)
     DecideState *state = pass->state;
     size_t count = 0;
 
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        LimitMemory *memory = &memory_of(pass, i)->limit;
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        const GuestSnapshot *guest = work->guest;
+        LimitMemory *memory = &work->memory->limit;
         uint64_t cache = cache_of(guest), most;
 
-        if (!may_borrow(pass, i, cache)) {
+        if (!may_borrow(pass, work, cache)) {
             memory->lends = false;
             memory->lent_kib = 0;
             continue;
         }
-        most = saturating_sub(guest->settings->maximum_kib, state->work[i].entry->granted_kib);
+        most = saturating_sub(guest->settings->maximum_kib, work->entry->granted_kib);
         state->sharing[count++] =
             (SharingGuest){.level_kib = {[PLAN_STAGE_DEMAND] = MIN(MAX(TIMES * cache, BURST_KIB), most),
                                          [PLAN_STAGE_WANT] = most,
                                          [PLAN_STAGE_SURPLUS] = most},
                            .weight = 1,
-                           .index = (uint32_t)i};
+                           .index = (uint32_t)(work - pass->first)};
     }
     if (count > 0) {
         sharing_share(state->sharing, count, lendable(pass), PLAN_STAGE_WANT, state->scratch);
         for (size_t slot = 0; slot < count; slot++)
-            lend(pass, state->sharing[slot].index, state->sharing[slot].target_kib,
+            lend(pass, &pass->first[state->sharing[slot].index], state->sharing[slot].target_kib,
                  state->sharing[slot].level_kib[PLAN_STAGE_WANT]);
     }
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        pass->plan->guests[i].lent_kib = state->work[i].entry->lent_kib;
-        pass->plan->lent_kib += pass->plan->guests[i].lent_kib;
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        work->plan->lent_kib = work->entry->lent_kib;
+        pass->plan->lent_kib += work->plan->lent_kib;
     }
 }

@@ -24,124 +24,119 @@
 
 /* How long its limit could be ordered in this boot, which may have begun before libvirt could be asked for it. */
 static uint64_t
-known_for(const Pass *pass, size_t i)
+known_for(const Pass *pass, const Work *work)
 {
-    uint64_t since = MAX(pass->snapshot->guests[i].boot_usec, memory_of(pass, i)->belief.seen_usec);
-
-    return saturating_sub(pass->now_usec, since);
+    return saturating_sub(pass->now_usec, MAX(work->guest->boot_usec, work->memory->belief.seen_usec));
 }
 
 /* Right after its start a guest's cgroup may not be found yet. */
 static bool
-limit_is_usable(const Pass *pass, size_t i)
+limit_is_usable(const Pass *pass, const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-
-    return guest->limits.usable ||
-           (guest->limits.bar == NULL && !guest->adopted && known_for(pass, i) < LIMIT_GRACE_USEC);
+    return work->guest->limits.usable ||
+           (work->guest->limits.bar == NULL && !work->guest->adopted && known_for(pass, work) < LIMIT_GRACE_USEC);
 }
 
 /* What a limit of ours that is in force lets the guest have at most; UINT64_MAX: there is none. */
 static uint64_t
-in_force(const GuestSnapshot *guest, uint64_t overhead_kib, uint64_t slack_kib)
+in_force(const Work *work, uint64_t slack_kib)
 {
+    const GuestSnapshot *guest = work->guest;
+
     return limit_in_force(guest)
-               ? saturating_sub(guest->limits.high_kib, overhead_kib + guest->settings->fixed_kib + slack_kib)
+               ? saturating_sub(guest->limits.high_kib, work->overhead_kib + guest->settings->fixed_kib + slack_kib)
                : UINT64_MAX;
 }
 
 uint64_t
-pass_restart_enforced(const Pass *pass, size_t i, uint64_t overhead_kib)
+pass_restart_enforced(const Pass *pass, const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const BeliefState state = memory_of(pass, i)->belief.state;
-    const LimitMemory *told = &memory_of(pass, i)->limit;
+    const GuestSnapshot *guest = work->guest;
+    const BeliefState state = work->memory->belief.state;
+    const LimitMemory *told = &work->memory->limit;
     /* a limit is left where it is within half a slack (limit.c) */
-    uint64_t slack = pass->state->work[i].slack_kib;
-    uint64_t limit = in_force(guest, overhead_kib, slack + slack / 2);
+    uint64_t slack = work->slack_kib;
+    uint64_t limit = in_force(work, slack + slack / 2);
     uint64_t before;
 
     if (broken(FAULT_TRUST_NO_LIMIT))
         return 0;
     /* started paused, it has not run yet and can touch nothing */
-    if (state == BELIEF_BOOTING && guest->life != GUEST_LIFE_RUNNING && memory_of(pass, i)->belief.ran_usec == 0 &&
+    if (state == BELIEF_BOOTING && guest->life != GUEST_LIFE_RUNNING && work->memory->belief.ran_usec == 0 &&
         limit == UINT64_MAX && !guest->boot_in_place && !guest->driver_up)
         return 0;
     if (broken(FAULT_ADOPT_UNHELD) && guest->adopted)
         return UINT64_MAX;
     /* one that is to have none loses it in this tick, or with its file; what it was started with is to be read first */
-    if (!pass->observe && !pass->state->work[i].wants_limit && paging_file(guest) == NULL && !guest->settings->presumed)
+    if (!pass->observe && !work->wants_limit && paging_file(guest) == NULL && !guest->settings->presumed)
         return UINT64_MAX;
-    if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, i))
+    if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, work))
         return limit;
     /* one that was brought holds what it brought before any is there */
-    if (state != BELIEF_BOOTING || known_for(pass, i) >= LIMIT_GRACE_USEC)
+    if (state != BELIEF_BOOTING || known_for(pass, work) >= LIMIT_GRACE_USEC)
         return UINT64_MAX;
     /* it is on its way, and may be one that was ordered before the reset, for more; till then it keeps what it had */
-    before = guest->boot_in_place ? pass->state->work[i].entry->booked_kib : 0;
+    before = guest->boot_in_place ? work->entry->booked_kib : 0;
     if (told->told && told->told_kib != LIMIT_NONE)
-        before = MAX(before, saturating_sub(told->told_kib, overhead_kib + slack + slack / 2));
+        before = MAX(before, saturating_sub(told->told_kib, work->overhead_kib + slack + slack / 2));
     return saturating_sub(before, guest->settings->fixed_kib);
 }
 
 /* What it physically may have as its run begins, or is first seen. */
 static uint64_t
-first_grant(const Pass *pass, size_t i, uint64_t overhead_kib)
+first_grant(const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const GuestSnapshot *guest = work->guest;
     const GuestSettings *settings = guest->settings;
-    const LedgerEntry *entry = pass->state->work[i].entry;
+    const LedgerEntry *entry = work->entry;
     uint64_t has = MAX(guest->has_actual ? guest->actual_kib : settings->maximum_kib, guest->target_kib);
-    uint64_t holds = saturating_sub(guest->resident_kib, overhead_kib);
+    uint64_t holds = saturating_sub(guest->resident_kib, work->overhead_kib);
     uint64_t booked = saturating_sub(entry->start_kib, settings->fixed_kib);
 
     if (guest->adopted || guest->boot_in_place)
-        return MIN(has, in_force(guest, overhead_kib, LIMIT_LEAST_SLACK_KIB));
+        return MIN(has, in_force(work, LIMIT_LEAST_SLACK_KIB));
     /* what its snapshot's balloon leaves it is not known yet; of a QEMU that goes on it is no less than what that had */
     if (guest->boot_resumed)
         return MAX(MAX(booked, holds), entry->open ? entry->granted_kib : 0);
     /* a cold start that nobody was asked about has its startup memory, booked or not */
-    return memory_of(pass, i)->restart == RESTART_NONE && entry->start_kib == 0 ? MAX(booked, settings->startup_kib)
-                                                                                : booked;
+    return work->memory->restart == RESTART_NONE && entry->start_kib == 0 ? MAX(booked, settings->startup_kib) : booked;
 }
 
 void
-pass_restart_open(Pass *pass, size_t i, uint64_t overhead_kib, bool sized)
+pass_restart_open(const Pass *pass, const Work *work, bool sized)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    GuestMemory *memory = memory_of(pass, i);
-    LedgerEntry *entry = pass->state->work[i].entry;
+    const GuestSnapshot *guest = work->guest;
+    GuestMemory *memory = work->memory;
+    LedgerEntry *entry = work->entry;
 
     /* by a limit that an earlier daemon left, and not by one of its own, which has all its slack in it */
     if (sized && memory->belief.state == BELIEF_ADOPTED && !memory->limit.told)
-        ledger_open(entry, first_grant(pass, i, overhead_kib));
+        ledger_open(entry, first_grant(work));
     if (!memory->begins)
         return;
     memory->restart = restart_of_guest(guest, pass->settings->restart_window_usec);
     if (guest->boot_in_place && entry->open)
         memory->before_kib = entry->granted_kib; /* what it had is what it goes on with */
     else
-        ledger_open(entry, first_grant(pass, i, overhead_kib));
+        ledger_open(entry, first_grant(work));
 }
 
 bool
-pass_hangs_on_limit(const Pass *pass, size_t i)
+pass_hangs_on_limit(const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const GuestMemory *memory = memory_of(pass, i);
-    const Work *work = &pass->state->work[i];
-    uint64_t target = MAX(MAX(memory->target_kib, memory->lowered_kib), work->boot_to_kib);
+    const GuestSnapshot *guest = work->guest;
+    const GuestMemory *memory = work->memory;
+    uint64_t target = MAX(memory->target_kib, work->boot_to_kib);
     uint64_t size = MAX(guest->actual_kib, target);
 
     return work->limited && (work->standing.is_void || size > work->entry->granted_kib + guest->unseen_kib);
 }
 
 void
-pass_restart_stand(const Pass *pass, size_t i)
+pass_restart_stand(Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    GuestMemory *memory = memory_of(pass, i);
-    Work *work = &pass->state->work[i];
+    const GuestSnapshot *guest = work->guest;
+    GuestMemory *memory = work->memory;
     Standing *standing = &work->standing;
 
     if (standing->state == GUEST_STATE_STATIC ||
@@ -165,32 +160,30 @@ pass_restart_stand(const Pass *pass, size_t i)
 }
 
 uint64_t
-pass_startup(const Pass *pass, size_t i)
+pass_startup(const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const GuestSnapshot *guest = work->guest;
 
-    return pages_down(MIN(guest->settings->startup_kib + guest->unseen_kib, pass->state->work[i].maximum_kib));
+    return pages_down(MIN(guest->settings->startup_kib + guest->unseen_kib, work->maximum_kib));
 }
 
 uint64_t
-pass_let_go_need(const Pass *pass, size_t i)
+pass_let_go_need(const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const Work *work = &pass->state->work[i];
+    const GuestSnapshot *guest = work->guest;
     bool believed = work->standing.trust == LEDGER_TRUSTS_BALLOON && guest->has_actual && !guest->target_unbounded;
     /* beyond that it is booked for no longer than a limit takes to come down */
     uint64_t has = believed ? MAX(guest->actual_kib, work->target_kib) : work->entry->balloon_kib;
 
     /* its memory.max keeps it from the rest, and leaves it no room for what its QEMU costs once no limit of ours does */
-    return MIN(MAX(has, pass_startup(pass, i)), MIN(guest->settings->maximum_kib, memory_max(guest)));
+    return MIN(MAX(has, pass_startup(work)), MIN(guest->settings->maximum_kib, memory_max(guest)));
 }
 
 static PagingLook
-look_at(const Pass *pass, size_t i, uint64_t read_back_kib)
+look_at(const Pass *pass, const Work *work, uint64_t read_back_kib)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const GuestMemory *memory = memory_of(pass, i);
-    const Work *work = &pass->state->work[i];
+    const GuestSnapshot *guest = work->guest;
+    const GuestMemory *memory = work->memory;
     const GuestSettings *settings = guest->settings;
 
     return (PagingLook){
@@ -198,7 +191,7 @@ look_at(const Pass *pass, size_t i, uint64_t read_back_kib)
         .restart = work->standing.hangs ? RESTART_NONE : memory->restart,
         .booting = work->limited && work->standing.booting,
         .hangs = work->standing.hangs,
-        .settled = !pass_hangs_on_limit(pass, i),
+        .settled = !pass_hangs_on_limit(work),
         .limited = work->limited,
         .can_make = !pass->observe && !pass->link_down && guest->life == GUEST_LIFE_RUNNING && !guest->migrating,
         /* nothing of that is needed: its file goes whenever there is room */
@@ -222,11 +215,10 @@ look_at(const Pass *pass, size_t i, uint64_t read_back_kib)
  * it has its startup memory. A guest that was started holds nothing of before, and gets only what is free.
  */
 static void
-look_for_garbage(const Pass *pass, size_t i)
+look_for_garbage(const Work *work)
 {
-    const GuestSettings *settings = pass->snapshot->guests[i].settings;
-    const Work *work = &pass->state->work[i];
-    GuestMemory *memory = memory_of(pass, i);
+    const GuestSettings *settings = work->guest->settings;
+    GuestMemory *memory = work->memory;
     uint64_t granted = work->entry->granted_kib;
     uint64_t step = MAX(granted / GARBAGE_PART, GARBAGE_LEAST_KIB);
 
@@ -235,11 +227,10 @@ look_for_garbage(const Pass *pass, size_t i)
 }
 
 static void
-add_claim(Pass *pass, size_t i, const PagingNeed *need)
+add_claim(Pass *pass, Work *work, const PagingNeed *need)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const Work *work = &pass->state->work[i];
-    Claim *claim = pass_add_claim(pass, i, SIZE_MAX);
+    const GuestSnapshot *guest = work->guest;
+    Claim *claim = pass_add_claim(pass, work, SIZE_MAX);
 
     claim->need_kib = need->need_kib;
     claim->base_kib = MIN(work->minimum_kib, claim->need_kib);
@@ -260,27 +251,26 @@ void
 pass_restart_claim(Pass *pass)
 {
     pass->state->pressed = false;
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        const Work *work = &pass->state->work[i];
+    for (Work *work = pass->first; work < pass->end; work++) {
+        const GuestSnapshot *guest = work->guest;
         PagingNeed need = {.need_kib = 0};
 
         if (work->limited) {
             PagingLook look;
 
             if (paging_file(guest) == NULL)
-                look_for_garbage(pass, i);
-            look = look_at(pass, i, 0);
-            need = paging_work_out_need(&memory_of(pass, i)->paging, &look);
+                look_for_garbage(work);
+            look = look_at(pass, work, 0);
+            need = paging_work_out_need(&work->memory->paging, &look);
         }
         /* what it may be on its way to is no need: it is told where to stop */
         if (work->let_go && !guest->target_unbounded)
-            need.need_kib = MAX(need.need_kib, pass_let_go_need(pass, i));
+            need.need_kib = MAX(need.need_kib, pass_let_go_need(work));
         pass->state->pressed |= need.presses;
         /* of one whose next start is asked for that is the claim */
         if (need.need_kib > work->entry->granted_kib && work->standing.part == PART_OUT && !work->entry->asked &&
             !(broken(FAULT_PAGE_FIRST) && paging_file(guest) == NULL))
-            add_claim(pass, i, &need);
+            add_claim(pass, work, &need);
     }
 }
 
@@ -290,33 +280,31 @@ spare_of(const Pass *pass)
 {
     uint64_t needed = 0;
 
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
-        if (is_counted_on(&pass->state->work[i]))
-            needed += MAX(pass->plan->guests[i].demand_kib, pass->state->work[i].minimum_kib);
+    for (const Work *work = pass->first; work < pass->end; work++)
+        if (is_counted_on(work))
+            needed += MAX(work->plan->demand_kib, work->minimum_kib);
     return MIN(saturating_sub(pass_shared(pass), needed), pass_free(pass));
 }
 
 /* Memory that nobody claims or needs, for a guest that is held back in its boot. */
 static void
-give_spare(const Pass *pass, size_t i)
+give_spare(const Pass *pass, const Work *work)
 {
-    const Work *work = &pass->state->work[i];
     uint64_t granted = work->entry->granted_kib;
     uint64_t step = MIN(MAX(granted, GARBAGE_LEAST_KIB), saturating_sub(work->maximum_kib, granted));
 
-    if (memory_of(pass, i)->limit.held_now && work->standing.booting && !pass->link_down)
+    if (work->memory->limit.held_now && work->standing.booting && !pass->link_down)
         ledger_grant(work->entry, MIN(step, spare_of(pass)));
 }
 
 /* What the balloon is to be told while its guest is out of the sharing because it boots. */
 static uint64_t
-boot_target(const Pass *pass, size_t i, bool with_file)
+boot_target(const Pass *pass, const Work *work, bool with_file)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
+    const GuestSnapshot *guest = work->guest;
     const GuestSettings *settings = guest->settings;
-    const Work *work = &pass->state->work[i];
     uint64_t has = work->limited ? work->entry->granted_kib + guest->unseen_kib : settings->maximum_kib;
-    uint64_t target = work->target_kib, startup = pass_startup(pass, i);
+    uint64_t target = work->target_kib, startup = pass_startup(work);
     uint64_t keeps = guest->has_actual && !guest->target_known ? guest->actual_kib : 0;
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
@@ -325,7 +313,7 @@ boot_target(const Pass *pass, size_t i, bool with_file)
         return 0;
     if (work->let_go && guest->target_known && target >= startup)
         /* its balloon is on the way; what it has beyond may be what it does not see */
-        return memory_of(pass, i)->moved && guest->actual_kib < target ? target : 0;
+        return work->memory->moved && guest->actual_kib < target ? target : 0;
     if (work->let_go && (work->standing.rule == PLAN_RULE_LET_GO || work->standing.rule == PLAN_RULE_BROUGHT))
         return MIN(MAX(target, pages_down(work->entry->granted_kib)), MAX(startup, keeps));
     if (work->let_go && (boots || work->standing.hangs))
@@ -341,7 +329,7 @@ boot_target(const Pass *pass, size_t i, bool with_file)
     if (has < settings->startup_kib)
         return MAX(has, work->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
-    target = clamp_u64(pass->plan->guests[i].demand_kib, settings->startup_kib, has);
+    target = clamp_u64(work->plan->demand_kib, settings->startup_kib, has);
     target = pages_down(target);
     if (work->target_kib >= settings->startup_kib && work->target_kib <= has &&
         distance_u64(target, work->target_kib) < stuck_tolerance(work->target_kib))
@@ -350,20 +338,19 @@ boot_target(const Pass *pass, size_t i, bool with_file)
 }
 
 static void
-decide_one(Pass *pass, size_t i, uint64_t *read_back_kib)
+decide_one(Pass *pass, Work *work, uint64_t *read_back_kib)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    GuestPlan *plan = &pass->plan->guests[i];
-    Work *work = &pass->state->work[i];
+    const GuestSnapshot *guest = work->guest;
+    GuestPlan *plan = work->plan;
     PagingLook look;
 
     /* what it is told now it may have by the time its file is emptied */
-    work->boot_to_kib = MIN(boot_target(pass, i, work->limited && paging_file(guest) != NULL), work->maximum_kib);
-    look = look_at(pass, i, *read_back_kib);
-    paging_decide(&memory_of(pass, i)->paging, &look, work->in_time_kib, plan);
+    work->boot_to_kib = MIN(boot_target(pass, work, work->limited && paging_file(guest) != NULL), work->maximum_kib);
+    look = look_at(pass, work, *read_back_kib);
+    paging_decide(&work->memory->paging, &look, work->in_time_kib, plan);
     if (work->limited) {
         if (!work->claims && paging_file(guest) == NULL)
-            give_spare(pass, i);
+            give_spare(pass, work);
         plan->granted_kib = work->entry->granted_kib;
     }
     if (plan->paging_order == PAGING_ORDER_END)
@@ -403,15 +390,14 @@ pass_restart_decide(Pass *pass)
 {
     uint64_t read_back_kib = 0; /* in files that are ordered to be ended in this pass */
 
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        const Work *work = &pass->state->work[i];
+    for (Work *work = pass->first; work < pass->end; work++) {
+        const GuestSnapshot *guest = work->guest;
 
         if (guest->life == GUEST_LIFE_OFF)
             continue;
-        pass->plan->guests[i].restart = memory_of(pass, i)->restart;
+        work->plan->restart = work->memory->restart;
         if (work->limited || guest->paging != NULL || work->standing.rule == PLAN_RULE_RESET || work->let_go)
-            decide_one(pass, i, &read_back_kib);
+            decide_one(pass, work, &read_back_kib);
     }
     end_files(pass);
 }

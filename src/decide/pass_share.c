@@ -12,11 +12,10 @@
 
 /* What limited the sharing's answer. */
 static PlanRule
-share_rule(const Pass *pass, size_t i, const SharingGuest *shared)
+share_rule(const Pass *pass, const Work *work, const SharingGuest *shared)
 {
-    const GuestSettings *settings = pass->snapshot->guests[i].settings;
-    const Work *work = &pass->state->work[i];
-    uint64_t want = pass->plan->guests[i].want_kib;
+    const GuestSettings *settings = work->guest->settings;
+    uint64_t want = work->plan->want_kib;
 
     if (work->standing.rule == PLAN_RULE_LET_BE && shared->target_kib <= work->minimum_kib)
         return PLAN_RULE_LET_BE;
@@ -47,36 +46,20 @@ stage_of(const GuestPlan *plan, uint64_t kib)
     return kib > plan->guest->settings->minimum_kib ? PLAN_STAGE_DEMAND : PLAN_STAGE_MINIMUM;
 }
 
-/* Writes down the answers of a run: for those that were counted on, or for those apart. */
+/* The answer of a run for those that were counted on, or for those apart: it is to have that, or what it must be left with. */
 static void
-take_shares(Pass *pass, size_t count, bool apart)
+take_share(const Pass *pass, const SharingGuest *shared, bool apart)
 {
-    DecideState *state = pass->state;
+    Work *work = &pass->first[shared->index];
+    GuestPlan *plan = work->plan;
+    bool at_least = shared->target_kib < work->least_kib;
 
-    for (size_t slot = 0; slot < count; slot++) {
-        const SharingGuest *shared = &state->sharing[slot];
-        size_t i = shared->index;
-        GuestPlan *plan = &pass->plan->guests[i];
-
-        if (is_apart(&state->work[i]) != apart)
-            continue;
-        plan->ideal_kib = shared->target_kib;
-        plan->stage = shared->stage;
-        plan->weight = shared->weight;
-        state->work[i].share_rule = share_rule(pass, i, shared);
-    }
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestSettings *settings = pass->snapshot->guests[i].settings;
-        Work *work = &state->work[i];
-        GuestPlan *plan = &pass->plan->guests[i];
-
-        if (!work->at_least || is_apart(work) != apart)
-            continue;
-        plan->ideal_kib = work->least_kib;
-        plan->stage = stage_of(plan, work->least_kib);
-        plan->weight = MIN(settings->priority, 100) + 1;
-        work->share_rule = work->least_rule;
-    }
+    if (is_apart(work) != apart)
+        return;
+    plan->ideal_kib = at_least ? work->least_kib : shared->target_kib;
+    plan->stage = at_least ? stage_of(plan, work->least_kib) : shared->stage;
+    plan->weight = shared->weight;
+    work->share_rule = at_least ? work->least_rule : share_rule(pass, work, shared);
 }
 
 /*
@@ -85,12 +68,11 @@ take_shares(Pass *pass, size_t count, bool apart)
  * by being spared. Returns the stage that could not be filled.
  */
 static PlanStage
-share(Pass *pass, uint64_t budget_kib, bool apart)
+share(const Pass *pass, uint64_t budget_kib, bool apart)
 {
-    DecideState *state = pass->state;
-    size_t count;
+    SharingGuest *sharing = pass->state->sharing;
+    size_t count = 0, before;
     unsigned rounds = 0;
-    bool again;
     PlanStage short_stage;
     bool pressure = pass->plan->host_pressure;
     /* what nobody lacks is there for a claim first */
@@ -99,42 +81,40 @@ share(Pass *pass, uint64_t budget_kib, bool apart)
                      : pass->settings->give_away           ? PLAN_STAGE_SURPLUS
                                                            : PLAN_STAGE_PEAK;
 
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++)
-        state->work[i].at_least = false;
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        const GuestPlan *plan = work->plan;
+
+        if (!is_counted_on(work) && !(apart && is_apart(work)))
+            continue;
+        sharing[count++] = (SharingGuest){
+            .level_kib = {[PLAN_STAGE_MINIMUM] = work->minimum_kib,
+                          [PLAN_STAGE_DEMAND] = plan->demand_kib,
+                          [PLAN_STAGE_WANT] = pressure ? plan->demand_kib : plan->want_kib,
+                          [PLAN_STAGE_GROWTH] = work->demand.growth_kib,
+                          [PLAN_STAGE_PEAK] = work->demand.peak_kib,
+                          [PLAN_STAGE_SURPLUS] =
+                              work->cap_kib != 0 ? MIN(work->maximum_kib, work->cap_kib) : work->maximum_kib},
+            .weight = MIN(work->guest->settings->priority, 100) + 1,
+            .index = (uint32_t)(work - pass->first),
+        };
+    }
     do {
+        short_stage = sharing_share(sharing, count, budget_kib, last, pass->state->scratch);
+        before = count;
         count = 0;
-        again = false;
-        for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-            const GuestSettings *settings = pass->snapshot->guests[i].settings;
-            const Work *work = &state->work[i];
-            const GuestPlan *plan = &pass->plan->guests[i];
+        for (size_t slot = 0; slot < before; slot++) {
+            uint64_t least = pass->first[sharing[slot].index].least_kib;
 
-            if (work->at_least || (!is_counted_on(work) && !(apart && is_apart(work))))
+            if (sharing[slot].target_kib >= least) {
+                sharing[count++] = sharing[slot];
                 continue;
-            state->sharing[count++] = (SharingGuest){
-                .level_kib = {[PLAN_STAGE_MINIMUM] = work->minimum_kib,
-                              [PLAN_STAGE_DEMAND] = plan->demand_kib,
-                              [PLAN_STAGE_WANT] = pressure ? plan->demand_kib : plan->want_kib,
-                              [PLAN_STAGE_GROWTH] = work->demand.growth_kib,
-                              [PLAN_STAGE_PEAK] = work->demand.peak_kib,
-                              [PLAN_STAGE_SURPLUS] =
-                                  work->cap_kib != 0 ? MIN(work->maximum_kib, work->cap_kib) : work->maximum_kib},
-                .weight = MIN(settings->priority, 100) + 1,
-                .index = (uint32_t)i,
-            };
+            }
+            take_share(pass, &sharing[slot], apart);
+            budget_kib = saturating_sub(budget_kib, least);
         }
-        short_stage = sharing_share(state->sharing, count, budget_kib, last, state->scratch);
-        for (size_t slot = 0; slot < count; slot++) {
-            Work *work = &state->work[state->sharing[slot].index];
-
-            if (state->sharing[slot].target_kib >= work->least_kib)
-                continue;
-            work->at_least = true;
-            budget_kib = saturating_sub(budget_kib, work->least_kib);
-            again = true;
-        }
-    } while (again && ++rounds < LEAST_ROUNDS);
-    take_shares(pass, count, apart);
+    } while (count < before && ++rounds < LEAST_ROUNDS);
+    for (size_t slot = 0; slot < count; slot++)
+        take_share(pass, &sharing[slot], apart);
     return short_stage;
 }
 
@@ -145,15 +125,13 @@ pass_share(Pass *pass)
     PlanStage short_stage;
     uint64_t assigned = 0;
     uint64_t apart = 0;
-    bool any_apart = false;
 
     plan->sharing_kib = pass_shared(pass);
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const Work *work = &pass->state->work[i];
-        const GuestPlan *guest = &plan->guests[i];
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        const GuestPlan *guest = work->plan;
 
         if (is_apart(work)) {
-            any_apart = true;
+            pass->any_apart = true;
             apart += saturating_sub(work->entry->booked_kib, guest->guest->settings->fixed_kib);
         }
         if (!is_counted_on(work))
@@ -168,6 +146,6 @@ pass_share(Pass *pass)
 
     short_stage = share(pass, plan->sharing_kib, false);
     pass->shortage = short_stage != PLAN_STAGE_NONE && short_stage <= PLAN_STAGE_WANT;
-    if (any_apart)
+    if (pass->any_apart)
         share(pass, plan->sharing_kib + apart, true);
 }

@@ -23,55 +23,21 @@ final_rule(PlanRule delay, PlanRule share_rule)
 
 /* Ideal targets to targets: those that are counted on together, the others each for itself. */
 static void
-settle(Pass *pass)
+settle(const Pass *pass)
 {
-    DecideState *state = pass->state;
-    size_t count = 0;
-    size_t held = 0;
-    CalmTerms terms = {.budget_kib = pass->plan->sharing_kib,
-                       .pressure = pass->plan->host_pressure,
-                       .interval_usec = pass->settings->interval_usec,
-                       .now_usec = pass->now_usec};
-
-    for (unsigned apart = 0; apart < 2; apart++) {
-        for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-            const GuestSnapshot *guest = &pass->snapshot->guests[i];
-            const Work *work = &state->work[i];
-            const GuestPlan *plan = &pass->plan->guests[i];
-
-            if (!(apart == 0 ? is_counted_on(work) : is_apart(work)))
-                continue;
-            state->calm[count++] = (CalmGuest){
-                .index = i,
-                .held_kib = work->target_kib,
-                .actual_kib = guest->actual_kib,
-                .ideal_kib = plan->ideal_kib,
-                .need_kib = MIN(MAX(plan->demand_kib, work->minimum_kib), plan->ideal_kib),
-                .want_kib = plan->want_kib,
-                .minimum_kib = work->minimum_kib,
-                .maximum_kib = work->maximum_kib,
-                .cap_kib = work->cap_kib,
-                .rate_kib = memory_of(pass, i)->stuck.rate_kib,
-                .memory = &memory_of(pass, i)->calm,
-                .instant = pass->observe || work->standing.part == PART_OBSERVED,
-            };
-        }
-        if (apart == 0)
-            held = count;
-    }
-    calm_settle(state->calm, held, &terms, state->scratch);
+    pass_calm(pass, false, pass->plan->sharing_kib);
     /* what those apart have too much is wanted by somebody, or it is not */
-    terms.budget_kib = pass->shortage || pass->unserved ? 0 : UINT64_MAX;
-    calm_settle(state->calm + held, count - held, &terms, state->scratch);
-    for (size_t slot = 0; slot < count; slot++) {
-        size_t i = state->calm[slot].index;
-        GuestPlan *plan = &pass->plan->guests[i];
+    if (pass->any_apart)
+        pass_calm(pass, true, pass->shortage || pass->unserved ? 0 : UINT64_MAX);
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        GuestPlan *plan = work->plan;
 
-        plan->target_kib = state->calm[slot].target_kib;
-        plan->retry = state->work[i].standing.retry;
-        plan->rule = state->calm[slot].instant ? PLAN_RULE_OBSERVE
+        if (work->standing.part == PART_OUT)
+            continue;
+        plan->retry = work->standing.retry;
+        plan->rule = is_only_shown(pass, work) ? PLAN_RULE_OBSERVE
                      : plan->retry             ? PLAN_RULE_RETRY
-                                               : final_rule(state->calm[slot].delay, state->work[i].share_rule);
+                                               : final_rule(work->delay, work->share_rule);
     }
 }
 
@@ -94,10 +60,9 @@ stay_in_bounds(const Pass *pass, GuestPlan *plan, uint64_t booked_kib)
  * its QEMU is seen to hold: a size below its minimum is somebody's mistake.
  */
 static uint64_t
-waits_at(const Pass *pass, size_t i)
+waits_at(const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const Work *work = &pass->state->work[i];
+    const GuestSnapshot *guest = work->guest;
     const LedgerEntry *entry = work->entry;
     uint64_t own = entry->granted_kib;
 
@@ -105,7 +70,7 @@ waits_at(const Pass *pass, size_t i)
         own = MIN(own, saturating_sub(entry->resident_kib, entry->overhead_kib + guest->settings->fixed_kib));
     /* its limit, and not its balloon, keeps it within what it is granted; and its balloon would take what was plugged from what it
        sees */
-    if (memory_of(pass, i)->unseen_kib < work->unseen_kib)
+    if (work->memory->unseen_kib < work->unseen_kib)
         own = work->minimum_kib;
     /* but not above its memory.max, which would kill it there */
     return MIN(MAX(work->target_kib, MIN(own + work->unseen_kib, work->minimum_kib)), work->maximum_kib);
@@ -125,32 +90,32 @@ admit_raises(Pass *pass)
 
     if (broken(FAULT_NO_GATE))
         free_kib = KIB_LIMIT;
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestPlan *plan = &pass->plan->guests[i];
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        const GuestPlan *plan = work->plan;
         /* as if nothing were booked for what it may be on its way to: it is told where to stop */
         uint64_t size = MAX(plan->guest->actual_kib, plan->guest->target_kib);
-        uint64_t granted = state->work[i].entry->granted_kib + state->work[i].unseen_kib;
+        uint64_t granted = work->entry->granted_kib + work->unseen_kib;
         uint64_t committed = plan->guest->target_unbounded ? MIN(size, granted) : granted;
 
-        if (state->work[i].standing.part != PART_SHARES || plan->target_kib <= committed)
+        if (!is_told(work) || plan->target_kib <= committed)
             continue;
         booked += committed;
         state->sharing[count++] = (SharingGuest){
             .level_kib = {[PLAN_STAGE_MINIMUM] = committed,
-                          [PLAN_STAGE_DEMAND] = MAX(plan->demand_kib, state->work[i].minimum_kib),
+                          [PLAN_STAGE_DEMAND] = MAX(plan->demand_kib, work->minimum_kib),
                           [PLAN_STAGE_WANT] = plan->want_kib,
                           [PLAN_STAGE_GROWTH] = plan->target_kib,
                           [PLAN_STAGE_SURPLUS] = plan->target_kib},
             .weight = plan->weight,
-            .index = (uint32_t)i,
+            .index = (uint32_t)(work - pass->first),
         };
     }
     sharing_share(state->sharing, count, booked + free_kib, PLAN_STAGE_GROWTH, state->scratch);
     for (size_t slot = 0; slot < count; slot++) {
         const SharingGuest *admitted = &state->sharing[slot];
-        size_t i = admitted->index;
-        GuestPlan *plan = &pass->plan->guests[i];
-        uint64_t held = state->work[i].target_kib;
+        Work *work = &pass->first[admitted->index];
+        GuestPlan *plan = work->plan;
+        uint64_t held = work->target_kib;
         uint64_t least = MIN(LEAST_PART_KIB, held / LEAST_PART);
         uint64_t whole = plan->target_kib;
 
@@ -162,23 +127,22 @@ admit_raises(Pass *pass)
         if (plan->target_kib > admitted->level_kib[PLAN_STAGE_MINIMUM])
             stay_in_bounds(pass, plan, admitted->level_kib[PLAN_STAGE_MINIMUM]);
         if (plan->target_kib < whole && plan->target_kib > held && plan->target_kib - held < least &&
-            plan->guest->target_known && pass->now_usec - memory_of(pass, i)->told_usec < PART_USEC)
+            plan->guest->target_known && pass->now_usec - work->memory->told_usec < PART_USEC)
             plan->target_kib = held;
         /* a guest that sees less than its minimum dies of that; it waits until there is room for it */
-        state->work[i].ungranted = plan->target_kib < state->work[i].minimum_kib;
-        if (state->work[i].ungranted)
-            plan->target_kib = waits_at(pass, i);
+        work->ungranted = plan->target_kib < work->minimum_kib;
+        if (work->ungranted)
+            plan->target_kib = waits_at(work);
     }
 }
 
 /* A stuck guest's target is drawn back to what it has, so that its driver stops trying in vain; and that of one whose balloon
    frees nothing to what its QEMU keeps from the others anyway. */
 static void
-draw_back(Pass *pass, size_t i)
+draw_back(const Pass *pass, const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    const Work *work = &pass->state->work[i];
-    GuestPlan *plan = &pass->plan->guests[i];
+    const GuestSnapshot *guest = work->guest;
+    GuestPlan *plan = work->plan;
     uint64_t booked = saturating_sub(work->entry->booked_kib + work->unseen_kib, guest->settings->fixed_kib);
     uint64_t has = plan->rule == PLAN_RULE_INHIBITED ? booked : MAX(guest->actual_kib, work->minimum_kib);
     uint64_t target = MIN(MIN(has, booked), work->maximum_kib);
@@ -204,12 +168,11 @@ takes_unseen(const GuestSnapshot *guest, uint64_t target_kib)
 
 /* Decides whether the target is told now, and books it if so. */
 static void
-tell(Pass *pass, size_t i)
+tell(const Pass *pass, const Work *work)
 {
-    const GuestSnapshot *guest = &pass->snapshot->guests[i];
-    GuestMemory *memory = memory_of(pass, i);
-    const Work *work = &pass->state->work[i];
-    GuestPlan *plan = &pass->plan->guests[i];
+    const GuestSnapshot *guest = work->guest;
+    GuestMemory *memory = work->memory;
+    GuestPlan *plan = work->plan;
     /* it dies of that: a call that failed is made again in the next tick */
     bool dies = guest->unseen_kib > 0 && guest->actual_kib < guest->settings->minimum_kib + guest->unseen_kib;
     bool stands, lately;
@@ -219,7 +182,7 @@ tell(Pass *pass, size_t i)
         plan->rule = PLAN_RULE_LINK_DOWN;
         return;
     }
-    if (pass->observe || work->standing.part == PART_OBSERVED) {
+    if (is_only_shown(pass, work)) {
         memory->told |= pass->observe;
         memory->told_kib = plan->target_kib;
         return;
@@ -239,7 +202,7 @@ tell(Pass *pass, size_t i)
     /* also one that was told before there was that much, and there is now. Who waits for its minimum is granted nothing by it, but
        may have what its limit lets in where that is not down yet; without a limit it is told no more than it is booked at. Others are
        told no more than they are booked at, or are held at what they were granted */
-    if (work->standing.part == PART_SHARES)
+    if (is_told(work))
         ledger_tell(work->entry, plan->target_kib, work->ungranted ? plan->target_kib : work->unseen_kib);
     if (stands)
         return;
@@ -278,25 +241,23 @@ assigned_of(const GuestPlan *plan, const Work *work)
 }
 
 static void
-finish(Pass *pass)
+finish(const Pass *pass)
 {
     Plan *plan = pass->plan;
     LedgerSums sums;
 
-    for (size_t i = 0; i < pass->snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &pass->snapshot->guests[i];
-        GuestMemory *memory = memory_of(pass, i);
-        const Work *work = &pass->state->work[i];
-        GuestPlan *guest_plan = &plan->guests[i];
-
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        const GuestSnapshot *guest = work->guest;
+        const GuestMemory *memory = work->memory;
+        GuestPlan *guest_plan = work->plan;
         bool left_alone = work->standing.part == PART_OUT && !work->standing.drawn_back && work->boot_to_kib == 0;
 
         if (work->standing.drawn_back)
-            draw_back(pass, i);
+            draw_back(pass, work);
         else if (work->boot_to_kib != 0)
             guest_plan->target_kib = work->boot_to_kib;
         if (!left_alone)
-            tell(pass, i);
+            tell(pass, work);
         else if (guest->life != GUEST_LIFE_OFF && guest_plan->state != GUEST_STATE_STATIC)
             guest_plan->target_kib = work->target_kib; /* it keeps what it was told, or what it has */
         guest_plan->ground = work->entry->ground;

@@ -111,12 +111,14 @@ sharing_share(SharingGuest *guests, size_t count, uint64_t budget_kib, PlanStage
     /* the stages that are filled for all */
     while (stage < last && sums[stage + 1] <= budget_kib)
         stage++;
-    for (size_t i = 0; i < count; i++)
-        for (PlanStage each = PLAN_STAGE_DEMAND; each <= stage; each++)
-            if (guests[i].target_kib < guests[i].level_kib[each]) {
-                guests[i].target_kib = guests[i].level_kib[each];
-                guests[i].stage = each;
-            }
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t *level = guests[i].level_kib;
+
+        guests[i].target_kib = level[stage];
+        guests[i].stage = stage;
+        while (guests[i].stage > PLAN_STAGE_MINIMUM && level[guests[i].stage - 1] == level[stage])
+            guests[i].stage--;
+    }
     if (stage == last)
         return PLAN_STAGE_NONE;
     fill_partly(guests, count, budget_kib - sums[stage], stage + 1, scratch);

@@ -2,7 +2,6 @@
 #include "decide/stuck.h"
 
 #include "decide/faults.h"
-#include "units.h"
 
 /* The rate below which a guest makes no progress: 10 MiB/s, for small guests 1 % of their size a second. */
 #define LEAST_RATE_KIB (10 * KIB_PER_MIB)
@@ -27,12 +26,6 @@
 #define INHIBITED_WINDOW_USEC (5 * USEC_PER_SEC)
 #define STALE_SIZE_USEC (2 * USEC_PER_SEC)
 #define INHIBITED_DOUBT_KIB (256 * KIB_PER_MIB)
-
-uint64_t
-stuck_tolerance(uint64_t actual_kib)
-{
-    return MAX(actual_kib / 64, 16 * KIB_PER_MIB);
-}
 
 static uint64_t
 least_rate(uint64_t actual_kib)
@@ -240,10 +233,4 @@ stuck_suspend(StuckMemory *memory)
 {
     memory->valid = false;
     memory->behind = false;
-}
-
-uint64_t
-stuck_lower_limit(const StuckMemory *memory, uint64_t now_usec)
-{
-    return now_usec < memory->limit_until_usec ? memory->limit_kib : 0;
 }

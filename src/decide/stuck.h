@@ -14,6 +14,7 @@
 
 #include "decide/recent.h"
 #include "snapshot.h"
+#include "units.h"
 
 typedef enum StuckVerdict {
     STUCK_FOLLOWS,
@@ -49,7 +50,11 @@ typedef struct StuckMemory {
 } StuckMemory;
 
 /* How far a balloon may be off its target and still count as being there. */
-uint64_t stuck_tolerance(uint64_t actual_kib);
+static inline uint64_t
+stuck_tolerance(uint64_t actual_kib)
+{
+    return MAX(actual_kib / 64, 16 * KIB_PER_MIB);
+}
 
 /*
  * Looks at how guest, whose balloon answers, has moved since the last call. target_kib is the target in force,
@@ -62,4 +67,8 @@ StuckVerdict stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64
 void stuck_suspend(StuckMemory *memory);
 
 /* The least it was lately seen to be able to live with, 0 where nothing is known. */
-uint64_t stuck_lower_limit(const StuckMemory *memory, uint64_t now_usec);
+static inline uint64_t
+stuck_lower_limit(const StuckMemory *memory, uint64_t now_usec)
+{
+    return now_usec < memory->limit_until_usec ? memory->limit_kib : 0;
+}

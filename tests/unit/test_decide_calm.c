@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "calm_table.h"
 #include "cmocka_all.h"
-#include "decide/calm.h"
 #include "decide/faults.h"
 #include "units.h"
 
@@ -9,41 +9,27 @@
 #define MIB KIB_PER_MIB
 #define GIB KIB_PER_GIB
 #define SEC USEC_PER_SEC
-#define GUESTS 4
-
-typedef struct Table {
-    CalmGuest guests[GUESTS];
-    CalmMemory memories[GUESTS];
-    SharingScratch scratch[GUESTS];
-    size_t count;
-    uint64_t budget_kib;
-    uint64_t now_usec;
-} Table;
 
 static void
-table_init(Table *table, size_t count, uint64_t held_kib)
+table_init(CalmTable *table, size_t count, uint64_t held_kib)
 {
-    *table = (Table){.count = count, .budget_kib = 100 * GIB, .now_usec = 1000 * SEC};
+    *table = (CalmTable){.count = count, .budget_kib = 100 * GIB, .now_usec = 1000 * SEC};
     for (size_t i = 0; i < count; i++)
-        table->guests[i] = (CalmGuest){.held_kib = held_kib,
-                                       .actual_kib = held_kib,
-                                       .ideal_kib = held_kib,
-                                       .need_kib = held_kib / 2,
-                                       .want_kib = held_kib,
-                                       .minimum_kib = GIB / 2,
-                                       .maximum_kib = 16 * GIB,
-                                       .memory = &table->memories[i]};
+        table->guests[i] = (CalmRow){.held_kib = held_kib,
+                                     .actual_kib = held_kib,
+                                     .ideal_kib = held_kib,
+                                     .need_kib = held_kib / 2,
+                                     .want_kib = held_kib,
+                                     .minimum_kib = GIB / 2,
+                                     .maximum_kib = 16 * GIB};
 }
 
 /* One second, after which targets are told and reached. */
 static void
-table_tick(Table *table)
+table_tick(CalmTable *table)
 {
-    CalmTerms terms = {.budget_kib = table->budget_kib, .interval_usec = SEC};
-
     table->now_usec += SEC;
-    terms.now_usec = table->now_usec;
-    calm_settle(table->guests, table->count, &terms, table->scratch);
+    calm_table_settle(table);
     for (size_t i = 0; i < table->count; i++)
         table->guests[i].held_kib = table->guests[i].actual_kib = table->guests[i].target_kib;
 }
@@ -51,7 +37,7 @@ table_tick(Table *table)
 static void
 growing_to_demand_is_immediate(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 1, 2 * GIB);
     for (unsigned i = 0; i < 5; i++) {
@@ -66,7 +52,7 @@ growing_to_demand_is_immediate(void **state)
 static void
 buffer_is_refilled_when_half_of_it_is_gone(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 1, 3 * GIB);
     table.guests[0].need_kib = 3 * GIB - 200 * MIB;
@@ -83,7 +69,7 @@ buffer_is_refilled_when_half_of_it_is_gone(void **state)
 static void
 small_buffer_of_a_large_guest_is_refilled_too(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 1, 4 * GIB);
     table.guests[0].need_kib = 4 * GIB - 40 * MIB;
@@ -99,7 +85,7 @@ small_buffer_of_a_large_guest_is_refilled_too(void **state)
 static void
 surplus_is_taken_back_when_it_has_lasted(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 1, 4 * GIB);
     table.guests[0].ideal_kib = 2 * GIB;
@@ -116,7 +102,7 @@ surplus_is_taken_back_when_it_has_lasted(void **state)
 static void
 surplus_that_was_interrupted_waits_anew(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 1, 4 * GIB);
     for (unsigned i = 0; i < 1000; i++) {
@@ -129,7 +115,7 @@ surplus_that_was_interrupted_waits_anew(void **state)
 static void
 shrinking_goes_in_steps(void **state)
 {
-    Table table;
+    CalmTable table;
     uint64_t before = 8 * GIB;
 
     table_init(&table, 1, 8 * GIB);
@@ -146,7 +132,7 @@ shrinking_goes_in_steps(void **state)
 static void
 steps_are_as_large_as_the_guest_is_fast(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 1, 8 * GIB);
     table.guests[0].ideal_kib = 2 * GIB;
@@ -159,7 +145,7 @@ steps_are_as_large_as_the_guest_is_fast(void **state)
 static void
 small_differences_are_left_alone(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 1, 4 * GIB);
     for (unsigned i = 0; i < 900; i++) {
@@ -172,7 +158,7 @@ small_differences_are_left_alone(void **state)
 static void
 small_differences_give_way_to_the_budget(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 3, 4 * GIB);
     table.budget_kib = 12 * GIB - 60 * MIB;
@@ -187,7 +173,7 @@ small_differences_give_way_to_the_budget(void **state)
 
 /* Two hold a surplus, one lacks something: does it get that at once, from the one who has most? */
 static bool
-surplus_is_taken(Table *table, uint64_t need_kib)
+surplus_is_taken(CalmTable *table, uint64_t need_kib)
 {
     table_init(table, 3, 4 * GIB);
     table->budget_kib = 12 * GIB;
@@ -203,7 +189,7 @@ surplus_is_taken(Table *table, uint64_t need_kib)
 static void
 what_is_lacking_is_taken_at_once_from_who_has_most(void **state)
 {
-    Table table;
+    CalmTable table;
 
     assert_true(surplus_is_taken(&table, 4 * GIB + 200 * MIB));
     /* a buffer, too */
@@ -217,7 +203,7 @@ what_is_lacking_is_taken_at_once_from_who_has_most(void **state)
 static unsigned
 times_taken_from(void)
 {
-    Table table;
+    CalmTable table;
     unsigned changes = 0;
 
     table_init(&table, 2, 4 * GIB);
@@ -238,7 +224,7 @@ times_taken_from(void)
 static unsigned
 times_told_of_crumbs(void)
 {
-    Table table;
+    CalmTable table;
     unsigned changes = 0;
 
     table_init(&table, 2, 4 * GIB);
@@ -262,7 +248,7 @@ times_told_of_crumbs(void)
 static void
 crumbs_move_when_they_have_lasted(void **state)
 {
-    Table table;
+    CalmTable table;
 
     assert_int_equal(times_told_of_crumbs(), 0);
     rules_break(FAULT_CRUMBS);
@@ -295,7 +281,7 @@ what_is_taken_is_worth_telling(void **state)
 static void
 much_is_taken_from_all_side_by_side(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 4, 8 * GIB);
     table.budget_kib = 32 * GIB;
@@ -312,7 +298,7 @@ much_is_taken_from_all_side_by_side(void **state)
 static void
 limit_that_was_moved_is_kept_at_once(void **state)
 {
-    Table table;
+    CalmTable table;
 
     table_init(&table, 1, 4 * GIB);
     table.guests[0].minimum_kib = table.guests[0].ideal_kib = 4 * GIB + 10 * MIB;

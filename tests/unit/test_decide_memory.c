@@ -41,7 +41,8 @@ static void
 match(Ledger *ledger, const Snapshot *snapshot)
 {
     ledger_match(ledger, snapshot);
-    guest_memories_sync(ledger, snapshot);
+    for (size_t i = 0; i < snapshot->guest_count; i++)
+        guest_memory_sync(ledger_guest(ledger, i), &snapshot->guests[i], snapshot->now_usec);
 }
 
 static void

@@ -2,7 +2,7 @@
 
 /* Starts in the whole of the decision: memory is made free for them, booked, and kept from everybody else meanwhile. */
 
-#include "decide/calm.h"
+#include "calm_table.h"
 #include "decide/ledger.h"
 #include "test_decide_world.h"
 
@@ -320,22 +320,21 @@ others_are_squeezed_from_the_first_second_on(void **state)
 static bool
 who_is_squeezed_for_a_claim_shrinks_at_once(uint64_t faults)
 {
-    CalmMemory memory = {.surplus_usec = 0};
-    CalmGuest guest = {.held_kib = 1000 * MIB,
-                       .actual_kib = 1000 * MIB,
-                       .ideal_kib = 980 * MIB,
-                       .need_kib = 500 * MIB,
-                       .want_kib = 980 * MIB,
-                       .minimum_kib = 500 * MIB,
-                       .maximum_kib = 2000 * MIB,
-                       .cap_kib = 980 * MIB,
-                       .memory = &memory};
-    SharingScratch scratch[1];
-    const CalmTerms terms = {.budget_kib = UINT64_MAX, .interval_usec = SEC, .now_usec = 1000 * SEC};
+    CalmTable table = {.guests = {{.held_kib = 1000 * MIB,
+                                   .actual_kib = 1000 * MIB,
+                                   .ideal_kib = 980 * MIB,
+                                   .need_kib = 500 * MIB,
+                                   .want_kib = 980 * MIB,
+                                   .minimum_kib = 500 * MIB,
+                                   .maximum_kib = 2000 * MIB,
+                                   .cap_kib = 980 * MIB}},
+                       .count = 1,
+                       .budget_kib = UINT64_MAX,
+                       .now_usec = 1000 * SEC};
 
     rules_break(faults);
-    calm_settle(&guest, 1, &terms, scratch);
-    return guest.target_kib == 980 * MIB;
+    calm_table_settle(&table);
+    return table.guests[0].target_kib == 980 * MIB;
 }
 
 /* Somebody is in need, and the memory that is being freed is not for it: it is weighed anew when the start is through. */
