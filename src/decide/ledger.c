@@ -185,7 +185,7 @@ still_lent(const LedgerEntry *entry, const LedgerLook *look)
 {
     uint64_t could = MIN(look->enforced_kib, look->guest->settings->maximum_kib) + look->guest->settings->fixed_kib;
 
-    if (!look->lends || look->mute || look->trust != LEDGER_TRUSTS_BALLOON || look->enforced_kib == UINT64_MAX ||
+    if (!look->lends || look->trust != LEDGER_TRUSTS_BALLOON || look->enforced_kib == UINT64_MAX ||
         broken(FAULT_LEND_UNBOOKED))
         return 0;
     return saturating_sub(could, entry->booked_kib);

@@ -67,8 +67,6 @@ paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *hos
         return "the guest's element says smart-paging='no'";
     if (!settings->memory_high)
         return "memory.high is not kept (MemoryHigh=no in [Enforcement])";
-    if (guest->settings->bar != BALLOON_USABLE)
-        return balloon_bar_text(guest->settings->bar);
     if (!guest->limits.usable)
         return guest->limits.bar != NULL ? guest->limits.bar : "its memory cgroup is not known";
     return host_bar;

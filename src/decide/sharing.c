@@ -85,7 +85,7 @@ begin(SharingGuest *guest)
     level[PLAN_STAGE_SURPLUS] = MAX(level[PLAN_STAGE_SURPLUS], level[PLAN_STAGE_MINIMUM]);
     for (PlanStage stage = PLAN_STAGE_DEMAND; stage < PLAN_STAGE_SURPLUS; stage++)
         level[stage] = clamp_u64(level[stage], level[stage - 1], level[PLAN_STAGE_SURPLUS]);
-    if (broken(FAULT_NO_WEIGHTS) || guest->weight == 0)
+    if (broken(FAULT_NO_WEIGHTS))
         guest->weight = 1;
     guest->target_kib = level[PLAN_STAGE_MINIMUM];
     guest->stage = PLAN_STAGE_MINIMUM;
