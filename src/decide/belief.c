@@ -253,7 +253,7 @@ stands_with_balloon(const Pass *pass, Work *work, StuckVerdict verdict)
 {
     const GuestSnapshot *guest = work->guest;
     Standing *standing = &work->standing;
-    bool observed = is_observed(pass, guest);
+    bool observed = is_observed(pass, guest), settles;
 
     standing->state = observed ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
     /* A guest that others may move at any time can be anything up to its full memory; one that nobody moves
@@ -271,17 +271,16 @@ stands_with_balloon(const Pass *pass, Work *work, StuckVerdict verdict)
     /* of those on trial one that lacks memory has nothing to give, and is to have what it needs */
     if (verdict == STUCK_SLOW || (verdict == STUCK_TRIAL && !work->memory->demand.starved))
         standing->part = PART_LAGS;
-    if (!guest->fresh && !broken(FAULT_NO_STALE_FREEZE)) {
-        standing->not_squeezed = true;
+    settles = saturating_sub(pass->now_usec, guest->driver_usec) < SETTLE_USEC && !guest->adopted;
+    standing->not_squeezed = true;
+    if (!guest->fresh && !broken(FAULT_NO_STALE_FREEZE))
         standing->rule = PLAN_RULE_STALE;
-    } else if (saturating_sub(pass->now_usec, guest->driver_usec) < SETTLE_USEC && !guest->adopted &&
-               !broken(FAULT_SQUEEZE_STARTING)) {
-        standing->not_squeezed = true;
+    else if (settles && !broken(FAULT_SQUEEZE_STARTING))
         standing->rule = PLAN_RULE_SETTLING;
-    } else if (work->let_be) {
-        standing->not_squeezed = true;
+    else if (work->let_be)
         standing->rule = PLAN_RULE_LET_BE;
-    }
+    else
+        standing->not_squeezed = false;
 }
 
 /* Its balloon is believed. Does it tell what the guest needs? Returns whether it stands by that. */

@@ -82,11 +82,11 @@ static uint64_t
 target_in_force(const GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 {
     /* what was only shown meanwhile is not under way */
-    if (memory->told && (observe || guest->target_pending))
+    if (memory->told_kib != 0 && (observe || guest->target_pending))
         return observe ? memory->told_kib : MIN(memory->told_kib, guest->target_kib);
     if (guest->target_known)
         return guest->target_kib;
-    if (!memory->told && !guest->adopted && !guest->boot_in_place && !guest->boot_resumed &&
+    if (memory->told_kib == 0 && !guest->adopted && !guest->boot_in_place && !guest->boot_resumed &&
         !broken(FAULT_KEEP_MAXIMUM))
         return MIN(guest->has_actual ? guest->actual_kib : UINT64_MAX, guest->settings->startup_kib);
     return guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
@@ -122,8 +122,8 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, bool observe)
         memory->let_go = memory->let_go && settings->presumed;
         return false;
     }
-    return !memory->let_go && (memory->told || guest->limits.set) && !observe && settings->bar == BALLOON_USABLE &&
-           !broken(FAULT_DROP_SQUEEZED);
+    return !memory->let_go && (memory->told_kib != 0 || guest->limits.set) && !observe &&
+           settings->bar == BALLOON_USABLE && !broken(FAULT_DROP_SQUEEZED);
 }
 
 /* Its balloon is to be seen where it was told to be: somebody else may have told it another size. */
@@ -164,7 +164,8 @@ was_moved(const Work *work, uint64_t now_usec)
     uint64_t tolerance = stuck_tolerance(guest->actual_kib);
     bool moved;
 
-    if (work->standing.trust != LEDGER_TRUSTS_BALLOON || guest->target_pending || !guest->target_known || !memory->told)
+    if (work->standing.trust != LEDGER_TRUSTS_BALLOON || guest->target_pending || !guest->target_known ||
+        memory->told_kib == 0)
         return false;
     moved = off > saturating_add(memory->nearest_kib > tolerance ? memory->nearest_kib : 0, tolerance);
     if (moved || off < memory->nearest_kib) {

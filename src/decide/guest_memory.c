@@ -53,7 +53,6 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
     if (goes_on && guest->boot_in_place) {
         fresh.frail = note_reset(memory, now_usec);
         fresh.let_go = memory->let_go; /* its new driver goes to the target that it was squeezed to */
-        fresh.told = memory->told;
         fresh.told_kib = memory->told_kib;
         fresh.told_usec = memory->told_usec;
         fresh.nearest_kib = UINT64_MAX;

@@ -38,8 +38,7 @@ typedef struct GuestMemory {
     uint64_t garbage_kib;   /* it is held back by what it held before: so much more than startup is needed */
     uint64_t hindered_usec; /* can't be squeezed, for a reason that may pass, since then; 0: it can */
 
-    bool told; /* told_kib was told in an earlier tick of this run */
-    uint64_t told_kib;
+    uint64_t told_kib; /* in an earlier tick of this run; 0: nothing was */
     uint64_t told_usec;
     uint64_t target_kib;      /* the largest that its balloon may have followed up to now */
     uint64_t told_unseen_kib; /* part of told_kib that it did not see then, and was not booked */

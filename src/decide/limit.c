@@ -41,16 +41,15 @@ limit_learn(LimitMemory *memory, const GuestSnapshot *guest, bool excused, uint6
     const GuestLimits *limits = &guest->limits;
     uint64_t estimate, most;
     bool lasts;
-    bool grew = memory->counted && limits->held_back > memory->held_back;
+    bool grew = limits->usable && memory->counted && limits->held_back > memory->held_back;
     /* reclaim of page cache counts as being held back, too */
     bool full = held_kib(guest) + LIMIT_LEAST_SLACK_KIB >= limits->high_kib;
 
-    memory->held_now = false;
-    if (!limits->usable)
-        return memory->extra_kib;
-    memory->counted = true;
-    memory->held_back = limits->held_back;
-    memory->held_now = grew && full && limits->high_kib != LIMIT_NONE;
+    if (limits->usable) {
+        memory->counted = true;
+        memory->held_back = limits->held_back;
+    }
+    memory->held_now = grew && full;
     if (!memory->held_now || excused || !limits->set || broken(FAULT_LIMIT_NOT_LEARNT))
         return memory->extra_kib;
     estimate = overhead_estimate(guest->settings);
@@ -70,16 +69,15 @@ bool
 limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib)
 {
     /* the first of a guest is none that others' memory hangs on: there was nothing to be lowered */
-    return memory->told && limit_in_force(guest) &&
+    return memory->told_kib != 0 && limit_in_force(guest) &&
            saturating_add(memory->told_kib, slack_kib / 2) < guest->limits.high_kib;
 }
 
 static bool
 tells(LimitMemory *memory, uint64_t limit_kib, uint64_t now_usec)
 {
-    if (memory->told && memory->told_kib == limit_kib && now_usec - memory->told_usec < TELL_AGAIN_USEC)
+    if (memory->told_kib == limit_kib && now_usec - memory->told_usec < TELL_AGAIN_USEC)
         return false;
-    memory->told = true;
     memory->told_kib = limit_kib;
     memory->told_usec = now_usec;
     return true;
@@ -97,31 +95,29 @@ may_fall(const LimitCase *given, uint64_t high_kib, uint64_t lowest_kib)
            (broken(FAULT_LIMIT_AT_ONCE) || (!little && !given->waiting && !follows));
 }
 
-LimitAnswer
-limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec)
+void
+limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec, GuestPlan *plan)
 {
     const GuestLimits *limits = &given->guest->limits;
     uint64_t high = limits->set ? limits->high_kib : LIMIT_NONE;
-    LimitAnswer answer = {.limit_kib = LIMIT_NONE};
 
+    plan->limit_kib = LIMIT_NONE;
     if (!given->wanted || !limits->usable) {
-        if (limits->usable && limits->set)
-            answer.tell = tells(memory, LIMIT_NONE, now_usec);
-        return answer;
+        plan->limit_tell = limits->usable && limits->set && tells(memory, LIMIT_NONE, now_usec);
+        return;
     }
-    answer.limit_kib = pages_up(given->limit_kib);
+    plan->limit_kib = pages_up(given->limit_kib);
     /* a lower one that is under way must not come after */
-    if (answer.limit_kib <= high && !(limits->pending && memory->told && memory->told_kib < answer.limit_kib)) {
-        uint64_t lowest = answer.limit_kib;
+    if (plan->limit_kib <= high && !(limits->pending && memory->told_kib != 0 && memory->told_kib < plan->limit_kib)) {
+        uint64_t lowest = plan->limit_kib;
 
         if (!given->held && !broken(FAULT_LIMIT_AT_ONCE))
             lowest = MAX(lowest, pages_up(held_kib(given->guest) + LIMIT_LEAST_SLACK_KIB));
         if (!may_fall(given, high, lowest))
-            return answer;
-        answer.limit_kib = lowest;
+            return;
+        plan->limit_kib = lowest;
     }
-    answer.tell = tells(memory, answer.limit_kib, now_usec);
-    return answer;
+    plan->limit_tell = tells(memory, plan->limit_kib, now_usec);
 }
 
 /* ---- all guests ---- */
@@ -156,7 +152,6 @@ pass_limit(Pass *pass)
             .slack_kib = work->slack_kib,
         };
         LimitMemory *memory = &work->memory->limit;
-        LimitAnswer answer;
 
         plan->limit_kib = LIMIT_NONE;
         /* libvirt is not needed for it, but nobody knows what became of its guest: what its file holds is let in, and no more */
@@ -172,8 +167,6 @@ pass_limit(Pass *pass)
             given.limit_kib = MAX(given.limit_kib, pass->snapshot->host.figures.total_kib);
         else
             given.limit_kib += memory->lent_kib;
-        answer = limit_work_out(memory, &given, pass->now_usec);
-        plan->limit_tell = answer.tell;
-        plan->limit_kib = answer.limit_kib;
+        limit_work_out(memory, &given, pass->now_usec, plan);
     }
 }

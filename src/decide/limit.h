@@ -19,7 +19,7 @@
  * of its overhead; quickly at first, and what lasts without end, so that a wrong estimate holds nobody back for good.
  */
 
-#include "snapshot.h"
+#include "plan.h"
 
 #define LIMIT_LEAST_SLACK_KIB (16 * 1024)
 
@@ -30,8 +30,7 @@ typedef struct LimitMemory {
     bool held_now;      /* it was held back since the last tick, and for want of its own memory */
     uint64_t extra_kib; /* learnt: what its QEMU costs beyond its overhead */
     uint64_t learnt_usec;
-    bool told;
-    uint64_t told_kib;
+    uint64_t told_kib; /* 0: nothing was told yet */
     uint64_t told_usec;
     bool lends; /* it uses the page cache, and is lent memory for that as far as there is any (pass_lend.c) */
     uint64_t lent_kib;
@@ -45,11 +44,6 @@ typedef struct LimitCase {
     uint64_t limit_kib; /* as it should be: what its guest may have, what its QEMU costs, slack, and what it is lent */
     uint64_t slack_kib; /* part of that */
 } LimitCase;
-
-typedef struct LimitAnswer {
-    bool tell;
-    uint64_t limit_kib; /* as it should be; LIMIT_NONE: none */
-} LimitAnswer;
 
 /* booked_kib: committed and overhead of a guest; all_kib: of all guests. */
 uint64_t limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib);
@@ -70,4 +64,5 @@ limit_in_force(const GuestSnapshot *guest)
 /* Whether a lower limit was told in an earlier tick and is not in force, by more than a limit may stand too high. */
 bool limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib);
 
-LimitAnswer limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec);
+/* Fills limit_kib and limit_tell of plan, which is to be zero. */
+void limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec, GuestPlan *plan);

@@ -53,7 +53,7 @@ pass_restart_enforced(const Pass *pass, const Work *work)
 {
     const GuestSnapshot *guest = work->guest;
     const BeliefState state = work->memory->belief.state;
-    const LimitMemory *told = &work->memory->limit;
+    uint64_t told = work->memory->limit.told_kib;
     /* a limit is left where it is within half a slack (limit.c) */
     uint64_t slack = work->slack_kib;
     uint64_t limit = in_force(work, slack + slack / 2);
@@ -77,8 +77,8 @@ pass_restart_enforced(const Pass *pass, const Work *work)
         return UINT64_MAX;
     /* it is on its way, and may be one that was ordered before the reset, for more; till then it keeps what it had */
     before = guest->boot_in_place ? work->entry->booked_kib : 0;
-    if (told->told && told->told_kib != LIMIT_NONE)
-        before = MAX(before, saturating_sub(told->told_kib, work->overhead_kib + slack + slack / 2));
+    if (told != 0 && told != LIMIT_NONE)
+        before = MAX(before, saturating_sub(told, work->overhead_kib + slack + slack / 2));
     return saturating_sub(before, guest->settings->fixed_kib);
 }
 
@@ -110,7 +110,7 @@ pass_restart_open(const Pass *pass, const Work *work, bool sized)
     LedgerEntry *entry = work->entry;
 
     /* by a limit that an earlier daemon left, and not by one of its own, which has all its slack in it */
-    if (sized && memory->belief.state == BELIEF_ADOPTED && !memory->limit.told)
+    if (sized && memory->belief.state == BELIEF_ADOPTED && memory->limit.told_kib == 0)
         ledger_open(entry, first_grant(work));
     if (!memory->begins)
         return;

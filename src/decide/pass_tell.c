@@ -183,8 +183,8 @@ tell(const Pass *pass, const Work *work)
         return;
     }
     if (is_only_shown(pass, work)) {
-        memory->told |= pass->observe;
-        memory->told_kib = plan->target_kib;
+        if (pass->observe)
+            memory->told_kib = plan->target_kib;
         return;
     }
     /* with a target between two sizes a guest would end above it, and with a host that is full above what is booked */
@@ -193,8 +193,7 @@ tell(const Pass *pass, const Work *work)
     /* what was not booked of it because it did not see it is booked by telling it again */
     stands = plan->target_kib == work->target_kib && guest->target_known && !memory->moved &&
              memory->unseen_kib <= work->unseen_kib;
-    lately = !dies && memory->told && memory->told_kib == plan->target_kib &&
-             pass->now_usec - memory->told_usec < TELL_AGAIN_USEC;
+    lately = !dies && memory->told_kib == plan->target_kib && pass->now_usec - memory->told_usec < TELL_AGAIN_USEC;
     if (!stands && (guest->target_pending || lately || takes_unseen(guest, plan->target_kib))) {
         plan->target_kib = work->target_kib;
         return;
@@ -209,10 +208,9 @@ tell(const Pass *pass, const Work *work)
     plan->tell = true;
     if (plan->target_kib < MAX(guest->actual_kib, work->target_kib))
         memory->shrunk_usec = pass->now_usec;
-    if (!memory->told || memory->told_kib != plan->target_kib)
+    if (memory->told_kib != plan->target_kib)
         memory->nearest_kib = UINT64_MAX;
     memory->moved = false;
-    memory->told = true;
     memory->told_kib = plan->target_kib;
     memory->told_unseen_kib = work->unseen_kib;
     memory->unseen_kib = MAX(memory->unseen_kib, work->unseen_kib);

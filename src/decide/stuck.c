@@ -177,13 +177,9 @@ StuckVerdict
 stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, bool starved, uint64_t overhead_kib,
             uint64_t now_usec)
 {
-    uint64_t elapsed = MIN(saturating_sub(now_usec, memory->checked_usec), LONGEST_TICK_USEC);
+    uint64_t elapsed =
+        memory->checked_usec == 0 ? 0 : MIN(saturating_sub(now_usec, memory->checked_usec), LONGEST_TICK_USEC);
 
-    if (!memory->valid) {
-        memory->valid = true;
-        memory->actual_kib = guest->actual_kib;
-        elapsed = 0;
-    }
     watch_inhibited(memory, guest, overhead_kib, now_usec);
     if (elapsed > 0 && (memory->flagged_usec == 0 || memory->trial_usec != 0))
         measure(memory, guest, target_kib, elapsed);
@@ -231,6 +227,6 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
 void
 stuck_suspend(StuckMemory *memory)
 {
-    memory->valid = false;
+    memory->checked_usec = 0;
     memory->behind = false;
 }

@@ -25,8 +25,7 @@ typedef enum StuckVerdict {
 
 /* Zero: nothing yet. */
 typedef struct StuckMemory {
-    bool valid;
-    uint64_t checked_usec;
+    uint64_t checked_usec; /* 0: not, or not since it could not be */
     uint64_t actual_kib;
     bool behind;
     uint64_t rate_kib;  /* per second, towards the target, smoothed */

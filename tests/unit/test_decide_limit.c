@@ -38,15 +38,15 @@ fixture_init(Fixture *f, uint64_t committed_kib)
 }
 
 /* One second; what is told comes into force. */
-static LimitAnswer
+static GuestPlan
 tick(Fixture *f)
 {
-    LimitAnswer answer;
+    GuestPlan answer = {.guest = &f->guest};
 
     f->now_usec += SEC;
     f->given.limit_kib = f->committed_kib + f->overhead_kib + SLACK;
-    answer = limit_work_out(&f->memory, &f->given, f->now_usec);
-    if (answer.tell) {
+    limit_work_out(&f->memory, &f->given, f->now_usec, &answer);
+    if (answer.limit_tell) {
         f->guest.limits.high_kib = answer.limit_kib;
         f->guest.limits.set = answer.limit_kib != LIMIT_NONE;
     }
@@ -88,15 +88,15 @@ it_follows_the_booking_at_once_but_for_little_differences(void **state)
     assert_int_equal(tick(&f).limit_kib, GIB + OVERHEAD + SLACK);
     assert_true(f.guest.limits.set);
     f.committed_kib = 2 * GIB;
-    assert_true(tick(&f).tell);
+    assert_true(tick(&f).limit_tell);
     assert_int_equal(f.guest.limits.high_kib, 2 * GIB + OVERHEAD + SLACK);
     f.committed_kib = GIB;
-    assert_true(tick(&f).tell);
+    assert_true(tick(&f).limit_tell);
     assert_int_equal(f.guest.limits.high_kib, GIB + OVERHEAD + SLACK);
     /* little differences are left alone */
     f.committed_kib = GIB - SLACK / 3;
     for (unsigned t = 0; t < 60; t++)
-        assert_false(tick(&f).tell);
+        assert_false(tick(&f).limit_tell);
     (void)state;
 }
 
@@ -208,7 +208,7 @@ static void
 a_raise_comes_after_a_lower_one_that_is_under_way(void **state)
 {
     Fixture f;
-    LimitAnswer answer;
+    GuestPlan answer;
 
     fixture_init(&f, 2 * GIB);
     tick(&f);
@@ -216,15 +216,15 @@ a_raise_comes_after_a_lower_one_that_is_under_way(void **state)
     f.committed_kib = GIB;
     do
         answer = tick(&f);
-    while (!answer.tell);
+    while (!answer.limit_tell);
     /* the write lasts, and the larger of both is what is seen */
     f.guest.limits.pending = true;
     f.guest.limits.high_kib = 2 * GIB + OVERHEAD + SLACK;
-    assert_false(tick(&f).tell);
+    assert_false(tick(&f).limit_tell);
     f.guest.limits.high_kib = 2 * GIB + OVERHEAD + SLACK;
     f.committed_kib = GIB + GIB / 2;
     answer = tick(&f);
-    assert_true(answer.tell);
+    assert_true(answer.limit_tell);
     assert_int_equal(answer.limit_kib, GIB + GIB / 2 + OVERHEAD + SLACK);
     (void)state;
 }
@@ -238,7 +238,7 @@ one_that_could_not_be_written_is_told_again_while_it_is_relied_on(void **state)
 
     fixture_init(&f, GIB);
     for (unsigned second = 0; second < 5; second++) {
-        told += tick(&f).tell;
+        told += tick(&f).limit_tell;
         f.guest.limits.high_kib = LIMIT_NONE;
         f.guest.limits.set = false;
     }
@@ -250,20 +250,20 @@ static void
 it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours(void **state)
 {
     Fixture f;
-    LimitAnswer answer;
+    GuestPlan answer;
 
     fixture_init(&f, GIB);
     tick(&f);
     f.given.wanted = false;
     answer = tick(&f);
-    assert_true(answer.tell);
+    assert_true(answer.limit_tell);
     assert_int_equal(answer.limit_kib, LIMIT_NONE);
-    assert_false(tick(&f).tell);
+    assert_false(tick(&f).limit_tell);
     f.guest.limits.high_kib = 3 * GIB; /* the administrator's */
-    assert_false(tick(&f).tell);
+    assert_false(tick(&f).limit_tell);
     f.guest.limits.usable = false;
     f.given.wanted = true;
-    assert_false(tick(&f).tell);
+    assert_false(tick(&f).limit_tell);
     (void)state;
 }
 
@@ -275,9 +275,9 @@ nothing_is_lowered_before_it_is_known_what_a_guest_has(void **state)
     fixture_init(&f, GIB);
     f.given.waiting = true;
     for (unsigned t = 0; t < 30; t++)
-        assert_false(tick(&f).tell);
+        assert_false(tick(&f).limit_tell);
     f.given.waiting = false;
-    assert_true(tick(&f).tell);
+    assert_true(tick(&f).limit_tell);
     (void)state;
 }
 
@@ -306,7 +306,7 @@ only_a_limit_that_is_there_can_be_late(void **state)
 {
     const GuestSettings settings = {.maximum_kib = 8 * GIB};
     GuestSnapshot guest = {.settings = &settings, .limits = {.usable = true, .set = true, .high_kib = LIMIT_NONE}};
-    const LimitMemory memory = {.told = true, .told_kib = 2 * GIB};
+    const LimitMemory memory = {.told_kib = 2 * GIB};
 
     assert_false(limit_is_late(&memory, &guest, SLACK));
     guest.limits.high_kib = 3 * GIB;
