@@ -57,20 +57,18 @@ make_plan_room(const Snapshot *snapshot, Plan *plan)
                    .file_count = snapshot->file_count};
 }
 
+/* For so many guests and starts together; for one where there are none. */
 static void
-make_room(DecideState *state, size_t count, size_t start_count)
+make_room(DecideState *state, size_t count)
 {
-    if (state->giver_capacity < count + start_count) {
-        state->giver_capacity = MAX(count + start_count, state->giver_capacity * 2);
-        state->givers = g_renew(ClaimGiver, state->givers, state->giver_capacity);
-        state->claims = g_renew(Claim, state->claims, state->giver_capacity);
-        state->scratch = g_renew(SharingScratch, state->scratch, state->giver_capacity);
-    }
-    if (count <= state->capacity)
+    if (count < state->capacity)
         return;
-    state->capacity = MAX(count, state->capacity * 2);
+    state->capacity = MAX(count + 1, state->capacity * 2);
     state->work = g_renew(Work, state->work, state->capacity);
     state->sharing = g_renew(SharingGuest, state->sharing, state->capacity);
+    state->scratch = g_renew(SharingScratch, state->scratch, state->capacity);
+    state->givers = g_renew(ClaimGiver, state->givers, state->capacity);
+    state->claims = g_renew(Claim, state->claims, state->capacity);
 }
 
 /*
@@ -410,7 +408,7 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     };
 
     make_plan_room(snapshot, plan);
-    make_room(state, snapshot->guest_count, snapshot->start_count);
+    make_room(state, snapshot->guest_count + snapshot->start_count);
     pass.first = state->work;
     pass.end = state->work + snapshot->guest_count;
     ledger_match(&state->ledger, snapshot);

@@ -10,22 +10,15 @@
 /* ---- who has an entry ---- */
 
 static void
-make_room(Ledger *ledger, size_t guests, size_t starts)
+make_room(Ledger *ledger, size_t count)
 {
-    if (guests + starts > ledger->capacity || ledger->entries == NULL) {
-        ledger->capacity = MAX(MAX(guests + starts, ledger->capacity * 2), 16);
-        ledger->entries = g_renew(LedgerEntry, ledger->entries, ledger->capacity);
-        g_free(ledger->spare);
-        ledger->spare = g_new(LedgerEntry, ledger->capacity);
-    }
-    if (guests > ledger->guest_capacity) {
-        ledger->guest_capacity = MAX(guests, ledger->guest_capacity * 2);
-        ledger->of_guest = g_renew(uint32_t, ledger->of_guest, ledger->guest_capacity);
-    }
-    if (starts > ledger->start_capacity) {
-        ledger->start_capacity = MAX(starts, ledger->start_capacity * 2);
-        ledger->of_start = g_renew(uint32_t, ledger->of_start, ledger->start_capacity);
-    }
+    if (count <= ledger->capacity)
+        return;
+    ledger->capacity = MAX(count, ledger->capacity * 2);
+    ledger->entries = g_renew(LedgerEntry, ledger->entries, ledger->capacity);
+    ledger->spare = g_renew(LedgerEntry, ledger->spare, ledger->capacity);
+    ledger->of_guest = g_renew(uint32_t, ledger->of_guest, ledger->capacity);
+    ledger->of_start = g_renew(uint32_t, ledger->of_start, ledger->capacity);
 }
 
 /* No starts, now and in the last tick, and the same guests: entry i is guest i's still. */
@@ -97,7 +90,7 @@ merge(Ledger *ledger, const Snapshot *snapshot)
 void
 ledger_match(Ledger *ledger, const Snapshot *snapshot)
 {
-    make_room(ledger, snapshot->guest_count, snapshot->start_count);
+    make_room(ledger, snapshot->guest_count + snapshot->start_count);
     if (!is_unchanged(ledger, snapshot))
         merge(ledger, snapshot);
     ledger->had_starts = snapshot->start_count > 0;

@@ -49,14 +49,12 @@ typedef struct LedgerEntry {
 /* Zero: empty. */
 typedef struct Ledger {
     LedgerEntry *entries; /* sorted by uuid */
-    LedgerEntry *spare;   /* of the same capacity */
+    LedgerEntry *spare;
     size_t count;
-    size_t capacity;
+    size_t capacity;    /* of all four arrays */
     bool had_starts;    /* in the snapshot of the last tick */
     uint32_t *of_guest; /* the entry of guest i of the snapshot */
     uint32_t *of_start; /* the entry of start i of the snapshot */
-    size_t guest_capacity;
-    size_t start_capacity;
 } Ledger;
 
 /* What is seen of a running guest. */

@@ -70,14 +70,13 @@ struct DecideState {
     bool pressed;        /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
     uint64_t link_usec;  /* the link has been up since then; 0: it is not */
     AlarmAsks asks;
-    /* room to work in, one entry per guest, kept from tick to tick */
+    /* room to work in, one entry per guest and start, kept from tick to tick */
     size_t capacity;
     Work *work;
     SharingGuest *sharing;
-    SharingScratch *scratch; /* room for giver_capacity entries */
-    ClaimGiver *givers;      /* running guests, then starts that are booked */
+    SharingScratch *scratch;
+    ClaimGiver *givers; /* running guests, then starts that are booked */
     size_t giver_count;
-    size_t giver_capacity;
     Claim *claims; /* one a guest and one a start at most */
     size_t claim_count;
     /* for decide_rate: what the claims left; its givers are the first of those above */

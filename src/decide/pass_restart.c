@@ -22,21 +22,6 @@
 /* Files of guests that nobody knows are left alone until libvirt has been there for so long. */
 #define UNKNOWN_FILE_USEC (10 * USEC_PER_SEC)
 
-/* How long its limit could be ordered in this boot, which may have begun before libvirt could be asked for it. */
-static uint64_t
-known_for(const Pass *pass, const Work *work)
-{
-    return saturating_sub(pass->now_usec, MAX(work->guest->boot_usec, work->memory->belief.seen_usec));
-}
-
-/* Right after its start a guest's cgroup may not be found yet. */
-static bool
-limit_is_usable(const Pass *pass, const Work *work)
-{
-    return work->guest->limits.usable ||
-           (work->guest->limits.bar == NULL && !work->guest->adopted && known_for(pass, work) < LIMIT_GRACE_USEC);
-}
-
 /* What a limit of ours that is in force lets the guest have at most; UINT64_MAX: there is none. */
 static uint64_t
 in_force(const Work *work, uint64_t slack_kib)
@@ -57,6 +42,10 @@ pass_restart_enforced(const Pass *pass, const Work *work)
     /* a limit is left where it is within half a slack (limit.c) */
     uint64_t slack = work->slack_kib;
     uint64_t limit = in_force(work, slack + slack / 2);
+    /* right after its start a guest's cgroup may not be found yet */
+    bool may_come = guest->limits.usable || (guest->limits.bar == NULL && !guest->adopted);
+    /* its boot may have begun before libvirt could be asked for it */
+    uint64_t ordered_usec = MAX(guest->boot_usec, work->memory->belief.seen_usec);
     uint64_t before;
 
     if (broken(FAULT_TRUST_NO_LIMIT))
@@ -70,11 +59,10 @@ pass_restart_enforced(const Pass *pass, const Work *work)
     /* one that is to have none loses it in this tick, or with its file; what it was started with is to be read first */
     if (!pass->observe && !work->wants_limit && paging_file(guest) == NULL && !guest->settings->presumed)
         return UINT64_MAX;
-    if (limit != UINT64_MAX || pass->observe || !limit_is_usable(pass, work))
-        return limit;
     /* one that was brought holds what it brought before any is there */
-    if (state != BELIEF_BOOTING || known_for(pass, work) >= LIMIT_GRACE_USEC)
-        return UINT64_MAX;
+    if (limit != UINT64_MAX || pass->observe || !may_come || state != BELIEF_BOOTING ||
+        saturating_sub(pass->now_usec, ordered_usec) >= LIMIT_GRACE_USEC)
+        return limit;
     /* it is on its way, and may be one that was ordered before the reset, for more; till then it keeps what it had */
     before = guest->boot_in_place ? work->entry->booked_kib : 0;
     if (told != 0 && told != LIMIT_NONE)
@@ -222,7 +210,8 @@ look_for_garbage(const Work *work)
     uint64_t granted = work->entry->granted_kib;
     uint64_t step = MAX(granted / GARBAGE_PART, GARBAGE_LEAST_KIB);
 
-    if (memory->limit.held_now && work->standing.booting && granted >= settings->startup_kib + memory->garbage_kib)
+    if (memory->limit.held_now && work->standing.booting && paging_file(work->guest) == NULL &&
+        granted >= settings->startup_kib + memory->garbage_kib)
         memory->garbage_kib = MIN(memory->garbage_kib + step, memory->before_kib);
 }
 
@@ -258,8 +247,7 @@ pass_restart_claim(Pass *pass)
         if (work->limited) {
             PagingLook look;
 
-            if (paging_file(guest) == NULL)
-                look_for_garbage(work);
+            look_for_garbage(work);
             look = look_at(pass, work, 0);
             need = paging_work_out_need(&work->memory->paging, &look);
         }
