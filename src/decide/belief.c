@@ -360,15 +360,12 @@ pass_believe(const Pass *pass, Work *work)
         /* a limit goes on holding it at what it has */
         stay_out(standing, GUEST_STATE_STATIC, work->held ? LEDGER_TRUSTS_NOTHING : LEDGER_TRUSTS_FULL,
                  PLAN_RULE_INHIBITED);
-        standing->drawn_back = work->held;
         return;
     }
     if (stands_by_statistics(pass, work))
         return;
-    if (verdict == STUCK_STUCK) {
+    if (verdict == STUCK_STUCK)
         stay_out(standing, GUEST_STATE_STUCK, LEDGER_TRUSTS_BALLOON, PLAN_RULE_STUCK);
-        standing->drawn_back = true;
-        return;
-    }
-    stands_with_balloon(pass, work, verdict);
+    else
+        stands_with_balloon(pass, work, verdict);
 }

@@ -59,7 +59,6 @@ typedef struct Standing {
     bool hangs;        /* its driver has not come in all the time that a boot may take */
     bool not_squeezed; /* gets a target, and is not to be shrunk now */
     bool retry;        /* gets one as a trial */
-    bool drawn_back;   /* out because its balloon is of no use: its target is to be what it has */
 } Standing;
 
 /* A guest that was started, reset or first seen is looked at anew: memory is to be zero before. */

@@ -21,14 +21,14 @@ make_room(Ledger *ledger, size_t count)
     ledger->of_start = g_renew(uint32_t, ledger->of_start, ledger->capacity);
 }
 
-/* No starts, now and in the last tick, and the same guests: entry i is guest i's still. */
+/* No starts, now and before, and the same guests: entry i is guest i's still. */
 static bool
 is_unchanged(const Ledger *ledger, const Snapshot *snapshot)
 {
-    if (snapshot->start_count > 0 || ledger->had_starts || ledger->count != snapshot->guest_count)
+    if (snapshot->start_count > 0 || ledger->count != snapshot->guest_count)
         return false;
     for (size_t i = 0; i < ledger->count; i++)
-        if (strcmp(ledger->entries[i].uuid, snapshot->guests[i].uuid) != 0)
+        if (ledger->entries[i].asked || strcmp(ledger->entries[i].uuid, snapshot->guests[i].uuid) != 0)
             return false;
     return true;
 }
@@ -93,7 +93,6 @@ ledger_match(Ledger *ledger, const Snapshot *snapshot)
     make_room(ledger, snapshot->guest_count + snapshot->start_count);
     if (!is_unchanged(ledger, snapshot))
         merge(ledger, snapshot);
-    ledger->had_starts = snapshot->start_count > 0;
 }
 
 void

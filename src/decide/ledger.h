@@ -52,7 +52,6 @@ typedef struct Ledger {
     LedgerEntry *spare;
     size_t count;
     size_t capacity;    /* of all four arrays */
-    bool had_starts;    /* in the snapshot of the last tick */
     uint32_t *of_guest; /* the entry of guest i of the snapshot */
     uint32_t *of_start; /* the entry of start i of the snapshot */
 } Ledger;

@@ -134,7 +134,6 @@ pass_restart_stand(Work *work)
         return;
     if (paging_file(guest) != NULL) {
         standing->part = PART_OUT;
-        standing->drawn_back = false;
         if (standing->state == GUEST_STATE_SUSPENDED || standing->state == GUEST_STATE_MIGRATING ||
             standing->state == GUEST_STATE_UNRESPONSIVE)
             return;

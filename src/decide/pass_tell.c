@@ -248,9 +248,12 @@ finish(const Pass *pass)
         const GuestSnapshot *guest = work->guest;
         const GuestMemory *memory = work->memory;
         GuestPlan *guest_plan = work->plan;
-        bool left_alone = work->standing.part == PART_OUT && !work->standing.drawn_back && work->boot_to_kib == 0;
+        PlanRule rule = work->standing.rule;
+        /* of one whose balloon is of no use: its target is to be what it has */
+        bool drawn_back = rule == PLAN_RULE_STUCK || (rule == PLAN_RULE_INHIBITED && work->held);
+        bool left_alone = work->standing.part == PART_OUT && !drawn_back && work->boot_to_kib == 0;
 
-        if (work->standing.drawn_back)
+        if (drawn_back)
             draw_back(pass, work);
         else if (work->boot_to_kib != 0)
             guest_plan->target_kib = work->boot_to_kib;
