@@ -289,13 +289,13 @@ nothing_is_lowered_while_a_target_is_under_way(void **state)
 
     fixture_init(&f, 2 * GIB);
     f.guest.target_pending = true;
-    assert_true(tick(&f).tell);
+    assert_true(tick(&f).limit_tell);
     f.committed_kib = f.guest.resident_kib = f.guest.limits.charged_kib = GIB;
     for (unsigned t = 0; t < 30; t++)
-        assert_false(tick(&f).tell);
+        assert_false(tick(&f).limit_tell);
     assert_int_equal(f.guest.limits.high_kib, 2 * GIB + OVERHEAD + SLACK);
     f.guest.target_pending = false;
-    assert_true(tick(&f).tell);
+    assert_true(tick(&f).limit_tell);
     assert_int_equal(f.guest.limits.high_kib, GIB + OVERHEAD + SLACK);
     (void)state;
 }
