@@ -65,7 +65,7 @@ pass_restart_enforced(const Pass *pass, const Work *work)
         return limit;
     /* it is on its way, and may be one that was ordered before the reset, for more; till then it keeps what it had */
     before = guest->boot_in_place ? work->entry->booked_kib : 0;
-    if (told != 0 && told != LIMIT_NONE)
+    if (told != LIMIT_NONE)
         before = MAX(before, saturating_sub(told, work->overhead_kib + slack + slack / 2));
     return saturating_sub(before, guest->settings->fixed_kib);
 }

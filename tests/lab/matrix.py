@@ -158,6 +158,7 @@ class Events:
         virsh("resume", self.guest.name)
 
     def guest_reset(self):
+        self.scene.truth.is_reset(self.guest)
         virsh("reset", self.guest.name)
         self.guest.wait_ready()
 
@@ -274,7 +275,8 @@ class Matrix(LedgerScene):
         getattr(self.doings, doing)()
         getattr(self.events, event)()
         if doing == "stopping":
-            check(self.daemon.process.wait(timeout=15 * PATIENCE) == 0, "dynmemd did not end well")
+            status = self.daemon.process.wait(timeout=15 * PATIENCE)
+            check(status == 0 or (event == "dynmemd_killed" and status == -signal.SIGKILL), "dynmemd did not end well")
         said = self.settle()
         lies = self.truth.problems[before:]
         if lies:

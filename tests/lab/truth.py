@@ -16,7 +16,8 @@ from host import MIB, LabError, virsh
 # was promised twice is larger by far.
 SLACK_MIB = 12
 
-# Where there is no hook that asks, a guest runs before libvirt tells of it. So long it may have memory and be called off.
+# Where there is no hook that asks, a guest runs before libvirt tells of it, and one that is reset may touch all its memory before that
+# is heard. So long it may have memory that is not booked.
 HEARD_SEC = 2
 
 
@@ -54,12 +55,16 @@ class Truth(threading.Thread):
         self.reading_takes_memory = reading_takes_memory()
         self.unjudged = set()
         self.news = {}  # since when a guest has memory of which dynmemd can't have heard yet
+        self.resets = {}
 
     def all_is_read(self, guest):
         """Its memory is read as a whole now. Where that takes memory, which nobody who books could know, it is not
         judged by what it has touched any more."""
         if self.reading_takes_memory:
             self.unjudged.add(guest.name)
+
+    def is_reset(self, guest):
+        self.resets[guest.name] = time.monotonic()
 
     def run(self):
         while not self.ended.wait(self.every):
@@ -117,7 +122,7 @@ class Truth(threading.Thread):
                 continue
             if state in ("off", "not known") and not self.host.has_hook:
                 news[name] = self.news.get(name, moment)
-            if moment - news.get(name, 0) >= HEARD_SEC:
+            if moment - max(news.get(name, 0), self.resets.get(name, 0)) >= HEARD_SEC:
                 self.problems.append(f"{name}, {state}, has touched {size:.0f} MiB and is booked at {booked:.0f}")
         self.news = news
 
