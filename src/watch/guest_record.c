@@ -164,21 +164,27 @@ guest_count_boot(Guest *guest, bool in_place, bool resumed)
     runs_note_started(guest->registry->runs, record->uuid);
 }
 
+static bool
+is_start_due(const Guest *guest)
+{
+    return guest->starts_due > 0 && guest->record.life != GUEST_LIFE_OFF &&
+           (guest->coming || now_usec() - guest->record.boot_usec < START_TWICE_USEC);
+}
+
 void
 guest_note_start(Guest *guest, bool resumed)
 {
-    bool expected = guest->boot_by_read && guest->record.life != GUEST_LIFE_OFF &&
-                    (guest->coming || now_usec() - guest->record.boot_usec < START_TWICE_USEC);
-
     guest->changes++;
-    guest->boot_by_read = false;
-    if (expected) {
+    if (is_start_due(guest)) {
+        if (--guest->starts_due > 0)
+            return; /* of a run that is over */
         guest->record.boot_resumed = resumed;
         if (guest->coming)
             guest->record.boot_usec = now_usec(); /* only now it can run */
         guest->coming = false;
         return;
     }
+    guest->starts_due = 0;
     guest->coming = false;
     guest_forget_process(guest, "was started anew");
     /* A guest without a definition ends with its run: this one is another. */
@@ -229,7 +235,7 @@ void
 guest_note_off(Guest *guest, StopKind kind)
 {
     guest->changes++;
-    guest->boot_by_read = false;
+    guest->starts_due = 0;
     if (guest->record.life == GUEST_LIFE_OFF && guest->shown) {
         if (guest->stop_untold && kind != STOP_UNTOLD)
             guest_settle_stop(guest, kind);
@@ -250,12 +256,10 @@ guest_note_off(Guest *guest, StopKind kind)
 bool
 guest_hear_stop(Guest *guest, StopKind kind)
 {
-    bool of_before = guest->boot_by_read && guest->stop_due;
-
-    guest->stop_due = false;
-    if (!of_before)
-        guest_note_off(guest, kind);
-    return !of_before;
+    if (is_start_due(guest))
+        return false;
+    guest_note_off(guest, kind);
+    return true;
 }
 
 void
@@ -315,16 +319,17 @@ guest_take_new_run(Guest *guest, const GuestReading *reading, bool after_another
        was stopped for a snapshot's. */
     bool resumed = reading->resumed || (reading->coming && (record->saved_xml != NULL || guest->reverting));
 
+    unsigned due = after_another && !guest->gap ? guest->starts_due : 0;
+
     if (after_another)
         guest_note_off(guest, STOP_UNTOLD);
-    guest->stop_due = after_another && !guest->gap;
     guest_forget_process(guest, "was started anew");
     if (guest->shown && (record->inactive_xml == NULL || reading->inactive_xml == NULL))
         guest_become_another(guest);
     guest_count_boot(guest, false, resumed);
     if (reading->started_usec != 0 && !after_another)
         record->boot_usec = reading->started_usec;
-    guest->boot_by_read = true;
+    guest->starts_due = due + 1;
 }
 
 /* Whether a job holds it. Its state shows a migration's last part only, and goes on to do so when a guest was restored and

@@ -17,17 +17,16 @@ typedef struct Registry Registry;
 typedef struct Guest {
     GuestRecord record;
     Registry *registry;
-    bool shown;        /* read at least once: it is among the records */
-    int id;            /* libvirt's, of this run; -1: off */
-    int dead_id;       /* the run whose QEMU has been seen to end, which libvirt doesn't know yet; -1: none */
-    bool boot_by_read; /* the last boot was concluded from a reading; its event may still come */
-    bool stop_due;     /* ... and so was the end of the run before it, of which the event comes first */
-    bool coming;       /* that reading found it being started: its event may come much later */
-    uint64_t runs;     /* counts its processes */
-    uint64_t changes;  /* counts what events changed: a reading begun before the last is void */
-    bool gap;          /* the connection was away since the last reading: events may have been missed */
-    bool stop_untold;  /* it was seen to stop, but not yet how */
-    bool reverting;    /* it was stopped to be reverted to a snapshot, and has not been started since */
+    bool shown;          /* read at least once: it is among the records */
+    int id;              /* libvirt's, of this run; -1: off */
+    int dead_id;         /* the run whose QEMU has been seen to end, which libvirt doesn't know yet; -1: none */
+    unsigned starts_due; /* runs that readings have told of, the last of them this one: their events may still come */
+    bool coming;         /* the last of these readings found it being started: its event may come much later */
+    uint64_t runs;       /* counts its processes */
+    uint64_t changes;    /* counts what events changed: a reading begun before the last is void */
+    bool gap;            /* the connection was away since the last reading: events may have been missed */
+    bool stop_untold;    /* it was seen to stop, but not yet how */
+    bool reverting;      /* it was stopped to be reverted to a snapshot, and has not been started since */
     ProcessWatch *process;
 
     /* inventory.c */
@@ -96,8 +95,8 @@ void guest_note_reset(Guest *guest);
 void guest_note_revert(Guest *guest);
 /* It is off. Told once more of the same run, the second tells only how it stopped. */
 void guest_note_off(Guest *guest, StopKind kind);
-/* libvirt's event says so. Returns false where that is of the run before, and its end and the start after it were read already: events
-   keep their order, and an answer may come before them. */
+/* libvirt's event says so. Returns false where that is of a run before this one, of which no event has come yet: they keep their order,
+   and an answer may come before them. Where that is wrong the reading that follows each event says so. */
 bool guest_hear_stop(Guest *guest, StopKind kind);
 /* Its target fields follow its book, and what may still come. */
 void guest_show_target(Guest *guest);

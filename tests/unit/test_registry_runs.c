@@ -311,11 +311,20 @@ event_of_a_run_that_is_over_ends_none_that_was_read_since(void **state)
     assert_true(guest_hear_stop(guest, STOP_OVER));
     assert_int_equal(guest->record.life, GUEST_LIFE_OFF);
 
-    /* what was missed while the connection was away does not come any more */
+    /* two that are over before any event */
     apply(guest, (Found){.id = 3, RUNNING, DEFINED});
-    guest->gap = true;
     apply(guest, (Found){.id = 4, RUNNING, DEFINED});
-    assert_true(guest_hear_stop(guest, STOP_OVER));
+    guest_note_start(guest, false);
+    assert_false(guest_hear_stop(guest, STOP_OVER));
+    guest_note_start(guest, true);
+    assert_int_equal(guest->record.boots, 3);
+    assert_true(guest->record.boot_resumed);
+
+    /* an event that was missed while the connection was away is not waited for: the reading says so */
+    guest->gap = true;
+    apply(guest, (Found){.id = 5, RUNNING, DEFINED});
+    assert_false(guest_hear_stop(guest, STOP_OVER));
+    apply(guest, (Found){OFF, DEFINED});
     assert_int_equal(guest->record.life, GUEST_LIFE_OFF);
 }
 

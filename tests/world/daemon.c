@@ -233,6 +233,9 @@ daemon_set_manage_all(World *world, bool all)
 
         if (seat->machine != NULL && were_ours[i] && !truth_is_ours(seat) && !seat->wild)
             seat->let_go = true;
+        /* its XML was not read yet, and it is as one that was started as nobody's */
+        if (seat->let_go && truth_is_wild(seat) && seat->machine != NULL && truth_is_new(seat))
+            seat->forced_usec = world->now_usec;
         seat->let_go = seat->let_go && truth_is_wild(seat);
         seat->wild = seat->wild && truth_is_wild(seat);
         /* nobody hears of a reset, or of a balloon that goes back after it, and from now on it is to be heard of */

@@ -276,8 +276,7 @@ typedef struct Known {
     bool shown;  /* ... and it was read once */
     uint64_t changes;
     uint64_t machine; /* of the process of its pid */
-    bool by_read;     /* its last start was concluded from a reading */
-    bool stop_due;    /* ... and so was the end of the run before it, of which the event comes first */
+    unsigned due;     /* runs that readings have told of, the last of them this one: their events may still come */
     bool coming;      /* ... that found it being started */
     bool reverting;   /* it was ended for a snapshot, and has not been started since */
     bool gap;

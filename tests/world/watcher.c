@@ -152,7 +152,7 @@ note_off(World *world, Seat *seat, bool kept)
     Known *known = &seat->known;
 
     known->changes++;
-    known->by_read = false;
+    known->due = 0;
     if (known->record.life == GUEST_LIFE_OFF && known->shown)
         return;
     forget_process(world, seat, "the guest was switched off");
@@ -164,22 +164,29 @@ note_off(World *world, Seat *seat, bool kept)
     }
 }
 
+static bool
+is_start_due(const World *world, const Known *known)
+{
+    return known->due > 0 && known->record.life != GUEST_LIFE_OFF &&
+           (known->coming || world->now_usec - known->record.boot_usec < START_TWICE_USEC);
+}
+
 static void
 note_start(World *world, Seat *seat, bool resumed)
 {
     Known *known = &seat->known;
 
     known->changes++;
-    if (known->by_read && known->record.life != GUEST_LIFE_OFF &&
-        (known->coming || world->now_usec - known->record.boot_usec < START_TWICE_USEC)) {
-        known->by_read = false;
+    if (is_start_due(world, known)) {
+        if (--known->due > 0)
+            return;
         known->record.boot_resumed = resumed;
         if (known->coming)
             known->record.boot_usec = world->now_usec; /* only now it can run */
         known->coming = false;
         return;
     }
-    known->by_read = false;
+    known->due = 0;
     known->record.life = GUEST_LIFE_RUNNING;
     if (has_bug(BUG_SAME_RUN) && known->record.boots > 0)
         return;
@@ -242,10 +249,8 @@ hear(World *world, Seat *seat, uint64_t number, void *data)
     case VIR_STOPPED:
     case VIR_STOPPED_KEPT:
     case VIR_STOPPED_REVERTED:
-        if (seat->known.by_read && seat->known.stop_due) {
-            seat->known.stop_due = false;
+        if (is_start_due(world, &seat->known))
             break;
-        }
         note_off(world, seat, event != VIR_STOPPED);
         seat->known.reverting = event == VIR_STOPPED_REVERTED;
         break;
@@ -348,14 +353,15 @@ apply(World *world, Seat *seat)
         if (!known->shown && !was_on && known->hook_started_usec == 0) {
             record->boot_usec = world->now_usec; /* it ran before it was seen */
         } else if (!was_on || another) {
+            unsigned due = another && !known->gap ? known->due : 0;
+
             if (another)
                 note_off(world, seat, false);
-            known->stop_due = another && !known->gap;
             forget_process(world, seat, "the guest was started anew");
             count_boot(world, seat, false, resumed);
             if (known->hook_started_usec != 0 && !another)
                 record->boot_usec = known->hook_started_usec;
-            known->by_read = true;
+            known->due = due + 1;
         } else if (known->gap) {
             record->gap_usec = world->now_usec;
         }
