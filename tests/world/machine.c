@@ -406,8 +406,10 @@ machine_step(World *world, Seat *seat)
         return;
     if (machine->coming_kib > 0)
         come(world, seat);
-    if (seat->machine == machine && machine->paused && machine->cold)
-        machine->booted_usec += WORLD_STEP_USEC; /* its kernel stands still */
+    if (seat->machine == machine && machine->paused && machine->cold) { /* its kernel stands still */
+        machine->booted_usec += WORLD_STEP_USEC;
+        machine->driver_usec += machine->driver_usec != UINT64_MAX ? WORLD_STEP_USEC : 0;
+    }
     if (seat->machine != machine || machine->paused || machine->loading || machine->arriving)
         return;
     machine->ran = true;

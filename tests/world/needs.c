@@ -242,7 +242,7 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
         world_break(world, seat, "is not managed, and a limit is left on it");
     /* above its hard limit it would be killed */
     most = machine->hard_limit_kib != 0 ? saturating_sub(machine->hard_limit_kib, FROM_MIB(200)) : UINT64_MAX;
-    if (seat->let_go && all_fits && machine->driver && seat->kernel.driver == DRIVER_GOOD &&
+    if (seat->let_go && all_fits && machine->driver && !machine->foreign && seat->kernel.driver == DRIVER_GOOD &&
         machine_actual(machine) + balloon_tolerance(machine) < MIN(startup_of(seat), most))
         world_break(world, seat, "was let go with %.0f MiB, and its startup memory is %.0f",
                     MIB(machine_actual(machine)), MIB(startup_of(seat)));
