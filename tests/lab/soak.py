@@ -148,6 +148,7 @@ class Inspector(Watcher):
         self.truth = Truth(scene.host, scene.daemon)
         self.excuses, self.differs, self.still = {}, {}, {}
         self.before = None  # what the daemon said of host and guests
+        self.highest = {}   # the most that was booked for a guest since libvirt was asked
         self.counts = collections.Counter()
         self.asker = threading.Thread(target=self.ask, daemon=True)
 
@@ -189,6 +190,7 @@ class Inspector(Watcher):
         if self.samples % 5 == 0:
             self.check_sums(host)
         for name, guest in guests.items():
+            self.highest[name] = max(self.highest.get(name, 0), guest["committed"])
             if not self.excused(name):
                 self.check_guest(guest)
             if name in before and name in after and name not in self.truth.unjudged:
@@ -198,6 +200,7 @@ class Inspector(Watcher):
     def sample_libvirt(self):
         """The balloons as libvirt has heard of them, and as their QEMUs say it now, but for those that answer nobody."""
         earlier = self.before[1] if self.before else {}
+        self.highest = {name: guest["committed"] for name, guest in earlier.items()}
         commands = [f"dominfo {name}" + ("" if name in self.scene.busy else f"; qemu-monitor-command {name} --hmp info balloon")
                     for name in self.scene.host.guests]
         said = virsh("; ".join(commands), check=False, timeout=20)
@@ -215,7 +218,8 @@ class Inspector(Watcher):
                 self.check_size(guests[name], int(part["Used memory"]) * 1024)
             # what has just been started has touched nothing yet: that is looked at
             if runs and "balloon" in part and guests[name]["state"] not in ("off", "reserved"):
-                most = max(earlier[name]["committed"], guests[name]["committed"]) / MIB
+                # libvirt may have taken its time, and the guest has been started meanwhile
+                most = max(self.highest.get(name, 0), guests[name]["committed"]) / MIB
                 self.check_held(guests[name], most, int(part["balloon"]), 1, "a balloon of")
                 self.check_still(guests[name], int(part["balloon"]), now)
 
