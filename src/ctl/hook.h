@@ -55,7 +55,8 @@ typedef struct HookPatience {
 } HookPatience;
 
 /*
- * Asks or tells dynmemd, until deadline_usec (monotonic) at the latest. All texts must be valid UTF-8. *reason is the text that came with the answer, or NULL; caller frees.
+ * Asks or tells dynmemd, until deadline_usec (monotonic) at the latest; not again once the process that started this one, libvirtd, has
+ * ended. All texts must be valid UTF-8. *reason is the text that came with the answer, or NULL; caller frees.
  */
 HookAnswer hook_ask(const HookCall *call, int64_t deadline_usec, const HookPatience *patience, char **reason);
 

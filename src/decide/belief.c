@@ -332,7 +332,7 @@ pass_believe(const Pass *pass, Work *work)
     watch_balloon(memory, guest);
     if (broken(FAULT_NO_RESET_BOOKING))
         memory->state = BELIEF_GOOD;
-    /* a state may be passed through */
+    /* states may be passed through, and none of them comes again (belief.h) */
     do {
         before = memory->state;
         memory->state = next_state(pass, work);

@@ -261,24 +261,25 @@ book_guest(Pass *pass, Work *work)
         work->unseen_kib = guest->unseen_kib;
     note_target(memory, guest);
     ledger_book(
-        entry, &(LedgerLook){
-                   .guest = guest,
-                   .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
-                   /* one that shares or is let go is told a target in a moment, and is bounded by that */
-                   .unbounded = guest->target_unbounded && !pass->observe && (is_told(work) || work->let_go),
-                   .target_kib = memory->target_kib,
-                   .unseen_kib = work->unseen_kib,
-                   .overhead_kib = work->overhead_kib,
-                   .resident_kib = memory->overhead.resident_kib,
-                   .slack_kib = limit_in_force(guest) ? work->slack_kib : 0,
-                   .enforced_kib = enforced,
-                   /* an earlier daemon may have told who can't be told where to stop more than it has, within the limit
-                                 that it left; and before a limit is down its balloon is not taken at its word */
-                   .adrift = ((guest->migrating || guest->life != GUEST_LIFE_RUNNING) && guest->target_unbounded &&
-                              limit_in_force(guest)) ||
-                             (!lends && limit_is_late(&memory->limit, guest, work->slack_kib)),
-                   .lends = lends,
-                   .mute = work->standing.rule == PLAN_RULE_NO_STATISTICS});
+        entry,
+        &(LedgerLook){
+            .guest = guest,
+            .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
+            /* one that shares or is let go is told a target in a moment, and is bounded by that */
+            .unbounded = guest->target_unbounded && !pass->observe && (is_told(work) || work->let_go),
+            .target_kib = memory->target_kib,
+            .unseen_kib = work->unseen_kib,
+            .overhead_kib = work->overhead_kib,
+            .resident_kib = memory->overhead.resident_kib,
+            .slack_kib = limit_in_force(guest) ? work->slack_kib : 0,
+            .enforced_kib = enforced,
+            /* an earlier daemon may have told who can't be told where to stop more than it has, within the limit that
+               it left; and before a limit is down its balloon is not taken at its word */
+            .adrift = ((guest->migrating || guest->life != GUEST_LIFE_RUNNING) && guest->target_unbounded &&
+                       limit_in_force(guest)) ||
+                      (!lends && limit_is_late(&memory->limit, guest, work->slack_kib)),
+            .lends = lends,
+            .mute = work->standing.rule == PLAN_RULE_NO_STATISTICS});
     pass_restart_stand(work);
     /* likewise where one has brought nobody knows what */
     pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING ||

@@ -154,8 +154,8 @@ uint64_t pass_shared(const Pass *pass);
 
 /*
  * Adds a claim of a guest, or where work is NULL of a start of the snapshot (otherwise SIZE_MAX), all zero but whose it is, to be
- * filled in before pass_claim. Valid until the next is added. A guest's claim is what it is to have physically at least: it is not squeezed, and
- * what is granted to it is booked.
+ * filled in before pass_claim. Valid until the next is added. A guest's claim is what it is to have physically at least: it is not
+ * squeezed, and what is granted to it is booked.
  */
 Claim *pass_add_claim(Pass *pass, Work *work, size_t start);
 
