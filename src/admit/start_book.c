@@ -191,14 +191,28 @@ add_asker(StartBook *book, StartEntry *entry, const StartAsk *ask, StartAnswer a
         note_hook(book, entry->request.uuid, HOOK_WAITS, 0);
 }
 
-/* libvirt has asked for it, and goes on once it is answered. */
+/*
+ * libvirt has asked for it, and goes on once it is answered. It says "prepare" after "restore" and "migrate", too, once for each run:
+ * with another id it is another start, and nobody has told of the end of the one before.
+ */
 static void
 note_begin(StartEntry *entry, const StartAsk *ask)
 {
+    uint64_t run = start_need_run(ask);
+
     if (!ask->hook)
         return;
     start_entry_advance(entry, START_STAGE_BEGUN);
-    entry->brings = entry->brings || ask->kind != START_BOOT;
+    if (ask->kind != START_BOOT) {
+        entry->brings = true;
+        entry->run = 0;
+    } else if (entry->run != 0 && run != entry->run) {
+        entry->brings = false;
+        entry->run = 0;
+        entry->stage = START_STAGE_BEGUN;
+    } else if (entry->brings) {
+        entry->run = run;
+    }
 }
 
 /*
@@ -217,7 +231,7 @@ settle_anew(StartBook *book, StartEntry *entry, const StartAsk *ask, const Guest
     g_autofree char *why = NULL;
 
     if (entry->brings && ask->kind == START_BOOT)
-        what.kind = request->kind; /* libvirt says "prepare" after "restore" and "migrate", too */
+        what.kind = request->kind;
     why = start_need_settle(&what, record, known, settings, book->keep, now_usec, &fresh);
     former->request = why == NULL ? *request : fresh;
     g_ptr_array_add(book->gone, former); /* its name and settings were handed out */
@@ -228,6 +242,7 @@ settle_anew(StartBook *book, StartEntry *entry, const StartAsk *ask, const Guest
     fresh.asked_usec = request->asked_usec;
     fresh.deadline_usec = request->deadline_usec;
     fresh.waiting = request->waiting;
+    fresh.begun = request->begun;
     fresh.booked_kib = request->booked_kib;
     *request = fresh;
     if (!request->waiting && (request->need_kib > MAX(former->request.need_kib, request->booked_kib) ||
@@ -243,12 +258,12 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
     g_autofree char *why = NULL;
 
     if (entry != NULL) {
+        note_begin(entry, ask);
         /* of a start that libvirt has begun it alone knows what starts */
         if (ask->hook || entry->stage == START_STAGE_ASKED) {
             settle_anew(book, entry, ask, record, known, settings, now_usec);
             note_record(entry, record);
         }
-        note_begin(entry, ask);
         if (entry->doubt_usec != 0 && entry->owner == NULL)
             entry->owner = g_strdup(ask->owner);
         entry->doubt_usec = 0;

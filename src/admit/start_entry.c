@@ -37,7 +37,7 @@ enum {
     KEPT_VCPUS,
     KEPT_PRIORITY,
     KEPT_STAGE,
-    KEPT_BRINGS,
+    KEPT_BRINGS, /* 0: not; 1: it does; more: one more than its run */
     KEPT_POOL,
     KEPT_POOL_PAGE,
     KEPT_STARTED, /* ms */
@@ -65,7 +65,7 @@ start_entry_text(const StartEntry *entry)
         [KEPT_VCPUS] = request->settings.vcpus,
         [KEPT_PRIORITY] = request->settings.priority,
         [KEPT_STAGE] = entry->stage,
-        [KEPT_BRINGS] = entry->brings,
+        [KEPT_BRINGS] = entry->brings ? 1 + entry->run : 0,
         [KEPT_POOL] = request->pool_kib,
         [KEPT_POOL_PAGE] = request->pool_page_kib,
         [KEPT_STARTED] = entry->started_usec / USEC_PER_MSEC,
@@ -96,6 +96,7 @@ start_entry_read(const char *uuid, const char *text)
     entry = start_entry_new(uuid);
     start_entry_advance(entry, (StartStage)numbers[KEPT_STAGE]);
     entry->brings = numbers[KEPT_BRINGS] != 0;
+    entry->run = saturating_sub(numbers[KEPT_BRINGS], 1);
     entry->started_usec = numbers[KEPT_STARTED] * USEC_PER_MSEC;
     entry->request.name = g_strdup(parts[KEPT_NUMBERS]);
     entry->request.kind = (StartKind)numbers[KEPT_KIND];

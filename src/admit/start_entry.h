@@ -22,6 +22,7 @@ typedef struct StartEntry {
     uint64_t unknown_usec; /* libvirt has not known it since then */
     bool shown;            /* it was handed out to be decided on, once: what is booked for it is in the ledger */
     bool brings;           /* the hook has said so: it comes with its memory, and "prepare" that follows is no boot */
+    uint64_t run;          /* libvirt's id of what was started with that; 0: it is not known, or not yet */
     /* The guest's record when it was asked for: another number of boots, or another record, is the start. */
     bool record_known;
     uint64_t serial;

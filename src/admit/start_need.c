@@ -124,6 +124,16 @@ settle_ahead(const StartAsk *ask, const Settings *settings, StartRequest *reques
     };
 }
 
+uint64_t
+start_need_run(const StartAsk *ask)
+{
+    g_auto(DomainXml) domain = {0};
+
+    return ask->hook && ask->kind == START_BOOT && ask->xml != NULL && domain_xml_parse(ask->xml, &domain, NULL)
+               ? domain.run
+               : 0;
+}
+
 char *
 start_need_settle(const StartAsk *ask, const GuestRecord *record, const GuestSettings *known, const Settings *settings,
                   Keep *keep, uint64_t now_usec, StartRequest *request)

@@ -8,6 +8,12 @@
 #include "starts.h"
 
 /*
+ * libvirt's id of what it is about to start, which "prepare" is called with (qemu_process.c, qemuProcessInit); "restore" and
+ * "migrate" come before there is one. 0: it is not said.
+ */
+uint64_t start_need_run(const StartAsk *ask);
+
+/*
  * Fills in what of request follows from what starts: name, settings, kind, restart, what it needs, whether it is forced.
  *
  * What starts is what libvirt hands over (ask->xml); where nobody has handed over anything yet, the file that a managed save

@@ -274,6 +274,15 @@ take_argument(Parser *parser, const char *value)
 }
 
 static void
+take_id(Parser *parser, const char *value)
+{
+    guint64 id;
+
+    if (value != NULL && g_ascii_string_to_unsigned(value, 10, 1, INT_MAX, &id, NULL))
+        parser->domain->run = id;
+}
+
+static void
 start_element(GMarkupParseContext *context, const char *name, const char **names, const char **values, void *user_data,
               GError **error)
 {
@@ -304,6 +313,7 @@ start_element(GMarkupParseContext *context, const char *name, const char **names
     if (parser->lengths->len == 1) {
         parser->is_domain = at(parser, "/domain");
         parser->domain->emulated = attribute_is("type", "qemu", const_names, const_values);
+        take_id(parser, value_attribute("id", const_names, const_values));
     } else if (g_str_has_prefix(parser->path->str, "/domain/devices/")) {
         take_device(parser, local, const_names, const_values);
     } else if (at(parser, "/domain/memoryBacking/locked")) {

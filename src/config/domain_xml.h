@@ -20,6 +20,7 @@ typedef struct DomainElement {
 typedef struct DomainXml {
     char *name;    /* NULL: not said */
     char *uuid;    /* as it stands there; NULL: not said */
+    uint64_t run;  /* libvirt's id of it while it runs or is being started; 0: not said */
     bool emulated; /* type='qemu': no hardware virtualisation, QEMU keeps the translated code */
     DomainMemory memory;
     uint32_t vcpus; /* 0: not said */

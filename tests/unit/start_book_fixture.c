@@ -75,24 +75,28 @@ answered(void *user_data, bool granted, const char *reason)
     answer->reason = g_strdup(reason);
 }
 
-static char *
-xml_of(const char *element, const char *current)
+static bool
+ask_for(World *world, const StartAsk *ask, const char *element, const char *current, const GuestRecord *record,
+        unsigned answer)
 {
-    return g_strdup_printf("<domain type='kvm'><name>web</name><metadata>%s</metadata><memory unit='MiB'>2048</memory>"
-                           "<currentMemory unit='MiB'>%s</currentMemory><vcpu>1</vcpu>"
-                           "<devices><memballoon model='virtio'/></devices></domain>",
-                           element, current);
-}
-
-bool
-ask_with(World *world, const StartAsk *ask, const char *element, const GuestRecord *record, unsigned answer)
-{
-    g_autofree char *xml = xml_of(element, "1024");
+    bool has_id = ask->hook && ask->kind == START_BOOT && world->run != 0;
+    g_autofree char *id = has_id ? g_strdup_printf(" id='%u'", world->run) : g_strdup("");
+    g_autofree char *xml =
+        g_strdup_printf("<domain type='kvm'%s><name>web</name><metadata>%s</metadata><memory unit='MiB'>2048</memory>"
+                        "<currentMemory unit='MiB'>%s</currentMemory><vcpu>1</vcpu>"
+                        "<devices><memballoon model='virtio'/></devices></domain>",
+                        id, element, current);
     StartAsk copy = *ask;
 
     copy.xml = xml;
     return start_book_ask(world->book, &copy, record, NULL, world->settings, world->now_usec, answered,
                           &world->answers[answer]);
+}
+
+bool
+ask_with(World *world, const StartAsk *ask, const char *element, const GuestRecord *record, unsigned answer)
+{
+    return ask_for(world, ask, element, "1024", record, answer);
 }
 
 bool
@@ -104,10 +108,7 @@ ask(World *world, const char *uuid, bool hook, unsigned answer)
 bool
 hook_asks(World *world, StartKind kind, const char *current, const GuestRecord *record, unsigned answer)
 {
-    g_autofree char *xml = xml_of(ELEMENT, current);
-
-    return start_book_ask(world->book, &(StartAsk){.uuid = A, .xml = xml, .kind = kind, .hook = true}, record, NULL,
-                          world->settings, world->now_usec, answered, &world->answers[answer]);
+    return ask_for(world, &(StartAsk){.uuid = A, .kind = kind, .hook = true}, ELEMENT, current, record, answer);
 }
 
 void

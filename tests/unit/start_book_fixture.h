@@ -30,6 +30,7 @@ typedef struct World {
     StartBook *book;
     Settings *settings;
     GString *moments;      /* what the hook's moments were: "wait A, ..." */
+    unsigned run;          /* the id that "prepare" comes with; 0: none */
     uint64_t started_usec; /* when the last of them was that told of a start */
     GuestRecord records[2];
     const GuestRecord *pointers[2];

@@ -187,6 +187,36 @@ what_libvirt_has_begun_is_known_to_the_next_daemon(void **state)
     assert_int_equal(world->requests[0]->need_kib, 1024 * KIB_PER_MIB);
 }
 
+/* Nobody was there to hear of the end of the one before. */
+static void
+boot_after_a_start_that_brought_memory_is_told_by_its_id(void **state)
+{
+    World *world = *state;
+
+    hook_asks(world, START_MIGRATION, "1024", NULL, 0);
+    settle(world, START_ADMITTED, 1024 * KIB_PER_MIB);
+    world->run = 7;
+    for (unsigned i = 1; i <= 2; i++) { /* its "prepare", which asks once more where the bus was away */
+        assert_false(hook_asks(world, START_BOOT, "1024", NULL, i));
+        look(world);
+        assert_int_equal(world->requests[0]->kind, START_MIGRATION);
+        start_book_free(world->book);
+        open_book(world);
+    }
+    world->run = 8;
+    assert_false(hook_asks(world, START_BOOT, "1024", NULL, 3));
+    look(world);
+    assert_int_equal(world->requests[0]->kind, START_BOOT);
+    assert_false(world->requests[0]->forced);
+    assert_int_equal(world->requests[0]->need_kib, 512 * KIB_PER_MIB);
+    /* ... and what is restored after that is none */
+    hook_asks(world, START_RESTORE, "1024", NULL, 4);
+    world->run = 9;
+    hook_asks(world, START_BOOT, "1024", NULL, 5);
+    look(world);
+    assert_int_equal(world->requests[0]->kind, START_RESTORE);
+}
+
 static void
 what_was_admitted_outlives_the_daemon(void **state)
 {
@@ -364,6 +394,7 @@ main(void)
         TEST(memory_that_takes_long_to_read_is_waited_for),
         TEST(run_of_another_record_is_the_start),
         TEST(what_libvirt_has_begun_is_known_to_the_next_daemon),
+        TEST(boot_after_a_start_that_brought_memory_is_told_by_its_id),
         TEST(what_was_admitted_outlives_the_daemon),
         TEST(what_is_kept_and_senseless_is_dropped),
         TEST(a_start_that_was_kept_is_told_once_though_its_guest_runs_already),

@@ -51,15 +51,15 @@ put_device(GString *xml, uint64_t size_kib, uint64_t requested_kib, const Machin
 }
 
 char *
-domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib, const Machine *machine)
+domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib, uint64_t id, const Machine *machine)
 {
     GString *xml = g_string_sized_new(1536);
     uint64_t dimm = machine != NULL ? machine->dimm_kib : definition->dimm_kib;
     uint64_t requested = machine != NULL ? machine->device_requested_kib : definition->device_requested_kib;
 
     g_string_append(xml, "<domain type='kvm'");
-    if (machine != NULL)
-        g_string_append_printf(xml, " id='%" G_GUINT64_FORMAT "'", machine->number);
+    if (id != 0)
+        g_string_append_printf(xml, " id='%" G_GUINT64_FORMAT "'", id);
     g_string_append_printf(xml, ">\n  <name>%s</name>\n  <uuid>%s</uuid>\n", definition->name, seat->uuid);
     put_element(xml, definition);
     g_string_append_printf(xml,

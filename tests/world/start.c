@@ -100,7 +100,9 @@ ask_hook(World *world, Seat *seat, uint64_t number, void *data)
     }
     start->waits = true;
     start->forced |= !start->brought.managed && !world->manage_all;
-    xml = domain_text(seat, &start->brought, brings ? start->brings_kib : start->brought.current_kib, NULL);
+    /* its run has a number when "prepare" is said, and not before */
+    xml = domain_text(seat, &start->brought, brings ? start->brings_kib : start->brought.current_kib,
+                      start->kind == START_BOOT ? start->number : 0, NULL);
     ask.xml = xml;
     if (has_bug(BUG_OLD_XML) && seat->known.shown && seat->known.record.inactive_xml != NULL)
         ask.xml = seat->known.record.inactive_xml;

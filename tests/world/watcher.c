@@ -314,18 +314,19 @@ take_texts(Seat *seat)
     bool changed = false;
 
     changed |= take_text(&record->name, g_strdup(seat->machine != NULL ? live->name : seat->definition.name));
-    changed |= take_text(
-        &record->live_xml,
-        seat->machine == NULL ? NULL : domain_text(seat, live, machine_current(seat->machine), seat->machine));
+    changed |=
+        take_text(&record->live_xml, seat->machine == NULL ? NULL
+                                                           : domain_text(seat, live, machine_current(seat->machine),
+                                                                         seat->machine->number, seat->machine));
     changed |=
         take_text(&record->inactive_xml,
-                  seat->transient ? NULL : domain_text(seat, &seat->definition, seat->definition.current_kib, NULL));
+                  seat->transient ? NULL : domain_text(seat, &seat->definition, seat->definition.current_kib, 0, NULL));
     changed |=
         take_text(&record->saved_xml, seat->saved.there && seat->machine == NULL
                                           ? domain_text(seat, &seat->saved.definition,
                                                         seat->saved.definition.base_kib +
                                                             seat->saved.definition.dimm_kib - seat->saved.balloon_kib,
-                                                        NULL)
+                                                        0, NULL)
                                           : NULL);
     if (changed)
         record->definition_serial++;

@@ -259,8 +259,9 @@ void machine_bring(Machine *machine, const Memory *memory);
 
 /* ---- domain.c ---- */
 
-/* Free with g_free. current_kib: <currentMemory>. machine: NULL for what is not running. */
-char *domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib, const Machine *machine);
+/* Free with g_free. current_kib: <currentMemory>. id: 0: none. machine: NULL for what is not running. */
+char *domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib, uint64_t id,
+                  const Machine *machine);
 
 /* ---- virsh.c: each does nothing where it makes no sense ---- */
 
