@@ -191,6 +191,7 @@ guest_note_start(Guest *guest, bool resumed)
     if (guest->shown && guest->record.inactive_xml == NULL)
         guest_become_another(guest);
     guest_count_boot(guest, false, resumed);
+    guest->gap = false;
     guest->record.life = GUEST_LIFE_RUNNING;
     guest->id = -1; /* not known until it is read */
     guest->dead_id = -1;
@@ -381,6 +382,9 @@ guest_take_run(Guest *guest, const GuestReading *reading)
         runs_note_started(guest->registry->runs, record->uuid);
     } else if (!was_on || another_run) {
         guest_take_new_run(guest, reading, another_run);
+        /* it was restored while nobody heard of it, and may have been reset since */
+        if (guest->gap && record->boot_resumed && reading->life == GUEST_LIFE_RUNNING && !reading->migrating)
+            record->gap_usec = now_usec();
     } else if (guest->gap) {
         record->gap_usec = now_usec();
     }

@@ -412,7 +412,7 @@ static void
 note_gap(Guest *guest, void *data)
 {
     guest->changes++;
-    guest->gap = guest->record.life != GUEST_LIFE_OFF;
+    guest->gap = true;
     guest->awaited = false;
     guest->read_again = false;
     guest->read_put_off = false;

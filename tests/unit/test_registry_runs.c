@@ -328,6 +328,32 @@ event_of_a_run_that_is_over_ends_none_that_was_read_since(void **state)
     assert_int_equal(guest->record.life, GUEST_LIFE_OFF);
 }
 
+/* Nobody heard of its start, nor whether it was reset since: that it brought its memory says nothing of what it has now. */
+static void
+what_was_restored_while_nobody_heard_may_have_been_reset_since(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    apply(guest, (Found){OFF, DEFINED});
+    apply(guest, (Found){.id = 1, RUNNING, DEFINED, .resumed = true});
+    assert_true(guest->record.boot_resumed);
+    assert_int_equal(guest->record.gap_usec, 0);
+    apply(guest, (Found){OFF, DEFINED});
+    guest->gap = true;
+    apply(guest, (Found){.id = 2, RUNNING, DEFINED, .resumed = true});
+    assert_true(guest->record.gap_usec > 0);
+    apply(guest, (Found){OFF, DEFINED});
+    guest->gap = true;
+    apply(guest, (Found){.id = 3, RUNNING, DEFINED});
+    assert_int_equal(guest->record.gap_usec, 0);
+    /* who is still coming has not run */
+    apply(guest, (Found){OFF, DEFINED});
+    guest->gap = true;
+    apply(guest, (Found){.id = 4, PAUSED, DEFINED, .resumed = true, .migrating = true});
+    assert_int_equal(guest->record.gap_usec, 0);
+}
+
 static void
 event_knows_better_than_the_file(void **state)
 {
@@ -441,6 +467,7 @@ main(void)
         TEST(long_restore_is_one_boot_and_resumed_from_its_first_moment),
         TEST(reverted_guest_is_resumed_while_its_memory_is_read),
         TEST(event_of_a_run_that_is_over_ends_none_that_was_read_since),
+        TEST(what_was_restored_while_nobody_heard_may_have_been_reset_since),
         TEST(event_knows_better_than_the_file),
         TEST(state_that_says_booted_is_believed),
         TEST(saved_memory_is_known_until_the_start),

@@ -192,6 +192,7 @@ note_start(World *world, Seat *seat, bool resumed)
         return;
     forget_process(world, seat, "the guest was started anew");
     count_boot(world, seat, false, resumed);
+    known->gap = false;
 }
 
 static void
@@ -363,6 +364,9 @@ apply(World *world, Seat *seat)
             if (known->hook_started_usec != 0 && !another)
                 record->boot_usec = known->hook_started_usec;
             known->due = due + 1;
+            if (known->gap && resumed && !machine->paused && !machine->arriving && !machine->loading &&
+                !machine->leaving)
+                record->gap_usec = world->now_usec;
         } else if (known->gap) {
             record->gap_usec = world->now_usec;
         }
@@ -522,7 +526,7 @@ watcher_disconnect(World *world)
         Known *known = &world->seats[i].known;
 
         known->changes++;
-        known->gap = known->record.life != GUEST_LIFE_OFF;
+        known->gap = true;
         known->reading = known->read_again = known->read_put_off = false;
     }
     calls_disconnect(world);
