@@ -8,7 +8,7 @@
  * What is unseen is by how much the total lies lower than it did at best in this boot: the gap, what the kernel keeps for
  * itself, does not grow while it runs (page structures of memory that comes online are not taken out of the total). A gap
  * that is wider than at best is never learnt. Where something was plugged before the first report, the gap is not taken
- * for more than what a small kernel keeps: the error is memory that is left to the guest.
+ * for more than what a small kernel keeps: the error is memory that is left to the guest. So it is where it was not seen twice.
  *
  * Nobody has more unseen than was plugged, whatever its total says: its dimms by its XML, what its maximum has grown by,
  * and, since libvirt tells of a new dimm after QEMU counts it, what its size has grown by without its balloon. The last is
@@ -149,23 +149,26 @@ unseen_note_answer(UnseenTrack *track)
     return over;
 }
 
-/* What its kernel keeps as far as one gap tells. */
+/* What its kernel keeps as far as a gap tells of which it is not sure that nothing is unseen in it. */
 static int64_t
-guess(int64_t gap, bool plugged, uint64_t maximum_kib)
+guess(int64_t gap, uint64_t maximum_kib)
 {
-    return plugged ? MIN(gap, (int64_t)(maximum_kib / OWN_PART + OWN_KIB)) : gap;
+    return MIN(gap, (int64_t)(maximum_kib / OWN_PART + OWN_KIB));
 }
 
-/* What its kernel keeps; gap is that of now. */
+/* What its kernel keeps; gap is that of now. A balloon that was elsewhere between two answers shows a gap that never was: what was
+   seen once counts for little. */
 static int64_t
 learn(UnseenGap *known, int64_t gap, bool plugged, uint64_t maximum_kib)
 {
     if (!known->known) {
-        known->least_kib = guess(gap, plugged, maximum_kib);
+        known->least_kib = gap;
     } else {
-        /* seen twice: a balloon that was elsewhere between two answers shows a gap that never was */
+        known->sure |= !plugged && ABS(gap - known->last_kib) <= (int64_t)NOISE_KIB;
         known->least_kib = MIN(known->least_kib, MAX(gap, known->last_kib));
     }
+    if (plugged && !known->sure)
+        known->least_kib = guess(known->least_kib, maximum_kib);
     known->known = true;
     known->last_kib = gap;
     return known->least_kib;
@@ -187,7 +190,7 @@ unseen_judge(UnseenTrack *track, const GuestSettings *settings, uint64_t size_ki
     if (still)
         least = learn(known, gap, plugged > 0, settings->maximum_kib);
     else
-        least = known->known ? known->least_kib : guess(gap, plugged > 0, settings->maximum_kib);
+        least = known->known ? known->least_kib : guess(gap, settings->maximum_kib);
     track->unseen_kib = gap > least ? MIN((uint64_t)(gap - least), plugged) : 0;
     if (track->unseen_kib < LEAST_KIB) {
         track->unseen_kib = 0;

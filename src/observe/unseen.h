@@ -8,6 +8,7 @@
 /* How far a guest's total lies below what it is compared with, while its balloon was still. */
 typedef struct UnseenGap {
     bool known;
+    bool sure; /* it was the same twice, with nothing plugged */
     int64_t last_kib;
     int64_t least_kib; /* with all its memory seen: what its kernel keeps for itself */
 } UnseenGap;

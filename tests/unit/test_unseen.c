@@ -312,6 +312,25 @@ a_dimm_that_comes_while_the_balloon_moves_is_unseen_too(void **state)
     }
 }
 
+/* A balloon that was back where it had been when it was asked again: the gap is as wide as what it had moved. */
+static void
+a_gap_that_was_seen_once_hides_no_dimm(void **state)
+{
+    g_auto(Play) play = guest(1416 * MIB, 46 * MIB);
+
+    play.rate_kib = 150 * MIB;
+    tell(&play, 320 * MIB);
+    run(&play, 9);
+    assert_true(look(&play)->actual_kib < 1416 * MIB);
+    play.report_total_kib = 189 * MIB; /* from when it had less */
+    play.report_sec++;
+    ask(&play);
+    plug(&play, 128 * MIB);
+    run(&play, 3);
+    read_xml(&play);
+    assert_in_range(run(&play, 40)->unseen_kib, 100 * MIB, 128 * MIB);
+}
+
 static void
 it_stays_unseen_whatever_its_balloon_does(void **state)
 {
@@ -732,6 +751,7 @@ main(void)
         cmocka_unit_test(a_dimm_is_unseen_from_the_first_answer_on_also_without_a_report),
         cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_waited_for),
         cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_unseen_too),
+        cmocka_unit_test(a_gap_that_was_seen_once_hides_no_dimm),
         cmocka_unit_test(it_stays_unseen_whatever_its_balloon_does),
         cmocka_unit_test(what_goes_online_is_seen),
         cmocka_unit_test(a_dimm_that_is_online_at_once_is_never_unseen_for_long),
