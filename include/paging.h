@@ -24,7 +24,7 @@ typedef struct GuestLimits {
                               by the world, or static */
     bool pending;      /* a write of memory.high is under way */
     bool set;          /* memory.high is one that was set here */
-    uint64_t high_kib; /* memory.high; LIMIT_NONE: none. While pending the larger of the old and the new one */
+    uint64_t high_kib; /* memory.high; LIMIT_NONE: none. While pending no less than what is written */
     uint64_t charged_kib;  /* memory.current: page cache of its disks included */
     uint64_t swapped_kib;  /* memory.swap.current */
     uint64_t swap_max_kib; /* memory.swap.max; LIMIT_NONE: none */

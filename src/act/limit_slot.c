@@ -272,7 +272,7 @@ limit_slot_show(const LimitSlot *slot, uint64_t high_kib, GuestLimits *figures)
     figures->pending = slot->raise != NULL || slot->next != NULL || (slot->running != NULL && slot->raised_kib == 0);
     /* What was overtaken changes nothing any more. */
     if (slot->running != NULL && slot->raised_kib == 0)
-        figures->high_kib = MAX(figures->high_kib, MAX(slot->running->write.from_kib, slot->running->write.to_kib));
+        figures->high_kib = MAX(figures->high_kib, slot->running->write.to_kib);
     if (slot->raise != NULL)
         figures->high_kib = MAX(figures->high_kib, slot->raise->write.to_kib);
     if (slot->next != NULL)

@@ -45,7 +45,8 @@ void limit_slot_set(LimitWrites *writes, LimitSlot *slot, const char *file, cons
 /* To be called now and then: whether a lowering has undone a raise, or gone below what waits for it. */
 void limit_slot_look(LimitSlot *slot);
 bool limit_slot_is_idle(const LimitSlot *slot);
-/* Fills high_kib and pending of figures. high_kib: what stands in the file. */
+/* Fills high_kib and pending of figures. high_kib: what stands in the file, which the kernel keeps to while it reclaims for it
+   (mm/memcontrol.c, memory_high_write). */
 void limit_slot_show(const LimitSlot *slot, uint64_t high_kib, GuestLimits *figures);
 /* What is under way ends at its next step, what waits ends with an error that says why. */
 void limit_slot_stop(LimitSlot *slot, const char *why);

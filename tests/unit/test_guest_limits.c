@@ -258,7 +258,6 @@ a_limit_is_set_and_put_back(void **state)
     set(f->host, 409603, &f->ends);
     limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
     assert_true(limits.pending);
-    assert_true(limits.high_kib == LIMIT_NONE); /* the larger of both, until it is in force */
     await_ends(f->host, &f->ends, 1);
     assert_string_equal(f->ends.text->str, "409603 ");
     fake_host_expect(f->host, FAKE_WEB_GROUP, "memory.high", "419430400"); /* whole pages */

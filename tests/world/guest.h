@@ -158,7 +158,6 @@ typedef struct Call {
 
 typedef struct LimitWrite {
     bool active;
-    uint64_t from_kib;
     uint64_t to_kib;
     uint64_t number;
     GuestLimitDone done;

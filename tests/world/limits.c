@@ -66,7 +66,6 @@ begin(World *world, Seat *seat)
 
     if (world->options.limits_flaky && rng_hits(&world->rng, 30))
         delay += rng_between(&world->rng, 1000, 900000); /* all threads are busy */
-    write->from_kib = seat->machine->high_kib;
     write->number = world_number(world);
     world_after(world, delay, write_done, seat, write->number, fails ? &failed : NULL);
 }
@@ -109,7 +108,7 @@ limit_read(void *self, const GuestRecord *record, GuestLimits *figures)
     figures->set = machine->high_ours || seat->writing.active;
     figures->high_kib = machine->high_kib;
     if (seat->writing.active)
-        figures->high_kib = MAX(figures->high_kib, MAX(seat->writing.from_kib, seat->writing.to_kib));
+        figures->high_kib = MAX(figures->high_kib, seat->writing.to_kib);
     if (seat->waiting.active)
         figures->high_kib = MAX(figures->high_kib, seat->waiting.to_kib);
     figures->charged_kib = machine_resident(machine) + machine->cache_kib;
