@@ -201,7 +201,7 @@ typedef struct Showing {
 } Showing;
 
 /* Longer than any excuse lasts (truth.c). */
-#define SHOWN_STEPS 64
+#define SHOWN_STEPS 96
 
 /* How a start goes on. */
 typedef enum StartStage {

@@ -250,7 +250,7 @@ machine_ask(World *world, Seat *seat)
 static void
 give_back(Machine *machine)
 {
-    discard(machine, machine_ram(machine) - machine->balloon_kib - machine->unseen_kib + machine_device(machine));
+    discard(machine, machine_ram(machine) - machine->balloon_kib - machine->unseen_kib + machine->device_plugged_kib);
 }
 
 static void
@@ -315,7 +315,8 @@ live(World *world, Seat *seat)
     }
     if (machine->lacking_usec == 0)
         machine->lacking_usec = world->now_usec;
-    if (!daemon_knows(world, seat))
+    /* where no limit holds it what it does not see is booked as well, and there may be no room for that */
+    if (!daemon_knows(world, seat) || (machine->high_kib == LIMIT_NONE && world->committed_kib >= world->budget_kib))
         machine->helpless_usec += WORLD_STEP_USEC;
     if (world->now_usec - machine->lacking_usec < LIVES_USEC)
         return;

@@ -28,9 +28,10 @@
 #define HELD_USEC (3500 * USEC_PER_MSEC)
 /* An event, as before, and then the XML is read, which may take another 0.7 s, or is done once more because something has changed. */
 #define READ_USEC (2500 * USEC_PER_MSEC)
-/* A report comes each second and is fetched a quarter of an interval later at most; a tick follows within the next interval. Both
-   wait for answers, half a second each. */
-#define SEEN_USEC(interval) (2 * USEC_PER_SEC + (interval) + (interval) / 4)
+/* A report comes each second, or each interval where that is longer, and is fetched a quarter of an interval later at most; a tick
+   follows within the next interval. Both wait for answers, half a second each. */
+#define SEEN_USEC(interval)                                                                                            \
+    (USEC_PER_SEC + (((interval) + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC) + (interval) + (interval) / 4)
 
 static const struct {
     uint64_t usec; /* 0: nothing tells but what it has or holds, which takes SEEN_USEC */
@@ -49,8 +50,7 @@ static const struct {
                        "it was started paused, or libvirt went away before its limit came, and it runs without one"},
     [EXCUSE_MISSED] = {HEARD_USEC, false, "it was reset while nobody could hear of it, and no limit holds it"},
     [EXCUSE_PLUGGED] = {READ_USEC, true, "its memory devices are larger: that shows when its XML is read"},
-    [EXCUSE_REVERTED] = {READ_USEC, true,
-                         "a snapshot brings memory, and its hook looks like that of a guest that boots"},
+    [EXCUSE_REVERTED] = {0, true, "a snapshot brings memory, and its hook looks like that of a guest that boots"},
     [EXCUSE_ABSENT] = {0, true, "the daemon is new, and has not seen it yet"},
     [EXCUSE_STRAY_CALL] = {0, true, "a call of a daemon that is gone has told it more"},
 };
@@ -58,9 +58,9 @@ static const struct {
 /*
  * A kernel that has just begun to boot touches little (machine.c, BOOT_CALM_USEC), and the ledger relies on that for five seconds:
  * a limit that is ordered with a start is in force by then, or its guest is booked at all its memory. With the event of its start
- * that is so long.
+ * and the tick that follows that is so long.
  */
-#define BOOT_USEC (5500 * USEC_PER_MSEC)
+#define BOOT_USEC(interval) (4500 * USEC_PER_MSEC + MAX(interval, USEC_PER_SEC))
 /* Who is let in whatever room there is, or given memory by his administrator, has taken it by then, and it is booked. */
 #define FORCED_USEC (6 * USEC_PER_SEC)
 
@@ -140,8 +140,8 @@ could_hold(const Seat *seat, bool wild, uint64_t balloon_kib, uint64_t coming_ki
         touchable = machine->held_kib;
     else if (machine->driver && !wild)
         touchable = machine_ram(machine) - balloon_kib + device_kib;
-    else if (machine->cold && machine->high_kib == LIMIT_NONE && !wild &&
-             seat->world->now_usec - machine->booted_usec < BOOT_USEC)
+    else if (machine->cold && !wild &&
+             seat->world->now_usec - machine->booted_usec < BOOT_USEC(seat->world->options.interval_usec))
         touchable = machine->held_kib;
     else
         touchable = machine_ram(machine) + device_kib;

@@ -167,6 +167,7 @@ load_snapshot(World *world, Seat *seat)
     machine->driver_usec =
         memory->driver || seat->kernel.driver == DRIVER_NONE ? UINT64_MAX : world->now_usec + seat->kernel.boot_usec;
     machine->paused = false;
+    seat->shows = 0; /* what it had before was seen of another guest */
     watcher_tell(world, seat, VIR_REVERTED);
     truth_surprise(seat, EXCUSE_REVERTED);
 }
@@ -274,6 +275,7 @@ virsh_unplug(World *world, Seat *seat)
     trace(world, seat, "its dimms are unplugged");
     machine->dimm_kib = machine->unseen_kib = 0;
     machine->asked_kib = MIN(machine->asked_kib, machine->base_kib);
+    seat->shows = 0; /* what it had before was seen with them */
     watcher_tell(world, seat, VIR_CHANGED);
 }
 
