@@ -160,6 +160,7 @@ class Events:
     def guest_reset(self):
         self.scene.truth.is_reset(self.guest)
         virsh("reset", self.guest.name)
+        self.scene.truth.is_reset(self.guest)  # libvirtd may have taken its time
         self.guest.wait_ready()
 
     def guest_destroyed_and_started(self):

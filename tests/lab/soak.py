@@ -147,8 +147,10 @@ class Inspector(Watcher):
         self.scene = scene
         self.truth = Truth(scene.host, scene.daemon)
         self.excuses, self.differs, self.still = {}, {}, {}
-        self.before = None  # what the daemon said of host and guests
-        self.highest = {}   # the most that was booked for a guest since libvirt was asked
+        self.larger = set()  # whose balloons left more than was booked when libvirt was asked last
+        self.guests = {}     # what the daemon said of them last
+        self.before = None   # ... and of the host, both of one tick
+        self.highest = {}    # the most that was booked for a guest since libvirt was asked
         self.counts = collections.Counter()
         self.asker = threading.Thread(target=self.ask, daemon=True)
 
@@ -178,6 +180,7 @@ class Inspector(Watcher):
         return time.monotonic() < self.excuses.get(name, 0)
 
     def sample(self):
+        earlier = self.dynmemd.ctl("host")
         before = self.truth.touched()
         guests = self.dynmemd.guests()
         after = self.truth.touched()
@@ -185,8 +188,10 @@ class Inspector(Watcher):
         if not guests or host["ticks"] == 0:
             return
         self.samples += 1
+        self.guests = guests
         self.check_ticks(host, time.monotonic())
-        self.check_raises(host, guests)
+        if host == earlier:  # no tick came between
+            self.check_raises(host, guests)
         if self.samples % 5 == 0:
             self.check_sums(host)
         for name, guest in guests.items():
@@ -199,7 +204,7 @@ class Inspector(Watcher):
 
     def sample_libvirt(self):
         """The balloons as libvirt has heard of them, and as their QEMUs say it now, but for those that answer nobody."""
-        earlier = self.before[1] if self.before else {}
+        earlier, larger = self.guests, set()
         self.highest = {name: guest["committed"] for name, guest in earlier.items()}
         commands = [f"dominfo {name}" + ("" if name in self.scene.busy else f"; qemu-monitor-command {name} --hmp info balloon")
                     for name in self.scene.host.guests]
@@ -218,10 +223,16 @@ class Inspector(Watcher):
                 self.check_size(guests[name], int(part["Used memory"]) * 1024)
             # what has just been started has touched nothing yet: that is looked at
             if runs and "balloon" in part and guests[name]["state"] not in ("off", "reserved"):
-                # libvirt may have taken its time, and the guest has been started meanwhile
+                # libvirt may have taken its time, and the guest has been started meanwhile, or had more between two looks
                 most = max(self.highest.get(name, 0), guests[name]["committed"]) / MIB
-                self.check_held(guests[name], most, int(part["balloon"]), 1, "a balloon of")
+                if int(part["balloon"]) > most + 1:
+                    larger.add(name)
+                if name in self.larger or name not in larger:
+                    self.check_held(guests[name], most, int(part["balloon"]), 1, "a balloon of")
                 self.check_still(guests[name], int(part["balloon"]), now)
+            else:
+                self.still.pop(name, None)  # what it has next is another matter
+        self.larger = larger
 
     def check_guest(self, guest):
         # a minimum that was raised while the host was full is met when memory comes free
@@ -251,22 +262,24 @@ class Inspector(Watcher):
 
     def check_raises(self, host, guests):
         """While more is committed than the budget nobody is told more. Between two looks it may have been less, for a moment,
-        where the budget was another or somebody else's booking has risen since."""
+        where the budget was another, somebody else's booking has risen since, or somebody went and came again."""
         before, self.before = self.before, (host, guests)
         if before is None or not (before[0]["overBudget"] and host["overBudget"]) or host["ticks"] < before[0]["ticks"] \
                 or host["budget"] != before[0]["budget"]:
             return
         self.counts["over budget"] += 1
         both = [(before[1][name], guest) for name, guest in guests.items() if name in before[1]]
-        risen = [now["name"] for was, now in both if now["committed"] > was["committed"]]
+        risen = [now["name"] for was, now in both if now["committed"] > was["committed"]
+                 or (was["state"], was["ground"]) != (now["state"], now["ground"])]
         for was, now in both:
             if all(look["state"] in SHARING and look["ground"] == "balloon" for look in (was, now)) \
                     and now["target"] > was["committed"] + MIB and set(risen) <= {now["name"]} and not self.excused(now["name"]):
                 self.note(f"{now['name']} is told {mib(now['target'])} MiB after {mib(was['target'])}, rule {now['rule']}, while "
-                          f"{mib(host['committed'])} MiB are committed of {mib(host['budget'])}")
+                          f"{mib(host['committed'])} MiB are committed of {mib(host['budget'])} after {mib(before[0]['committed'])}: "
+                          + ", ".join(f"{guest['name']} {mib(was['committed'])} to {mib(guest['committed'])}" for was, guest in both))
 
     def check_held(self, guest, booked, size, slack, what):
-        if self.excused(guest["name"]):
+        if self.excused(guest["name"]) or self.truth.was_reset(guest["name"]):
             self.counts["excused"] += 1
             return
         self.counts[what] += 1
@@ -274,11 +287,12 @@ class Inspector(Watcher):
             self.note(f"{guest['name']}, {guest['state']}, has {what} {size:.0f} MiB and is booked at {booked:.0f}")
 
     def differs_for(self, what, differs, now):
-        """For how long something has been otherwise than is said."""
+        """For how long something has been otherwise than is said. What was not looked at for a while may have been so meanwhile."""
+        since, last = self.differs.pop(what, (now, now))
         if not differs or self.scene.away:
-            self.differs.pop(what, None)
             return 0
-        return now - self.differs.setdefault(what, now)
+        self.differs[what] = (since if now - last < LAG / 2 else now), now
+        return now - self.differs[what][0]
 
     def check_still(self, guest, size, now):
         name = guest["name"]
