@@ -88,6 +88,9 @@ unseen_note_settings(UnseenTrack *track, const GuestSettings *settings)
     /* that was why the size grew, or it is not there any more */
     track->jumped_kib = saturating_sub(track->jumped_kib, MAX(now, before) - MIN(now, before));
     track->pulled = false;
+    /* of who has never said what it sees */
+    if (!track->total_known)
+        track->unseen_kib = saturating_add(track->unseen_kib, saturating_sub(now, before));
     track->unseen_kib = MIN(track->unseen_kib, all_plugged(track, settings));
     return true;
 }

@@ -652,6 +652,25 @@ a_dimm_is_unseen_also_where_reports_are_empty(void **state)
 
 /* It tells nothing but its size, in which that looks like a dimm that libvirt is yet to tell of: not for ever. */
 static void
+a_dimm_that_comes_while_the_balloon_moves_is_unseen_where_nobody_says_what_is_seen(void **state)
+{
+    for (unsigned lag = 0; lag < 20; lag++) {
+        g_auto(Play) play = guest(512 * MIB, 38 * MIB);
+
+        play.empty = true;
+        play.rate_kib = 8 * MIB;
+        run(&play, 20);
+        tell(&play, 138 * MIB);
+        run(&play, 20);
+        plug(&play, 256 * MIB);
+        run(&play, lag);
+        read_xml(&play);
+        for (unsigned i = 0; i < 100; i++)
+            assert_in_range(run(&play, 1)->unseen_kib, 250 * MIB, 256 * MIB);
+    }
+}
+
+static void
 a_balloon_that_empties_by_itself_and_reports_nothing_is_no_dimm(void **state)
 {
     g_auto(Play) play = squeezed();
@@ -767,6 +786,7 @@ main(void)
         cmocka_unit_test(after_a_reset_the_dimm_is_still_there_and_not_online),
         cmocka_unit_test(a_guest_that_lies_about_its_total_has_no_more_unseen_than_was_plugged),
         cmocka_unit_test(a_balloon_that_somebody_else_moves_is_no_dimm),
+        cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_unseen_where_nobody_says_what_is_seen),
         cmocka_unit_test(a_balloon_that_empties_by_itself_and_reports_nothing_is_no_dimm),
         cmocka_unit_test(a_dimm_is_unseen_also_where_reports_are_empty),
         cmocka_unit_test(a_driver_that_is_unloaded_plugs_no_dimm),
