@@ -264,6 +264,7 @@ calls_pump(World *world, Seat *seat)
         return;
     }
     known->call = call;
+    known->grown_kib = 0;
     world_after(world, CALL_DEADLINE_USEC, call_is_late, seat, call->number, NULL);
 }
 
@@ -375,14 +376,15 @@ take_target(World *world, Seat *seat, Call *call)
     bool unknown = call->fate == FATE_UNKNOWN || (call->fate == FATE_GOOD && call->machine != known->machine);
 
     if (unknown) {
-        known->doubt_kib = MAX(known->doubt_kib, call->value);
+        known->doubt_kib = MAX(known->doubt_kib, call->value + known->grown_kib);
         known->doubt_usec = world->now_usec;
         known->certain = false;
         world->counts.targets_unknown++;
     } else if (call->fate == FATE_GOOD) {
         end_doubt(known, call->made_usec);
-        known->told_kib = call->value;
-        known->certain = known->bounded = true;
+        known->told_kib = call->value + known->grown_kib;
+        known->certain = known->grown_kib == 0;
+        known->bounded = true;
         known->record.target_usec = world->now_usec;
     }
     trace(world, seat, "the call that told it %.0f MiB %s", MIB(call->value),
@@ -483,6 +485,23 @@ calls_ask_now(void *self, const char *uuid)
     calls_pump(world, seat);
 }
 
+/* A balloon keeps what it took: its guest has more where memory was plugged, whatever it was told. */
+void
+calls_note_ram(Seat *seat)
+{
+    Known *known = &seat->known;
+    uint64_t before = known->ram_kib, now = machine_ram(seat->machine);
+
+    known->ram_kib = now;
+    if (before == 0 || before == now)
+        return;
+    known->grown_kib += saturating_sub(now, before);
+    if (known->told_kib != 0)
+        known->told_kib += saturating_sub(now, before);
+    known->certain = false;
+    calls_show(seat);
+}
+
 /* ---- what ends them otherwise ---- */
 
 void
@@ -491,7 +510,7 @@ calls_restart(World *world, Seat *seat, const char *why)
     Known *known = &seat->known;
 
     known->certain = known->bounded = false;
-    known->told_kib = 0;
+    known->told_kib = known->ram_kib = known->grown_kib = 0;
     end_doubt(known, world->now_usec);
     if (known->call != NULL && known->call->kind == CALL_TARGET)
         end_call_with(seat, known->call, DYNMEM_ERROR_NOT_FOUND, why);

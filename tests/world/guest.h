@@ -289,7 +289,9 @@ typedef struct Known {
     /* what its balloon was told */
     bool bounded;       /* a call was taken since its process began, or its memory became another */
     bool certain;       /* ... and it was the last one to end */
-    uint64_t told_kib;  /* by that */
+    uint64_t told_kib;  /* by that, and by what its memory has grown since */
+    uint64_t ram_kib;   /* its memory when its XML was read; 0: it was not */
+    uint64_t grown_kib; /* by so much while the call was under way */
     uint64_t doubt_kib; /* the largest of those whose end nobody knows; libvirtd may do them yet, for a while */
     uint64_t doubt_usec;
     bool wish_set;

@@ -377,6 +377,7 @@ apply(World *world, Seat *seat)
         record->migrating = machine->arriving || machine->leaving;
         known->machine = machine->number;
         record->pid = (pid_t)machine->number;
+        calls_note_ram(seat);
         keep_set(world->keep, KEEP_RUNNING, seat->uuid, seat->live.name);
     }
     known->gap = false;
