@@ -101,7 +101,8 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
     need.presses = urgency_of(file, look) >= PAGING_URGENCY_HARDEST;
     /* one that is paused or migrates touches nothing more either */
     if (back > look->granted_kib && (!look->booting || look->hangs || need.overdue || !look->can_make))
-        need.need_kib = MAX(need.need_kib, back);
+        need.need_kib =
+            MAX(need.need_kib, back + STILL_KIB); /* what its QEMU costs is learnt to be less and less meanwhile */
     return need;
 }
 

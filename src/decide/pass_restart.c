@@ -273,14 +273,22 @@ spare_of(const Pass *pass)
     return MIN(saturating_sub(pass_shared(pass), needed), pass_free(pass));
 }
 
-/* Memory that nobody claims or needs, for a guest that is held back in its boot. */
+/*
+ * Memory that nobody claims or needs, for a guest that is held back in its boot, or that has its balloon again and leaves its file:
+ * with what its balloon leaves it, which may not come down further, it could do without that at once.
+ */
 static void
 give_spare(const Pass *pass, const Work *work)
 {
     uint64_t granted = work->entry->granted_kib;
-    uint64_t step = MIN(MAX(granted, GARBAGE_LEAST_KIB), saturating_sub(work->maximum_kib, granted));
+    uint64_t step = 0;
 
-    if (work->memory->limit.held_now && work->standing.booting && !pass->link_down)
+    if (paging_file(work->guest) == NULL)
+        step = work->standing.booting && work->memory->limit.held_now ? MAX(granted, GARBAGE_LEAST_KIB) : 0;
+    else if (!work->standing.is_void && pass_hangs_on_limit(work))
+        step = saturating_sub(MAX(work->guest->actual_kib, work->memory->target_kib), granted);
+    step = MIN(step, saturating_sub(work->maximum_kib, granted));
+    if (step > 0 && !pass->link_down)
         ledger_grant(work->entry, MIN(step, spare_of(pass)));
 }
 
@@ -336,7 +344,7 @@ decide_one(Pass *pass, Work *work, uint64_t *read_back_kib)
     look = look_at(pass, work, *read_back_kib);
     paging_decide(&work->memory->paging, &look, work->in_time_kib, plan);
     if (work->limited) {
-        if (!work->claims && paging_file(guest) == NULL)
+        if (!work->claims)
             give_spare(pass, work);
         plan->granted_kib = work->entry->granted_kib;
     }
