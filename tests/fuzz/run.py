@@ -4,7 +4,7 @@
 usage: run.py [--seconds N] [--quiet N] [--corpus FOLDER] [--keep] BUILD [NAME...]
 
 Fuzzes everything that parses, one after the other, guided by coverage: each target until it has found no new path for
---quiet seconds, or for --seconds. BUILD is a build folder made with clang and -Dfuzz=true. Inputs that it found are kept in
+--quiet seconds, or for --seconds. A path is one that no input took before; how often it is taken does not count. BUILD is a build folder made with clang and -Dfuzz=true. Inputs that it found are kept in
 --corpus, from which the next run goes on; with --keep those that bring anything beyond the seeds of the tests become
 seeds, where they are small and few. What makes a target fail lies in BUILD/fuzz-findings. Exit status 0: nothing failed.
 """
@@ -33,14 +33,15 @@ def fuzz(program, folders, findings, seconds, quiet):
     process = subprocess.Popen([program, f"-max_total_time={seconds}", "-timeout=20", "-max_len=4096", "-rss_limit_mb=4096",
                                 "-print_final_stats=1", f"-artifact_prefix={findings}/", *folders], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", env=ENVIRONMENT)
-    found, lines, stopped = [time.monotonic()], [], False
+    found, lines, stopped = [time.monotonic(), 0], [], False
 
     def read():
         for line in process.stderr:
             lines.append(line)
             del lines[:-200]
-            if re.search(r"\bNEW\b", line):
-                found[0] = time.monotonic()
+            edges = re.search(r"\bcov: (\d+)", line)
+            if edges and int(edges[1]) > found[1]:
+                found[:] = time.monotonic(), int(edges[1])
 
     reader = threading.Thread(target=read)
     reader.start()
