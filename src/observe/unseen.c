@@ -77,8 +77,8 @@ unseen_note_settings(UnseenTrack *track, const GuestSettings *settings)
 
     track->maximum_kib = now;
     track->fixed_kib = settings->fixed_kib;
-    if (!changed)
-        return false;
+    if (!changed || before == now)
+        return changed;
     track->plugged_kib =
         saturating_sub(saturating_add(track->plugged_kib, saturating_sub(now, before)), saturating_sub(before, now));
     track->announced_kib =

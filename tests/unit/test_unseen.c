@@ -312,6 +312,31 @@ a_dimm_that_comes_while_the_balloon_moves_is_unseen_too(void **state)
     }
 }
 
+/* Nothing is to be told before the size shows the dimm that its XML has told of. */
+static void
+a_dimm_is_waited_for_also_where_virtio_mem_is_unplugged_meanwhile(void **state)
+{
+    for (unsigned moment = 0; moment < 10; moment++) {
+        g_auto(Play) play = squeezed();
+        const GuestSnapshot *g;
+
+        play.told_follows = true;
+        play.virtio_mem_kib = 512 * MIB;
+        read_xml(&play);
+        run(&play, 30 + moment);
+        plug(&play, 256 * MIB);
+        read_xml(&play);
+        look(&play);
+        play.virtio_mem_kib -= 64 * MIB;
+        read_xml(&play);
+        for (unsigned i = 0; i < 40; i++) {
+            g = look(&play);
+            assert_true(g->announced_kib > 0 || g->unseen_kib > 200 * MIB);
+            run(&play, 1);
+        }
+    }
+}
+
 /* A balloon that was back where it had been when it was asked again: the gap is as wide as what it had moved. */
 static void
 a_gap_that_was_seen_once_hides_no_dimm(void **state)
@@ -770,6 +795,7 @@ main(void)
         cmocka_unit_test(a_dimm_is_unseen_from_the_first_answer_on_also_without_a_report),
         cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_waited_for),
         cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_unseen_too),
+        cmocka_unit_test(a_dimm_is_waited_for_also_where_virtio_mem_is_unplugged_meanwhile),
         cmocka_unit_test(a_gap_that_was_seen_once_hides_no_dimm),
         cmocka_unit_test(it_stays_unseen_whatever_its_balloon_does),
         cmocka_unit_test(what_goes_online_is_seen),
