@@ -95,7 +95,7 @@ has_returned(const Pass *pass, const Work *work)
     uint64_t off = distance_u64(guest->actual_kib, told_or_actual(guest));
 
     /* a new QEMU's size is true from its beginning: all its memory, until its driver takes of it */
-    if (!work->held && !guest->boot_in_place && !guest->adopted)
+    if (!guest->boot_in_place && !guest->adopted && (!work->held || guest->actual_kib < guest->settings->maximum_kib))
         return true;
     /* a size that has changed since the reset is the new driver's, wherever it is on its way */
     return up >= RESET_SETTLE_USEC &&

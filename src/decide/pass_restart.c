@@ -321,12 +321,12 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
         return startup;
     /* with a target between two sizes that a balloon can have it would end above what is granted, and never be done */
     has = pages_down(has);
-    if (has < settings->startup_kib)
+    if (has < startup)
         return MAX(has, work->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
-    target = clamp_u64(work->plan->demand_kib, settings->startup_kib, has);
+    target = clamp_u64(work->plan->demand_kib, startup, has);
     target = pages_down(target);
-    if (work->target_kib >= settings->startup_kib && work->target_kib <= has &&
+    if (work->target_kib >= startup && work->target_kib <= has &&
         distance_u64(target, work->target_kib) < stuck_tolerance(work->target_kib))
         return work->target_kib;
     return target;

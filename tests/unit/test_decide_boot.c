@@ -79,6 +79,33 @@ a_guest_whose_driver_is_back_claims_nothing_for_what_it_held_before(void **state
     (void)state;
 }
 
+/* Its balloon has taken what it can before anybody asked, and stands still above its target. */
+static void
+a_new_qemu_whose_balloon_has_taken_something_is_believed(void **state)
+{
+    for (unsigned in_place = 0; in_place < 2; in_place++) {
+        RestartWorld *rw = restart_world_new(2, 200 * MIB);
+
+        restart_world_run(rw, 20);
+        if (in_place) {
+            restart_world_reset(rw, 0); /* of this one the size may be from before */
+        } else {
+            restart_world_stop(rw, 0);
+            restart_world_tick(rw);
+            restart_world_start(rw, 0);
+        }
+        rw->qemu[0].slow = true;
+        restart_world_tick(rw);
+        restart_world_driver_up(rw, 0);
+        rw->world->fake[0].actual = 600 * MIB;
+        rw->world->fake[0].inflate = rw->world->fake[0].deflate = 0;
+        restart_world_run(rw, 2);
+        assert_int_equal(rw->world->plan.guests[0].state == GUEST_STATE_ACTIVE, !in_place);
+        restart_world_free(rw);
+    }
+    (void)state;
+}
+
 /* ---- what its limit lets in ---- */
 
 /* Guest 0 has 300 MiB, and its limit lets in 400 more for the page cache of its disks, when it is reset. */
@@ -177,12 +204,13 @@ static void
 a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void **state)
 {
     static const struct {
-        uint64_t need_kib, before_kib, told_kib;
+        uint64_t need_kib, before_kib, told_kib, unseen_kib;
     } rows[] = {
         {1200 * MIB, 1230 * MIB, 1230 * MIB},
         {1200 * MIB, 1300 * MIB, 1225 * MIB}, /* with a little air */
         {600 * MIB, 1016 * MIB, 1024 * MIB},
         {2048 * MIB, 1544 * MIB, 1536 * MIB},
+        {600 * MIB, 1016 * MIB, 1536 * MIB, .unseen_kib = 512 * MIB}, /* which it can't live on */
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -195,6 +223,7 @@ a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void *
         guest->adopted = true;
         guest->boots = 0;
         guest->target_kib = rows[i].before_kib;
+        guest->unseen_kib = rows[i].unseen_kib;
         guest->paging = &file;
         guest->limits = (GuestLimits){.usable = true, .set = true};
         guest->limits.high_kib = 1536 * MIB + overhead_estimate(guest->settings) + LIMIT_LEAST_SLACK_KIB;
@@ -248,6 +277,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_that_is_held_back_in_its_boot_by_what_it_held_before_gets_room_for_that),
         cmocka_unit_test(a_guest_whose_driver_is_back_claims_nothing_for_what_it_held_before),
+        cmocka_unit_test(a_new_qemu_whose_balloon_has_taken_something_is_believed),
         cmocka_unit_test(what_its_limit_lets_in_is_its_own_as_far_as_it_is_there),
         cmocka_unit_test(a_limit_that_is_on_its_way_at_a_reset_is_booked_at_what_it_will_let_in),
         cmocka_unit_test(a_limit_that_is_told_at_a_reset_is_relied_on_whatever_was_told_before),
