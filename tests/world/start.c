@@ -283,6 +283,8 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
         truth_excuse(seat, EXCUSE_UNASKED);
     else if (soon && world->options.limits)
         truth_excuse(seat, EXCUSE_SOON);
+    else if (world->link == WORLD_LINK_DOWN)
+        truth_excuse(seat, EXCUSE_UNHELD);
     trace(world, seat, "QEMU %d is there%s", (int)machine->number,
           seat->forced_usec != 0 ? ", whatever room there is" : "");
     machine->need_kib = rng_between(&world->rng, FROM_MIB(60), machine->base_kib / 2);

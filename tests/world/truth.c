@@ -47,7 +47,7 @@ static const struct {
     [EXCUSE_RESET] = {READ_USEC, false,
                       "it was reset, or goes on after it, and no limit holds it to what it is booked at"},
     [EXCUSE_UNHELD] = {HEARD_USEC, false,
-                       "it was started paused, or libvirt went away before its limit came, and it runs without one"},
+                       "it was started paused, or libvirt was away before its limit came, and it runs without one"},
     [EXCUSE_MISSED] = {HEARD_USEC, false, "it was reset while nobody could hear of it, and no limit holds it"},
     [EXCUSE_PLUGGED] = {READ_USEC, true, "its memory devices are larger: that shows when its XML is read"},
     [EXCUSE_REVERTED] = {0, true, "a snapshot brings memory, and its hook looks like that of a guest that boots"},
@@ -138,7 +138,8 @@ could_hold(const Seat *seat, bool wild, uint64_t balloon_kib, uint64_t coming_ki
         touchable = machine->held_kib + coming_kib;
     else if (!machine->ran)
         touchable = machine->held_kib;
-    else if (machine->driver && !wild)
+    else if (machine->driver &&
+             (!wild || machine->high_ours)) /* who is nobody's is looked after until its limit is gone */
         touchable = machine_ram(machine) - balloon_kib + device_kib;
     else if (machine->cold && !wild &&
              seat->world->now_usec - machine->booted_usec < BOOT_USEC(seat->world->options.interval_usec))
