@@ -309,8 +309,12 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     if (work->let_go && guest->target_known && target >= startup)
         /* its balloon is on the way; what it has beyond may be what it does not see */
         return work->memory->moved && guest->actual_kib < target ? target : 0;
-    if (work->let_go && (work->standing.rule == PLAN_RULE_LET_GO || work->standing.rule == PLAN_RULE_BROUGHT))
-        return MIN(MAX(target, pages_down(work->entry->granted_kib)), MAX(startup, keeps));
+    if (work->let_go && (work->standing.rule == PLAN_RULE_LET_GO || work->standing.rule == PLAN_RULE_BROUGHT)) {
+        /* with its minimum it does not die of what it does not see, and its limit holds it */
+        uint64_t least = work->held && guest->unseen_kib > 0 ? work->minimum_kib : 0;
+
+        return MIN(MAX(MAX(target, pages_down(work->entry->granted_kib)), least), MAX(startup, keeps));
+    }
     if (work->let_go && (boots || work->standing.hangs))
         return startup; /* where its balloon is to go when its driver comes, if it does */
     if (settings->mode != GUEST_MODE_DYNAMIC || (guest->boot_resumed && !with_file))

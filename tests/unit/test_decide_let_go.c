@@ -364,6 +364,29 @@ what_a_guest_that_is_let_go_does_not_see_is_granted_to_it_as_it_comes_free(void 
     (void)state;
 }
 
+/* Its balloon has taken what was plugged from what it sees, and nothing is known of that before it is let go. */
+static void
+a_guest_that_is_let_go_does_not_die_of_what_it_does_not_see(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 4 * GIB, GIB, 700 * MIB);
+    world_add(world, 7800 * MIB, 7800 * MIB, 7800 * MIB, 7 * GIB);
+    world->lazy = true;
+    make_limited(world, 0);
+    run_with_limits(world, 60);
+    world->fake[0].settings.maximum_kib += 512 * MIB;
+    world->guests[0].unseen_kib = 512 * MIB;
+    world->fake[0].settings.managed = false;
+    world->other += 400 * MIB;
+    run_with_limits(world, 3);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LET_GO);
+    assert_int_equal(world->guests[0].target_kib, GIB + 512 * MIB);
+    assert_in_range(world->plan.guests[0].committed_kib, GIB, GIB + 100 * MIB); /* its limit holds it */
+    world_free(world);
+    (void)state;
+}
+
 /* ---- guests that die of being squeezed ---- */
 
 /* It dies of it, boots in ten seconds with all of its memory, and needs no more than before. */
@@ -435,6 +458,7 @@ main(void)
         cmocka_unit_test(a_guest_that_is_let_go_while_it_boots_is_told_its_startup),
         cmocka_unit_test(what_a_guest_does_not_see_is_on_top_of_its_minimum),
         cmocka_unit_test(what_a_guest_that_is_let_go_does_not_see_is_granted_to_it_as_it_comes_free),
+        cmocka_unit_test(a_guest_that_is_let_go_does_not_die_of_what_it_does_not_see),
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
     };
 
