@@ -218,6 +218,8 @@ balloon_tolerance(const Machine *machine)
     return MAX(FROM_MIB(16), machine_actual(machine) / 64);
 }
 
+#define BOOTS_USEC (330 * USEC_PER_SEC)
+
 static void
 check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
 {
@@ -236,7 +238,10 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
     }
     if (truth_is_ours(seat))
         return;
-    /* while it has a file its limit is what keeps others from that; one that does not answer is let go when it does */
+    /* while it has a file its limit is what keeps others from that; one that does not answer is let go when it does, and one that boots
+       when its driver is up, or has not come for five minutes */
+    if (!machine->driver && world->now_usec - machine->booted_usec < BOOTS_USEC)
+        return;
     if (machine->high_kib != LIMIT_NONE && machine->high_ours && !seat->file.there && seat->known.record.answering &&
         (all_fits || (!seat->let_go && seat->told.rule != PLAN_RULE_LET_GO)))
         world_break(world, seat, "is not managed, and a limit is left on it");

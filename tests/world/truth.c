@@ -48,7 +48,7 @@ static const struct {
                       "it was reset, or goes on after it, and no limit holds it to what it is booked at"},
     [EXCUSE_UNHELD] = {HEARD_USEC, false,
                        "it was started paused, or libvirt was away before its limit came, and it runs without one"},
-    [EXCUSE_MISSED] = {HEARD_USEC, false, "it was reset while nobody could hear of it, and no limit holds it"},
+    [EXCUSE_MISSED] = {HEARD_USEC, false, "it was reset while nobody could hear of it"},
     [EXCUSE_PLUGGED] = {READ_USEC, true, "its memory devices are larger: that shows when its XML is read"},
     [EXCUSE_REVERTED] = {0, true, "a snapshot brings memory, and its hook looks like that of a guest that boots"},
     [EXCUSE_ABSENT] = {0, true, "the daemon is new, and has not seen it yet"},

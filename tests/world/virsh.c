@@ -81,8 +81,10 @@ virsh_reset(World *world, Seat *seat)
     if (!truth_is_ours(seat) || seat->machine->high_kib == LIMIT_NONE)
         seat->forced_usec = world->now_usec;
     watcher_tell(world, seat, VIR_RESET);
-    if (truth_touchable(seat) > before)
-        truth_excuse(seat, missed && seat->machine->high_kib == LIMIT_NONE ? EXCUSE_MISSED : EXCUSE_RESET);
+    if (missed)
+        truth_excuse(seat, EXCUSE_MISSED);
+    else if (truth_touchable(seat) > before)
+        truth_excuse(seat, EXCUSE_RESET);
 }
 
 void
