@@ -218,6 +218,13 @@ balloon_tolerance(const Machine *machine)
     return MAX(FROM_MIB(16), machine_actual(machine) / 64);
 }
 
+/* There is no room yet for all that it could have without a limit. */
+static bool
+waits_to_be_let_go(PlanRule rule)
+{
+    return rule == PLAN_RULE_LET_GO || rule == PLAN_RULE_NO_STATISTICS || rule == PLAN_RULE_NO_DRIVER;
+}
+
 #define BOOTS_USEC (330 * USEC_PER_SEC)
 
 static void
@@ -243,7 +250,7 @@ check_seat_at_rest(World *world, const Seat *seat, bool all_fits)
     if (!machine->driver && world->now_usec - machine->booted_usec < BOOTS_USEC)
         return;
     if (machine->high_kib != LIMIT_NONE && machine->high_ours && !seat->file.there && seat->known.record.answering &&
-        (all_fits || (!seat->let_go && seat->told.rule != PLAN_RULE_LET_GO)))
+        (all_fits || (!seat->let_go && !waits_to_be_let_go(seat->told.rule))))
         world_break(world, seat, "is not managed, and a limit is left on it");
     /* above its hard limit it would be killed */
     most = machine->hard_limit_kib != 0 ? saturating_sub(machine->hard_limit_kib, FROM_MIB(200)) : UINT64_MAX;
