@@ -192,27 +192,26 @@ add_asker(StartBook *book, StartEntry *entry, const StartAsk *ask, StartAnswer a
 }
 
 /*
- * libvirt has asked for it, and goes on once it is answered. It says "prepare" after "restore" and "migrate", too, once for each run:
- * with another id it is another start, and nobody has told of the end of the one before.
+ * libvirt's hook says "restore" or "migrate", and then "prepare", once for each run: with another id, or from the beginning, it is
+ * another start, and nobody has told of the end of the one before.
  */
+static bool
+is_another_run(const StartEntry *entry, const StartAsk *ask)
+{
+    return ask->hook && entry->run != 0 && (ask->kind != START_BOOT || start_need_run(ask) != entry->run);
+}
+
+/* libvirt has asked for it, and goes on once it is answered. */
 static void
 note_begin(StartEntry *entry, const StartAsk *ask)
 {
-    uint64_t run = start_need_run(ask);
-
     if (!ask->hook)
         return;
     start_entry_advance(entry, START_STAGE_BEGUN);
-    if (ask->kind != START_BOOT) {
+    if (ask->kind != START_BOOT)
         entry->brings = true;
-        entry->run = 0;
-    } else if (entry->run != 0 && run != entry->run) {
-        entry->brings = false;
-        entry->run = 0;
-        entry->stage = START_STAGE_BEGUN;
-    } else if (entry->brings) {
-        entry->run = run;
-    }
+    else if (entry->brings)
+        entry->run = start_need_run(ask);
 }
 
 /*
@@ -257,6 +256,10 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
     StartEntry *entry = find_entry(book, ask->uuid);
     g_autofree char *why = NULL;
 
+    if (entry != NULL && is_another_run(entry, ask)) {
+        remove_entry(book, entry, "its start has ended");
+        entry = NULL;
+    }
     if (entry != NULL) {
         note_begin(entry, ask);
         /* of a start that libvirt has begun it alone knows what starts */
