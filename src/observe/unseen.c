@@ -59,7 +59,7 @@ unseen_reset(UnseenTrack *track, bool new_process)
 void
 unseen_adopt(UnseenTrack *track, const GuestSettings *settings)
 {
-    track->unseen_kib = settings->dimms_kib;
+    track->unseen_kib = track->adopted_kib = settings->dimms_kib;
 }
 
 /* No more than this can be unseen. What its size has grown by is what no XML has told of yet. */
@@ -88,9 +88,9 @@ unseen_note_settings(UnseenTrack *track, const GuestSettings *settings)
     /* that was why the size grew, or it is not there any more */
     track->jumped_kib = saturating_sub(track->jumped_kib, MAX(now, before) - MIN(now, before));
     track->pulled = false;
-    /* of who has never said what it sees */
+    /* of who has not said what it sees */
     if (!track->total_known)
-        track->unseen_kib = saturating_add(track->unseen_kib, saturating_sub(now, before));
+        track->unseen_kib = saturating_add(saturating_add(track->adopted_kib, track->plugged_kib), track->jumped_kib);
     track->unseen_kib = MIN(track->unseen_kib, all_plugged(track, settings));
     return true;
 }
@@ -107,7 +107,8 @@ is_unchanged(const UnseenTrack *track, uint64_t total_kib)
 static bool
 is_pulled(const UnseenTrack *track, uint64_t fall_kib)
 {
-    return fall_kib >= LEAST_KIB && track->unseen_kib > 0 && fall_kib < track->unseen_kib + LEAST_KIB;
+    return fall_kib >= LEAST_KIB && track->announced_kib == 0 && track->unseen_kib > 0 &&
+           fall_kib < track->unseen_kib + LEAST_KIB;
 }
 
 int64_t
@@ -130,7 +131,9 @@ unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint
     track->jumped_kib = saturating_add(track->jumped_kib, saturating_sub(jump, track->announced_kib));
     track->jumps = total_kib == NULL;
     track->jumped_answers = JUMPED_ANSWERS;
-    if (total_kib == NULL) /* the last report is from before */
+    if (total_kib == NULL && !track->total_known)
+        track->unseen_kib = saturating_add(saturating_add(track->adopted_kib, track->plugged_kib), track->jumped_kib);
+    else if (total_kib == NULL) /* the last report is from before */
         track->unseen_kib = saturating_add(track->unseen_kib, jump);
     return (int64_t)jump;
 }
@@ -165,16 +168,15 @@ static int64_t
 learn(UnseenGap *known, int64_t gap, bool plugged, uint64_t maximum_kib)
 {
     if (!known->known) {
-        known->least_kib = gap;
+        known->bare = !plugged;
+        known->least_kib = plugged ? guess(gap, maximum_kib) : gap;
     } else {
-        known->sure |= !plugged && ABS(gap - known->last_kib) <= (int64_t)NOISE_KIB;
+        known->sure |= ABS(gap - (plugged ? known->least_kib : known->last_kib)) <= (int64_t)NOISE_KIB;
         known->least_kib = MIN(known->least_kib, MAX(gap, known->last_kib));
     }
-    if (plugged && !known->sure)
-        known->least_kib = guess(known->least_kib, maximum_kib);
     known->known = true;
     known->last_kib = gap;
-    return known->least_kib;
+    return plugged && known->bare && !known->sure ? guess(known->least_kib, maximum_kib) : known->least_kib;
 }
 
 bool

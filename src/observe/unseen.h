@@ -8,7 +8,8 @@
 /* How far a guest's total lies below what it is compared with, while its balloon was still. */
 typedef struct UnseenGap {
     bool known;
-    bool sure; /* it was the same twice, with nothing plugged */
+    bool bare; /* it was seen with nothing plugged first */
+    bool sure; /* ... and once more */
     int64_t last_kib;
     int64_t least_kib; /* with all its memory seen: what its kernel keeps for itself */
 } UnseenGap;
@@ -28,6 +29,7 @@ typedef struct UnseenTrack {
     uint64_t total_kib;    /* of the last report */
     UnseenGap size_gap;    /* of its size */
     UnseenGap maximum_gap; /* of its maximum: used where the total does not follow the balloon */
+    uint64_t adopted_kib;  /* dimms that it had when it was first seen running */
     uint64_t unseen_kib;
 } UnseenTrack;
 

@@ -337,6 +337,20 @@ a_dimm_is_waited_for_also_where_virtio_mem_is_unplugged_meanwhile(void **state)
     }
 }
 
+/* Its kernel keeps more than most, and what was plugged is online. */
+static void
+a_large_gap_is_not_taken_for_a_dimm_for_ever(void **state)
+{
+    g_auto(Play) play = guest(2048 * MIB, 250 * MIB);
+
+    run(&play, 8);
+    plug(&play, 256 * MIB);
+    read_xml(&play);
+    run(&play, 10);
+    play.online_kib = 256 * MIB;
+    assert_int_equal(run(&play, 40)->unseen_kib, 0);
+}
+
 /* A balloon that was back where it had been when it was asked again: the gap is as wide as what it had moved. */
 static void
 a_gap_that_was_seen_once_hides_no_dimm(void **state)
@@ -675,6 +689,32 @@ a_dimm_is_unseen_also_where_reports_are_empty(void **state)
     }
 }
 
+/* Its XML, its size and what it had since its boot tell of one and the same dimm. */
+static void
+a_dimm_is_counted_once_where_nobody_says_what_is_seen(void **state)
+{
+    for (unsigned had = 0; had < 2; had++)
+        for (unsigned lag = 0; lag < 24; lag++) {
+            g_auto(Play) play = guest(512 * MIB, 38 * MIB);
+
+            play.empty = true;
+            play.told_follows = lag % 2;
+            play.dimm_kib = play.online_kib = had * 512 * MIB;
+            read_xml(&play);
+            run(&play, 20);
+            tell(&play, (300 + had * 512) * MIB);
+            run(&play, 40);
+            plug(&play, 256 * MIB);
+            run(&play, lag % 12);
+            read_xml(&play);
+            if (lag >= 12) { /* it was under way */
+                play.record.report.serial++;
+                look(&play);
+            }
+            assert_int_equal(run(&play, 600)->unseen_kib, 256 * MIB);
+        }
+}
+
 /* It tells nothing but its size, in which that looks like a dimm that libvirt is yet to tell of: not for ever. */
 static void
 a_dimm_that_comes_while_the_balloon_moves_is_unseen_where_nobody_says_what_is_seen(void **state)
@@ -796,6 +836,7 @@ main(void)
         cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_waited_for),
         cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_unseen_too),
         cmocka_unit_test(a_dimm_is_waited_for_also_where_virtio_mem_is_unplugged_meanwhile),
+        cmocka_unit_test(a_large_gap_is_not_taken_for_a_dimm_for_ever),
         cmocka_unit_test(a_gap_that_was_seen_once_hides_no_dimm),
         cmocka_unit_test(it_stays_unseen_whatever_its_balloon_does),
         cmocka_unit_test(what_goes_online_is_seen),
@@ -813,6 +854,7 @@ main(void)
         cmocka_unit_test(a_guest_that_lies_about_its_total_has_no_more_unseen_than_was_plugged),
         cmocka_unit_test(a_balloon_that_somebody_else_moves_is_no_dimm),
         cmocka_unit_test(a_dimm_that_comes_while_the_balloon_moves_is_unseen_where_nobody_says_what_is_seen),
+        cmocka_unit_test(a_dimm_is_counted_once_where_nobody_says_what_is_seen),
         cmocka_unit_test(a_balloon_that_empties_by_itself_and_reports_nothing_is_no_dimm),
         cmocka_unit_test(a_dimm_is_unseen_also_where_reports_are_empty),
         cmocka_unit_test(a_driver_that_is_unloaded_plugs_no_dimm),
