@@ -21,6 +21,8 @@
 #define GARBAGE_LEAST_KIB (32 * KIB_PER_MIB)
 /* Files of guests that nobody knows are left alone until libvirt has been there for so long. */
 #define UNKNOWN_FILE_USEC (10 * USEC_PER_SEC)
+/* A balloon that has not come down for so long stands where it is: two reports. */
+#define STANDS_USEC (3 * USEC_PER_SEC)
 
 /* What a limit of ours that is in force lets the guest have at most; UINT64_MAX: there is none. */
 static uint64_t
@@ -273,20 +275,31 @@ spare_of(const Pass *pass)
     return MIN(saturating_sub(pass_shared(pass), needed), pass_free(pass));
 }
 
-/*
- * Memory that nobody claims or needs, for a guest that is held back in its boot, or that has its balloon again and leaves its file:
- * with what its balloon leaves it, which may not come down further, it could do without that at once.
- */
+/* Its balloon has come back and does not come down any further. Returns how much it leaves the guest beyond what that was granted. */
+static uint64_t
+stands_above(const Pass *pass, const Work *work)
+{
+    const GuestSnapshot *guest = work->guest;
+    PagingMemory *memory = &work->memory->paging;
+
+    if (work->standing.is_void || guest->actual_kib < memory->size_kib || memory->size_usec == 0) {
+        memory->size_kib = guest->actual_kib;
+        memory->size_usec = pass->now_usec;
+    }
+    return pass_hangs_on_limit(work) && pass->now_usec - memory->size_usec >= STANDS_USEC
+               ? saturating_sub(guest->actual_kib, work->entry->granted_kib + guest->unseen_kib)
+               : 0;
+}
+
+/* Memory that nobody claims or needs, for a guest that is held back in its boot, or by its balloon in leaving its file. */
 static void
 give_spare(const Pass *pass, const Work *work)
 {
     uint64_t granted = work->entry->granted_kib;
-    uint64_t step = 0;
+    uint64_t step = paging_file(work->guest) != NULL                         ? stands_above(pass, work)
+                    : work->standing.booting && work->memory->limit.held_now ? MAX(granted, GARBAGE_LEAST_KIB)
+                                                                             : 0;
 
-    if (paging_file(work->guest) == NULL)
-        step = work->standing.booting && work->memory->limit.held_now ? MAX(granted, GARBAGE_LEAST_KIB) : 0;
-    else if (!work->standing.is_void && pass_hangs_on_limit(work))
-        step = saturating_sub(MAX(work->guest->actual_kib, work->memory->target_kib), granted);
     step = MIN(step, saturating_sub(work->maximum_kib, granted));
     if (step > 0 && !pass->link_down)
         ledger_grant(work->entry, MIN(step, spare_of(pass)));
