@@ -279,7 +279,7 @@ class Inspector(Watcher):
                           + ", ".join(f"{guest['name']} {mib(was['committed'])} to {mib(guest['committed'])}" for was, guest in both))
 
     def check_held(self, guest, booked, size, slack, what):
-        if self.excused(guest["name"]) or self.truth.was_reset(guest["name"]):
+        if self.excused(guest["name"]) or self.truth.was_reset(guest["name"], time.monotonic()):
             self.counts["excused"] += 1
             return
         self.counts[what] += 1

@@ -66,9 +66,9 @@ class Truth(threading.Thread):
     def is_reset(self, guest):
         self.resets[guest.name] = time.monotonic()
 
-    def was_reset(self, name):
-        """So lately that nobody can have heard of it."""
-        return time.monotonic() - self.resets.get(name, 0) < HEARD_SEC
+    def was_reset(self, name, moment):
+        """So lately that nobody can have heard of it by then."""
+        return moment - self.resets.get(name, 0) < HEARD_SEC
 
     def run(self):
         while not self.ended.wait(self.every):
@@ -126,7 +126,7 @@ class Truth(threading.Thread):
                 continue
             if state in ("off", "not known") and not self.host.has_hook:
                 news[name] = self.news.get(name, moment)
-            if moment - news.get(name, 0) >= HEARD_SEC and not self.was_reset(name):
+            if moment - news.get(name, 0) >= HEARD_SEC and not self.was_reset(name, moment):
                 self.problems.append(f"{name}, {state}, has touched {size:.0f} MiB and is booked at {booked:.0f}")
         self.news = news
 

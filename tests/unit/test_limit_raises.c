@@ -159,7 +159,8 @@ value_that_waits_goes_first_once_it_is_a_raise(void **state)
     fake_gate_set("limit lowered");
     set(f, 400);
     fake_gate_await(1);
-    set(f, 700); /* below the 736 of the step */
+    assert_int_equal(look(f).high_kib, 736 * KIB_PER_MIB); /* that of the step is in force */
+    set(f, 700);
     assert_true(look(f).pending);
     write_web_high(f, 672); /* the next step has begun all the same */
     look(f);

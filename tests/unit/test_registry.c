@@ -152,6 +152,7 @@ gap_is_noted_only_while_the_same_run_goes_on(void **state)
     assert_int_equal(guest->record.gap_usec, 0);
     assert_int_equal(guest->record.boots, 1);
     /* an event tells of what nothing was missed of */
+    guest_note_off(guest, STOP_OVER);
     guest->gap = true;
     guest_note_start(guest, true);
     apply_running(guest, 3);

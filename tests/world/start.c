@@ -437,7 +437,9 @@ ctl_reserve(World *world, Seat *seat)
     if (world->engine == NULL || seat->machine != NULL || seat->start.stage != STARTING_NOT || !seat->known.shown)
         return;
     trace(world, seat, "its memory is reserved, and nobody starts it");
-    seat->reserved_usec = world->now_usec;
+    /* who asks once more asks for the same start */
+    if (seat->reserved_until_usec != UINT64_MAX && world->now_usec >= seat->reserved_until_usec)
+        seat->reserved_usec = world->now_usec;
     seat->reserved_forced = !seat->definition.managed && !world->manage_all;
     seat->reserved_until_usec = UINT64_MAX;
     if (engine_ask_start(world->engine, &ask, reserve_answered, seat))
