@@ -160,11 +160,17 @@ was_moved(const Work *work, uint64_t now_usec)
     GuestMemory *memory = work->memory;
     uint64_t off = distance_u64(guest->actual_kib, work->target_kib);
     uint64_t tolerance = stuck_tolerance(guest->actual_kib);
+    bool returns = memory->belief.state == BELIEF_RETURNING;
     bool moved;
 
-    if (work->standing.trust != LEDGER_TRUSTS_BALLOON || guest->target_pending || !guest->target_known ||
+    if ((work->standing.trust != LEDGER_TRUSTS_BALLOON && !returns) || guest->target_pending || !guest->target_known ||
         memory->told_kib == 0)
         return false;
+    /* its size may be from before its reset, and says no more than that somebody else may have told it another since it was told */
+    if (returns) {
+        memory->moved = off > tolerance && now_usec - MAX(guest->driver_usec, memory->told_usec) >= STANDS_USEC;
+        return false;
+    }
     moved = off > saturating_add(memory->nearest_kib > tolerance ? memory->nearest_kib : 0, tolerance);
     if (moved || off < memory->nearest_kib) {
         memory->nearest_kib = off;

@@ -106,6 +106,33 @@ a_new_qemu_whose_balloon_has_taken_something_is_believed(void **state)
     (void)state;
 }
 
+/* Somebody else told its balloon another size before it was reset, and it has come to that. */
+static void
+a_balloon_that_stands_elsewhere_after_a_reset_is_told_again(void **state)
+{
+    RestartWorld *rw = restart_world_new(2, 400 * MIB);
+    unsigned told = 0;
+
+    restart_world_run(rw, 20);
+    restart_world_reset(rw, 0);
+    rw->world->fake[0].actual = 400 * MIB;
+    rw->qemu[0].slow = true;
+    restart_world_run(rw, 20);
+    restart_world_driver_up(rw, 0);
+    rw->world->fake[0].actual = 400 * MIB;
+    rw->world->fake[0].inflate = rw->world->fake[0].deflate = 0;
+    for (unsigned t = 0; t < 25; t++) {
+        restart_world_tick(rw);
+        assert_int_equal(rw->world->plan.guests[0].rule, PLAN_RULE_RESTART);
+        assert_false(rw->world->plan.guests[0].moved);
+        told += rw->world->plan.guests[0].tell;
+        assert_true(t >= 8 || told == 0);
+    }
+    assert_in_range(told, 1, 3);
+    restart_world_free(rw);
+    (void)state;
+}
+
 /* ---- what its limit lets in ---- */
 
 /* Guest 0 has 300 MiB, and its limit lets in 400 more for the page cache of its disks, when it is reset. */
@@ -281,6 +308,7 @@ main(void)
         cmocka_unit_test(a_guest_that_is_held_back_in_its_boot_by_what_it_held_before_gets_room_for_that),
         cmocka_unit_test(a_guest_whose_driver_is_back_claims_nothing_for_what_it_held_before),
         cmocka_unit_test(a_new_qemu_whose_balloon_has_taken_something_is_believed),
+        cmocka_unit_test(a_balloon_that_stands_elsewhere_after_a_reset_is_told_again),
         cmocka_unit_test(what_its_limit_lets_in_is_its_own_as_far_as_it_is_there),
         cmocka_unit_test(a_limit_that_is_on_its_way_at_a_reset_is_booked_at_what_it_will_let_in),
         cmocka_unit_test(a_limit_that_is_told_at_a_reset_is_relied_on_whatever_was_told_before),
