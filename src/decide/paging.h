@@ -28,8 +28,6 @@
 
 /* Of one boot. Zero: nothing yet. */
 typedef struct PagingMemory {
-    uint64_t size_kib;   /* of its balloon, while it has a file */
-    uint64_t size_usec;  /* it has not come down since then */
     uint64_t asked_usec; /* a file was asked for; 0: it was not */
     uint64_t most_kib;   /* that it held, in its file too */
     uint64_t still_usec; /* it has not held more since then */

@@ -21,8 +21,6 @@
 #define GARBAGE_LEAST_KIB (32 * KIB_PER_MIB)
 /* Files of guests that nobody knows are left alone until libvirt has been there for so long. */
 #define UNKNOWN_FILE_USEC (10 * USEC_PER_SEC)
-/* A balloon that has not come down for so long stands where it is: two reports. */
-#define STANDS_USEC (3 * USEC_PER_SEC)
 
 /* What a limit of ours that is in force lets the guest have at most; UINT64_MAX: there is none. */
 static uint64_t
@@ -275,33 +273,14 @@ spare_of(const Pass *pass)
     return MIN(saturating_sub(pass_shared(pass), needed), pass_free(pass));
 }
 
-/* Its balloon has come back and does not come down any further. Returns how much it leaves the guest beyond what that was granted. */
-static uint64_t
-stands_above(const Pass *pass, const Work *work)
-{
-    const GuestSnapshot *guest = work->guest;
-    PagingMemory *memory = &work->memory->paging;
-
-    if (work->standing.is_void || guest->actual_kib < memory->size_kib || memory->size_usec == 0) {
-        memory->size_kib = guest->actual_kib;
-        memory->size_usec = pass->now_usec;
-    }
-    return pass_hangs_on_limit(work) && pass->now_usec - memory->size_usec >= STANDS_USEC
-               ? saturating_sub(guest->actual_kib, work->entry->granted_kib + guest->unseen_kib)
-               : 0;
-}
-
-/* Memory that nobody claims or needs, for a guest that is held back in its boot, or by its balloon in leaving its file. */
+/* Memory that nobody claims or needs, for a guest that is held back in its boot. */
 static void
 give_spare(const Pass *pass, const Work *work)
 {
     uint64_t granted = work->entry->granted_kib;
-    uint64_t step = paging_file(work->guest) != NULL                         ? stands_above(pass, work)
-                    : work->standing.booting && work->memory->limit.held_now ? MAX(granted, GARBAGE_LEAST_KIB)
-                                                                             : 0;
+    uint64_t step = MIN(MAX(granted, GARBAGE_LEAST_KIB), saturating_sub(work->maximum_kib, granted));
 
-    step = MIN(step, saturating_sub(work->maximum_kib, granted));
-    if (step > 0 && !pass->link_down)
+    if (work->memory->limit.held_now && work->standing.booting && !pass->link_down)
         ledger_grant(work->entry, MIN(step, spare_of(pass)));
 }
 
@@ -323,8 +302,9 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
         /* its balloon is on the way; what it has beyond may be what it does not see */
         return work->memory->moved && guest->actual_kib < target ? target : 0;
     if (work->let_go && (work->standing.rule == PLAN_RULE_LET_GO || work->standing.rule == PLAN_RULE_BROUGHT)) {
-        /* with its minimum it does not die of what it does not see, and its limit holds it */
-        uint64_t least = work->held && guest->unseen_kib > 0 ? work->minimum_kib : 0;
+        /* with its minimum it does not die of what it does not see, and its limit holds it, once that is down */
+        bool down = work->entry->enforced_kib <= work->entry->granted_kib;
+        uint64_t least = down && guest->unseen_kib > 0 ? work->minimum_kib : 0;
 
         return MIN(MAX(MAX(target, pages_down(work->entry->granted_kib)), least), MAX(startup, keeps));
     }
@@ -361,7 +341,7 @@ decide_one(Pass *pass, Work *work, uint64_t *read_back_kib)
     look = look_at(pass, work, *read_back_kib);
     paging_decide(&work->memory->paging, &look, work->in_time_kib, plan);
     if (work->limited) {
-        if (!work->claims)
+        if (!work->claims && paging_file(guest) == NULL)
             give_spare(pass, work);
         plan->granted_kib = work->entry->granted_kib;
     }

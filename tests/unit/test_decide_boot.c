@@ -264,43 +264,6 @@ a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void *
     (void)state;
 }
 
-/* It was granted 1 GiB, and its balloon stays at 1200 MiB; there is as much as that. */
-static void
-a_guest_that_leaves_its_file_is_granted_what_it_has_where_nobody_needs_it(void **state)
-{
-    const PagingRecord file = {
-        .stage = PAGING_STAGE_ON, .since_usec = 1000 * SEC, .size_kib = GIB, .used_kib = 100 * MIB};
-
-    for (unsigned room = 0; room < 2; room++) {
-        FakeWorld *world = world_new(0, GIB);
-        GuestSnapshot *guest = &world->guests[0];
-        uint64_t overhead;
-
-        world_add(world, 512 * MIB, 4 * GIB, 1200 * MIB, 1150 * MIB)->settings.startup_kib = GIB;
-        overhead = overhead_estimate(guest->settings);
-        world->snapshot.host.figures.total_kib = (room ? 1300 : 1024) * MIB + overhead + GIB;
-        world->fake[0].inflate = 0;
-        world->lazy = true;
-        guest->adopted = true;
-        guest->boots = 0;
-        guest->target_kib = GIB;
-        guest->paging = &file;
-        guest->limits = (GuestLimits){.usable = true, .set = true, .swapped_kib = 100 * MIB};
-        guest->limits.high_kib = GIB + overhead + LIMIT_LEAST_SLACK_KIB;
-        guest->resident_kib = 900 * MIB + overhead;
-        for (unsigned t = 0; t < 8; t++) {
-            world_tick(world);
-            assert_true(t > 2 || world->plan.guests[0].granted_kib == GIB); /* it may come down */
-            if (world->plan.guests[0].limit_tell)
-                guest->limits.high_kib = world->plan.guests[0].limit_kib;
-        }
-        assert_in_range(world->plan.guests[0].granted_kib, (room ? 1200 : 1024) * MIB, (room ? 1300 : 1024) * MIB);
-        assert_int_equal(world->plan.guests[0].paging_order == PAGING_ORDER_END, room);
-        world_free(world);
-    }
-    (void)state;
-}
-
 int
 main(void)
 {
@@ -313,7 +276,6 @@ main(void)
         cmocka_unit_test(a_limit_that_is_on_its_way_at_a_reset_is_booked_at_what_it_will_let_in),
         cmocka_unit_test(a_limit_that_is_told_at_a_reset_is_relied_on_whatever_was_told_before),
         cmocka_unit_test(a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted),
-        cmocka_unit_test(a_guest_that_leaves_its_file_is_granted_what_it_has_where_nobody_needs_it),
     };
 
     return cmocka_run_group_tests_name("decide_boot", tests, NULL, NULL);
