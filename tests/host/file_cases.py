@@ -8,6 +8,7 @@ Not here: a file that is being made, or taken over, is that for less than a seco
 (tests/world, tests/sim). A guest with a file is not migrated, and the host's bus can't be taken from a host that goes on.
 """
 
+import signal
 import time
 
 from four import MINIMUM, ROOMY, TOUCH, Four
@@ -97,6 +98,23 @@ class Events:
         self.run(f"fallocate -l 100G {PLACE}/filled 2>/dev/null; dd if=/dev/zero of={PLACE}/filled bs=1M 2>/dev/null", check=False)
         time.sleep(10)
         self.run(f"rm {PLACE}/filled")
+
+    def file_system_read_only(self):
+        """Where the files are, for as long as their guest boots."""
+        self.run(f"mount --bind {PLACE} {PLACE} && mount -o remount,bind,ro {PLACE}")
+        time.sleep(20)
+        self.run(f"umount -l {PLACE}")
+
+    def clock_stepped(self):
+        self.run("systemctl stop systemd-timesyncd chrony 2>/dev/null; date -s '+2 hours'", check=False)
+        time.sleep(10)
+        self.run("date -s '-4 hours'")
+
+    def host_suspended(self):
+        """It stands still, with all that runs on it."""
+        self.scene.machine.process.send_signal(signal.SIGSTOP)
+        time.sleep(60)
+        self.scene.machine.process.send_signal(signal.SIGCONT)
 
     def daemon(self):
         return self.run("systemctl show -P MainPID dynmemd", check=False).strip()
