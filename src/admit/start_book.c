@@ -230,7 +230,7 @@ settle_anew(StartBook *book, StartEntry *entry, const StartAsk *ask, const Guest
     g_autofree char *why = NULL;
 
     if (entry->brings && ask->kind == START_BOOT)
-        what.kind = request->kind;
+        what.kind = request->kind; /* "prepare" after "restore" or "migrate" */
     why = start_need_settle(&what, record, known, settings, book->keep, now_usec, &fresh);
     former->request = why == NULL ? *request : fresh;
     g_ptr_array_add(book->gone, former); /* its name and settings were handed out */

@@ -69,6 +69,13 @@ all_plugged(const UnseenTrack *track, const GuestSettings *settings)
     return saturating_add(MAX(track->plugged_kib, settings->dimms_kib), track->jumped_kib);
 }
 
+/* Of a guest that has not said what it sees: it does not see anything that was plugged. */
+static uint64_t
+all_unseen(const UnseenTrack *track)
+{
+    return saturating_add(saturating_add(track->adopted_kib, track->plugged_kib), track->jumped_kib);
+}
+
 bool
 unseen_note_settings(UnseenTrack *track, const GuestSettings *settings)
 {
@@ -88,9 +95,8 @@ unseen_note_settings(UnseenTrack *track, const GuestSettings *settings)
     /* that was why the size grew, or it is not there any more */
     track->jumped_kib = saturating_sub(track->jumped_kib, MAX(now, before) - MIN(now, before));
     track->pulled = false;
-    /* of who has not said what it sees */
     if (!track->total_known)
-        track->unseen_kib = saturating_add(saturating_add(track->adopted_kib, track->plugged_kib), track->jumped_kib);
+        track->unseen_kib = all_unseen(track);
     track->unseen_kib = MIN(track->unseen_kib, all_plugged(track, settings));
     return true;
 }
@@ -132,7 +138,7 @@ unseen_note_size(UnseenTrack *track, uint64_t before_kib, uint64_t now_kib, uint
     track->jumps = total_kib == NULL;
     track->jumped_answers = JUMPED_ANSWERS;
     if (total_kib == NULL && !track->total_known)
-        track->unseen_kib = saturating_add(saturating_add(track->adopted_kib, track->plugged_kib), track->jumped_kib);
+        track->unseen_kib = all_unseen(track);
     else if (total_kib == NULL) /* the last report is from before */
         track->unseen_kib = saturating_add(track->unseen_kib, jump);
     return (int64_t)jump;
@@ -155,7 +161,7 @@ unseen_note_answer(UnseenTrack *track)
     return over;
 }
 
-/* What its kernel keeps as far as a gap tells of which it is not sure that nothing is unseen in it. */
+/* What its kernel keeps, by a gap in which something may be that is not seen. */
 static int64_t
 guess(int64_t gap, uint64_t maximum_kib)
 {

@@ -4,7 +4,8 @@
 usage: run.py [--seconds N] [--quiet N] [--corpus FOLDER] [--keep] BUILD [NAME...]
 
 Fuzzes everything that parses, one after the other, guided by coverage: each target until it has found no new path for
---quiet seconds, or for --seconds. A path is one that no input took before; how often it is taken does not count. BUILD is a build folder made with clang and -Dfuzz=true. Inputs that it found are kept in
+--quiet seconds, or for --seconds. A path is one that no input took before; how often it is taken does not count. BUILD is a
+build folder made with clang and -Dfuzz=true. Inputs that it found are kept in
 --corpus, from which the next run goes on; with --keep those that bring anything beyond the seeds of the tests become
 seeds, where they are small and few. What makes a target fail lies in BUILD/fuzz-findings. Exit status 0: nothing failed.
 """

@@ -324,6 +324,20 @@ what_a_guest_does_not_see_is_on_top_of_its_minimum(void **state)
     (void)state;
 }
 
+/* 1 GiB of 4, under a limit, beside one that has nearly all else and gives nothing. */
+static FakeWorld *
+host_with_a_guest_at_its_minimum(void)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 4 * GIB, GIB, 700 * MIB);
+    world_add(world, 7800 * MIB, 7800 * MIB, 7800 * MIB, 7 * GIB);
+    world->lazy = true;
+    make_limited(world, 0);
+    run_with_limits(world, 60);
+    return world;
+}
+
 /*
  * Who is let go will have no limit, so what it does not see is to be there, too. It is not all there yet: what was found of it is not taken
  * back, though the host has less than before.
@@ -331,14 +345,9 @@ what_a_guest_does_not_see_is_on_top_of_its_minimum(void **state)
 static void
 what_a_guest_that_is_let_go_does_not_see_is_granted_to_it_as_it_comes_free(void **state)
 {
-    FakeWorld *world = world_new(10 * GIB, GIB);
+    FakeWorld *world = host_with_a_guest_at_its_minimum();
     uint64_t granted, high;
 
-    world_add(world, GIB, 4 * GIB, GIB, 700 * MIB);
-    world_add(world, 7800 * MIB, 7800 * MIB, 7800 * MIB, 7 * GIB);
-    world->lazy = true;
-    make_limited(world, 0);
-    run_with_limits(world, 60);
     world->fake[0].settings.maximum_kib += 512 * MIB;
     world->fake[0].actual += 512 * MIB;
     world->guests[0].unseen_kib = 512 * MIB;
@@ -368,17 +377,15 @@ what_a_guest_that_is_let_go_does_not_see_is_granted_to_it_as_it_comes_free(void 
 static void
 a_guest_that_is_let_go_does_not_die_of_what_it_does_not_see(void **state)
 {
-    FakeWorld *world = world_new(10 * GIB, GIB);
+    FakeWorld *world = host_with_a_guest_at_its_minimum();
 
-    world_add(world, GIB, 4 * GIB, GIB, 700 * MIB);
-    world_add(world, 7800 * MIB, 7800 * MIB, 7800 * MIB, 7 * GIB);
-    world->lazy = true;
-    make_limited(world, 0);
-    run_with_limits(world, 60);
     world->fake[0].settings.maximum_kib += 512 * MIB;
     world->guests[0].unseen_kib = 512 * MIB;
     world->fake[0].settings.managed = false;
     world->other += 400 * MIB;
+    world->guests[0].limits.high_kib += GIB; /* until it is down it would let in what is not booked */
+    tick_with_limits(world);
+    assert_int_equal(world->guests[0].target_kib, GIB);
     run_with_limits(world, 3);
     assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LET_GO);
     assert_int_equal(world->guests[0].target_kib, GIB + 512 * MIB);
