@@ -354,7 +354,13 @@ class Guest:
 
     def say(self, command, seconds=30 * PATIENCE):
         """Sends a command to the guest. Returns what it answers after "ok"."""
+        self.ask(command)
+        return self.wait_answer(command, seconds)
+
+    def ask(self, command):
         self.socket.sendall(command.encode() + b"\n")
+
+    def wait_answer(self, command, seconds=30 * PATIENCE):
         deadline = time.monotonic() + seconds
         while True:
             answer = self._read_line(deadline - time.monotonic())

@@ -9,7 +9,7 @@ What these machines can't show is left to the simulated world (tests/world) and 
 - what happens to paging files and limits: these need control groups of version 2, and a swap of the host's own;
 - journald, the watchdog and polkit: there is no systemd here;
 - a stepped clock, a host that is out of memory, suspended or resumed: that would hit the machine that runs this;
-- a guest that is renamed, which libvirt refuses while it runs, or that is hibernated: its kernel is too small for that.
+- a guest that is renamed, which libvirt refuses while it runs.
 """
 
 import os
@@ -172,6 +172,14 @@ class Events:
         virsh("managedsave", self.guest.name)
         virsh("start", self.guest.name)
         self.guest.connect()
+
+    def guest_hibernated(self):
+        """It goes on where it was, in a kernel that has booted first."""
+        self.guest.ask("hibernate")
+        wait_until(f"{self.guest.name} is off", 60, lambda: virsh("domstate", self.guest.name).strip() == "shut off")
+        virsh("start", self.guest.name)
+        self.guest.connect()
+        self.guest.wait_answer("hibernate", 90 * PATIENCE)
 
     def guest_reverted(self):
         self.scene.truth.all_is_read(self.guest)
