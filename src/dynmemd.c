@@ -22,6 +22,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Things that happened are looked at once they have been quiet, or half done, for so long. */
@@ -375,6 +377,21 @@ change_settings(void *user_data, const char *uuid, const SettingsAsk *ask, Eleme
     engine_change_settings(daemon->engine, uuid, ask, done, done_data);
 }
 
+/*
+ * A host that is short of memory drops first what it can read from a disk again, programs for one, and a daemon that waits for its own
+ * code is ended by its watchdog when it is needed most. What it has once used stays in memory; address space that it does not use
+ * costs nothing. Only where it may lock any amount (LimitMEMLOCK=): under a limit a later allocation would fail.
+ */
+static void
+stay_in_memory(void)
+{
+    struct rlimit limit = {0};
+
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY &&
+        mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+        g_info("dynmemd can't be kept in memory: %s", g_strerror(errno));
+}
+
 static void
 run(Daemon *daemon)
 {
@@ -423,6 +440,7 @@ main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     signal(SIGPIPE, SIG_IGN);
+    stay_in_memory();
 
     daemon.loop = g_main_loop_new(NULL, FALSE);
     open_keep(&daemon);
