@@ -166,6 +166,32 @@ takes_unseen(const GuestSnapshot *guest, uint64_t target_kib)
                                         target_kib < guest->settings->minimum_kib + guest->unseen_kib);
 }
 
+/* It would take what it is granted, and does without, while more is booked than there is. */
+static bool
+would_owe(const Pass *pass, const Work *work)
+{
+    const GuestSnapshot *guest = work->guest;
+
+    return pass->over && guest->has_actual && !work->standing.is_void && !guest->target_unbounded &&
+           work->plan->target_kib > guest->actual_kib && work->plan->target_kib >= work->target_kib;
+}
+
+/* What is to be told is not told now. Where the guest dies of what is in force, a call that failed is made again in the next tick. */
+static bool
+waits(const Pass *pass, const Work *work)
+{
+    const GuestSnapshot *guest = work->guest;
+    const GuestMemory *memory = work->memory;
+    uint64_t target = work->plan->target_kib;
+
+    if (guest->target_pending || takes_unseen(guest, target))
+        return true;
+    if (guest->unseen_kib > 0 && guest->actual_kib < guest->settings->minimum_kib + guest->unseen_kib)
+        return false;
+    return would_owe(pass, work) ||
+           (memory->told_kib == target && pass->now_usec - memory->told_usec < TELL_AGAIN_USEC);
+}
+
 /* Decides whether the target is told now, and books it if so. */
 static void
 tell(const Pass *pass, const Work *work)
@@ -173,9 +199,7 @@ tell(const Pass *pass, const Work *work)
     const GuestSnapshot *guest = work->guest;
     GuestMemory *memory = work->memory;
     GuestPlan *plan = work->plan;
-    /* it dies of that: a call that failed is made again in the next tick */
-    bool dies = guest->unseen_kib > 0 && guest->actual_kib < guest->settings->minimum_kib + guest->unseen_kib;
-    bool stands, lately;
+    bool stands;
 
     if (pass->link_down) {
         plan->target_kib = work->target_kib;
@@ -193,8 +217,7 @@ tell(const Pass *pass, const Work *work)
     /* what was not booked of it because it did not see it is booked by telling it again */
     stands = plan->target_kib == work->target_kib && guest->target_known && !memory->moved &&
              memory->unseen_kib <= work->unseen_kib;
-    lately = !dies && memory->told_kib == plan->target_kib && pass->now_usec - memory->told_usec < TELL_AGAIN_USEC;
-    if (!stands && (guest->target_pending || lately || takes_unseen(guest, plan->target_kib))) {
+    if (!stands && waits(pass, work)) {
         plan->target_kib = work->target_kib;
         return;
     }
