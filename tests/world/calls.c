@@ -234,6 +234,18 @@ call_is_late(World *world, Seat *seat, uint64_t number, void *data)
     daemon_tick_soon(world);
 }
 
+bool
+calls_are_held(const World *world, const Seat *seat)
+{
+    for (guint i = 0; i < world->calls->len; i++) {
+        const Call *call = g_ptr_array_index(world->calls, i);
+
+        if (call->seat == seat && call->undone && call->late)
+            return true;
+    }
+    return false;
+}
+
 void
 calls_pump(World *world, Seat *seat)
 {

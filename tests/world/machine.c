@@ -84,10 +84,12 @@ void
 machine_take_target(Machine *machine, uint64_t target_kib, bool foreign)
 {
     uint64_t ram = machine_ram(machine);
+    uint64_t asked = pages_down(ram - MIN(target_kib, ram));
 
-    machine->foreign = foreign;
+    /* where somebody put it, also when it is told that once more */
+    machine->foreign = foreign || (machine->foreign && asked == machine->asked_kib);
     machine->told_kib = 0;
-    machine->asked_kib = pages_down(ram - MIN(target_kib, ram));
+    machine->asked_kib = asked;
 }
 
 /* What it has touched, and holds or has in its file. */

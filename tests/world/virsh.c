@@ -127,7 +127,7 @@ virsh_resume(World *world, Seat *seat)
 void
 virsh_setmem(World *world, Seat *seat, uint64_t kib)
 {
-    if (!runs(seat) || seat->machine->hung || seat->machine->leaving)
+    if (!runs(seat) || seat->machine->hung || seat->machine->leaving || calls_are_held(world, seat))
         return;
     trace(world, seat, "virsh setmem %.0f MiB", MIB(kib));
     end_debt(seat);

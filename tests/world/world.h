@@ -337,6 +337,8 @@ void calls_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTa
 void calls_set_period(void *self, const char *uuid, uint32_t seconds);
 void calls_ask_now(void *self, const char *uuid);
 void calls_pump(World *world, Seat *seat);
+/* Another job holds the guest, for long: who else wants one waits too. */
+bool calls_are_held(const World *world, const Seat *seat);
 /* Its XML was read. */
 void calls_note_ram(Seat *seat);
 /* Its process is gone: who waits for a target is told. */
