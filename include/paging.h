@@ -42,8 +42,10 @@ typedef enum PagingStage {
     PAGING_STAGE_MAKING,   /* allocated, switched on, limits put in place */
     PAGING_STAGE_ON,       /* in /proc/swaps, and its guest may use it */
     PAGING_STAGE_EMPTYING, /* its guest may not use it any more; what it holds is read back, then swapoff */
-    PAGING_STAGE_GONE,     /* switched off and deleted, all limits as they were: the record goes with the next look */
-    PAGING_STAGE_FAILED,   /* it could not be made: nothing of it is left, error says why; goes with the next look */
+    /* Switched off, all limits as they were; deleted, or error says why it is not: that is tried again. The record goes with the
+       next look. */
+    PAGING_STAGE_GONE,
+    PAGING_STAGE_FAILED, /* it could not be made: nothing of it is left, error says why; goes with the next look */
 } PagingStage;
 
 /* "making", "on", "emptying", "gone", "failed". Never NULL. */

@@ -389,6 +389,7 @@ held_put_file(Held *held, const HeldFile *file, GError **error)
     g_key_file_set_uint64(held->state, group, "since-usec", file->since_usec);
     g_key_file_set_string(held->state, group, "group", file->group != NULL ? file->group : "");
     g_key_file_set_boolean(held->state, group, "ending", file->ending);
+    g_key_file_set_boolean(held->state, group, "off", file->off);
     g_mutex_unlock(&held->lock);
     return save(held, error);
 }
@@ -420,6 +421,7 @@ read_file(const Held *held, const char *uuid)
     file->since_usec = g_key_file_get_uint64(held->state, group, "since-usec", NULL);
     file->group = g_key_file_get_string(held->state, group, "group", NULL);
     file->ending = g_key_file_get_boolean(held->state, group, "ending", NULL);
+    file->off = g_key_file_get_boolean(held->state, group, "off", NULL);
     if (file->group != NULL && *file->group != '/')
         g_clear_pointer(&file->group, g_free);
     return file->directory != NULL ? g_steal_pointer(&file) : NULL;

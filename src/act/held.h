@@ -24,6 +24,7 @@ typedef struct HeldFile {
     uint64_t since_usec; /* monotonic, of the boot in which it was made */
     char *group;         /* its guest's control group; NULL: not known */
     bool ending;
+    bool off; /* and only to be deleted, which failed: in nobody's way */
 } HeldFile;
 
 void held_file_free(HeldFile *file);

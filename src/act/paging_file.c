@@ -82,6 +82,13 @@ paging_file_is_ours(const ActSystem *system, const char *path)
 
 /* ---- deleting ---- */
 
+/* On a disk with errors what was deleted may come back; some file systems know no sync of a directory. */
+static bool
+stays_deleted(int directory_fd)
+{
+    return fsync(directory_fd) == 0 || errno == EINVAL;
+}
+
 bool
 paging_file_delete(const ActSystem *system, int directory_fd, const char *directory, const char *uuid, bool check,
                    GError **error)
@@ -91,8 +98,11 @@ paging_file_delete(const ActSystem *system, int directory_fd, const char *direct
     bool ours;
     int fd = -1;
 
-    if (fstatat(directory_fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT || fail(error, directory, name, "can't be looked at");
+    if (fstatat(directory_fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno != ENOENT)
+            return fail(error, directory, name, "can't be looked at");
+        return stays_deleted(directory_fd) || fail(error, directory, name, "can't be deleted for good");
+    }
     if (S_ISREG(facts.st_mode)) {
         fd = openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0)
@@ -112,7 +122,8 @@ paging_file_delete(const ActSystem *system, int directory_fd, const char *direct
     close(fd);
     if (unlinkat(directory_fd, name, 0) != 0 && errno != ENOENT)
         return fail(error, directory, name, "can't be deleted");
-    fsync(directory_fd);
+    if (!stays_deleted(directory_fd))
+        return fail(error, directory, name, "can't be deleted for good");
     act_system_step(system, "file deleted");
     return true;
 }

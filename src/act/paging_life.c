@@ -53,7 +53,7 @@ paging_run_job(gpointer data, gpointer unused)
         job->good = paging_work_close(work, job->file->uuid, &job->error);
         break;
     case JOB_FINISH:
-        job->good = paging_work_finish(work, job->file->uuid, &job->on, &job->error);
+        job->left = paging_work_finish(work, job->file->uuid, &job->error);
         break;
     case JOB_HOLD:
         job->good = paging_work_hold(work, &job->error);
@@ -225,8 +225,8 @@ was_closed(File *file, const Job *job)
 static void
 was_finished(File *file, const Job *job)
 {
-    if (!job->good) {
-        if (!job->on || file->record.error == NULL) /* else what swapoff said is the reason */
+    if (job->left == PAGING_LEFT_UNDONE || job->left == PAGING_LEFT_ON) {
+        if (job->left == PAGING_LEFT_UNDONE || file->record.error == NULL) /* else what swapoff said is the reason */
             end_failed(file, job->error->message);
         retry_later(file);
         return;
@@ -234,6 +234,10 @@ was_finished(File *file, const Job *job)
     file->record.stage = PAGING_STAGE_GONE;
     file->record.used_kib = 0;
     g_clear_pointer(&file->record.error, g_free);
+    if (job->left == PAGING_LEFT_ON_DISK) {
+        paging_set_error(file, job->error->message);
+        paging_push_tidy(file->paging);
+    }
     if (file->group != NULL)
         limits_keep(file->paging->limits, file->group, false);
 }

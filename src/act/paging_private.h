@@ -31,7 +31,7 @@ typedef struct Job {
     uint64_t minimum_free_kib;
     int stop; /* atomic: call the making off */
     bool good;
-    bool on;
+    PagingLeft left; /* JOB_FINISH */
     GError *error;
 } Job;
 

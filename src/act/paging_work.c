@@ -100,8 +100,11 @@ put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
     g_autoptr(GPtrArray) files = held_files(work->held);
     bool last = true, good = true;
 
-    for (guint i = 0; i < files->len; i++)
-        last = last && strcmp(((HeldFile *)g_ptr_array_index(files, i))->uuid, ended->uuid) == 0;
+    for (guint i = 0; i < files->len; i++) {
+        const HeldFile *file = g_ptr_array_index(files, i);
+
+        last = last && (file->off || strcmp(file->uuid, ended->uuid) == 0);
+    }
     if (ended->group != NULL) {
         g_autofree char *zswap = g_strconcat(ended->group, ZSWAP_MAX, NULL);
         const char *file = zswap;
@@ -113,7 +116,7 @@ put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
     return good && (ended->group == NULL || isolate_allow(work->system, work->held, ended->group, 0, error));
 }
 
-/* Its directory may be gone, with all that was in it. */
+/* Its directory may be gone, with all that was in it; where its disk had errors that may be being mended. */
 static bool
 delete_file(const PagingWork *work, const HeldFile *file, GError **error)
 {
@@ -121,7 +124,7 @@ delete_file(const PagingWork *work, const HeldFile *file, GError **error)
     int fd = open_directory(work, file->directory, false, &why);
     bool good;
 
-    if (fd < 0 && g_error_matches(why, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND))
+    if (fd < 0 && g_error_matches(why, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND) && !file->off)
         return true;
     if (fd < 0) {
         g_propagate_error(error, g_steal_pointer(&why));
@@ -133,21 +136,22 @@ delete_file(const PagingWork *work, const HeldFile *file, GError **error)
 }
 
 /*
- * Of a file that is not on. It is forgotten when it is gone, since nobody else knows a file without a header as ours. Until then,
- * as on a disk with errors, it is nobody's that others are kept from.
+ * Of a file that is not on. It is forgotten when it is gone, since nobody else knows a file without a header as ours; until then,
+ * as on a disk with errors, others are not kept from it.
  */
-static bool
+static PagingLeft
 clear_away(const PagingWork *work, const HeldFile *file, GError **error)
 {
     HeldFile off = *file;
 
     if (!put_back_limits(work, file, error))
-        return false;
+        return PAGING_LEFT_UNDONE;
     if (delete_file(work, file, error))
-        return held_drop_file(work->held, file->uuid, error);
+        return held_drop_file(work->held, file->uuid, error) ? PAGING_LEFT_NOTHING : PAGING_LEFT_UNDONE;
     off.group = NULL;
+    off.off = true;
     held_put_file(work->held, &off, NULL);
-    return false;
+    return PAGING_LEFT_ON_DISK;
 }
 
 /* ---- making, step by step ---- */
@@ -223,24 +227,22 @@ paging_work_close(const PagingWork *work, const char *uuid, GError **error)
     return file->group == NULL || isolate_allow(work->system, work->held, file->group, 0, error);
 }
 
-bool
-paging_work_finish(const PagingWork *work, const char *uuid, bool *on, GError **error)
+PagingLeft
+paging_work_finish(const PagingWork *work, const char *uuid, GError **error)
 {
     g_autoptr(HeldFile) file = held_get_file(work->held, uuid);
     g_autoptr(GPtrArray) areas = swaps_read(work->system->root, error);
     g_autofree char *path = NULL;
 
-    *on = true;
     if (areas == NULL)
-        return false;
-    if (file == NULL) {
-        *on = false;
-        return true;
-    }
+        return PAGING_LEFT_ON;
+    if (file == NULL)
+        return PAGING_LEFT_NOTHING;
     path = paging_work_path(work, file);
-    *on = swaps_find(areas, path) != NULL;
-    if (*on)
-        return refuse(error, "it is still switched on");
+    if (swaps_find(areas, path) != NULL) {
+        refuse(error, "it is still switched on");
+        return PAGING_LEFT_ON;
+    }
     return clear_away(work, file, error);
 }
 
@@ -252,15 +254,19 @@ paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_
 {
     const ActSystem *system = work->system;
     const char *bar = paging_place_host_bar(system);
-    bool nocow = false, good = false, noted = false, on;
+    g_autoptr(GError) why = NULL;
+    bool nocow = false, good = false, noted = false;
     int directory_fd, fd = -1;
 
     if (bar != NULL)
         return refuse(error, bar);
-    /* what is left of an earlier one goes first: the room it takes is to be had */
+    /* what is left of an earlier one goes first: the room it takes is to be had, unless it is on another disk */
     if (!check_guest(work, file->group, error) || !paging_place_host_swap(system, error) ||
-        !paging_work_finish(work, file->uuid, &on, error))
+        paging_work_finish(work, file->uuid, &why) >= PAGING_LEFT_UNDONE) {
+        if (why != NULL)
+            g_propagate_error(error, g_steal_pointer(&why));
         return false;
+    }
     directory_fd = open_directory(work, file->directory, true, error);
     if (directory_fd < 0)
         return false;
@@ -389,10 +395,9 @@ paging_work_tidy(const PagingWork *work, GError **error)
     for (guint i = 0; i < files->len; i++) {
         const HeldFile *file = g_ptr_array_index(files, i);
         g_autofree char *path = paging_work_path(work, file);
-        bool on;
 
         if (swaps_find(areas, path) == NULL)
-            good = paging_work_finish(work, file->uuid, &on, good ? error : NULL) && good;
+            good = paging_work_finish(work, file->uuid, good ? error : NULL) == PAGING_LEFT_NOTHING && good;
     }
     delete_unknown(work, areas);
     /* limits whose file is gone without a trace */

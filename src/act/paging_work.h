@@ -27,11 +27,19 @@ bool paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t min
 /* Its guest may swap out no more. */
 bool paging_work_close(const PagingWork *work, const char *uuid, GError **error);
 
+/* What is left of a file that was to be off. */
+typedef enum PagingLeft {
+    PAGING_LEFT_NOTHING,
+    PAGING_LEFT_ON_DISK, /* the file alone, in nobody's way: it can't be deleted */
+    PAGING_LEFT_UNDONE,  /* it is off, and what goes with that, as everybody's limits, can't be done */
+    PAGING_LEFT_ON,      /* it is still on, or that is not known */
+} PagingLeft;
+
 /*
  * After swapoff: whether it is off, then everybody's limits as they were where it is the last one, then deletes it.
- * Returns false with error where it is still on (*on) or something could not be done; to be called again then.
+ * With error where something is left; to be called again then.
  */
-bool paging_work_finish(const PagingWork *work, const char *uuid, bool *on, GError **error);
+PagingLeft paging_work_finish(const PagingWork *work, const char *uuid, GError **error);
 
 /* Puts the limits of all files in place again. */
 bool paging_work_hold(const PagingWork *work, GError **error);

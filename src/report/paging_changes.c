@@ -136,7 +136,7 @@ tell_started(GPtrArray *list, const FileMemory *memory, const PagingRecord *file
 }
 
 static void
-tell_ended(GPtrArray *list, FileMemory *memory, const TickReport *now)
+tell_ended(GPtrArray *list, FileMemory *memory, const char *left, const TickReport *now)
 {
     g_autofree char *size = units_format_size(memory->size_kib);
     g_autofree char *peak = units_format_size(memory->peak_kib);
@@ -144,10 +144,12 @@ tell_ended(GPtrArray *list, FileMemory *memory, const TickReport *now)
 
     memory->used_kib = 0;
     memory->ended = true;
-    add_paging(list, CHANGE_PAGING_ENDED, memory, memory->size_kib, 0, now, "",
-               g_strdup_printf("The paging file of guest %s is gone: of its %s at most %s were used, and it was there "
-                               "for %s.",
-                               memory->name, size, peak, age));
+    add_paging(list, CHANGE_PAGING_ENDED, memory, memory->size_kib, 0, now, left != NULL ? left : "",
+               g_strdup_printf("The paging file of guest %s is %s: of its %s at most %s were used, and it was there "
+                               "for %s.%s%s%s",
+                               memory->name, left != NULL ? "off" : "gone", size, peak, age,
+                               left != NULL ? " But " : "", left != NULL ? left : "",
+                               left != NULL ? "; that is tried again." : ""));
 }
 
 static void
@@ -248,7 +250,7 @@ compare_file(PagingChanges *changes, const PagingRecord *file, const TickReport 
         tell_stuck(list, memory, file, now);
     }
     if (file->stage == PAGING_STAGE_GONE && memory->started && !memory->ended)
-        tell_ended(list, memory, now);
+        tell_ended(list, memory, file->error, now);
 }
 
 static void
@@ -260,7 +262,7 @@ compare_guest(PagingChanges *changes, const GuestPlan *guest, const TickReport *
         return;
     memory = remember_file(changes, guest->guest->uuid, now);
     if (memory->started && !memory->ended && guest->guest->paging == NULL)
-        tell_ended(list, memory, now);
+        tell_ended(list, memory, NULL, now);
     /* a file that failed says why better than the rule that gives up on it */
     if (guest->paging_phase == PAGING_PHASE_REFUSED && memory->refused == NULL)
         tell_refused(list, memory, guest, guest->paging_bar != NULL ? guest->paging_bar : "it could not be made", now);
@@ -303,7 +305,7 @@ paging_changes_compare(PagingChanges *changes, const TickReport *now, GPtrArray 
         if (memory->seen_tick == now->tick)
             continue;
         if (memory->started && !memory->ended)
-            tell_ended(list, memory, now);
+            tell_ended(list, memory, NULL, now);
         g_hash_table_iter_remove(&iter);
     }
 }

@@ -222,6 +222,23 @@ a_file_is_told_when_it_is_on_and_when_it_is_gone(void **state)
 }
 
 static void
+a_file_that_is_off_and_can_not_be_deleted_says_why(void **state)
+{
+    Fixture *fixture = *state;
+    PagingRecord *file = page(fixture);
+    const Told *told;
+
+    file->stage = PAGING_STAGE_GONE;
+    file->error = g_strdup("/srv/web.dynmem-paging can't be deleted: Read-only file system");
+    hand_in(fixture);
+    told = only(fixture, CHANGE_PAGING_ENDED);
+    assert_says(told->message, "The paging file of guest web is off: ");
+    assert_says(told->message,
+                " But /srv/web.dynmem-paging can't be deleted: Read-only file system; that is tried again.");
+    assert_says(told->reason, "can't be deleted");
+}
+
+static void
 a_file_whose_record_is_gone_has_ended_too(void **state)
 {
     Fixture *fixture = *state;
@@ -452,6 +469,7 @@ main(void)
         TEST(what_an_earlier_daemon_admitted_is_no_news),
         TEST(a_start_soon_after_a_stop_is_told_as_a_restart),
         TEST(a_file_is_told_when_it_is_on_and_when_it_is_gone),
+        TEST(a_file_that_is_off_and_can_not_be_deleted_says_why),
         TEST(a_file_whose_record_is_gone_has_ended_too),
         TEST(a_file_has_ended_also_while_its_guest_lacks_memory_still),
         TEST(a_file_that_was_left_is_told_as_taken_over),

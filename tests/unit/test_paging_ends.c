@@ -13,7 +13,9 @@
 #include "units.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -54,6 +56,14 @@ tells(FakeHost *host, void *text)
     const PagingRecord *record = fake_host_file(host, FAKE_WEB);
 
     return record != NULL && record->error != NULL && strstr(record->error, text) != NULL;
+}
+
+static bool
+is_forgotten(FakeHost *host, void *data)
+{
+    g_autofree char *held = fake_host_read(host, HELD);
+
+    return held == NULL || strstr(held, FAKE_WEB) == NULL;
 }
 
 static bool
@@ -286,19 +296,31 @@ an_end_that_can_not_be_noted_is_told_and_tried_again(void **state)
     fake_host_expect_clean(host);
 }
 
+/* It is off, and its guest goes on without it. */
 static void
 a_file_that_can_not_be_deleted_is_told_and_tried_again(void **state)
 {
+    static const struct {
+        const char *call;
+        const char *path;
+        const char *error;
+    } cases[] = {
+        {"unlinkat", FAKE_WEB_FILE, ".dynmem-paging can't be deleted: Read-only file system"},
+        {"fsync", FAKE_PAGING, ".dynmem-paging can't be deleted for good: Read-only file system"},
+    };
     FakeHost *host = *state;
 
-    make_file(host);
-    fake_calls_fail("unlinkat", FAKE_WEB_FILE, 2, EROFS);
-    fake_host_end(host, FAKE_WEB);
-    fake_host_until(host, tells, (char[]){FAKE_WEB ".dynmem-paging can't be deleted: Read-only file system"});
-    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
-    assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 2);
-    fake_host_await_none(host);
-    fake_host_expect_clean(host);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        make_file(host);
+        fake_calls_fail(cases[i].call, cases[i].path, 2, EROFS);
+        fake_host_end(host, FAKE_WEB);
+        fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+        assert_true(tells(host, (void *)cases[i].error));
+        fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
+        fake_host_await_none(host);
+        fake_host_until(host, is_forgotten, NULL);
+        fake_host_expect_clean(host);
+    }
 }
 
 static void
@@ -314,6 +336,51 @@ a_swapoff_that_can_not_be_begun_or_is_killed_is_told_and_tried_again(void **stat
     fake_host_until(host, tells, (char[]){"killed by signal 15; it is tried again"});
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
     assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 2);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static void
+what_is_left_on_a_disk_with_errors_keeps_nobody_from_swap(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    fake_host_make(host, FAKE_DB, FAKE_DB_PID);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_ON);
+    fake_calls_fail("unlinkat", FAKE_WEB_FILE, 3,
+                    EIO); /* at its end, and when it is tidied at once: as its and as nobody's */
+    host->system.retry_msec = 60000;
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_run_loop();
+    assert_true(fake_host_exists(host, FAKE_WEB_FILE));
+    fake_host_end(host, FAKE_DB);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_GONE);
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
+    fake_host_kill(host);
+    fake_host_start(host);
+    fake_host_until(host, is_forgotten, NULL);
+    fake_host_expect_clean(host);
+}
+
+/* Its file system is taken away to be checked, and comes back with the file. */
+static void
+what_is_left_on_a_disk_with_errors_is_deleted_when_that_is_back(void **state)
+{
+    FakeHost *host = *state;
+    g_autofree char *path = g_strconcat(host->root, FAKE_PAGING, NULL);
+    g_autofree char *away = g_strconcat(path, ".away", NULL);
+
+    make_file(host);
+    fake_calls_fail("unlinkat", FAKE_WEB_FILE, INT_MAX, EIO);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_int_equal(rename(path, away), 0);
+    fake_run_loop();
+    assert_int_equal(rename(away, path), 0);
+    fake_calls_fail("", "", 0, 0);
+    fake_host_until(host, is_forgotten, NULL);
     fake_host_await_none(host);
     fake_host_expect_clean(host);
 }
@@ -341,14 +408,15 @@ a_directory_that_others_can_change_by_now_is_not_touched(void **state)
     make_file(host);
     assert_int_equal(chmod(path, 0777), 0);
     fake_host_end(host, FAKE_WEB);
-    fake_host_until(host, tells, (char[]){"can be written by others than root"});
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_true(tells(host, (char[]){"can be written by others than root"}));
     assert_true(fake_host_exists(host, FAKE_WEB_FILE));
     fake_host_expect(host, "/system.slice", "memory.swap.max", "max"); /* nobody else waits for it */
     fake_run_loop();
     fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
     assert_int_equal(chmod(path, 0700), 0);
-    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
     fake_host_await_none(host);
+    fake_host_until(host, is_forgotten, NULL);
     fake_host_expect_clean(host);
 }
 
@@ -557,6 +625,8 @@ main(void)
         TEST(an_end_that_can_not_be_noted_is_told_and_tried_again),
         TEST(a_file_that_can_not_be_deleted_is_told_and_tried_again),
         TEST(a_swapoff_that_can_not_be_begun_or_is_killed_is_told_and_tried_again),
+        TEST(what_is_left_on_a_disk_with_errors_keeps_nobody_from_swap),
+        TEST(what_is_left_on_a_disk_with_errors_is_deleted_when_that_is_back),
         TEST(a_directory_that_is_gone_is_no_obstacle),
         TEST(a_directory_that_others_can_change_by_now_is_not_touched),
         TEST(several_things_that_are_left_are_all_tidied),

@@ -548,7 +548,6 @@ zswap_is_kept_out_where_it_is_on_or_may_be(void **state)
     PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
     HeldFile file = {
         .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .group = (char *)FAKE_WEB_GROUP};
-    bool on;
 
     fake_host_write(host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.zswap.max", "max\n");
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -561,11 +560,11 @@ zswap_is_kept_out_where_it_is_on_or_may_be(void **state)
         fake_host_write(host, "/proc/swaps", "Filename Type Size Used Priority\n");
         fake_calls_fail("write", "/memory.zswap.max", strcmp(cases[i].max, "0") == 0 ? 1 : 0, EIO);
         if (strcmp(cases[i].max, "0") == 0) { /* and nothing else is undone before that is */
-            assert_false(paging_work_finish(&work, FAKE_WEB, &on, &f->error));
+            assert_int_equal(paging_work_finish(&work, FAKE_WEB, &f->error), PAGING_LEFT_UNDONE);
             expect_error(f, "memory.zswap.max");
             assert_true(fake_host_exists(host, FAKE_WEB_FILE));
         }
-        assert_true(paging_work_finish(&work, FAKE_WEB, &on, &f->error));
+        assert_int_equal(paging_work_finish(&work, FAKE_WEB, &f->error), PAGING_LEFT_NOTHING);
         fake_host_expect(host, FAKE_WEB_GROUP, "memory.zswap.max", "max");
         fake_host_expect_clean(host);
     }
