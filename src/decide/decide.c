@@ -281,8 +281,8 @@ book_guest(Pass *pass, Work *work)
             .enforced_kib = enforced,
             /* an earlier daemon may have told who can't be told where to stop more than it has, within the limit that
                it left; and before a limit is down its balloon is not taken at its word */
-            .adrift = ((guest->migrating || guest->life != GUEST_LIFE_RUNNING) && guest->target_unbounded &&
-                       limit_in_force(guest)) ||
+            .adrift = ((guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) &&
+                       guest->target_unbounded && limit_in_force(guest)) ||
                       (!lends && limit_is_late(&memory->limit, guest, work->slack_kib)),
             .lends = lends,
             .mute = work->standing.rule == PLAN_RULE_NO_STATISTICS});

@@ -44,8 +44,8 @@ pass_restart_enforced(const Pass *pass, const Work *work)
     uint64_t limit = in_force(work, slack + slack / 2);
     /* right after its start a guest's cgroup may not be found yet */
     bool may_come = guest->limits.usable || (guest->limits.bar == NULL && !guest->adopted);
-    /* its boot may have begun before libvirt could be asked for it */
-    uint64_t ordered_usec = MAX(guest->boot_usec, work->memory->belief.seen_usec);
+    /* its boot may have begun before libvirt could be asked for it; where it is over by then it went on without a limit */
+    uint64_t ordered_usec = MAX(guest->boot_usec, guest->driver_up ? 0 : work->memory->belief.seen_usec);
     uint64_t before;
 
     if (broken(FAULT_TRUST_NO_LIMIT))

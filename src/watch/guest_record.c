@@ -381,9 +381,12 @@ guest_take_run(Guest *guest, const GuestReading *reading)
         record->boot_usec = now_usec(); /* it ran before it was seen */
         runs_note_started(guest->registry->runs, record->uuid);
     } else if (!was_on || another_run) {
+        bool heard = reading->started_usec == 0 || reading->started_usec >= guest->registry->made_usec;
+
         guest_take_new_run(guest, reading, another_run);
         /* it was restored while nobody heard of it, and may have been reset since */
-        if (guest->gap && record->boot_resumed && reading->life == GUEST_LIFE_RUNNING && !reading->migrating)
+        if ((guest->gap || !heard) && record->boot_resumed && reading->life == GUEST_LIFE_RUNNING &&
+            !reading->migrating)
             record->gap_usec = now_usec();
     } else if (guest->gap) {
         record->gap_usec = now_usec();

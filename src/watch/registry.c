@@ -36,6 +36,7 @@ registry_new(Runs *runs, void (*process_ended)(void *user_data, Guest *guest), v
     Registry *registry = g_new0(Registry, 1);
 
     registry->runs = runs;
+    registry->made_usec = (uint64_t)g_get_monotonic_time();
     registry->guests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_free);
     registry->strays = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     registry->processes = process_set_new();

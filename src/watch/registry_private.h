@@ -7,6 +7,7 @@
 
 struct Registry {
     Runs *runs;
+    uint64_t made_usec; /* what happened before was not heard here */
     GHashTable *guests; /* uuid -> Guest */
     GHashTable *strays; /* uuid -> KiB of the target whose call goes on while there is no guest */
     uint64_t serials;   /* given out */

@@ -221,6 +221,35 @@ a_limit_that_is_told_at_a_reset_is_relied_on_whatever_was_told_before(void **sta
     (void)state;
 }
 
+/* Its start was admitted, the daemon ended, and the next one finds it with its driver, and a balloon on its way down. */
+static void
+who_has_booted_before_it_is_seen_had_no_limit(void **state)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+    StartRequest request = {.name = (char *)"g0",
+                            .settings = rw->world->fake[0].settings,
+                            .restart = RESTART_SOON,
+                            .need_kib = 512 * MIB,
+                            .booked_kib = 280 * MIB};
+    const StartRequest *requests[] = {&request};
+
+    g_strlcpy(request.uuid, rw->world->fake[0].uuid, sizeof request.uuid);
+    restart_world_stop(rw, 0);
+    restart_world_run(rw, 20);
+    rw->world->snapshot.starts = requests;
+    rw->world->snapshot.start_count = 1;
+    restart_world_tick(rw);
+    restart_world_start(rw, 0);
+    rw->world->guests[0].boot_usec -= 12 * SEC;
+    restart_world_driver_up(rw, 0);
+    rw->world->fake[0].actual = 1500 * MIB;
+    restart_world_tick(rw);
+    assert_true(rw->world->plan.guests[0].committed_kib >= 1500 * MIB);
+    assert_true(rw->world->plan.guests[0].limit_tell);
+    restart_world_free(rw);
+    (void)state;
+}
+
 /* ---- what it is told ---- */
 
 /*
@@ -273,6 +302,7 @@ main(void)
         cmocka_unit_test(a_new_qemu_whose_balloon_has_taken_something_is_believed),
         cmocka_unit_test(a_balloon_that_stands_elsewhere_after_a_reset_is_told_again),
         cmocka_unit_test(what_its_limit_lets_in_is_its_own_as_far_as_it_is_there),
+        cmocka_unit_test(who_has_booted_before_it_is_seen_had_no_limit),
         cmocka_unit_test(a_limit_that_is_on_its_way_at_a_reset_is_booked_at_what_it_will_let_in),
         cmocka_unit_test(a_limit_that_is_told_at_a_reset_is_relied_on_whatever_was_told_before),
         cmocka_unit_test(a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted),

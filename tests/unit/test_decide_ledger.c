@@ -108,7 +108,7 @@ a_target_of_unknown_fate_is_booked(void **state)
 }
 
 static void
-what_it_may_have_been_told_is_booked(bool migrating, GuestLife life)
+what_it_may_have_been_told_is_booked(bool migrating, GuestLife life, bool answering)
 {
     FakeWorld *world = world_new(10 * GIB, GIB);
 
@@ -118,22 +118,24 @@ what_it_may_have_been_told_is_booked(bool migrating, GuestLife life)
     world->guests[0].limits.high_kib = 5 * GIB;
     world->guests[0].adopted = true;
     world->guests[0].migrating = migrating;
+    world->guests[0].answering = answering;
     world->guests[0].life = life;
     world->guests[0].boots = 0;
     world->guests[0].target_known = false;
     world->guests[0].target_unbounded = true;
     world_run(world, 5);
-    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_FROZEN);
+    assert_int_equal(world->plan.guests[0].rule, answering ? PLAN_RULE_FROZEN : PLAN_RULE_UNRESPONSIVE);
     assert_in_range(world->plan.guests[0].committed_kib, 5 * GIB - 512 * MIB, 5 * GIB);
     world_free(world);
 }
 
 /* An earlier daemon may have told it all that its limit lets in, and nobody can tell it where to stop. */
 static void
-what_a_guest_that_leaves_or_is_paused_may_have_been_told_is_booked(void **state)
+what_a_guest_that_leaves_is_paused_or_hangs_may_have_been_told_is_booked(void **state)
 {
-    what_it_may_have_been_told_is_booked(true, GUEST_LIFE_RUNNING);
-    what_it_may_have_been_told_is_booked(false, GUEST_LIFE_PAUSED);
+    what_it_may_have_been_told_is_booked(true, GUEST_LIFE_RUNNING, true);
+    what_it_may_have_been_told_is_booked(false, GUEST_LIFE_PAUSED, true);
+    what_it_may_have_been_told_is_booked(false, GUEST_LIFE_RUNNING, false);
     (void)state;
 }
 
@@ -528,7 +530,7 @@ main(void)
         cmocka_unit_test(what_is_not_known_of_a_guest_that_came_is_booked_and_taken_from_nobody),
         cmocka_unit_test(a_target_under_way_is_booked),
         cmocka_unit_test(a_target_of_unknown_fate_is_booked),
-        cmocka_unit_test(what_a_guest_that_leaves_or_is_paused_may_have_been_told_is_booked),
+        cmocka_unit_test(what_a_guest_that_leaves_is_paused_or_hangs_may_have_been_told_is_booked),
         cmocka_unit_test(a_guest_that_was_started_paused_is_booked_at_its_startup),
         cmocka_unit_test(a_guest_is_granted_no_more_than_its_startup_before_its_xml_is_read),
         cmocka_unit_test(a_guest_that_migrates_while_it_boots_is_held_at_its_startup),

@@ -13,6 +13,7 @@ typedef struct Found {
     bool coming;
     bool resumed;
     bool booted;
+    uint64_t started_usec;
     const char *live;
     const char *inactive;
     const char *saved;
@@ -29,6 +30,7 @@ apply(Guest *guest, Found found)
         .coming = found.coming,
         .resumed = found.resumed,
         .booted = found.booted,
+        .started_usec = found.started_usec,
         .live_xml = g_strdup(found.live),
         .inactive_xml = g_strdup(found.inactive),
         .saved_xml = g_strdup(found.saved),
@@ -328,6 +330,22 @@ event_of_a_run_that_is_over_ends_none_that_was_read_since(void **state)
     assert_int_equal(guest->record.life, GUEST_LIFE_OFF);
 }
 
+/* A hook told the daemon before of its start, and nobody whether it was reset before there was another one. */
+static void
+what_was_restored_under_the_daemon_before_may_have_been_reset_since(void **state)
+{
+    const uint64_t now = (uint64_t)g_get_monotonic_time();
+
+    for (unsigned heard = 0; heard < 2; heard++) {
+        Guest *guest = ((Fixture *)*state)->guest;
+
+        apply(guest, (Found){OFF, DEFINED});
+        apply(guest, (Found){.id = 1 + (int)heard, RUNNING, DEFINED, .resumed = true, .started_usec = heard ? now : 1});
+        assert_true(guest->record.boot_resumed);
+        assert_int_equal(guest->record.gap_usec == 0, heard);
+    }
+}
+
 /* Nobody heard of its start, nor whether it was reset since: that it brought its memory says nothing of what it has now. */
 static void
 what_was_restored_while_nobody_heard_may_have_been_reset_since(void **state)
@@ -474,6 +492,7 @@ main(void)
         TEST(reverted_guest_is_resumed_while_its_memory_is_read),
         TEST(event_of_a_run_that_is_over_ends_none_that_was_read_since),
         TEST(what_was_restored_while_nobody_heard_may_have_been_reset_since),
+        TEST(what_was_restored_under_the_daemon_before_may_have_been_reset_since),
         TEST(event_knows_better_than_the_file),
         TEST(state_that_says_booted_is_believed),
         TEST(saved_memory_is_known_until_the_start),

@@ -168,6 +168,7 @@ daemon_start(World *world)
     if (world->options.limits && world->options.paging)
         ports.paging = paging_of(world);
     world->daemon = ++world->daemons;
+    world->daemon_usec = world->now_usec;
     world->counts.daemons++;
     world->ticked = false;
     world->judged = false;

@@ -356,6 +356,7 @@ apply(World *world, Seat *seat)
             record->boot_usec = world->now_usec; /* it ran before it was seen */
         } else if (!was_on || another) {
             unsigned due = another && !known->gap ? known->due : 0;
+            bool heard = known->hook_started_usec == 0 || known->hook_started_usec >= world->daemon_usec;
 
             if (another)
                 note_off(world, seat, false);
@@ -364,7 +365,7 @@ apply(World *world, Seat *seat)
             if (known->hook_started_usec != 0 && !another)
                 record->boot_usec = known->hook_started_usec;
             known->due = due + 1;
-            if (known->gap && resumed && !machine->paused && !machine->arriving && !machine->loading &&
+            if ((known->gap || !heard) && resumed && !machine->paused && !machine->arriving && !machine->loading &&
                 !machine->leaving)
                 record->gap_usec = world->now_usec;
         } else if (known->gap) {

@@ -154,6 +154,7 @@ struct World {
     Keep *keep;
     uint64_t daemon; /* which one; 0: none is there */
     uint64_t daemons;
+    uint64_t daemon_usec; /* when the last of them was started */
     bool daemon_dies;
     bool manage_all;
     WorldLink link;
