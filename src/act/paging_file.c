@@ -82,11 +82,21 @@ paging_file_is_ours(const ActSystem *system, const char *path)
 
 /* ---- deleting ---- */
 
-/* On a disk with errors what was deleted may come back; some file systems know no sync of a directory. */
+/*
+ * On a disk with errors what was deleted may come back. A sync tells of an error once; after that a file system that the kernel has given
+ * up takes no change any more, as that of a file without a name, which leaves nothing behind. Some know no sync of a directory.
+ */
 static bool
 stays_deleted(int directory_fd)
 {
-    return fsync(directory_fd) == 0 || errno == EINVAL;
+    int fd;
+
+    if (fsync(directory_fd) != 0 && errno != EINVAL)
+        return false;
+    fd = openat(directory_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || (errno != EIO && errno != EROFS);
 }
 
 bool

@@ -7,8 +7,8 @@ import re
 import time
 
 from cache_cases import Cache
-from file_cases import Files, Killers
-from four import BUDGET, MINIMUM, REFUSED, ROOMY, SMALL, STARTED, STARTUP, TOUCH, Four
+from file_cases import Disk, Files, Killers
+from four import BUDGET, MINIMUM, OVER_BUDGET, REFUSED, ROOMY, SMALL, STARTED, STARTUP, TOUCH, Four
 from host import wait_until
 from machine import HostError, StoppedError
 from need_cases import Sooner
@@ -19,7 +19,6 @@ from scene import Scene, check
 HARDER = "ae9adc87e9904609b75f9c5d5ee5d9a9"
 HARDEST = "9459ff2afe02483eb2d5bcf37157885e"
 OVERDUE = "1f9d9fe5a0534045b633cb4d42976980"
-OVER_BUDGET = "df760be1b2dd45a7bd23d6299888bd9c"
 # Of the paging file of a guest that does not come back, in seconds.
 DEADLINE = 240
 
@@ -174,7 +173,7 @@ class Restarts(Four):
         return "; ".join(reasons)
 
 
-SCENES = (Restarts, Cache, Package, Sooner, Killers, Files)
+SCENES = (Restarts, Cache, Package, Sooner, Killers, Files, Disk)
 # How to come to each of them from the one of a host that has just booted.
 SNAPSHOTS = {"booted": None, "web": WithGuest.prepare, "four": Four.prepare}
 

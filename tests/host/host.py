@@ -88,6 +88,9 @@ class Guest:
         """Waits until its last boot has come as far as its init. Returns the seconds from its start."""
         return self.host.machine.wait_console(self.name, "^ready", self.began, seconds) - self.began
 
+    def is_off(self):
+        return self.host.run(f"virsh domstate {self.name}").strip() == "shut off"
+
     def next_boots(self, touch=0, driver=True):
         """How it shall boot after its next resets: what it writes to first, in MiB, and whether with a balloon."""
         self.host.machine.ask(self.name, f"next {0 if driver else 1} {touch // 4}")

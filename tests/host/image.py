@@ -50,6 +50,7 @@ ExecStart=/usr/local/sbin/host-agent
 Restart=always
 RestartSec=1
 OOMScoreAdjust=-1000
+OOMPolicy=continue
 [Install]
 WantedBy=sysinit.target
 """

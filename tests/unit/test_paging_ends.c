@@ -307,6 +307,7 @@ a_file_that_can_not_be_deleted_is_told_and_tried_again(void **state)
     } cases[] = {
         {"unlinkat", FAKE_WEB_FILE, ".dynmem-paging can't be deleted: Read-only file system"},
         {"fsync", FAKE_PAGING, ".dynmem-paging can't be deleted for good: Read-only file system"},
+        {"openat", FAKE_PAGING "/.", ".dynmem-paging can't be deleted for good: Read-only file system"},
     };
     FakeHost *host = *state;
 
