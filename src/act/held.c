@@ -106,6 +106,17 @@ read_state(Held *held, char **problem)
                                held->path, kept, why);
 }
 
+/* File systems that were away are mounted by now, or gone for good. */
+static void
+forget_left(Held *held)
+{
+    g_auto(GStrv) groups = g_key_file_get_groups(held->state, NULL);
+
+    for (size_t i = 0; groups[i] != NULL; i++)
+        if (g_str_has_prefix(groups[i], GROUP_FILE))
+            g_key_file_set_boolean(held->state, groups[i], "off", false);
+}
+
 Held *
 held_open(const ActSystem *system, const char *directory, char **problem)
 {
@@ -132,6 +143,7 @@ held_open(const ActSystem *system, const char *directory, char **problem)
     before = g_key_file_get_string(held->state, GROUP_HOST, KEY_BOOT_ID, NULL);
     if (g_strcmp0(boot, before) != 0) {
         g_key_file_remove_group(held->state, GROUP_VALUES, NULL);
+        forget_left(held);
         g_key_file_set_string(held->state, GROUP_HOST, KEY_BOOT_ID, boot);
     }
     return held;
@@ -390,6 +402,7 @@ held_put_file(Held *held, const HeldFile *file, GError **error)
     g_key_file_set_string(held->state, group, "group", file->group != NULL ? file->group : "");
     g_key_file_set_boolean(held->state, group, "ending", file->ending);
     g_key_file_set_boolean(held->state, group, "off", file->off);
+    g_key_file_set_uint64(held->state, group, "device", file->device);
     g_mutex_unlock(&held->lock);
     return save(held, error);
 }
@@ -422,6 +435,7 @@ read_file(const Held *held, const char *uuid)
     file->group = g_key_file_get_string(held->state, group, "group", NULL);
     file->ending = g_key_file_get_boolean(held->state, group, "ending", NULL);
     file->off = g_key_file_get_boolean(held->state, group, "off", NULL);
+    file->device = g_key_file_get_uint64(held->state, group, "device", NULL);
     if (file->group != NULL && *file->group != '/')
         g_clear_pointer(&file->group, g_free);
     return file->directory != NULL ? g_steal_pointer(&file) : NULL;

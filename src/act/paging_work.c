@@ -116,11 +116,15 @@ put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
     return good && (ended->group == NULL || isolate_allow(work->system, work->held, ended->group, 0, error));
 }
 
-/* Its directory may be gone, with all that was in it; where its disk had errors that may be being mended. */
+/*
+ * Its directory may be gone, with all that was in it. Where its disk had errors that may be being mended, and what is found at its place
+ * is another file system.
+ */
 static bool
-delete_file(const PagingWork *work, const HeldFile *file, GError **error)
+delete_file(const PagingWork *work, HeldFile *file, GError **error)
 {
     g_autoptr(GError) why = NULL;
+    struct stat facts = {0};
     int fd = open_directory(work, file->directory, false, &why);
     bool good;
 
@@ -130,7 +134,12 @@ delete_file(const PagingWork *work, const HeldFile *file, GError **error)
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
-    good = paging_file_delete(work->system, fd, file->directory, file->uuid, false, error);
+    fstat(fd, &facts);
+    if (!file->off || file->device == 0)
+        file->device = facts.st_dev;
+    good = file->device == facts.st_dev
+               ? paging_file_delete(work->system, fd, file->directory, file->uuid, false, error)
+               : refuse(error, "the file system of a paging file that is left is not mounted");
     close(fd);
     return good;
 }
@@ -146,11 +155,12 @@ clear_away(const PagingWork *work, const HeldFile *file, GError **error)
 
     if (!put_back_limits(work, file, error))
         return PAGING_LEFT_UNDONE;
-    if (delete_file(work, file, error))
+    if (delete_file(work, &off, error))
         return held_drop_file(work->held, file->uuid, error) ? PAGING_LEFT_NOTHING : PAGING_LEFT_UNDONE;
     off.group = NULL;
     off.off = true;
-    held_put_file(work->held, &off, NULL);
+    if (!file->off)
+        held_put_file(work->held, &off, NULL);
     return PAGING_LEFT_ON_DISK;
 }
 
@@ -221,6 +231,7 @@ paging_work_close(const PagingWork *work, const char *uuid, GError **error)
     if (file == NULL)
         return true;
     file->ending = true;
+    file->off = false;
     if (!held_put_file(work->held, file, error))
         return false;
     act_system_step(work->system, "end noted");
@@ -248,25 +259,36 @@ paging_work_finish(const PagingWork *work, const char *uuid, GError **error)
 
 /* ---- making ---- */
 
+/* One that is left on another disk, which has errors, is forgotten: its guest is to have a file all the same. */
+static bool
+make_room(const PagingWork *work, const HeldFile *file, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    PagingLeft left = paging_work_finish(work, file->uuid, &why);
+    g_autoptr(HeldFile) before = held_get_file(work->held, file->uuid);
+
+    if (left == PAGING_LEFT_NOTHING ||
+        (left == PAGING_LEFT_ON_DISK && before != NULL && strcmp(before->directory, file->directory) != 0))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&why));
+    return false;
+}
+
 bool
 paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_free_kib, const int *stop,
                  GError **error)
 {
     const ActSystem *system = work->system;
     const char *bar = paging_place_host_bar(system);
-    g_autoptr(GError) why = NULL;
     bool nocow = false, good = false, noted = false;
     int directory_fd, fd = -1;
 
     if (bar != NULL)
         return refuse(error, bar);
-    /* what is left of an earlier one goes first: the room it takes is to be had, unless it is on another disk */
+    /* what is left of an earlier one goes first: the room it takes is to be had */
     if (!check_guest(work, file->group, error) || !paging_place_host_swap(system, error) ||
-        paging_work_finish(work, file->uuid, &why) >= PAGING_LEFT_UNDONE) {
-        if (why != NULL)
-            g_propagate_error(error, g_steal_pointer(&why));
+        !make_room(work, file, error))
         return false;
-    }
     directory_fd = open_directory(work, file->directory, true, error);
     if (directory_fd < 0)
         return false;

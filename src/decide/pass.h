@@ -104,7 +104,6 @@ typedef struct Pass {
     uint64_t given_kib; /* claim: what those that share are to give up for claims */
     bool any_apart;     /* share: somebody is apart, see is_apart */
     bool shortage;      /* share: somebody does not have all the want */
-    bool over;          /* claim: more is booked than there is */
 } Pass;
 
 /* Gets a target, and what it has is not part of what is shared. */

@@ -166,16 +166,6 @@ takes_unseen(const GuestSnapshot *guest, uint64_t target_kib)
                                         target_kib < guest->settings->minimum_kib + guest->unseen_kib);
 }
 
-/* It would take what it is granted, and does without, while more is booked than there is. */
-static bool
-would_owe(const Pass *pass, const Work *work)
-{
-    const GuestSnapshot *guest = work->guest;
-
-    return pass->over && guest->has_actual && !work->standing.is_void && !guest->target_unbounded &&
-           work->plan->target_kib > guest->actual_kib && work->plan->target_kib >= work->target_kib;
-}
-
 /* What is to be told is not told now. Where the guest dies of what is in force, a call that failed is made again in the next tick. */
 static bool
 waits(const Pass *pass, const Work *work)
@@ -188,8 +178,7 @@ waits(const Pass *pass, const Work *work)
         return true;
     if (guest->unseen_kib > 0 && guest->actual_kib < guest->settings->minimum_kib + guest->unseen_kib)
         return false;
-    return would_owe(pass, work) ||
-           (memory->told_kib == target && pass->now_usec - memory->told_usec < TELL_AGAIN_USEC);
+    return memory->told_kib == target && pass->now_usec - memory->told_usec < TELL_AGAIN_USEC;
 }
 
 /* Decides whether the target is told now, and books it if so. */

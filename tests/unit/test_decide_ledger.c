@@ -123,7 +123,7 @@ what_it_may_have_been_told_is_booked(bool migrating, GuestLife life, bool answer
     world->guests[0].boots = 0;
     world->guests[0].target_known = false;
     world->guests[0].target_unbounded = true;
-    world_run(world, 5);
+    world_tick(world);
     assert_int_equal(world->plan.guests[0].rule, answering ? PLAN_RULE_FROZEN : PLAN_RULE_UNRESPONSIVE);
     assert_in_range(world->plan.guests[0].committed_kib, 5 * GIB - 512 * MIB, 5 * GIB);
     world_free(world);

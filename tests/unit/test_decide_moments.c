@@ -235,29 +235,6 @@ who_sees_less_than_its_minimum_is_told_again_at_once_where_a_call_fails(void **s
     world_free(world);
 }
 
-/* It is granted its minimum and was made to give up of it, as other processes take more than there is. */
-static void
-what_was_not_taken_is_told_again_once_there_is_room(void **state)
-{
-    FakeWorld *world = full_host_with_limits();
-
-    for (size_t i = 0; i < 2; i++)
-        world->fake[i].settings.minimum_kib = world->guests[i].target_kib;
-    world->fake[0].actual = GIB;
-    world->fake[0].deflate = 0;
-    world->other = 2 * GIB;
-    for (unsigned t = 0; t < 20; t++) {
-        tick_with_limits(world);
-        assert_true(world->plan.over_budget);
-        assert_false(world->plan.guests[0].tell);
-    }
-    world->other = 0;
-    world->fake[0].deflate = GIB;
-    run_with_limits(world, 10);
-    assert_int_equal(world->fake[0].actual, world->fake[0].settings.minimum_kib);
-    world_free(world);
-}
-
 /* Its XML says yet that it can have no more than 1 GiB, its minimum, and it has 3 of which it does not see 2. */
 static void
 no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm(void **state)
@@ -357,7 +334,6 @@ main(void)
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
         cmocka_unit_test(a_dimm_that_is_not_online_costs_neither_its_guest_nor_others),
         cmocka_unit_test(who_sees_less_than_its_minimum_is_told_again_at_once_where_a_call_fails),
-        cmocka_unit_test(what_was_not_taken_is_told_again_once_there_is_room),
         cmocka_unit_test(no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm),
         cmocka_unit_test(nothing_is_told_before_the_size_has_what_was_plugged),
         cmocka_unit_test(no_minimum_brings_a_guest_to_its_hard_limit),

@@ -570,11 +570,60 @@ zswap_is_kept_out_where_it_is_on_or_may_be(void **state)
     }
 }
 
+/* It was on a file system that is not mounted now: what is at its place is another one. After a boot nobody waits for it any more. */
+static void
+what_is_left_is_not_looked_for_on_another_file_system(void **state)
+{
+    Fixture *f = *state;
+    FakeHost *host = f->host;
+    const HeldFile left = {
+        .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .off = true, .device = 1};
+
+    for (unsigned boots = 0; boots < 2; boots++) {
+        g_autofree char *problem = NULL;
+        g_autoptr(Held) held = held_open(&host->system, host->state, &problem);
+        PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
+        g_autoptr(HeldFile) still = NULL;
+
+        if (boots == 0)
+            assert_true(held_put_file(held, &left, NULL));
+        assert_int_equal(paging_work_tidy(&work, &f->error), boots);
+        if (boots == 0)
+            expect_error(f, "the file system of a paging file that is left is not mounted");
+        still = held_get_file(held, FAKE_WEB);
+        assert_int_equal(still == NULL, boots);
+        fake_host_write(host, "/proc/sys/kernel/random/boot_id", "another\n");
+    }
+}
+
+static void
+a_file_that_is_left_is_in_the_way_of_the_next_one_in_its_directory_only(void **state)
+{
+    Fixture *f = *state;
+    FakeHost *host = f->host;
+    g_autofree char *problem = NULL;
+    g_autoptr(Held) held = held_open(&host->system, host->state, &problem);
+    PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
+    HeldFile left = {.uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .off = true};
+    HeldFile file = {
+        .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .group = (char *)FAKE_WEB_GROUP};
+
+    assert_true(held_put_file(held, &left, NULL));
+    fake_calls_fail("fsync", FAKE_PAGING, 1, EIO);
+    assert_false(paging_work_make(&work, &file, 0, &f->stop, &f->error));
+    expect_error(f, "can't be deleted for good: Input/output error");
+    left.directory = (char *)"/srv/gone";
+    assert_true(held_put_file(held, &left, NULL));
+    assert_true(paging_work_make(&work, &file, 0, &f->stop, &f->error));
+}
+
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(what_is_left_is_not_looked_for_on_another_file_system),
+        TEST(a_file_that_is_left_is_in_the_way_of_the_next_one_in_its_directory_only),
         TEST(only_the_name_of_a_guests_file_is_one),
         TEST(a_file_is_ours_by_its_whole_header),
         TEST(nothing_but_a_plain_file_of_root_with_one_name_is_deleted),
