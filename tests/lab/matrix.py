@@ -46,9 +46,9 @@ class Doings:
         scene = self.scene
         scene.web.load(330)
         scene.web.wait_held(330)
+        before = scene.seen(scene.web)["target"]
         scene.web.load(20)
         scene.mail.load(330)
-        before = scene.seen(scene.web)["target"]
         self.moves(scene.web, lambda it: it["target"] < before - 20 * MIB)
 
     def admitting(self):
