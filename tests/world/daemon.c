@@ -239,8 +239,8 @@ daemon_set_manage_all(World *world, bool all)
             seat->forced_usec = world->now_usec;
         seat->let_go = seat->let_go && truth_is_wild(seat);
         seat->wild = seat->wild && truth_is_wild(seat);
-        /* nobody hears of a reset, or of a balloon that goes back after it, and from now on it is to be heard of */
-        if (all && seat->machine != NULL && world->link == WORLD_LINK_DOWN &&
+        /* nobody hears of a reset, yet or at all, or of a balloon that goes back after it, and from now on it is to be heard of */
+        if (all && seat->machine != NULL && (world->link == WORLD_LINK_DOWN || seat->event_usec > world->now_usec) &&
             (!seat->machine->driver || seat->machine->balloon_kib < seat->machine->asked_kib))
             truth_excuse(seat, EXCUSE_MISSED);
     }
