@@ -82,23 +82,6 @@ paging_file_is_ours(const ActSystem *system, const char *path)
 
 /* ---- deleting ---- */
 
-/*
- * On a disk with errors what was deleted may come back. A sync tells of an error once; after that a file system that the kernel has given
- * up takes no change any more, as that of a file without a name, which leaves nothing behind. Some know no sync of a directory.
- */
-static bool
-stays_deleted(int directory_fd)
-{
-    int fd;
-
-    if (fsync(directory_fd) != 0 && errno != EINVAL)
-        return false;
-    fd = openat(directory_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0 || (errno != EIO && errno != EROFS);
-}
-
 bool
 paging_file_delete(const ActSystem *system, int directory_fd, const char *directory, const char *uuid, bool check,
                    GError **error)
@@ -108,11 +91,8 @@ paging_file_delete(const ActSystem *system, int directory_fd, const char *direct
     bool ours;
     int fd = -1;
 
-    if (fstatat(directory_fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno != ENOENT)
-            return fail(error, directory, name, "can't be looked at");
-        return stays_deleted(directory_fd) || fail(error, directory, name, "can't be deleted for good");
-    }
+    if (fstatat(directory_fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT || fail(error, directory, name, "can't be looked at");
     if (S_ISREG(facts.st_mode)) {
         fd = openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0)
@@ -132,9 +112,23 @@ paging_file_delete(const ActSystem *system, int directory_fd, const char *direct
     close(fd);
     if (unlinkat(directory_fd, name, 0) != 0 && errno != ENOENT)
         return fail(error, directory, name, "can't be deleted");
-    if (!stays_deleted(directory_fd))
-        return fail(error, directory, name, "can't be deleted for good");
     act_system_step(system, "file deleted");
+    return true;
+}
+
+bool
+paging_file_stays_deleted(int directory_fd, const char *directory, const char *uuid, GError **error)
+{
+    g_autofree char *name = paging_file_name(uuid);
+    int fd;
+
+    if (fsync(directory_fd) != 0 && errno != EINVAL)
+        return fail(error, directory, name, "can't be deleted for good");
+    fd = openat(directory_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0 && (errno == EIO || errno == EROFS))
+        return fail(error, directory, name, "can't be deleted for good");
+    if (fd >= 0)
+        close(fd);
     return true;
 }
 

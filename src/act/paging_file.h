@@ -29,3 +29,9 @@ bool paging_file_is_ours(const ActSystem *system, const char *path);
  */
 bool paging_file_delete(const ActSystem *system, int directory_fd, const char *directory, const char *uuid, bool check,
                         GError **error);
+/*
+ * On a disk with errors what was deleted may come back. Returns false with error where that is to be feared. A sync tells of an error
+ * once only; after that a file system that the kernel has given up (ext4 with an aborted journal) takes no change any more, as that of a file
+ * without a name, which leaves nothing behind. Some know no sync of a directory.
+ */
+bool paging_file_stays_deleted(int directory_fd, const char *directory, const char *uuid, GError **error);

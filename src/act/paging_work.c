@@ -10,6 +10,7 @@
 #include "units.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
@@ -116,17 +117,24 @@ put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
     return good && (ended->group == NULL || isolate_allow(work->system, work->held, ended->group, 0, error));
 }
 
-/*
- * Its directory may be gone, with all that was in it. Where its disk had errors that may be being mended, and what is found at its place
- * is another file system.
- */
+/* What is at its place is another file system, or an empty mount point, and says nothing of it. */
+static bool
+is_elsewhere(int directory_fd, const HeldFile *file, uint64_t device)
+{
+    g_autofree char *name = paging_file_name(file->uuid);
+    struct stat facts;
+
+    return file->device != device && fstatat(directory_fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0;
+}
+
+/* Its directory may be gone, with all that was in it; where its disk had errors that may be being mended. Notes where it is. */
 static bool
 delete_file(const PagingWork *work, HeldFile *file, GError **error)
 {
     g_autoptr(GError) why = NULL;
     struct stat facts = {0};
     int fd = open_directory(work, file->directory, false, &why);
-    bool good;
+    bool good = false;
 
     if (fd < 0 && g_error_matches(why, DYNMEM_ERROR, DYNMEM_ERROR_NOT_FOUND) && !file->off)
         return true;
@@ -137,9 +145,12 @@ delete_file(const PagingWork *work, HeldFile *file, GError **error)
     fstat(fd, &facts);
     if (!file->off || file->device == 0)
         file->device = facts.st_dev;
-    good = file->device == facts.st_dev
-               ? paging_file_delete(work->system, fd, file->directory, file->uuid, false, error)
-               : refuse(error, "the file system of a paging file that is left is not mounted");
+    if (is_elsewhere(fd, file, facts.st_dev))
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
+                    "what is left of a paging file in %s is not there, as another file system is", file->directory);
+    else
+        good = paging_file_delete(work->system, fd, file->directory, file->uuid, false, error) &&
+               paging_file_stays_deleted(fd, file->directory, file->uuid, error);
     close(fd);
     return good;
 }
@@ -159,7 +170,7 @@ clear_away(const PagingWork *work, const HeldFile *file, GError **error)
         return held_drop_file(work->held, file->uuid, error) ? PAGING_LEFT_NOTHING : PAGING_LEFT_UNDONE;
     off.group = NULL;
     off.off = true;
-    if (!file->off)
+    if (!file->off || file->device != off.device)
         held_put_file(work->held, &off, NULL);
     return PAGING_LEFT_ON_DISK;
 }
@@ -259,21 +270,6 @@ paging_work_finish(const PagingWork *work, const char *uuid, GError **error)
 
 /* ---- making ---- */
 
-/* One that is left on another disk, which has errors, is forgotten: its guest is to have a file all the same. */
-static bool
-make_room(const PagingWork *work, const HeldFile *file, GError **error)
-{
-    g_autoptr(GError) why = NULL;
-    PagingLeft left = paging_work_finish(work, file->uuid, &why);
-    g_autoptr(HeldFile) before = held_get_file(work->held, file->uuid);
-
-    if (left == PAGING_LEFT_NOTHING ||
-        (left == PAGING_LEFT_ON_DISK && before != NULL && strcmp(before->directory, file->directory) != 0))
-        return true;
-    g_propagate_error(error, g_steal_pointer(&why));
-    return false;
-}
-
 bool
 paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_free_kib, const int *stop,
                  GError **error)
@@ -287,7 +283,7 @@ paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_
         return refuse(error, bar);
     /* what is left of an earlier one goes first: the room it takes is to be had */
     if (!check_guest(work, file->group, error) || !paging_place_host_swap(system, error) ||
-        !make_room(work, file, error))
+        paging_work_finish(work, file->uuid, error) != PAGING_LEFT_NOTHING)
         return false;
     directory_fd = open_directory(work, file->directory, true, error);
     if (directory_fd < 0)
@@ -351,8 +347,12 @@ complete(const PagingWork *work, const SwapArea *area, const char *uuid, GError 
     g_autofree char *path = true_path(work, area, file);
     g_autofree char *directory = path != NULL ? g_path_get_dirname(path + strlen(work->system->root)) : NULL;
 
-    if (path == NULL || (file != NULL && strcmp(file->directory, directory) == 0))
-        return path != NULL ? g_steal_pointer(&file) : NULL;
+    if (path == NULL)
+        return NULL;
+    if (file != NULL && strcmp(file->directory, directory) == 0) {
+        file->off = false;
+        return g_steal_pointer(&file);
+    }
     g_clear_pointer(&file, held_file_free);
     file = g_new0(HeldFile, 1);
     g_strlcpy(file->uuid, uuid, sizeof file->uuid);
