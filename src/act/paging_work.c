@@ -350,7 +350,10 @@ complete(const PagingWork *work, const SwapArea *area, const char *uuid, GError 
     if (path == NULL)
         return NULL;
     if (file != NULL && strcmp(file->directory, directory) == 0) {
-        file->off = false;
+        if (file->off) { /* somebody has switched it on */
+            file->off = false;
+            held_put_file(work->held, file, error);
+        }
         return g_steal_pointer(&file);
     }
     g_clear_pointer(&file, held_file_free);

@@ -619,12 +619,36 @@ a_file_that_is_left_is_in_the_way_of_the_next_one_until_it_is_gone(void **state)
     assert_true(paging_work_make(&work, &file, 0, &f->stop, &f->error));
 }
 
+/* Somebody has switched on what could not be deleted: others are kept from it until it is off. */
+static void
+what_is_left_and_on_again_is_a_file_as_any(void **state)
+{
+    Fixture *f = *state;
+    FakeHost *host = f->host;
+    g_autofree char *problem = NULL;
+    g_autoptr(Held) held = held_open(&host->system, host->state, &problem);
+    PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
+    HeldFile file = {
+        .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .group = (char *)FAKE_WEB_GROUP};
+    g_autoptr(GPtrArray) found = NULL;
+    g_autoptr(HeldFile) noted = NULL;
+
+    assert_true(paging_work_make(&work, &file, 0, &f->stop, &f->error));
+    file.off = true;
+    assert_true(held_put_file(held, &file, NULL));
+    found = paging_work_find(&work, &f->error);
+    assert_int_equal(found->len, 1);
+    noted = held_get_file(held, FAKE_WEB);
+    assert_false(noted->off);
+}
+
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_is_left_is_not_looked_for_on_another_file_system),
+        TEST(what_is_left_and_on_again_is_a_file_as_any),
         TEST(a_file_that_is_left_is_in_the_way_of_the_next_one_until_it_is_gone),
         TEST(only_the_name_of_a_guests_file_is_one),
         TEST(a_file_is_ours_by_its_whole_header),
