@@ -226,19 +226,10 @@ static void
 who_has_booted_before_it_is_seen_had_no_limit(void **state)
 {
     RestartWorld *rw = restart_world_new(4, 0);
-    StartRequest request = {.name = (char *)"g0",
-                            .settings = rw->world->fake[0].settings,
-                            .restart = RESTART_SOON,
-                            .need_kib = 512 * MIB,
-                            .booked_kib = 280 * MIB};
-    const StartRequest *requests[] = {&request};
 
-    g_strlcpy(request.uuid, rw->world->fake[0].uuid, sizeof request.uuid);
     restart_world_stop(rw, 0);
     restart_world_run(rw, 20);
-    rw->world->snapshot.starts = requests;
-    rw->world->snapshot.start_count = 1;
-    restart_world_tick(rw);
+    restart_world_admit(rw);
     restart_world_start(rw, 0);
     rw->world->guests[0].boot_usec -= 12 * SEC;
     restart_world_driver_up(rw, 0);

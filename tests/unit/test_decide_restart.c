@@ -266,21 +266,12 @@ static void
 start_and_see_late(uint64_t late_usec)
 {
     RestartWorld *rw = restart_world_new(4, 0);
-    StartRequest request = {.name = (char *)"g0",
-                            .settings = rw->world->fake[0].settings,
-                            .restart = RESTART_SOON,
-                            .need_kib = 512 * MIB,
-                            .booked_kib = 280 * MIB};
-    const StartRequest *requests[] = {&request};
     uint64_t booked;
 
-    g_strlcpy(request.uuid, rw->world->fake[0].uuid, sizeof request.uuid);
     restart_world_run(rw, 60);
     restart_world_stop(rw, 0);
     restart_world_run(rw, 20);
-    rw->world->snapshot.starts = requests;
-    rw->world->snapshot.start_count = 1;
-    restart_world_tick(rw);
+    restart_world_admit(rw);
     booked = rw->world->plan.starts[0].booked_kib;
     assert_in_range(booked, 280 * MIB, 511 * MIB);
     rw->world->snapshot.start_count = 0;
@@ -434,20 +425,11 @@ static void
 guest_that_is_seen_late_is_booked_at_what_it_holds(void **state)
 {
     RestartWorld *rw = restart_world_new(4, 0);
-    StartRequest request = {.name = (char *)"g0",
-                            .settings = rw->world->fake[0].settings,
-                            .restart = RESTART_SOON,
-                            .need_kib = 512 * MIB,
-                            .booked_kib = 280 * MIB};
-    const StartRequest *requests[] = {&request};
 
-    g_strlcpy(request.uuid, rw->world->fake[0].uuid, sizeof request.uuid);
     restart_world_run(rw, 60);
     restart_world_stop(rw, 0);
     restart_world_run(rw, 20);
-    rw->world->snapshot.starts = requests;
-    rw->world->snapshot.start_count = 1;
-    restart_world_tick(rw);
+    restart_world_admit(rw);
     assert_in_range(rw->world->plan.starts[0].booked_kib, 280 * MIB, 400 * MIB);
     rw->world->snapshot.start_count = 0;
     restart_world_start(rw, 0);

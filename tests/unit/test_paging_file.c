@@ -30,7 +30,14 @@ typedef struct Fixture {
     int directory;
     int stop;
     GError *error;
+    Held *held; /* work_of */
 } Fixture;
+
+static const HeldFile web_file = {
+    .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .group = (char *)FAKE_WEB_GROUP};
+/* It was not to be deleted, on a file system that is not mounted now. */
+static const HeldFile web_left = {
+    .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .off = true, .device = 1};
 
 static int
 setup(void **state)
@@ -52,10 +59,22 @@ teardown(void **state)
     fake_calls_judge = NULL;
     fake_calls_fail("", "", 0, 0);
     close(f->directory);
+    g_clear_pointer(&f->held, held_unref);
     g_clear_error(&f->error);
     fake_host_free(f->host);
     g_free(f);
     return 0;
+}
+
+/* What a daemon that has just come works with. Valid until the next one. */
+static PagingWork
+work_of(Fixture *f)
+{
+    g_autofree char *problem = NULL;
+
+    g_clear_pointer(&f->held, held_unref);
+    f->held = held_open(&f->host->system, f->host->state, &problem);
+    return (PagingWork){.system = &f->host->system, .held = f->held, .own_directory = (char *)FAKE_PAGING};
 }
 
 static int
@@ -478,9 +497,7 @@ a_file_is_known_by_where_it_really_is(void **state)
 {
     Fixture *f = *state;
     FakeHost *host = f->host;
-    g_autofree char *problem = NULL;
-    g_autoptr(Held) held = held_open(&host->system, host->state, &problem);
-    PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
+    PagingWork work = work_of(f);
     HeldFile elsewhere = {.uuid = FAKE_WEB, .directory = (char *)"/srv/elsewhere", .size_kib = 9};
     g_autofree char *swaps =
         g_strdup_printf("/dev/sda2 partition 8 0 -2\n%s" FAKE_WEB_FILE " file 1024 0 32767\n", host->root);
@@ -490,7 +507,7 @@ a_file_is_known_by_where_it_really_is(void **state)
     host->system.swap_off = never;
     close(make(f, false));
     fake_host_write(host, "/proc/swaps", swaps);
-    assert_true(held_put_file(held, &elsewhere, NULL)); /* of one that was there before */
+    assert_true(held_put_file(work.held, &elsewhere, NULL)); /* of one that was there before */
     fake_calls_fail("rename", FAKE_STATE "/held", 1, ENOSPC);
     found = paging_work_find(&work, &f->error);
     expect_error(f, "can't be remembered");
@@ -501,7 +518,7 @@ a_file_is_known_by_where_it_really_is(void **state)
     assert_true(file->since_usec > 0 && file->since_usec <= (uint64_t)g_get_monotonic_time());
 
     g_clear_pointer(&found, g_ptr_array_unref);
-    assert_true(held_put_file(held, &elsewhere, NULL));
+    assert_true(held_put_file(work.held, &elsewhere, NULL));
     fake_calls_fail("stat", NAME, 1, EIO);
     found = paging_work_find(&work, &f->error);
     assert_null(f->error);
@@ -520,11 +537,8 @@ a_file_that_can_not_be_switched_on_says_what_would_help(void **state)
                   {EINVAL, "btrfs where it is on one device"}};
     Fixture *f = *state;
     FakeHost *host = f->host;
-    g_autofree char *problem = NULL;
-    g_autoptr(Held) held = held_open(&host->system, host->state, &problem);
-    PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
-    HeldFile file = {
-        .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .group = (char *)FAKE_WEB_GROUP};
+    PagingWork work = work_of(f);
+    HeldFile file = web_file;
 
     for (size_t i = 0; i < G_N_ELEMENTS(faults); i++) {
         fake_faults.swap_on = faults[i].why;
@@ -543,11 +557,8 @@ zswap_is_kept_out_where_it_is_on_or_may_be(void **state)
     } cases[] = {{"Y\n", "0"}, {"1\n", "0"}, {"N\n", "max"}, {"0\n", "max"}, {NULL, "0"}};
     Fixture *f = *state;
     FakeHost *host = f->host;
-    g_autofree char *problem = NULL;
-    g_autoptr(Held) held = held_open(&host->system, host->state, &problem);
-    PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
-    HeldFile file = {
-        .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .group = (char *)FAKE_WEB_GROUP};
+    PagingWork work = work_of(f);
+    HeldFile file = web_file;
 
     fake_host_write(host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.zswap.max", "max\n");
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -570,29 +581,24 @@ zswap_is_kept_out_where_it_is_on_or_may_be(void **state)
     }
 }
 
-/* It was on a file system that is not mounted now: what is at its place is another one. After a boot nobody waits for it any more. */
+/* What is at its place is another file system. After a boot nobody waits for it any more. */
 static void
 what_is_left_is_not_looked_for_on_another_file_system(void **state)
 {
     Fixture *f = *state;
-    FakeHost *host = f->host;
-    const HeldFile left = {
-        .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .off = true, .device = 1};
 
     for (unsigned boots = 0; boots < 2; boots++) {
-        g_autofree char *problem = NULL;
-        g_autoptr(Held) held = held_open(&host->system, host->state, &problem);
-        PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
+        PagingWork work = work_of(f);
         g_autoptr(HeldFile) still = NULL;
 
         if (boots == 0)
-            assert_true(held_put_file(held, &left, NULL));
+            assert_true(held_put_file(work.held, &web_left, NULL));
         assert_int_equal(paging_work_tidy(&work, &f->error), boots);
         if (boots == 0)
             expect_error(f, "is not there, as another file system is");
-        still = held_get_file(held, FAKE_WEB);
+        still = held_get_file(work.held, FAKE_WEB);
         assert_int_equal(still == NULL, boots);
-        fake_host_write(host, "/proc/sys/kernel/random/boot_id", "another\n");
+        fake_host_write(f->host, "/proc/sys/kernel/random/boot_id", "another\n");
     }
 }
 
@@ -601,22 +607,16 @@ static void
 a_file_that_is_left_is_in_the_way_of_the_next_one_until_it_is_gone(void **state)
 {
     Fixture *f = *state;
-    FakeHost *host = f->host;
-    g_autofree char *problem = NULL;
-    g_autofree char *path = g_strconcat(host->root, FAKE_WEB_FILE, NULL);
-    g_autoptr(Held) held = held_open(&host->system, host->state, &problem);
-    PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
-    const HeldFile left = {
-        .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .off = true, .device = 1};
-    HeldFile file = {
-        .uuid = FAKE_WEB, .directory = (char *)"/srv", .size_kib = SIZE_KIB, .group = (char *)FAKE_WEB_GROUP};
+    PagingWork work = work_of(f);
+    g_autofree char *path = g_strconcat(f->host->root, FAKE_WEB_FILE, NULL);
+    HeldFile file = web_file;
 
-    assert_true(held_put_file(held, &left, NULL));
+    assert_true(held_put_file(work.held, &web_left, NULL));
+    file.directory = (char *)"/srv";
     assert_false(paging_work_make(&work, &file, 0, &f->stop, &f->error));
     expect_error(f, "what is left of a paging file in " FAKE_PAGING " is not there");
     assert_true(g_file_set_contents(path, "", 0, NULL));
-    file.directory = (char *)FAKE_PAGING;
-    assert_true(paging_work_make(&work, &file, 0, &f->stop, &f->error));
+    assert_true(paging_work_make(&work, &web_file, 0, &f->stop, &f->error));
 }
 
 /* Somebody has switched on what could not be deleted: others are kept from it until it is off. */
@@ -624,22 +624,39 @@ static void
 what_is_left_and_on_again_is_a_file_as_any(void **state)
 {
     Fixture *f = *state;
-    FakeHost *host = f->host;
-    g_autofree char *problem = NULL;
-    g_autoptr(Held) held = held_open(&host->system, host->state, &problem);
-    PagingWork work = {.system = &host->system, .held = held, .own_directory = (char *)FAKE_PAGING};
-    HeldFile file = {
-        .uuid = FAKE_WEB, .directory = (char *)FAKE_PAGING, .size_kib = SIZE_KIB, .group = (char *)FAKE_WEB_GROUP};
+    PagingWork work = work_of(f);
+    HeldFile file = web_file;
     g_autoptr(GPtrArray) found = NULL;
     g_autoptr(HeldFile) noted = NULL;
 
     assert_true(paging_work_make(&work, &file, 0, &f->stop, &f->error));
     file.off = true;
-    assert_true(held_put_file(held, &file, NULL));
+    assert_true(held_put_file(work.held, &file, NULL));
     found = paging_work_find(&work, &f->error);
     assert_int_equal(found->len, 1);
-    noted = held_get_file(held, FAKE_WEB);
+    noted = held_get_file(work.held, FAKE_WEB);
     assert_false(noted->off);
+}
+
+/* It is nobody's file any more: its guest is not spared where others are frozen, and where it is is noted. */
+static void
+what_is_left_belongs_to_no_guest(void **state)
+{
+    Fixture *f = *state;
+    PagingWork work = work_of(f);
+    g_autoptr(HeldFile) noted = NULL;
+
+    assert_true(paging_work_make(&work, &web_file, 0, &f->stop, &f->error));
+    fake_host_write(f->host, "/proc/swaps", "Filename Type Size Used Priority\n");
+    fake_calls_fail("unlinkat", FAKE_WEB_FILE, 1, EIO);
+    assert_int_equal(paging_work_finish(&work, FAKE_WEB, &f->error), PAGING_LEFT_ON_DISK);
+    expect_error(f, "can't be deleted: Input/output error");
+    noted = held_get_file(work.held, FAKE_WEB);
+    assert_null(noted->group);
+    assert_true(noted->off && noted->device != 0);
+    /* a file system that knows no sync of a directory is none with errors */
+    fake_calls_fail("fsync", FAKE_PAGING, 1, EINVAL);
+    assert_int_equal(paging_work_finish(&work, FAKE_WEB, &f->error), PAGING_LEFT_NOTHING);
 }
 
 int
@@ -647,9 +664,6 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_is_left_is_not_looked_for_on_another_file_system),
-        TEST(what_is_left_and_on_again_is_a_file_as_any),
-        TEST(a_file_that_is_left_is_in_the_way_of_the_next_one_until_it_is_gone),
         TEST(only_the_name_of_a_guests_file_is_one),
         TEST(a_file_is_ours_by_its_whole_header),
         TEST(nothing_but_a_plain_file_of_root_with_one_name_is_deleted),
@@ -669,6 +683,10 @@ main(void)
         TEST(a_file_is_known_by_where_it_really_is),
         TEST(a_file_that_can_not_be_switched_on_says_what_would_help),
         TEST(zswap_is_kept_out_where_it_is_on_or_may_be),
+        TEST(what_is_left_is_not_looked_for_on_another_file_system),
+        TEST(what_is_left_and_on_again_is_a_file_as_any),
+        TEST(a_file_that_is_left_is_in_the_way_of_the_next_one_until_it_is_gone),
+        TEST(what_is_left_belongs_to_no_guest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
