@@ -122,11 +122,11 @@ end_trial_well(StuckMemory *memory)
     memory->tries = 0;
 }
 
-/* It stopped shrinking and has next to nothing usable left: it gave what it could. */
+/* It does not shrink any more and has next to nothing usable left: it gave what it could. */
 static bool
-reached_limit(const GuestSnapshot *guest, uint64_t target_kib)
+reached_limit(const StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib)
 {
-    return guest->actual_kib > target_kib && guest->has_usable &&
+    return memory->rate_kib < least_rate(guest->actual_kib) && guest->actual_kib > target_kib && guest->has_usable &&
            guest->usable_kib < guest->report_actual_kib / LIMIT_USABLE_PART;
 }
 
@@ -196,7 +196,7 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
         return STUCK_TRIAL;
     }
 
-    if (memory->behind && memory->bad_usec >= SLOW_AFTER_USEC && reached_limit(guest, target_kib)) {
+    if (memory->behind && memory->bad_usec >= SLOW_AFTER_USEC && reached_limit(memory, guest, target_kib)) {
         memory->limit_kib = guest->actual_kib;
         memory->limit_until_usec = now_usec + (LIMIT_USEC << MIN(memory->limit_count, LIMIT_DOUBLINGS));
         memory->limit_count++;

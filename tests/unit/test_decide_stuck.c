@@ -181,6 +181,20 @@ guest_with_nothing_left_has_reached_its_limit(void **state)
     assert_int_equal(stuck_lower_limit(&track.memory, track.now_usec), 0);
 }
 
+/* It stood still long enough, and moves now. */
+static void
+guest_that_moves_again_has_not_reached_its_limit(void **state)
+{
+    Track track;
+
+    track_init(&track, 4 * GIB, 2 * GIB);
+    assert_int_equal(track_run(&track, 12, 0, STUCK_STUCK), 12);
+    track.guest.usable_kib = 10 * MIB;
+    track.guest.actual_kib -= 300 * MIB;
+    track_run(&track, 3, 300 * MIB, STUCK_STUCK);
+    assert_int_equal(stuck_lower_limit(&track.memory, track.now_usec), 0);
+}
+
 static void
 balloon_that_frees_nothing_is_found(void **state)
 {
@@ -338,6 +352,7 @@ main(void)
         cmocka_unit_test(flag_is_cleared_after_good_behaviour_only),
         cmocka_unit_test(trial_that_asks_for_nothing_proves_nothing),
         cmocka_unit_test(guest_with_nothing_left_has_reached_its_limit),
+        cmocka_unit_test(guest_that_moves_again_has_not_reached_its_limit),
         cmocka_unit_test(balloon_that_frees_nothing_is_found),
         cmocka_unit_test(balloon_that_frees_what_it_takes_is_not_inhibited),
         cmocka_unit_test(balloon_that_is_emptied_by_its_guest_is_not_inhibited),
