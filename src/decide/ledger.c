@@ -65,8 +65,10 @@ merge(Ledger *ledger, const Snapshot *snapshot)
             g_strlcpy(entry->uuid, uuid, sizeof entry->uuid);
         }
         /* of one that an earlier daemon let in and that is there already its run begins with that */
-        if (order >= 0 && !entry->open)
+        if (order >= 0 && !entry->open) {
             entry->start_kib = MAX(entry->start_kib, snapshot->starts[start]->booked_kib);
+            entry->restart = snapshot->starts[start]->restart;
+        }
         entry->asked = order >= 0;
         entry->begun = order >= 0 && snapshot->starts[start]->begun && !snapshot->starts[start]->waiting;
         entry->guest = order <= 0 ? guest : SIZE_MAX;
@@ -111,8 +113,10 @@ ledger_clear(Ledger *ledger)
 void
 ledger_close(LedgerEntry *entry)
 {
-    if (!entry->asked)
+    if (!entry->asked) {
         entry->start_kib = 0;
+        entry->restart = RESTART_NONE;
+    }
     entry->open = false;
     entry->granted_kib = entry->balloon_kib = entry->resident_kib = entry->slack_kib = entry->lent_kib = 0;
     entry->booked_kib = entry->start_kib;
@@ -125,6 +129,7 @@ void
 ledger_open(LedgerEntry *entry, uint64_t granted_kib)
 {
     entry->open = true;
+    entry->restart = RESTART_NONE;
     entry->granted_kib = granted_kib;
 }
 

@@ -32,6 +32,7 @@ typedef struct LedgerEntry {
     size_t guest;          /* its index in the snapshot; SIZE_MAX: it has a start only */
     bool asked;            /* a start of it stands in the snapshot */
     bool begun;            /* ... and may have a QEMU that is not seen yet */
+    RestartKind restart;   /* what a start of it was asked for as, until its QEMU is seen */
     bool open;             /* its QEMU is seen, and granted_kib is of this run */
     uint64_t granted_kib;  /* what it was given to hold */
     uint64_t balloon_kib;  /* what its balloon leaves it at most; its maximum where that is not believed */

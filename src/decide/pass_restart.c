@@ -103,6 +103,9 @@ pass_restart_open(const Pass *pass, const Work *work, bool sized)
     if (!memory->begins)
         return;
     memory->restart = restart_of_guest(guest, pass->settings->restart_window_usec);
+    /* the daemon that let it in may be gone, and with it that it had stopped a moment before */
+    if (memory->restart == RESTART_NONE && !guest->boot_resumed)
+        memory->restart = entry->restart;
     if (guest->boot_in_place && entry->open)
         memory->before_kib = entry->granted_kib; /* what it had is what it goes on with */
     else

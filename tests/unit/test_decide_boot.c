@@ -229,7 +229,7 @@ who_has_booted_before_it_is_seen_had_no_limit(void **state)
 
     restart_world_stop(rw, 0);
     restart_world_run(rw, 20);
-    restart_world_admit(rw);
+    restart_world_admit(rw, 280 * MIB);
     restart_world_start(rw, 0);
     rw->world->guests[0].boot_usec -= 12 * SEC;
     restart_world_driver_up(rw, 0);

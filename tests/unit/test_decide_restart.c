@@ -271,7 +271,7 @@ start_and_see_late(uint64_t late_usec)
     restart_world_run(rw, 60);
     restart_world_stop(rw, 0);
     restart_world_run(rw, 20);
-    restart_world_admit(rw);
+    restart_world_admit(rw, 280 * MIB);
     booked = rw->world->plan.starts[0].booked_kib;
     assert_in_range(booked, 280 * MIB, 511 * MIB);
     rw->world->snapshot.start_count = 0;
@@ -297,6 +297,72 @@ static void
 guest_that_is_seen_late_begins_with_that_too(void **state)
 {
     start_and_see_late(12 * SEC);
+    (void)state;
+}
+
+/* The daemon that let it in, with nothing, is gone, and with it that the guest had stopped a moment before. */
+static RestartWorld *
+host_with_a_start_of_an_earlier_daemon(void)
+{
+    RestartWorld *rw = restart_world_new(4, 0);
+
+    restart_world_run(rw, 60);
+    restart_world_stop(rw, 0);
+    rw->world->other = 350 * MIB;
+    restart_world_run(rw, 20);
+    restart_world_new_daemon(rw);
+    rw->world->guests[0].stop_usec = 0;
+    restart_world_admit(rw, 0);
+    assert_int_equal(rw->world->plan.starts[0].booked_kib, 0);
+    rw->world->snapshot.start_count = 0;
+    return rw;
+}
+
+static void
+start_that_an_earlier_daemon_let_in_as_a_restart_is_one(void **state)
+{
+    RestartWorld *rw = host_with_a_start_of_an_earlier_daemon();
+
+    restart_world_start(rw, 0);
+    restart_world_tick(rw);
+    assert_int_equal(rw->world->plan.guests[0].restart, RESTART_SOON);
+    assert_in_range(rw->world->plan.guests[0].committed_kib, 0, 200 * MIB);
+    restart_world_run(rw, 60);
+    assert_true(rw->qemu[0].files > 0);
+    rw->world->other = 0;
+    restart_world_run(rw, 600);
+    expect_ended_well(rw, "let in with nothing");
+    /* its next run is a start of its own */
+    restart_world_start(rw, 0);
+    restart_world_tick(rw);
+    assert_int_equal(rw->world->plan.guests[0].restart, RESTART_NONE);
+    restart_world_free(rw);
+    (void)state;
+}
+
+static void
+start_that_was_let_in_and_is_no_boot_is_no_restart(void **state)
+{
+    RestartWorld *rw = host_with_a_start_of_an_earlier_daemon();
+
+    restart_world_start(rw, 0);
+    rw->world->guests[0].boot_resumed = true;
+    restart_world_tick(rw);
+    assert_int_equal(rw->world->plan.guests[0].restart, RESTART_NONE);
+    restart_world_free(rw);
+    (void)state;
+}
+
+static void
+start_that_ended_in_nothing_makes_no_restart_of_the_next(void **state)
+{
+    RestartWorld *rw = host_with_a_start_of_an_earlier_daemon();
+
+    restart_world_run(rw, 10);
+    restart_world_start(rw, 0);
+    restart_world_tick(rw);
+    assert_int_equal(rw->world->plan.guests[0].restart, RESTART_NONE);
+    restart_world_free(rw);
     (void)state;
 }
 
@@ -429,7 +495,7 @@ guest_that_is_seen_late_is_booked_at_what_it_holds(void **state)
     restart_world_run(rw, 60);
     restart_world_stop(rw, 0);
     restart_world_run(rw, 20);
-    restart_world_admit(rw);
+    restart_world_admit(rw, 280 * MIB);
     assert_in_range(rw->world->plan.starts[0].booked_kib, 280 * MIB, 400 * MIB);
     rw->world->snapshot.start_count = 0;
     restart_world_start(rw, 0);
@@ -771,6 +837,9 @@ main(void)
         cmocka_unit_test(start_soon_after_a_stop_is_paged_and_a_cold_start_is_not),
         cmocka_unit_test(what_was_booked_for_a_start_is_what_its_guest_begins_with),
         cmocka_unit_test(guest_that_is_seen_late_begins_with_that_too),
+        cmocka_unit_test(start_that_an_earlier_daemon_let_in_as_a_restart_is_one),
+        cmocka_unit_test(start_that_was_let_in_and_is_no_boot_is_no_restart),
+        cmocka_unit_test(start_that_ended_in_nothing_makes_no_restart_of_the_next),
         cmocka_unit_test(guest_that_is_seen_late_is_booked_at_what_it_holds),
         cmocka_unit_test(guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum),
         cmocka_unit_test(new_daemon_takes_guests_over_with_what_they_were_granted),

@@ -385,15 +385,16 @@ restart_world_new_daemon(RestartWorld *rw)
     }
 }
 
-/* Guest 0, which needs 512 MiB, is to start, soon after it stopped, and was let in with 280 by the daemon that is there or the one before. */
+/* Guest 0, which needs 512 MiB, is to start, soon after it stopped, and was let in with booked_kib by the daemon that is there or the one
+   before. */
 static inline void
-restart_world_admit(RestartWorld *rw)
+restart_world_admit(RestartWorld *rw, uint64_t booked_kib)
 {
     rw->start = (StartRequest){.name = (char *)"g0",
                                .settings = rw->world->fake[0].settings,
                                .restart = RESTART_SOON,
                                .need_kib = 512 * MIB,
-                               .booked_kib = 280 * MIB};
+                               .booked_kib = booked_kib};
     g_strlcpy(rw->start.uuid, rw->world->fake[0].uuid, sizeof rw->start.uuid);
     rw->starts[0] = &rw->start;
     rw->world->snapshot.starts = rw->starts;
