@@ -213,19 +213,22 @@ stay_below_memory_max(Work *work)
 
 /*
  * Limits share the reserve as of the last tick, and who is new since then comes to that. Who is not known yet may come to be booked at
- * all that there is: till then nobody has more than its part of a host that is full.
+ * all that there is: till then nobody has more than its part of a host that is full. Nor has one whose limit is let be: it would not be
+ * lowered for those that come.
  */
 static uint64_t
 slack_of(const Pass *pass, const Work *work)
 {
     const DecideState *state = pass->state;
-    uint64_t booked = work->entry->granted_kib + work->guest->settings->fixed_kib + work->overhead_kib;
-    bool is_new = work->memory->begins && !work->guest->boot_in_place;
+    const GuestSnapshot *guest = work->guest;
+    uint64_t booked = work->entry->granted_kib + guest->settings->fixed_kib + work->overhead_kib;
+    bool is_new = work->memory->begins && !guest->boot_in_place;
+    bool let_be = pass->link_down || guest->life != GUEST_LIFE_RUNNING || guest->migrating;
     bool adopting = state->adopting || work->memory->belief.state == BELIEF_ADOPTED;
     uint64_t all = state->booked_kib + (is_new ? booked : 0);
 
     return limit_slack(pass->budget.reserve_kib, booked,
-                       adopting ? MAX(all, pass->snapshot->host.figures.total_kib) : all);
+                       adopting || let_be ? MAX(all, pass->snapshot->host.figures.total_kib) : all);
 }
 
 static void
