@@ -308,8 +308,9 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
         /* with its minimum it does not die of what it does not see, and its limit holds it, once that is down */
         bool down = work->entry->enforced_kib <= work->entry->granted_kib;
         uint64_t least = down && guest->unseen_kib > 0 ? work->minimum_kib : 0;
+        uint64_t own = pass_owes(pass) ? target : pages_down(work->entry->granted_kib);
 
-        return MIN(MAX(MAX(target, pages_down(work->entry->granted_kib)), least), MAX(startup, keeps));
+        return MIN(MAX(MAX(target, own), least), MAX(startup, keeps));
     }
     if (work->let_go && (boots || work->standing.hangs))
         return startup; /* where its balloon is to go when its driver comes, if it does */

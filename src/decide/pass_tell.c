@@ -85,6 +85,7 @@ admit_raises(Pass *pass)
 {
     DecideState *state = pass->state;
     uint64_t free_kib = pass_free(pass);
+    bool owes = pass_owes(pass);
     uint64_t booked = 0;
     size_t count = 0;
 
@@ -95,7 +96,9 @@ admit_raises(Pass *pass)
         /* as if nothing were booked for what it may be on its way to: it is told where to stop */
         uint64_t size = MAX(plan->guest->actual_kib, plan->guest->target_kib);
         uint64_t granted = work->entry->granted_kib + work->unseen_kib;
-        uint64_t committed = plan->guest->target_unbounded ? MIN(size, granted) : granted;
+        uint64_t committed = plan->guest->target_unbounded ? MIN(size, granted)
+                             : owes                        ? MIN(work->target_kib, granted)
+                                                           : granted;
 
         if (!is_told(work) || plan->target_kib <= committed)
             continue;
@@ -148,7 +151,8 @@ draw_back(const Pass *pass, const Work *work)
     uint64_t target = MIN(MIN(has, booked), work->maximum_kib);
     uint64_t off = distance_u64(target, work->target_kib);
     /* what it does not see on top of what it is granted takes no room */
-    bool raises = target > MAX(work->target_kib, work->entry->granted_kib + work->unseen_kib) && pass_free(pass) == 0;
+    uint64_t own = pass_owes(pass) ? 0 : work->entry->granted_kib + work->unseen_kib;
+    bool raises = target > MAX(work->target_kib, own) && pass_free(pass) == 0;
 
     plan->target_kib =
         off > stuck_tolerance(guest->actual_kib) && target >= work->minimum_kib && !raises ? target : work->target_kib;

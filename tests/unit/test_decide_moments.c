@@ -114,6 +114,117 @@ a_run_that_begins_has_no_slack_of_the_run_before(void **state)
     world_free(world);
 }
 
+/* A limit that is let be is not lowered when others come, so what it lets in is booked as if they were there. */
+static void
+a_limit_that_is_let_be_does_not_book_more_when_others_come(void **state)
+{
+    for (unsigned why = 0; why < 3; why++) {
+        FakeWorld *world = world_of(4, 4 * GIB, 3 * GIB);
+        uint64_t booked;
+
+        for (size_t i = 1; i < 4; i++)
+            world->guests[i].life = GUEST_LIFE_OFF;
+        world->guests[0].unseen_kib = GIB; /* which its limit keeps it from, and its balloon does not */
+        make_limited(world, 0);
+        run_with_limits(world, 30);
+        world->guests[0].life = why == 0 ? GUEST_LIFE_PAUSED : GUEST_LIFE_RUNNING;
+        world->guests[0].migrating = why == 1;
+        world->snapshot.host.link = why == 2 ? WORLD_LINK_DOWN : WORLD_LINK_READ_WRITE;
+        tick_with_limits(world);
+        booked = world->plan.guests[0].committed_kib;
+        for (size_t i = 1; i < 4; i++)
+            world->guests[i].life = GUEST_LIFE_RUNNING;
+        for (unsigned t = 0; t < 10; t++) {
+            tick_with_limits(world);
+            assert_true(world->plan.guests[0].committed_kib <= booked);
+        }
+        world_free(world);
+    }
+    (void)state;
+}
+
+/*
+ * 9 GiB for guests, of which g1 needs 5: g0 had 4 GiB, was told less, and gives the rest back slowly, or not at all, when others
+ * take 2 GiB: more is booked than there is.
+ */
+static FakeWorld *
+host_that_owes_what_a_balloon_takes(uint64_t inflate_kib, uint64_t *target)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 4 * GIB, 1500 * MIB);
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 5 * GIB);
+    world_run(world, 3);
+    world->fake[0].inflate = inflate_kib;
+    world_run(world, 1);
+    *target = world->guests[0].target_kib;
+    world->other = 2 * GIB;
+    assert_true(world->fake[0].actual >= *target + 300 * MIB);
+    return world;
+}
+
+static void
+what_a_balloon_is_giving_back_is_owed_first(void **state)
+{
+    uint64_t target;
+    FakeWorld *world = host_that_owes_what_a_balloon_takes(100 * MIB, &target);
+    unsigned owed = 0;
+
+    world->fake[0].need = 4 * GIB;
+    for (unsigned t = 0; t < 10; t++) {
+        world_tick(world);
+        if (!world->plan.over_budget)
+            break;
+        owed++;
+        assert_true(world->guests[0].target_kib <= target);
+    }
+    assert_true(owed > 2);
+    world_free(world);
+}
+
+static void
+a_stuck_guest_is_drawn_back_to_no_more_than_there_is(void **state)
+{
+    uint64_t target;
+    FakeWorld *world = host_that_owes_what_a_balloon_takes(0, &target);
+    uint64_t has = world->fake[0].actual;
+    unsigned stuck = 0;
+
+    world->fake[1].inflate = 0;
+    for (unsigned t = 0; t < 60 && stuck < 5; t++) {
+        world_tick(world);
+        stuck += world->plan.guests[0].rule == PLAN_RULE_STUCK;
+        assert_true(world->plan.over_budget);
+        assert_true(world->guests[0].target_kib <= target);
+    }
+    assert_int_equal(stuck, 5);
+    world->guests[1].life = GUEST_LIFE_OFF;
+    world_run(world, 3);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_STUCK);
+    assert_in_range(world->guests[0].target_kib, has - 50 * MIB, has);
+    world_free(world);
+}
+
+static void
+a_guest_that_is_let_go_keeps_no_more_than_there_is(void **state)
+{
+    uint64_t target;
+    FakeWorld *world = host_that_owes_what_a_balloon_takes(100 * MIB, &target);
+
+    world->fake[0].settings.startup_kib = 4 * GIB;
+    world_tick(world);
+    target = world->guests[0].target_kib;
+    world->fake[0].settings.managed = false;
+    world_tick(world);
+    assert_true(world->plan.over_budget);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LET_GO);
+    assert_true(world->guests[0].target_kib <= target);
+    world->other = 0;
+    world_run(world, 30);
+    assert_int_equal(world->fake[0].actual, 4 * GIB);
+    world_free(world);
+}
+
 static void
 a_surplus_does_not_wait_while_the_host_suffers(void **state)
 {
@@ -329,6 +440,10 @@ main(void)
         cmocka_unit_test(a_guest_that_settles_is_brought_to_startup_and_not_below),
         cmocka_unit_test(a_guest_that_started_goes_to_its_startup_also_where_there_is_room),
         cmocka_unit_test(a_run_that_begins_has_no_slack_of_the_run_before),
+        cmocka_unit_test(a_limit_that_is_let_be_does_not_book_more_when_others_come),
+        cmocka_unit_test(what_a_balloon_is_giving_back_is_owed_first),
+        cmocka_unit_test(a_stuck_guest_is_drawn_back_to_no_more_than_there_is),
+        cmocka_unit_test(a_guest_that_is_let_go_keeps_no_more_than_there_is),
         cmocka_unit_test(a_surplus_does_not_wait_while_the_host_suffers),
         cmocka_unit_test(targets_are_whole_pages_of_the_balloon),
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),

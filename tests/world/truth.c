@@ -237,8 +237,10 @@ truth_take_plan(World *world)
             seat->slack_usec = world->now_usec;
         }
         seat->slack_kib = MAX(seat->slack_kib, whole);
+        seat->since_low_kib = MIN(seat->since_low_kib, booked);
         if (booked <= seat->low_kib || (world->now_usec - seat->low_usec >= LOW_USEC && booked >= holds(seat))) {
-            seat->low_kib = booked;
+            seat->low_kib = seat->since_low_kib;
+            seat->since_low_kib = UINT64_MAX;
             seat->low_usec = world->now_usec;
         }
     }
