@@ -83,6 +83,25 @@ host_grow(World *world, uint64_t other_kib)
     world->other_goal_kib = other_kib;
 }
 
+/* It reads what it brings, and is not listed yet: what the host has less, and is booked for a start that was begun, is taken for that. */
+static bool
+loads_unseen(const Seat *seat)
+{
+    return seat->machine != NULL && seat->machine->loading && (!seat->told.planned || seat->told.off);
+}
+
+static void
+note_other(World *world)
+{
+    uint64_t last = world->other_least_kib[(world->other_next - 1) % G_N_ELEMENTS(world->other_least_kib)];
+    uint64_t shown = world->other_kib;
+
+    for (unsigned i = 0; i < world->count; i++)
+        if (loads_unseen(&world->seats[i]) && world->other_next > 0)
+            shown = MIN(shown, last);
+    world->other_least_kib[world->other_next++ % G_N_ELEMENTS(world->other_least_kib)] = shown;
+}
+
 void
 host_step(World *world)
 {
@@ -90,7 +109,7 @@ host_step(World *world)
     bool held = false;
     bool short_of = world_resident(world, 0) + world->other_kib > world->options.memory_kib / 32 * 31;
 
-    world->other_least_kib[world->other_next++ % G_N_ELEMENTS(world->other_least_kib)] = world->other_kib;
+    note_other(world);
     if (world->other_kib != world->other_goal_kib)
         world->others_usec = world->now_usec;
     if (world->other_kib < world->other_goal_kib)

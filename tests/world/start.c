@@ -374,6 +374,16 @@ ctl_answered(void *user_data, bool granted, const char *reason)
     world_after(world, some_time(world, 1, 20), ctl_begin, seat, seat->start.number, NULL);
 }
 
+/* By what is defined, or by what could be read of that up to now: dm-ctl hands over no XML. */
+static bool
+is_nobodys(const Seat *seat)
+{
+    const char *xml = seat->known.record.inactive_xml;
+
+    return !seat->world->manage_all &&
+           (!seat->definition.managed || xml == NULL || strstr(xml, "<dynmem:memory") == NULL);
+}
+
 static void
 ask_daemon(World *world, Seat *seat)
 {
@@ -382,7 +392,7 @@ ask_daemon(World *world, Seat *seat)
 
     start->stage = STARTING_ASKED;
     start->ctl_usec = world->now_usec;
-    start->forced = !start->brought.managed && !world->manage_all;
+    start->forced = is_nobodys(seat);
     snprintf(start->owner, sizeof start->owner, ":1.%d", (int)(start->number % 100000));
     if (engine_ask_start(world->engine, &ask, ctl_answered, seat))
         engine_tick_now(world->engine);
@@ -440,7 +450,7 @@ ctl_reserve(World *world, Seat *seat)
     /* who asks once more asks for the same start */
     if (seat->reserved_until_usec != UINT64_MAX && world->now_usec >= seat->reserved_until_usec)
         seat->reserved_usec = world->now_usec;
-    seat->reserved_forced = !seat->definition.managed && !world->manage_all;
+    seat->reserved_forced = is_nobodys(seat);
     seat->reserved_until_usec = UINT64_MAX;
     if (engine_ask_start(world->engine, &ask, reserve_answered, seat))
         engine_tick_now(world->engine);

@@ -144,7 +144,7 @@ struct World {
     /* host */
     uint64_t other_kib; /* processes that are no guests */
     uint64_t other_goal_kib;
-    uint64_t other_least_kib[32]; /* least in each of the last steps */
+    uint64_t other_least_kib[32]; /* what the host's figures showed of it at least in each of the last steps */
     unsigned other_next;
     uint64_t others_usec; /* when that changed last */
     bool stalls;          /* the kernel says that somebody waits for memory */
