@@ -43,7 +43,7 @@ pass_restart_enforced(const Pass *pass, const Work *work)
     uint64_t slack = work->slack_kib;
     uint64_t limit = in_force(work, slack + slack / 2);
     /* right after its start a guest's cgroup may not be found yet */
-    bool may_come = guest->limits.usable || (guest->limits.bar == NULL && !guest->adopted);
+    bool may_come = guest->limits.usable || guest->limits.bar == NULL;
     /* its boot may have begun before libvirt could be asked for it; where it is over by then it went on without a limit */
     uint64_t ordered_usec = MAX(guest->boot_usec, guest->driver_up ? 0 : work->memory->belief.seen_usec);
     uint64_t before;
@@ -59,8 +59,8 @@ pass_restart_enforced(const Pass *pass, const Work *work)
     /* one that is to have none loses it in this tick, or with its file; what it was started with is to be read first */
     if (!pass->observe && !work->wants_limit && paging_file(guest) == NULL && !guest->settings->presumed)
         return UINT64_MAX;
-    /* one that was brought holds what it brought before any is there */
-    if (limit != UINT64_MAX || pass->observe || !may_come || state != BELIEF_BOOTING ||
+    /* one that was brought holds what it brought before any is there, and of one that ran before nobody ordered any */
+    if (limit != UINT64_MAX || pass->observe || !may_come || state != BELIEF_BOOTING || guest->adopted ||
         saturating_sub(pass->now_usec, ordered_usec) >= LIMIT_GRACE_USEC)
         return limit;
     /* it is on its way, and may be one that was ordered before the reset, for more; till then it keeps what it had */
@@ -112,15 +112,17 @@ pass_restart_open(const Pass *pass, const Work *work, bool sized)
         ledger_open(entry, first_grant(work));
 }
 
+/* What its balloon leaves it, or is to leave it, where that means anything. */
+static uint64_t
+size_of(const Work *work)
+{
+    return MAX(work->guest->actual_kib, MAX(work->memory->target_kib, work->boot_to_kib));
+}
+
 bool
 pass_hangs_on_limit(const Work *work)
 {
-    const GuestSnapshot *guest = work->guest;
-    const GuestMemory *memory = work->memory;
-    uint64_t target = MAX(memory->target_kib, work->boot_to_kib);
-    uint64_t size = MAX(guest->actual_kib, target);
-
-    return work->limited && (work->standing.is_void || size > work->entry->granted_kib);
+    return work->limited && (work->standing.is_void || size_of(work) > work->entry->granted_kib);
 }
 
 void
@@ -276,15 +278,19 @@ spare_of(const Pass *pass)
     return MIN(saturating_sub(pass_shared(pass), needed), pass_free(pass));
 }
 
-/* Memory that nobody claims or needs, for a guest that is held back in its boot. */
+/* Memory that nobody claims or needs, for a guest that is held back in its boot, or that has a file and could do without. */
 static void
 give_spare(const Pass *pass, const Work *work)
 {
     uint64_t granted = work->entry->granted_kib;
-    uint64_t step = MIN(MAX(granted, GARBAGE_LEAST_KIB), saturating_sub(work->maximum_kib, granted));
+    uint64_t lacks = 0;
 
-    if (work->memory->limit.held_now && work->standing.booting && !pass->link_down)
-        ledger_grant(work->entry, MIN(step, spare_of(pass)));
+    if (paging_file(work->guest) != NULL)
+        lacks = work->standing.is_void ? 0 : saturating_sub(size_of(work), granted);
+    else if (work->memory->limit.held_now && work->standing.booting)
+        lacks = MIN(MAX(granted, GARBAGE_LEAST_KIB), saturating_sub(work->maximum_kib, granted));
+    if (lacks > 0 && !pass->link_down)
+        ledger_grant(work->entry, MIN(lacks, spare_of(pass)));
 }
 
 /* What the balloon is to be told while its guest is out of the sharing because it boots. */
@@ -345,7 +351,7 @@ decide_one(Pass *pass, Work *work, uint64_t *read_back_kib)
     look = look_at(pass, work, *read_back_kib);
     paging_decide(&work->memory->paging, &look, work->in_time_kib, plan);
     if (work->limited) {
-        if (!work->claims && paging_file(guest) == NULL)
+        if (!work->claims)
             give_spare(pass, work);
         plan->granted_kib = work->entry->granted_kib;
     }

@@ -74,6 +74,27 @@ slack_of_the_daemon_itself_is_not_taken_for_granted(void **state)
     (void)state;
 }
 
+/* Nobody looked after it when it started, and libvirt was away since; it becomes managed a moment after that. */
+static void
+nobody_ordered_a_limit_for_a_guest_that_was_nobodys(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 4 * GIB, 4 * GIB, 2 * GIB);
+    make_limited(world, 0);
+    world->fake[0].settings.managed = false;
+    world->guests[0].unseen_kib = GIB; /* it may bring that online at any moment */
+    run_with_limits(world, 30);
+    world->guests[0].adopted = true;
+    world->guests[0].boot_usec = world->guests[0].gap_usec = world->snapshot.now_usec;
+    tick_with_limits(world);
+    world->fake[0].settings.managed = true;
+    tick_with_limits(world);
+    assert_int_equal(world->plan.guests[0].committed_kib, 4 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* It boots with a paging file: its size is the one from before its reset, and says nothing of what it was granted. */
 static void
 size_of_a_guest_with_a_paging_file_takes_nothing_from_it(void **state)
@@ -290,6 +311,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_was_granted_is_known_when_its_size_is),
+        cmocka_unit_test(nobody_ordered_a_limit_for_a_guest_that_was_nobodys),
         cmocka_unit_test(slack_of_the_daemon_itself_is_not_taken_for_granted),
         cmocka_unit_test(size_of_a_guest_with_a_paging_file_takes_nothing_from_it),
         cmocka_unit_test(slacks_of_guests_that_become_known_one_by_one_leave_a_quarter_of_the_reserve),

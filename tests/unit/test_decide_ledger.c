@@ -460,6 +460,30 @@ a_file_is_not_emptied_in_the_tick_that_tells_its_guest_more_than_it_is_granted(v
     (void)state;
 }
 
+/* Its balloon stops a little above what it was granted, as a guest that lacks memory gives up no more. */
+static void
+a_guest_with_a_file_is_given_what_is_free_once_its_driver_is_back(void **state)
+{
+    for (unsigned up = 0; up < 2; up++) {
+        PagingRecord file = {.stage = PAGING_STAGE_ON, .size_kib = GIB, .used_kib = 500 * MIB};
+        FakeWorld *world = with_file(&file, GIB);
+        unsigned t;
+
+        world->guests[1].life = GUEST_LIFE_OFF;
+        world->guests[0].driver_up = up == 1;
+        world->fake[0].settings.minimum_kib = world->fake[0].settings.startup_kib = GIB;
+        world->fake[0].lower = world->fake[0].actual = 1545 * MIB;
+        world->lazy = true;
+        tick_with_limits(world);
+        for (t = 1; t < 15 && world->plan.guests[0].paging_order != PAGING_ORDER_END; t++)
+            tick_with_limits(world);
+        assert_int_equal(t < 15, up == 1);
+        assert_int_equal(world->plan.guests[0].granted_kib >= 1545 * MIB, up == 1);
+        world_free(world);
+    }
+    (void)state;
+}
+
 /* ---- limits on their way ---- */
 
 /* Its memory is being taken back, which takes seconds, as it is reverted to a snapshot that needs it again. */
@@ -547,6 +571,7 @@ main(void)
         cmocka_unit_test(a_limit_leaves_room_for_a_file_while_its_balloon_may_leave_more),
         cmocka_unit_test(a_file_is_not_emptied_before_the_limit_leaves_room_for_it),
         cmocka_unit_test(a_file_is_not_emptied_in_the_tick_that_tells_its_guest_more_than_it_is_granted),
+        cmocka_unit_test(a_guest_with_a_file_is_given_what_is_free_once_its_driver_is_back),
         cmocka_unit_test(a_limit_rises_after_a_revert_though_a_lower_one_is_on_its_way),
     };
 
