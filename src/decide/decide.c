@@ -213,7 +213,7 @@ stay_below_memory_max(Work *work)
 
 /*
  * Limits share the reserve as of the last tick, and who is new since then comes to that. Who is not known yet may come to be booked at
- * all that there is: till then nobody has more than its part of a host that is full. Nor has one whose limit is let be: it would not be
+ * all that there is: till then nobody has more than its part of a host that is full. Nor has one whose limit is let be, and would not be
  * lowered for those that come.
  */
 static uint64_t
@@ -226,9 +226,9 @@ slack_of(const Pass *pass, const Work *work)
     bool let_be = pass->link_down || guest->life != GUEST_LIFE_RUNNING || guest->migrating;
     bool adopting = state->adopting || work->memory->belief.state == BELIEF_ADOPTED;
     uint64_t all = state->booked_kib + (is_new ? booked : 0);
+    uint64_t full = state->full_kib != 0 ? state->full_kib : pass->snapshot->host.figures.total_kib;
 
-    return limit_slack(pass->budget.reserve_kib, booked,
-                       adopting || let_be ? MAX(all, pass->snapshot->host.figures.total_kib) : all);
+    return limit_slack(pass->budget.reserve_kib, booked, let_be || adopting ? MAX(all, full) : all);
 }
 
 static void
@@ -440,5 +440,6 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     pass_lend(&pass);
     pass_limit(&pass);
     state->booked_kib = plan->committed_kib + plan->overhead_kib;
+    state->full_kib = plan->budget_kib + plan->overhead_kib;
     state->adopting = pass.adopting;
 }

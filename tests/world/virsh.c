@@ -71,7 +71,7 @@ virsh_reset(World *world, Seat *seat)
         return;
     trace(world, seat, "is reset");
     world->counts.resets++;
-    before = truth_touchable(seat);
+    before = MIN(truth_touchable(seat), saturating_sub(machine_ram(seat->machine), seat->machine->balloon_kib));
     machine_reset(world, seat);
     missed = world->link == WORLD_LINK_DOWN || world->engine == NULL;
     if (!truth_is_ours(seat)) {
