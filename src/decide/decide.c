@@ -226,9 +226,9 @@ slack_of(const Pass *pass, const Work *work)
     bool let_be = pass->link_down || guest->life != GUEST_LIFE_RUNNING || guest->migrating;
     bool adopting = state->adopting || work->memory->belief.state == BELIEF_ADOPTED;
     uint64_t all = state->booked_kib + (is_new ? booked : 0);
-    uint64_t full = adopting ? pass->snapshot->host.figures.total_kib : let_be ? state->full_kib : 0;
+    uint64_t full = state->full_kib != 0 ? state->full_kib : pass->snapshot->host.figures.total_kib;
 
-    return limit_slack(pass->budget.reserve_kib, booked, MAX(all, full));
+    return limit_slack(pass->budget.reserve_kib, booked, let_be || adopting ? MAX(all, full) : all);
 }
 
 static void
@@ -440,6 +440,7 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     pass_lend(&pass);
     pass_limit(&pass);
     state->booked_kib = plan->committed_kib + plan->overhead_kib;
-    state->full_kib = plan->budget_total_kib + plan->overhead_kib;
+    if (!pass.adopting && !pass.link_down && !snapshot->host.unread)
+        state->full_kib = plan->budget_total_kib + plan->overhead_kib;
     state->adopting = pass.adopting;
 }

@@ -39,6 +39,7 @@ typedef struct LedgerEntry {
     uint64_t booked_kib;   /* what it may hold; all of it, but for overhead */
     uint64_t overhead_kib; /* what its QEMU costs besides */
     uint64_t fixed_kib;    /* part of booked_kib: its memory devices */
+    bool presumed;         /* ... by an XML that may not be the one that was started */
     uint64_t lent_kib;     /* booked beside booked_kib: what its limit lets in for page cache (pass_lend.c) */
     uint64_t start_kib;    /* part of booked_kib: for a start, until its guest is seen running and its XML is known */
     uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */

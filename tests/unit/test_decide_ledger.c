@@ -200,6 +200,50 @@ a_guest_is_granted_no_more_than_its_startup_before_its_xml_is_read(void **state)
     (void)state;
 }
 
+/*
+ * Guest 1 was let in with 2 GiB, or nobody was asked, and has a startup of 1: what is booked once its XML is read, with devices of that
+ * size, or presumed_kib before; anew: it was another run before.
+ */
+static uint64_t
+booked_with_devices(bool asked, uint64_t presumed_kib, uint64_t devices_kib, bool anew)
+{
+    FakeWorld *world = started_paused(true);
+    StartRequest start = {.name = (char *)"g1", .need_kib = 2 * GIB, .booked_kib = 2 * GIB, .begun = true};
+    const StartRequest *starts[] = {&start};
+    uint64_t booked;
+
+    g_strlcpy(start.uuid, world->fake[1].uuid, sizeof start.uuid);
+    world->fake[1].settings.startup_kib = GIB;
+    world->guests[1].life = GUEST_LIFE_OFF;
+    world->snapshot.starts = starts;
+    world->snapshot.start_count = asked ? 1 : 0;
+    tick_with_limits(world);
+    world->snapshot.start_count = 0;
+    world->guests[1].life = GUEST_LIFE_RUNNING;
+    world->fake[1].settings.presumed = true;
+    world->fake[1].settings.fixed_kib = presumed_kib;
+    tick_with_limits(world);
+    world->guests[1].serial += anew;
+    world->fake[1].settings.presumed = false;
+    world->fake[1].settings.fixed_kib = devices_kib;
+    run_with_limits(world, 5);
+    booked = world->plan.guests[1].committed_kib;
+    world_free(world);
+    return booked;
+}
+
+static void
+what_was_booked_for_a_start_stays_booked_whatever_devices_its_xml_has(void **state)
+{
+    assert_int_equal(booked_with_devices(true, GIB, 0, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, 0, GIB, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, GIB, GIB, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(false, GIB, 0, false), GIB);
+    assert_int_equal(booked_with_devices(false, 0, GIB, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, GIB, 0, true), 2 * GIB);
+    (void)state;
+}
+
 /* It is sent to another host at once, and may be reset on the way. */
 static void
 a_guest_that_migrates_while_it_boots_is_held_at_its_startup(void **state)
@@ -561,6 +605,7 @@ main(void)
         cmocka_unit_test(what_a_guest_that_leaves_is_paused_or_hangs_may_have_been_told_is_booked),
         cmocka_unit_test(a_guest_that_was_started_paused_is_booked_at_its_startup),
         cmocka_unit_test(a_guest_is_granted_no_more_than_its_startup_before_its_xml_is_read),
+        cmocka_unit_test(what_was_booked_for_a_start_stays_booked_whatever_devices_its_xml_has),
         cmocka_unit_test(a_guest_that_migrates_while_it_boots_is_held_at_its_startup),
         cmocka_unit_test(a_guest_that_holds_all_from_its_first_moment_is_booked_at_it),
         cmocka_unit_test(a_guest_that_was_started_paused_is_held_when_it_is_resumed_or_booked_in_full),

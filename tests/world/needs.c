@@ -14,6 +14,8 @@
 #define GROWTH_PART 8
 /* After so many resets it may be that it dies of being squeezed, and it is let be with what it has. */
 #define FRAIL_RESETS 2
+/* The first report that a new daemon reads may be from before it; the next tells that its driver is there. */
+#define FIRST_REPORT_USEC (3 * USEC_PER_SEC)
 /* What others used a moment ago counts so long. */
 #define OTHERS_USEC (40 * USEC_PER_SEC)
 
@@ -88,6 +90,9 @@ fair_share(const Seat *seat)
     /* a call that nobody knows the end of may be done yet, for half a minute */
     if (is_good(seat) && !machine->paused && !machine->hung && !machine->leaving && seat->fair_kib == 0)
         return MAX(needs(seat), seat->known.doubt_kib);
+    /* it stands still since this daemon is there, and no report of it was seen to follow another */
+    if (machine->driver && machine->reported_usec < seat->world->daemon_usec + FIRST_REPORT_USEC)
+        return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
     return MAX(truth_touchable(seat), startup_of(seat) + machine_device(machine));
 }
 
@@ -222,7 +227,8 @@ balloon_tolerance(const Machine *machine)
 static bool
 waits_to_be_let_go(PlanRule rule)
 {
-    return rule == PLAN_RULE_LET_GO || rule == PLAN_RULE_NO_STATISTICS || rule == PLAN_RULE_NO_DRIVER;
+    return rule == PLAN_RULE_LET_GO || rule == PLAN_RULE_NO_STATISTICS || rule == PLAN_RULE_NO_DRIVER ||
+           rule == PLAN_RULE_UNRESPONSIVE;
 }
 
 #define BOOTS_USEC (330 * USEC_PER_SEC)

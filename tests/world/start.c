@@ -374,14 +374,17 @@ ctl_answered(void *user_data, bool granted, const char *reason)
     world_after(world, some_time(world, 1, 20), ctl_begin, seat, seat->start.number, NULL);
 }
 
-/* By what is defined, or by what could be read of that up to now: dm-ctl hands over no XML. */
+/* By what it was saved with, or else by what is defined, and what could be read of that up to now: dm-ctl hands over no XML. */
 static bool
 is_nobodys(const Seat *seat)
 {
     const char *xml = seat->known.record.inactive_xml;
 
-    return !seat->world->manage_all &&
-           (!seat->definition.managed || xml == NULL || strstr(xml, "<dynmem:memory") == NULL);
+    if (seat->world->manage_all)
+        return false;
+    if (seat->saved.there)
+        return !seat->saved.definition.managed;
+    return !seat->definition.managed || xml == NULL || strstr(xml, "<dynmem:memory") == NULL;
 }
 
 static void

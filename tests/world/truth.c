@@ -174,7 +174,7 @@ truth_booked(const Seat *seat)
     const Told *told = &seat->told;
     uint64_t booked = told->planned ? told->committed_kib + told->lent_kib : 0;
 
-    if (told->starting && !(told->planned && told->off))
+    if (told->starting && !told->planned)
         booked += told->start_kib;
     return booked;
 }

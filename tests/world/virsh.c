@@ -118,9 +118,10 @@ virsh_resume(World *world, Seat *seat)
     watcher_tell(world, seat, VIR_RESUMED);
     if (machine->foreign && machine->asked_kib < machine->balloon_kib)
         truth_excuse(seat, EXCUSE_MOVED); /* it goes on to where it was told to go meanwhile */
-    else if (first && machine->high_kib == LIMIT_NONE)
+    else if (first && machine->high_kib == LIMIT_NONE) {
         truth_excuse(seat, EXCUSE_UNHELD); /* it holds nothing yet, and touches more from now on */
-    else
+        seat->forced_usec = world->now_usec;
+    } else
         truth_surprise(seat, EXCUSE_RESET);
 }
 
@@ -132,6 +133,9 @@ virsh_setmem(World *world, Seat *seat, uint64_t kib)
     trace(world, seat, "virsh setmem %.0f MiB", MIB(kib));
     end_debt(seat);
     machine_take_target(seat->machine, kib, true);
+    /* who reads it later takes that for what it was started with */
+    if (seat->transient)
+        seat->live.current_kib = MIN(seat->live.current_kib, kib);
     truth_surprise(seat, EXCUSE_MOVED);
 }
 
