@@ -136,7 +136,7 @@ const char *paging_phase_name(PagingPhase phase);
 /* How hard the daemon presses for a file's end, by its age in parts of [SmartPaging] DeadlineSec=. */
 typedef enum PagingUrgency {
     PAGING_URGENCY_NONE,
-    PAGING_URGENCY_HARDER,  /* half: its guest goes before all others */
+    PAGING_URGENCY_HARDER,  /* half: its guest goes before all others, and gives up what it does not need itself */
     PAGING_URGENCY_HARDEST, /* eight tenths: others are squeezed to their minimum for it */
     PAGING_URGENCY_OVERDUE, /* all of it */
 } PagingUrgency;

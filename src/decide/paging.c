@@ -42,14 +42,13 @@ takes_back(const PagingLook *look)
     return saturating_sub(saturating_add(held, swapped), look->overhead_kib);
 }
 
-/* How old its file is, in parts of the time it may take. */
-static PagingUrgency
-urgency_of(const PagingRecord *file, const PagingLook *look)
+PagingUrgency
+paging_urgency(const GuestSnapshot *guest, uint64_t deadline_usec, uint64_t now_usec)
 {
-    uint64_t deadline_usec = look->deadline_usec;
-    uint64_t age = saturating_sub(look->now_usec, file->since_usec);
+    const PagingRecord *file = paging_file(guest);
+    uint64_t age = file != NULL ? saturating_sub(now_usec, file->since_usec) : 0;
 
-    if (broken(FAULT_NO_DEADLINES))
+    if (file == NULL || broken(FAULT_NO_DEADLINES))
         return PAGING_URGENCY_NONE;
     if (age >= deadline_usec)
         return PAGING_URGENCY_OVERDUE;
@@ -89,6 +88,7 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
                      : file == NULL && look->hangs  ? look->natural_kib
                                                     : look->startup_kib;
     PagingNeed need = {.need_kib = MAX(look->granted_kib, least)};
+    PagingUrgency urgency;
     uint64_t back = takes_back(look);
 
     if (file == NULL) {
@@ -97,8 +97,9 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
                        (look->bar != NULL || memory->failed || memory->ended) && has_been_patient(look);
         return need;
     }
-    need.overdue = urgency_of(file, look) >= PAGING_URGENCY_HARDER;
-    need.presses = urgency_of(file, look) >= PAGING_URGENCY_HARDEST;
+    urgency = paging_urgency(look->guest, look->deadline_usec, look->now_usec);
+    need.overdue = urgency >= PAGING_URGENCY_HARDER;
+    need.presses = urgency >= PAGING_URGENCY_HARDEST;
     /* one that is paused or migrates touches nothing more either */
     if (back > look->granted_kib && (!look->booting || look->hangs || need.overdue || !look->can_make))
         need.need_kib =
@@ -252,7 +253,7 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t in_time_kib
     }
 
     plan->paging_deadline_usec = file->since_usec + look->deadline_usec;
-    plan->paging_urgency = urgency_of(file, look);
+    plan->paging_urgency = paging_urgency(look->guest, look->deadline_usec, look->now_usec);
     if (look->booting)
         plan->shortfall_kib = saturating_sub(look->startup_kib, look->granted_kib);
     switch (file->stage) {

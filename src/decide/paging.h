@@ -91,6 +91,9 @@ uint64_t paging_in_file(const GuestSnapshot *guest);
 /* The same while its file is emptied: it comes back whatever its limit is. */
 uint64_t paging_coming_back(const GuestSnapshot *guest);
 
+/* How old its file is, in parts of the time it may take; none where it has no file. */
+PagingUrgency paging_urgency(const GuestSnapshot *guest, uint64_t deadline_usec, uint64_t now_usec);
+
 /* Why a guest can't have a paging file, one clause; NULL: it can. host_bar: the same of the host. */
 const char *paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *host_bar);
 

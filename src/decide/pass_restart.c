@@ -302,6 +302,7 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     uint64_t has = work->limited ? work->entry->granted_kib + guest->unseen_kib : settings->maximum_kib;
     uint64_t target = work->target_kib, startup = pass_startup(work);
     uint64_t keeps = guest->has_actual && !guest->target_known ? guest->actual_kib : 0;
+    PagingUrgency urgency;
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
 
@@ -330,6 +331,10 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     has = pages_down(has);
     if (has < startup)
         return MAX(has, work->minimum_kib);
+    /* what lacks for its file to come back may be what the guest itself does not need of its startup memory */
+    urgency = paging_urgency(guest, pass->settings->paging_deadline_usec, pass->now_usec);
+    if (urgency >= PAGING_URGENCY_HARDER)
+        startup = MIN(startup, work->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
     target = clamp_u64(work->plan->demand_kib, startup, has);
     target = pages_down(target);

@@ -251,17 +251,21 @@ static void
 a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void **state)
 {
     static const struct {
-        uint64_t need_kib, before_kib, told_kib, unseen_kib;
+        uint64_t need_kib, before_kib, told_kib, unseen_kib, age_usec;
     } rows[] = {
         {1200 * MIB, 1230 * MIB, 1230 * MIB},
         {1200 * MIB, 1300 * MIB, 1225 * MIB}, /* with a little air */
         {600 * MIB, 1016 * MIB, 1024 * MIB},
+        {600 * MIB, 1016 * MIB, 1024 * MIB, .age_usec = 290 * SEC},
+        {600 * MIB, 1016 * MIB, 612 * MIB + 512, .age_usec = 301 * SEC}, /* now it is the file that counts */
+        {100 * MIB, 1016 * MIB, 512 * MIB, .age_usec = 301 * SEC},
         {2048 * MIB, 1544 * MIB, 1536 * MIB},
         {600 * MIB, 1016 * MIB, 1536 * MIB, .unseen_kib = 512 * MIB}, /* which it can't live on */
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        const PagingRecord file = {.stage = PAGING_STAGE_ON, .size_kib = GIB};
+        const PagingRecord file = {
+            .stage = PAGING_STAGE_ON, .size_kib = GIB, .since_usec = 1000 * SEC - rows[i].age_usec};
         FakeWorld *world = world_new(0, GIB);
         GuestSnapshot *guest = &world->guests[0];
 
