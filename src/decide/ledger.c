@@ -253,8 +253,9 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
         entry->booked_kib = MIN(entry->balloon_kib, may) + settings->fixed_kib;
         if (entry->ground == GROUND_LIMIT)
             entry->slack_kib = look->slack_kib;
-        /* a limit takes nothing back that can't be swapped out, and is not set below that */
-        if (held)
+        /* a limit takes nothing back that can't be swapped out, and is not set below that; and a QEMU may have been sent here with more
+           than its XML says */
+        if (held || look->trust == LEDGER_TRUSTS_NOTHING)
             entry->booked_kib =
                 MAX(entry->booked_kib, saturating_sub(holds(look), look->slack_kib + look->slack_kib / 2));
     }

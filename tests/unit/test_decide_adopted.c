@@ -74,6 +74,24 @@ slack_of_the_daemon_itself_is_not_taken_for_granted(void **state)
     (void)state;
 }
 
+/* It was sent here with a memory device of which its XML says nothing any more, and there is no report of it yet. */
+static void
+a_guest_that_holds_more_than_its_xml_says_is_booked_at_that(void **state)
+{
+    FakeWorld *world = world_new(16 * GIB, GIB);
+    FakeGuest *fake = world_add(world, GIB, 8 * GIB, 8 * GIB, 2 * GIB);
+
+    world->guests[0].adopted = world->guests[0].migrating = true;
+    world->guests[0].driver_up = world->guests[0].fresh = world->guests[0].target_known = false;
+    world->guests[0].boots = 0;
+    fake->mute = fake->inhibited = true;
+    fake->resident = 9 * GIB + overhead_estimate(&fake->settings);
+    world_run(world, 3);
+    assert_int_equal(world->plan.guests[0].committed_kib, 9 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* Nobody looked after it when it started, and libvirt was away since; it becomes managed a moment after that. */
 static void
 nobody_ordered_a_limit_for_a_guest_that_was_nobodys(void **state)
@@ -311,6 +329,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_was_granted_is_known_when_its_size_is),
+        cmocka_unit_test(a_guest_that_holds_more_than_its_xml_says_is_booked_at_that),
         cmocka_unit_test(nobody_ordered_a_limit_for_a_guest_that_was_nobodys),
         cmocka_unit_test(slack_of_the_daemon_itself_is_not_taken_for_granted),
         cmocka_unit_test(size_of_a_guest_with_a_paging_file_takes_nothing_from_it),
