@@ -147,6 +147,7 @@ static uint64_t
 balloon_of(const LedgerEntry *entry, const LedgerLook *look)
 {
     const GuestSnapshot *guest = look->guest;
+    bool arrives = guest->migrating && guest->life != GUEST_LIFE_RUNNING;
     uint64_t actual = guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
     uint64_t told = look->target_kib;
 
@@ -160,8 +161,7 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
                    look->unbounded && !broken(FAULT_TARGET_UNDER_WAY) ? guest->settings->maximum_kib : 0);
     case LEDGER_TRUSTS_BROUGHT:
         /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
-        told =
-            MAX(MAX(entry->granted_kib, told), MAX(guest->migrating || !guest->has_actual ? 0 : actual, holds(look)));
+        told = MAX(MAX(entry->granted_kib, told), MAX(arrives || !guest->has_actual ? 0 : actual, holds(look)));
         /* nobody booked it, and nothing is known of it: it may have brought all that it can have; so may one that was reverted in
            place, within a limit that is of what it was before */
         return told != 0 && (guest->has_actual || look->enforced_kib == UINT64_MAX)

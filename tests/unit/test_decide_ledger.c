@@ -200,6 +200,31 @@ a_guest_is_granted_no_more_than_its_startup_before_its_xml_is_read(void **state)
     (void)state;
 }
 
+/* It was reverted in place to a snapshot with more than it was granted, and leaves before there is a report of it. */
+static void
+what_a_guest_brought_is_booked_also_while_it_leaves(void **state)
+{
+    FakeWorld *world = world_new(16 * GIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 2 * GIB, GIB);
+    world->lazy = true;
+    world_run(world, 10);
+    world->guests[0].boots++;
+    world->guests[0].boot_usec = world->snapshot.now_usec;
+    world->guests[0].boot_resumed = true;
+    world->guests[0].driver_up = world->guests[0].fresh = world->guests[0].has_usable = false;
+    world->fake[0].mute = true;
+    world->fake[0].actual = 5 * GIB;
+    world->fake[0].inflate = 0;
+    world_run(world, 2);
+    assert_int_equal(world->plan.guests[0].committed_kib, 5 * GIB);
+    world->guests[0].migrating = true;
+    world_run(world, 2);
+    assert_int_equal(world->plan.guests[0].committed_kib, 5 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /*
  * Guest 1 was let in with 2 GiB, or nobody was asked, and has a startup of 1: what is booked once its XML is read, with devices of that
  * size, or presumed_kib before; anew: it was another run before.
@@ -605,6 +630,7 @@ main(void)
         cmocka_unit_test(what_a_guest_that_leaves_is_paused_or_hangs_may_have_been_told_is_booked),
         cmocka_unit_test(a_guest_that_was_started_paused_is_booked_at_its_startup),
         cmocka_unit_test(a_guest_is_granted_no_more_than_its_startup_before_its_xml_is_read),
+        cmocka_unit_test(what_a_guest_brought_is_booked_also_while_it_leaves),
         cmocka_unit_test(what_was_booked_for_a_start_stays_booked_whatever_devices_its_xml_has),
         cmocka_unit_test(a_guest_that_migrates_while_it_boots_is_held_at_its_startup),
         cmocka_unit_test(a_guest_that_holds_all_from_its_first_moment_is_booked_at_it),

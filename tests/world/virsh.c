@@ -315,6 +315,7 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
     /* who is on its way holds a job that lets nobody change it (qemu_migration.c, qemuMigrationJobStart) */
     if (live && runs(seat) && !seat->machine->leaving) {
         bool was_ours = truth_is_ours(seat) || seat->let_go;
+        bool was_held = was_ours || (seat->machine->high_ours && seat->machine->high_kib != LIMIT_NONE);
 
         seat->live.managed = definition->managed;
         seat->live.mode = definition->mode;
@@ -327,7 +328,7 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
         seat->let_go = was_ours && truth_is_wild(seat);
         /* it is only looked at from now on, and no limit holds it any more; or its XML was not read yet, and it is as one that was started
            as nobody's */
-        if (was_ours && !truth_is_ours(seat) && (!truth_is_wild(seat) || truth_is_new(seat)))
+        if (was_held && !truth_is_ours(seat) && (!truth_is_wild(seat) || truth_is_new(seat)))
             seat->forced_usec = world->now_usec;
     }
     seat->definition = *definition;
