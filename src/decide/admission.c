@@ -80,7 +80,7 @@ static StartVerdict
 judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, uint64_t lacking_kib)
 {
     uint64_t waited = saturating_sub(terms->now_usec, request->asked_usec);
-    uint64_t coming = MIN(lacking_kib, claim->in_time_kib);
+    uint64_t coming = MIN(lacking_kib, claim->reclaimable_kib);
 
     if (!is_certain_by_now(request, terms))
         return START_WAITS;

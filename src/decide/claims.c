@@ -37,17 +37,15 @@ typedef struct Settling {
     const ClaimTerms *terms;
     uint64_t free_kib;
     uint64_t overhead_room_kib;
-    uint64_t late_kib;                /* comes free nobody knows when, so it does not stand in the queue */
-    uint64_t before_kib[PLACES + 1];  /* what stands in the queue before each place */
-    uint64_t in_time_kib[PLACES + 1]; /* the part of that which can be expected in time */
-    uint64_t owed_kib;                /* the queue up to here pays what is owed */
-    uint64_t taken_kib;               /* the claims took the queue from there up to here */
+    uint64_t before_kib[PLACES + 1]; /* what stands in the queue before each place */
+    uint64_t owed_kib;               /* the queue up to here pays what is owed */
+    uint64_t taken_kib;              /* the claims took the queue from there up to here */
 } Settling;
 
 static Gaps
 gaps_of(const ClaimGiver *giver)
 {
-    uint64_t least = giver->late ? giver->booked_kib : MIN(giver->least_kib, giver->booked_kib);
+    uint64_t least = MIN(giver->least_kib, giver->booked_kib);
     uint64_t need = clamp_u64(giver->demand_kib, least, giver->booked_kib);
     uint64_t stays = clamp_u64(giver->told_kib, need, giver->booked_kib);
     uint64_t want = clamp_u64(giver->want_kib, need, stays);
@@ -70,39 +68,15 @@ static void
 line_up(Settling *settling, const ClaimGiver *givers, size_t count)
 {
     uint64_t *before = settling->before_kib;
-    uint64_t *in_time = settling->in_time_kib;
 
     for (size_t i = 0; i < count; i++) {
-        const ClaimGiver *giver = &givers[i];
-        Gaps gaps = gaps_of(giver);
-        uint64_t able = giver->rate_kib == 0 ? UINT64_MAX : giver->rate_kib * (CLAIM_PATIENCE_USEC / USEC_PER_SEC);
+        Gaps gaps = gaps_of(&givers[i]);
 
-        if (giver->late)
-            settling->late_kib += saturating_sub(giver->booked_kib, giver->least_kib);
-        for (Part part = 0; part < PARTS; part++) {
-            size_t next = place_of(giver, part) + 1;
-            uint64_t comes = MIN(gaps.kib[part], able);
-
-            before[next] += gaps.kib[part];
-            in_time[next] += comes;
-            able -= comes;
-        }
+        for (Part part = 0; part < PARTS; part++)
+            before[place_of(&givers[i], part) + 1] += gaps.kib[part];
     }
-    for (size_t place = 0; place < PLACES; place++) {
+    for (size_t place = 0; place < PLACES; place++)
         before[place + 1] += before[place];
-        in_time[place + 1] += in_time[place];
-    }
-}
-
-/* How much of the queue's first kib can be expected in time. Of each place, that part is taken first. */
-static uint64_t
-in_time_of(const Settling *settling, uint64_t kib)
-{
-    size_t place = 0;
-
-    while (place < PLACES - 1 && settling->before_kib[place + 1] <= kib)
-        place++;
-    return MIN(settling->in_time_kib[place] + kib - settling->before_kib[place], settling->in_time_kib[place + 1]);
 }
 
 /* ---- serving the claims ---- */
@@ -141,7 +115,6 @@ serve(Settling *settling, Claim *claim, uint64_t need_kib)
     settling->overhead_room_kib -= room;
     settling->free_kib -= took;
     settling->taken_kib += given;
-    settling->late_kib = saturating_sub(settling->late_kib, lacking - room - took - given);
     claim->room_kib += room;
     claim->took_kib += took;
     claim->given_kib += given;
@@ -150,26 +123,21 @@ serve(Settling *settling, Claim *claim, uint64_t need_kib)
 static void
 serve_base(Settling *settling, Claim *claim)
 {
-    uint64_t before = in_time_of(settling, settling->taken_kib);
-
     claim->took_kib = claim->room_kib = claim->given_kib = 0;
     if (claim->base_kib > 0 && !broken(FAULT_CLAIM_NO_BASE))
         serve(settling, claim, MIN(claim->base_kib, claim->need_kib));
-    claim->in_time_kib = in_time_of(settling, settling->taken_kib) - before;
 }
 
 static void
 serve_rest(Settling *settling, Claim *claim)
 {
     uint64_t lacking = lacking_of(claim, claim->need_kib);
-    uint64_t left = left_for(settling, claim);
     bool in_vain;
 
     claim->free_kib = claim->took_kib + claim->room_kib + settling->free_kib +
                       MIN(claim->overhead_kib - claim->room_kib, settling->overhead_room_kib);
-    claim->buffers_kib = settling->late_kib + saturating_sub(settling->before_kib[FIRST_NEED], settling->taken_kib);
-    claim->reclaimable_kib = settling->late_kib + claim->given_kib + left;
-    claim->in_time_kib += in_time_of(settling, settling->taken_kib + left) - in_time_of(settling, settling->taken_kib);
+    claim->buffers_kib = saturating_sub(settling->before_kib[FIRST_NEED], settling->taken_kib);
+    claim->reclaimable_kib = claim->given_kib + left_for(settling, claim);
     claim->missing_kib = saturating_sub(lacking, claim->free_kib + claim->reclaimable_kib);
     in_vain = claim->all_or_nothing && claim->missing_kib > settling->terms->tolerance_kib;
     if (!in_vain && !(broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < lacking))
@@ -301,7 +269,6 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
         return;
     line_up(&settling, givers, giver_count);
     settling.owed_kib = settling.taken_kib = MIN(terms->owed_kib, settling.before_kib[PLACES]);
-    settling.late_kib = saturating_sub(settling.late_kib, terms->owed_kib - settling.owed_kib);
     if (!broken(FAULT_CLAIM_NO_ORDER))
         qsort(claims, count, sizeof *claims, compare_claims);
     for (size_t i = 0; i < count; i++)

@@ -46,7 +46,6 @@ typedef struct Claim {
     uint64_t given_kib;       /* what others are to give up for it */
     uint64_t reclaimable_kib; /* what others could give up for it, after what those before it take */
     uint64_t buffers_kib;     /* part of that which nobody needs */
-    uint64_t in_time_kib;     /* part of that which can be expected within CLAIM_PATIENCE_USEC */
     uint64_t missing_kib;     /* what it needs, overhead included, beyond booked, free and reclaimable */
     uint64_t ahead_kib;       /* what all_or_nothing claims before it take, whose starts may yet be refused */
     StartBlocker blockers[START_BLOCKERS_MAX]; /* who keeps what is missing; for starts only */
@@ -63,9 +62,7 @@ typedef struct ClaimGiver {
     uint64_t least_kib;  /* can't be taken below that now: the larger of its minimum and what it must be left with */
     uint64_t demand_kib;
     uint64_t want_kib;
-    uint64_t rate_kib; /* how fast it has been seen to shrink, a second; 0: not known */
     uint32_t priority;
-    bool late;     /* it gives up what is beyond least_kib of itself, nobody knows when */
     int kept_rule; /* why it can't be taken below least_kib, as in StartBlocker; PLAN_RULE_AT_MINIMUM: its minimum */
 
     uint64_t keep_kib; /* filled: what the claims leave it with; booked_kib where it is not squeezed */

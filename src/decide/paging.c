@@ -187,12 +187,12 @@ order_file(PagingMemory *memory, const PagingLook *look, GuestPlan *plan)
 }
 
 PagingRuling
-paging_rule(const PagingLook *look, bool barred, uint64_t in_time_kib)
+paging_rule(const PagingLook *look, bool barred, uint64_t comes_kib)
 {
     uint64_t shortfall = saturating_sub(look->startup_kib, look->granted_kib);
     bool restarts = look->restart != RESTART_NONE || broken(FAULT_PAGE_COLD_STARTS);
     bool booting = look->booting || broken(FAULT_PAGE_RUNNING);
-    bool waits = in_time_kib > 0 && !has_been_patient(look) && !broken(FAULT_PAGE_FIRST);
+    bool waits = comes_kib > 0 && !has_been_patient(look) && !broken(FAULT_PAGE_FIRST);
 
     if (!restarts || !booting || shortfall == 0)
         return (PagingRuling){.verdict = PAGING_NOTHING};
@@ -203,7 +203,7 @@ paging_rule(const PagingLook *look, bool barred, uint64_t in_time_kib)
 }
 
 static void
-decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t in_time_kib, GuestPlan *plan)
+decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, GuestPlan *plan)
 {
     const char *bar = look->bar;
     PagingRuling ruling;
@@ -212,7 +212,7 @@ decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t in_ti
         bar = memory->error;
     if (bar == NULL && memory->ended)
         bar = "it has had a paging file in this boot";
-    ruling = paging_rule(look, bar != NULL, in_time_kib);
+    ruling = paging_rule(look, bar != NULL, comes_kib);
     plan->shortfall_kib = ruling.shortfall_kib;
     switch (ruling.verdict) {
     case PAGING_WAIT:
@@ -236,7 +236,7 @@ decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t in_ti
 }
 
 void
-paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t in_time_kib, GuestPlan *plan)
+paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, GuestPlan *plan)
 {
     const PagingRecord *record = look->guest->paging;
     const PagingRecord *file = paging_file(look->guest);
@@ -248,7 +248,7 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t in_time_kib
     }
     if (file == NULL) {
         if (look->limited)
-            decide_without_file(memory, look, in_time_kib, plan);
+            decide_without_file(memory, look, comes_kib, plan);
         return;
     }
 

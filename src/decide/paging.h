@@ -101,10 +101,10 @@ const char *paging_bar(const GuestSnapshot *guest, const Settings *settings, con
 PagingNeed paging_work_out_need(const PagingMemory *memory, const PagingLook *look);
 
 /*
- * After that: fills in plan what it has of paging (shortfall_kib and paging_...), which is to be zero. in_time_kib: what
- * others are expected to give up for it in time. plan->paging_bar is of look or of memory.
+ * After that: fills in plan what it has of paging (shortfall_kib and paging_...), which is to be zero. comes_kib: what
+ * others can give up for it. plan->paging_bar is of look or of memory.
  */
-void paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t in_time_kib, GuestPlan *plan);
+void paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, GuestPlan *plan);
 
 /* What a guest without a file comes to. barred: it can't have one, for whatever reason. */
-PagingRuling paging_rule(const PagingLook *look, bool barred, uint64_t in_time_kib);
+PagingRuling paging_rule(const PagingLook *look, bool barred, uint64_t comes_kib);

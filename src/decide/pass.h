@@ -50,7 +50,7 @@ typedef struct Work {
     uint64_t least_kib;    /* demand          claim, share: not to be taken below this now; 0: no such reason */
     PlanRule least_rule;   /* demand          claim, share: that reason                            */
     bool claims;           /* claim           claim: it has a claim                                */
-    uint64_t in_time_kib;  /* claim           claim: what others are expected to give up for it in time */
+    uint64_t comes_kib;    /* claim           claim: what others can give up for it                */
     uint64_t cap_kib;      /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
     uint64_t boot_to_kib;  /* claim           tell: told though it does not share; 0: nothing      */
     bool ungranted;        /* tell            tell: there is no room for its minimum: what it is told is not granted */

@@ -31,11 +31,26 @@ pass_add_claim(Pass *pass, Work *work, size_t start)
     return claim;
 }
 
-/* Nothing of what it has can be had. */
+/* Why nothing of what it has can be had; PLAN_RULE_COUNT: some of it may. */
+static int
+keeps_by(const Pass *pass, const Work *work)
+{
+    if (work->entry->asked)
+        return START_BLOCK_AHEAD;
+    if (work->claims)
+        return PLAN_RULE_RESTART;
+    if (!is_counted_on(work))
+        return work->standing.rule != PLAN_RULE_COUNT ? work->standing.rule : PLAN_RULE_STUCK;
+    if (pass->link_down)
+        return PLAN_RULE_LINK_DOWN;
+    return pass->observe ? PLAN_RULE_OBSERVE : PLAN_RULE_COUNT;
+}
+
+/* Nothing can be had but what is lent: a limit falls whatever is the matter with the guest's balloon. */
 static void
 keeps_all(ClaimGiver *giver, uint64_t booked_kib, int rule)
 {
-    giver->booked_kib = giver->told_kib = giver->least_kib = giver->demand_kib = giver->want_kib = booked_kib;
+    giver->told_kib = giver->least_kib = giver->demand_kib = giver->want_kib = booked_kib;
     giver->kept_rule = rule;
 }
 
@@ -43,44 +58,32 @@ keeps_all(ClaimGiver *giver, uint64_t booked_kib, int rule)
 static ClaimGiver
 giver_of(const Pass *pass, const Work *work)
 {
-    const GuestSnapshot *guest = work->guest;
-    const GuestSettings *settings = guest->settings;
-    uint64_t booked = work->entry->booked_kib + work->entry->lent_kib; /* what is lent counts as given up */
+    const GuestSettings *settings = work->guest->settings;
+    const LedgerEntry *entry = work->entry;
     ClaimGiver giver = {.guest = (size_t)(work - pass->first),
-                        .uuid = work->entry->uuid,
+                        .uuid = entry->uuid,
                         .name = work->memory->name,
+                        .booked_kib = entry->booked_kib + entry->lent_kib,
                         .priority = settings->priority};
+    int rule = keeps_by(pass, work);
 
-    if (work->entry->asked) {
-        keeps_all(&giver, booked, START_BLOCK_AHEAD);
-    } else if (work->claims) {
-        keeps_all(&giver, booked, PLAN_RULE_RESTART);
-    } else if (work->standing.rule == PLAN_RULE_STARTING || work->standing.rule == PLAN_RULE_RESET) {
-        /* what it is booked at beyond its startup memory comes free when its driver is up */
-        keeps_all(&giver, booked, work->standing.rule);
-        giver.least_kib = giver.demand_kib = MIN(settings->startup_kib + settings->fixed_kib, booked);
-        giver.late = true;
-    } else if (pass->observe || pass->link_down || work->standing.part == PART_OBSERVED) {
-        keeps_all(&giver, booked, pass->link_down ? PLAN_RULE_LINK_DOWN : PLAN_RULE_OBSERVE);
-    } else if (!is_counted_on(work)) {
-        keeps_all(&giver, booked, work->standing.rule != PLAN_RULE_COUNT ? work->standing.rule : PLAN_RULE_STUCK);
-        /* but not what is lent: its limit falls whatever is the matter with its balloon */
-        giver.told_kib = giver.least_kib = giver.demand_kib = giver.want_kib = work->entry->booked_kib;
-    } else {
-        giver.booked_kib = saturating_sub(booked, settings->fixed_kib);
-        giver.told_kib = MIN(saturating_sub(work->target_kib, work->memory->unseen_kib), giver.booked_kib);
-        giver.least_kib = saturating_sub(MAX(work->minimum_kib, work->least_kib), work->unseen_kib);
-        giver.demand_kib = saturating_sub(work->plan->demand_kib, work->unseen_kib);
-        giver.want_kib = saturating_sub(work->plan->want_kib, work->unseen_kib);
-        giver.rate_kib = work->memory->stuck.rate_kib;
-        giver.kept_rule = work->least_kib > work->minimum_kib ? work->least_rule : PLAN_RULE_AT_MINIMUM;
+    if (rule != PLAN_RULE_COUNT) {
+        keeps_all(&giver, entry->booked_kib, rule);
+        return giver;
     }
+    giver.booked_kib = saturating_sub(giver.booked_kib, settings->fixed_kib);
+    giver.told_kib = MIN(saturating_sub(work->target_kib, work->memory->unseen_kib), giver.booked_kib);
+    giver.least_kib = saturating_sub(MAX(work->minimum_kib, work->least_kib), work->unseen_kib);
+    giver.demand_kib = saturating_sub(work->plan->demand_kib, work->unseen_kib);
+    giver.want_kib = saturating_sub(work->plan->want_kib, work->unseen_kib);
+    giver.kept_rule = work->least_kib > work->minimum_kib ? work->least_rule : PLAN_RULE_AT_MINIMUM;
     return giver;
 }
 
 /*
  * Notes whether a guest can't be squeezed at this moment, and only at this moment: it does not answer or report, or is behind
- * its target, or has just come up. When that has lasted it counts.
+ * its target, or has just come up. When that has lasted it counts. One that boots without a limit gives up by itself what it is
+ * booked at beyond its startup memory when its driver is up, nobody knows when.
  */
 static void
 note_hindrance(Pass *pass, const Work *work)
@@ -89,9 +92,12 @@ note_hindrance(Pass *pass, const Work *work)
     const Standing *standing = &work->standing;
     bool hindered = standing->rule == PLAN_RULE_UNRESPONSIVE ||
                     (is_told(work) && (standing->not_squeezed || (is_apart(work) && !standing->retry)));
+    bool boots = !work->entry->asked && (standing->rule == PLAN_RULE_STARTING || standing->rule == PLAN_RULE_RESET);
 
     lasting_note(&memory->hindered_usec, hindered, pass->now_usec);
     pass->hindered |= hindered && !lasts_for(memory->hindered_usec, CLAIM_PATIENCE_USEC, pass->now_usec);
+    pass->hindered |=
+        boots && work->entry->booked_kib > work->guest->settings->startup_kib + work->guest->settings->fixed_kib;
 }
 
 /* Running guests, then starts that are booked: those are in the way, and no more. */
@@ -110,8 +116,11 @@ collect_givers(Pass *pass)
     state->rate_givers = state->giver_count;
     for (size_t i = 0; i < snapshot->start_count; i++) {
         const StartRequest *request = snapshot->starts[i];
-        ClaimGiver giver = {
-            .guest = SIZE_MAX, .uuid = request->uuid, .name = request->name, .priority = request->settings.priority};
+        ClaimGiver giver = {.guest = SIZE_MAX,
+                            .uuid = request->uuid,
+                            .name = request->name,
+                            .booked_kib = request->booked_kib,
+                            .priority = request->settings.priority};
 
         if (request->waiting)
             continue;
@@ -306,7 +315,7 @@ take_claim(Pass *pass, const Claim *claim, AdmissionTerms *admission)
         return;
     }
     work = &pass->first[claim->guest];
-    work->in_time_kib = claim->in_time_kib;
+    work->comes_kib = claim->reclaimable_kib;
     ledger_grant(work->entry, saturating_sub(claim->granted_kib, work->entry->granted_kib));
 }
 

@@ -354,7 +354,7 @@ decide_one(Pass *pass, Work *work, uint64_t *read_back_kib)
     /* what it is told now it may have by the time its file is emptied */
     work->boot_to_kib = MIN(boot_target(pass, work, work->limited && paging_file(guest) != NULL), work->maximum_kib);
     look = look_at(pass, work, *read_back_kib);
-    paging_decide(&work->memory->paging, &look, work->in_time_kib, plan);
+    paging_decide(&work->memory->paging, &look, work->comes_kib, plan);
     if (work->limited) {
         if (!work->claims)
             give_spare(pass, work);

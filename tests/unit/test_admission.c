@@ -91,7 +91,6 @@ typedef enum Who {
 typedef enum Free {
     FITS,  /* what it needs is free */
     COMES, /* a half is free, and others can give more than the rest */
-    SLOW,  /* likewise, but in ten seconds only an eighth */
     LACKS, /* a half is free, and others can give a quarter */
     NONE,  /* a half is free and nothing else can be had */
 } Free;
@@ -111,7 +110,7 @@ typedef enum Sure {
 static StartVerdict
 verdict_of(Who who, Free memory, When when, Sure sure, uint64_t faults, StartPlan *plan)
 {
-    static const uint64_t beyond[] = {[FITS] = 0, [COMES] = NEED, [SLOW] = NEED, [LACKS] = NEED / 4, [NONE] = 0};
+    static const uint64_t beyond[] = {[FITS] = 0, [COMES] = NEED, [LACKS] = NEED / 4, [NONE] = 0};
     static const uint64_t after[] = {[ASKING] = 0, [LATER] = 15 * SEC, [OVER] = 30 * SEC};
     Bench bench;
     StartVerdict verdict;
@@ -126,8 +125,6 @@ verdict_of(Who who, Free memory, When when, Sure sure, uint64_t faults, StartPla
     bench.terms.certain = sure == CERTAIN;
     bench.terms.valid = sure != INVALID;
     rules_break(faults);
-    if (memory == SLOW)
-        bench.giver.rate_kib = NEED / 80;
     if (sure == INVALID)
         free_kib = 0;
     else
@@ -154,18 +151,18 @@ letter(StartVerdict verdict, const StartPlan *plan)
 static void
 every_start_gets_its_verdict(void **state)
 {
-    /* by FITS, COMES, SLOW, LACKS, NONE; on figures that are not valid nothing counts as free */
+    /* by FITS, COMES, LACKS, NONE; on figures that are not valid nothing counts as free */
     static const struct {
         Who who;
         When when;
         const char *verdicts[3]; /* by Sure */
     } rows[] = {
-        {COLD, ASKING, {"AWWRR", "AWWWW", "WWWWW"}},       {COLD, LATER, {"AWWRR", "AWWWW", "WWWWW"}},
-        {COLD, OVER, {"ARRRR", "ARRRR", "RRRRR"}},         {RESTART, ASKING, {"AWWWS", "AWWWW", "WWWWW"}},
-        {RESTART, LATER, {"ASSSS", "ASSSS", "WWWWW"}},     {RESTART, OVER, {"ASSSS", "ASSSS", "SSSSS"}},
-        {RESTART_NO, ASKING, {"AWWWS", "AWWWW", "WWWWW"}}, {RESTART_NO, LATER, {"AWWWS", "AWWWS", "WWWWW"}},
-        {RESTART_NO, OVER, {"ASSSS", "ASSSS", "SSSSS"}},   {FORCED, ASKING, {"AWWWS", "AWWWW", "WWWWW"}},
-        {FORCED, LATER, {"AWWWS", "AWWWS", "WWWWW"}},      {FORCED, OVER, {"ASSSS", "ASSSS", "SSSSS"}},
+        {COLD, ASKING, {"AWRR", "AWWW", "WWWW"}},       {COLD, LATER, {"AWRR", "AWWW", "WWWW"}},
+        {COLD, OVER, {"ARRR", "ARRR", "RRRR"}},         {RESTART, ASKING, {"AWWS", "AWWW", "WWWW"}},
+        {RESTART, LATER, {"ASSS", "ASSS", "WWWW"}},     {RESTART, OVER, {"ASSS", "ASSS", "SSSS"}},
+        {RESTART_NO, ASKING, {"AWWS", "AWWW", "WWWW"}}, {RESTART_NO, LATER, {"AWWS", "AWWS", "WWWW"}},
+        {RESTART_NO, OVER, {"ASSS", "ASSS", "SSSS"}},   {FORCED, ASKING, {"AWWS", "AWWW", "WWWW"}},
+        {FORCED, LATER, {"AWWS", "AWWS", "WWWW"}},      {FORCED, OVER, {"ASSS", "ASSS", "SSSS"}},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)

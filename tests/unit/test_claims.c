@@ -306,34 +306,6 @@ what_comes_free_anyway_squeezes_nobody(void **state)
 }
 
 static void
-what_comes_nobody_knows_when_is_hoped_for_and_taken_last(void **state)
-{
-    Case test = {0};
-
-    add_claim(&test, 300 * MIB, 50);
-    add_giver(&test, 4000 * MIB, 512 * MIB, 512 * MIB, 50)->late = true;
-    add_giver(&test, 1000 * MIB, 900 * MIB, 900 * MIB, 50);
-    settle(&test);
-    assert_int_equal(test.claims[0].reclaimable_kib, 3588 * MIB);
-    assert_int_equal(test.claims[0].in_time_kib, 100 * MIB);
-    assert_int_equal(test.claims[0].given_kib, 100 * MIB);
-    assert_int_equal(test.givers[0].keep_kib, 4000 * MIB);
-    assert_int_equal(test.givers[1].keep_kib, 900 * MIB);
-}
-
-static void
-slow_guest_gives_in_time_what_its_rate_allows(void **state)
-{
-    Case test = {0};
-
-    add_claim(&test, 800 * MIB, 50);
-    add_giver(&test, 1000 * MIB, 100 * MIB, 100 * MIB, 50)->rate_kib = 10 * MIB;
-    settle(&test);
-    assert_int_equal(test.claims[0].reclaimable_kib, 900 * MIB);
-    assert_int_equal(test.claims[0].in_time_kib, 100 * MIB);
-}
-
-static void
 what_is_owed_is_not_reclaimable(void **state)
 {
     Case test = {.terms = {.owed_kib = 500 * MIB}};
@@ -447,8 +419,6 @@ make_random(Case *test, uint64_t *seed)
         giver->want_kib = giver->demand_kib + next_random(seed) % (300 * MIB);
         if (next_random(seed) % 3 == 0)
             giver->told_kib = next_random(seed) % (booked + 1);
-        giver->late = next_random(seed) % 6 == 0;
-        giver->rate_kib = next_random(seed) % 2 * (next_random(seed) % (50 * MIB));
     }
 }
 
@@ -478,8 +448,7 @@ broken_property(const Case *test)
             return "what is granted is covered by free memory, overhead first";
         if (got + claim->given_kib > lacking)
             return "nobody takes more than it lacks";
-        if (claim->given_kib > claim->reclaimable_kib || claim->in_time_kib > claim->reclaimable_kib ||
-            claim->buffers_kib > claim->reclaimable_kib)
+        if (claim->given_kib > claim->reclaimable_kib || claim->buffers_kib > claim->reclaimable_kib)
             return "nobody is given more than there is";
         if (waits && claim->took_kib > claim->base_kib + claim->overhead_kib)
             return "nobody gets what one before waits for";
@@ -497,8 +466,6 @@ broken_property(const Case *test)
 
         if (giver->keep_kib > giver->booked_kib || giver->keep_kib < MIN(giver->least_kib, giver->booked_kib))
             return "nobody is squeezed below its least";
-        if (giver->late && giver->keep_kib != giver->booked_kib)
-            return "who starts is left alone";
         if (giver->keep_kib < need && giver->priority > highest)
             return "a low claim takes nothing that a higher one needs";
         squeezed += giver->booked_kib - giver->keep_kib;
@@ -603,8 +570,6 @@ main(void)
         cmocka_unit_test(of_equals_who_has_most_gives_first),
         cmocka_unit_test(what_nobody_wants_goes_before_buffers),
         cmocka_unit_test(what_comes_free_anyway_squeezes_nobody),
-        cmocka_unit_test(what_comes_nobody_knows_when_is_hoped_for_and_taken_last),
-        cmocka_unit_test(slow_guest_gives_in_time_what_its_rate_allows),
         cmocka_unit_test(what_is_owed_is_not_reclaimable),
         cmocka_unit_test(nobody_is_squeezed_for_what_is_owed),
         cmocka_unit_test(who_is_in_the_way_is_told_largest_first),
