@@ -11,7 +11,6 @@
 #define SLOW_AFTER_USEC (3 * USEC_PER_SEC)
 #define STUCK_AFTER_USEC (20 * USEC_PER_SEC)
 #define TRIAL_FAILS_AFTER_USEC (10 * USEC_PER_SEC)
-#define GOOD_AFTER_USEC (30 * USEC_PER_SEC)
 #define RETRY_USEC (60 * USEC_PER_SEC)
 #define RETRY_DOUBLINGS 3
 /* One that is starved rests only this part of the time. */
@@ -98,28 +97,18 @@ flag(StuckMemory *memory, uint64_t now_usec)
         memory->flagged_usec = now_usec;
     memory->tries++;
     memory->retry_usec = now_usec + rest_of(memory);
-    memory->trial_usec = 0;
-    memory->bad_usec = 0;
+    memory->on_trial = false;
     memory->rate_kib = 0;
 }
 
+/* It is to make up for what is held against it (bad_usec), and fails when that grows instead. */
 static void
-begin_trial(StuckMemory *memory, uint64_t now_usec)
+begin_trial(StuckMemory *memory)
 {
-    memory->trial_usec = now_usec;
-    memory->good_usec = 0;
-    memory->bad_usec = 0;
+    memory->on_trial = true;
+    memory->bad_usec = STUCK_AFTER_USEC - TRIAL_FAILS_AFTER_USEC;
     memory->moved = false;
     memory->behind = false;
-}
-
-static void
-end_trial_well(StuckMemory *memory)
-{
-    memory->flagged_usec = 0;
-    memory->retry_usec = 0;
-    memory->trial_usec = 0;
-    memory->tries = 0;
 }
 
 /* It does not shrink any more and has next to nothing usable left: it gave what it could. */
@@ -147,9 +136,8 @@ measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, ui
             memory->moved = true;
             memory->rate_kib = rate;
         }
-        memory->bad_usec = saturating_sub(memory->bad_usec, elapsed_usec / 2);
         if (memory->moved)
-            memory->good_usec += elapsed_usec;
+            memory->bad_usec = saturating_sub(memory->bad_usec, elapsed_usec / 2);
         return;
     }
     if (!memory->behind) {
@@ -165,10 +153,8 @@ measure(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib, ui
         memory->rate_kib = MAX(memory->rate_kib, least);
     if (memory->rate_kib < least) {
         memory->bad_usec += elapsed_usec;
-        memory->good_usec = saturating_sub(memory->good_usec, elapsed_usec);
     } else {
         memory->bad_usec = saturating_sub(memory->bad_usec, elapsed_usec / 2);
-        memory->good_usec += elapsed_usec;
         memory->moved = true;
     }
 }
@@ -181,7 +167,7 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
         memory->checked_usec == 0 ? 0 : MIN(saturating_sub(now_usec, memory->checked_usec), LONGEST_TICK_USEC);
 
     watch_inhibited(memory, guest, overhead_kib, now_usec);
-    if (elapsed > 0 && (memory->flagged_usec == 0 || memory->trial_usec != 0))
+    if (elapsed > 0 && (memory->flagged_usec == 0 || memory->on_trial))
         measure(memory, guest, target_kib, elapsed);
     memory->checked_usec = now_usec;
     memory->actual_kib = guest->actual_kib;
@@ -189,10 +175,10 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
     if (broken(FAULT_NO_STUCK))
         return STUCK_FOLLOWS;
 
-    if (memory->flagged_usec != 0 && memory->trial_usec == 0) {
+    if (memory->flagged_usec != 0 && !memory->on_trial) {
         if (now_usec + (starved ? rest_of(memory) / STARVED_PART : 0) < memory->retry_usec)
             return STUCK_STUCK;
-        begin_trial(memory, now_usec);
+        begin_trial(memory);
         return STUCK_TRIAL;
     }
 
@@ -208,18 +194,16 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
         memory->limit_count = 0;
     }
 
-    if (memory->trial_usec != 0) {
-        if (memory->bad_usec >= TRIAL_FAILS_AFTER_USEC) {
-            flag(memory, now_usec);
-            return STUCK_STUCK;
-        }
-        if (memory->good_usec < GOOD_AFTER_USEC)
-            return STUCK_TRIAL;
-        end_trial_well(memory);
-    }
     if (memory->bad_usec >= STUCK_AFTER_USEC) {
         flag(memory, now_usec);
         return STUCK_STUCK;
+    }
+    if (memory->on_trial && memory->bad_usec > 0)
+        return STUCK_TRIAL;
+    if (memory->on_trial) {
+        memory->on_trial = false;
+        memory->flagged_usec = 0;
+        memory->tries = 0;
     }
     return memory->behind && memory->bad_usec >= SLOW_AFTER_USEC ? STUCK_SLOW : STUCK_FOLLOWS;
 }

@@ -28,13 +28,12 @@ typedef struct StuckMemory {
     uint64_t checked_usec; /* 0: not, or not since it could not be */
     uint64_t actual_kib;
     bool behind;
-    uint64_t rate_kib;  /* per second, towards the target, smoothed */
-    uint64_t bad_usec;  /* time without progress, less half the time with */
-    uint64_t good_usec; /* time of good behaviour since the trial began */
-    bool moved;         /* seen to make progress since the trial began */
+    uint64_t rate_kib; /* per second, towards the target, smoothed */
+    uint64_t bad_usec; /* time without progress, less half the time with */
+    bool moved;        /* seen to make progress since the trial began */
     uint64_t flagged_usec;
     uint64_t retry_usec;
-    uint64_t trial_usec; /* the trial began; 0: none */
+    bool on_trial; /* flagged, and tried again */
     uint32_t tries;
     /* lower limit */
     uint64_t limit_kib;
