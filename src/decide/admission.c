@@ -89,12 +89,11 @@ judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTe
     return may_page(request, terms) && waited >= CLAIM_PATIENCE_USEC ? START_ADMITTED : START_WAITS;
 }
 
-/* At once where it can't fit even if all that may be taken were, nobody stood before it, and the figures were a bit off. */
+/* At once where it can't fit even if all that may be taken were, and nobody stood before it. */
 static bool
 is_hopeless(const Claim *claim, const AdmissionTerms *terms)
 {
-    return terms->valid && terms->certain && !broken(FAULT_START_HOPES) &&
-           claim->missing_kib > claim->ahead_kib + terms->tolerance_kib;
+    return terms->valid && terms->certain && !broken(FAULT_START_HOPES) && claim->missing_kib > claim->ahead_kib;
 }
 
 /*

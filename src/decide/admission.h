@@ -16,7 +16,6 @@ typedef struct AdmissionTerms {
     bool observe;           /* nothing is told to any guest, so nothing is refused either */
     uint64_t node_room_kib; /* what the NUMA nodes have left that it is strictly bound to; UINT64_MAX: it is to none */
     uint64_t node_kept_kib; /* what others have of them */
-    uint64_t tolerance_kib; /* a start that lacks no more than this is not refused before its deadline */
     uint64_t now_usec;
 } AdmissionTerms;
 

@@ -34,7 +34,6 @@ typedef struct Gaps {
 } Gaps;
 
 typedef struct Settling {
-    const ClaimTerms *terms;
     uint64_t free_kib;
     uint64_t overhead_room_kib;
     uint64_t before_kib[PLACES + 1]; /* what stands in the queue before each place */
@@ -139,7 +138,7 @@ serve_rest(Settling *settling, Claim *claim)
     claim->buffers_kib = saturating_sub(settling->before_kib[FIRST_NEED], settling->taken_kib);
     claim->reclaimable_kib = claim->given_kib + left_for(settling, claim);
     claim->missing_kib = saturating_sub(lacking, claim->free_kib + claim->reclaimable_kib);
-    in_vain = claim->all_or_nothing && claim->missing_kib > settling->terms->tolerance_kib;
+    in_vain = claim->all_or_nothing && claim->missing_kib > 0;
     if (!in_vain && !(broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < lacking))
         serve(settling, claim, claim->need_kib);
     claim->granted_kib = claim->booked_kib + saturating_sub(claim->room_kib + claim->took_kib, claim->overhead_kib);
@@ -260,7 +259,7 @@ void
 claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_count, const ClaimTerms *terms,
               SharingScratch *scratch)
 {
-    Settling settling = {.terms = terms, .free_kib = terms->free_kib, .overhead_room_kib = terms->overhead_room_kib};
+    Settling settling = {.free_kib = terms->free_kib, .overhead_room_kib = terms->overhead_room_kib};
     uint64_t ahead = 0;
 
     for (size_t i = 0; i < giver_count; i++)

@@ -72,7 +72,6 @@ typedef struct ClaimTerms {
     uint64_t free_kib;
     uint64_t owed_kib;          /* committed beyond the budget: what others give up goes there first */
     uint64_t overhead_room_kib; /* memory besides, which only overheads may have (Budget= does not count them) */
-    uint64_t tolerance_kib;     /* an all_or_nothing claim that lacks no more than this still stands in line */
     uint64_t reserved_kib;      /* booked for starts that are not among the givers: told as one blocker */
     Budget budget;              /* what the host keeps from all guests, to be told as a blocker; zero: nothing */
 } ClaimTerms;

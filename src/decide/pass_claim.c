@@ -10,12 +10,6 @@
  * shared, those who are squeezed for it are capped, and what is granted is booked in this very tick.
  */
 
-/*
- * The budget is measured and held below what was measured, by about so much: what a start lacks within it may well be there.
- */
-#define HAIR_PART 256
-#define HAIR_MOST_KIB (256 * KIB_PER_MIB)
-
 Claim *
 pass_add_claim(Pass *pass, Work *work, size_t start)
 {
@@ -275,21 +269,18 @@ is_certain(const Pass *pass)
 static AdmissionTerms
 admission_terms(const Pass *pass)
 {
-    uint64_t hair = MIN(pass->snapshot->host.figures.total_kib / HAIR_PART, HAIR_MOST_KIB);
-
     return (AdmissionTerms){
         .settings = pass->settings,
         .paging_bar = pass->snapshot->paging_bar,
         .valid = pass->snapshot->host.figures_valid,
         .certain = is_certain(pass),
         .observe = pass->observe,
-        .tolerance_kib = pass->budget.limit == BUDGET_BY_SETTING ? 0 : hair,
         .now_usec = pass->now_usec,
     };
 }
 
 static ClaimTerms
-claim_terms(const Pass *pass, uint64_t tolerance_kib)
+claim_terms(const Pass *pass)
 {
     uint64_t free_kib = pass_free(pass);
 
@@ -297,7 +288,6 @@ claim_terms(const Pass *pass, uint64_t tolerance_kib)
         .free_kib = free_kib,
         .owed_kib = free_kib > 0 ? 0 : saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib),
         .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
-        .tolerance_kib = tolerance_kib,
         .budget = pass->budget,
     };
 }
@@ -360,13 +350,13 @@ pass_claim(Pass *pass)
 
     collect_givers(pass);
     admission = admission_terms(pass);
-    terms = claim_terms(pass, admission.tolerance_kib);
+    terms = claim_terms(pass);
     for (size_t i = 0; i < pass->snapshot->start_count; i++)
         claim_start(pass, i, &admission);
     claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms, state->scratch);
     for (size_t i = 0; i < state->claim_count; i++)
         take_claim(pass, &state->claims[i], &admission);
     cap_givers(pass);
-    terms = claim_terms(pass, 0);
+    terms = claim_terms(pass);
     remember_rest(pass, &terms);
 }

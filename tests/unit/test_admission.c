@@ -70,8 +70,7 @@ judge(Bench *bench, uint64_t free_kib, uint64_t beyond_kib)
 {
     SharingScratch scratch;
 
-    bench->claim_terms =
-        (ClaimTerms){.free_kib = free_kib, .tolerance_kib = bench->terms.tolerance_kib, .budget = bench->budget};
+    bench->claim_terms = (ClaimTerms){.free_kib = free_kib, .budget = bench->budget};
     bench->giver.least_kib = 300 * MIB;
     bench->giver.booked_kib = bench->giver.told_kib = 300 * MIB + beyond_kib;
     bench->claim = (Claim){.guest = SIZE_MAX};
@@ -247,18 +246,6 @@ nothing_is_refused_where_nothing_is_told(void **state)
 }
 
 static void
-a_hair_is_no_reason_to_refuse_at_once(void **state)
-{
-    Bench bench;
-
-    bench_init(&bench);
-    bench.terms.tolerance_kib = 10 * MIB;
-    assert_int_equal(judge(&bench, needed(&bench) - 9 * MIB, 0), START_WAITS);
-    assert_int_equal(judge(&bench, needed(&bench) - 11 * MIB, 0), START_REFUSED);
-    bench_clear(&bench);
-}
-
-static void
 what_was_admitted_stays_booked_and_grows(void **state)
 {
     Bench bench;
@@ -338,7 +325,6 @@ main(void)
         cmocka_unit_test(restart_without_paging_waits_for_its_deadline),
         cmocka_unit_test(answer_comes_before_the_deadline),
         cmocka_unit_test(nothing_is_refused_where_nothing_is_told),
-        cmocka_unit_test(a_hair_is_no_reason_to_refuse_at_once),
         cmocka_unit_test(what_was_admitted_stays_booked_and_grows),
         cmocka_unit_test(start_is_not_let_in_on_a_node_that_is_full),
         cmocka_unit_test(figures_add_up_and_name_who_is_in_the_way),
