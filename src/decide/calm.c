@@ -92,13 +92,15 @@ settle_alone(const Pass *pass, Work *work)
     GuestPlan *plan = work->plan;
     uint64_t held = work->target_kib;
     bool moves_anyway = held < work->minimum_kib || held > work->maximum_kib || broken(FAULT_NO_HYSTERESIS);
+    /* what those apart have too much is wanted by somebody, or it is not; of the others together see take_surplus */
+    bool is_wanted = is_apart(work) && (pass->shortage || pass->unserved);
 
     plan->target_kib = plan->ideal_kib;
     work->delay = PLAN_RULE_COUNT;
     follow_differences(work, pass->now_usec);
     if (plan->ideal_kib > held && !moves_anyway)
         settle_raise(work, pass->now_usec);
-    if (plan->ideal_kib < held && !moves_anyway)
+    if (plan->ideal_kib < held && !moves_anyway && !is_wanted)
         settle_shrink(pass, work);
     if (work->cap_kib != 0 && plan->target_kib > work->cap_kib && !broken(FAULT_CLAIM_PATIENT)) {
         plan->target_kib = work->cap_kib;
@@ -111,7 +113,7 @@ settle_alone(const Pass *pass, Work *work)
  * can wait for crumbs, what is held beyond the budget (at_once) can't.
  */
 static void
-take_surplus(const Pass *pass, bool apart, uint64_t kib, bool at_once)
+take_surplus(const Pass *pass, uint64_t kib, bool at_once)
 {
     SharingScratch *scratch = pass->state->scratch;
     uint64_t surplus = 0;
@@ -120,7 +122,7 @@ take_surplus(const Pass *pass, bool apart, uint64_t kib, bool at_once)
     for (const Work *work = pass->first; work < pass->end; work++) {
         uint64_t gap = saturating_sub(work->plan->target_kib, work->plan->ideal_kib);
 
-        if (!is_in_run(work, apart) || gap == 0 ||
+        if (!is_counted_on(work) || gap == 0 ||
             (!at_once && gap < noticed(work, work->memory->calm.above_usec, pass->now_usec)))
             continue;
         surplus += gap;
@@ -166,21 +168,24 @@ limit_step(Work *work, uint64_t interval_usec)
 }
 
 void
-pass_calm(const Pass *pass, bool apart, uint64_t budget_kib)
+pass_calm(const Pass *pass)
 {
+    uint64_t budget = pass->plan->sharing_kib;
     uint64_t held = 0;
     uint64_t sum = 0;
 
     for (Work *work = pass->first; work < pass->end; work++) {
-        if (!is_in_run(work, apart))
+        if (work->standing.part == PART_OUT)
             continue;
         settle_alone(pass, work);
+        if (!is_counted_on(work))
+            continue;
         sum += work->plan->target_kib;
         held += MIN(work->plan->target_kib, work->target_kib);
     }
-    if (sum > budget_kib && !broken(FAULT_KEEP_SURPLUS))
-        take_surplus(pass, apart, sum - budget_kib, held > budget_kib);
+    if (sum > budget && !broken(FAULT_KEEP_SURPLUS))
+        take_surplus(pass, sum - budget, held > budget);
     for (Work *work = pass->first; work < pass->end; work++)
-        if (is_in_run(work, apart) && !is_only_shown(pass, work) && !broken(FAULT_SHRINK_AT_ONCE))
+        if (is_told(work) && !pass->observe && !broken(FAULT_SHRINK_AT_ONCE))
             limit_step(work, pass->settings->interval_usec);
 }

@@ -120,13 +120,6 @@ is_counted_on(const Work *work)
     return work->standing.part == PART_SHARES;
 }
 
-/* Whether it is of those apart, or of those that are counted on. */
-static inline bool
-is_in_run(const Work *work, bool apart)
-{
-    return apart ? is_apart(work) : is_counted_on(work);
-}
-
 /* It is told what it gets. */
 static inline bool
 is_told(const Work *work)
@@ -202,10 +195,10 @@ void pass_claim(Pass *pass);
 void pass_share(Pass *pass);
 
 /*
- * From ideal targets to targets worth telling (calm.h), of those that are counted on, or of those apart. What they add up to is
- * not to be more than budget_kib: their ideals are not.
+ * From ideal targets to targets worth telling (calm.h). Those of the guests that are counted on add up to no more than what they
+ * share (Plan.sharing_kib), as their ideals do.
  */
-void pass_calm(const Pass *pass, bool apart, uint64_t budget_kib);
+void pass_calm(const Pass *pass);
 
 /* From ideal targets to what is told and shown. */
 void pass_tell(Pass *pass);

@@ -21,14 +21,11 @@ final_rule(PlanRule delay, PlanRule share_rule)
     return delay == PLAN_RULE_COUNT || (delay == PLAN_RULE_SMALL && lacks) ? share_rule : delay;
 }
 
-/* Ideal targets to targets: those that are counted on together, the others each for itself. */
+/* Ideal targets to targets, and why they are what they are. */
 static void
 settle(const Pass *pass)
 {
-    pass_calm(pass, false, pass->plan->sharing_kib);
-    /* what those apart have too much is wanted by somebody, or it is not */
-    if (pass->any_apart)
-        pass_calm(pass, true, pass->shortage || pass->unserved ? 0 : UINT64_MAX);
+    pass_calm(pass);
     for (const Work *work = pass->first; work < pass->end; work++) {
         GuestPlan *plan = work->plan;
 

@@ -37,7 +37,7 @@ calm_table_settle(CalmTable *table)
     Work work[CALM_GUESTS];
     SharingScratch scratch[CALM_GUESTS];
     DecideState state = {.scratch = scratch};
-    Plan plan = {.guests = plans};
+    Plan plan = {.guests = plans, .sharing_kib = table->budget_kib};
     const Settings settings = {.interval_usec = USEC_PER_SEC};
     const Pass pass = {.state = &state,
                        .first = work,
@@ -61,7 +61,7 @@ calm_table_settle(CalmTable *table)
                          .maximum_kib = row->maximum_kib,
                          .cap_kib = row->cap_kib};
     }
-    pass_calm(&pass, false, table->budget_kib);
+    pass_calm(&pass);
     for (size_t i = 0; i < table->count; i++) {
         table->guests[i].target_kib = plans[i].target_kib;
         table->guests[i].delay = work[i].delay;
