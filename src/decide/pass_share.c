@@ -38,14 +38,6 @@ share_rule(const Pass *pass, const Work *work, const SharingGuest *shared)
     return work->demand.want_kib < work->minimum_kib ? PLAN_RULE_AT_MINIMUM : PLAN_RULE_SATISFIED;
 }
 
-static PlanStage
-stage_of(const GuestPlan *plan, uint64_t kib)
-{
-    if (kib > plan->demand_kib)
-        return PLAN_STAGE_WANT;
-    return kib > plan->guest->settings->minimum_kib ? PLAN_STAGE_DEMAND : PLAN_STAGE_MINIMUM;
-}
-
 /* The answer of a run for those that were counted on, or for those apart: it is to have that, or what it must be left with. */
 static void
 take_share(const Pass *pass, const SharingGuest *shared, bool apart)
@@ -57,7 +49,7 @@ take_share(const Pass *pass, const SharingGuest *shared, bool apart)
     if (is_apart(work) != apart)
         return;
     plan->ideal_kib = at_least ? work->least_kib : shared->target_kib;
-    plan->stage = at_least ? stage_of(plan, work->least_kib) : shared->stage;
+    plan->stage = shared->stage;
     plan->weight = shared->weight;
     work->share_rule = at_least ? work->least_rule : share_rule(pass, work, shared);
 }
