@@ -41,11 +41,8 @@ pressure_judge(PressureMemory *memory, const HostSnapshot *host, uint64_t reserv
     if (host->pressure_event && !low)
         high = true;
 
-    lasting_note(&memory->high_usec, high, now_usec);
-    lasting_note(&memory->low_usec, low, now_usec);
-    if (lasts_for(memory->high_usec, HIGH_FOR_USEC, now_usec))
-        memory->pressed = true;
-    else if (lasts_for(memory->low_usec, LOW_FOR_USEC, now_usec))
-        memory->pressed = false;
+    lasting_note(&memory->against_usec, memory->pressed ? low : high, now_usec);
+    if (lasts_for(memory->against_usec, memory->pressed ? LOW_FOR_USEC : HIGH_FOR_USEC, now_usec))
+        *memory = (PressureMemory){.pressed = !memory->pressed};
     return memory->pressed;
 }

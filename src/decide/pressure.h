@@ -13,8 +13,7 @@
 /* Zero: nothing yet. */
 typedef struct PressureMemory {
     bool pressed;
-    uint64_t high_usec; /* readings have been high since then; 0: the last was not */
-    uint64_t low_usec;  /* low since then; 0: the last was not */
+    uint64_t against_usec; /* readings have said the opposite since then; 0: the last did not */
 } PressureMemory;
 
 /* Whether the host suffers now. reserve_kib: what is kept for it. */
