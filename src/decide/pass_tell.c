@@ -12,13 +12,11 @@
 
 /* A small change held back is nothing to tell where the ideal is less than the guest wants, too. */
 static PlanRule
-final_rule(PlanRule delay, PlanRule share_rule)
+final_rule(const Work *work)
 {
-    bool lacks = share_rule == PLAN_RULE_SHORTAGE || share_rule == PLAN_RULE_MINIMUMS ||
-                 share_rule == PLAN_RULE_PRESSURE || share_rule == PLAN_RULE_AT_MAXIMUM ||
-                 share_rule == PLAN_RULE_MAKE_ROOM;
+    bool lacks = work->plan->ideal_kib < work->demand.want_kib;
 
-    return delay == PLAN_RULE_COUNT || (delay == PLAN_RULE_SMALL && lacks) ? share_rule : delay;
+    return work->delay == PLAN_RULE_COUNT || (work->delay == PLAN_RULE_SMALL && lacks) ? work->share_rule : work->delay;
 }
 
 /* Ideal targets to targets, and why they are what they are. */
@@ -32,9 +30,7 @@ settle(const Pass *pass)
         if (work->standing.part == PART_OUT)
             continue;
         plan->retry = work->standing.retry;
-        plan->rule = is_only_shown(pass, work) ? PLAN_RULE_OBSERVE
-                     : plan->retry             ? PLAN_RULE_RETRY
-                                               : final_rule(work->delay, work->share_rule);
+        plan->rule = is_only_shown(pass, work) ? PLAN_RULE_OBSERVE : plan->retry ? PLAN_RULE_RETRY : final_rule(work);
     }
 }
 
