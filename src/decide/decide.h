@@ -24,7 +24,7 @@ void decide(DecideState *state, const Snapshot *snapshot, const Settings *settin
 
 /*
  * How well a guest of that startup memory would fit: a look at plan, which this state has made, changing nothing. rating
- * must be clear. Before the first plan all is 0.
+ * must be clear. Before the first plan nothing is free.
  */
 void decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, uint32_t priority,
                  StartRating *rating);

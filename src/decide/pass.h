@@ -81,7 +81,6 @@ struct DecideState {
     Claim *claims; /* one a guest and one a start at most */
     size_t claim_count;
     /* for decide_rate: what the claims left; its givers are the first of those above */
-    bool rate_known;
     size_t rate_givers;
     ClaimTerms rate_terms;
     uint32_t rate_buffer_percent;

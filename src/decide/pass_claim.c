@@ -233,9 +233,20 @@ pass_book_starts(Pass *pass)
 
 /* ---- settling ---- */
 
+static ClaimTerms
+claim_terms(const Pass *pass)
+{
+    return (ClaimTerms){
+        .free_kib = pass_free(pass),
+        .owed_kib = saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib),
+        .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
+        .budget = pass->budget,
+    };
+}
+
 /* What the next starts would find, for decide_rate. What is lent comes back as soon as it is asked for. */
 static void
-remember_rest(Pass *pass, const ClaimTerms *terms)
+remember_rest(const Pass *pass)
 {
     DecideState *state = pass->state;
     uint64_t lent_kib = 0;
@@ -249,9 +260,8 @@ remember_rest(Pass *pass, const ClaimTerms *terms)
         giver->booked_kib = giver->keep_kib -= back;
         giver->told_kib = MIN(giver->told_kib, giver->keep_kib);
     }
-    state->rate_known = true;
     state->rate_buffer_percent = pass->settings->buffer_percent;
-    state->rate_terms = *terms;
+    state->rate_terms = claim_terms(pass);
     state->rate_terms.free_kib += lent_kib;
 }
 
@@ -276,19 +286,6 @@ admission_terms(const Pass *pass)
         .certain = is_certain(pass),
         .observe = pass->observe,
         .now_usec = pass->now_usec,
-    };
-}
-
-static ClaimTerms
-claim_terms(const Pass *pass)
-{
-    uint64_t free_kib = pass_free(pass);
-
-    return (ClaimTerms){
-        .free_kib = free_kib,
-        .owed_kib = free_kib > 0 ? 0 : saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib),
-        .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
-        .budget = pass->budget,
     };
 }
 
@@ -357,6 +354,5 @@ pass_claim(Pass *pass)
     for (size_t i = 0; i < state->claim_count; i++)
         take_claim(pass, &state->claims[i], &admission);
     cap_givers(pass);
-    terms = claim_terms(pass);
-    remember_rest(pass, &terms);
+    remember_rest(pass);
 }

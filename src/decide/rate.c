@@ -47,8 +47,6 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
     bool somebody_suffers = false;
 
     *rating = (StartRating){.startup_kib = startup_kib, .priority = priority};
-    if (!state->rate_known)
-        return;
     /* what was told after the claims were settled may have taken some of what they left */
     terms.free_kib = MIN(terms.free_kib, plan->free_kib);
     terms.reserved_kib = plan->reserved_kib;
