@@ -242,7 +242,7 @@ book_guest(Pass *pass, Work *work)
     bool lends = memory->limit.lends || entry->lent_kib > 0;
     bool sized = memory->overhead.valid;
 
-    work->let_be = pass->now_usec < memory->frail.until_usec && !pass->state->pressed && !broken(FAULT_SQUEEZE_FRAIL);
+    work->let_be = pass->now_usec < memory->frail.until_usec && !broken(FAULT_SQUEEZE_FRAIL);
     work->minimum_kib =
         MIN((work->let_be ? settings->startup_kib : settings->minimum_kib) + guest->unseen_kib, settings->maximum_kib);
     work->maximum_kib = settings->maximum_kib;

@@ -68,7 +68,6 @@ struct DecideState {
     bool adopting;       /* as in the last tick: not all guests are known */
     uint64_t lend_kib;   /* what may be lent together (pass_lend.c) */
     bool linked;         /* libvirt has been there, once: the guests are known */
-    bool pressed;        /* a claim of the last tick presses: a paging file is nearly overdue, or can't be had */
     uint64_t link_usec;  /* the link has been up since then; 0: it is not */
     AlarmAsks asks;
     /* room to work in, one entry per guest and start, kept from tick to tick */

@@ -243,7 +243,6 @@ add_claim(Pass *pass, Work *work, const PagingNeed *need)
 void
 pass_restart_claim(Pass *pass)
 {
-    pass->state->pressed = false;
     for (Work *work = pass->first; work < pass->end; work++) {
         const GuestSnapshot *guest = work->guest;
         PagingNeed need = {.need_kib = 0};
@@ -258,7 +257,6 @@ pass_restart_claim(Pass *pass)
         /* what it may be on its way to is no need: it is told where to stop */
         if (work->let_go && !guest->target_unbounded)
             need.need_kib = MAX(need.need_kib, pass_let_go_need(work));
-        pass->state->pressed |= need.presses;
         /* of one whose next start is asked for that is the claim */
         if (need.need_kib > work->entry->granted_kib && work->standing.part == PART_OUT && !work->entry->asked &&
             !(broken(FAULT_PAGE_FIRST) && paging_file(guest) == NULL))
