@@ -71,6 +71,20 @@ paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *hos
     return host_bar;
 }
 
+/* Likewise of this boot of it. */
+static const char *
+bar_of(const PagingMemory *memory, const PagingLook *look)
+{
+    return look->bar == NULL && memory->bar[0] != '\0' ? memory->bar : look->bar;
+}
+
+/* Part of startup that is not there: to come from others, from a file, or missing. */
+static uint64_t
+shortfall_of(const PagingLook *look)
+{
+    return saturating_sub(look->startup_kib, look->granted_kib);
+}
+
 /* Others have had the time that they need to give up memory for it. */
 static bool
 has_been_patient(const PagingLook *look)
@@ -93,8 +107,8 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
 
     if (file == NULL) {
         /* it boots and gets no file: all that others can give must do */
-        need.presses = look->restart != RESTART_NONE && look->booting &&
-                       (look->bar != NULL || memory->failed || memory->ended) && has_been_patient(look);
+        need.presses =
+            look->restart != RESTART_NONE && look->booting && bar_of(memory, look) != NULL && has_been_patient(look);
         return need;
     }
     urgency = paging_urgency(look->guest, look->deadline_usec, look->now_usec);
@@ -186,53 +200,40 @@ order_file(PagingMemory *memory, const PagingLook *look, GuestPlan *plan)
     memory->asked_usec = look->now_usec;
 }
 
-PagingRuling
+/* What a guest without a file comes to: none, waiting, making or refused. barred: it can't have one, for whatever reason. */
+static PagingPhase
 paging_rule(const PagingLook *look, bool barred, uint64_t comes_kib)
 {
-    uint64_t shortfall = saturating_sub(look->startup_kib, look->granted_kib);
     bool restarts = look->restart != RESTART_NONE || broken(FAULT_PAGE_COLD_STARTS);
     bool booting = look->booting || broken(FAULT_PAGE_RUNNING);
     bool waits = comes_kib > 0 && !has_been_patient(look) && !broken(FAULT_PAGE_FIRST);
 
-    if (!restarts || !booting || shortfall == 0)
-        return (PagingRuling){.verdict = PAGING_NOTHING};
-    return (PagingRuling){.verdict = waits    ? PAGING_WAIT
-                                     : barred ? PAGING_REFUSED
-                                              : PAGING_PAGE,
-                          .shortfall_kib = broken(FAULT_PAGE_ALL) ? look->startup_kib : shortfall};
+    if (!restarts || !booting || shortfall_of(look) == 0)
+        return PAGING_PHASE_NONE;
+    if (waits)
+        return PAGING_PHASE_WAIT;
+    return barred ? PAGING_PHASE_REFUSED : PAGING_PHASE_MAKE;
 }
 
 static void
 decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, GuestPlan *plan)
 {
-    const char *bar = look->bar;
-    PagingRuling ruling;
+    const char *bar = bar_of(memory, look);
 
-    if (bar == NULL && memory->failed)
-        bar = memory->error;
-    if (bar == NULL && memory->ended)
-        bar = "it has had a paging file in this boot";
-    ruling = paging_rule(look, bar != NULL, comes_kib);
-    plan->shortfall_kib = ruling.shortfall_kib;
-    switch (ruling.verdict) {
-    case PAGING_WAIT:
-        plan->paging_phase = PAGING_PHASE_WAIT;
-        break;
-    case PAGING_REFUSED:
-        plan->paging_phase = PAGING_PHASE_REFUSED;
+    plan->paging_phase = paging_rule(look, bar != NULL, comes_kib);
+    if (plan->paging_phase == PAGING_PHASE_NONE)
+        return;
+    plan->shortfall_kib = broken(FAULT_PAGE_ALL) ? look->startup_kib : shortfall_of(look);
+    if (plan->paging_phase == PAGING_PHASE_REFUSED)
         plan->paging_bar = bar;
-        break;
-    case PAGING_PAGE:
-        plan->paging_phase = look->can_make || memory->asked_usec != 0 ? PAGING_PHASE_MAKE : PAGING_PHASE_WAIT;
-        /* of a file before it there may still be a record */
-        if (look->can_make && look->guest->paging == NULL &&
-            (memory->asked_usec == 0 || look->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
-            order_file(memory, look, plan);
-        break;
-    case PAGING_NOTHING:
-    default:
-        break;
-    }
+    if (plan->paging_phase != PAGING_PHASE_MAKE)
+        return;
+    if (!look->can_make && memory->asked_usec == 0)
+        plan->paging_phase = PAGING_PHASE_WAIT;
+    /* of a file before it there may still be a record */
+    if (look->can_make && look->guest->paging == NULL &&
+        (memory->asked_usec == 0 || look->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
+        order_file(memory, look, plan);
 }
 
 void
@@ -241,11 +242,9 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, 
     const PagingRecord *record = look->guest->paging;
     const PagingRecord *file = paging_file(look->guest);
 
-    if (record != NULL && record->stage == PAGING_STAGE_FAILED && memory->asked_usec != 0) {
-        memory->failed = true;
-        g_strlcpy(memory->error, record->error != NULL ? record->error : "its file could not be made",
-                  sizeof memory->error);
-    }
+    if (record != NULL && record->stage == PAGING_STAGE_FAILED && memory->asked_usec != 0)
+        g_strlcpy(memory->bar, record->error != NULL ? record->error : "its file could not be made",
+                  sizeof memory->bar);
     if (file == NULL) {
         if (look->limited)
             decide_without_file(memory, look, comes_kib, plan);
@@ -255,7 +254,7 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, 
     plan->paging_deadline_usec = file->since_usec + look->deadline_usec;
     plan->paging_urgency = paging_urgency(look->guest, look->deadline_usec, look->now_usec);
     if (look->booting)
-        plan->shortfall_kib = saturating_sub(look->startup_kib, look->granted_kib);
+        plan->shortfall_kib = shortfall_of(look);
     switch (file->stage) {
     case PAGING_STAGE_MAKING:
         plan->paging_phase = PAGING_PHASE_MAKE;
@@ -275,6 +274,6 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, 
     plan->paging_phase = PAGING_PHASE_EMPTY;
     if (limit_is_ready(look, plan->paging_urgency)) {
         plan->paging_order = PAGING_ORDER_END;
-        memory->ended = true;
+        g_strlcpy(memory->bar, "it has had a paging file in this boot", sizeof memory->bar);
     }
 }

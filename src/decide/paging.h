@@ -31,9 +31,7 @@ typedef struct PagingMemory {
     uint64_t asked_usec; /* a file was asked for; 0: it was not */
     uint64_t most_kib;   /* that it held, in its file too */
     uint64_t still_usec; /* it has not held more since then */
-    bool ended;          /* ... and is ended: there is no second one in the same boot */
-    bool failed;         /* ... and could not be made */
-    char error[160];     /* why */
+    char bar[160];       /* why it gets none in this boot: that could not be made, or is ended; "": it may */
 } PagingMemory;
 
 /* One guest in one tick. Sizes without overhead and fixed memory, but for overhead_kib. */
@@ -64,18 +62,6 @@ typedef struct PagingNeed {
     bool presses;      /* all others may be squeezed to their minimum for it */
 } PagingNeed;
 
-typedef enum PagingVerdict {
-    PAGING_NOTHING, /* it has what it needs, or this is no case for paging */
-    PAGING_WAIT,    /* others are giving up memory for it */
-    PAGING_PAGE,    /* a file for the shortfall */
-    PAGING_REFUSED, /* ... which it can't have: it boots with what it has got, held back by its limit */
-} PagingVerdict;
-
-typedef struct PagingRuling {
-    PagingVerdict verdict;
-    uint64_t shortfall_kib; /* part of startup that is not there: to come from others, from a file, or missing */
-} PagingRuling;
-
 /* Its file, while there is something of it to be ended; NULL: none. */
 static inline const PagingRecord *
 paging_file(const GuestSnapshot *guest)
@@ -105,6 +91,3 @@ PagingNeed paging_work_out_need(const PagingMemory *memory, const PagingLook *lo
  * others can give up for it. plan->paging_bar is of look or of memory.
  */
 void paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, GuestPlan *plan);
-
-/* What a guest without a file comes to. barred: it can't have one, for whatever reason. */
-PagingRuling paging_rule(const PagingLook *look, bool barred, uint64_t comes_kib);

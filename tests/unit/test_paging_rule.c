@@ -26,22 +26,34 @@ static const uint64_t in_time[] = {0, 100 * MIB, STARTUP, 700 * MIB};
 static const uint64_t waited[] = {0, PATIENCE - 1, PATIENCE, 10 * PATIENCE};
 
 /* What a restart that lacks memory gets: by whether others can give, by whether there still is time, by bar. */
-static PagingVerdict
+static PagingPhase
 expected(bool reclaimable, bool time_left, bool barred)
 {
-    static const PagingVerdict table[2][2][2] = {
+    static const PagingPhase table[2][2][2] = {
         /* [reclaimable][time left][barred] */
-        [0] = {[0] = {PAGING_PAGE, PAGING_REFUSED}, [1] = {PAGING_PAGE, PAGING_REFUSED}},
-        [1] = {[0] = {PAGING_PAGE, PAGING_REFUSED}, [1] = {PAGING_WAIT, PAGING_WAIT}},
+        [0] = {[0] = {PAGING_PHASE_MAKE, PAGING_PHASE_REFUSED}, [1] = {PAGING_PHASE_MAKE, PAGING_PHASE_REFUSED}},
+        [1] = {[0] = {PAGING_PHASE_MAKE, PAGING_PHASE_REFUSED}, [1] = {PAGING_PHASE_WAIT, PAGING_PHASE_WAIT}},
     };
 
     return table[reclaimable][time_left][barred];
 }
 
+/* What a guest without a file comes to. */
+static GuestPlan
+ruling(const PagingLook *look, uint64_t in_time_kib)
+{
+    PagingMemory memory = {0};
+    GuestPlan plan = {0};
+
+    paging_decide(&memory, look, in_time_kib, &plan);
+    return plan;
+}
+
 static unsigned
 differing(uint64_t faults)
 {
-    const GuestSnapshot guest = {.boot_usec = BOOT};
+    const GuestSettings settings = {.startup_kib = STARTUP, .maximum_kib = 2 * STARTUP};
+    const GuestSnapshot guest = {.settings = &settings, .boot_usec = BOOT};
     unsigned wrong = 0;
 
     rules_break(faults);
@@ -55,17 +67,23 @@ differing(uint64_t faults)
                             PagingLook look = {.guest = &guest,
                                                .restart = (RestartKind)restart,
                                                .booting = booting != 0,
+                                               .limited = true,
+                                               .can_make = true,
+                                               .bar = barred != 0 ? "no" : NULL,
                                                .startup_kib = STARTUP,
                                                .granted_kib = granted[g],
                                                .now_usec = BOOT + waited[w]};
-                            PagingRuling ruling = paging_rule(&look, barred != 0, in_time[t]);
-                            PagingRuling right = {.verdict = PAGING_NOTHING};
+                            GuestPlan ruled = ruling(&look, in_time[t]);
+                            GuestPlan right = {.paging_phase = PAGING_PHASE_NONE};
 
                             if (restart != RESTART_NONE && booting && missing > 0) {
-                                right.verdict = expected(in_time[t] > 0, waited[w] < PATIENCE, barred != 0);
+                                right.paging_phase = expected(in_time[t] > 0, waited[w] < PATIENCE, barred != 0);
                                 right.shortfall_kib = missing;
                             }
-                            wrong += ruling.verdict != right.verdict || ruling.shortfall_kib != right.shortfall_kib;
+                            wrong +=
+                                ruled.paging_phase != right.paging_phase ||
+                                ruled.shortfall_kib != right.shortfall_kib ||
+                                (ruled.paging_order == PAGING_ORDER_MAKE) != (right.paging_phase == PAGING_PHASE_MAKE);
                         }
     return wrong;
 }
@@ -90,17 +108,23 @@ each_part_of_the_rule_is_needed(void **state)
 static void
 cold_start_and_running_guest_are_never_paged(void **state)
 {
-    const GuestSnapshot guest = {.boot_usec = BOOT};
-    PagingLook look = {
-        .guest = &guest, .restart = RESTART_NONE, .booting = true, .startup_kib = STARTUP, .now_usec = BOOT};
+    const GuestSettings settings = {.startup_kib = STARTUP, .maximum_kib = 2 * STARTUP};
+    const GuestSnapshot guest = {.settings = &settings, .boot_usec = BOOT};
+    PagingLook look = {.guest = &guest,
+                       .restart = RESTART_NONE,
+                       .booting = true,
+                       .limited = true,
+                       .can_make = true,
+                       .startup_kib = STARTUP,
+                       .now_usec = BOOT};
 
-    assert_int_equal(paging_rule(&look, false, 0).verdict, PAGING_NOTHING);
+    assert_int_equal(ruling(&look, 0).paging_phase, PAGING_PHASE_NONE);
     look.restart = RESTART_RESET;
     look.booting = false;
-    assert_int_equal(paging_rule(&look, false, 0).verdict, PAGING_NOTHING);
+    assert_int_equal(ruling(&look, 0).paging_phase, PAGING_PHASE_NONE);
     look.booting = true;
-    assert_int_equal(paging_rule(&look, false, 0).verdict, PAGING_PAGE);
-    assert_int_equal(paging_rule(&look, false, 0).shortfall_kib, STARTUP);
+    assert_int_equal(ruling(&look, 0).paging_phase, PAGING_PHASE_MAKE);
+    assert_int_equal(ruling(&look, 0).shortfall_kib, STARTUP);
     (void)state;
 }
 
@@ -199,8 +223,7 @@ who_boots_and_can_have_no_file_presses(void **state)
     } rows[] = {
         {"it can have a file", .presses = false},
         {"it is barred from one", .bar = "no", .presses = true},
-        {"its file could not be made", .memory.failed = true, .presses = true},
-        {"its file has been ended", .memory.ended = true, .presses = true},
+        {"its file could not be made, or is ended", .memory.bar = "no", .presses = true},
         {"others have time left", .bar = "no", .early = true, .presses = false},
         {"it is no restart", .bar = "no", .cold = true, .presses = false},
         {"its driver is back", .bar = "no", .back = true, .presses = false},
