@@ -12,9 +12,9 @@ find(const Bounds *bounds, uint64_t above_id, uint64_t nodes)
     return NULL;
 }
 
-/* One without members where there was none. */
+/* One that still has left_kib where there was none. */
 static Bound *
-find_or_add(Bounds *bounds, uint64_t above_id, uint64_t nodes)
+find_or_add(Bounds *bounds, uint64_t above_id, uint64_t nodes, uint64_t left_kib)
 {
     Bound *bound = find(bounds, above_id, nodes);
 
@@ -25,18 +25,18 @@ find_or_add(Bounds *bounds, uint64_t above_id, uint64_t nodes)
         bounds->bounds = g_renew(Bound, bounds->bounds, bounds->capacity);
     }
     bound = &bounds->bounds[bounds->count++];
-    *bound = (Bound){.above_id = above_id, .nodes = nodes};
+    *bound = (Bound){.above_id = above_id, .nodes = nodes, .limit_kib = left_kib};
     return bound;
 }
 
-/* To a bound that there may be: NULL is none. */
+/* To a bound that there may be: NULL is none. What is left of it and what its guests hold is theirs; the rest is others'. */
 static void
 add_member(Bound *bound, const LedgerEntry *entry)
 {
     if (bound == NULL)
         return;
     bound->members_kib += entry->booked_kib + entry->lent_kib + entry->overhead_kib;
-    bound->resident_kib += entry->resident_kib;
+    bound->limit_kib = saturating_add(bound->limit_kib, entry->resident_kib);
     bound->guests++;
 }
 
@@ -60,67 +60,52 @@ bounds_nodes_total(const HostFigures *figures, uint64_t nodes)
     return sum_of(figures, nodes).total_kib;
 }
 
-/* A node keeps its part of the host's reserve. */
-static uint64_t
-reserve_on(const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
-{
-    uint64_t total = bounds_nodes_total(figures, nodes);
-
-    return figures->total_kib < 1024 ? 0 : MIN(reserve_kib, reserve_kib / 1024 * (total / (figures->total_kib / 1024)));
-}
-
-/*
- * Of who is strictly bound to these nodes, also where nobody runs there; NULL: it is bound to none that the host has. It is what
- * the nodes have left now; what their guests hold is added when all of those are known.
- */
+/* Of who is strictly bound to these nodes; NULL: it is bound to none that the host has. A node keeps its part of the reserve. */
 static Bound *
-bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
+bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
 {
-    Bound *bound;
+    HostNode sum;
+    uint64_t reserve = 0;
 
     if (nodes == 0 || figures->nodes[0].total_kib == 0)
         return NULL;
-    bound = find(bounds, 0, nodes);
-    if (bound != NULL)
-        return bound;
-    bound = find_or_add(bounds, 0, nodes);
-    bound->limit_kib =
-        saturating_sub(sum_of(figures, nodes).available_kib, reserve_on(figures, nodes, bounds->reserve_kib));
-    return bound;
+    sum = sum_of(figures, nodes);
+    if (figures->total_kib >= 1024)
+        reserve = MIN(reserve_kib, reserve_kib / 1024 * (sum.total_kib / (figures->total_kib / 1024)));
+    return find_or_add(bounds, 0, nodes, saturating_sub(sum.available_kib, reserve));
 }
 
-void
+uint64_t
 bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib)
 {
     const HostFigures *figures = &snapshot->host.figures;
+    uint64_t running = 0, least = UINT64_MAX;
 
-    bounds->count = bounds->running = 0;
-    bounds->reserve_kib = reserve_kib;
+    bounds->count = 0;
     for (size_t i = 0; i < snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &snapshot->guests[i];
-        Bound *bound;
+        const GuestLimits *limits = &guest->limits;
+        const LedgerEntry *entry = ledger_guest(ledger, i);
 
         if (guest->life == GUEST_LIFE_OFF)
             continue;
-        bounds->running++;
-        if (guest->limits.above_id != 0) {
-            bound = find_or_add(bounds, guest->limits.above_id, 0);
-            add_member(bound, ledger_guest(ledger, i));
-            /* what others have of it is taken off below */
-            bound->limit_kib = saturating_sub(guest->limits.above_kib, guest->limits.above_charged_kib);
-        }
-        add_member(bound_of_nodes(bounds, figures, guest->settings->strict_nodes), ledger_guest(ledger, i));
+        running++;
+        if (limits->above_id != 0)
+            add_member(
+                find_or_add(bounds, limits->above_id, 0, saturating_sub(limits->above_kib, limits->above_charged_kib)),
+                entry);
+        add_member(bound_of_nodes(bounds, figures, guest->settings->strict_nodes, reserve_kib), entry);
     }
-    for (size_t i = 0; i < snapshot->start_count; i++) {
-        const StartRequest *request = snapshot->starts[i];
-        const LedgerEntry *entry = ledger_start(ledger, i);
-
-        if (entry->booked_kib > 0 && !entry->open)
-            add_member(bound_of_nodes(bounds, figures, request->settings.strict_nodes), entry);
-    }
-    /* what is left of it, and what its guests hold: the rest is others' */
     for (size_t i = 0; i < bounds->count; i++)
-        bounds->bounds[i].limit_kib = saturating_add(bounds->bounds[i].limit_kib, bounds->bounds[i].resident_kib);
+        if (bounds->bounds[i].above_id != 0 && bounds->bounds[i].guests == running)
+            least = MIN(least, bounds->bounds[i].limit_kib);
+    for (size_t i = 0; i < snapshot->start_count; i++) {
+        Bound *bound = bound_of_nodes(bounds, figures, snapshot->starts[i]->settings.strict_nodes, reserve_kib);
+
+        if (!ledger_start(ledger, i)->open)
+            add_member(bound, ledger_start(ledger, i));
+    }
+    return least;
 }
 
 void
@@ -130,17 +115,6 @@ bounds_clear(Bounds *bounds)
     bounds->count = bounds->capacity = 0;
 }
 
-uint64_t
-bounds_of_all(const Bounds *bounds)
-{
-    uint64_t least = UINT64_MAX;
-
-    for (size_t i = 0; i < bounds->count; i++)
-        if (bounds->bounds[i].above_id != 0 && bounds->bounds[i].guests == bounds->running)
-            least = MIN(least, bounds->bounds[i].limit_kib);
-    return least;
-}
-
 static uint64_t
 room_of(const Bound *bound)
 {
@@ -148,30 +122,19 @@ room_of(const Bound *bound)
 }
 
 uint64_t
-bounds_take(Bounds *bounds, const GuestSnapshot *guest, uint64_t kib)
+bounds_room(const Bounds *bounds, uint64_t above_id, uint64_t nodes)
 {
-    Bound *group = find(bounds, guest->limits.above_id, 0);
-    Bound *nodes = find(bounds, 0, guest->settings->strict_nodes);
-    uint64_t taken = MIN(kib, MIN(room_of(group), room_of(nodes)));
-
-    if (group != NULL)
-        group->members_kib += taken;
-    if (nodes != NULL)
-        nodes->members_kib += taken;
-    return taken;
+    return MIN(room_of(find(bounds, above_id, 0)), room_of(find(bounds, 0, nodes)));
 }
 
 uint64_t
-bounds_room(Bounds *bounds, const HostFigures *figures, uint64_t nodes)
+bounds_take(Bounds *bounds, uint64_t above_id, uint64_t nodes, uint64_t kib)
 {
-    return room_of(bound_of_nodes(bounds, figures, nodes));
-}
+    Bound *of[] = {find(bounds, above_id, 0), find(bounds, 0, nodes)};
+    uint64_t taken = MIN(kib, bounds_room(bounds, above_id, nodes));
 
-void
-bounds_take_start(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t kib)
-{
-    Bound *bound = bound_of_nodes(bounds, figures, nodes);
-
-    if (bound != NULL)
-        bound->members_kib += kib;
+    for (size_t i = 0; i < G_N_ELEMENTS(of); i++)
+        if (of[i] != NULL)
+            of[i]->members_kib += taken;
+    return taken;
 }

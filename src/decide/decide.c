@@ -332,14 +332,15 @@ static void
 work_out_budget(Pass *pass)
 {
     const LedgerSums sums = ledger_sums(&pass->state->ledger);
+    uint64_t group_kib;
 
     /* what guests hold that nobody knows yet is no use by others, to be remembered for a while */
     if (!pass->state->linked)
         pass->state->budget = (BudgetMemory){.valid = false};
     pass->state->linked |= !pass->link_down;
-    bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->budget.reserve_kib);
-    budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums,
-                    bounds_of_all(&pass->state->bounds), pass->now_usec, &pass->budget);
+    group_kib = bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->budget.reserve_kib);
+    budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums, group_kib, pass->now_usec,
+                    &pass->budget);
     pass->plan->host_pressure =
         pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->budget.reserve_kib, pass->now_usec);
 }

@@ -158,7 +158,7 @@ judge_start(Pass *pass, const Claim *claim, AdmissionTerms *terms)
     uint64_t nodes = request->settings.strict_nodes;
     uint64_t overhead = broken(FAULT_RESERVED_BARE) ? 0 : claim->overhead_kib;
 
-    terms->node_room_kib = bounds_room(&pass->state->bounds, figures, nodes);
+    terms->node_room_kib = bounds_room(&pass->state->bounds, 0, nodes);
     terms->node_kept_kib = saturating_sub(bounds_nodes_total(figures, nodes), terms->node_room_kib);
     admission_judge(request, claim, terms, plan);
     if (plan->verdict == START_REFUSED) {
@@ -170,8 +170,8 @@ judge_start(Pass *pass, const Claim *claim, AdmissionTerms *terms)
         if (request->waiting && (request->restart == RESTART_NONE || !is_held(pass, request)))
             plan->booked_kib = MAX(plan->booked_kib, claim->need_kib);
         budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
-        bounds_take_start(&pass->state->bounds, figures, nodes,
-                          saturating_sub(plan->booked_kib, claim->booked_kib) + claim->overhead_kib);
+        bounds_take(&pass->state->bounds, 0, nodes,
+                    saturating_sub(plan->booked_kib, claim->booked_kib) + claim->overhead_kib);
         if (!broken(FAULT_RESERVED_NOT_BOOKED))
             ledger_reserve(entry, plan->booked_kib, entry->overhead_kib + overhead);
     } else if (!broken(FAULT_CLAIM_OUTBID)) {

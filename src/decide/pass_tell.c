@@ -39,7 +39,8 @@ static void
 stay_in_bounds(const Pass *pass, GuestPlan *plan, uint64_t booked_kib)
 {
     uint64_t raise = plan->target_kib - booked_kib;
-    uint64_t taken = bounds_take(&pass->state->bounds, plan->guest, raise);
+    uint64_t taken =
+        bounds_take(&pass->state->bounds, plan->guest->limits.above_id, plan->guest->settings->strict_nodes, raise);
 
     if (taken == raise)
         return;
