@@ -7,7 +7,7 @@
 
 /* A driver that has not answered after so long a boot will not: the guest counts as static until it does. */
 #define BOOT_GRACE_USEC (300 * USEC_PER_SEC)
-/* A balloon that moves has a driver; when no statistics have come with it by then, none will. */
+/* A balloon that moves has a driver, and is believed; when no statistics have come with it by then, none will. */
 #define MUTE_GRACE_USEC (60 * USEC_PER_SEC)
 /* A guest that ran before the daemon has this long for its first fresh report, in periods and at least. */
 #define ADOPT_GRACE_PERIODS 4
@@ -49,7 +49,7 @@ begin_anew(BeliefMemory *memory, const GuestSnapshot *guest)
     memory->moved = false;
     memory->first_actual_kib = 0;
     /* who is still coming here can't be reset */
-    if (memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE || memory->state == BELIEF_RETURNING ||
+    if (memory->state == BELIEF_GOOD || memory->state == BELIEF_RETURNING ||
         (memory->state == BELIEF_BROUGHT && (!guest->migrating || guest->life == GUEST_LIFE_RUNNING))) {
         memory->state = BELIEF_ADOPTED;
         memory->ran_usec = 0;
@@ -115,14 +115,14 @@ next_state(const Pass *pass, const Work *work)
         if (guest->driver_up)
             return BELIEF_RETURNING;
         if (memory->moved && memory->ran_usec >= MUTE_GRACE_USEC)
-            return BELIEF_MUTE;
+            return BELIEF_GOOD;
         return memory->ran_usec >= BOOT_GRACE_USEC ? BELIEF_ABSENT : BELIEF_BOOTING;
     case BELIEF_RETURNING:
         return has_returned(pass, work) ? BELIEF_GOOD : BELIEF_RETURNING;
     case BELIEF_BROUGHT:
         if (guest->driver_up)
             return BELIEF_GOOD;
-        return memory->ran_usec >= BOOT_GRACE_USEC ? (memory->moved ? BELIEF_MUTE : BELIEF_ABSENT) : BELIEF_BROUGHT;
+        return memory->ran_usec >= BOOT_GRACE_USEC ? (memory->moved ? BELIEF_GOOD : BELIEF_ABSENT) : BELIEF_BROUGHT;
     case BELIEF_ADOPTED:
         /* one with a paging file restarts, and what its balloon held before means nothing */
         if (paging_file(guest) != NULL)
@@ -130,14 +130,12 @@ next_state(const Pass *pass, const Work *work)
         if (guest->driver_up)
             return BELIEF_GOOD;
         return memory->ran_usec >= grace && saturating_sub(pass->now_usec, guest->boot_usec) >= grace
-                   ? (memory->moved ? BELIEF_MUTE : BELIEF_ABSENT)
+                   ? (memory->moved ? BELIEF_GOOD : BELIEF_ABSENT)
                    : BELIEF_ADOPTED;
-    case BELIEF_MUTE:
-        return guest->driver_up ? BELIEF_GOOD : BELIEF_MUTE;
     case BELIEF_ABSENT:
         if (guest->driver_up)
             return BELIEF_RETURNING;
-        return memory->moved ? BELIEF_MUTE : BELIEF_ABSENT;
+        return memory->moved ? BELIEF_GOOD : BELIEF_ABSENT;
     case BELIEF_GOOD:
     case BELIEF_OFF:
     default:
@@ -179,7 +177,7 @@ stands_by_settings(Work *work)
 static LedgerTrust
 trust_of(const BeliefMemory *memory)
 {
-    if (memory->state == BELIEF_GOOD || memory->state == BELIEF_MUTE)
+    if (memory->state == BELIEF_GOOD)
         return LEDGER_TRUSTS_BALLOON;
     return memory->state == BELIEF_BROUGHT ? LEDGER_TRUSTS_BROUGHT : LEDGER_TRUSTS_NOTHING;
 }
@@ -226,9 +224,6 @@ stands_in_doubt(const Pass *pass, Work *work)
         return;
     case BELIEF_BROUGHT:
         stay_out(standing, GUEST_STATE_STARTING, LEDGER_TRUSTS_BROUGHT, PLAN_RULE_BROUGHT);
-        return;
-    case BELIEF_MUTE:
-        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_BALLOON, PLAN_RULE_NO_STATISTICS);
         return;
     case BELIEF_ABSENT:
         stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_NOTHING,
@@ -352,8 +347,8 @@ pass_believe(const Pass *pass, Work *work)
         stands_in_doubt(pass, work);
         return;
     }
-    /* whoever is not told anything can't fail to follow */
-    if (guest->has_actual && !is_observed(pass, guest))
+    /* whoever is not told anything, or tells nothing, can't fail to follow */
+    if (guest->has_actual && guest->driver_up && !is_observed(pass, guest))
         verdict = stuck_judge(stuck, guest, told_or_actual(guest), work->memory->demand.starved, work->overhead_kib,
                               pass->now_usec);
     if (stuck->inhibited) {

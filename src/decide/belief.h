@@ -7,11 +7,12 @@
  *
  *   off -> BOOTING ----> RETURNING -> GOOD          started or reset: its balloon means nothing until its driver is back
  *     |       \  \---------------------^            (and until it has come down from the maximum, where nothing holds it)
- *     |        \---> MUTE, ABSENT                   its balloon moves and tells nothing; no driver has answered
- *     |---> BROUGHT ----> GOOD, MUTE                came with its memory and its balloon: restored, migrated here, reverted
- *     `---> ADOPTED ----> GOOD, MUTE, ABSENT        ran before the daemon saw it, or libvirt was away meanwhile
+ *     |        \---> ABSENT                         no driver has answered
+ *     |---> BROUGHT ----> GOOD, ABSENT              came with its memory and its balloon: restored, migrated here, reverted
+ *     `---> ADOPTED ----> GOOD, ABSENT              ran before the daemon saw it, or libvirt was away meanwhile
  *
- * A reset leads back to BOOTING from everywhere, a report to GOOD from everywhere but BOOTING. Time counts while the guest
+ * A reset leads back to BOOTING from everywhere, a report to GOOD from everywhere but BOOTING; so does a balloon that moves,
+ * when no report has come with it in time: its guest is out for want of statistics then. Time counts while the guest
  * runs only: one that was started paused boots when it is resumed.
  */
 
@@ -25,7 +26,6 @@ typedef enum BeliefState {
     BELIEF_BROUGHT,
     BELIEF_ADOPTED,
     BELIEF_GOOD,
-    BELIEF_MUTE,
     BELIEF_ABSENT,
 } BeliefState;
 
