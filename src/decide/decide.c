@@ -275,7 +275,9 @@ book_guest(Pass *pass, Work *work)
             .guest = guest,
             .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
             /* one that shares or is let go is told a target in a moment, and is bounded by that */
-            .unbounded = guest->target_unbounded && !pass->observe && (is_told(work) || work->let_go),
+            .unbounded = (guest->target_unbounded && !pass->observe && (is_told(work) || work->let_go) &&
+                          !broken(FAULT_TARGET_UNDER_WAY)) ||
+                         (work->standing.rule == PLAN_RULE_NO_STATISTICS && !broken(FAULT_TAKE_ITS_WORD)),
             .target_kib = memory->target_kib,
             .unseen_kib = work->unseen_kib,
             .overhead_kib = work->overhead_kib,
@@ -287,8 +289,7 @@ book_guest(Pass *pass, Work *work)
             .adrift = ((guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) &&
                        guest->target_unbounded && limit_in_force(guest)) ||
                       (!lends && limit_is_late(&memory->limit, guest, work->slack_kib)),
-            .lends = lends,
-            .mute = work->standing.rule == PLAN_RULE_NO_STATISTICS});
+            .lends = lends});
     pass_restart_stand(work);
     /* likewise where one has brought nobody knows what */
     pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING ||

@@ -157,8 +157,7 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
         told = 0;
     switch (look->trust) {
     case LEDGER_TRUSTS_BALLOON:
-        return MAX(MAX(actual, told),
-                   look->unbounded && !broken(FAULT_TARGET_UNDER_WAY) ? guest->settings->maximum_kib : 0);
+        return MAX(MAX(actual, told), look->unbounded ? guest->settings->maximum_kib : 0);
     case LEDGER_TRUSTS_BROUGHT:
         /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
         told = MAX(MAX(entry->granted_kib, told), MAX(arrives || !guest->has_actual ? 0 : actual, holds(look)));
@@ -221,8 +220,6 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     entry->slack_kib = 0;
     entry->enforced_kib = look->enforced_kib;
     entry->balloon_kib = balloon_of(entry, look);
-    if (look->mute && !broken(FAULT_TAKE_ITS_WORD))
-        entry->balloon_kib = MAX(entry->balloon_kib, settings->maximum_kib);
     if (look->trust == LEDGER_TRUSTS_FULL) {
         /* its XML may say otherwise when it is read */
         if (!settings->presumed)

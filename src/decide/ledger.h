@@ -71,7 +71,7 @@ typedef struct LedgerLook {
     LedgerTrust trust;
     uint64_t target_kib; /* the largest that may be in force, or was when its size was asked for */
     uint64_t unseen_kib; /* part of its size that it does not see, and its limit keeps it from */
-    bool unbounded;      /* its balloon may be on its way to more than any target that is known */
+    bool unbounded;      /* its balloon may be on its way to more than any target that is known, or tells nothing */
     uint64_t overhead_kib;
     uint64_t resident_kib; /* as in LedgerEntry */
     uint64_t slack_kib;
@@ -82,7 +82,6 @@ typedef struct LedgerLook {
        in force: it may take what its limit lets in, which it was not granted. */
     bool adrift;
     bool lends; /* its limit is, or was, higher for the page cache of its disks */
-    bool mute;  /* it tells nothing: it is granted all its memory */
 } LedgerLook;
 
 /*
