@@ -84,7 +84,7 @@ load_kept(StartBook *book)
         }
         entry->doubt_usec = 1;
         add_entry(book, entry);
-        if (entry->stage == START_STAGE_STARTED)
+        if (entry->started_usec != 0)
             note_hook(book, uuids[i], HOOK_STARTED, entry->started_usec);
     }
 }
@@ -207,7 +207,7 @@ note_begin(StartEntry *entry, const StartAsk *ask)
 {
     if (!ask->hook)
         return;
-    start_entry_advance(entry, START_STAGE_BEGUN);
+    entry->request.begun = true;
     if (ask->kind != START_BOOT)
         entry->brings = true;
     else if (entry->brings)
@@ -263,7 +263,7 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
     if (entry != NULL) {
         note_begin(entry, ask);
         /* of a start that libvirt has begun it alone knows what starts */
-        if (ask->hook || entry->stage == START_STAGE_ASKED) {
+        if (ask->hook || !entry->request.begun) {
             settle_anew(book, entry, ask, record, known, settings, now_usec);
             note_record(entry, record);
         }
@@ -306,7 +306,7 @@ start_book_progress(const StartBook *book, const char *uuid)
 
     if (entry == NULL)
         return START_PROGRESS_NONE;
-    if (entry->stage != START_STAGE_ASKED)
+    if (entry->request.begun)
         return START_PROGRESS_BEGUN;
     return entry->request.waiting ? START_PROGRESS_WAITS : START_PROGRESS_HELD;
 }
@@ -316,7 +316,7 @@ start_book_release(StartBook *book, const char *uuid, const char *why)
 {
     StartEntry *entry = find_entry(book, uuid);
 
-    if (entry == NULL || (!entry->request.waiting && entry->stage != START_STAGE_ASKED))
+    if (entry == NULL || (!entry->request.waiting && entry->request.begun))
         return false;
     remove_entry(book, entry, why);
     return true;
@@ -328,7 +328,7 @@ start_book_drop_owner(StartBook *book, const char *owner)
     for (guint i = book->entries->len; i-- > 0;) {
         StartEntry *entry = g_ptr_array_index(book->entries, i);
 
-        if (g_strcmp0(entry->owner, owner) == 0 && entry->stage == START_STAGE_ASKED)
+        if (g_strcmp0(entry->owner, owner) == 0 && !entry->request.begun)
             remove_entry(book, entry, "who asked for the start is gone");
     }
 }
@@ -348,9 +348,9 @@ start_book_note(StartBook *book, const char *uuid, StartNote note, uint64_t now_
         note_hook(book, uuid, HOOK_STARTED, now_usec);
     if (entry == NULL)
         return;
-    if (note == START_NOTE_STARTED && entry->stage != START_STAGE_STARTED)
+    if (note == START_NOTE_STARTED && entry->started_usec == 0)
         entry->started_usec = now_usec;
-    start_entry_advance(entry, note == START_NOTE_STARTED ? START_STAGE_STARTED : START_STAGE_BEGUN);
+    entry->request.begun = true;
     entry->admitted_usec = now_usec;
     entry->doubt_usec = 0;
     keep_entry(book, entry);
@@ -378,8 +378,8 @@ is_seen_running(const StartEntry *entry, const GuestRecord *record)
 static bool
 is_seen_off(const StartEntry *entry, const GuestRecord *record)
 {
-    return record != NULL && record->life == GUEST_LIFE_OFF && entry->stage != START_STAGE_ASKED &&
-           entry->doubt_usec != 0 && record->read_usec > entry->doubt_usec;
+    return record != NULL && record->life == GUEST_LIFE_OFF && entry->request.begun && entry->doubt_usec != 0 &&
+           record->read_usec > entry->doubt_usec;
 }
 
 /*
@@ -416,7 +416,7 @@ is_seen_gone(StartEntry *entry, const GuestRecord *record, uint64_t now_usec)
 static uint64_t
 patience_of(const StartEntry *entry)
 {
-    if (entry->stage == START_STAGE_ASKED)
+    if (!entry->request.begun)
         return ADMITTED_USEC;
     if (entry->request.kind == START_BOOT)
         return BEGUN_USEC;
@@ -436,7 +436,7 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
             entry->admitted_usec = now_usec; /* it was kept */
         if (link == WORLD_LINK_DOWN) {
             entry->unknown_usec = 0;
-            if (entry->stage != START_STAGE_ASKED && entry->doubt_usec == 0)
+            if (entry->request.begun && entry->doubt_usec == 0)
                 entry->doubt_usec = now_usec;
         }
         patience_usec = patience_of(entry);
@@ -445,7 +445,7 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
         else if (link != WORLD_LINK_DOWN && (is_seen_off(entry, record) || is_seen_gone(entry, record, now_usec)))
             remove_entry(book, entry, "its start has ended");
         else if (!entry->request.waiting && now_usec - entry->admitted_usec >= patience_usec &&
-                 !(entry->stage == START_STAGE_STARTED && link == WORLD_LINK_DOWN))
+                 !(entry->started_usec != 0 && link == WORLD_LINK_DOWN))
             remove_entry(book, entry, "it was not started in time");
     }
     g_ptr_array_set_size(book->requests, 0);

@@ -36,20 +36,13 @@ enum {
     KEPT_MAXIMUM,
     KEPT_VCPUS,
     KEPT_PRIORITY,
-    KEPT_STAGE,
+    KEPT_BEGUN,  /* 2 was kept of one that was started */
     KEPT_BRINGS, /* 0: not; 1: it does; more: one more than its run */
     KEPT_POOL,
     KEPT_POOL_PAGE,
     KEPT_STARTED, /* ms */
     KEPT_NUMBERS,
 };
-
-void
-start_entry_advance(StartEntry *entry, StartStage stage)
-{
-    entry->stage = MAX(entry->stage, stage);
-    entry->request.begun = entry->stage != START_STAGE_ASKED;
-}
 
 char *
 start_entry_text(const StartEntry *entry)
@@ -64,7 +57,7 @@ start_entry_text(const StartEntry *entry)
         [KEPT_MAXIMUM] = request->settings.maximum_kib,
         [KEPT_VCPUS] = request->settings.vcpus,
         [KEPT_PRIORITY] = request->settings.priority,
-        [KEPT_STAGE] = entry->stage,
+        [KEPT_BEGUN] = request->begun,
         [KEPT_BRINGS] = entry->brings ? 1 + entry->run : 0,
         [KEPT_POOL] = request->pool_kib,
         [KEPT_POOL_PAGE] = request->pool_page_kib,
@@ -90,11 +83,10 @@ start_entry_read(const char *uuid, const char *text)
     for (size_t i = 0; i < KEPT_NUMBERS; i++)
         if (!g_ascii_string_to_unsigned(parts[i], 10, 0, KIB_LIMIT, &numbers[i], NULL))
             return NULL;
-    if (numbers[KEPT_KIND] > START_MIGRATION || numbers[KEPT_RESTART] > RESTART_HOST ||
-        numbers[KEPT_STAGE] > START_STAGE_STARTED)
+    if (numbers[KEPT_KIND] > START_MIGRATION || numbers[KEPT_RESTART] > RESTART_HOST || numbers[KEPT_BEGUN] > 2)
         return NULL;
     entry = start_entry_new(uuid);
-    start_entry_advance(entry, (StartStage)numbers[KEPT_STAGE]);
+    entry->request.begun = numbers[KEPT_BEGUN] != 0;
     entry->brings = numbers[KEPT_BRINGS] != 0;
     entry->run = saturating_sub(numbers[KEPT_BRINGS], 1);
     entry->started_usec = numbers[KEPT_STARTED] * USEC_PER_MSEC;

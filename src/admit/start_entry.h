@@ -6,18 +6,10 @@
 #include "ports.h"
 #include "starts.h"
 
-/* How far a start has come. */
-typedef enum StartStage {
-    START_STAGE_ASKED,   /* nobody has begun it: it ends with who asked for it */
-    START_STAGE_BEGUN,   /* libvirt is at it, and goes on whoever goes away */
-    START_STAGE_STARTED, /* libvirt says that it has started it */
-} StartStage;
-
 typedef struct StartEntry {
-    StartRequest request;
-    GArray *askers; /* of StartAsker, who wait */
-    char *owner;    /* NULL: nobody */
-    StartStage stage;
+    StartRequest request; /* until it has begun it ends with who asked for it; then it goes on, whoever goes away */
+    GArray *askers;       /* of StartAsker, who wait */
+    char *owner;          /* NULL: nobody */
     uint64_t doubt_usec; /* libvirt was away then, or it is of an earlier daemon (1), and nobody has told of it since */
     uint64_t unknown_usec; /* libvirt has not known it since then */
     bool shown;            /* it was handed out to be decided on, once: what is booked for it is in the ledger */
@@ -38,8 +30,6 @@ typedef struct StartAsker {
 } StartAsker;
 
 StartEntry *start_entry_new(const char *uuid);
-/* It has come so far, or further already. */
-void start_entry_advance(StartEntry *entry, StartStage stage);
 void start_entry_free(void *entry);
 
 /* The line that outlives the daemon: what a start is booked with, not who waits for it. Free with g_free. */
