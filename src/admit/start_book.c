@@ -164,12 +164,11 @@ start_book_free(StartBook *book)
 
 /* ---- asking ---- */
 
-static void
-note_record(StartEntry *entry, const GuestRecord *record)
+/* When the run began that the guest is known by now; 0: it is not known. */
+static uint64_t
+run_of(const GuestRecord *record)
 {
-    entry->record_known = record != NULL;
-    entry->serial = record != NULL ? record->serial : 0;
-    entry->boots = record != NULL ? record->boots : 0;
+    return record != NULL ? record->boot_usec : 0;
 }
 
 static void
@@ -265,7 +264,7 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
         /* of a start that libvirt has begun it alone knows what starts */
         if (ask->hook || !entry->request.begun) {
             settle_anew(book, entry, ask, record, known, settings, now_usec);
-            note_record(entry, record);
+            entry->before_usec = run_of(record);
         }
         if (entry->doubt_usec != 0 && entry->owner == NULL)
             entry->owner = g_strdup(ask->owner);
@@ -291,7 +290,7 @@ start_book_ask(StartBook *book, const StartAsk *ask, const GuestRecord *record, 
         return false;
     }
     entry->owner = g_strdup(ask->owner);
-    note_record(entry, record);
+    entry->before_usec = run_of(record);
     wait_for_answer(entry, settings, now_usec);
     add_entry(book, entry);
     note_begin(entry, ask);
@@ -370,8 +369,7 @@ find_record(const StartEntry *entry, const GuestRecord *const *records, size_t c
 static bool
 is_seen_running(const StartEntry *entry, const GuestRecord *record)
 {
-    return record != NULL && record->life != GUEST_LIFE_OFF && entry->shown &&
-           !(entry->record_known && entry->serial == record->serial && entry->boots == record->boots);
+    return record != NULL && record->life != GUEST_LIFE_OFF && entry->shown && run_of(record) != entry->before_usec;
 }
 
 /* While libvirt starts a guest nobody can read it: its start ended while no daemon was there, or with libvirt. */

@@ -9,7 +9,8 @@ an_admitted_start_ends_when_its_guest_runs(void **state)
 {
     World *world = *state;
 
-    world->records[0] = (GuestRecord){.uuid = A, .name = (char *)"web", .life = GUEST_LIFE_OFF, .boots = 3};
+    world->records[0] =
+        (GuestRecord){.uuid = A, .name = (char *)"web", .life = GUEST_LIFE_OFF, .boot_usec = 3 * SECOND};
     world->record_count = 1;
     ask_with(world, &(StartAsk){.uuid = A, .hook = true}, ELEMENT, &world->records[0], 0);
     settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
@@ -18,7 +19,7 @@ an_admitted_start_ends_when_its_guest_runs(void **state)
     world->records[0].life = GUEST_LIFE_RUNNING; /* the run before, whose end has not been seen */
     look(world);
     assert_int_equal(world->count, 1);
-    world->records[0].boots = 4;
+    world->records[0].boot_usec = 4 * SECOND;
     look(world);
     assert_int_equal(world->count, 0);
 }
@@ -154,14 +155,15 @@ run_of_another_record_is_the_start(void **state)
     World *world = *state;
 
     /* a transient guest, destroyed and created: the new one's counters are as those of the old one */
-    world->records[0] =
-        (GuestRecord){.uuid = A, .serial = 7, .name = (char *)"web", .life = GUEST_LIFE_RUNNING, .boots = 1};
+    world->records[0] = (GuestRecord){
+        .uuid = A, .serial = 7, .name = (char *)"web", .life = GUEST_LIFE_RUNNING, .boots = 1, .boot_usec = 3 * SECOND};
     world->record_count = 1;
     ask_with(world, &(StartAsk){.uuid = A, .hook = true}, ELEMENT, &world->records[0], 0);
     settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
     look(world);
     assert_int_equal(world->count, 1);
     world->records[0].serial = 8;
+    world->records[0].boot_usec = 4 * SECOND;
     look(world);
     assert_int_equal(world->count, 0);
 }
@@ -303,7 +305,8 @@ a_start_that_was_kept_is_told_once_though_its_guest_runs_already(void **state)
     World *world = *state;
 
     next_daemon(world, START_NOTE_STARTED);
-    world->records[0] = (GuestRecord){.uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_RUNNING};
+    world->records[0] = (GuestRecord){
+        .uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_RUNNING, .boot_usec = world->now_usec};
     world->record_count = 1;
     look(world);
     assert_int_equal(world->count, 1);
