@@ -83,44 +83,29 @@ tells(LimitMemory *memory, uint64_t limit_kib, uint64_t now_usec)
     return true;
 }
 
+/* It is not known yet what it may have: nothing is lowered. One that boots is limited before it runs, and while it migrates away;
+   the others are let be until more is known of them, but for what was lent to them. */
+static bool
+is_waited_for(const Pass *pass, const Work *work, uint64_t back_kib)
+{
+    const GuestSnapshot *guest = work->guest;
+
+    return work->plan->rule == PLAN_RULE_ADOPTING || (pass->link_down && back_kib == 0) ||
+           ((guest->life != GUEST_LIFE_RUNNING || guest->migrating) && !work->standing.is_void &&
+            work->entry->lent_kib == 0);
+}
+
 /* Whether the limit in force, or none where there is none, is to be lowered to that. */
 static bool
-may_fall(const LimitCase *given, uint64_t high_kib, uint64_t lowest_kib)
+may_fall(const Work *work, uint64_t high_kib, uint64_t lowest_kib, uint64_t slack_kib, bool waits)
 {
-    bool little = saturating_sub(high_kib, lowest_kib) <= given->slack_kib / (given->held ? 8 : 2);
-    bool follows =
-        given->guest->target_pending && high_kib != LIMIT_NONE; /* what its balloon is to take is not known yet */
+    const GuestSnapshot *guest = work->guest;
+    bool little = saturating_sub(high_kib, lowest_kib) <= slack_kib / (work->limited ? 8 : 2);
+    bool follows = guest->target_pending && high_kib != LIMIT_NONE; /* what its balloon is to take is not known yet */
 
-    return lowest_kib < high_kib && !given->guest->limits.pending &&
-           (broken(FAULT_LIMIT_AT_ONCE) || (!little && !given->waiting && !follows));
+    return lowest_kib < high_kib && !guest->limits.pending &&
+           (broken(FAULT_LIMIT_AT_ONCE) || (!little && !waits && !follows));
 }
-
-void
-limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec, GuestPlan *plan)
-{
-    const GuestLimits *limits = &given->guest->limits;
-    uint64_t high = limits->set ? limits->high_kib : LIMIT_NONE;
-
-    plan->limit_kib = LIMIT_NONE;
-    if (!given->wanted || !limits->usable) {
-        plan->limit_tell = limits->usable && limits->set && tells(memory, LIMIT_NONE, now_usec);
-        return;
-    }
-    plan->limit_kib = pages_up(given->limit_kib);
-    /* a lower one that is under way must not come after */
-    if (plan->limit_kib <= high && !(limits->pending && memory->told_kib != 0 && memory->told_kib < plan->limit_kib)) {
-        uint64_t lowest = plan->limit_kib;
-
-        if (!given->held && !broken(FAULT_LIMIT_AT_ONCE))
-            lowest = MAX(lowest, pages_up(held_kib(given->guest) + LIMIT_LEAST_SLACK_KIB));
-        if (!may_fall(given, high, lowest))
-            return;
-        plan->limit_kib = lowest;
-    }
-    plan->limit_tell = tells(memory, plan->limit_kib, now_usec);
-}
-
-/* ---- all guests ---- */
 
 /* What a guest touches while its file is emptied, or about to be, must leave room for what comes back, which the kernel lets in
    whatever the limit is. A balloon that keeps the guest within what it was granted leaves that room. */
@@ -133,40 +118,54 @@ coming_back(const Work *work)
                : 0;
 }
 
+static void
+set_limit(const Pass *pass, const Work *work)
+{
+    const GuestSnapshot *guest = work->guest;
+    const GuestLimits *limits = &guest->limits;
+    LimitMemory *memory = &work->memory->limit;
+    GuestPlan *plan = work->plan;
+    uint64_t high = limits->set ? limits->high_kib : LIMIT_NONE;
+    uint64_t back = coming_back(work);
+    /* what is in a file may come back at any time: no more than the least that errors need */
+    uint64_t slack = guest->paging != NULL && pass_hangs_on_limit(work) ? LIMIT_LEAST_SLACK_KIB : work->slack_kib;
+    uint64_t limit =
+        saturating_sub(work->entry->granted_kib + guest->settings->fixed_kib, back) + work->entry->overhead_kib + slack;
+
+    /* who is lent all that it could touch is not to be held back at all */
+    if (memory->lends && memory->lent_kib >= saturating_sub(guest->settings->maximum_kib, work->entry->granted_kib))
+        limit = MAX(limit, pass->snapshot->host.figures.total_kib);
+    else
+        limit += memory->lent_kib;
+    plan->limit_kib = pages_up(limit);
+    /* a lower one that is under way must not come after */
+    if (plan->limit_kib <= high && !(limits->pending && memory->told_kib != 0 && memory->told_kib < plan->limit_kib)) {
+        uint64_t lowest = plan->limit_kib;
+
+        if (!work->limited && !broken(FAULT_LIMIT_AT_ONCE))
+            lowest = MAX(lowest, pages_up(held_kib(guest) + LIMIT_LEAST_SLACK_KIB));
+        if (!may_fall(work, high, lowest, slack, is_waited_for(pass, work, back)))
+            return;
+        plan->limit_kib = lowest;
+    }
+    plan->limit_tell = tells(memory, plan->limit_kib, pass->now_usec);
+}
+
 void
 pass_limit(Pass *pass)
 {
     for (const Work *work = pass->first; work < pass->end; work++) {
         const GuestSnapshot *guest = work->guest;
         GuestPlan *plan = work->plan;
-        uint64_t back_kib = coming_back(work);
-        LimitCase given = {
-            .guest = guest,
-            .wanted = work->wants_limit || work->limited,
-            .held = work->limited,
-            /* one that boots is limited before it runs, and while it migrates away; the others are let be until more is
-               known of them, but for what was lent to them */
-            .waiting = plan->rule == PLAN_RULE_ADOPTING || (pass->link_down && back_kib == 0) ||
-                       ((guest->life != GUEST_LIFE_RUNNING || guest->migrating) && !work->standing.is_void &&
-                        work->entry->lent_kib == 0),
-            .slack_kib = work->slack_kib,
-        };
-        LimitMemory *memory = &work->memory->limit;
 
         plan->limit_kib = LIMIT_NONE;
         /* libvirt is not needed for it, but nobody knows what became of its guest: what its file holds is let in, and no more */
-        if (pass->observe || (pass->link_down && paging_file(guest) == NULL) || guest->life == GUEST_LIFE_OFF)
+        if (pass->observe || (pass->link_down && paging_file(guest) == NULL) || guest->life == GUEST_LIFE_OFF ||
+            !guest->limits.usable)
             continue;
-        /* what is in a file may come back at any time: no more than the least that errors need */
-        if (guest->paging != NULL && pass_hangs_on_limit(work))
-            given.slack_kib = LIMIT_LEAST_SLACK_KIB;
-        given.limit_kib = saturating_sub(work->entry->granted_kib + guest->settings->fixed_kib, back_kib) +
-                          work->entry->overhead_kib + given.slack_kib;
-        /* who is lent all that it could touch is not to be held back at all */
-        if (memory->lends && memory->lent_kib >= saturating_sub(guest->settings->maximum_kib, work->entry->granted_kib))
-            given.limit_kib = MAX(given.limit_kib, pass->snapshot->host.figures.total_kib);
+        if (work->wants_limit || work->limited)
+            set_limit(pass, work);
         else
-            given.limit_kib += memory->lent_kib;
-        limit_work_out(memory, &given, pass->now_usec, plan);
+            plan->limit_tell = guest->limits.set && tells(&work->memory->limit, LIMIT_NONE, pass->now_usec);
     }
 }

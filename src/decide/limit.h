@@ -36,15 +36,6 @@ typedef struct LimitMemory {
     uint64_t lent_kib;
 } LimitMemory;
 
-typedef struct LimitCase {
-    const GuestSnapshot *guest;
-    bool wanted;        /* it is to have a limit */
-    bool held;          /* it boots under its limit, or has a paging file: it may be limited to less than it holds */
-    bool waiting;       /* it is not known yet what it may have: nothing is lowered */
-    uint64_t limit_kib; /* as it should be: what its guest may have, what its QEMU costs, slack, and what it is lent */
-    uint64_t slack_kib; /* part of that */
-} LimitCase;
-
 /* booked_kib: committed and overhead of a guest; all_kib: of all guests. */
 uint64_t limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib);
 
@@ -63,6 +54,3 @@ limit_in_force(const GuestSnapshot *guest)
 
 /* Whether a lower limit was told in an earlier tick and is not in force, by more than a limit may stand too high. */
 bool limit_is_late(const LimitMemory *memory, const GuestSnapshot *guest, uint64_t slack_kib);
-
-/* Fills limit_kib and limit_tell of plan, which is to be zero. */
-void limit_work_out(LimitMemory *memory, const LimitCase *given, uint64_t now_usec, GuestPlan *plan);

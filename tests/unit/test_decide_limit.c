@@ -3,9 +3,8 @@
 /* What memory.high should be: slack, when it rises and falls, what is learnt, when it goes. */
 
 #include "cmocka_all.h"
-#include "decide/budget.h"
 #include "decide/faults.h"
-#include "decide/limit.h"
+#include "decide/pass.h"
 #include "units.h"
 
 #define MIB KIB_PER_MIB
@@ -17,8 +16,9 @@
 typedef struct Fixture {
     GuestSettings settings;
     GuestSnapshot guest;
-    LimitMemory memory;
-    LimitCase given;
+    GuestMemory memory;
+    LedgerEntry entry;
+    bool wanted, waiting;
     uint64_t committed_kib;
     uint64_t overhead_kib;
     uint64_t now_usec;
@@ -32,7 +32,7 @@ fixture_init(Fixture *f, uint64_t committed_kib)
                                .life = GUEST_LIFE_RUNNING,
                                .resident_kib = committed_kib,
                                .limits = {.usable = true, .high_kib = LIMIT_NONE, .charged_kib = committed_kib}};
-    f->given = (LimitCase){.guest = &f->guest, .wanted = true, .slack_kib = SLACK};
+    f->wanted = true;
     f->committed_kib = committed_kib;
     f->overhead_kib = OVERHEAD;
 }
@@ -41,11 +41,18 @@ fixture_init(Fixture *f, uint64_t committed_kib)
 static GuestPlan
 tick(Fixture *f)
 {
-    GuestPlan answer = {.guest = &f->guest};
+    GuestPlan answer = {.guest = &f->guest, .rule = f->waiting ? PLAN_RULE_ADOPTING : PLAN_RULE_SATISFIED};
+    Work work = {.guest = &f->guest,
+                 .memory = &f->memory,
+                 .plan = &answer,
+                 .entry = &f->entry,
+                 .slack_kib = SLACK,
+                 .wants_limit = f->wanted};
+    Pass pass = {.first = &work, .end = &work + 1, .now_usec = f->now_usec += SEC};
 
-    f->now_usec += SEC;
-    f->given.limit_kib = f->committed_kib + f->overhead_kib + SLACK;
-    limit_work_out(&f->memory, &f->given, f->now_usec, &answer);
+    f->entry.granted_kib = f->committed_kib;
+    f->entry.overhead_kib = f->overhead_kib;
+    pass_limit(&pass);
     if (answer.limit_tell) {
         f->guest.limits.high_kib = answer.limit_kib;
         f->guest.limits.set = answer.limit_kib != LIMIT_NONE;
@@ -127,7 +134,7 @@ a_guest_held_back_within_its_booking_gets_more(uint64_t faults)
         f.now_usec += SEC;
         f.guest.resident_kib = f.guest.limits.charged_kib = f.guest.limits.high_kib;
         f.guest.limits.held_back++;
-        extra = limit_learn(&f.memory, &f.guest, false, f.now_usec);
+        extra = limit_learn(&f.memory.limit, &f.guest, false, f.now_usec);
         f.overhead_kib = OVERHEAD + extra;
         tick(&f);
     }
@@ -152,7 +159,7 @@ a_costly_qemu_is_booked(uint64_t faults, uint64_t cost_kib, unsigned seconds)
 
         f.guest.resident_kib = f.guest.limits.charged_kib = MIN(need, f.guest.limits.high_kib);
         f.guest.limits.held_back += held;
-        f.overhead_kib = OVERHEAD + limit_learn(&f.memory, &f.guest, false, f.now_usec);
+        f.overhead_kib = OVERHEAD + limit_learn(&f.memory.limit, &f.guest, false, f.now_usec);
         tick(&f);
         if (held)
             last_held = t;
@@ -195,12 +202,12 @@ reclaim_of_page_cache_and_a_boot_teach_nothing(void **state)
     for (unsigned t = 0; t < 10; t++) {
         f.now_usec += 5 * SEC;
         f.guest.limits.held_back += 100;
-        assert_int_equal(limit_learn(&f.memory, &f.guest, false, f.now_usec), 0);
+        assert_int_equal(limit_learn(&f.memory.limit, &f.guest, false, f.now_usec), 0);
     }
     f.guest.resident_kib = f.guest.limits.high_kib;
     f.guest.limits.held_back++;
-    assert_int_equal(limit_learn(&f.memory, &f.guest, true, f.now_usec + 5 * SEC), 0);
-    assert_true(f.memory.held_now);
+    assert_int_equal(limit_learn(&f.memory.limit, &f.guest, true, f.now_usec + 5 * SEC), 0);
+    assert_true(f.memory.limit.held_now);
     (void)state;
 }
 
@@ -254,7 +261,7 @@ it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours(void **s
 
     fixture_init(&f, GIB);
     tick(&f);
-    f.given.wanted = false;
+    f.wanted = false;
     answer = tick(&f);
     assert_true(answer.limit_tell);
     assert_int_equal(answer.limit_kib, LIMIT_NONE);
@@ -262,7 +269,7 @@ it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours(void **s
     f.guest.limits.high_kib = 3 * GIB; /* the administrator's */
     assert_false(tick(&f).limit_tell);
     f.guest.limits.usable = false;
-    f.given.wanted = true;
+    f.wanted = true;
     assert_false(tick(&f).limit_tell);
     (void)state;
 }
@@ -273,10 +280,10 @@ nothing_is_lowered_before_it_is_known_what_a_guest_has(void **state)
     Fixture f;
 
     fixture_init(&f, GIB);
-    f.given.waiting = true;
+    f.waiting = true;
     for (unsigned t = 0; t < 30; t++)
         assert_false(tick(&f).limit_tell);
-    f.given.waiting = false;
+    f.waiting = false;
     assert_true(tick(&f).limit_tell);
     (void)state;
 }
