@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "decide/paging.h"
 
-#include "decide/claims.h"
 #include "decide/faults.h"
-#include "decide/ledger.h"
-#include "decide/limit.h"
+#include "decide/pass.h"
 #include "units.h"
 
 /* A file that was asked for and does not show is asked for again after this time. */
@@ -28,25 +26,64 @@ paging_coming_back(const GuestSnapshot *guest)
     return guest->paging != NULL && guest->paging->stage == PAGING_STAGE_EMPTYING ? paging_in_file(guest) : 0;
 }
 
+/* ---- what of a guest's work counts here. Sizes without overhead and fixed memory, but for overhead_of ---- */
+
+static uint64_t
+overhead_of(const Work *work)
+{
+    return work->entry->overhead_kib + work->guest->settings->fixed_kib;
+}
+
+/* What it must have to boot. */
+static uint64_t
+startup_of(const Work *work)
+{
+    const GuestSettings *settings = work->guest->settings;
+
+    return MIN(settings->startup_kib + work->memory->garbage_kib, settings->maximum_kib);
+}
+
+/* Part of that which is not there: to come from others, from a file, or missing. */
+static uint64_t
+shortfall_of(const Work *work)
+{
+    return saturating_sub(startup_of(work), work->entry->granted_kib);
+}
+
+/* Its driver is not back. */
+static bool
+is_booting(const Work *work)
+{
+    return work->limited && work->standing.booting;
+}
+
+/* It runs, here, and libvirt says what becomes of it. */
+static bool
+can_make(const Pass *pass, const Work *work)
+{
+    return !pass->observe && !pass->link_down && work->guest->life == GUEST_LIFE_RUNNING && !work->guest->migrating;
+}
+
 /* What it must be booked at for its file to be ended: what it holds and what is in the file, less what its QEMU costs. */
 static uint64_t
-takes_back(const PagingLook *look)
+takes_back(const Work *work)
 {
-    const GuestSnapshot *guest = look->guest;
+    const GuestSnapshot *guest = work->guest;
     uint64_t held = guest->resident_kib != 0 ? guest->resident_kib : guest->limits.charged_kib;
     uint64_t swapped = paging_in_file(guest);
 
     if (swapped == 0)
         return 0;
     /* more than its maximum where its QEMU costs more than is known */
-    return saturating_sub(saturating_add(held, swapped), look->overhead_kib);
+    return saturating_sub(saturating_add(held, swapped), overhead_of(work));
 }
 
 PagingUrgency
-paging_urgency(const GuestSnapshot *guest, uint64_t deadline_usec, uint64_t now_usec)
+paging_urgency(const Pass *pass, const GuestSnapshot *guest)
 {
     const PagingRecord *file = paging_file(guest);
-    uint64_t age = file != NULL ? saturating_sub(now_usec, file->since_usec) : 0;
+    uint64_t deadline_usec = pass->settings->paging_deadline_usec;
+    uint64_t age = file != NULL ? saturating_sub(pass->now_usec, file->since_usec) : 0;
 
     if (file == NULL || broken(FAULT_NO_DEADLINES))
         return PAGING_URGENCY_NONE;
@@ -57,65 +94,56 @@ paging_urgency(const GuestSnapshot *guest, uint64_t deadline_usec, uint64_t now_
     return age >= deadline_usec / 2 ? PAGING_URGENCY_HARDER : PAGING_URGENCY_NONE;
 }
 
-const char *
-paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *host_bar)
+/* Why a guest can't have a paging file, one clause; NULL: it can. */
+static const char *
+bar_of(const Pass *pass, const Work *work)
 {
-    if (!settings->paging_enabled)
+    const GuestSnapshot *guest = work->guest;
+
+    if (!pass->settings->paging_enabled)
         return "Smart Paging is off (Enabled=no in [SmartPaging])";
     if (!guest->settings->smart_paging)
         return "the guest's element says smart-paging='no'";
-    if (!settings->memory_high)
+    if (!pass->settings->memory_high)
         return "memory.high is not kept (MemoryHigh=no in [Enforcement])";
     if (!guest->limits.usable)
         return guest->limits.bar != NULL ? guest->limits.bar : "its memory cgroup is not known";
-    return host_bar;
-}
-
-/* Likewise of this boot of it. */
-static const char *
-bar_of(const PagingMemory *memory, const PagingLook *look)
-{
-    return look->bar == NULL && memory->bar[0] != '\0' ? memory->bar : look->bar;
-}
-
-/* Part of startup that is not there: to come from others, from a file, or missing. */
-static uint64_t
-shortfall_of(const PagingLook *look)
-{
-    return saturating_sub(look->startup_kib, look->granted_kib);
+    if (pass->snapshot->paging_bar != NULL)
+        return pass->snapshot->paging_bar;
+    return work->memory->paging.bar[0] != '\0' ? work->memory->paging.bar : NULL;
 }
 
 /* Others have had the time that they need to give up memory for it. */
 static bool
-has_been_patient(const PagingLook *look)
+has_been_patient(const Pass *pass, const Work *work)
 {
-    return saturating_sub(look->now_usec, look->guest->boot_usec) >= CLAIM_PATIENCE_USEC;
+    return saturating_sub(pass->now_usec, work->guest->boot_usec) >= CLAIM_PATIENCE_USEC;
 }
 
 PagingNeed
-paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
+paging_work_out_need(const Pass *pass, const Work *work)
 {
-    const PagingRecord *file = paging_file(look->guest);
-    /* one whose driver never comes is to have all that it may touch, but not out of a file; one whose driver is back gives up what is in
-       its file by itself */
-    uint64_t least = file != NULL && !look->booting ? look->minimum_kib
-                     : file == NULL && look->hangs  ? look->natural_kib
-                                                    : look->startup_kib;
-    PagingNeed need = {.need_kib = MAX(look->granted_kib, least)};
-    PagingUrgency urgency;
-    uint64_t back = takes_back(look);
+    const PagingRecord *file = paging_file(work->guest);
+    const Standing *standing = &work->standing;
+    uint64_t granted = work->entry->granted_kib;
+    /* its balloon is told no less than its minimum. One whose driver never comes is to have all that it may touch, but not out of a file;
+       one whose driver is back gives up what is in its file by itself */
+    uint64_t least = file != NULL && !is_booting(work) ? saturating_sub(work->minimum_kib, work->guest->unseen_kib)
+                     : file == NULL && standing->hangs ? work->entry->balloon_kib
+                                                       : startup_of(work);
+    PagingNeed need = {.need_kib = MAX(granted, least)};
+    uint64_t back = takes_back(work);
 
     if (file == NULL) {
         /* it boots and gets no file: all that others can give must do */
-        need.presses =
-            look->restart != RESTART_NONE && look->booting && bar_of(memory, look) != NULL && has_been_patient(look);
+        need.presses = work->memory->restart != RESTART_NONE && is_booting(work) && bar_of(pass, work) != NULL &&
+                       has_been_patient(pass, work);
         return need;
     }
-    urgency = paging_urgency(look->guest, look->deadline_usec, look->now_usec);
-    need.overdue = urgency >= PAGING_URGENCY_HARDER;
-    need.presses = urgency >= PAGING_URGENCY_HARDEST;
+    need.overdue = paging_urgency(pass, work->guest) >= PAGING_URGENCY_HARDER;
+    need.presses = paging_urgency(pass, work->guest) >= PAGING_URGENCY_HARDEST;
     /* one that is paused or migrates touches nothing more either */
-    if (back > look->granted_kib && (!look->booting || look->hangs || need.overdue || !look->can_make))
+    if (back > granted && (!is_booting(work) || standing->hangs || need.overdue || !can_make(pass, work)))
         need.need_kib =
             MAX(need.need_kib, back + STILL_KIB); /* what its QEMU costs is learnt to be less and less meanwhile */
     return need;
@@ -123,14 +151,15 @@ paging_work_out_need(const PagingMemory *memory, const PagingLook *look)
 
 /* What comes back from the file is booked, and the host has it: bookings may be wrong. */
 static bool
-has_room(const PagingLook *look)
+has_room(const Pass *pass, const Work *work)
 {
-    uint64_t back = takes_back(look);
+    const HostSnapshot *host = &pass->snapshot->host;
+    uint64_t back = takes_back(work);
+    uint64_t available = host->figures_valid ? saturating_sub(host->figures.available_kib, pass->read_back_kib) : 0;
 
     /* the kernel kills for what does not fit into memory.max */
-    return paging_in_file(look->guest) == 0 || broken(FAULT_END_UNBOOKED) ||
-           (back <= look->granted_kib && back <= saturating_sub(memory_max(look->guest), look->overhead_kib) &&
-            paging_in_file(look->guest) <= look->available_kib);
+    return back <= work->entry->granted_kib && back <= saturating_sub(memory_max(work->guest), overhead_of(work)) &&
+           paging_in_file(work->guest) <= available;
 }
 
 /*
@@ -138,32 +167,32 @@ has_room(const PagingLook *look)
  * first (limit.c), or the guest touches what is to come back while it does.
  */
 static bool
-limit_is_ready(const PagingLook *look, PagingUrgency urgency)
+limit_is_ready(const Work *work, PagingUrgency urgency)
 {
-    const GuestLimits *limits = &look->guest->limits;
-    uint64_t in_file = paging_in_file(look->guest);
+    const GuestLimits *limits = &work->guest->limits;
+    uint64_t in_file = paging_in_file(work->guest);
 
-    if (in_file == 0 || broken(FAULT_END_UNBOOKED) || !limits->usable || limits->high_kib == LIMIT_NONE ||
-        urgency >= PAGING_URGENCY_HARDEST)
+    if (!limits->usable || limits->high_kib == LIMIT_NONE || urgency >= PAGING_URGENCY_HARDEST)
         return true;
     if (limits->pending)
         return false;
-    if (look->settled)
-        return limits->high_kib >= takes_back(look) + look->overhead_kib;
-    return limits->high_kib + in_file <= look->granted_kib + look->overhead_kib + 2 * LIMIT_LEAST_SLACK_KIB;
+    if (!pass_hangs_on_limit(work))
+        return limits->high_kib >= takes_back(work) + overhead_of(work);
+    return limits->high_kib + in_file <= work->entry->granted_kib + overhead_of(work) + 2 * LIMIT_LEAST_SLACK_KIB;
 }
 
 /* Watches whether it still touches more and more. Returns how long it has not, since its driver came at most. */
 static uint64_t
-still_for(PagingMemory *memory, const PagingLook *look)
+still_for(const Pass *pass, const Work *work)
 {
-    uint64_t held = saturating_add(look->guest->resident_kib, paging_in_file(look->guest));
+    PagingMemory *memory = &work->memory->paging;
+    uint64_t held = saturating_add(work->guest->resident_kib, paging_in_file(work->guest));
 
     if (held > memory->most_kib + STILL_KIB || memory->still_usec == 0) {
         memory->most_kib = held;
-        memory->still_usec = look->now_usec;
+        memory->still_usec = pass->now_usec;
     }
-    return saturating_sub(look->now_usec, MAX(memory->still_usec, look->guest->driver_usec));
+    return saturating_sub(pass->now_usec, MAX(memory->still_usec, work->guest->driver_usec));
 }
 
 /*
@@ -172,13 +201,13 @@ still_for(PagingMemory *memory, const PagingLook *look)
  * touches nothing, and one that can't give up more has touched all it will.
  */
 static bool
-is_done_with_it(PagingMemory *memory, const PagingLook *look, PagingUrgency urgency)
+is_done_with_it(const Pass *pass, const Work *work, PagingUrgency urgency)
 {
-    bool still = still_for(memory, look) >= STILL_USEC;
+    bool still = still_for(pass, work) >= STILL_USEC;
 
-    if (!look->booting)
-        return look->settled || still;
-    return (look->granted_kib >= look->startup_kib && (still || paging_in_file(look->guest) == 0)) ||
+    if (!is_booting(work))
+        return !pass_hangs_on_limit(work) || still;
+    return (shortfall_of(work) == 0 && (still || paging_in_file(work->guest) == 0)) ||
            urgency >= PAGING_URGENCY_HARDEST;
 }
 
@@ -188,27 +217,29 @@ is_done_with_it(PagingMemory *memory, const PagingLook *look, PagingUrgency urge
  * should touch.
  */
 static void
-order_file(PagingMemory *memory, const PagingLook *look, GuestPlan *plan)
+order_file(const Pass *pass, const Work *work)
 {
-    const GuestSettings *settings = look->guest->settings;
-    uint64_t before = look->restart == RESTART_RESET ? look->granted_kib : 0;
-    uint64_t size = MIN(MIN(plan->shortfall_kib + before, saturating_sub(settings->maximum_kib, look->granted_kib)),
-                        settings->startup_kib);
+    const GuestSettings *settings = work->guest->settings;
+    GuestPlan *plan = work->plan;
+    uint64_t granted = work->entry->granted_kib;
+    uint64_t before = work->memory->restart == RESTART_RESET ? granted : 0;
+    uint64_t size =
+        MIN(MIN(plan->shortfall_kib + before, saturating_sub(settings->maximum_kib, granted)), settings->startup_kib);
 
     plan->paging_order = PAGING_ORDER_MAKE;
     plan->paging_size_kib = pages_up(size + PAGING_MARGIN_KIB);
-    memory->asked_usec = look->now_usec;
+    work->memory->paging.asked_usec = pass->now_usec;
 }
 
 /* What a guest without a file comes to: none, waiting, making or refused. barred: it can't have one, for whatever reason. */
 static PagingPhase
-paging_rule(const PagingLook *look, bool barred, uint64_t comes_kib)
+paging_rule(const Pass *pass, const Work *work, bool barred)
 {
-    bool restarts = look->restart != RESTART_NONE || broken(FAULT_PAGE_COLD_STARTS);
-    bool booting = look->booting || broken(FAULT_PAGE_RUNNING);
-    bool waits = comes_kib > 0 && !has_been_patient(look) && !broken(FAULT_PAGE_FIRST);
+    bool restarts = work->memory->restart != RESTART_NONE || broken(FAULT_PAGE_COLD_STARTS);
+    bool booting = is_booting(work) || broken(FAULT_PAGE_RUNNING);
+    bool waits = work->comes_kib > 0 && !has_been_patient(pass, work) && !broken(FAULT_PAGE_FIRST);
 
-    if (!restarts || !booting || shortfall_of(look) == 0)
+    if (!restarts || !booting || shortfall_of(work) == 0)
         return PAGING_PHASE_NONE;
     if (waits)
         return PAGING_PHASE_WAIT;
@@ -216,45 +247,50 @@ paging_rule(const PagingLook *look, bool barred, uint64_t comes_kib)
 }
 
 static void
-decide_without_file(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, GuestPlan *plan)
+decide_without_file(const Pass *pass, const Work *work)
 {
-    const char *bar = bar_of(memory, look);
+    const PagingMemory *memory = &work->memory->paging;
+    const char *bar = bar_of(pass, work);
+    GuestPlan *plan = work->plan;
 
-    plan->paging_phase = paging_rule(look, bar != NULL, comes_kib);
+    plan->paging_phase = paging_rule(pass, work, bar != NULL);
     if (plan->paging_phase == PAGING_PHASE_NONE)
         return;
-    plan->shortfall_kib = broken(FAULT_PAGE_ALL) ? look->startup_kib : shortfall_of(look);
+    plan->shortfall_kib = broken(FAULT_PAGE_ALL) ? startup_of(work) : shortfall_of(work);
     if (plan->paging_phase == PAGING_PHASE_REFUSED)
         plan->paging_bar = bar;
     if (plan->paging_phase != PAGING_PHASE_MAKE)
         return;
-    if (!look->can_make && memory->asked_usec == 0)
+    if (!can_make(pass, work) && memory->asked_usec == 0)
         plan->paging_phase = PAGING_PHASE_WAIT;
     /* of a file before it there may still be a record */
-    if (look->can_make && look->guest->paging == NULL &&
-        (memory->asked_usec == 0 || look->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
-        order_file(memory, look, plan);
+    if (can_make(pass, work) && work->guest->paging == NULL &&
+        (memory->asked_usec == 0 || pass->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
+        order_file(pass, work);
 }
 
 void
-paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, GuestPlan *plan)
+paging_decide(Pass *pass, Work *work)
 {
-    const PagingRecord *record = look->guest->paging;
-    const PagingRecord *file = paging_file(look->guest);
+    PagingMemory *memory = &work->memory->paging;
+    const PagingRecord *record = work->guest->paging;
+    const PagingRecord *file = paging_file(work->guest);
+    GuestPlan *plan = work->plan;
+    bool is_empty = paging_in_file(work->guest) == 0 || broken(FAULT_END_UNBOOKED);
 
     if (record != NULL && record->stage == PAGING_STAGE_FAILED && memory->asked_usec != 0)
         g_strlcpy(memory->bar, record->error != NULL ? record->error : "its file could not be made",
                   sizeof memory->bar);
     if (file == NULL) {
-        if (look->limited)
-            decide_without_file(memory, look, comes_kib, plan);
+        if (work->limited)
+            decide_without_file(pass, work);
         return;
     }
 
-    plan->paging_deadline_usec = file->since_usec + look->deadline_usec;
-    plan->paging_urgency = paging_urgency(look->guest, look->deadline_usec, look->now_usec);
-    if (look->booting)
-        plan->shortfall_kib = shortfall_of(look);
+    plan->paging_deadline_usec = file->since_usec + pass->settings->paging_deadline_usec;
+    plan->paging_urgency = paging_urgency(pass, work->guest);
+    if (is_booting(work))
+        plan->shortfall_kib = shortfall_of(work);
     switch (file->stage) {
     case PAGING_STAGE_MAKING:
         plan->paging_phase = PAGING_PHASE_MAKE;
@@ -268,12 +304,14 @@ paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, 
     default:
         break;
     }
-    plan->paging_phase = look->booting ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
-    if (!look->can_end || !is_done_with_it(memory, look, plan->paging_urgency) || !has_room(look))
+    plan->paging_phase = is_booting(work) ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
+    /* a file is ended whenever there is room, whatever becomes of its guest */
+    if (pass->observe || !is_done_with_it(pass, work, plan->paging_urgency) || !(is_empty || has_room(pass, work)))
         return;
     plan->paging_phase = PAGING_PHASE_EMPTY;
-    if (limit_is_ready(look, plan->paging_urgency)) {
+    if (is_empty || limit_is_ready(work, plan->paging_urgency)) {
         plan->paging_order = PAGING_ORDER_END;
+        pass->read_back_kib += paging_in_file(work->guest);
         g_strlcpy(memory->bar, "it has had a paging file in this boot", sizeof memory->bar);
     }
 }

@@ -34,27 +34,6 @@ typedef struct PagingMemory {
     char bar[160];       /* why it gets none in this boot: that could not be made, or is ended; "": it may */
 } PagingMemory;
 
-/* One guest in one tick. Sizes without overhead and fixed memory, but for overhead_kib. */
-typedef struct PagingLook {
-    const GuestSnapshot *guest;
-    RestartKind restart; /* what its boot is; RESTART_NONE once it has settled */
-    bool booting;        /* its driver is not back */
-    bool hangs;          /* ... and is not expected any more */
-    bool settled;        /* its balloon keeps it within what it was granted, or no limit has to */
-    bool limited;        /* memory.high holds it at what it is granted */
-    bool can_make;       /* it runs, here, and libvirt says what becomes of it */
-    bool can_end;
-    const char *bar;        /* why it can't have a file; NULL: it can */
-    uint64_t startup_kib;   /* what it must have to boot */
-    uint64_t minimum_kib;   /* its balloon is told no less */
-    uint64_t granted_kib;   /* what it may have by now: by paging_decide with what its claim has brought */
-    uint64_t natural_kib;   /* what it would be booked at without a limit */
-    uint64_t overhead_kib;  /* fixed memory included */
-    uint64_t available_kib; /* of the host, at this moment */
-    uint64_t deadline_usec; /* [SmartPaging] DeadlineSec= */
-    uint64_t now_usec;
-} PagingLook;
-
 /* What it claims before the others share. */
 typedef struct PagingNeed {
     uint64_t need_kib; /* at least what it is granted */
@@ -77,17 +56,17 @@ uint64_t paging_in_file(const GuestSnapshot *guest);
 /* The same while its file is emptied: it comes back whatever its limit is. */
 uint64_t paging_coming_back(const GuestSnapshot *guest);
 
+struct Pass;
+struct Work;
+
 /* How old its file is, in parts of the time it may take; none where it has no file. */
-PagingUrgency paging_urgency(const GuestSnapshot *guest, uint64_t deadline_usec, uint64_t now_usec);
+PagingUrgency paging_urgency(const struct Pass *pass, const GuestSnapshot *guest);
 
-/* Why a guest can't have a paging file, one clause; NULL: it can. host_bar: the same of the host. */
-const char *paging_bar(const GuestSnapshot *guest, const Settings *settings, const char *host_bar);
-
-/* Before the claims are settled. */
-PagingNeed paging_work_out_need(const PagingMemory *memory, const PagingLook *look);
+/* Of one that its limit holds, before the claims are settled. */
+PagingNeed paging_work_out_need(const struct Pass *pass, const struct Work *work);
 
 /*
- * After that: fills in plan what it has of paging (shortfall_kib and paging_...), which is to be zero. comes_kib: what
- * others can give up for it. plan->paging_bar is of look or of memory.
+ * After that: fills in the guest's plan what it has of paging (shortfall_kib and paging_...), which is to be zero.
+ * paging_bar is of the pass or of its memory.
  */
-void paging_decide(PagingMemory *memory, const PagingLook *look, uint64_t comes_kib, GuestPlan *plan);
+void paging_decide(struct Pass *pass, struct Work *work);

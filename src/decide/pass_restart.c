@@ -171,37 +171,6 @@ pass_let_go_need(const Work *work)
     return MIN(MAX(has, pass_startup(work)), MIN(guest->settings->maximum_kib, memory_max(guest)));
 }
 
-static PagingLook
-look_at(const Pass *pass, const Work *work, uint64_t read_back_kib)
-{
-    const GuestSnapshot *guest = work->guest;
-    const GuestMemory *memory = work->memory;
-    const GuestSettings *settings = guest->settings;
-
-    return (PagingLook){
-        .guest = guest,
-        .restart = work->standing.hangs ? RESTART_NONE : memory->restart,
-        .booting = work->limited && work->standing.booting,
-        .hangs = work->standing.hangs,
-        .settled = !pass_hangs_on_limit(work),
-        .limited = work->limited,
-        .can_make = !pass->observe && !pass->link_down && guest->life == GUEST_LIFE_RUNNING && !guest->migrating,
-        /* nothing of that is needed: its file goes whenever there is room */
-        .can_end = !pass->observe,
-        .bar = paging_bar(guest, pass->settings, pass->snapshot->paging_bar),
-        .startup_kib = MIN(settings->startup_kib + memory->garbage_kib, settings->maximum_kib),
-        .minimum_kib = saturating_sub(work->minimum_kib, guest->unseen_kib),
-        .granted_kib = work->entry->granted_kib,
-        .natural_kib = work->entry->balloon_kib,
-        .overhead_kib = work->entry->overhead_kib + settings->fixed_kib,
-        .available_kib = pass->snapshot->host.figures_valid
-                             ? saturating_sub(pass->snapshot->host.figures.available_kib, read_back_kib)
-                             : 0,
-        .deadline_usec = pass->settings->paging_deadline_usec,
-        .now_usec = pass->now_usec,
-    };
-}
-
 /*
  * What a guest held before it was reset is of no use to it, and is in its way: seen when it is held back in its boot though
  * it has its startup memory. A guest that was started holds nothing of before, and gets only what is free.
@@ -248,11 +217,8 @@ pass_restart_claim(Pass *pass)
         PagingNeed need = {.need_kib = 0};
 
         if (work->limited) {
-            PagingLook look;
-
             look_for_garbage(work);
-            look = look_at(pass, work, 0);
-            need = paging_work_out_need(&work->memory->paging, &look);
+            need = paging_work_out_need(pass, work);
         }
         /* what it may be on its way to is no need: it is told where to stop */
         if (work->let_go && !guest->target_unbounded)
@@ -300,7 +266,6 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     uint64_t has = work->limited ? work->entry->granted_kib + guest->unseen_kib : settings->maximum_kib;
     uint64_t target = work->target_kib, startup = pass_startup(work);
     uint64_t keeps = guest->has_actual && !guest->target_known ? guest->actual_kib : 0;
-    PagingUrgency urgency;
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
 
@@ -330,8 +295,7 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     if (has < startup)
         return MAX(has, work->minimum_kib);
     /* what lacks for its file to come back may be what the guest itself does not need of its startup memory */
-    urgency = paging_urgency(guest, pass->settings->paging_deadline_usec, pass->now_usec);
-    if (urgency >= PAGING_URGENCY_HARDER)
+    if (paging_urgency(pass, guest) >= PAGING_URGENCY_HARDER)
         startup = MIN(startup, work->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
     target = clamp_u64(work->plan->demand_kib, startup, has);
@@ -343,23 +307,19 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
 }
 
 static void
-decide_one(Pass *pass, Work *work, uint64_t *read_back_kib)
+decide_one(Pass *pass, Work *work)
 {
     const GuestSnapshot *guest = work->guest;
     GuestPlan *plan = work->plan;
-    PagingLook look;
 
     /* what it is told now it may have by the time its file is emptied */
     work->boot_to_kib = MIN(boot_target(pass, work, work->limited && paging_file(guest) != NULL), work->maximum_kib);
-    look = look_at(pass, work, *read_back_kib);
-    paging_decide(&work->memory->paging, &look, work->comes_kib, plan);
+    paging_decide(pass, work);
     if (work->limited) {
         if (!work->claims)
             give_spare(pass, work);
         plan->granted_kib = work->entry->granted_kib;
     }
-    if (plan->paging_order == PAGING_ORDER_END)
-        *read_back_kib += paging_in_file(guest);
     if (plan->paging_phase == PAGING_PHASE_MAKE && plan->state == GUEST_STATE_RESTARTING)
         plan->state = GUEST_STATE_PAGING;
 }
@@ -393,8 +353,6 @@ end_files(Pass *pass)
 void
 pass_restart_decide(Pass *pass)
 {
-    uint64_t read_back_kib = 0; /* in files that are ordered to be ended in this pass */
-
     for (Work *work = pass->first; work < pass->end; work++) {
         const GuestSnapshot *guest = work->guest;
 
@@ -402,7 +360,7 @@ pass_restart_decide(Pass *pass)
             continue;
         work->plan->restart = work->memory->restart;
         if (work->limited || guest->paging != NULL || work->standing.rule == PLAN_RULE_RESET || work->let_go)
-            decide_one(pass, work, &read_back_kib);
+            decide_one(pass, work);
     }
     end_files(pass);
 }

@@ -7,10 +7,8 @@
 
 #include "cmocka_all.h"
 #include "decide/faults.h"
-#include "decide/paging.h"
-#include "units.h"
+#include "decide/pass.h"
 
-#include <glib.h>
 #include <string.h>
 
 #define MIB KIB_PER_MIB
@@ -38,22 +36,58 @@ expected(bool reclaimable, bool time_left, bool barred)
     return table[reclaimable][time_left][barred];
 }
 
-/* What a guest without a file comes to. */
-static GuestPlan
-ruling(const PagingLook *look, uint64_t in_time_kib)
-{
-    PagingMemory memory = {0};
-    GuestPlan plan = {0};
+/* One guest in one tick, under a limit. */
+typedef struct Bench {
+    GuestSettings guest_settings;
+    GuestSnapshot guest;
+    GuestMemory memory;
+    LedgerEntry entry;
+    GuestPlan plan;
+    Work work;
+    Settings settings;
+    Snapshot snapshot;
+    Pass pass;
+} Bench;
 
-    paging_decide(&memory, look, in_time_kib, &plan);
-    return plan;
+static void
+bench_init(Bench *bench)
+{
+    *bench =
+        (Bench){.guest_settings = {.startup_kib = STARTUP, .maximum_kib = 4096 * MIB, .smart_paging = true},
+                .guest = {.settings = &bench->guest_settings,
+                          .life = GUEST_LIFE_RUNNING,
+                          .boot_usec = BOOT,
+                          .limits = {.usable = true, .high_kib = LIMIT_NONE}},
+                .work = {.guest = &bench->guest,
+                         .memory = &bench->memory,
+                         .plan = &bench->plan,
+                         .entry = &bench->entry,
+                         .limited = true},
+                .settings = {.paging_enabled = true, .memory_high = true, .paging_deadline_usec = 600 * USEC_PER_SEC},
+                .snapshot = {.host = {.figures_valid = true, .figures = {.available_kib = 4096 * MIB}}},
+                .pass = {.snapshot = &bench->snapshot, .settings = &bench->settings, .now_usec = BOOT}};
+}
+
+/* It has a file with so much in it, and its driver is back. */
+static void
+bench_leaves(Bench *bench, const PagingRecord *file)
+{
+    bench_init(bench);
+    bench->guest.paging = file;
+    bench->guest.resident_kib = 600 * MIB;
+    bench->guest.limits.swapped_kib = file->used_kib;
+}
+
+static void
+decide_anew(Bench *bench)
+{
+    bench->plan = (GuestPlan){.guest = &bench->guest};
+    paging_decide(&bench->pass, &bench->work);
 }
 
 static unsigned
 differing(uint64_t faults)
 {
-    const GuestSettings settings = {.startup_kib = STARTUP, .maximum_kib = 2 * STARTUP};
-    const GuestSnapshot guest = {.settings = &settings, .boot_usec = BOOT};
     unsigned wrong = 0;
 
     rules_break(faults);
@@ -64,26 +98,25 @@ differing(uint64_t faults)
                     for (size_t t = 0; t < G_N_ELEMENTS(in_time); t++)
                         for (size_t w = 0; w < G_N_ELEMENTS(waited); w++) {
                             uint64_t missing = saturating_sub(STARTUP, granted[g]);
-                            PagingLook look = {.guest = &guest,
-                                               .restart = (RestartKind)restart,
-                                               .booting = booting != 0,
-                                               .limited = true,
-                                               .can_make = true,
-                                               .bar = barred != 0 ? "no" : NULL,
-                                               .startup_kib = STARTUP,
-                                               .granted_kib = granted[g],
-                                               .now_usec = BOOT + waited[w]};
-                            GuestPlan ruled = ruling(&look, in_time[t]);
                             GuestPlan right = {.paging_phase = PAGING_PHASE_NONE};
+                            Bench bench;
 
+                            bench_init(&bench);
+                            bench.memory.restart = (RestartKind)restart;
+                            bench.work.standing.booting = booting != 0;
+                            bench.work.comes_kib = in_time[t];
+                            bench.entry.granted_kib = granted[g];
+                            bench.snapshot.paging_bar = barred != 0 ? "no" : NULL;
+                            bench.pass.now_usec += waited[w];
+                            decide_anew(&bench);
                             if (restart != RESTART_NONE && booting && missing > 0) {
                                 right.paging_phase = expected(in_time[t] > 0, waited[w] < PATIENCE, barred != 0);
                                 right.shortfall_kib = missing;
                             }
-                            wrong +=
-                                ruled.paging_phase != right.paging_phase ||
-                                ruled.shortfall_kib != right.shortfall_kib ||
-                                (ruled.paging_order == PAGING_ORDER_MAKE) != (right.paging_phase == PAGING_PHASE_MAKE);
+                            wrong += bench.plan.paging_phase != right.paging_phase ||
+                                     bench.plan.shortfall_kib != right.shortfall_kib ||
+                                     (bench.plan.paging_order == PAGING_ORDER_MAKE) !=
+                                         (right.paging_phase == PAGING_PHASE_MAKE);
                         }
     return wrong;
 }
@@ -108,23 +141,20 @@ each_part_of_the_rule_is_needed(void **state)
 static void
 cold_start_and_running_guest_are_never_paged(void **state)
 {
-    const GuestSettings settings = {.startup_kib = STARTUP, .maximum_kib = 2 * STARTUP};
-    const GuestSnapshot guest = {.settings = &settings, .boot_usec = BOOT};
-    PagingLook look = {.guest = &guest,
-                       .restart = RESTART_NONE,
-                       .booting = true,
-                       .limited = true,
-                       .can_make = true,
-                       .startup_kib = STARTUP,
-                       .now_usec = BOOT};
+    Bench bench;
 
-    assert_int_equal(ruling(&look, 0).paging_phase, PAGING_PHASE_NONE);
-    look.restart = RESTART_RESET;
-    look.booting = false;
-    assert_int_equal(ruling(&look, 0).paging_phase, PAGING_PHASE_NONE);
-    look.booting = true;
-    assert_int_equal(ruling(&look, 0).paging_phase, PAGING_PHASE_MAKE);
-    assert_int_equal(ruling(&look, 0).shortfall_kib, STARTUP);
+    bench_init(&bench);
+    bench.work.standing.booting = true;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_phase, PAGING_PHASE_NONE);
+    bench.memory.restart = RESTART_RESET;
+    bench.work.standing.booting = false;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_phase, PAGING_PHASE_NONE);
+    bench.work.standing.booting = true;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_phase, PAGING_PHASE_MAKE);
+    assert_int_equal(bench.plan.shortfall_kib, STARTUP);
     (void)state;
 }
 
@@ -132,27 +162,18 @@ cold_start_and_running_guest_are_never_paged(void **state)
 static void
 file_is_not_ended_into_memory_max(void **state)
 {
-    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 400 * MIB};
-    GuestSnapshot guest = {.paging = &file,
-                           .resident_kib = 600 * MIB,
-                           .limits = {.usable = true, .high_kib = LIMIT_NONE, .swapped_kib = 400 * MIB}};
-    const PagingLook look = {.guest = &guest,
-                             .limited = true,
-                             .settled = true,
-                             .can_end = true,
-                             .granted_kib = 2048 * MIB,
-                             .overhead_kib = 100 * MIB,
-                             .available_kib = 4096 * MIB,
-                             .deadline_usec = 600 * USEC_PER_SEC};
-    PagingMemory memory = {0};
-    GuestPlan plan = {0};
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 400 * MIB, .since_usec = BOOT};
+    Bench bench;
 
-    guest.limits.max_kib = 900 * MIB;
-    paging_decide(&memory, &look, 0, &plan);
-    assert_int_equal(plan.paging_order, PAGING_ORDER_NONE);
-    guest.limits.max_kib = 1100 * MIB;
-    paging_decide(&memory, &look, 0, &plan);
-    assert_int_equal(plan.paging_order, PAGING_ORDER_END);
+    bench_leaves(&bench, &file);
+    bench.entry.granted_kib = 2048 * MIB;
+    bench.entry.overhead_kib = 100 * MIB;
+    bench.guest.limits.max_kib = 900 * MIB;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_order, PAGING_ORDER_NONE);
+    bench.guest.limits.max_kib = 1100 * MIB;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_order, PAGING_ORDER_END);
     (void)state;
 }
 
@@ -160,20 +181,17 @@ file_is_not_ended_into_memory_max(void **state)
 static void
 guest_that_leaves_its_file_claims_its_minimum(void **state)
 {
-    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 100 * MIB};
-    const GuestSnapshot guest = {.paging = &file, .resident_kib = 600 * MIB, .limits = {.usable = true}};
-    PagingLook look = {.guest = &guest,
-                       .limited = true,
-                       .startup_kib = STARTUP,
-                       .minimum_kib = 640 * MIB,
-                       .granted_kib = 612 * MIB,
-                       .natural_kib = 4096 * MIB,
-                       .deadline_usec = 600 * USEC_PER_SEC};
-    const PagingMemory memory = {0};
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 100 * MIB, .since_usec = BOOT};
+    Bench bench;
 
-    assert_int_equal(paging_work_out_need(&memory, &look).need_kib, 640 * MIB);
-    look.granted_kib = 700 * MIB;
-    assert_int_equal(paging_work_out_need(&memory, &look).need_kib, 700 * MIB);
+    bench_leaves(&bench, &file);
+    bench.work.minimum_kib = 640 * MIB;
+    bench.entry.balloon_kib = 4096 * MIB;
+    bench.entry.overhead_kib = 100 * MIB;
+    bench.entry.granted_kib = 612 * MIB;
+    assert_int_equal(paging_work_out_need(&bench.pass, &bench.work).need_kib, 640 * MIB);
+    bench.entry.granted_kib = 700 * MIB;
+    assert_int_equal(paging_work_out_need(&bench.pass, &bench.work).need_kib, 700 * MIB);
     (void)state;
 }
 
@@ -181,26 +199,17 @@ guest_that_leaves_its_file_claims_its_minimum(void **state)
 static void
 what_comes_back_is_claimed_with_a_little_more(void **state)
 {
-    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 400 * MIB};
-    const GuestSnapshot guest = {
-        .paging = &file,
-        .resident_kib = 600 * MIB,
-        .limits = {.usable = true, .high_kib = LIMIT_NONE, .max_kib = LIMIT_NONE, .swapped_kib = 400 * MIB}};
-    PagingLook look = {.guest = &guest,
-                       .limited = true,
-                       .settled = true,
-                       .can_end = true,
-                       .granted_kib = 800 * MIB,
-                       .overhead_kib = 100 * MIB,
-                       .available_kib = 4096 * MIB,
-                       .deadline_usec = 600 * USEC_PER_SEC};
-    PagingMemory memory = {0};
-    GuestPlan plan = {0};
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 400 * MIB, .since_usec = BOOT};
+    Bench bench;
 
-    look.granted_kib = paging_work_out_need(&memory, &look).need_kib;
-    look.overhead_kib -= MIB;
-    paging_decide(&memory, &look, 0, &plan);
-    assert_int_equal(plan.paging_order, PAGING_ORDER_END);
+    bench_leaves(&bench, &file);
+    bench.guest.limits.max_kib = LIMIT_NONE;
+    bench.entry.granted_kib = 800 * MIB;
+    bench.entry.overhead_kib = 100 * MIB;
+    bench.entry.granted_kib = paging_work_out_need(&bench.pass, &bench.work).need_kib;
+    bench.entry.overhead_kib -= MIB;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_order, PAGING_ORDER_END);
     (void)state;
 }
 
@@ -208,12 +217,6 @@ what_comes_back_is_claimed_with_a_little_more(void **state)
 static void
 who_boots_and_can_have_no_file_presses(void **state)
 {
-    static const PagingLook boots = {.restart = RESTART_SOON,
-                                     .booting = true,
-                                     .limited = true,
-                                     .startup_kib = STARTUP,
-                                     .granted_kib = 300 * MIB,
-                                     .now_usec = BOOT + PATIENCE};
     static const struct {
         const char *what;
         bool cold, back, early;
@@ -228,19 +231,22 @@ who_boots_and_can_have_no_file_presses(void **state)
         {"it is no restart", .bar = "no", .cold = true, .presses = false},
         {"its driver is back", .bar = "no", .back = true, .presses = false},
     };
-    const GuestSnapshot guest = {.boot_usec = BOOT};
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        PagingLook look = boots;
+        PagingNeed need;
+        Bench bench;
 
-        look.guest = &guest;
-        look.bar = rows[i].bar;
-        look.restart = rows[i].cold ? RESTART_NONE : RESTART_SOON;
-        look.booting = !rows[i].back;
-        look.now_usec -= rows[i].early ? 1 : 0;
-        if (paging_work_out_need(&rows[i].memory, &look).presses != rows[i].presses)
+        bench_init(&bench);
+        bench.memory.paging = rows[i].memory;
+        bench.memory.restart = rows[i].cold ? RESTART_NONE : RESTART_SOON;
+        bench.snapshot.paging_bar = rows[i].bar;
+        bench.work.standing.booting = !rows[i].back;
+        bench.entry.granted_kib = 300 * MIB;
+        bench.pass.now_usec += PATIENCE - (rows[i].early ? 1 : 0);
+        need = paging_work_out_need(&bench.pass, &bench.work);
+        if (need.presses != rows[i].presses)
             fail_msg("%s", rows[i].what);
-        assert_int_equal(paging_work_out_need(&rows[i].memory, &look).need_kib, STARTUP);
+        assert_int_equal(need.need_kib, STARTUP);
     }
     (void)state;
 }
