@@ -120,8 +120,8 @@ has_been_patient(const Pass *pass, const Work *work)
     return saturating_sub(pass->now_usec, work->guest->boot_usec) >= CLAIM_PATIENCE_USEC;
 }
 
-PagingNeed
-paging_work_out_need(const Pass *pass, const Work *work)
+Claim
+paging_claim(const Pass *pass, const Work *work)
 {
     const PagingRecord *file = paging_file(work->guest);
     const Standing *standing = &work->standing;
@@ -131,7 +131,7 @@ paging_work_out_need(const Pass *pass, const Work *work)
     uint64_t least = file != NULL && !is_booting(work) ? saturating_sub(work->minimum_kib, work->guest->unseen_kib)
                      : file == NULL && standing->hangs ? work->entry->balloon_kib
                                                        : startup_of(work);
-    PagingNeed need = {.need_kib = MAX(granted, least)};
+    Claim need = {.need_kib = MAX(granted, least)};
     uint64_t back = takes_back(work);
 
     if (file == NULL) {

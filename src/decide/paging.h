@@ -34,13 +34,6 @@ typedef struct PagingMemory {
     char bar[160];       /* why it gets none in this boot: that could not be made, or is ended; "": it may */
 } PagingMemory;
 
-/* What it claims before the others share. */
-typedef struct PagingNeed {
-    uint64_t need_kib; /* at least what it is granted */
-    bool overdue;      /* its file is past half its deadline: goes before all others */
-    bool presses;      /* all others may be squeezed to their minimum for it */
-} PagingNeed;
-
 /* Its file, while there is something of it to be ended; NULL: none. */
 static inline const PagingRecord *
 paging_file(const GuestSnapshot *guest)
@@ -55,18 +48,3 @@ uint64_t paging_in_file(const GuestSnapshot *guest);
 
 /* The same while its file is emptied: it comes back whatever its limit is. */
 uint64_t paging_coming_back(const GuestSnapshot *guest);
-
-struct Pass;
-struct Work;
-
-/* How old its file is, in parts of the time it may take; none where it has no file. */
-PagingUrgency paging_urgency(const struct Pass *pass, const GuestSnapshot *guest);
-
-/* Of one that its limit holds, before the claims are settled. */
-PagingNeed paging_work_out_need(const struct Pass *pass, const struct Work *work);
-
-/*
- * After that: fills in the guest's plan what it has of paging (shortfall_kib and paging_...), which is to be zero.
- * paging_bar is of the pass or of its memory.
- */
-void paging_decide(struct Pass *pass, struct Work *work);

@@ -177,6 +177,15 @@ uint64_t pass_startup(const Work *work);
 uint64_t pass_let_go_need(const Work *work);
 /* While it boots under a limit, and while it has a file, it is out of the sharing, whatever else is the matter with it. */
 void pass_restart_stand(Work *work);
+/*
+ * Paging files (paging.c). paging_claim: need_kib, at least what it is granted, overdue and presses of a guest that its limit holds,
+ * before claims are settled. paging_decide: after that fills in its plan what that has of paging, which is to be zero; paging_bar
+ * is of the snapshot or of its memory.
+ */
+Claim paging_claim(const Pass *pass, const Work *work);
+/* How old its file is, in parts of the time it may take; none where it has no file. */
+PagingUrgency paging_urgency(const Pass *pass, const GuestSnapshot *guest);
+void paging_decide(Pass *pass, Work *work);
 /* Adds the claims of those that lack memory. */
 void pass_restart_claim(Pass *pass);
 /* After the claims are settled: takes what was granted, decides on paging files and on what balloons are told. */

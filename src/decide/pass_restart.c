@@ -189,7 +189,7 @@ look_for_garbage(const Work *work)
 }
 
 static void
-add_claim(Pass *pass, Work *work, const PagingNeed *need)
+add_claim(Pass *pass, Work *work, const Claim *need)
 {
     const GuestSnapshot *guest = work->guest;
     Claim *claim = pass_add_claim(pass, work, SIZE_MAX);
@@ -214,11 +214,11 @@ pass_restart_claim(Pass *pass)
 {
     for (Work *work = pass->first; work < pass->end; work++) {
         const GuestSnapshot *guest = work->guest;
-        PagingNeed need = {.need_kib = 0};
+        Claim need = {.need_kib = 0};
 
         if (work->limited) {
             look_for_garbage(work);
-            need = paging_work_out_need(pass, work);
+            need = paging_claim(pass, work);
         }
         /* what it may be on its way to is no need: it is told where to stop */
         if (work->let_go && !guest->target_unbounded)

@@ -189,9 +189,9 @@ guest_that_leaves_its_file_claims_its_minimum(void **state)
     bench.entry.balloon_kib = 4096 * MIB;
     bench.entry.overhead_kib = 100 * MIB;
     bench.entry.granted_kib = 612 * MIB;
-    assert_int_equal(paging_work_out_need(&bench.pass, &bench.work).need_kib, 640 * MIB);
+    assert_int_equal(paging_claim(&bench.pass, &bench.work).need_kib, 640 * MIB);
     bench.entry.granted_kib = 700 * MIB;
-    assert_int_equal(paging_work_out_need(&bench.pass, &bench.work).need_kib, 700 * MIB);
+    assert_int_equal(paging_claim(&bench.pass, &bench.work).need_kib, 700 * MIB);
     (void)state;
 }
 
@@ -206,7 +206,7 @@ what_comes_back_is_claimed_with_a_little_more(void **state)
     bench.guest.limits.max_kib = LIMIT_NONE;
     bench.entry.granted_kib = 800 * MIB;
     bench.entry.overhead_kib = 100 * MIB;
-    bench.entry.granted_kib = paging_work_out_need(&bench.pass, &bench.work).need_kib;
+    bench.entry.granted_kib = paging_claim(&bench.pass, &bench.work).need_kib;
     bench.entry.overhead_kib -= MIB;
     decide_anew(&bench);
     assert_int_equal(bench.plan.paging_order, PAGING_ORDER_END);
@@ -233,7 +233,7 @@ who_boots_and_can_have_no_file_presses(void **state)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        PagingNeed need;
+        Claim need;
         Bench bench;
 
         bench_init(&bench);
@@ -243,7 +243,7 @@ who_boots_and_can_have_no_file_presses(void **state)
         bench.work.standing.booting = !rows[i].back;
         bench.entry.granted_kib = 300 * MIB;
         bench.pass.now_usec += PATIENCE - (rows[i].early ? 1 : 0);
-        need = paging_work_out_need(&bench.pass, &bench.work);
+        need = paging_claim(&bench.pass, &bench.work);
         if (need.presses != rows[i].presses)
             fail_msg("%s", rows[i].what);
         assert_int_equal(need.need_kib, STARTUP);
