@@ -26,21 +26,6 @@
 
 /* ---- the state machine ---- */
 
-void
-belief_begin(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
-{
-    memory->seen_usec = now_usec;
-    memory->gap_usec = guest->gap_usec;
-    if (guest->life == GUEST_LIFE_OFF)
-        memory->state = BELIEF_OFF;
-    else if (guest->adopted)
-        memory->state = BELIEF_ADOPTED;
-    else if (guest->boot_resumed)
-        memory->state = BELIEF_BROUGHT;
-    else
-        memory->state = BELIEF_BOOTING;
-}
-
 /* libvirt was away: a reset may have been missed, and what its balloon did before tells nothing. */
 static void
 begin_anew(BeliefMemory *memory, const GuestSnapshot *guest)

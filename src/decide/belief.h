@@ -60,6 +60,3 @@ typedef struct Standing {
     bool not_squeezed; /* gets a target, and is not to be shrunk now */
     bool retry;        /* gets one as a trial */
 } Standing;
-
-/* A guest that was started, reset or first seen is looked at anew: memory is to be zero before. */
-void belief_begin(BeliefMemory *memory, const GuestSnapshot *guest, uint64_t now_usec);

@@ -43,7 +43,15 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
     /* its QEMU is the one that it was */
     bool goes_on =
         guest->life != GUEST_LIFE_OFF && memory->belief.state != BELIEF_OFF && memory->serial == guest->serial;
-    GuestMemory fresh = {.begins = true, .serial = guest->serial, .boots = guest->boots};
+    GuestMemory fresh = {.begins = true,
+                         .serial = guest->serial,
+                         .boots = guest->boots,
+                         .belief = {.state = guest->life == GUEST_LIFE_OFF ? BELIEF_OFF
+                                             : guest->adopted              ? BELIEF_ADOPTED
+                                             : guest->boot_resumed         ? BELIEF_BROUGHT
+                                                                           : BELIEF_BOOTING,
+                                    .seen_usec = now_usec,
+                                    .gap_usec = guest->gap_usec}};
 
     g_strlcpy(fresh.name, guest->name, sizeof fresh.name); /* only a guest that is off can be renamed */
     if (goes_on && (guest->boot_in_place || guest->boot_resumed)) {
@@ -59,7 +67,6 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
         fresh.told_unseen_kib = memory->told_unseen_kib;
         fresh.unseen_kib = memory->unseen_kib;
     }
-    belief_begin(&fresh.belief, guest, now_usec);
     *memory = fresh;
 }
 
