@@ -15,10 +15,22 @@ is_restart(const StartRequest *request)
     return request->restart != RESTART_NONE && !broken(FAULT_START_REFUSES_RESTART);
 }
 
+/* Where nothing is told to any guest nothing is refused either. */
 static bool
-is_forced(const StartRequest *request, const AdmissionTerms *terms)
+is_forced(const Pass *pass, const StartRequest *request)
 {
-    return request->forced || terms->observe;
+    return request->forced || pass->observe;
+}
+
+/*
+ * Whether what can't be had now can't be had in a moment either: the host's figures are those of now, all guests are known, nobody's
+ * first report is awaited, libvirt is there to squeeze those who run, and nobody is out of reach for a moment only.
+ */
+static bool
+is_certain(const Pass *pass)
+{
+    return pass->snapshot->host.figures_valid && !pass->snapshot->host.unread && !pass->adopting && !pass->hindered &&
+           !(pass->link_down && pass->state->rate_givers > 0);
 }
 
 bool
@@ -28,7 +40,7 @@ admission_is_booked(const StartRequest *request)
 }
 
 void
-admission_claim(const StartRequest *request, uint64_t need_kib, const AdmissionTerms *terms, Claim *claim)
+admission_claim(const Pass *pass, const StartRequest *request, uint64_t need_kib, Claim *claim)
 {
     claim->uuid = request->uuid;
     claim->name = request->name;
@@ -40,36 +52,36 @@ admission_claim(const StartRequest *request, uint64_t need_kib, const AdmissionT
     claim->asked_usec = request->asked_usec;
     if (!admission_is_booked(request))
         claim->overhead_kib = overhead_estimate(&request->settings);
-    claim->all_or_nothing = request->waiting && !is_restart(request) && !is_forced(request, terms);
+    claim->all_or_nothing = request->waiting && !is_restart(request) && !is_forced(pass, request);
 }
 
 /* Whether a paging file can make up for what a restart lacks. Its directory is not known to be good before it is tried. */
 static bool
-may_page(const StartRequest *request, const AdmissionTerms *terms)
+may_page(const Pass *pass, const StartRequest *request)
 {
     const GuestSettings *settings = &request->settings;
 
-    return terms->settings->paging_enabled && terms->paging_bar == NULL && settings->smart_paging &&
+    return pass->settings->paging_enabled && pass->snapshot->paging_bar == NULL && settings->smart_paging &&
            guest_settings_are_ours(settings);
 }
 
 /* The next tick might come after the deadline, so the answer must be given now. */
 static bool
-time_is_over(const StartRequest *request, const AdmissionTerms *terms)
+time_is_over(const Pass *pass, const StartRequest *request)
 {
     uint64_t span = saturating_sub(request->deadline_usec, request->asked_usec);
 
-    return terms->now_usec + MIN(terms->settings->interval_usec, span / 4) > request->deadline_usec ||
-           terms->now_usec >= request->deadline_usec;
+    return pass->now_usec + MIN(pass->settings->interval_usec, span / 4) > request->deadline_usec ||
+           pass->now_usec >= request->deadline_usec;
 }
 
 /* Who is never refused waits for what is not certain no longer than others need to give up memory. */
 static bool
-is_certain_by_now(const StartRequest *request, const AdmissionTerms *terms)
+is_certain_by_now(const Pass *pass, const StartRequest *request)
 {
-    bool waited = saturating_sub(terms->now_usec, request->asked_usec) >= CLAIM_PATIENCE_USEC;
+    bool waited = saturating_sub(pass->now_usec, request->asked_usec) >= CLAIM_PATIENCE_USEC;
 
-    return terms->valid && (terms->certain || waited);
+    return pass->snapshot->host.figures_valid && (waited || is_certain(pass));
 }
 
 /*
@@ -77,23 +89,23 @@ is_certain_by_now(const StartRequest *request, const AdmissionTerms *terms)
  * not for long.
  */
 static StartVerdict
-judge_restart(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, uint64_t lacking_kib)
+judge_restart(const Pass *pass, const StartRequest *request, const Claim *claim, uint64_t lacking_kib)
 {
-    uint64_t waited = saturating_sub(terms->now_usec, request->asked_usec);
+    uint64_t waited = saturating_sub(pass->now_usec, request->asked_usec);
     uint64_t coming = MIN(lacking_kib, claim->reclaimable_kib);
 
-    if (!is_certain_by_now(request, terms))
+    if (!is_certain_by_now(pass, request))
         return START_WAITS;
     if (coming <= claim->need_kib / NEXT_TO_NOTHING_PART && coming < lacking_kib)
         return START_ADMITTED;
-    return may_page(request, terms) && waited >= CLAIM_PATIENCE_USEC ? START_ADMITTED : START_WAITS;
+    return may_page(pass, request) && waited >= CLAIM_PATIENCE_USEC ? START_ADMITTED : START_WAITS;
 }
 
 /* At once where it can't fit even if all that may be taken were, and nobody stood before it. */
 static bool
-is_hopeless(const Claim *claim, const AdmissionTerms *terms)
+is_hopeless(const Pass *pass, const Claim *claim)
 {
-    return terms->valid && terms->certain && !broken(FAULT_START_HOPES) && claim->missing_kib > claim->ahead_kib;
+    return is_certain(pass) && !broken(FAULT_START_HOPES) && claim->missing_kib > claim->ahead_kib;
 }
 
 /*
@@ -101,26 +113,26 @@ is_hopeless(const Claim *claim, const AdmissionTerms *terms)
  * to wait for but what is not certain yet.
  */
 static uint64_t
-lacking_on_nodes(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms)
+lacking_on_nodes(const Pass *pass, const StartRequest *request, const Claim *claim)
 {
     uint64_t needed = saturating_sub(claim->need_kib, claim->booked_kib) + claim->overhead_kib;
 
-    return !request->waiting || is_forced(request, terms) || is_restart(request)
+    return !request->waiting || is_forced(pass, request) || is_restart(request)
                ? 0
-               : saturating_sub(needed, terms->node_room_kib);
+               : saturating_sub(needed, bounds_room(&pass->state->bounds, 0, request->settings.strict_nodes));
 }
 
 static StartVerdict
-judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan)
+judge_waiting(const Pass *pass, const StartRequest *request, const Claim *claim, StartPlan *plan)
 {
     uint64_t lacking = saturating_sub(saturating_sub(claim->need_kib, claim->booked_kib) + claim->overhead_kib,
                                       claim->took_kib + claim->room_kib);
-    bool over = time_is_over(request, terms);
-    bool forced = is_forced(request, terms);
+    bool over = time_is_over(pass, request);
+    bool forced = is_forced(pass, request);
     bool restart = is_restart(request);
 
-    if (lacking == 0 && lacking_on_nodes(request, claim, terms) > 0)
-        return over || (terms->valid && terms->certain) ? START_REFUSED : START_WAITS;
+    if (lacking == 0 && lacking_on_nodes(pass, request, claim) > 0)
+        return over || is_certain(pass) ? START_REFUSED : START_WAITS;
     if (lacking == 0)
         return START_ADMITTED;
     if (broken(FAULT_START_BEFORE_FREE) && plan->missing_kib == 0)
@@ -130,15 +142,15 @@ judge_waiting(const StartRequest *request, const Claim *claim, const AdmissionTe
         return forced || restart ? START_ADMITTED : START_REFUSED;
     }
     if (forced)
-        return terms->observe || (is_certain_by_now(request, terms) && claim->given_kib == 0) ? START_ADMITTED
-                                                                                              : START_WAITS;
+        return pass->observe || (is_certain_by_now(pass, request) && claim->given_kib == 0) ? START_ADMITTED
+                                                                                            : START_WAITS;
     if (restart)
-        return judge_restart(request, claim, terms, lacking);
-    return is_hopeless(claim, terms) ? START_REFUSED : START_WAITS;
+        return judge_restart(pass, request, claim, lacking);
+    return is_hopeless(pass, claim) ? START_REFUSED : START_WAITS;
 }
 
 void
-admission_judge(const StartRequest *request, const Claim *claim, const AdmissionTerms *terms, StartPlan *plan)
+admission_judge(const Pass *pass, const StartRequest *request, const Claim *claim, StartPlan *plan)
 {
     uint64_t overhead = overhead_estimate(&request->settings);
 
@@ -153,11 +165,14 @@ admission_judge(const StartRequest *request, const Claim *claim, const Admission
                         .blocker_count = claim->blocker_count};
     memcpy(plan->blockers, claim->blockers, sizeof plan->blockers);
     /* the host has the memory, and its nodes have not: nobody else is in the way */
-    if (claim->missing_kib == 0 && lacking_on_nodes(request, claim, terms) > 0) {
-        plan->blockers[0] = (StartBlocker){.kept_kib = terms->node_kept_kib, .rule = START_BLOCK_NODE};
+    if (claim->missing_kib == 0 && lacking_on_nodes(pass, request, claim) > 0) {
+        plan->blockers[0] =
+            (StartBlocker){.kept_kib = bounds_nodes_kept(&pass->state->bounds, &pass->snapshot->host.figures,
+                                                         request->settings.strict_nodes),
+                           .rule = START_BLOCK_NODE};
         plan->blocker_count = 1;
     }
-    plan->verdict = request->waiting ? judge_waiting(request, claim, terms, plan) : START_ADMITTED;
+    plan->verdict = request->waiting ? judge_waiting(pass, request, claim, plan) : START_ADMITTED;
     if (plan->verdict == START_ADMITTED) {
         plan->booked_kib = broken(FAULT_START_BEFORE_FREE) ? claim->need_kib : claim->granted_kib;
         if (is_restart(request))

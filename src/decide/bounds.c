@@ -54,12 +54,6 @@ sum_of(const HostFigures *figures, uint64_t nodes)
     return sum;
 }
 
-uint64_t
-bounds_nodes_total(const HostFigures *figures, uint64_t nodes)
-{
-    return sum_of(figures, nodes).total_kib;
-}
-
 /* Of who is strictly bound to these nodes; NULL: it is bound to none that the host has. A node keeps its part of the reserve. */
 static Bound *
 bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
@@ -137,4 +131,10 @@ bounds_take(Bounds *bounds, uint64_t above_id, uint64_t nodes, uint64_t kib)
         if (of[i] != NULL)
             of[i]->members_kib += taken;
     return taken;
+}
+
+uint64_t
+bounds_nodes_kept(const Bounds *bounds, const HostFigures *figures, uint64_t nodes)
+{
+    return saturating_sub(sum_of(figures, nodes).total_kib, bounds_room(bounds, 0, nodes));
 }

@@ -37,5 +37,5 @@ uint64_t bounds_room(const Bounds *bounds, uint64_t above_id, uint64_t nodes);
 /* Takes up to kib out of that, for a raise or a start. Returns how much. */
 uint64_t bounds_take(Bounds *bounds, uint64_t above_id, uint64_t nodes, uint64_t kib);
 
-/* All that the nodes have. */
-uint64_t bounds_nodes_total(const HostFigures *figures, uint64_t nodes);
+/* What others have of all that the nodes have. */
+uint64_t bounds_nodes_kept(const Bounds *bounds, const HostFigures *figures, uint64_t nodes);

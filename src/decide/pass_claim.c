@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "decide/admission.h"
 #include "decide/faults.h"
-#include "decide/pass.h"
 
 #include <string.h>
 
@@ -149,18 +148,14 @@ is_held(const Pass *pass, const StartRequest *request)
 }
 
 static void
-judge_start(Pass *pass, const Claim *claim, AdmissionTerms *terms)
+judge_start(Pass *pass, const Claim *claim)
 {
     const StartRequest *request = pass->snapshot->starts[claim->start];
     StartPlan *plan = &pass->plan->starts[claim->start];
     LedgerEntry *entry = ledger_start(&pass->state->ledger, claim->start);
-    const HostFigures *figures = &pass->snapshot->host.figures;
-    uint64_t nodes = request->settings.strict_nodes;
     uint64_t overhead = broken(FAULT_RESERVED_BARE) ? 0 : claim->overhead_kib;
 
-    terms->node_room_kib = bounds_room(&pass->state->bounds, 0, nodes);
-    terms->node_kept_kib = saturating_sub(bounds_nodes_total(figures, nodes), terms->node_room_kib);
-    admission_judge(request, claim, terms, plan);
+    admission_judge(pass, request, claim, plan);
     if (plan->verdict == START_REFUSED) {
         ledger_reserve(entry, 0, 0);
         return;
@@ -170,7 +165,7 @@ judge_start(Pass *pass, const Claim *claim, AdmissionTerms *terms)
         if (request->waiting && (request->restart == RESTART_NONE || !is_held(pass, request)))
             plan->booked_kib = MAX(plan->booked_kib, claim->need_kib);
         budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
-        bounds_take(&pass->state->bounds, 0, nodes,
+        bounds_take(&pass->state->bounds, 0, request->settings.strict_nodes,
                     saturating_sub(plan->booked_kib, claim->booked_kib) + claim->overhead_kib);
         if (!broken(FAULT_RESERVED_NOT_BOOKED))
             ledger_reserve(entry, plan->booked_kib, entry->overhead_kib + overhead);
@@ -265,40 +260,16 @@ remember_rest(const Pass *pass)
     state->rate_terms.free_kib += lent_kib;
 }
 
-/*
- * Whether what can't be had now can't be had in a moment either: all guests are known, nobody's first report is awaited, libvirt is
- * there to squeeze those who run, and nobody is out of reach for a moment only.
- */
-static bool
-is_certain(const Pass *pass)
-{
-    return !pass->snapshot->host.unread && !pass->adopting && !pass->hindered &&
-           !(pass->link_down && pass->state->rate_givers > 0);
-}
-
-static AdmissionTerms
-admission_terms(const Pass *pass)
-{
-    return (AdmissionTerms){
-        .settings = pass->settings,
-        .paging_bar = pass->snapshot->paging_bar,
-        .valid = pass->snapshot->host.figures_valid,
-        .certain = is_certain(pass),
-        .observe = pass->observe,
-        .now_usec = pass->now_usec,
-    };
-}
-
 /* What is set aside or granted is booked; what others are to give up is not shared. */
 static void
-take_claim(Pass *pass, const Claim *claim, AdmissionTerms *admission)
+take_claim(Pass *pass, const Claim *claim)
 {
     Work *work;
 
     pass->given_kib += claim->given_kib;
     pass->unserved |= claim->granted_kib < claim->need_kib;
     if (claim->guest == SIZE_MAX) {
-        judge_start(pass, claim, admission);
+        judge_start(pass, claim);
         return;
     }
     work = &pass->first[claim->guest];
@@ -323,14 +294,14 @@ cap_givers(const Pass *pass)
  * it, and what it is booked at beyond the budget was not there to be had.
  */
 static void
-claim_start(Pass *pass, size_t start, const AdmissionTerms *terms)
+claim_start(Pass *pass, size_t start)
 {
     const LedgerEntry *entry = ledger_start(&pass->state->ledger, start);
     const StartRequest *request = pass->snapshot->starts[start];
     Claim *claim = pass_add_claim(pass, NULL, start);
     uint64_t owed;
 
-    admission_claim(request, need_of(pass, start), terms, claim);
+    admission_claim(pass, request, need_of(pass, start), claim);
     if (!entry->open)
         return;
     owed = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib);
@@ -342,17 +313,15 @@ void
 pass_claim(Pass *pass)
 {
     DecideState *state = pass->state;
-    AdmissionTerms admission;
     ClaimTerms terms;
 
     collect_givers(pass);
-    admission = admission_terms(pass);
     terms = claim_terms(pass);
     for (size_t i = 0; i < pass->snapshot->start_count; i++)
-        claim_start(pass, i, &admission);
+        claim_start(pass, i);
     claims_settle(state->claims, state->claim_count, state->givers, state->giver_count, &terms, state->scratch);
     for (size_t i = 0; i < state->claim_count; i++)
-        take_claim(pass, &state->claims[i], &admission);
+        take_claim(pass, &state->claims[i]);
     cap_givers(pass);
     remember_rest(pass);
 }

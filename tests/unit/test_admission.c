@@ -18,8 +18,10 @@
 typedef struct Bench {
     Settings *settings;
     StartRequest request;
-    Budget budget;
-    AdmissionTerms terms;
+    Bound nodes; /* what it may be bound to */
+    DecideState state;
+    Snapshot snapshot;
+    Pass pass;
     ClaimGiver giver;
     ClaimTerms claim_terms;
     Claim claim;
@@ -30,7 +32,11 @@ typedef struct Bench {
 static void
 bench_init(Bench *bench)
 {
-    *bench = (Bench){.settings = settings_new(), .claim = {.guest = SIZE_MAX}};
+    *bench = (Bench){.settings = settings_new(),
+                     .snapshot = {.host = {.figures_valid = true}},
+                     .state = {.bounds = {.bounds = &bench->nodes, .count = 1}},
+                     .nodes = {.nodes = 1},
+                     .claim = {.guest = SIZE_MAX}};
     bench->request = (StartRequest){
         .uuid = "00000000-0000-0000-0000-000000000001",
         .name = (char *)"web",
@@ -46,9 +52,11 @@ bench_init(Bench *bench)
         .deadline_usec = ASKED + 30 * SEC,
         .waiting = true,
     };
-    bench->budget = (Budget){.reserve_kib = 600 * MIB, .other_kib = 400 * MIB, .limit = BUDGET_BY_TOTAL};
-    bench->terms = (AdmissionTerms){
-        .settings = bench->settings, .valid = true, .certain = true, .node_room_kib = UINT64_MAX, .now_usec = ASKED};
+    bench->pass = (Pass){.state = &bench->state,
+                         .snapshot = &bench->snapshot,
+                         .settings = bench->settings,
+                         .budget = {.reserve_kib = 600 * MIB, .other_kib = 400 * MIB, .limit = BUDGET_BY_TOTAL},
+                         .now_usec = ASKED};
     bench->giver = (ClaimGiver){.uuid = "g", .name = "db", .priority = 50, .kept_rule = PLAN_RULE_AT_MINIMUM};
 }
 
@@ -70,13 +78,13 @@ judge(Bench *bench, uint64_t free_kib, uint64_t beyond_kib)
 {
     SharingScratch scratch;
 
-    bench->claim_terms = (ClaimTerms){.free_kib = free_kib, .budget = bench->budget};
+    bench->claim_terms = (ClaimTerms){.free_kib = free_kib, .budget = bench->pass.budget};
     bench->giver.least_kib = 300 * MIB;
     bench->giver.booked_kib = bench->giver.told_kib = 300 * MIB + beyond_kib;
     bench->claim = (Claim){.guest = SIZE_MAX};
-    admission_claim(&bench->request, bench->request.need_kib, &bench->terms, &bench->claim);
+    admission_claim(&bench->pass, &bench->request, bench->request.need_kib, &bench->claim);
     claims_settle(&bench->claim, 1, &bench->giver, 1, &bench->claim_terms, &scratch);
-    admission_judge(&bench->request, &bench->claim, &bench->terms, &bench->plan);
+    admission_judge(&bench->pass, &bench->request, &bench->claim, &bench->plan);
     return bench->plan.verdict;
 }
 
@@ -119,10 +127,10 @@ verdict_of(Who who, Free memory, When when, Sure sure, uint64_t faults, StartPla
     bench.request.restart = who == RESTART || who == RESTART_NO ? RESTART_SOON : RESTART_NONE;
     bench.request.forced = who == FORCED;
     if (who == RESTART_NO)
-        bench.terms.paging_bar = "there is none";
-    bench.terms.now_usec += after[when];
-    bench.terms.certain = sure == CERTAIN;
-    bench.terms.valid = sure != INVALID;
+        bench.snapshot.paging_bar = "there is none";
+    bench.pass.now_usec += after[when];
+    bench.pass.hindered = sure == UNCERTAIN;
+    bench.snapshot.host.figures_valid = sure != INVALID;
     rules_break(faults);
     if (sure == INVALID)
         free_kib = 0;
@@ -202,9 +210,9 @@ restart_without_paging_waits_for_its_deadline(void **state)
 
         bench_init(&bench);
         bench.request.restart = RESTART_HOST;
-        bench.terms.now_usec += 15 * SEC;
+        bench.pass.now_usec += 15 * SEC;
         bench.settings->paging_enabled = why != 1;
-        bench.terms.paging_bar = why == 2 ? "there is none" : NULL;
+        bench.snapshot.paging_bar = why == 2 ? "there is none" : NULL;
         bench.request.settings.smart_paging = why != 3;
         bench.request.settings.managed = why != 4;
         bench.request.settings.mode = why == 5 ? GUEST_MODE_STATIC : GUEST_MODE_DYNAMIC;
@@ -220,15 +228,15 @@ answer_comes_before_the_deadline(void **state)
     Bench bench;
 
     bench_init(&bench);
-    bench.terms.now_usec = bench.request.deadline_usec - bench.settings->interval_usec;
+    bench.pass.now_usec = bench.request.deadline_usec - bench.settings->interval_usec;
     assert_int_equal(judge(&bench, 0, 2 * NEED), START_WAITS);
-    bench.terms.now_usec++;
+    bench.pass.now_usec++;
     assert_int_equal(judge(&bench, 0, 2 * NEED), START_REFUSED);
     assert_true(bench.plan.timed_out);
     assert_int_equal(bench.plan.missing_kib, 0);
     /* it is asked at least once whatever the interval */
     bench.settings->interval_usec = 60 * SEC;
-    bench.terms.now_usec = ASKED;
+    bench.pass.now_usec = ASKED;
     assert_int_equal(judge(&bench, 0, 2 * NEED), START_WAITS);
     bench_clear(&bench);
 }
@@ -239,7 +247,7 @@ nothing_is_refused_where_nothing_is_told(void **state)
     Bench bench;
 
     bench_init(&bench);
-    bench.terms.observe = true;
+    bench.pass.observe = true;
     assert_int_equal(judge(&bench, NEED / 2, 0), START_ADMITTED);
     assert_int_equal(judge(&bench, NEED / 2, 4 * NEED), START_ADMITTED);
     bench_clear(&bench);
@@ -272,13 +280,14 @@ start_is_not_let_in_on_a_node_that_is_full(void **state)
     Bench bench;
 
     bench_init(&bench);
-    bench.terms.node_room_kib = NEED / 2;
-    bench.terms.node_kept_kib = 7 * NEED;
+    bench.request.settings.strict_nodes = 1;
+    bench.nodes.limit_kib = NEED / 2;
+    bench.snapshot.host.figures.nodes[0].total_kib = 7 * NEED + NEED / 2;
     assert_int_equal(judge(&bench, 4 * NEED, 0), START_REFUSED);
     assert_int_equal(bench.plan.blocker_count, 1);
     assert_int_equal(bench.plan.blockers[0].rule, START_BLOCK_NODE);
     assert_int_equal(bench.plan.blockers[0].kept_kib, 7 * NEED);
-    bench.terms.certain = false;
+    bench.pass.hindered = true;
     assert_int_equal(judge(&bench, 4 * NEED, 0), START_WAITS);
     bench.request.forced = true;
     assert_int_equal(judge(&bench, 4 * NEED, 0), START_ADMITTED);
@@ -286,7 +295,7 @@ start_is_not_let_in_on_a_node_that_is_full(void **state)
     bench.request.restart = RESTART_RESET;
     assert_int_equal(judge(&bench, 4 * NEED, 0), START_ADMITTED);
     bench.request.restart = RESTART_NONE;
-    bench.terms.node_room_kib = 2 * NEED;
+    bench.nodes.limit_kib = 2 * NEED;
     assert_int_equal(judge(&bench, 4 * NEED, 0), START_ADMITTED);
     bench_clear(&bench);
 }
@@ -308,8 +317,8 @@ figures_add_up_and_name_who_is_in_the_way(void **state)
     assert_int_equal(bench.plan.blockers[0].kept_kib, 1000 * MIB);
     assert_string_equal(bench.plan.blockers[1].name, "db");
     assert_int_equal(bench.plan.blockers[1].kept_kib, 300 * MIB);
-    bench.budget.limit = BUDGET_BY_SETTING;
-    bench.budget.overhead_room_kib = 5000 * MIB;
+    bench.pass.budget.limit = BUDGET_BY_SETTING;
+    bench.pass.budget.overhead_room_kib = 5000 * MIB;
     judge(&bench, 100 * MIB, 200 * MIB);
     assert_int_equal(bench.plan.blockers[0].rule, START_BLOCK_BUDGET);
     assert_int_equal(bench.plan.blockers[0].kept_kib, 5000 * MIB);
