@@ -295,7 +295,7 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     if (has < startup)
         return MAX(has, work->minimum_kib);
     /* what lacks for its file to come back may be what the guest itself does not need of its startup memory */
-    if (paging_urgency(pass, guest) >= PAGING_URGENCY_HARDER)
+    if (guest->fresh && paging_urgency(pass, guest) >= PAGING_URGENCY_HARDER)
         startup = MIN(startup, work->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
     target = clamp_u64(work->plan->demand_kib, startup, has);

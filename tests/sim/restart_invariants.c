@@ -43,14 +43,27 @@ host_free(const RestartInvariants *invariants, const SimStep *step)
     return saturating_sub(invariants->scenario->memory_kib + cost, step->resident_kib + other);
 }
 
-/* Seen from outside of the engine. */
+/* When its start was asked for, at the earliest. */
+static uint64_t
+asked_second(const SimGuest *guest)
+{
+    for (guint i = 0; i < guest->spec->events->len; i++) {
+        const SimEvent *event = &g_array_index(guest->spec->events, SimEvent, i);
+
+        if (event->kind == SIM_EVENT_START && event->second >= guest->stop_second)
+            return MIN(event->second, guest->boot_second);
+    }
+    return guest->boot_second;
+}
+
+/* Seen from outside of the engine: what counts as one when it is asked for is let in as one, and booted as one. */
 static bool
 is_restart(const SimGuest *guest, const Settings *settings)
 {
     if (guest->boot_in_place || guest->ran_at_host_down)
         return true;
     return !guest->boot_resumed && guest->has_stopped &&
-           (guest->boot_second - guest->stop_second) * USEC_PER_SEC <= settings->restart_window_usec;
+           (asked_second(guest) - guest->stop_second) * USEC_PER_SEC <= settings->restart_window_usec;
 }
 
 /* A paging file has appeared. */
