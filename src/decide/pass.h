@@ -143,11 +143,11 @@ pass_free(const Pass *pass)
                : 0;
 }
 
-/* More is booked than there is: a balloon that gives back what is booked for it still goes on with that, whoever it is. */
-static inline bool
-pass_owes(const Pass *pass)
+/* What is booked and lent beyond what there is: a balloon that gives back what is booked for it still goes on with that, whoever it is. */
+static inline uint64_t
+pass_owed(const Pass *pass)
 {
-    return ledger_taken(&pass->state->ledger) > pass->budget.budget_kib;
+    return saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib);
 }
 
 /* What the guests in the sharing may have: the budget without all others, and without what claims are to get. */

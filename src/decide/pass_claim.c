@@ -233,7 +233,7 @@ claim_terms(const Pass *pass)
 {
     return (ClaimTerms){
         .free_kib = pass_free(pass),
-        .owed_kib = saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib),
+        .owed_kib = pass_owed(pass),
         .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
         .budget = pass->budget,
     };

@@ -199,7 +199,7 @@ add_claim(Pass *pass, Work *work, const Claim *need)
     /* It may be booked at more than it was granted, and need not claim that again; but where all that is booked does not fit, what
        a limit lets in that comes down in a moment is none of its own. */
     claim->booked_kib = work->entry->granted_kib;
-    if (ledger_taken(&pass->state->ledger) <= pass->budget.budget_kib)
+    if (pass_owed(pass) == 0)
         claim->booked_kib =
             MAX(claim->booked_kib,
                 MIN(claim->need_kib, saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib)));
@@ -278,7 +278,7 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
         /* with its minimum it does not die of what it does not see, and its limit holds it, once that is down */
         bool down = work->entry->enforced_kib <= work->entry->granted_kib;
         uint64_t least = down && guest->unseen_kib > 0 ? work->minimum_kib : 0;
-        uint64_t own = pass_owes(pass) ? target : pages_down(work->entry->granted_kib);
+        uint64_t own = pass_owed(pass) > 0 ? target : pages_down(work->entry->granted_kib);
 
         return MIN(MAX(MAX(target, own), least), MAX(startup, keeps));
     }

@@ -79,7 +79,7 @@ admit_raises(Pass *pass)
 {
     DecideState *state = pass->state;
     uint64_t free_kib = pass_free(pass);
-    bool owes = pass_owes(pass);
+    bool owes = pass_owed(pass) > 0;
     uint64_t booked = 0;
     size_t count = 0;
 
@@ -145,7 +145,7 @@ draw_back(const Pass *pass, const Work *work)
     uint64_t target = MIN(MIN(has, booked), work->maximum_kib);
     uint64_t off = distance_u64(target, work->target_kib);
     /* what it does not see on top of what it is granted takes no room */
-    uint64_t own = pass_owes(pass) ? 0 : work->entry->granted_kib + work->unseen_kib;
+    uint64_t own = pass_owed(pass) > 0 ? 0 : work->entry->granted_kib + work->unseen_kib;
     bool raises = target > MAX(work->target_kib, own) && pass_free(pass) == 0;
 
     plan->target_kib =
