@@ -24,6 +24,25 @@ an_admitted_start_ends_when_its_guest_runs(void **state)
     assert_int_equal(world->count, 0);
 }
 
+/* No hook tells of its end, and libvirt was met anew in between. */
+static void
+an_admitted_start_ends_when_its_guest_has_run(void **state)
+{
+    World *world = *state;
+
+    world->records[0] =
+        (GuestRecord){.uuid = A, .name = (char *)"web", .life = GUEST_LIFE_OFF, .boot_usec = 3 * SECOND};
+    world->record_count = 1;
+    ask_with(world, &(StartAsk){.uuid = A, .hook = true}, ELEMENT, &world->records[0], 0);
+    settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
+    world->records[0].boot_usec = 0; /* of no run that this connection has seen */
+    look(world);
+    assert_int_equal(world->count, 1);
+    world->records[0].boot_usec = 4 * SECOND;
+    look(world);
+    assert_int_equal(world->count, 0);
+}
+
 static void
 an_admitted_start_that_does_not_come_ends(void **state)
 {
@@ -394,6 +413,7 @@ main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(an_admitted_start_ends_when_its_guest_runs),
+        TEST(an_admitted_start_ends_when_its_guest_has_run),
         TEST(an_admitted_start_that_does_not_come_ends),
         TEST(a_started_guest_is_waited_for_while_libvirt_is_away),
         TEST(a_start_that_is_called_off_is_out),
