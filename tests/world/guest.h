@@ -341,7 +341,7 @@ struct Seat {
     uint64_t slack_usec;
     uint64_t slack_before_kib; /* ... and in the time before that */
     uint64_t low_kib;          /* the least it was booked at a moment ago */
-    uint64_t since_low_kib; /* ... and since it was booked at that */
+    uint64_t since_low_kib;    /* ... and since it was booked at that */
     uint64_t low_usec;
     bool wild; /* it was started or reset as one that nobody looks after: it may take all its memory at any time */
     uint64_t plugged_kib; /* its administrator gave it so much more virtio-mem, whatever room there was, then */
