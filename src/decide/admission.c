@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* What a restart still lacks may as well come from its paging file when less than this part of it comes in time. */
+/* What a restart still lacks may as well come from its paging file when others can give less than this part of it. */
 #define NEXT_TO_NOTHING_PART 64
 
 static bool
