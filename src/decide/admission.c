@@ -105,7 +105,7 @@ judge_restart(const Pass *pass, const StartRequest *request, const Claim *claim,
 static bool
 is_hopeless(const Pass *pass, const Claim *claim)
 {
-    return is_certain(pass) && !broken(FAULT_START_HOPES) && claim->missing_kib > claim->ahead_kib;
+    return is_certain(pass) && !broken(FAULT_START_HOPES) && claim->missing_kib > claim->ahead_kib + pass->boots_kib;
 }
 
 /*

@@ -12,8 +12,6 @@
 /* A guest that ran before the daemon has this long for its first fresh report, in periods and at least. */
 #define ADOPT_GRACE_PERIODS 4
 #define ADOPT_GRACE_USEC (10 * USEC_PER_SEC)
-/* Since the driver is up: time for services to start before the guest is squeezed. */
-#define SETTLE_USEC (10 * USEC_PER_SEC)
 /*
  * After a reset the driver's first word comes before its balloon has begun to move, and the size QEMU tells
  * is still the one from before (hw/virtio/virtio-balloon.c keeps it). So the size is believed a little later, when
@@ -33,6 +31,7 @@ begin_anew(BeliefMemory *memory, const GuestSnapshot *guest)
     memory->gap_usec = guest->gap_usec;
     memory->moved = false;
     memory->first_actual_kib = 0;
+    memory->fresh_usec = 0;
     /* who is still coming here can't be reset */
     if (memory->state == BELIEF_GOOD || memory->state == BELIEF_RETURNING ||
         (memory->state == BELIEF_BROUGHT && (!guest->migrating || guest->life == GUEST_LIFE_RUNNING))) {
@@ -251,7 +250,7 @@ stands_with_balloon(const Pass *pass, Work *work, StuckVerdict verdict)
     /* of those on trial one that lacks memory has nothing to give, and is to have what it needs */
     if (verdict == STUCK_SLOW || (verdict == STUCK_TRIAL && !work->memory->demand.starved))
         standing->part = PART_LAGS;
-    settles = saturating_sub(pass->now_usec, guest->driver_usec) < SETTLE_USEC && !guest->adopted;
+    settles = saturating_sub(pass->now_usec, guest->driver_usec) < BELIEF_SETTLE_USEC && !guest->adopted;
     standing->not_squeezed = true;
     if (!guest->fresh && !broken(FAULT_NO_STALE_FREEZE))
         standing->rule = PLAN_RULE_STALE;

@@ -19,6 +19,9 @@
 #include "decide/ledger.h"
 #include "decide/stuck.h"
 
+/* Since the driver is up: time for services to start before the guest is squeezed. */
+#define BELIEF_SETTLE_USEC (10 * USEC_PER_SEC)
+
 typedef enum BeliefState {
     BELIEF_OFF,
     BELIEF_BOOTING,

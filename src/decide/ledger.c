@@ -204,12 +204,12 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     bool held = look->enforced_kib != UINT64_MAX;
     uint64_t may;
 
+    /* it was granted what was booked for its start, less its devices: of these it is known only now what they are */
+    if (entry->presumed && !settings->presumed)
+        entry->granted_kib = saturating_sub(entry->start_kib, settings->fixed_kib);
     /* the XML that was started is in what was booked, and may not be in its settings yet */
     if (!entry->asked && !settings->presumed)
         entry->start_kib = 0;
-    /* it was granted what was booked for its start, less its devices: of these it is known only now what they are */
-    if (entry->presumed && !settings->presumed)
-        entry->granted_kib = saturating_sub(entry->granted_kib + entry->fixed_kib, settings->fixed_kib);
     entry->presumed = settings->presumed && entry->start_kib != 0;
     /* nor can it hold what it has no memory for any more: a dimm was pulled */
     if (!settings->presumed)

@@ -99,6 +99,7 @@ typedef struct Pass {
     bool adopting;      /* book: a guest's first report is awaited: nobody is squeezed for what is not known of it */
     Budget budget;      /* book; claim takes the overheads of starts from it */
     bool hindered;      /* claim: somebody can't be squeezed, for a reason that came up a moment ago and may pass */
+    uint64_t boots_kib; /* claim: what guests that boot without a limit will give up by themselves */
     bool unserved;      /* claim: somebody does not have all that it claims */
     uint64_t given_kib; /* claim: what those that share are to give up for claims */
     bool any_apart;     /* share: somebody is apart, see is_apart */

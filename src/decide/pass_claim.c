@@ -76,7 +76,7 @@ giver_of(const Pass *pass, const Work *work)
 /*
  * Notes whether a guest can't be squeezed at this moment, and only at this moment: it does not answer or report, or is behind
  * its target, or has just come up. When that has lasted it counts. One that boots without a limit gives up by itself what it is
- * booked at beyond its startup memory when its driver is up, nobody knows when.
+ * booked at beyond its startup memory when its driver is up, nobody knows when: who lacks no more than that is not refused.
  */
 static void
 note_hindrance(Pass *pass, const Work *work)
@@ -89,8 +89,9 @@ note_hindrance(Pass *pass, const Work *work)
 
     lasting_note(&memory->hindered_usec, hindered, pass->now_usec);
     pass->hindered |= hindered && !lasts_for(memory->hindered_usec, CLAIM_PATIENCE_USEC, pass->now_usec);
-    pass->hindered |=
-        boots && work->entry->booked_kib > work->guest->settings->startup_kib + work->guest->settings->fixed_kib;
+    if (boots)
+        pass->boots_kib += saturating_sub(work->entry->booked_kib,
+                                          work->guest->settings->startup_kib + work->guest->settings->fixed_kib);
 }
 
 /* Running guests, then starts that are booked: those are in the way, and no more. */

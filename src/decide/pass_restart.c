@@ -257,6 +257,14 @@ give_spare(const Pass *pass, const Work *work)
         ledger_grant(work->entry, MIN(lacks, spare_of(pass)));
 }
 
+/* Its services are up, and it tells what it needs. */
+static bool
+has_settled(const Pass *pass, const Work *work)
+{
+    return work->guest->fresh && work->demand.known &&
+           saturating_sub(pass->now_usec, work->guest->driver_usec) >= BELIEF_SETTLE_USEC;
+}
+
 /* What the balloon is to be told while its guest is out of the sharing because it boots. */
 static uint64_t
 boot_target(const Pass *pass, const Work *work, bool with_file)
@@ -295,7 +303,7 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     if (has < startup)
         return MAX(has, work->minimum_kib);
     /* what lacks for its file to come back may be what the guest itself does not need of its startup memory */
-    if (guest->fresh && paging_urgency(pass, guest) >= PAGING_URGENCY_HARDER)
+    if (has_settled(pass, work) && paging_urgency(pass, guest) >= PAGING_URGENCY_HARDER)
         startup = MIN(startup, work->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
     target = clamp_u64(work->plan->demand_kib, startup, has);

@@ -324,11 +324,34 @@ a_guest_that_settles_is_not_brought_to_its_startup_while_another_is_waited_for(v
     (void)state;
 }
 
+/* libvirt was away, and since then its balloon moves and it tells nothing: what it told before is of no use. */
+static void
+a_guest_that_tells_nothing_since_libvirt_is_back_is_booked_in_full(void **state)
+{
+    FakeWorld *world = world_of(3, 4 * GIB, 3 * GIB);
+    GuestSnapshot *guest = &world->guests[0];
+
+    world_run(world, 30);
+    guest->gap_usec = guest->boot_usec = world->snapshot.now_usec + SEC;
+    guest->adopted = true;
+    guest->driver_up = guest->fresh = guest->has_usable = false;
+    guest->driver_usec = 0;
+    world->fake[0].mute = true;
+    world_run(world, 5);
+    world->fake[0].actual -= 200 * MIB;
+    world_run(world, 20);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_STATISTICS);
+    assert_int_equal(world->plan.guests[0].committed_kib, 8 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_was_granted_is_known_when_its_size_is),
+        cmocka_unit_test(a_guest_that_tells_nothing_since_libvirt_is_back_is_booked_in_full),
         cmocka_unit_test(a_guest_that_holds_more_than_its_xml_says_is_booked_at_that),
         cmocka_unit_test(nobody_ordered_a_limit_for_a_guest_that_was_nobodys),
         cmocka_unit_test(slack_of_the_daemon_itself_is_not_taken_for_granted),

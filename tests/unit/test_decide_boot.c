@@ -252,7 +252,7 @@ a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void *
 {
     static const struct {
         uint64_t need_kib, before_kib, told_kib, unseen_kib, age_usec;
-        bool stale;
+        bool stale, mute, just_up;
     } rows[] = {
         {1200 * MIB, 1230 * MIB, 1230 * MIB},
         {1200 * MIB, 1300 * MIB, 1225 * MIB}, /* with a little air */
@@ -261,6 +261,8 @@ a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void *
         {600 * MIB, 1016 * MIB, 612 * MIB + 512, .age_usec = 301 * SEC}, /* now it is the file that counts */
         {100 * MIB, 1016 * MIB, 512 * MIB, .age_usec = 301 * SEC},
         {600 * MIB, 1016 * MIB, 1024 * MIB, .age_usec = 301 * SEC, .stale = true}, /* who knows what it needs */
+        {600 * MIB, 1016 * MIB, 1024 * MIB, .age_usec = 301 * SEC, .mute = true},
+        {600 * MIB, 1016 * MIB, 1024 * MIB, .age_usec = 301 * SEC, .just_up = true},
         {2048 * MIB, 1544 * MIB, 1536 * MIB},
         {600 * MIB, 1016 * MIB, 1536 * MIB, .unseen_kib = 512 * MIB}, /* which it can't live on */
     };
@@ -277,6 +279,9 @@ a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void *
         guest->boots = 0;
         guest->target_kib = rows[i].before_kib;
         guest->fresh = !rows[i].stale;
+        world->fake[0].mute = rows[i].mute;
+        if (rows[i].just_up)
+            guest->driver_usec = world->snapshot.now_usec - 8 * SEC;
         guest->unseen_kib = rows[i].unseen_kib;
         guest->paging = &file;
         guest->limits = (GuestLimits){.usable = true, .set = true};

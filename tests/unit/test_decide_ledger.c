@@ -226,11 +226,11 @@ what_a_guest_brought_is_booked_also_while_it_leaves(void **state)
 }
 
 /*
- * Guest 1 was let in with 2 GiB, or nobody was asked, and has a startup of 1: what is booked once its XML is read, with devices of that
- * size, or presumed_kib before; anew: it was another run before.
+ * Guest 1 was let in with 2 GiB, or nobody was asked: what is booked once its XML is read, with devices of that size, or presumed_kib
+ * before; anew: it was another run before.
  */
 static uint64_t
-booked_with_devices(bool asked, uint64_t presumed_kib, uint64_t devices_kib, bool anew)
+booked_with_devices(bool asked, uint64_t startup_kib, uint64_t presumed_kib, uint64_t devices_kib, bool anew)
 {
     FakeWorld *world = started_paused(true);
     StartRequest start = {.name = (char *)"g1", .need_kib = 2 * GIB, .booked_kib = 2 * GIB, .begun = true};
@@ -238,7 +238,7 @@ booked_with_devices(bool asked, uint64_t presumed_kib, uint64_t devices_kib, boo
     uint64_t booked;
 
     g_strlcpy(start.uuid, world->fake[1].uuid, sizeof start.uuid);
-    world->fake[1].settings.startup_kib = GIB;
+    world->fake[1].settings.startup_kib = startup_kib;
     world->guests[1].life = GUEST_LIFE_OFF;
     world->snapshot.starts = starts;
     world->snapshot.start_count = asked ? 1 : 0;
@@ -260,12 +260,17 @@ booked_with_devices(bool asked, uint64_t presumed_kib, uint64_t devices_kib, boo
 static void
 what_was_booked_for_a_start_stays_booked_whatever_devices_its_xml_has(void **state)
 {
-    assert_int_equal(booked_with_devices(true, GIB, 0, false), 2 * GIB);
-    assert_int_equal(booked_with_devices(true, 0, GIB, false), 2 * GIB);
-    assert_int_equal(booked_with_devices(true, GIB, GIB, false), 2 * GIB);
-    assert_int_equal(booked_with_devices(false, GIB, 0, false), GIB);
-    assert_int_equal(booked_with_devices(false, 0, GIB, false), 2 * GIB);
-    assert_int_equal(booked_with_devices(true, GIB, 0, true), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, GIB, GIB, 0, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, GIB, 0, GIB, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, GIB, GIB, GIB, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(false, GIB, GIB, 0, false), GIB);
+    assert_int_equal(booked_with_devices(false, GIB, 0, GIB, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, GIB, GIB, 0, true), 2 * GIB);
+    /* what was presumed may be more than was booked, or a claim have made up for it */
+    assert_int_equal(booked_with_devices(true, GIB, 3 * GIB, 0, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, GIB, 3 * GIB, GIB, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, 2 * GIB, GIB, 0, false), 2 * GIB);
+    assert_int_equal(booked_with_devices(true, 2 * GIB, 6 * GIB, 0, false), 2 * GIB);
     (void)state;
 }
 

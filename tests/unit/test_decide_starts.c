@@ -836,10 +836,50 @@ rules_hold_and_can_be_broken(void **state)
     assert_true(good);
 }
 
+/*
+ * A guest of 8 GiB boots without a limit, and will give up 7 when its driver is up: who lacks no more than that waits for it, and nobody
+ * else does.
+ */
+static void
+guest_that_boots_without_a_limit_holds_up_nobody_that_can_not_fit(void **state)
+{
+    static const struct {
+        uint64_t startup_kib;
+        bool forced, fits;
+    } rows[] = {{1024 * GIB, false, false}, {6 * GIB, false, true}, {1024 * GIB, true, false}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        FakeWorld *world = world_new(10 * GIB, GIB);
+        Fixture *fixture;
+        unsigned s = 0;
+
+        world_add(world, GIB, 8 * GIB, 8 * GIB, 3 * GIB)->settings.startup_kib = GIB;
+        world_add(world, GIB, rows[i].startup_kib, GIB, GIB)->settings.startup_kib = rows[i].startup_kib;
+        world->guests[1].life = GUEST_LIFE_OFF;
+        fixture = fixture_new(world, 0);
+        run(fixture, 40);
+        world->fake[0].actual = 8 * GIB;
+        world->fake[0].mute = true;
+        world->fake[0].inflate = world->fake[0].deflate = 0;
+        world->guests[0].boots++;
+        world->guests[0].boot_usec = world->snapshot.now_usec;
+        world->guests[0].driver_up = world->guests[0].fresh = world->guests[0].target_known = false;
+        world->guests[0].has_usable = false;
+        ask(fixture, 1, 50);
+        fixture->requests[0].forced = rows[i].forced;
+        while (s < 20 && fixture->requests[0].waiting && !fixture->gone[0])
+            tick(fixture, ++s);
+        assert_in_range(s, rows[i].fits ? 20 : 1, rows[i].fits ? 20 : 2);
+        fixture_free(fixture);
+    }
+    (void)state;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(guest_that_boots_without_a_limit_holds_up_nobody_that_can_not_fit),
         cmocka_unit_test(huge_pages_that_a_pool_lacks_are_found_in_ordinary_memory),
         cmocka_unit_test(start_whose_huge_pages_nobody_can_make_is_refused_and_told_why),
         cmocka_unit_test(starts_on_one_node_are_not_promised_the_same_memory),
