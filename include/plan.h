@@ -123,7 +123,7 @@ const char *ledger_ground_name(LedgerGround ground);
 typedef enum PagingPhase {
     PAGING_PHASE_NONE,
     PAGING_PHASE_WAIT,  /* a restart lacks memory, which others are giving up */
-    PAGING_PHASE_MAKE,  /* ... which they can't in time: its file is being made */
+    PAGING_PHASE_MAKE,  /* ... which they can't, or have not in time: its file is being made */
     PAGING_PHASE_BOOT,  /* it boots with the file */
     PAGING_PHASE_LEAVE, /* its driver is back: it is ballooned down, and memory is looked for to take back the rest */
     PAGING_PHASE_EMPTY, /* memory is booked; its file is emptied and switched off, as soon as its limit leaves room for that */

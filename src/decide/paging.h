@@ -12,7 +12,7 @@
  * and hardly from what is remembered: so a file that an earlier daemon left is taken over wherever it is, and a guest may
  * die, come back or be reset again at any time.
  *
- * A guest is given a file at a restart, when there is no free memory, and nothing that others can give in time, and then only
+ * A guest is given a file at a restart, when there is no free memory, and others can give none, or have had the time to, and then only
  * for the shortfall. Never for a start from the off state, never for a guest that runs, never for anything else.
  *
  * A file is ended when what comes back from it is booked and memory.high lets it in, and not before; then also while its guest is

@@ -102,7 +102,6 @@ typedef struct Pass {
     uint64_t boots_kib; /* claim: what guests that boot without a limit will give up by themselves */
     bool unserved;      /* claim: somebody does not have all that it claims */
     uint64_t given_kib; /* claim: what those that share are to give up for claims */
-    bool any_apart;     /* share: somebody is apart, see is_apart */
     bool shortage;      /* share: somebody does not have all the want */
     /* claim: in files that are ordered to be ended in this pass */
     uint64_t read_back_kib;

@@ -39,7 +39,7 @@ keeps_by(const Pass *pass, const Work *work)
     return pass->observe ? PLAN_RULE_OBSERVE : PLAN_RULE_COUNT;
 }
 
-/* Nothing can be had but what is lent: a limit falls whatever is the matter with the guest's balloon. */
+/* Nothing can be had but what is lent: a limit falls whatever is the matter with the guest's balloon, once it can be set. */
 static void
 keeps_all(ClaimGiver *giver, uint64_t booked_kib, int rule)
 {

@@ -117,13 +117,14 @@ pass_share(Pass *pass)
     PlanStage short_stage;
     uint64_t assigned = 0;
     uint64_t apart = 0;
+    bool any_apart = false;
 
     plan->sharing_kib = pass_shared(pass);
     for (const Work *work = pass->first; work < pass->end; work++) {
         const GuestPlan *guest = work->plan;
 
         if (is_apart(work)) {
-            pass->any_apart = true;
+            any_apart = true;
             apart += saturating_sub(work->entry->booked_kib, guest->guest->settings->fixed_kib);
         }
         if (!is_counted_on(work))
@@ -138,6 +139,6 @@ pass_share(Pass *pass)
 
     short_stage = share(pass, plan->sharing_kib, false);
     pass->shortage = short_stage != PLAN_STAGE_NONE && short_stage <= PLAN_STAGE_WANT;
-    if (pass->any_apart)
+    if (any_apart)
         share(pass, plan->sharing_kib + apart, true);
 }

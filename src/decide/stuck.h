@@ -30,7 +30,7 @@ typedef struct StuckMemory {
     bool behind;
     uint64_t rate_kib; /* per second, towards the target, smoothed */
     uint64_t bad_usec; /* time without progress, less half the time with */
-    bool moved;        /* seen to make progress since the trial began */
+    bool moved;        /* since the trial began it has made progress, or may have: right after its target moved */
     uint64_t flagged_usec;
     uint64_t retry_usec;
     bool on_trial; /* flagged, and tried again */

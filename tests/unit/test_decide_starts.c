@@ -568,13 +568,13 @@ booking_passes_over_to_the_guest(void **state)
     fixture_free(fixture);
 }
 
-/* What the host uses wobbles: a start that fits by a hair is not refused for that, and not taken back. */
+/* What the host uses wobbles: a start that just fits is not refused for that, and not taken back. */
 static void
 noise_of_the_host_does_not_make_a_start_flicker(void **state)
 {
     uint64_t seed = 42;
 
-    for (int hair = -30; hair <= 30; hair += 2) {
+    for (int off = -30; off <= 30; off += 2) {
         Fixture *fixture = full_host(0);
         FakeWorld *world = fixture->world;
         unsigned answers = 0;
@@ -584,7 +584,7 @@ noise_of_the_host_does_not_make_a_start_flicker(void **state)
             world->other = 100 * MIB + (seed >> 33) % (20 * MIB);
             tick(fixture, 1);
         }
-        world->fake[2].settings.startup_kib = world->plan.free_kib + 2 * GIB + (uint64_t)(40 + hair) * MIB - 40 * MIB -
+        world->fake[2].settings.startup_kib = world->plan.free_kib + 2 * GIB + (uint64_t)(40 + off) * MIB - 40 * MIB -
                                               overhead_estimate(&world->fake[2].settings);
         world->fake[2].settings.minimum_kib = GIB;
         ask(fixture, 2, 10);

@@ -12,15 +12,15 @@
 #include <string.h>
 
 #define MIB KIB_PER_MIB
-/* What others have been told to give up is expected within this time. */
+/* What others can give is waited for so long. */
 #define PATIENCE (10 * USEC_PER_SEC)
 #define BOOT (100 * USEC_PER_SEC)
 #define STARTUP (512 * MIB)
 
 /* How much of the startup memory is there: nothing of it, a part, all, more. */
 static const uint64_t granted[] = {0, 300 * MIB, STARTUP, 700 * MIB};
-/* What others give up in time: nothing, less than what is missing, all, more. */
-static const uint64_t in_time[] = {0, 100 * MIB, STARTUP, 700 * MIB};
+/* What others can give: nothing, less than what is missing, all, more. */
+static const uint64_t comes[] = {0, 100 * MIB, STARTUP, 700 * MIB};
 static const uint64_t waited[] = {0, PATIENCE - 1, PATIENCE, 10 * PATIENCE};
 
 /* What a restart that lacks memory gets: by whether others can give, by whether there still is time, by bar. */
@@ -95,7 +95,7 @@ differing(uint64_t faults)
         for (unsigned booting = 0; booting < 2; booting++)
             for (unsigned barred = 0; barred < 2; barred++)
                 for (size_t g = 0; g < G_N_ELEMENTS(granted); g++)
-                    for (size_t t = 0; t < G_N_ELEMENTS(in_time); t++)
+                    for (size_t t = 0; t < G_N_ELEMENTS(comes); t++)
                         for (size_t w = 0; w < G_N_ELEMENTS(waited); w++) {
                             uint64_t missing = saturating_sub(STARTUP, granted[g]);
                             GuestPlan right = {.paging_phase = PAGING_PHASE_NONE};
@@ -104,13 +104,13 @@ differing(uint64_t faults)
                             bench_init(&bench);
                             bench.memory.restart = (RestartKind)restart;
                             bench.work.standing.booting = booting != 0;
-                            bench.work.comes_kib = in_time[t];
+                            bench.work.comes_kib = comes[t];
                             bench.entry.granted_kib = granted[g];
                             bench.snapshot.paging_bar = barred != 0 ? "no" : NULL;
                             bench.pass.now_usec += waited[w];
                             decide_anew(&bench);
                             if (restart != RESTART_NONE && booting && missing > 0) {
-                                right.paging_phase = expected(in_time[t] > 0, waited[w] < PATIENCE, barred != 0);
+                                right.paging_phase = expected(comes[t] > 0, waited[w] < PATIENCE, barred != 0);
                                 right.shortfall_kib = missing;
                             }
                             wrong += bench.plan.paging_phase != right.paging_phase ||
