@@ -106,16 +106,15 @@ next_state(const Pass *pass, const Work *work)
     case BELIEF_BROUGHT:
         if (guest->driver_up)
             return BELIEF_GOOD;
-        return memory->ran_usec >= BOOT_GRACE_USEC ? (memory->moved ? BELIEF_GOOD : BELIEF_ABSENT) : BELIEF_BROUGHT;
+        return memory->ran_usec >= BOOT_GRACE_USEC ? BELIEF_ABSENT : BELIEF_BROUGHT;
     case BELIEF_ADOPTED:
         /* one with a paging file restarts, and what its balloon held before means nothing */
         if (paging_file(guest) != NULL)
             return guest->driver_up ? BELIEF_RETURNING : BELIEF_BOOTING;
         if (guest->driver_up)
             return BELIEF_GOOD;
-        return memory->ran_usec >= grace && saturating_sub(pass->now_usec, guest->boot_usec) >= grace
-                   ? (memory->moved ? BELIEF_GOOD : BELIEF_ABSENT)
-                   : BELIEF_ADOPTED;
+        return memory->ran_usec >= grace && saturating_sub(pass->now_usec, guest->boot_usec) >= grace ? BELIEF_ABSENT
+                                                                                                      : BELIEF_ADOPTED;
     case BELIEF_ABSENT:
         if (guest->driver_up)
             return BELIEF_RETURNING;

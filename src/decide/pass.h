@@ -103,8 +103,7 @@ typedef struct Pass {
     bool unserved;      /* claim: somebody does not have all that it claims */
     uint64_t given_kib; /* claim: what those that share are to give up for claims */
     bool shortage;      /* share: somebody does not have all the want */
-    /* claim: in files that are ordered to be ended in this pass */
-    uint64_t read_back_kib;
+    uint64_t read_back_kib; /* restart: in files that are ordered to be ended in this pass */
 } Pass;
 
 /* Gets a target, and what it has is not part of what is shared. */

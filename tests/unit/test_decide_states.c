@@ -453,10 +453,49 @@ a_starved_guest_that_is_tried_again_gets_what_others_do_not_need(void **state)
     (void)state;
 }
 
+/* Whatever is known of how it came to run, and also when it counts as one without a driver already. */
+static void
+a_balloon_that_moves_has_a_driver_though_it_tells_nothing(void **state)
+{
+    enum {
+        BOOTED,
+        BROUGHT,
+        ADOPTED,
+        ABSENT,
+        WAYS
+    };
+
+    for (unsigned way = BOOTED; way < WAYS; way++) {
+        FakeWorld *world = world_of(2, 4 * GIB, 2 * GIB);
+        GuestSnapshot *guest = &world->guests[0];
+
+        world_run(world, 10);
+        guest->boots++;
+        guest->boot_usec = world->snapshot.now_usec;
+        guest->boot_resumed = way == BROUGHT;
+        guest->adopted = way == ADOPTED;
+        guest->driver_up = guest->fresh = guest->has_usable = false;
+        world->fake[0].mute = true;
+        world->fake[0].inflate = world->fake[0].deflate = 0;
+        world_run(world, 5);
+        if (way == ABSENT) {
+            world_run(world, 310);
+            assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_DRIVER);
+        }
+        world->fake[0].actual -= 300 * MIB;
+        world_run(world, way == BROUGHT ? 310 : 70);
+        assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_STATISTICS);
+        assert_int_equal(world->plan.guests[0].committed_kib, 8 * GIB);
+        world_free(world);
+    }
+    (void)state;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_balloon_that_moves_has_a_driver_though_it_tells_nothing),
         cmocka_unit_test(a_starved_guest_that_is_tried_again_gets_what_others_do_not_need),
         cmocka_unit_test(guest_that_hangs_over_a_gap_is_no_guest_without_a_driver),
         cmocka_unit_test(guests_out_of_the_sharing_are_booked_and_left_alone),

@@ -177,6 +177,48 @@ file_is_not_ended_into_memory_max(void **state)
     (void)state;
 }
 
+/* What comes back from the files that end in one tick has to be free together. */
+static void
+files_that_end_at_once_come_back_into_memory_for_all_of_them(void **state)
+{
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 400 * MIB, .since_usec = BOOT};
+    Bench bench;
+
+    bench_leaves(&bench, &file);
+    bench.entry.granted_kib = 2048 * MIB;
+    bench.snapshot.host.figures.available_kib = 700 * MIB;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_order, PAGING_ORDER_END);
+    decide_anew(&bench); /* as another guest of the same pass */
+    assert_int_equal(bench.plan.paging_order, PAGING_ORDER_NONE);
+    bench.pass.read_back_kib = 0;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_order, PAGING_ORDER_END);
+    (void)state;
+}
+
+/* One in a boot: when it has ended its guest has all that it needed to boot. */
+static void
+guest_has_no_second_file_in_one_boot(void **state)
+{
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 400 * MIB, .since_usec = BOOT};
+    Bench bench;
+
+    bench_leaves(&bench, &file);
+    bench.entry.granted_kib = 2048 * MIB;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_order, PAGING_ORDER_END);
+    bench.guest.paging = NULL;
+    bench.entry.granted_kib = 0;
+    bench.memory.restart = RESTART_SOON;
+    bench.work.standing.booting = true;
+    decide_anew(&bench);
+    assert_int_equal(bench.plan.paging_phase, PAGING_PHASE_REFUSED);
+    assert_non_null(strstr(bench.plan.paging_bar, "in this boot"));
+    assert_int_equal(bench.plan.paging_order, PAGING_ORDER_NONE);
+    (void)state;
+}
+
 /* Its balloon is told its minimum, and with less granted it would hang on its limit, starved, until it has been still for long. */
 static void
 guest_that_leaves_its_file_claims_its_minimum(void **state)
@@ -259,6 +301,8 @@ main(void)
         cmocka_unit_test(each_part_of_the_rule_is_needed),
         cmocka_unit_test(cold_start_and_running_guest_are_never_paged),
         cmocka_unit_test(file_is_not_ended_into_memory_max),
+        cmocka_unit_test(files_that_end_at_once_come_back_into_memory_for_all_of_them),
+        cmocka_unit_test(guest_has_no_second_file_in_one_boot),
         cmocka_unit_test(guest_that_leaves_its_file_claims_its_minimum),
         cmocka_unit_test(what_comes_back_is_claimed_with_a_little_more),
         cmocka_unit_test(who_boots_and_can_have_no_file_presses),
