@@ -366,19 +366,21 @@ find_record(const StartEntry *entry, const GuestRecord *const *records, size_t c
     return NULL;
 }
 
-/* It was seen to run; and may be gone again, where no hook tells of that. */
 static bool
-has_come(const StartEntry *entry, const GuestRecord *record)
+is_seen_running(const StartEntry *entry, const GuestRecord *record)
 {
-    return record != NULL && entry->shown && run_of(record) > entry->before_usec;
+    return record != NULL && record->life != GUEST_LIFE_OFF && entry->shown && run_of(record) != entry->before_usec;
 }
 
-/* While libvirt starts a guest nobody can read it: its start ended while no daemon was there, or with libvirt. */
+/* While libvirt starts a guest nobody can read it: its start ended while no daemon was there, or with libvirt; or its guest had started,
+   and no hook tells of its end. */
 static bool
 is_seen_off(const StartEntry *entry, const GuestRecord *record)
 {
-    return record != NULL && record->life == GUEST_LIFE_OFF && entry->request.begun && entry->doubt_usec != 0 &&
-           record->read_usec > entry->doubt_usec;
+    uint64_t since = entry->doubt_usec != 0 ? entry->doubt_usec : entry->started_usec;
+
+    return record != NULL && record->life == GUEST_LIFE_OFF && entry->request.begun && since != 0 &&
+           record->read_usec > since;
 }
 
 /*
@@ -439,7 +441,7 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
                 entry->doubt_usec = now_usec;
         }
         patience_usec = patience_of(entry);
-        if (link != WORLD_LINK_DOWN && has_come(entry, record))
+        if (link != WORLD_LINK_DOWN && is_seen_running(entry, record))
             remove_entry(book, entry, "it runs already");
         else if (link != WORLD_LINK_DOWN && (is_seen_off(entry, record) || is_seen_gone(entry, record, now_usec)))
             remove_entry(book, entry, "its start has ended");

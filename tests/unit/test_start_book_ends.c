@@ -24,7 +24,7 @@ an_admitted_start_ends_when_its_guest_runs(void **state)
     assert_int_equal(world->count, 0);
 }
 
-/* No hook tells of its end, and libvirt was met anew in between. */
+/* No hook tells of its end: what is read after libvirt said that it had started does, and nothing that is older. */
 static void
 an_admitted_start_ends_when_its_guest_has_run(void **state)
 {
@@ -35,10 +35,18 @@ an_admitted_start_ends_when_its_guest_has_run(void **state)
     world->record_count = 1;
     ask_with(world, &(StartAsk){.uuid = A, .hook = true}, ELEMENT, &world->records[0], 0);
     settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
-    world->records[0].boot_usec = 0; /* of no run that this connection has seen */
+    world->records[0].boot_usec = 0; /* libvirt was met anew: of no run that this connection has seen */
     look(world);
     assert_int_equal(world->count, 1);
-    world->records[0].boot_usec = 4 * SECOND;
+    world->records[0].boot_usec = world->now_usec + SECOND; /* the run before, of which was heard late */
+    world->records[0].read_usec = world->now_usec + SECOND;
+    look(world);
+    assert_int_equal(world->count, 1);
+    world->now_usec += 2 * SECOND;
+    start_book_note(world->book, A, START_NOTE_STARTED, world->now_usec);
+    look(world);
+    assert_int_equal(world->count, 1);
+    world->records[0].read_usec = world->now_usec + 1;
     look(world);
     assert_int_equal(world->count, 0);
 }

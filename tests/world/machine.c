@@ -405,14 +405,14 @@ machine_step(World *world, Seat *seat)
 
     machine->held_now = false;
     swap_out(world, machine);
+    if ((machine->paused || machine->hung) && machine->cold) { /* its kernel stands still */
+        machine->booted_usec += WORLD_STEP_USEC;
+        machine->driver_usec += machine->driver_usec != UINT64_MAX ? WORLD_STEP_USEC : 0;
+    }
     if (machine->hung)
         return;
     if (machine->coming_kib > 0)
         come(world, seat);
-    if (seat->machine == machine && machine->paused && machine->cold) { /* its kernel stands still */
-        machine->booted_usec += WORLD_STEP_USEC;
-        machine->driver_usec += machine->driver_usec != UINT64_MAX ? WORLD_STEP_USEC : 0;
-    }
     if (seat->machine != machine || machine->paused || machine->loading || machine->arriving)
         return;
     machine->ran = true;

@@ -507,7 +507,7 @@ is_held_yet(const Seat *seat)
 {
     const Machine *machine = seat->machine;
 
-    return machine != NULL && (!machine->ran || (machine->cold && machine->paused) ||
+    return machine != NULL && (!machine->ran || (machine->cold && (machine->paused || machine->hung)) ||
                                (!truth_is_ours(seat) && machine->high_kib != LIMIT_NONE));
 }
 
