@@ -340,29 +340,27 @@ start_that_an_earlier_daemon_let_in_as_a_restart_is_one(void **state)
     (void)state;
 }
 
-static void
-start_that_was_let_in_and_is_no_boot_is_no_restart(void **state)
+static RestartKind
+kind_of_what_comes(unsigned after, bool resumed)
 {
     RestartWorld *rw = host_with_a_start_of_an_earlier_daemon();
+    RestartKind kind;
 
+    restart_world_run(rw, after);
     restart_world_start(rw, 0);
-    rw->world->guests[0].boot_resumed = true;
+    rw->world->guests[0].boot_resumed = resumed;
     restart_world_tick(rw);
-    assert_int_equal(rw->world->plan.guests[0].restart, RESTART_NONE);
+    kind = rw->world->plan.guests[0].restart;
     restart_world_free(rw);
-    (void)state;
+    return kind;
 }
 
 static void
-start_that_ended_in_nothing_makes_no_restart_of_the_next(void **state)
+start_that_was_let_in_is_none_where_it_is_no_boot_or_ended_in_nothing(void **state)
 {
-    RestartWorld *rw = host_with_a_start_of_an_earlier_daemon();
-
-    restart_world_run(rw, 10);
-    restart_world_start(rw, 0);
-    restart_world_tick(rw);
-    assert_int_equal(rw->world->plan.guests[0].restart, RESTART_NONE);
-    restart_world_free(rw);
+    assert_int_equal(kind_of_what_comes(0, false), RESTART_SOON);
+    assert_int_equal(kind_of_what_comes(0, true), RESTART_NONE);
+    assert_int_equal(kind_of_what_comes(10, false), RESTART_NONE);
     (void)state;
 }
 
@@ -838,8 +836,7 @@ main(void)
         cmocka_unit_test(what_was_booked_for_a_start_is_what_its_guest_begins_with),
         cmocka_unit_test(guest_that_is_seen_late_begins_with_that_too),
         cmocka_unit_test(start_that_an_earlier_daemon_let_in_as_a_restart_is_one),
-        cmocka_unit_test(start_that_was_let_in_and_is_no_boot_is_no_restart),
-        cmocka_unit_test(start_that_ended_in_nothing_makes_no_restart_of_the_next),
+        cmocka_unit_test(start_that_was_let_in_is_none_where_it_is_no_boot_or_ended_in_nothing),
         cmocka_unit_test(guest_that_is_seen_late_is_booked_at_what_it_holds),
         cmocka_unit_test(guest_whose_cgroup_is_not_found_yet_is_not_booked_at_its_maximum),
         cmocka_unit_test(new_daemon_takes_guests_over_with_what_they_were_granted),
