@@ -242,7 +242,7 @@ spare_of(const Pass *pass)
     return MIN(saturating_sub(pass_shared(pass), needed), pass_free(pass));
 }
 
-/* Memory that nobody claims or needs, for a guest that is held back in its boot, or that has a file and could do without. */
+/* Memory that nobody claims or needs, for a guest that is held back as it boots or loads, or that has a file and could do without. */
 static void
 give_spare(const Pass *pass, const Work *work)
 {
@@ -251,7 +251,7 @@ give_spare(const Pass *pass, const Work *work)
 
     if (paging_file(work->guest) != NULL)
         lacks = work->standing.is_void ? 0 : saturating_sub(size_of(work), granted);
-    else if (work->memory->limit.held_now && work->standing.booting)
+    else if (work->memory->limit.held_now && work->standing.is_void)
         lacks = MIN(MAX(granted, GARBAGE_LEAST_KIB), saturating_sub(work->maximum_kib, granted));
     if (lacks > 0 && !pass->link_down)
         ledger_grant(work->entry, MIN(lacks, spare_of(pass)));
