@@ -153,15 +153,17 @@ draw_back(const Pass *pass, const Work *work)
 }
 
 /*
- * Its balloon would take from what the guest sees what it does not see. Where no target above that may be told, as its XML is
- * older than what was plugged, the one in force is the better one: what was plugged has come on top of it. So it is where the
- * XML is newer than the size.
+ * Its balloon would take from what the guest sees what it does not see; with the size that it has it takes nothing. Where no target above
+ * that may be told, as its XML is older than what was plugged, the one in force is the better one: what was plugged has come on top of it.
+ * So it is where the XML is newer than the size.
  */
 static bool
 takes_unseen(const GuestSnapshot *guest, uint64_t target_kib)
 {
-    return guest->announced_kib > 0 || (guest->unseen_kib > 0 && target_kib <= guest->actual_kib &&
-                                        target_kib < guest->settings->minimum_kib + guest->unseen_kib);
+    bool shrinks = target_kib < guest->actual_kib || (guest->doubts & DOUBT_ACTUAL_ABOVE_MAXIMUM) != 0;
+
+    return guest->announced_kib > 0 ||
+           (guest->unseen_kib > 0 && shrinks && target_kib < guest->settings->minimum_kib + guest->unseen_kib);
 }
 
 /* What is to be told is not told now. Where the guest dies of what is in force, a call that failed is made again in the next tick. */

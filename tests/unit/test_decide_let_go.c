@@ -394,6 +394,33 @@ a_guest_that_is_let_go_does_not_die_of_what_it_does_not_see(void **state)
     (void)state;
 }
 
+/*
+ * Nobody knows what its balloon was told before libvirt was away, so it is to be told where to stop. It has all its memory, and its kernel
+ * does not see a part of that: with the size that it has it loses nothing.
+ */
+static void
+a_guest_with_all_its_memory_is_let_go_whatever_it_does_not_see(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, 4 * GIB, 4 * GIB, 4 * GIB, GIB);
+    world->lazy = true;
+    make_limited(world, 0);
+    run_with_limits(world, 20);
+    world->guests[0].unseen_kib = 256 * MIB;
+    world->fake[0].settings.managed = false;
+    world->guests[0].target_known = false;
+    world->guests[0].target_unbounded = true;
+    for (unsigned t = 0; t < 30; t++) {
+        tick_with_limits(world);
+        assert_true(!world->plan.guests[0].tell || world->guests[0].target_kib == 4 * GIB);
+        world->guests[0].target_unbounded &= !world->plan.guests[0].tell;
+    }
+    assert_false(world->guests[0].limits.set);
+    world_free(world);
+    (void)state;
+}
+
 /* ---- guests that die of being squeezed ---- */
 
 /* It dies of it, boots in ten seconds with all of its memory, and needs no more than before. */
@@ -466,6 +493,7 @@ main(void)
         cmocka_unit_test(what_a_guest_does_not_see_is_on_top_of_its_minimum),
         cmocka_unit_test(what_a_guest_that_is_let_go_does_not_see_is_granted_to_it_as_it_comes_free),
         cmocka_unit_test(a_guest_that_is_let_go_does_not_die_of_what_it_does_not_see),
+        cmocka_unit_test(a_guest_with_all_its_memory_is_let_go_whatever_it_does_not_see),
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
     };
 

@@ -356,6 +356,7 @@ no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm(void **sta
     world_run(world, 30);
     plug_unseen(world, 0, 2 * GIB);
     world->guests[0].actual_kib = GIB; /* bounded by what the XML says */
+    world->guests[0].doubts = DOUBT_ACTUAL_ABOVE_MAXIMUM;
     world->fake[0].actual = GIB;
     world->guests[0].target_kib = 900 * MIB;
     for (unsigned i = 0; i < 5; i++) {
