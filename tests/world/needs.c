@@ -79,8 +79,10 @@ fair_share(const Seat *seat)
     /* how much of it had been touched where it comes from nobody knows before it is there */
     if (machine->arriving)
         return MAX(truth_touchable(seat), memory_actual(&seat->abroad));
+    /* what it brings is to be there when it is resumed */
     if (machine->loading || (machine->paused && !machine->ran))
-        return MAX(truth_touchable(seat), startup_of(seat));
+        return MAX(truth_touchable(seat),
+                   MAX(startup_of(seat), machine->cold ? 0 : machine_actual(machine) + machine_device(machine)));
     if (!follows(seat))
         return MAX(truth_touchable(seat), machine_ram(machine) + machine_device(machine));
     if (seat->kernel.frail) /* one that dies of being squeezed is let be, with what it has */
