@@ -211,26 +211,6 @@ stay_below_memory_max(Work *work)
     work->minimum_kib = MIN(work->minimum_kib, most);
 }
 
-/*
- * Limits share the reserve as of the last tick, and who is new since then comes to that. Who is not known yet may come to be booked at
- * all that there is: till then nobody has more than its part of a host that is full. Nor has one whose limit is let be, and would not be
- * lowered for those that come.
- */
-static uint64_t
-slack_of(const Pass *pass, const Work *work)
-{
-    const DecideState *state = pass->state;
-    const GuestSnapshot *guest = work->guest;
-    uint64_t booked = work->entry->granted_kib + guest->settings->fixed_kib + work->overhead_kib;
-    bool is_new = work->memory->begins && !guest->boot_in_place;
-    bool let_be = pass->link_down || guest->life != GUEST_LIFE_RUNNING || guest->migrating;
-    bool adopting = state->adopting || work->memory->belief.state == BELIEF_ADOPTED;
-    uint64_t all = state->booked_kib + (is_new ? booked : 0);
-    uint64_t full = state->full_kib != 0 ? state->full_kib : pass->snapshot->host.figures.total_kib;
-
-    return limit_slack(pass->budget.reserve_kib, booked, let_be || adopting ? MAX(all, full) : all);
-}
-
 static void
 book_guest(Pass *pass, Work *work)
 {
@@ -257,7 +237,8 @@ book_guest(Pass *pass, Work *work)
                          guest->group_other_kib;
     stay_below_memory_max(work);
     pass_restart_open(pass, work, !sized && memory->overhead.valid);
-    work->slack_kib = slack_of(pass, work);
+    work->slack_kib = limit_slack(&pass->snapshot->host.figures, pass->budget.reserve_kib,
+                                  entry->granted_kib + settings->fixed_kib + work->overhead_kib);
     work->let_go = is_let_go(memory, guest, pass->observe);
     work->wants_limit = work->let_go || (pass->settings->memory_high && guest_settings_are_ours(settings));
     enforced = pass_restart_enforced(pass, work);
@@ -441,8 +422,4 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     let_go(&pass);
     pass_lend(&pass);
     pass_limit(&pass);
-    state->booked_kib = plan->committed_kib + plan->overhead_kib;
-    if (!pass.adopting && !pass.link_down && !snapshot->host.unread)
-        state->full_kib = plan->budget_total_kib + plan->overhead_kib;
-    state->adopting = pass.adopting;
 }

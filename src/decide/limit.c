@@ -20,9 +20,10 @@
 #define SLACK_PART 8
 
 uint64_t
-limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib)
+limit_slack(const HostFigures *figures, uint64_t reserve_kib, uint64_t booked_kib)
 {
-    uint64_t part = MIN(booked_kib / (all_kib / 1024 + 1), 1024);
+    uint64_t most = saturating_sub(figures->total_kib, figures->hugepages_kib + reserve_kib);
+    uint64_t part = MIN(booked_kib / (most / 1024 + 1), 1024);
     uint64_t share = reserve_kib / 2 / 1024 * part;
 
     return clamp_u64(share, LIMIT_LEAST_SLACK_KIB, MAX(booked_kib / SLACK_PART, LIMIT_LEAST_SLACK_KIB));

@@ -7,8 +7,8 @@
  * outgrow its booking unseen between a reset and its driver, and yet is not held back by a little error in the estimate of
  * what its QEMU costs. It is only ever memory.high, which holds a guest back and never kills it.
  *
- * Slack is not booked: it is a part of the host's reserve. Half of the reserve is split among all guests by what they
- * are booked at; nobody gets less than 16 MiB (that may add up to more where Reserve= was set very low), nor more than that
+ * Slack is not booked: it is a part of the host's reserve. Each guest has as much of one half of the reserve as it is
+ * booked at of all that the host can give; nobody gets less than 16 MiB (that may add up to more where Reserve= was set very low), nor more than that
  * or an eighth of what it is booked at. A limit is allowed to stand a half of its slack above what it should be, so limits and
  * their slacks together stay within three quarters of the reserve.
  *
@@ -36,8 +36,15 @@ typedef struct LimitMemory {
     uint64_t lent_kib;
 } LimitMemory;
 
-/* booked_kib: committed and overhead of a guest; all_kib: of all guests. */
-uint64_t limit_slack(uint64_t reserve_kib, uint64_t booked_kib, uint64_t all_kib);
+/* booked_kib: committed and overhead of a guest. */
+uint64_t limit_slack(const HostFigures *figures, uint64_t reserve_kib, uint64_t booked_kib);
+
+/* What limits may let in at most beyond so much that is booked: an eighth, and a half of that. */
+static inline uint64_t
+limit_most_slack(uint64_t booked_kib)
+{
+    return booked_kib / 16 * 3;
+}
 
 /*
  * Looks whether a guest is held back though it should not be, and returns what is to be counted as overhead besides. excused:

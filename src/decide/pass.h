@@ -63,12 +63,9 @@ struct DecideState {
     Bounds bounds;
     BudgetMemory budget;
     PressureMemory pressure;
-    uint64_t booked_kib; /* of the last tick, as the next: all guests, with overheads */
-    uint64_t full_kib;   /* ... the same where nothing is free, as of when all guests were known; 0: never yet */
-    bool adopting;       /* as in the last tick: not all guests are known */
-    uint64_t lend_kib;   /* what may be lent together (pass_lend.c) */
-    bool linked;         /* libvirt has been there, once: the guests are known */
-    uint64_t link_usec;  /* the link has been up since then; 0: it is not */
+    uint64_t lend_kib;  /* what may be lent together (pass_lend.c) */
+    bool linked;        /* libvirt has been there, once: the guests are known */
+    uint64_t link_usec; /* the link has been up since then; 0: it is not */
     AlarmAsks asks;
     /* room to work in, one entry per guest and start, kept from tick to tick */
     size_t capacity;

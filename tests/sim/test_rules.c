@@ -18,7 +18,7 @@ static const struct {
     const char *scenario;
 } rules[] = {
     {FAULT_NO_GATE, "a raise waits until memory is seen free", "s2-weights"},
-    {FAULT_COUNT_TARGET_ONLY, "committed is max(actual, target)", "s4-stuck"},
+    {FAULT_COUNT_TARGET_ONLY, "committed is max(actual, target)", "start-in-shortage"},
     {FAULT_NO_RESET_BOOKING, "a reset guest is booked anew", "restart-unlimited"},
     {FAULT_NO_WEIGHTS, "shares go by weight", "s2-weights"},
     {FAULT_BUFFER_FIRST, "nobody gets buffer before everybody has their demand", "s4-stuck-tight"},

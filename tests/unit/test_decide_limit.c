@@ -73,7 +73,8 @@ slack_is_a_part_of_the_reserve(void **state)
                 all += (1 + i % 7) * 700 * MIB;
             for (uint64_t i = 0; i < count; i++) {
                 uint64_t booked = (1 + i % 7) * 700 * MIB;
-                uint64_t slack = limit_slack(reserves[r], booked, all);
+                const HostFigures figures = {.total_kib = all + reserves[r]};
+                uint64_t slack = limit_slack(&figures, reserves[r], booked);
 
                 assert_true(slack >= LIMIT_LEAST_SLACK_KIB);
                 assert_true(slack <= MAX(booked / 8, LIMIT_LEAST_SLACK_KIB));
@@ -82,7 +83,7 @@ slack_is_a_part_of_the_reserve(void **state)
             assert_true(sum <= reserves[r] / 2 + least);
         }
     }
-    assert_int_equal(limit_slack(GIB, 0, 0), LIMIT_LEAST_SLACK_KIB);
+    assert_int_equal(limit_slack(&(HostFigures){.total_kib = GIB}, GIB, 0), LIMIT_LEAST_SLACK_KIB);
     (void)state;
 }
 

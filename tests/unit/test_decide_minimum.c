@@ -233,7 +233,7 @@ what_a_limit_lets_in_of_a_minimum_that_is_told_is_booked_until_it_is_down(void *
         assert_true(plan->tell);
         assert_int_equal(plan->target_kib, 2560 * MIB);
         /* but for slack of its limit, which is the host's reserve */
-        assert_in_range(plan->committed_kib, MIN(lets_in_kib - 128 * MIB, 2560 * MIB), MIN(lets_in_kib, 2560 * MIB));
+        assert_in_range(plan->committed_kib, MIN(lets_in_kib - 136 * MIB, 2560 * MIB), MIN(lets_in_kib, 2560 * MIB));
         assert_in_range(guest->limits.high_kib, 1536 * MIB, 1800 * MIB);
         tick_with_limits(world);
         assert_in_range(plan->committed_kib, 1536 * MIB, 1600 * MIB);

@@ -104,7 +104,7 @@ pressure_of_a_minute_moves_nobody(Site *site)
 static const char *
 nobody_moves_to_a_host_that_needs_what_it_has(Site *site)
 {
-    site_add(site, A, "web", 3000, 3600);
+    site_add(site, A, "web", 3000, 4600);
     site_add(site, A, "db", 4000, 4600);
     site_add(site, B, "mail", 5000, 5200);
     site_begin(site);
