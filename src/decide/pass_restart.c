@@ -272,7 +272,7 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     const GuestSnapshot *guest = work->guest;
     const GuestSettings *settings = guest->settings;
     uint64_t has = work->limited ? work->entry->granted_kib + guest->unseen_kib : settings->maximum_kib;
-    uint64_t target = work->target_kib, startup = pass_startup(work);
+    uint64_t target = work->target_kib, startup = pass_startup(work), minimum = work->minimum_kib;
     uint64_t keeps = guest->has_actual && !guest->target_known ? guest->actual_kib : 0;
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
@@ -298,10 +298,13 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
         return 0;
     if (work->standing.booting)
         return startup;
+    /* where memory is owed it is told to keep nothing that it gives up, its minimum neither, but for what it does not see */
+    if (pass_owed(pass) > 0 && guest->target_known && guest->unseen_kib == 0)
+        has = minimum = MIN(MAX(has, minimum), target);
     /* with a target between two sizes that a balloon can have it would end above what is granted, and never be done */
     has = pages_down(has);
     if (has < startup)
-        return MAX(has, work->minimum_kib);
+        return MAX(has, minimum);
     /* what lacks for its file to come back may be what the guest itself does not need of its startup memory */
     if (has_settled(pass, work) && paging_urgency(pass, guest) >= PAGING_URGENCY_HARDER)
         startup = MIN(startup, work->minimum_kib);

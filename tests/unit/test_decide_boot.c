@@ -280,6 +280,7 @@ a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void *
         guest->target_kib = rows[i].before_kib;
         guest->fresh = !rows[i].stale;
         world->fake[0].mute = rows[i].mute;
+        world->lazy = true;
         if (rows[i].just_up)
             guest->driver_usec = world->snapshot.now_usec - 8 * SEC;
         guest->unseen_kib = rows[i].unseen_kib;

@@ -242,6 +242,33 @@ what_a_limit_lets_in_of_a_minimum_that_is_told_is_booked_until_it_is_down(void *
     (void)state;
 }
 
+/*
+ * It was nobody's, and has a paging file yet; Manage=all makes all its memory its minimum, on a host of which others were given more than
+ * it has.
+ */
+static void
+a_guest_with_a_file_is_told_no_minimum_where_memory_is_owed(void **state)
+{
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .size_kib = GIB};
+    FakeWorld *world = world_new(6 * GIB, GIB);
+
+    world_add(world, 4 * GIB, 4 * GIB, 2 * GIB, GIB)->settings.managed = false;
+    world_add(world, GIB, 4 * GIB, 4 * GIB, GIB)->settings.managed = false;
+    make_limited(world, 0);
+    world->guests[0].paging = &file;
+    world->lazy = true;
+    run_with_limits(world, 3);
+    world->fake[0].settings.managed = true;
+    for (unsigned t = 0; t < 10; t++) {
+        tick_with_limits(world);
+        assert_true(world->plan.over_budget);
+        assert_true(world->guests[0].target_kib <= 2 * GIB);
+    }
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_PAGING_LEAVE);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -253,6 +280,7 @@ main(void)
         cmocka_unit_test(a_size_below_the_minimum_is_no_target),
         cmocka_unit_test(a_guest_that_may_be_on_its_way_to_more_is_stopped_below_its_minimum),
         cmocka_unit_test(a_minimum_that_is_raised_is_told_when_there_is_room),
+        cmocka_unit_test(a_guest_with_a_file_is_told_no_minimum_where_memory_is_owed),
         cmocka_unit_test(what_a_limit_lets_in_of_a_minimum_that_is_told_is_booked_until_it_is_down),
     };
 
