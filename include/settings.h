@@ -143,6 +143,8 @@ typedef struct GuestSettings {
     /* Bit n: all its ordinary memory comes from these NUMA nodes of the host (<numatune> strict or restrictive). 0: not
        bound, or not wholly. */
     uint64_t strict_nodes;
+    uint64_t
+        partition; /* of its control group (<resource><partition>): the same number for the same one; 0: libvirt's default */
     MemorySource source; /* of its ordinary memory */
     bool immediate;      /* QEMU touches all its memory before the guest runs (<allocation mode='immediate'/>) */
     uint32_t buffer_percent;

@@ -34,6 +34,8 @@ start_blocker_text(const StartBlocker *blocker)
         return g_strdup_printf("the host keeps %s (its own processes and the reserve)", kept);
     if (blocker->rule == START_BLOCK_NODE)
         return g_strdup_printf("of the NUMA nodes that it is bound to %s are kept by others", kept);
+    if (blocker->rule == START_BLOCK_GROUP)
+        return g_strdup_printf("of what the control group above it may hold (memory.max) %s are kept by others", kept);
     if (blocker->name[0] == '\0')
         return g_strdup_printf("%s are booked for other starts", kept);
     return g_strdup_printf("%s keeps %s (%s)", blocker->name, kept, block_text(blocker->rule));
@@ -81,6 +83,9 @@ add_help_of(GString *help, const StartBlocker *blocker)
         break;
     case START_BLOCK_NODE:
         add_help(help, "to let it have memory of other NUMA nodes (<numatune>)");
+        break;
+    case START_BLOCK_GROUP:
+        add_help(help, "a larger memory.max of that group (systemctl set-property machine.slice MemoryMax=...)");
         break;
     case START_BLOCK_AHEAD:
     case PLAN_RULE_STARTING:

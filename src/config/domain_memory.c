@@ -225,6 +225,8 @@ memory_reading_end(MemoryReading *reading, const char *path, const char *text, c
         /* "unlimited" is a figure beyond all that is read (libvirt VIR_DOMAIN_MEMORY_PARAM_UNLIMITED) */
         if (!value_parse_memory(text, unit, &memory->hard_limit_kib))
             memory->hard_limit_kib = 0;
+    } else if (strcmp(path, "/domain/resource/partition") == 0) {
+        memory->partition = strcmp(text, "/machine") != 0 ? g_str_hash(text) : 0;
     } else if (strcmp(path, "/domain/memoryBacking/hugepages") == 0 && reading->pages->len == 0) {
         const Page page = {.all = true};
 

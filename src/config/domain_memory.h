@@ -19,10 +19,11 @@ typedef struct DomainMemory {
     uint64_t plugged_kib;    /* of virtio-mem: each device the larger of <requested> and <current> */
     uint64_t dimms_kib;      /* sizes of all dimms; <memory> includes them */
     uint64_t not_ram_kib;    /* sizes of nvdimm, virtio-pmem and SGX devices; <memory> includes them, too */
-    uint64_t hugepages_kib;  /* these four as in GuestSettings */
+    uint64_t hugepages_kib;  /* these five as in GuestSettings */
     uint64_t hugepage_size_kib;
     uint64_t hard_limit_kib;
     uint64_t strict_nodes;
+    uint64_t partition;
     MemorySource source;
     bool immediate;
 } DomainMemory;

@@ -108,18 +108,25 @@ is_hopeless(const Pass *pass, const Claim *claim)
     return is_certain(pass) && !broken(FAULT_START_HOPES) && claim->missing_kib > claim->ahead_kib + pass->boots_kib;
 }
 
+/* What the limits above it leave it (bounds.h). */
+static uint64_t
+bounds_leave(const Pass *pass, const Claim *claim)
+{
+    return bounds_room(&pass->state->bounds, ledger_start(&pass->state->ledger, claim->start));
+}
+
 /*
- * What it lacks on the NUMA nodes that it is strictly bound to. The guests there are not squeezed for it, so there is nothing
- * to wait for but what is not certain yet.
+ * What it lacks of that. The guests that have the rest are not squeezed for it, so there is nothing to wait for but what is not certain
+ * yet.
  */
 static uint64_t
-lacking_on_nodes(const Pass *pass, const StartRequest *request, const Claim *claim)
+lacking_in_bounds(const Pass *pass, const StartRequest *request, const Claim *claim)
 {
     uint64_t needed = saturating_sub(claim->need_kib, claim->booked_kib) + claim->overhead_kib;
 
     return !request->waiting || is_forced(pass, request) || is_restart(request)
                ? 0
-               : saturating_sub(needed, bounds_room(&pass->state->bounds, 0, request->settings.strict_nodes));
+               : saturating_sub(needed, bounds_leave(pass, claim));
 }
 
 static StartVerdict
@@ -131,7 +138,7 @@ judge_waiting(const Pass *pass, const StartRequest *request, const Claim *claim,
     bool forced = is_forced(pass, request);
     bool restart = is_restart(request);
 
-    if (lacking == 0 && lacking_on_nodes(pass, request, claim) > 0)
+    if (lacking == 0 && lacking_in_bounds(pass, request, claim) > 0)
         return over || is_certain(pass) ? START_REFUSED : START_WAITS;
     if (lacking == 0)
         return START_ADMITTED;
@@ -164,18 +171,22 @@ admission_judge(const Pass *pass, const StartRequest *request, const Claim *clai
                         .missing_kib = claim->missing_kib,
                         .blocker_count = claim->blocker_count};
     memcpy(plan->blockers, claim->blockers, sizeof plan->blockers);
-    /* the host has the memory, and its nodes have not: nobody else is in the way */
-    if (claim->missing_kib == 0 && lacking_on_nodes(pass, request, claim) > 0) {
-        plan->blockers[0] =
-            (StartBlocker){.kept_kib = bounds_nodes_kept(&pass->state->bounds, &pass->snapshot->host.figures,
-                                                         request->settings.strict_nodes),
-                           .rule = START_BLOCK_NODE};
+    /* the host has the memory, and its group or its nodes have not: nobody else is in the way */
+    if (claim->missing_kib == 0 && lacking_in_bounds(pass, request, claim) > 0) {
+        const Bound *bound = bounds_tightest(&pass->state->bounds, ledger_start(&pass->state->ledger, claim->start));
+
+        plan->blockers[0] = (StartBlocker){.kept_kib = saturating_sub(bound->total_kib, bounds_leave(pass, claim)),
+                                           .rule = bound->nodes != 0 ? START_BLOCK_NODE : START_BLOCK_GROUP};
         plan->blocker_count = 1;
     }
     plan->verdict = request->waiting ? judge_waiting(pass, request, claim, plan) : START_ADMITTED;
     if (plan->verdict == START_ADMITTED) {
         plan->booked_kib = broken(FAULT_START_BEFORE_FREE) ? claim->need_kib : claim->granted_kib;
-        if (is_restart(request))
+        if (is_restart(request)) {
+            plan->booked_kib =
+                MIN(plan->booked_kib,
+                    saturating_add(claim->booked_kib, saturating_sub(bounds_leave(pass, claim), claim->overhead_kib)));
             plan->shortfall_kib = claim->need_kib - plan->booked_kib;
+        }
     }
 }

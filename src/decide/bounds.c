@@ -1,103 +1,175 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "decide/bounds.h"
 
+#include "decide/limit.h"
 #include "units.h"
 
-static Bound *
-find(const Bounds *bounds, uint64_t above_id, uint64_t nodes)
+/* Its place, from 1; new where there was none. */
+static uint32_t
+find_or_add(Bounds *bounds, const Bound *sought)
 {
     for (size_t i = 0; i < bounds->count; i++)
-        if (bounds->bounds[i].above_id == above_id && bounds->bounds[i].nodes == nodes)
-            return &bounds->bounds[i];
-    return NULL;
-}
-
-/* One that still has left_kib where there was none. */
-static Bound *
-find_or_add(Bounds *bounds, uint64_t above_id, uint64_t nodes, uint64_t left_kib)
-{
-    Bound *bound = find(bounds, above_id, nodes);
-
-    if (bound != NULL)
-        return bound;
+        if (bounds->bounds[i].above_id == sought->above_id && bounds->bounds[i].nodes == sought->nodes)
+            return (uint32_t)i + 1;
     if (bounds->count == bounds->capacity) {
         bounds->capacity = MAX(8, bounds->capacity * 2);
         bounds->bounds = g_renew(Bound, bounds->bounds, bounds->capacity);
     }
-    bound = &bounds->bounds[bounds->count++];
-    *bound = (Bound){.above_id = above_id, .nodes = nodes, .limit_kib = left_kib};
-    return bound;
+    bounds->bounds[bounds->count++] = *sought;
+    return (uint32_t)bounds->count;
 }
 
-/* To a bound that there may be: NULL is none. What is left of it and what its guests hold is theirs; the rest is others'. */
-static void
-add_member(Bound *bound, const LedgerEntry *entry)
-{
-    if (bound == NULL)
-        return;
-    bound->members_kib += entry->booked_kib + entry->lent_kib + entry->overhead_kib;
-    bound->limit_kib = saturating_add(bound->limit_kib, entry->resident_kib);
-    bound->guests++;
-}
-
-/* What the nodes have together. */
-static HostNode
-sum_of(const HostFigures *figures, uint64_t nodes)
+/* Of who is strictly bound to these nodes; 0: it is bound to none that the host has. A node keeps its part of the reserve. */
+static uint32_t
+bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
 {
     HostNode sum = {0};
+    uint64_t reserve = 0;
 
+    if (nodes == 0 || figures->nodes[0].total_kib == 0)
+        return 0;
     for (unsigned n = 0; n < HOST_NODES_MAX; n++)
         if ((nodes >> n & 1) != 0) {
             sum.total_kib = saturating_add(sum.total_kib, figures->nodes[n].total_kib);
             sum.available_kib = saturating_add(sum.available_kib, figures->nodes[n].available_kib);
         }
-    return sum;
-}
-
-/* Of who is strictly bound to these nodes; NULL: it is bound to none that the host has. A node keeps its part of the reserve. */
-static Bound *
-bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
-{
-    HostNode sum;
-    uint64_t reserve = 0;
-
-    if (nodes == 0 || figures->nodes[0].total_kib == 0)
-        return NULL;
-    sum = sum_of(figures, nodes);
     if (figures->total_kib >= 1024)
         reserve = MIN(reserve_kib, reserve_kib / 1024 * (sum.total_kib / (figures->total_kib / 1024)));
-    return find_or_add(bounds, 0, nodes, saturating_sub(sum.available_kib, reserve));
+    return find_or_add(
+        bounds,
+        &(Bound){.nodes = nodes, .total_kib = sum.total_kib, .has_kib = sum.available_kib, .reserve_kib = reserve});
+}
+
+/* Of who stands in the group above a guest with these limits; NULL: nobody knows. */
+static uint32_t
+bound_of_group(Bounds *bounds, const GuestLimits *limits)
+{
+    if (limits == NULL || limits->above_id == 0)
+        return 0;
+    return find_or_add(bounds, &(Bound){.above_id = limits->above_id,
+                                        .total_kib = limits->above_kib,
+                                        .has_kib = limits->above_kib,
+                                        .others_kib = limits->above_charged_kib});
+}
+
+/* Of a guest that has a group above it; NULL: none of those that run there has. */
+static const GuestLimits *
+limits_in(const Snapshot *snapshot, uint64_t partition)
+{
+    for (size_t i = 0; i < snapshot->guest_count; i++) {
+        const GuestSnapshot *guest = &snapshot->guests[i];
+
+        if (guest->life != GUEST_LIFE_OFF && guest->limits.above_id != 0 && guest->settings->partition == partition)
+            return &guest->limits;
+    }
+    return NULL;
+}
+
+/* Nothing is known of the group of one that was only just started, or whose QEMU is gone. */
+static bool
+has_group(const GuestLimits *limits)
+{
+    return limits->usable || limits->bar != NULL || limits->above_id != 0;
+}
+
+static bool
+is_anybody_bound(const Snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->guest_count; i++)
+        if (snapshot->guests[i].limits.above_id != 0 || snapshot->guests[i].settings->strict_nodes != 0)
+            return true;
+    for (size_t i = 0; i < snapshot->start_count; i++)
+        if (snapshot->starts[i]->settings.strict_nodes != 0)
+            return true;
+    return false;
+}
+
+/* One of the two of an entry; NULL: there is none. */
+static Bound *
+bound_of(const Bounds *bounds, const LedgerEntry *entry, size_t which)
+{
+    uint32_t place = entry->bounds[which];
+
+    return place != 0 && place <= bounds->count ? &bounds->bounds[place - 1] : NULL;
+}
+
+/* What is left of them and what their guests hold is theirs, but for what these hold beyond their booking; the rest is others'. */
+static void
+add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_t slack_kib, bool runs)
+{
+    uint64_t all = entry->booked_kib + entry->lent_kib + entry->overhead_kib;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(entry->bounds); i++) {
+        Bound *bound = bound_of(bounds, entry, i);
+
+        if (bound == NULL)
+            continue;
+        bound->members_kib += all;
+        bound->has_kib = saturating_add(bound->has_kib, MIN(holds_kib, all));
+        /* a limit may stand half of that too high (limit.h) */
+        bound->slack_kib += slack_kib + slack_kib / 2;
+        bound->guests += runs;
+    }
+}
+
+/* What its guests may be booked at together. */
+static uint64_t
+limit_of(const Bound *bound)
+{
+    return saturating_sub(bound->has_kib, bound->others_kib + MAX(bound->reserve_kib, bound->slack_kib));
+}
+
+static void
+add_members(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib)
+{
+    const HostFigures *figures = &snapshot->host.figures;
+
+    for (size_t i = 0; i < snapshot->guest_count; i++) {
+        const GuestSnapshot *guest = &snapshot->guests[i];
+        LedgerEntry *entry = ledger_guest(ledger, i);
+        bool known = has_group(&guest->limits);
+        uint64_t slack = entry->ground == GROUND_FULL
+                             ? 0
+                             : limit_slack(figures, reserve_kib, entry->booked_kib + entry->overhead_kib);
+
+        if (guest->life == GUEST_LIFE_OFF)
+            continue;
+        entry->bounds[0] =
+            bound_of_group(bounds, known ? &guest->limits : limits_in(snapshot, guest->settings->partition));
+        entry->bounds[1] = bound_of_nodes(bounds, figures, guest->settings->strict_nodes, reserve_kib);
+        add_member(bounds, entry, known ? entry->resident_kib : 0, slack, true);
+    }
+    for (size_t i = 0; i < snapshot->start_count; i++) {
+        const GuestSettings *settings = &snapshot->starts[i]->settings;
+        LedgerEntry *entry = ledger_start(ledger, i);
+
+        if (entry->open)
+            continue;
+        entry->bounds[0] = bound_of_group(bounds, limits_in(snapshot, settings->partition));
+        entry->bounds[1] = bound_of_nodes(bounds, figures, settings->strict_nodes, reserve_kib);
+        add_member(bounds, entry, 0, limit_slack(figures, reserve_kib, entry->booked_kib + entry->overhead_kib), false);
+    }
 }
 
 uint64_t
 bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib)
 {
-    const HostFigures *figures = &snapshot->host.figures;
     uint64_t running = 0, least = UINT64_MAX;
 
     bounds->count = 0;
-    for (size_t i = 0; i < snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &snapshot->guests[i];
-        const GuestLimits *limits = &guest->limits;
-        const LedgerEntry *entry = ledger_guest(ledger, i);
+    if (!is_anybody_bound(snapshot))
+        return least;
+    add_members(bounds, snapshot, ledger, reserve_kib);
+    for (size_t i = 0; i < snapshot->guest_count; i++)
+        running += snapshot->guests[i].life != GUEST_LIFE_OFF;
+    for (size_t i = 0; i < bounds->count; i++) {
+        Bound *bound = &bounds->bounds[i];
 
-        if (guest->life == GUEST_LIFE_OFF)
+        if (bound->above_id == 0 || bound->guests < running)
             continue;
-        running++;
-        if (limits->above_id != 0)
-            add_member(
-                find_or_add(bounds, limits->above_id, 0, saturating_sub(limits->above_kib, limits->above_charged_kib)),
-                entry);
-        add_member(bound_of_nodes(bounds, figures, guest->settings->strict_nodes, reserve_kib), entry);
-    }
-    for (size_t i = 0; i < bounds->count; i++)
-        if (bounds->bounds[i].above_id != 0 && bounds->bounds[i].guests == running)
-            least = MIN(least, bounds->bounds[i].limit_kib);
-    for (size_t i = 0; i < snapshot->start_count; i++) {
-        Bound *bound = bound_of_nodes(bounds, figures, snapshot->starts[i]->settings.strict_nodes, reserve_kib);
-
-        if (!ledger_start(ledger, i)->open)
-            add_member(bound, ledger_start(ledger, i));
+        /* the slack of all limits is a part of the reserve */
+        bound->reserve_kib = MIN(reserve_kib / 4 * 3, limit_most_slack(bound->total_kib));
+        least = MIN(least, limit_of(bound));
     }
     return least;
 }
@@ -109,32 +181,56 @@ bounds_clear(Bounds *bounds)
     bounds->count = bounds->capacity = 0;
 }
 
+/* A raise brings slack of the limit with it. A group that keeps nothing for that has no room for it but its own. */
+static uint64_t
+slack_of(const Bound *bound, uint64_t raise_kib)
+{
+    return bound->reserve_kib != 0 ? 0 : limit_most_slack(raise_kib);
+}
+
 static uint64_t
 room_of(const Bound *bound)
 {
-    return bound == NULL ? UINT64_MAX : saturating_sub(bound->limit_kib, bound->members_kib);
+    uint64_t room;
+
+    if (bound == NULL)
+        return UINT64_MAX;
+    room = saturating_sub(limit_of(bound), bound->members_kib);
+    return room - slack_of(bound, room);
+}
+
+const Bound *
+bounds_tightest(const Bounds *bounds, const LedgerEntry *entry)
+{
+    const Bound *group = bound_of(bounds, entry, 0), *nodes = bound_of(bounds, entry, 1);
+
+    return room_of(nodes) < room_of(group) ? nodes : group;
 }
 
 uint64_t
-bounds_room(const Bounds *bounds, uint64_t above_id, uint64_t nodes)
+bounds_room(const Bounds *bounds, const LedgerEntry *entry)
 {
-    return MIN(room_of(find(bounds, above_id, 0)), room_of(find(bounds, 0, nodes)));
+    return room_of(bounds_tightest(bounds, entry));
 }
 
 uint64_t
-bounds_take(Bounds *bounds, uint64_t above_id, uint64_t nodes, uint64_t kib)
+bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib)
 {
-    Bound *of[] = {find(bounds, above_id, 0), find(bounds, 0, nodes)};
-    uint64_t taken = MIN(kib, bounds_room(bounds, above_id, nodes));
+    uint64_t taken = MIN(kib, bounds_room(bounds, entry));
 
-    for (size_t i = 0; i < G_N_ELEMENTS(of); i++)
-        if (of[i] != NULL)
-            of[i]->members_kib += taken;
+    for (size_t i = 0; i < G_N_ELEMENTS(entry->bounds); i++) {
+        Bound *bound = bound_of(bounds, entry, i);
+
+        if (bound != NULL)
+            bound->members_kib += taken + slack_of(bound, taken);
+    }
     return taken;
 }
 
-uint64_t
-bounds_nodes_kept(const Bounds *bounds, const HostFigures *figures, uint64_t nodes)
+void
+bounds_grant(Bounds *bounds, LedgerEntry *entry, uint64_t kib)
 {
-    return saturating_sub(sum_of(figures, nodes).total_kib, bounds_room(bounds, 0, nodes));
+    uint64_t raise = saturating_sub(entry->granted_kib + kib + entry->fixed_kib, entry->booked_kib);
+
+    ledger_grant(entry, kib - (raise - bounds_take(bounds, entry, raise)));
 }

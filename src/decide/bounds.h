@@ -3,8 +3,8 @@
 
 /*
  * Limits above guests: memory.max of a group that several guests stand in (machine.slice, a partition), and the NUMA nodes
- * that some are strictly bound to. Each is a budget of its own for its guests. What all guests share of the host is not
- * balanced within each of them; it is never exceeded.
+ * that some are strictly bound to. Each is a budget of its own for its guests, and for starts that come there. What all guests share of
+ * the host is not balanced within each of them; it is never exceeded.
  */
 
 #include "decide/ledger.h"
@@ -12,9 +12,13 @@
 typedef struct Bound {
     uint64_t above_id;    /* of GuestLimits; 0: it is nodes */
     uint64_t nodes;       /* bits of the NUMA nodes; 0: it is a group */
-    uint64_t members_kib; /* booked for its guests, overheads included */
-    uint64_t guests;      /* how many they are */
-    uint64_t limit_kib;   /* what the guests may be booked at together: what is left of it, and what they hold */
+    uint64_t total_kib;   /* of all that is there, for whomever */
+    uint64_t has_kib;     /* the group's limit, or what its nodes have free; and what its guests hold */
+    uint64_t others_kib;  /* ... of which so much is not there: what the group holds, whoever has it */
+    uint64_t reserve_kib; /* what its nodes keep for the host, and a group of all guests for slack; 0: another group */
+    uint64_t slack_kib;   /* what its guests' limits let in beyond what is booked: out of that, and else not theirs */
+    uint64_t members_kib; /* booked for them, overheads included */
+    uint64_t guests;      /* how many of them run */
 } Bound;
 
 /* Zero: none. */
@@ -25,17 +29,20 @@ typedef struct Bounds {
 } Bounds;
 
 /*
- * Finds the bounds of snapshot's running guests and of its starts, and what is booked within each: before raises. reserve_kib:
- * what the host keeps, of which a node keeps its part. Returns what the tightest of the groups that all running guests stand
- * in leaves them together; UINT64_MAX: there is none.
+ * Finds the bounds of snapshot's running guests and of its starts, and what is booked within each: before raises. Who has no control
+ * group yet comes into the one of those in its partition; where none runs there it is not known. reserve_kib: what the host keeps, of
+ * which a node keeps its part. Returns what the tightest of the groups that all running guests stand in leaves them together;
+ * UINT64_MAX: there is none.
  */
 uint64_t bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib);
 void bounds_clear(Bounds *bounds);
 
-/* What the group, and the nodes, have left; 0: that is none. UINT64_MAX: nothing bounds it. */
-uint64_t bounds_room(const Bounds *bounds, uint64_t above_id, uint64_t nodes);
+/* What the bounds of entry have left. UINT64_MAX: nothing bounds it. */
+uint64_t bounds_room(const Bounds *bounds, const LedgerEntry *entry);
 /* Takes up to kib out of that, for a raise or a start. Returns how much. */
-uint64_t bounds_take(Bounds *bounds, uint64_t above_id, uint64_t nodes, uint64_t kib);
+uint64_t bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib);
+/* ledger_grant of as much of kib as they have left. */
+void bounds_grant(Bounds *bounds, LedgerEntry *entry, uint64_t kib);
 
-/* What others have of all that the nodes have. */
-uint64_t bounds_nodes_kept(const Bounds *bounds, const HostFigures *figures, uint64_t nodes);
+/* Which of them has least left; NULL: nothing bounds it. */
+const Bound *bounds_tightest(const Bounds *bounds, const LedgerEntry *entry);

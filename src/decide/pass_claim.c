@@ -166,7 +166,7 @@ judge_start(Pass *pass, const Claim *claim)
         if (request->waiting && (request->restart == RESTART_NONE || !is_held(pass, request)))
             plan->booked_kib = MAX(plan->booked_kib, claim->need_kib);
         budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
-        bounds_take(&pass->state->bounds, 0, request->settings.strict_nodes,
+        bounds_take(&pass->state->bounds, entry,
                     saturating_sub(plan->booked_kib, claim->booked_kib) + claim->overhead_kib);
         if (!broken(FAULT_RESERVED_NOT_BOOKED))
             ledger_reserve(entry, plan->booked_kib, entry->overhead_kib + overhead);
@@ -275,7 +275,7 @@ take_claim(Pass *pass, const Claim *claim)
     }
     work = &pass->first[claim->guest];
     work->comes_kib = claim->reclaimable_kib;
-    ledger_grant(work->entry, saturating_sub(claim->granted_kib, work->entry->granted_kib));
+    bounds_grant(&pass->state->bounds, work->entry, saturating_sub(claim->granted_kib, work->entry->granted_kib));
 }
 
 static void

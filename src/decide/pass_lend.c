@@ -94,8 +94,7 @@ lend(Pass *pass, const Work *work, uint64_t share_kib, uint64_t most_kib)
         share_kib = before;
     raise = saturating_sub(share_kib, entry->lent_kib);
     if (!broken(FAULT_LEND_UNBOOKED)) {
-        raise = bounds_take(&pass->state->bounds, work->guest->limits.above_id, work->guest->settings->strict_nodes,
-                            MIN(raise, pass_free(pass)));
+        raise = bounds_take(&pass->state->bounds, entry, MIN(raise, pass_free(pass)));
         share_kib = MIN(share_kib, entry->lent_kib + raise);
         ledger_lend(entry, share_kib);
     }

@@ -203,6 +203,9 @@ add_claim(Pass *pass, Work *work, const Claim *need)
         claim->booked_kib =
             MAX(claim->booked_kib,
                 MIN(claim->need_kib, saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib)));
+    /* what others can give up is of no use to it beyond that */
+    claim->need_kib =
+        MIN(claim->need_kib, saturating_add(claim->booked_kib, bounds_room(&pass->state->bounds, work->entry)));
     claim->priority = guest->settings->priority;
     claim->overdue = need->overdue;
     claim->presses = need->presses;
@@ -254,7 +257,7 @@ give_spare(const Pass *pass, const Work *work)
     else if (work->memory->limit.held_now && work->standing.is_void)
         lacks = MIN(MAX(granted, GARBAGE_LEAST_KIB), saturating_sub(work->maximum_kib, granted));
     if (lacks > 0 && !pass->link_down)
-        ledger_grant(work->entry, MIN(lacks, spare_of(pass)));
+        bounds_grant(&pass->state->bounds, work->entry, MIN(lacks, spare_of(pass)));
 }
 
 /* Its services are up, and it tells what it needs. */

@@ -36,11 +36,11 @@ settle(const Pass *pass)
 
 /* A raise beyond what it is booked at leaves the limits above it what they have promised to others. */
 static void
-stay_in_bounds(const Pass *pass, GuestPlan *plan, uint64_t booked_kib)
+stay_in_bounds(const Pass *pass, const Work *work, uint64_t booked_kib)
 {
+    GuestPlan *plan = work->plan;
     uint64_t raise = plan->target_kib - booked_kib;
-    uint64_t taken =
-        bounds_take(&pass->state->bounds, plan->guest->limits.above_id, plan->guest->settings->strict_nodes, raise);
+    uint64_t taken = bounds_take(&pass->state->bounds, work->entry, raise);
 
     if (taken == raise)
         return;
@@ -122,7 +122,7 @@ admit_raises(Pass *pass)
             plan->target_kib = admitted->target_kib;
         }
         if (plan->target_kib > admitted->level_kib[PLAN_STAGE_MINIMUM])
-            stay_in_bounds(pass, plan, admitted->level_kib[PLAN_STAGE_MINIMUM]);
+            stay_in_bounds(pass, work, admitted->level_kib[PLAN_STAGE_MINIMUM]);
         if (plan->target_kib < whole && plan->target_kib > held && plan->target_kib - held < least &&
             plan->guest->target_known && pass->now_usec - work->memory->told_usec < PART_USEC)
             plan->target_kib = held;

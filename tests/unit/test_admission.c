@@ -19,6 +19,8 @@ typedef struct Bench {
     Settings *settings;
     StartRequest request;
     Bound nodes; /* what it may be bound to */
+    LedgerEntry entry;
+    uint32_t of_start[1];
     DecideState state;
     Snapshot snapshot;
     Pass pass;
@@ -34,7 +36,8 @@ bench_init(Bench *bench)
 {
     *bench = (Bench){.settings = settings_new(),
                      .snapshot = {.host = {.figures_valid = true}},
-                     .state = {.bounds = {.bounds = &bench->nodes, .count = 1}},
+                     .state = {.ledger = {.entries = &bench->entry, .of_start = bench->of_start},
+                               .bounds = {.bounds = &bench->nodes, .count = 1}},
                      .nodes = {.nodes = 1},
                      .claim = {.guest = SIZE_MAX}};
     bench->request = (StartRequest){
@@ -280,9 +283,10 @@ start_is_not_let_in_on_a_node_that_is_full(void **state)
     Bench bench;
 
     bench_init(&bench);
-    bench.request.settings.strict_nodes = 1;
-    bench.nodes.limit_kib = NEED / 2;
-    bench.snapshot.host.figures.nodes[0].total_kib = 7 * NEED + NEED / 2;
+    bench.entry.bounds[1] = 1;
+    bench.nodes.has_kib = NEED / 2 + MIB;
+    bench.nodes.reserve_kib = MIB;
+    bench.nodes.total_kib = 7 * NEED + NEED / 2;
     assert_int_equal(judge(&bench, 4 * NEED, 0), START_REFUSED);
     assert_int_equal(bench.plan.blocker_count, 1);
     assert_int_equal(bench.plan.blockers[0].rule, START_BLOCK_NODE);
@@ -295,7 +299,7 @@ start_is_not_let_in_on_a_node_that_is_full(void **state)
     bench.request.restart = RESTART_RESET;
     assert_int_equal(judge(&bench, 4 * NEED, 0), START_ADMITTED);
     bench.request.restart = RESTART_NONE;
-    bench.nodes.limit_kib = 2 * NEED;
+    bench.nodes.has_kib = 2 * NEED;
     assert_int_equal(judge(&bench, 4 * NEED, 0), START_ADMITTED);
     bench_clear(&bench);
 }

@@ -2,7 +2,7 @@
 
 /* Limits of others: memory.max of a guest and of the slice that it stands in, and the NUMA nodes that it is bound to. */
 
-#include "test_decide_world.h"
+#include "test_limited_world.h"
 
 /* 3 GiB, of which its QEMU costs 72 MiB before it is known better, and 8 at least; 16 are left to what is not known of it. */
 static void
@@ -67,6 +67,7 @@ the_limit_of_a_slice_is_not_exceeded_by_those_in_it(void **state)
     FakeWorld *world = world_of(3, GIB, 6 * GIB);
     bool bound = false;
 
+    world->fake[2].settings.partition = 1;
     for (unsigned t = 0; t < 120; t++) {
         uint64_t may = 0;
 
@@ -82,7 +83,7 @@ the_limit_of_a_slice_is_not_exceeded_by_those_in_it(void **state)
         assert_true(may <= 5 * GIB);
     }
     assert_true(bound);
-    assert_true(world->guests[0].target_kib + world->guests[1].target_kib >= 4800 * MIB);
+    assert_true(world->guests[0].target_kib + world->guests[1].target_kib >= 4600 * MIB);
     assert_true(world->guests[2].target_kib >= 6 * GIB);
     world_free(world);
     (void)state;
@@ -114,6 +115,167 @@ nodes_that_guests_are_bound_to_are_not_promised_twice(void **state)
     (void)state;
 }
 
+/* Group 7 may hold limit_kib, and holds what its guests do. */
+static void
+stand_in_group(FakeWorld *world, size_t count, uint64_t limit_kib)
+{
+    uint64_t held = 0;
+
+    for (size_t i = 0; i < count; i++)
+        held += world->guests[i].life != GUEST_LIFE_OFF ? world->fake[i].actual : 0;
+    for (size_t i = 0; i < count; i++) {
+        GuestLimits *limits = &world->guests[i].limits;
+
+        limits->above_id = world->guests[i].life != GUEST_LIFE_OFF ? 7 : 0;
+        limits->above_kib = limit_kib;
+        limits->above_charged_kib = held;
+    }
+}
+
+/* What the guests of a group may hold by their balloons and their limits. */
+static uint64_t
+may_hold(const FakeWorld *world, size_t count)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += world->guests[i].limits.set ? world->guests[i].limits.high_kib
+                                           : world->plan.guests[i].committed_kib + world->plan.guests[i].overhead_kib;
+    return sum;
+}
+
+/* g0 is reset and claims its startup of 4 GiB, and is held back at what it has; the host has more than enough, its group 1.5 GiB. */
+static void
+a_restart_is_granted_what_its_group_has_left(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, GIB);
+
+    world->fake[0].settings.startup_kib = 4 * GIB;
+    world->fake[2].settings.partition = 1;
+    for (size_t i = 0; i < world->count; i++)
+        make_limited(world, i);
+    for (unsigned t = 0; t < 60; t++) {
+        stand_in_group(world, 2, 5632 * MIB);
+        if (t == 30)
+            world_reset(world, 0);
+        if (t >= 30) {
+            world->guests[0].limits.held_back++;
+            world->guests[0].limits.charged_kib = world->guests[0].limits.high_kib;
+        }
+        tick_with_limits(world);
+        assert_true(may_hold(world, 2) <= 5632 * MIB);
+    }
+    assert_in_range(world->plan.guests[0].granted_kib, 2500 * MIB, 3200 * MIB);
+    world_free(world);
+    (void)state;
+}
+
+/* Its limit was lowered below what its guests hold: that is nobody's to be shared once more. */
+static void
+a_group_that_holds_more_than_it_may_has_nothing_left(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, 2 * GIB);
+
+    world->fake[2].settings.partition = 1;
+    for (unsigned t = 0; t < 30; t++) {
+        stand_in_group(world, 2, 3 * GIB);
+        world_tick(world);
+        assert_true(world->guests[0].target_kib <= 2 * GIB);
+        assert_true(world->guests[1].target_kib <= 2 * GIB);
+    }
+    assert_true(world->guests[2].target_kib > 2 * GIB);
+    world_free(world);
+    (void)state;
+}
+
+/* g2 is off and asks for so much. */
+static StartPlan
+start_in(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t limit_kib, uint64_t need_kib)
+{
+    static const StartRequest *list[1];
+
+    *request = (StartRequest){.name = world->fake[2].name,
+                              .settings = world->fake[2].settings,
+                              .need_kib = need_kib,
+                              .asked_usec = world->snapshot.now_usec,
+                              .deadline_usec = world->snapshot.now_usec + 60 * SEC,
+                              .waiting = true};
+    request->settings.partition = partition;
+    g_strlcpy(request->uuid, world->fake[2].uuid, sizeof request->uuid);
+    list[0] = request;
+    world->snapshot.starts = list;
+    world->snapshot.start_count = 1;
+    stand_in_group(world, 2, limit_kib);
+    world_tick(world);
+    return world->plan.starts[0];
+}
+
+/* The host has room for ten such guests, and group 7 for half of one. g3 stands in another. */
+static void
+a_start_in_a_group_that_is_full_is_refused(void **state)
+{
+    FakeWorld *world = world_of(4, 2 * GIB, 1500 * MIB);
+    StartRequest request;
+    StartPlan plan;
+
+    world->guests[2].life = GUEST_LIFE_OFF;
+    world->fake[3].settings.partition = 1;
+    plan = start_in(world, &request, 0, 5 * GIB, 2 * GIB);
+    assert_int_equal(plan.verdict, START_REFUSED);
+    assert_int_equal(plan.blocker_count, 1);
+    assert_int_equal(plan.blockers[0].rule, START_BLOCK_GROUP);
+    assert_in_range(plan.blockers[0].kept_kib, 4 * GIB, 5 * GIB);
+    assert_int_equal(start_in(world, &request, 2, 5 * GIB, 2 * GIB).verdict, START_ADMITTED);
+    world_free(world);
+    (void)state;
+}
+
+/* It was let in, and has no control group yet: it comes into the one of those in its partition, who may have the rest. */
+static void
+a_start_that_was_let_in_is_booked_in_its_group(void **state)
+{
+    for (uint64_t partition = 0; partition < 2; partition++) {
+        FakeWorld *world = world_of(4, 1500 * MIB, 4 * GIB);
+        StartRequest request;
+
+        world->guests[2].life = GUEST_LIFE_OFF;
+        world->fake[3].settings.partition = 1;
+        assert_int_equal(start_in(world, &request, partition, 5 * GIB, GIB).verdict, START_ADMITTED);
+        request.waiting = false;
+        request.booked_kib = GIB;
+        for (unsigned t = 0; t < 60; t++) {
+            stand_in_group(world, 2, 5 * GIB);
+            world_tick(world);
+        }
+        if (partition == 0)
+            assert_true(may_hold(world, 2) + GIB <= 5 * GIB);
+        else
+            assert_true(may_hold(world, 2) + GIB > 5 * GIB);
+        world_free(world);
+    }
+    (void)state;
+}
+
+/* All guests stand in it, so it is what they share: g0 and g1 give up for the start what they do not need. */
+static void
+a_start_in_the_group_of_all_guests_waits_for_what_they_give_up(void **state)
+{
+    FakeWorld *world = world_of(3, 2200 * MIB, GIB);
+    StartRequest request;
+    unsigned t;
+
+    world->guests[2].life = GUEST_LIFE_OFF;
+    assert_int_equal(start_in(world, &request, 0, 6 * GIB, 2 * GIB).verdict, START_WAITS);
+    for (t = 0; t < 30 && world->plan.starts[0].verdict == START_WAITS; t++) {
+        stand_in_group(world, 2, 6 * GIB);
+        world_tick(world);
+    }
+    assert_int_equal(world->plan.starts[0].verdict, START_ADMITTED);
+    assert_true(world->fake[0].actual + world->fake[1].actual + 2 * GIB <= 6 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -123,6 +285,11 @@ main(void)
         cmocka_unit_test(memory_max_bounds_what_a_guest_without_a_balloon_is_booked_at),
         cmocka_unit_test(the_limit_of_a_slice_is_not_exceeded_by_those_in_it),
         cmocka_unit_test(nodes_that_guests_are_bound_to_are_not_promised_twice),
+        cmocka_unit_test(a_restart_is_granted_what_its_group_has_left),
+        cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
+        cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
+        cmocka_unit_test(a_start_that_was_let_in_is_booked_in_its_group),
+        cmocka_unit_test(a_start_in_the_group_of_all_guests_waits_for_what_they_give_up),
     };
 
     return cmocka_run_group_tests_name("decide_bounds", tests, NULL, NULL);

@@ -104,7 +104,7 @@ every_blocker_has_its_clause_and_every_refusal_its_help(void **state)
     StartRequest request = request_of();
 
     request.settings.minimum_kib = GIB; /* so that no smaller startup is advised */
-    for (int rule = START_BLOCK_NODE; rule < PLAN_RULE_COUNT; rule++) {
+    for (int rule = START_BLOCK_GROUP; rule < PLAN_RULE_COUNT; rule++) {
         StartPlan plan = plan_of(&request, START_REFUSED);
         g_autofree char *blocker = NULL;
         g_autofree char *text = NULL;
@@ -112,7 +112,8 @@ every_blocker_has_its_clause_and_every_refusal_its_help(void **state)
 
         plan.blockers[0] = (StartBlocker){.name = "db", .kept_kib = 2 * GIB, .rule = rule};
         plan.blocker_count = 1;
-        if (rule == START_BLOCK_HOST || rule == START_BLOCK_BUDGET || rule == START_BLOCK_NODE)
+        if (rule == START_BLOCK_HOST || rule == START_BLOCK_BUDGET || rule == START_BLOCK_NODE ||
+            rule == START_BLOCK_GROUP)
             plan.blockers[0].name[0] = '\0';
         blocker = start_blocker_text(&plan.blockers[0]);
         text = start_plan_text(&plan);

@@ -256,13 +256,14 @@ case_machine_slice(void)
     Seat *b = case_add_running(world, case_define("b", 512, 1024, 8192), 1500, 1200);
 
     world->options.above_kib = FROM_MIB(6144);
+    world->options.above_seats = UINT64_MAX;
     daemon_start(world);
     case_run(world, SECONDS(10), NULL);
     a->machine->need_kib = b->machine->need_kib = FROM_MIB(5000);
     for (unsigned i = 0; i < 900 && case_run(world, WORLD_STEP_USEC, NULL); i++)
-        if (world_resident(world, 0) > FROM_MIB(6144))
+        if (world_resident(world, WITHIN_HOST) > FROM_MIB(6144))
             world_break(world, NULL, "the guests hold %.0f MiB of the 6144 of their slice",
-                        MIB(world_resident(world, 0)));
+                        MIB(world_resident(world, WITHIN_HOST)));
     return world;
 }
 

@@ -61,6 +61,20 @@ draw_kernel(Rng *rng, Kernel *kernel, const Definition *definition)
         kernel->driver = (DriverKind)rng_between(rng, DRIVER_SLOW, DRIVER_NONE);
 }
 
+/* Of their own numbers: what else happens is as without them. */
+static void
+draw_limits_above(WorldOptions *options)
+{
+    Rng rng = {.state = options->seed * 131 + 7};
+
+    if (rng_hits(&rng, 400))
+        options->nodes = true;
+    if (options->limits && rng_hits(&rng, options->nodes ? 500 : 1000)) {
+        options->above_seats = rng_hits(&rng, 300) ? UINT64_MAX : rng_between(&rng, 1, 63);
+        options->above_kib = options->memory_kib / 100 * rng_between(&rng, 25, 80);
+    }
+}
+
 World *
 chance_world(uint64_t seed)
 {
@@ -88,6 +102,8 @@ chance_world(uint64_t seed)
         options.paging = options.limits = options.admission = true;
         options.memory_kib = MIN(options.memory_kib, FROM_MIB(10240));
     }
+    if (seed % 5 == 4)
+        draw_limits_above(&options);
     options.reserve_kib = MAX(options.memory_kib / rng_between(&rng, 8, 20), FROM_MIB(256));
     world = world_new(&options);
     world->other_kib = world->other_goal_kib = mib_between(&rng, 100, 600);
@@ -100,6 +116,9 @@ chance_world(uint64_t seed)
 
         draw_definition(&rng, &definition, i, options.memory_kib);
         draw_kernel(&rng, &kernel, &definition);
+        if (options.nodes)
+            definition.strict_node = (unsigned)((seed >> i) + i) % 3;
+        definition.partition = (options.above_seats >> i & 1) != 0;
         seat = world_add(world, &definition, &kernel);
         seat->transient = rng_hits(&rng, 150);
         full = definition.managed && definition.mode == GUEST_MODE_DYNAMIC && kernel.driver == DRIVER_GOOD

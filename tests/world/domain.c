@@ -70,6 +70,8 @@ domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib
         g_string_append_printf(
             xml, "  <memtune>\n    <hard_limit unit='KiB'>%" G_GUINT64_FORMAT "</hard_limit>\n  </memtune>\n",
             definition->hard_limit_kib);
+    if (definition->partition)
+        g_string_append(xml, "  <resource>\n    <partition>/machine/apart</partition>\n  </resource>\n");
     if (definition->strict_node != 0)
         g_string_append_printf(xml, "  <numatune>\n    <memory mode='strict' nodeset='%u'/>\n  </numatune>\n",
                                definition->strict_node - 1);

@@ -30,6 +30,7 @@ typedef struct Definition {
     uint64_t device_requested_kib;
     uint64_t hard_limit_kib; /* 0: none */
     unsigned strict_node;    /* bound to node N-1 of the host; 0: not bound */
+    bool partition;          /* its control group is not in libvirt's default one */
     bool immediate;
     bool vfio;
     bool huge; /* all of it in huge pages, in a pool of their own */
@@ -347,6 +348,8 @@ struct Seat {
     uint64_t plugged_kib; /* its administrator gave it so much more virtio-mem, whatever room there was, then */
     uint64_t plugged_usec;
     uint64_t forced_usec;    /* it was let in whatever there was, then; 0: it was not */
+    uint64_t costs_kib;      /* what its QEMU was booked at a step ago */
+    uint64_t alone_usec;     /* it came into a group in which no other was known, then; 0: it did not, or long ago */
     uint64_t fair_kib;       /* what it was booked at when it began to take more than it was given; 0: it does not */
     uint64_t calm_kib;       /* what it could hold then */
     uint64_t could_kib;      /* what it could hold when it was looked at last */

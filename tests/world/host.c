@@ -6,15 +6,28 @@
 
 #define CENTI_STALLED 3000
 
+bool
+world_is_within(const Seat *seat, Within within)
+{
+    unsigned node = seat->machine != NULL ? seat->machine->node : seat->definition.strict_node;
+
+    if (within == WITHIN_HOST)
+        return true;
+    if (within == WITHIN_GROUP)
+        return seat->world->options.above_seats != 0 &&
+               (seat->world->options.above_seats >> (seat - seat->world->seats) & 1) != 0;
+    return node == within - WITHIN_NODE + 1;
+}
+
 uint64_t
-world_resident(const World *world, unsigned node)
+world_resident(const World *world, Within within)
 {
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < world->count; i++) {
         const Machine *machine = world->seats[i].machine;
 
-        if (machine != NULL && (node == 0 || machine->node == node))
+        if (machine != NULL && world_is_within(&world->seats[i], within))
             sum += machine->huge ? machine->overhead_kib : machine_resident(machine);
     }
     return sum;
@@ -25,7 +38,7 @@ read_nodes(const World *world, HostFigures *figures)
 {
     for (unsigned i = 0; i < 2; i++) {
         uint64_t total = world->options.memory_kib / 2;
-        uint64_t used = world->other_kib / 2 + world_resident(world, i + 1);
+        uint64_t used = world->other_kib / 2 + world_resident(world, (Within)(WITHIN_NODE + i));
 
         figures->nodes[i] = (HostNode){.total_kib = total, .available_kib = saturating_sub(total, used)};
     }
@@ -35,7 +48,7 @@ static bool
 host_read(void *self, HostFigures *figures, GError **error)
 {
     World *world = self;
-    uint64_t used = world_resident(world, 0) + world->other_kib;
+    uint64_t used = world_resident(world, WITHIN_HOST) + world->other_kib;
     uint64_t available = saturating_sub(world->options.memory_kib, used);
 
     *figures = (HostFigures){
@@ -107,7 +120,7 @@ host_step(World *world)
 {
     uint64_t step = FROM_MIB(40);
     bool held = false;
-    bool short_of = world_resident(world, 0) + world->other_kib > world->options.memory_kib / 32 * 31;
+    bool short_of = world_resident(world, WITHIN_HOST) + world->other_kib > world->options.memory_kib / 32 * 31;
 
     note_other(world);
     if (world->other_kib != world->other_goal_kib)

@@ -116,10 +116,10 @@ limit_read(void *self, const GuestRecord *record, GuestLimits *figures)
     if (seat->file.there && seat->file.machine == machine->number)
         figures->swap_max_kib = machine->swap_max_kib;
     figures->max_kib = machine->hard_limit_kib != 0 ? machine->hard_limit_kib : LIMIT_NONE;
-    if (seat->world->options.above_kib != 0) {
+    if (world_is_within(seat, WITHIN_GROUP)) {
         figures->above_id = 1;
         figures->above_kib = seat->world->options.above_kib;
-        figures->above_charged_kib = world_resident(seat->world, 0);
+        figures->above_charged_kib = world_resident(seat->world, WITHIN_GROUP);
     }
     figures->held_back = machine->held_back;
 }

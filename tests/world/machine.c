@@ -388,7 +388,7 @@ swap_out(World *world, Machine *machine)
 static void
 step_cache(World *world, Machine *machine)
 {
-    uint64_t room = saturating_sub(world->options.memory_kib, world_resident(world, 0) + world->other_kib);
+    uint64_t room = saturating_sub(world->options.memory_kib, world_resident(world, WITHIN_HOST) + world->other_kib);
 
     if (machine->high_kib != LIMIT_NONE)
         room = MIN(room, saturating_sub(machine->high_kib, machine_resident(machine)));

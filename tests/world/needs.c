@@ -194,7 +194,8 @@ check_limit(World *world, Seat *seat)
 void
 needs_check(World *world)
 {
-    bool fits = world->options.above_kib == 0 && world->ticked && world->link != WORLD_LINK_DOWN && world->complete &&
+    bool fits = world->options.above_seats == 0 && !world->options.nodes && world->ticked &&
+                world->link != WORLD_LINK_DOWN && world->complete &&
                 world->now_usec - world->others_usec >= OTHERS_USEC && owed(world) <= world->options.memory_kib;
 
     note_givers(world);
@@ -286,7 +287,8 @@ needs_more_rest(const World *world)
 void
 needs_check_rest(World *world)
 {
-    bool all_fits = owed(world) <= world->options.memory_kib;
+    bool all_fits =
+        world->options.above_seats == 0 && !world->options.nodes && owed(world) <= world->options.memory_kib;
 
     world->counts.ends++;
     world->counts.ends_fit += all_fits;

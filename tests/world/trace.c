@@ -102,7 +102,7 @@ trace_print(const World *world)
         printf("  %s\n", world->trace[i % TRACE_LINES]);
     printf("  host of %.0f MiB, reserve %.0f, others %.0f, budget %.0f, committed %.0f, excused %.0f\n",
            MIB(world->options.memory_kib), MIB(world->options.reserve_kib), MIB(world->other_kib),
-           MIB(world->budget_kib), MIB(world->committed_kib), MIB(world->debt_kib));
+           MIB(world->budget_kib), MIB(world->committed_kib), MIB(world->debts_kib[WITHIN_HOST]));
     for (unsigned i = 0; i < world->count; i++)
         print_seat(&world->seats[i]);
 }

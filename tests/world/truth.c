@@ -188,7 +188,7 @@ booked_overhead(const Seat *seat)
     return told->starting ? MAX(overhead, told->start_overhead_kib) : overhead;
 }
 
-/* What is promised of slack: half of the reserve, shared by what is booked, no more than an eighth of that, and 16 MiB at least. */
+/* What is promised of slack: of half of the reserve the part that is booked of the host, an eighth of that at most, and 16 MiB at least. */
 #define SLACK_LEAST_KIB FROM_MIB(16)
 /* So long, and up to twice that, a limit that was right a moment ago may be in force: a lower one is written in the next tick, and
    once more a second later where that fails. */
@@ -200,10 +200,10 @@ booked_overhead(const Seat *seat)
 static uint64_t
 promised_slack(const Seat *seat)
 {
-    const World *world = seat->world;
+    const WorldOptions *options = &seat->world->options;
     uint64_t booked = truth_booked(seat) - seat->told.lent_kib + booked_overhead(seat);
-    double part = world->committed_kib > 0 ? (double)booked / (double)world->committed_kib : 1.0;
-    uint64_t share = (uint64_t)((double)world->options.reserve_kib / 2.0 * MIN(part, 1.0));
+    double part = (double)booked / (double)(options->memory_kib - options->reserve_kib);
+    uint64_t share = (uint64_t)((double)options->reserve_kib / 2.0 * MIN(part, 1.0));
 
     return MAX(MIN(share, booked / 8), SLACK_LEAST_KIB);
 }
@@ -224,12 +224,7 @@ truth_take_plan(World *world)
         Seat *seat = &world->seats[i];
         uint64_t booked = truth_booked(seat);
         uint64_t whole = promised_slack(seat);
-        uint64_t for_memory = seat->told.committed_kib + seat->told.overhead_kib + seat->told.lent_kib;
 
-        /* as of the bookings of a moment ago */
-        if (seat->told.planned && seat->told.limit_kib != LIMIT_NONE)
-            whole =
-                MAX(whole, MIN((booked - seat->told.lent_kib) / 8, saturating_sub(seat->told.limit_kib, for_memory)));
         if (world->now_usec - seat->slack_usec >= SLACK_USEC) {
             seat->slack_before_kib =
                 holds(seat) > booked ? MAX(seat->slack_before_kib, seat->slack_kib) : seat->slack_kib;
@@ -422,6 +417,22 @@ from_reserve(const Seat *seat)
     return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(above, slack(seat) + saturating_sub(booked, costs));
 }
 
+void
+truth_comes(Seat *seat)
+{
+    const World *world = seat->world;
+    bool known = false;
+
+    for (unsigned i = 0; i < world->count; i++) {
+        const Seat *other = &world->seats[i];
+
+        known = known || (other != seat && other->machine != NULL && world_is_within(other, WITHIN_GROUP) &&
+                          other->told.planned && !other->told.off);
+    }
+    if (!known && world_is_within(seat, WITHIN_GROUP))
+        seat->alone_usec = world->now_usec;
+}
+
 /* What it takes of the host now that nobody could prevent. */
 static uint64_t
 unprevented(const Seat *seat)
@@ -442,52 +453,79 @@ unprevented(const Seat *seat)
 
 /* Its moment is over: it is not forgotten while what is promised does not fit. */
 static void
-owe(World *world, uint64_t kib)
+owe(World *world, const Seat *seat, uint64_t kib)
 {
-    world->debt_kib += kib;
+    for (Within within = WITHIN_HOST; within < WITHINS; within++)
+        if (world_is_within(seat, within))
+            world->debts_kib[within] += kib;
+}
+
+/* What the guests may hold together there, what others hold of that, and what of it is there for slack. */
+typedef struct Room {
+    uint64_t kib;
+    uint64_t reserve_kib;
+    unsigned part; /* of the host's, and of what others hold; 0: none */
+} Room;
+
+static Room
+room_of(const World *world, Within within)
+{
+    const WorldOptions *options = &world->options;
+
+    if (within == WITHIN_GROUP)
+        return (Room){options->above_seats != 0 ? options->above_kib : UINT64_MAX / 2, 0, 0};
+    if (within != WITHIN_HOST && !options->nodes)
+        return (Room){UINT64_MAX / 2, 0, 0};
+    return within == WITHIN_HOST
+               ? (Room){options->memory_kib - options->reserve_kib, options->reserve_kib, 1}
+               : (Room){(options->memory_kib - options->reserve_kib) / 2 + FROM_MIB(1), options->reserve_kib / 2, 2};
 }
 
 /* What a QEMU costs is an estimate, which a guest that is held back raises in steps. */
 #define ROUNDING_KIB FROM_MIB(4)
 
 static void
-check_host(World *world)
+check_room(World *world, Within within)
 {
-    uint64_t room = saturating_sub(world->options.memory_kib, world->options.reserve_kib);
-    uint64_t sum = world->other_kib;
-    uint64_t promised = world->other_kib; /* the same, and what is booked beyond what could be held now */
-    uint64_t allowed = world->other_kib - least_of_others(world);
+    static const char *const names[WITHINS] = {"the host", "its first node", "its second node", "a group"};
+    Room room = room_of(world, within);
+    uint64_t others = room.part != 0 ? world->other_kib / room.part : 0;
+    uint64_t sum = others;
+    uint64_t promised = others; /* the same, and what is booked beyond what could be held now */
+    uint64_t allowed = room.part != 0 ? (world->other_kib - least_of_others(world)) / room.part : 0;
     uint64_t slacks = 0;
     uint64_t over;
+    uint64_t *debt = &world->debts_kib[within];
 
     for (unsigned i = 0; i < world->count; i++) {
-        Seat *seat = &world->seats[i];
+        const Seat *seat = &world->seats[i];
         const Machine *machine = seat->machine;
         uint64_t could;
 
+        if (!world_is_within(seat, within))
+            continue;
         if (machine == NULL) {
             promised += truth_booked(seat) + booked_overhead(seat);
             continue;
         }
-        seat->could_kib = truth_touchable(seat);
         could = seat->could_kib + machine->overhead_kib;
         sum += could;
-        promised += MAX(could, truth_booked(seat) + MAX(booked_overhead(seat), machine->overhead_kib));
-        allowed += unprevented(seat) + ROUNDING_KIB;
+        promised += MAX(could, truth_booked(seat) + MAX(booked_overhead(seat), machine->overhead_kib) +
+                                   (room.reserve_kib == 0 && machine->high_kib != LIMIT_NONE ? slack(seat) : 0));
+        allowed += (within == WITHIN_GROUP && seat->alone_usec != 0 ? could : unprevented(seat)) + ROUNDING_KIB;
         slacks += from_reserve(seat);
     }
-    world->debt_kib = MIN(world->debt_kib, saturating_sub(promised, room));
-    allowed += world->debt_kib + MIN(slacks, world->options.reserve_kib);
-    over = saturating_sub(sum, room);
-    world->counts.tight += sum + FROM_MIB(64) > room;
+    *debt = MIN(*debt, saturating_sub(promised, room.kib));
+    allowed += *debt + MIN(slacks, room.reserve_kib);
+    over = saturating_sub(sum, room.kib);
+    if (within == WITHIN_HOST)
+        world->counts.tight += sum + FROM_MIB(64) > room.kib;
     if (!world->judged)
-        world->debt_kib = saturating_sub(promised, room);
+        *debt = saturating_sub(promised, room.kib);
     else if (over > allowed)
-        world_break(
-            world, NULL,
-            "the host is promised twice: guests and others could hold %.1f MiB of %.1f, %.1f more than is excused",
-            MIB(sum), MIB(room), MIB(over - allowed));
-    world->judged = world->ticked;
+        world_break(world, NULL,
+                    "%s is promised twice: guests and others could hold %.1f MiB of %.1f, %.1f more than is excused",
+                    names[within], MIB(sum), MIB(room.kib), MIB(over - allowed));
 }
 
 /* What others have grown by is known, and what is beyond the host for that is not forgotten. */
@@ -496,7 +534,11 @@ age_growth(World *world)
 {
     uint64_t least = least_of_others(world);
 
-    owe(world, saturating_sub(least, world->least_other_kib));
+    for (Within within = WITHIN_HOST; within < WITHINS; within++) {
+        unsigned part = room_of(world, within).part;
+
+        world->debts_kib[within] += part != 0 ? saturating_sub(least, world->least_other_kib) / part : 0;
+    }
     world->least_other_kib = least;
 }
 
@@ -526,9 +568,20 @@ truth_step(World *world)
             seat->forced_usec += WORLD_STEP_USEC;
         if (seat->forced_usec != 0 && saturating_sub(world->now_usec, seat->forced_usec) >= FORCED_USEC)
             seat->forced_usec = 0;
+        /* where there is no reserve for what its QEMU costs beyond what was thought */
+        if (world_is_within(seat, WITHIN_GROUP))
+            world->debts_kib[WITHIN_GROUP] += saturating_sub(booked_overhead(seat), seat->costs_kib);
+        seat->costs_kib = booked_overhead(seat);
+        /* the limit of a group is read with the first guest in it */
+        if (seat->alone_usec != 0 && (is_held_yet(seat) || seat->start.stage != STARTING_NOT || seat->told.starting))
+            seat->alone_usec += WORLD_STEP_USEC;
+        if (seat->alone_usec != 0 && saturating_sub(world->now_usec, seat->alone_usec) >= FORCED_USEC) {
+            seat->alone_usec = 0;
+            world->debts_kib[WITHIN_GROUP] += MAX(seat->could_kib, truth_booked(seat) + slack(seat));
+        }
         if (seat->plugged_usec != 0 && world->now_usec - seat->plugged_usec >= FORCED_USEC)
             seat->plugged_usec = 0;
-        owe(world, saturating_sub(before, unprevented(seat)));
+        owe(world, seat, saturating_sub(before, unprevented(seat)));
     }
 }
 
@@ -555,5 +608,9 @@ truth_check(World *world)
                         MIB(truth_booked(seat)), seat->machine->high_kib != LIMIT_NONE ? " and has a limit" : "",
                         seat->excuse != EXCUSE_NONE ? ", for longer than is excused" : "", MIB(too_much));
     }
-    check_host(world);
+    for (unsigned i = 0; i < world->count; i++)
+        world->seats[i].could_kib = truth_touchable(&world->seats[i]);
+    for (Within within = WITHIN_HOST; within < WITHINS; within++)
+        check_room(world, within);
+    world->judged = world->ticked;
 }

@@ -67,6 +67,14 @@ void world_after(World *world, uint64_t usec, Deed deed, Seat *seat, uint64_t nu
 
 /* ---- the world ---- */
 
+/* What has a limit of its own for the guests in it. */
+typedef enum Within {
+    WITHIN_HOST,
+    WITHIN_NODE,                    /* its first NUMA node: who is strictly bound to that */
+    WITHIN_GROUP = WITHIN_NODE + 2, /* the one above some of them */
+    WITHINS,
+} Within;
+
 /* What the daemon is at when something happens (moments.c): to that guest, or to any where it happens to the host. */
 typedef enum Moment {
     MOMENT_IDLE, /* at nothing of the rest */
@@ -97,7 +105,8 @@ typedef struct WorldOptions {
     uint64_t call_usec;    /* with quiet_calls: so long instead */
     uint64_t connect_usec; /* from a daemon's start, or libvirtd's, to its first look; 0: by chance */
     uint64_t launch_usec;  /* from the hook's answer to QEMU; 0: by chance */
-    uint64_t above_kib;    /* memory.max of machine.slice; 0: none */
+    uint64_t above_kib;    /* memory.max of a group that guests stand in; 0: none */
+    uint64_t above_seats;  /* bits of those that do */
     bool nodes;            /* two NUMA nodes of the same size */
     bool no_hook;          /* libvirt has no hook: nobody is asked */
     bool absent_allows;
@@ -178,10 +187,10 @@ struct World {
     bool judged; /* what it found is known: from then on it is to blame for what comes */
 
     /* truth */
-    uint64_t least_other_kib; /* least that others had a moment before the last step */
-    uint64_t debt_kib;        /* promised beyond the host by what nobody could prevent */
-    uint64_t gives_usec;      /* whose driver came last has given what it had too much by then (needs.c) */
-    char *broken;             /* the first thing that must not be */
+    uint64_t least_other_kib;    /* least that others had a moment before the last step */
+    uint64_t debts_kib[WITHINS]; /* promised beyond each by what nobody could prevent */
+    uint64_t gives_usec;         /* whose driver came last has given what it had too much by then (needs.c) */
+    char *broken;                /* the first thing that must not be */
 
     WorldCounts counts;
     char trace[TRACE_LINES][TRACE_WIDTH];
@@ -372,8 +381,10 @@ void paging_orphan(World *world);
 
 HostWorld host_of(World *world);
 void host_step(World *world);
-/* What guests hold of it, of one of its nodes (n + 1) or of all (0). */
-uint64_t world_resident(const World *world, unsigned node);
+/* Whether it is bound to that, or would be, as it is defined. */
+bool world_is_within(const Seat *seat, Within within);
+/* What its guests hold of the host. */
+uint64_t world_resident(const World *world, Within within);
 void host_grow(World *world, uint64_t other_kib);
 
 /* ---- daemon.c ---- */
@@ -407,6 +418,8 @@ void truth_surprise(Seat *seat, Excuse excuse);
 void truth_check(World *world);
 /* A tick is finished. */
 void truth_take_plan(World *world);
+/* It is let in, or its QEMU is there: whether the daemon knows of the limit above it. */
+void truth_comes(Seat *seat);
 void truth_step(World *world);
 
 /* ---- needs.c ---- */
