@@ -231,41 +231,28 @@ order_file(const Pass *pass, const Work *work)
     work->memory->paging.asked_usec = pass->now_usec;
 }
 
-/* What a guest without a file comes to: none, waiting, making or refused. barred: it can't have one, for whatever reason. */
-static PagingPhase
-paging_rule(const Pass *pass, const Work *work, bool barred)
-{
-    bool restarts = work->memory->restart != RESTART_NONE || broken(FAULT_PAGE_COLD_STARTS);
-    bool booting = is_booting(work) || broken(FAULT_PAGE_RUNNING);
-    bool waits = work->comes_kib > 0 && !has_been_patient(pass, work) && !broken(FAULT_PAGE_FIRST);
-
-    if (!restarts || !booting || shortfall_of(work) == 0)
-        return PAGING_PHASE_NONE;
-    if (waits)
-        return PAGING_PHASE_WAIT;
-    return barred ? PAGING_PHASE_REFUSED : PAGING_PHASE_MAKE;
-}
-
 static void
 decide_without_file(const Pass *pass, const Work *work)
 {
-    const PagingMemory *memory = &work->memory->paging;
     const char *bar = bar_of(pass, work);
+    bool restarts = work->memory->restart != RESTART_NONE || broken(FAULT_PAGE_COLD_STARTS);
+    bool booting = is_booting(work) || broken(FAULT_PAGE_RUNNING);
+    bool waits = work->comes_kib > 0 && !has_been_patient(pass, work) && !broken(FAULT_PAGE_FIRST);
+    uint64_t asked_usec = work->memory->paging.asked_usec;
     GuestPlan *plan = work->plan;
 
-    plan->paging_phase = paging_rule(pass, work, bar != NULL);
-    if (plan->paging_phase == PAGING_PHASE_NONE)
+    if (!restarts || !booting || shortfall_of(work) == 0)
         return;
     plan->shortfall_kib = broken(FAULT_PAGE_ALL) ? startup_of(work) : shortfall_of(work);
-    if (plan->paging_phase == PAGING_PHASE_REFUSED)
-        plan->paging_bar = bar;
-    if (plan->paging_phase != PAGING_PHASE_MAKE)
-        return;
-    if (!can_make(pass, work) && memory->asked_usec == 0)
+    if (waits || (bar == NULL && asked_usec == 0 && !can_make(pass, work))) {
         plan->paging_phase = PAGING_PHASE_WAIT;
+        return;
+    }
+    plan->paging_phase = bar != NULL ? PAGING_PHASE_REFUSED : PAGING_PHASE_MAKE;
+    plan->paging_bar = bar;
     /* of a file before it there may still be a record */
-    if (can_make(pass, work) && work->guest->paging == NULL &&
-        (memory->asked_usec == 0 || pass->now_usec - memory->asked_usec >= ASK_AGAIN_USEC))
+    if (bar == NULL && can_make(pass, work) && work->guest->paging == NULL &&
+        (asked_usec == 0 || pass->now_usec - asked_usec >= ASK_AGAIN_USEC))
         order_file(pass, work);
 }
 
@@ -291,18 +278,9 @@ paging_decide(Pass *pass, Work *work)
     plan->paging_urgency = paging_urgency(pass, work->guest);
     if (is_booting(work))
         plan->shortfall_kib = shortfall_of(work);
-    switch (file->stage) {
-    case PAGING_STAGE_MAKING:
-        plan->paging_phase = PAGING_PHASE_MAKE;
+    if (file->stage != PAGING_STAGE_ON) {
+        plan->paging_phase = file->stage == PAGING_STAGE_MAKING ? PAGING_PHASE_MAKE : PAGING_PHASE_EMPTY;
         return;
-    case PAGING_STAGE_EMPTYING:
-        plan->paging_phase = PAGING_PHASE_EMPTY;
-        return;
-    case PAGING_STAGE_ON:
-    case PAGING_STAGE_GONE:
-    case PAGING_STAGE_FAILED:
-    default:
-        break;
     }
     plan->paging_phase = is_booting(work) ? PAGING_PHASE_BOOT : PAGING_PHASE_LEAVE;
     /* a file is ended whenever there is room, whatever becomes of its guest */
