@@ -2,9 +2,9 @@
 #include "decide/pass.h"
 
 /*
- * The sharing runs a second time where there are guests that get a target without being counted on:
- * observed ones, and those that lag behind. The first run, without them, is for everybody else; the second
- * shows what they would have if they were like the others.
+ * The sharing runs a second time where there are guests that get a target without being counted on: observed ones, and those that
+ * lag behind. The first run, with them, shows what they would have if they were like the others; the second, without them, is for
+ * everybody else.
  */
 
 /* Two or three rounds do, nearly always. What is left then is over the budget, and rule G sees to that. */
@@ -38,16 +38,14 @@ share_rule(const Pass *pass, const Work *work, const SharingGuest *shared)
     return work->demand.want_kib < work->minimum_kib ? PLAN_RULE_AT_MINIMUM : PLAN_RULE_SATISFIED;
 }
 
-/* The answer of a run for those that were counted on, or for those apart: it is to have that, or what it must be left with. */
+/* It is to have that, or what it must be left with. */
 static void
-take_share(const Pass *pass, const SharingGuest *shared, bool apart)
+take_share(const Pass *pass, const SharingGuest *shared)
 {
     Work *work = &pass->first[shared->index];
     GuestPlan *plan = work->plan;
     bool at_least = shared->target_kib < work->least_kib;
 
-    if (is_apart(work) != apart)
-        return;
     plan->ideal_kib = at_least ? work->least_kib : shared->target_kib;
     plan->stage = shared->stage;
     plan->weight = shared->weight;
@@ -55,7 +53,7 @@ take_share(const Pass *pass, const SharingGuest *shared, bool apart)
 }
 
 /*
- * Shares budget_kib among the guests that are counted on, or for those apart: among both. Whoever would get less than
+ * Shares budget_kib among the guests that are counted on, with apart also among those that are not. Whoever would get less than
  * it must be left with gets just that, and the rest is shared anew among the others; so nobody gains in weight
  * by being spared. Returns the stage that could not be filled.
  */
@@ -101,12 +99,12 @@ share(const Pass *pass, uint64_t budget_kib, bool apart)
                 sharing[count++] = sharing[slot];
                 continue;
             }
-            take_share(pass, &sharing[slot], apart);
+            take_share(pass, &sharing[slot]);
             budget_kib = saturating_sub(budget_kib, least);
         }
     } while (count < before && ++rounds < LEAST_ROUNDS);
     for (size_t slot = 0; slot < count; slot++)
-        take_share(pass, &sharing[slot], apart);
+        take_share(pass, &sharing[slot]);
     return short_stage;
 }
 
@@ -137,8 +135,8 @@ pass_share(Pass *pass)
     plan->minimums_fit = plan->minimums_kib <= plan->sharing_kib;
     plan->pressure_percent = assigned == 0 ? 0 : (uint32_t)MIN(plan->wants_kib * 100 / assigned, UINT32_MAX);
 
-    short_stage = share(pass, plan->sharing_kib, false);
-    pass->shortage = short_stage != PLAN_STAGE_NONE && short_stage <= PLAN_STAGE_WANT;
     if (any_apart)
         share(pass, plan->sharing_kib + apart, true);
+    short_stage = share(pass, plan->sharing_kib, false);
+    pass->shortage = short_stage != PLAN_STAGE_NONE && short_stage <= PLAN_STAGE_WANT;
 }
