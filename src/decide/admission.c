@@ -17,9 +17,9 @@ is_restart(const StartRequest *request)
 
 /* Where nothing is told to any guest nothing is refused either. */
 static bool
-is_forced(const Pass *pass, const StartRequest *request)
+is_never_refused(const Pass *pass, const StartRequest *request)
 {
-    return request->forced || pass->observe;
+    return is_restart(request) || request->forced || pass->observe;
 }
 
 /*
@@ -52,17 +52,17 @@ admission_claim(const Pass *pass, const StartRequest *request, uint64_t need_kib
     claim->asked_usec = request->asked_usec;
     if (!admission_is_booked(request))
         claim->overhead_kib = overhead_estimate(&request->settings);
-    claim->all_or_nothing = request->waiting && !is_restart(request) && !is_forced(pass, request);
+    claim->all_or_nothing = request->waiting && !is_never_refused(pass, request);
 }
 
-/* Whether a paging file can make up for what a restart lacks. Its directory is not known to be good before it is tried. */
+/* Whether a paging file can make up for what it lacks. Its directory is not known to be good before it is tried. */
 static bool
 may_page(const Pass *pass, const StartRequest *request)
 {
     const GuestSettings *settings = &request->settings;
 
-    return pass->settings->paging_enabled && pass->snapshot->paging_bar == NULL && settings->smart_paging &&
-           guest_settings_are_ours(settings);
+    return is_restart(request) && pass->settings->paging_enabled && pass->snapshot->paging_bar == NULL &&
+           settings->smart_paging && guest_settings_are_ours(settings);
 }
 
 /* The next tick might come after the deadline, so the answer must be given now. */
@@ -75,30 +75,19 @@ time_is_over(const Pass *pass, const StartRequest *request)
            pass->now_usec >= request->deadline_usec;
 }
 
-/* Who is never refused waits for what is not certain no longer than others need to give up memory. */
+/*
+ * Who is never refused waits as long as others give up memory for it, so that a restart's paging file is small; with a file to fall
+ * back on, and for what is not certain, no longer than others need for that.
+ */
 static bool
-is_certain_by_now(const Pass *pass, const StartRequest *request)
+has_all_it_gets(const Pass *pass, const StartRequest *request, const Claim *claim, uint64_t lacking_kib)
 {
     bool waited = saturating_sub(pass->now_usec, request->asked_usec) >= CLAIM_PATIENCE_USEC;
-
-    return pass->snapshot->host.figures_valid && (waited || is_certain(pass));
-}
-
-/*
- * A restart waits as long as others give up memory for it, so that its paging file is small; with a file to fall back on
- * not for long.
- */
-static StartVerdict
-judge_restart(const Pass *pass, const StartRequest *request, const Claim *claim, uint64_t lacking_kib)
-{
-    uint64_t waited = saturating_sub(pass->now_usec, request->asked_usec);
+    bool certain = pass->snapshot->host.figures_valid && (waited || is_certain(pass));
     uint64_t coming = MIN(lacking_kib, claim->reclaimable_kib);
+    bool nothing_comes = coming <= claim->need_kib / NEXT_TO_NOTHING_PART && coming < lacking_kib;
 
-    if (!is_certain_by_now(pass, request))
-        return START_WAITS;
-    if (coming <= claim->need_kib / NEXT_TO_NOTHING_PART && coming < lacking_kib)
-        return START_ADMITTED;
-    return may_page(pass, request) && waited >= CLAIM_PATIENCE_USEC ? START_ADMITTED : START_WAITS;
+    return pass->observe || (certain && (nothing_comes || (waited && may_page(pass, request))));
 }
 
 /* At once where it can't fit even if all that may be taken were, and nobody stood before it. */
@@ -122,38 +111,25 @@ bounds_leave(const Pass *pass, const Claim *claim)
 static uint64_t
 lacking_in_bounds(const Pass *pass, const StartRequest *request, const Claim *claim)
 {
-    uint64_t needed = saturating_sub(claim->need_kib, claim->booked_kib) + claim->overhead_kib;
-
-    return !request->waiting || is_forced(pass, request) || is_restart(request)
-               ? 0
-               : saturating_sub(needed, bounds_leave(pass, claim));
+    return request->waiting && !is_never_refused(pass, request)
+               ? saturating_sub(claim->lacking_kib, bounds_leave(pass, claim))
+               : 0;
 }
 
 static StartVerdict
 judge_waiting(const Pass *pass, const StartRequest *request, const Claim *claim, StartPlan *plan)
 {
-    uint64_t lacking = saturating_sub(saturating_sub(claim->need_kib, claim->booked_kib) + claim->overhead_kib,
-                                      claim->took_kib + claim->room_kib);
+    uint64_t lacking = saturating_sub(claim->lacking_kib, claim->took_kib + claim->room_kib);
     bool over = time_is_over(pass, request);
-    bool forced = is_forced(pass, request);
-    bool restart = is_restart(request);
 
     if (lacking == 0 && lacking_in_bounds(pass, request, claim) > 0)
         return over || is_certain(pass) ? START_REFUSED : START_WAITS;
-    if (lacking == 0)
+    if (lacking == 0 || (broken(FAULT_START_BEFORE_FREE) && plan->missing_kib == 0))
         return START_ADMITTED;
-    if (broken(FAULT_START_BEFORE_FREE) && plan->missing_kib == 0)
-        return START_ADMITTED;
-    if (over) {
-        plan->timed_out = true;
-        return forced || restart ? START_ADMITTED : START_REFUSED;
-    }
-    if (forced)
-        return pass->observe || (is_certain_by_now(pass, request) && claim->given_kib == 0) ? START_ADMITTED
-                                                                                            : START_WAITS;
-    if (restart)
-        return judge_restart(pass, request, claim, lacking);
-    return is_hopeless(pass, claim) ? START_REFUSED : START_WAITS;
+    plan->timed_out = over;
+    if (is_never_refused(pass, request))
+        return over || has_all_it_gets(pass, request, claim, lacking) ? START_ADMITTED : START_WAITS;
+    return over || is_hopeless(pass, claim) ? START_REFUSED : START_WAITS;
 }
 
 void

@@ -130,16 +130,16 @@ serve_base(Settling *settling, Claim *claim)
 static void
 serve_rest(Settling *settling, Claim *claim)
 {
-    uint64_t lacking = lacking_of(claim, claim->need_kib);
     bool in_vain;
 
+    claim->lacking_kib = lacking_of(claim, claim->need_kib);
     claim->free_kib = claim->took_kib + claim->room_kib + settling->free_kib +
                       MIN(claim->overhead_kib - claim->room_kib, settling->overhead_room_kib);
     claim->buffers_kib = saturating_sub(settling->before_kib[FIRST_NEED], settling->taken_kib);
     claim->reclaimable_kib = claim->given_kib + left_for(settling, claim);
-    claim->missing_kib = saturating_sub(lacking, claim->free_kib + claim->reclaimable_kib);
+    claim->missing_kib = saturating_sub(claim->lacking_kib, claim->free_kib + claim->reclaimable_kib);
     in_vain = claim->all_or_nothing && claim->missing_kib > 0;
-    if (!in_vain && !(broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < lacking))
+    if (!in_vain && !(broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < claim->lacking_kib))
         serve(settling, claim, claim->need_kib);
     claim->granted_kib = claim->booked_kib + saturating_sub(claim->room_kib + claim->took_kib, claim->overhead_kib);
 }
@@ -155,44 +155,29 @@ taken_of(const Settling *settling, size_t place)
 }
 
 /*
- * squeeze() has the givers of a place give all that stands there. Where the claims took only a part of it, the givers get the
- * rest back here, up to the same level for all.
+ * Has the givers of a place give what the claims took of it. Where that is only a part of what stands there, they keep the rest, up to
+ * the same level for all.
  */
 static void
-hand_back(const Settling *settling, size_t place, ClaimGiver *givers, size_t count, SharingScratch *scratch)
+squeeze(const Settling *settling, size_t place, ClaimGiver *givers, size_t count, SharingScratch *scratch)
 {
     uint64_t taken = taken_of(settling, place);
-    uint64_t left = settling->before_kib[place + 1] - settling->before_kib[place] - taken;
     Part part = (Part)(place / PRIORITIES);
     size_t gaps = 0;
 
-    if (taken == 0 || left == 0)
+    if (taken == 0)
         return;
     for (size_t i = 0; i < count; i++) {
         uint64_t gap = place_of(&givers[i], part) == place ? gaps_of(&givers[i]).kib[part] : 0;
 
-        if (gap > 0)
-            scratch[gaps++] = (SharingScratch){.gap_kib = gap, .weight = 1, .index = (uint32_t)i};
+        if (gap == 0)
+            continue;
+        givers[i].keep_kib -= gap;
+        scratch[gaps++] = (SharingScratch){.gap_kib = gap, .weight = 1, .index = (uint32_t)i};
     }
-    sharing_fill(scratch, gaps, left);
+    sharing_fill(scratch, gaps, settling->before_kib[place + 1] - settling->before_kib[place] - taken);
     for (size_t i = 0; i < gaps; i++)
         givers[scratch[i].index].keep_kib += scratch[i].gap_kib;
-}
-
-static void
-squeeze(const Settling *settling, ClaimGiver *givers, size_t count, SharingScratch *scratch)
-{
-    if (settling->taken_kib == settling->owed_kib)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        Gaps gaps = gaps_of(&givers[i]);
-
-        for (Part part = 0; part < PARTS; part++)
-            if (taken_of(settling, place_of(&givers[i], part)) > 0)
-                givers[i].keep_kib -= gaps.kib[part];
-    }
-    for (size_t place = 0; place < PLACES; place++)
-        hand_back(settling, place, givers, count, scratch);
 }
 
 /* ---- who is in the way ---- */
@@ -283,5 +268,6 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
         if (claim->start != SIZE_MAX && claim->missing_kib > 0)
             find_blockers(claims, i, givers, giver_count, terms);
     }
-    squeeze(&settling, givers, giver_count, scratch);
+    for (size_t place = 0; place < PLACES; place++)
+        squeeze(&settling, place, givers, giver_count, scratch);
 }

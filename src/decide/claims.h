@@ -39,6 +39,7 @@ typedef struct Claim {
     uint64_t asked_usec;
 
     /* filled by claims_settle */
+    uint64_t lacking_kib;     /* what it needs, overhead included, beyond what is booked */
     uint64_t free_kib;        /* free memory when its turn came, as far as it may have that */
     uint64_t took_kib;        /* free memory set aside for this claim, overhead included; later claims do not see it */
     uint64_t room_kib;        /* of its overhead: what went into the room that only overheads may have */
@@ -46,7 +47,7 @@ typedef struct Claim {
     uint64_t given_kib;       /* what others are to give up for it */
     uint64_t reclaimable_kib; /* what others could give up for it, after what those before it take */
     uint64_t buffers_kib;     /* part of that which nobody needs */
-    uint64_t missing_kib;     /* what it needs, overhead included, beyond booked, free and reclaimable */
+    uint64_t missing_kib;     /* part of that which is neither free nor reclaimable */
     uint64_t ahead_kib;       /* what all_or_nothing claims before it take, whose starts may yet be refused */
     StartBlocker blockers[START_BLOCKERS_MAX]; /* who keeps what is missing; for starts only */
     unsigned blocker_count;
