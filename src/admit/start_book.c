@@ -223,25 +223,25 @@ settle_anew(StartBook *book, StartEntry *entry, const StartAsk *ask, const Guest
             const GuestSettings *known, const Settings *settings, uint64_t now_usec)
 {
     StartRequest *request = &entry->request;
-    StartEntry *former = start_entry_new(request->uuid);
-    StartRequest fresh = {.booked_kib = 0};
+    StartRequest fresh = {.asked_usec = request->asked_usec,
+                          .deadline_usec = request->deadline_usec,
+                          .waiting = request->waiting,
+                          .begun = request->begun,
+                          .booked_kib = request->booked_kib};
+    StartEntry *former;
     StartAsk what = *ask;
     g_autofree char *why = NULL;
 
     if (entry->brings && ask->kind == START_BOOT)
         what.kind = request->kind; /* "prepare" after "restore" or "migrate" */
     why = start_need_settle(&what, record, known, settings, book->keep, now_usec, &fresh);
-    former->request = why == NULL ? *request : fresh;
-    g_ptr_array_add(book->gone, former); /* its name and settings were handed out */
     if (why != NULL)
         return;
+    former = start_entry_new(request->uuid);
+    former->request = *request;
+    g_ptr_array_add(book->gone, former); /* its name and settings were handed out */
     if (fresh.kind == request->kind)
         fresh.restart = request->restart;
-    fresh.asked_usec = request->asked_usec;
-    fresh.deadline_usec = request->deadline_usec;
-    fresh.waiting = request->waiting;
-    fresh.begun = request->begun;
-    fresh.booked_kib = request->booked_kib;
     *request = fresh;
     if (!request->waiting && (request->need_kib > MAX(former->request.need_kib, request->booked_kib) ||
                               request->pool_kib > former->request.pool_kib))

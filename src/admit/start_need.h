@@ -22,7 +22,8 @@ uint64_t start_need_run(const StartAsk *ask);
  * Of a guest that another host is to send (ask->ahead) there is no XML yet: it needs what it comes with and what its QEMU costs
  * there, besides what is estimated for that here. So what its hook asks for is booked.
  *
- * Returns why it can't be read, caller frees; NULL: it can. request must be clear before, and is untouched on failure.
+ * Returns why it can't be read, caller frees; NULL: it can. What of request is filled in must be clear before, and is untouched on
+ * failure.
  */
 char *start_need_settle(const StartAsk *ask, const GuestRecord *record, const GuestSettings *known,
                         const Settings *settings, Keep *keep, uint64_t now_usec, StartRequest *request);
