@@ -400,24 +400,13 @@ is_too_early(const StartBook *book, const StartRequest *request, uint64_t now_us
 }
 
 /*
- * Its end was not told, and a transient guest leaves nothing that could be read. While libvirt launches a guest it may hold up the
- * list of all: so it must be unknown for longer than that takes. While a hook waits nobody is listed at all.
+ * How long an admitted start that is not heard of keeps its memory. A transient guest whose end was not told leaves nothing that could be
+ * read; but while libvirt launches a guest it may hold up the list of all.
  */
-static bool
-is_seen_gone(StartEntry *entry, const GuestRecord *record, uint64_t now_usec)
-{
-    if (record != NULL || entry->doubt_usec == 0 || entry->request.waiting)
-        entry->unknown_usec = 0;
-    else if (entry->unknown_usec == 0)
-        entry->unknown_usec = now_usec;
-    return entry->unknown_usec != 0 && now_usec - entry->unknown_usec >= ADMITTED_USEC;
-}
-
-/* How long an admitted start that is not heard of keeps its memory. */
 static uint64_t
-patience_of(const StartEntry *entry)
+patience_of(const StartEntry *entry, const GuestRecord *record)
 {
-    if (!entry->request.begun)
+    if (!entry->request.begun || (entry->doubt_usec != 0 && record == NULL))
         return ADMITTED_USEC;
     if (entry->request.kind == START_BOOT)
         return BEGUN_USEC;
@@ -431,22 +420,19 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
     for (guint i = book->entries->len; i-- > 0;) {
         StartEntry *entry = g_ptr_array_index(book->entries, i);
         const GuestRecord *record = find_record(entry, records, count);
-        uint64_t patience_usec;
 
         if (entry->admitted_usec == 0)
             entry->admitted_usec = now_usec; /* it was kept */
-        if (link == WORLD_LINK_DOWN) {
-            entry->unknown_usec = 0;
-            if (entry->request.begun && entry->doubt_usec == 0)
+        if (link == WORLD_LINK_DOWN && entry->request.begun) {
+            entry->admitted_usec = now_usec; /* who could tell of it is away */
+            if (entry->doubt_usec == 0)
                 entry->doubt_usec = now_usec;
         }
-        patience_usec = patience_of(entry);
         if (link != WORLD_LINK_DOWN && is_seen_running(entry, record))
             remove_entry(book, entry, "it runs already");
-        else if (link != WORLD_LINK_DOWN && (is_seen_off(entry, record) || is_seen_gone(entry, record, now_usec)))
+        else if (link != WORLD_LINK_DOWN && is_seen_off(entry, record))
             remove_entry(book, entry, "its start has ended");
-        else if (!entry->request.waiting && now_usec - entry->admitted_usec >= patience_usec &&
-                 !(entry->started_usec != 0 && link == WORLD_LINK_DOWN))
+        else if (!entry->request.waiting && now_usec - entry->admitted_usec >= patience_of(entry, record))
             remove_entry(book, entry, "it was not started in time");
     }
     g_ptr_array_set_size(book->requests, 0);
@@ -477,13 +463,10 @@ settle_entry(StartBook *book, StartEntry *entry, const StartPlan *plan, uint64_t
     if (was_waiting && plan->verdict != START_WAITS)
         reason = start_plan_text(plan);
     if (was_waiting && plan->verdict == START_ADMITTED) {
-        GArray *askers;
-
         entry->request.waiting = false;
         entry->admitted_usec = now_usec;
         keep_entry(book, entry);
-        askers = take_askers(book, entry);
-        answer_all(askers, true, reason);
+        answer_all(take_askers(book, entry), true, reason);
     } else if (was_waiting && plan->verdict == START_REFUSED) {
         remove_entry(book, entry, reason);
     } else if (booked != plan->booked_kib) {

@@ -11,10 +11,9 @@ typedef struct StartEntry {
     GArray *askers;       /* of StartAsker, who wait */
     char *owner;          /* NULL: nobody */
     uint64_t doubt_usec; /* libvirt was away then, or it is of an earlier daemon (1), and nobody has told of it since */
-    uint64_t unknown_usec;  /* libvirt has not known it since then */
-    bool shown;             /* it was handed out to be decided on, once: what is booked for it is in the ledger */
-    bool brings;            /* the hook has said so: it comes with its memory, and "prepare" that follows is no boot */
-    uint64_t run;           /* libvirt's id of what was started with that; 0: it is not known, or not yet */
+    bool shown;          /* it was handed out to be decided on, once: what is booked for it is in the ledger */
+    bool brings;         /* the hook has said so: it comes with its memory, and "prepare" that follows is no boot */
+    uint64_t run;        /* libvirt's id of what was started with that; 0: it is not known, or not yet */
     uint64_t before_usec;   /* the guest's boot_usec when it was asked for: another one is the start */
     uint64_t admitted_usec; /* or when it was last heard of */
     uint64_t started_usec;  /* when libvirt said that it has started it; 0: not yet */
