@@ -260,14 +260,6 @@ give_spare(const Pass *pass, const Work *work)
         bounds_grant(&pass->state->bounds, work->entry, MIN(lacks, spare_of(pass)));
 }
 
-/* Its services are up, and it tells what it needs. */
-static bool
-has_settled(const Pass *pass, const Work *work)
-{
-    return work->guest->fresh && work->demand.known &&
-           saturating_sub(pass->now_usec, work->guest->driver_usec) >= BELIEF_SETTLE_USEC;
-}
-
 /* What the balloon is to be told while its guest is out of the sharing because it boots. */
 static uint64_t
 boot_target(const Pass *pass, const Work *work, bool with_file)
@@ -277,6 +269,8 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     uint64_t has = work->limited ? work->entry->granted_kib + guest->unseen_kib : settings->maximum_kib;
     uint64_t target = work->target_kib, startup = pass_startup(work), minimum = work->minimum_kib;
     uint64_t keeps = guest->has_actual && !guest->target_known ? guest->actual_kib : 0;
+    bool services_are_up =
+        guest->fresh && work->demand.known && saturating_sub(pass->now_usec, guest->driver_usec) >= BELIEF_SETTLE_USEC;
     bool boots = work->standing.rule == PLAN_RULE_RESET || work->standing.rule == PLAN_RULE_RESTART ||
                  (work->limited && work->standing.rule == PLAN_RULE_STARTING);
 
@@ -309,7 +303,7 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
     if (has < startup)
         return MAX(has, minimum);
     /* what lacks for its file to come back may be what the guest itself does not need of its startup memory */
-    if (has_settled(pass, work) && paging_urgency(pass, guest) >= PAGING_URGENCY_HARDER)
+    if (services_are_up && paging_urgency(pass, guest) >= PAGING_URGENCY_HARDER)
         startup = MIN(startup, work->minimum_kib);
     /* its services are up and need more than startup: what it has already is not taken from it first */
     target = clamp_u64(work->plan->demand_kib, startup, has);
