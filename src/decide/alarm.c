@@ -76,17 +76,16 @@ is_followed(const GuestPlan *plan)
 static bool
 is_to_ask(DecideState *state, const GuestPlan *plan, AlarmMemory *memory, uint64_t grown_kib, uint64_t now_usec)
 {
-    AlarmAsks *asks = &state->asks;
-    uint64_t oldest_usec = asks->usec[asks->next];
+    uint64_t *oldest_usec = &state->asked_usec[state->oldest_ask];
 
     if (broken(FAULT_NO_ASKING) || !is_followed(plan) || !outgrows(plan, grown_kib))
         return false;
-    if (oldest_usec != 0 && now_usec - oldest_usec < USEC_PER_SEC && !broken(FAULT_ALWAYS_ASKING))
+    if (*oldest_usec != 0 && now_usec - *oldest_usec < USEC_PER_SEC && !broken(FAULT_ALWAYS_ASKING))
         return false;
     if (!pause_is_over(&memory->ask, plan->want_kib, now_usec))
         return false;
-    asks->usec[asks->next] = now_usec;
-    asks->next = (asks->next + 1) % ALARM_ASKS_PER_SEC;
+    *oldest_usec = now_usec;
+    state->oldest_ask = (state->oldest_ask + 1) % ALARM_ASKS_PER_SEC;
     return true;
 }
 

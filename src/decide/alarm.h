@@ -19,10 +19,5 @@ typedef struct AlarmMemory {
     AlarmPause tick;
 } AlarmMemory;
 
-/* Of all guests: in any second no more are asked at once. */
+/* In any second no more guests are asked at once. */
 #define ALARM_ASKS_PER_SEC 4
-
-typedef struct AlarmAsks {
-    uint64_t usec[ALARM_ASKS_PER_SEC]; /* when the last ones were asked */
-    unsigned next;                     /* the oldest of them */
-} AlarmAsks;
