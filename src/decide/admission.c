@@ -30,7 +30,7 @@ static bool
 is_certain(const Pass *pass)
 {
     return pass->snapshot->host.figures_valid && !pass->snapshot->host.unread && !pass->adopting && !pass->hindered &&
-           !(pass->link_down && pass->state->rate_givers > 0);
+           !(pass->link_down && pass->state->giver_count > 0);
 }
 
 bool

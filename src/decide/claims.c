@@ -202,7 +202,8 @@ add_blocker(Claim *claim, const char *name, uint64_t kept_kib, int rule)
 }
 
 static void
-find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t count, const ClaimTerms *terms)
+find_blockers(Claim *claims, size_t index, size_t claim_count, const ClaimGiver *givers, size_t count,
+              const ClaimTerms *terms)
 {
     Claim *claim = &claims[index];
 
@@ -215,9 +216,15 @@ find_blockers(Claim *claims, size_t index, const ClaimGiver *givers, size_t coun
             add_blocker(claim, giver->name, ranks_higher ? MIN(giver->demand_kib, giver->booked_kib) : least,
                         ranks_higher ? (int)START_BLOCK_PRIORITY : giver->kept_rule);
     }
-    for (size_t i = 0; i < index; i++)
-        add_blocker(claim, claims[i].name, claims[i].took_kib + claims[i].given_kib,
-                    claims[i].start != SIZE_MAX ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
+    for (size_t i = 0; i < claim_count; i++) {
+        const Claim *other = &claims[i];
+        bool start = other->start != SIZE_MAX; /* what a guest is booked at it has as a giver */
+        uint64_t gets = i < index ? other->took_kib + other->given_kib : 0;
+
+        if (i != index)
+            add_blocker(claim, other->name, gets + (start ? other->booked_kib : 0),
+                        start ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
+    }
     add_blocker(claim, "", terms->reserved_kib, START_BLOCK_AHEAD);
     /* where Budget= is the limit, it is that which keeps memory from the guests; otherwise the host itself does */
     if (terms->budget.limit == BUDGET_BY_SETTING)
@@ -266,7 +273,7 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
             ahead += claim->took_kib + claim->given_kib;
         claim->blocker_count = 0;
         if (claim->start != SIZE_MAX && claim->missing_kib > 0)
-            find_blockers(claims, i, givers, giver_count, terms);
+            find_blockers(claims, i, count, givers, giver_count, terms);
     }
     for (size_t place = 0; place < PLACES; place++)
         squeeze(&settling, place, givers, giver_count, scratch);

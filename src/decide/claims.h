@@ -53,9 +53,9 @@ typedef struct Claim {
     unsigned blocker_count;
 } Claim;
 
-/* Somebody who has memory: may be squeezed, or is in the way. */
+/* A running guest: may be squeezed, or is in the way. */
 typedef struct ClaimGiver {
-    size_t guest; /* index in Snapshot.guests; SIZE_MAX: it is a start that is booked */
+    size_t guest; /* index in Snapshot.guests */
     const char *uuid;
     const char *name;
     uint64_t booked_kib; /* what it is booked at now, fixed memory not included */
@@ -73,7 +73,7 @@ typedef struct ClaimTerms {
     uint64_t free_kib;
     uint64_t owed_kib;          /* committed beyond the budget: what others give up goes there first */
     uint64_t overhead_room_kib; /* memory besides, which only overheads may have (Budget= does not count them) */
-    uint64_t reserved_kib;      /* booked for starts that are not among the givers: told as one blocker */
+    uint64_t reserved_kib;      /* booked for starts that have no claim here: told as one blocker */
     Budget budget;              /* what the host keeps from all guests, to be told as a blocker; zero: nothing */
 } ClaimTerms;
 

@@ -73,12 +73,11 @@ struct DecideState {
     Work *work;
     SharingGuest *sharing;
     SharingScratch *scratch;
-    ClaimGiver *givers; /* running guests, then starts that are booked */
+    ClaimGiver *givers;
     size_t giver_count;
     Claim *claims; /* one a guest and one a start at most */
     size_t claim_count;
-    /* for decide_rate: what the claims left; its givers are the first of those above */
-    size_t rate_givers;
+    /* for decide_rate: what the claims left, as of the givers */
     ClaimTerms rate_terms;
     uint32_t rate_buffer_percent;
 };

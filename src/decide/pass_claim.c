@@ -39,14 +39,6 @@ keeps_by(const Pass *pass, const Work *work)
     return pass->observe ? PLAN_RULE_OBSERVE : PLAN_RULE_COUNT;
 }
 
-/* Nothing can be had but what is lent: a limit falls whatever is the matter with the guest's balloon, once it can be set. */
-static void
-keeps_all(ClaimGiver *giver, uint64_t booked_kib, int rule)
-{
-    giver->told_kib = giver->least_kib = giver->demand_kib = giver->want_kib = booked_kib;
-    giver->kept_rule = rule;
-}
-
 /* What a guest has, and how much of it may be taken. */
 static ClaimGiver
 giver_of(const Pass *pass, const Work *work)
@@ -61,7 +53,9 @@ giver_of(const Pass *pass, const Work *work)
     int rule = keeps_by(pass, work);
 
     if (rule != PLAN_RULE_COUNT) {
-        keeps_all(&giver, entry->booked_kib, rule);
+        /* all but what is lent: a limit falls whatever is the matter with the guest's balloon, once it can be set */
+        giver.told_kib = giver.least_kib = giver.demand_kib = giver.want_kib = entry->booked_kib;
+        giver.kept_rule = rule;
         return giver;
     }
     giver.booked_kib = saturating_sub(giver.booked_kib, settings->fixed_kib);
@@ -94,12 +88,10 @@ note_hindrance(Pass *pass, const Work *work)
                                           work->guest->settings->startup_kib + work->guest->settings->fixed_kib);
 }
 
-/* Running guests, then starts that are booked: those are in the way, and no more. */
 static void
 collect_givers(Pass *pass)
 {
     DecideState *state = pass->state;
-    const Snapshot *snapshot = pass->snapshot;
 
     state->giver_count = 0;
     for (const Work *work = pass->first; work < pass->end; work++)
@@ -107,20 +99,6 @@ collect_givers(Pass *pass)
             state->givers[state->giver_count++] = giver_of(pass, work);
             note_hindrance(pass, work);
         }
-    state->rate_givers = state->giver_count;
-    for (size_t i = 0; i < snapshot->start_count; i++) {
-        const StartRequest *request = snapshot->starts[i];
-        ClaimGiver giver = {.guest = SIZE_MAX,
-                            .uuid = request->uuid,
-                            .name = request->name,
-                            .booked_kib = request->booked_kib,
-                            .priority = request->settings.priority};
-
-        if (request->waiting)
-            continue;
-        keeps_all(&giver, request->booked_kib, START_BLOCK_AHEAD);
-        state->givers[state->giver_count++] = giver;
-    }
 }
 
 /* ---- starts ---- */
@@ -218,8 +196,7 @@ pass_book_starts(Pass *pass)
     for (size_t i = 0; i < pass->snapshot->start_count; i++) {
         const StartRequest *request = pass->snapshot->starts[i];
         LedgerEntry *entry = ledger_start(&pass->state->ledger, i);
-        uint64_t booked =
-            request->pool_page_kib == 0 ? request->booked_kib : MIN(request->booked_kib, need_of(pass, i));
+        uint64_t booked = MIN(request->booked_kib, need_of(pass, i));
         uint64_t overhead =
             admission_is_booked(request) && !broken(FAULT_RESERVED_BARE) ? overhead_estimate(&request->settings) : 0;
 
@@ -249,8 +226,7 @@ remember_rest(const Pass *pass)
 
     for (size_t i = 0; i < state->giver_count; i++) {
         ClaimGiver *giver = &state->givers[i];
-        uint64_t lent = giver->guest != SIZE_MAX ? pass->first[giver->guest].entry->lent_kib : 0;
-        uint64_t back = MIN(lent, giver->keep_kib);
+        uint64_t back = MIN(pass->first[giver->guest].entry->lent_kib, giver->keep_kib);
 
         lent_kib += back;
         giver->booked_kib = giver->keep_kib -= back;
@@ -281,7 +257,7 @@ take_claim(Pass *pass, const Claim *claim)
 static void
 cap_givers(const Pass *pass)
 {
-    for (size_t i = 0; i < pass->state->rate_givers; i++) {
+    for (size_t i = 0; i < pass->state->giver_count; i++) {
         const ClaimGiver *giver = &pass->state->givers[i];
         Work *work = &pass->first[giver->guest];
 

@@ -50,7 +50,7 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
     /* what was told after the claims were settled may have taken some of what they left */
     terms.free_kib = MIN(terms.free_kib, plan->free_kib);
     terms.reserved_kib = plan->reserved_kib;
-    claims_settle(&claim, 1, state->givers, state->rate_givers, &terms, state->scratch);
+    claims_settle(&claim, 1, state->givers, state->giver_count, &terms, state->scratch);
     rating->needed_kib = claim.need_kib + claim.overhead_kib;
     rating->free_kib = claim.free_kib;
     rating->buffers_kib = claim.buffers_kib;
@@ -58,7 +58,7 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
     rating->missing_kib = claim.missing_kib;
     rating->blocker_count = claim.blocker_count;
     memcpy(rating->blockers, claim.blockers, sizeof rating->blockers);
-    for (size_t i = 0; i < state->rate_givers; i++) {
+    for (size_t i = 0; i < state->giver_count; i++) {
         const ClaimGiver *giver = &state->givers[i];
         StartSqueeze squeeze = {.name = (char *)giver->name,
                                 .assigned_kib = giver->booked_kib,
