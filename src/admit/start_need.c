@@ -69,19 +69,15 @@ static uint64_t
 need_of(const StartRequest *request, const DomainMemory *memory, bool snapshot)
 {
     const GuestSettings *guest = &request->settings;
-    uint64_t brought = guest->maximum_kib;
-    uint64_t need;
+    uint64_t boots = MAX(guest->startup_kib, guest_floor_kib(guest->maximum_kib));
+    uint64_t brought =
+        memory->has_current ? MIN(pages_up(memory->current_kib), guest->maximum_kib) : guest->maximum_kib;
 
     if (!guest_settings_need_reports(guest) || guest->immediate)
         return guest_settings_full_kib(guest);
-    if (memory->has_current)
-        brought = MIN(pages_up(memory->current_kib), guest->maximum_kib);
-    need = MAX(guest->startup_kib, guest_floor_kib(guest->maximum_kib));
     if (request->kind != START_BOOT)
-        need = brought;
-    else if (snapshot)
-        need = MAX(need, brought);
-    return need + guest->fixed_kib;
+        return brought + guest->fixed_kib;
+    return (snapshot ? MAX(boots, brought) : boots) + guest->fixed_kib;
 }
 
 /*
