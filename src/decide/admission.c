@@ -90,13 +90,6 @@ has_all_it_gets(const Pass *pass, const StartRequest *request, const Claim *clai
     return pass->observe || (certain && (nothing_comes || (waited && may_page(pass, request))));
 }
 
-/* At once where it can't fit even if all that may be taken were, and nobody stood before it. */
-static bool
-is_hopeless(const Pass *pass, const Claim *claim)
-{
-    return is_certain(pass) && !broken(FAULT_START_HOPES) && claim->missing_kib > claim->ahead_kib + pass->boots_kib;
-}
-
 /* What the limits above it leave it (bounds.h). */
 static uint64_t
 bounds_leave(const Pass *pass, const Claim *claim)
@@ -120,7 +113,7 @@ static StartVerdict
 judge_waiting(const Pass *pass, const StartRequest *request, const Claim *claim, StartPlan *plan)
 {
     uint64_t lacking = saturating_sub(claim->lacking_kib, claim->took_kib + claim->room_kib);
-    bool over = time_is_over(pass, request);
+    bool over = time_is_over(pass, request), hopeless;
 
     if (lacking == 0 && lacking_in_bounds(pass, request, claim) > 0)
         return over || is_certain(pass) ? START_REFUSED : START_WAITS;
@@ -129,7 +122,10 @@ judge_waiting(const Pass *pass, const StartRequest *request, const Claim *claim,
     plan->timed_out = over;
     if (is_never_refused(pass, request))
         return over || has_all_it_gets(pass, request, claim, lacking) ? START_ADMITTED : START_WAITS;
-    return over || is_hopeless(pass, claim) ? START_REFUSED : START_WAITS;
+    /* at once where it can't fit even if all that may be taken were, and nobody stood before it */
+    hopeless =
+        is_certain(pass) && claim->missing_kib > claim->ahead_kib + pass->boots_kib && !broken(FAULT_START_HOPES);
+    return over || hopeless ? START_REFUSED : START_WAITS;
 }
 
 void
