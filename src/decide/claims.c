@@ -146,14 +146,6 @@ serve_rest(Settling *settling, Claim *claim)
 
 /* ---- who gives how much ---- */
 
-/* What the claims took of a place. */
-static uint64_t
-taken_of(const Settling *settling, size_t place)
-{
-    return saturating_sub(MIN(settling->taken_kib, settling->before_kib[place + 1]),
-                          MAX(settling->owed_kib, settling->before_kib[place]));
-}
-
 /*
  * Has the givers of a place give what the claims took of it. Where that is only a part of what stands there, they keep the rest, up to
  * the same level for all.
@@ -161,7 +153,8 @@ taken_of(const Settling *settling, size_t place)
 static void
 squeeze(const Settling *settling, size_t place, ClaimGiver *givers, size_t count, SharingScratch *scratch)
 {
-    uint64_t taken = taken_of(settling, place);
+    uint64_t before = settling->before_kib[place], after = settling->before_kib[place + 1];
+    uint64_t taken = saturating_sub(MIN(settling->taken_kib, after), MAX(settling->owed_kib, before));
     Part part = (Part)(place / PRIORITIES);
     size_t gaps = 0;
 
@@ -175,7 +168,7 @@ squeeze(const Settling *settling, size_t place, ClaimGiver *givers, size_t count
         givers[i].keep_kib -= gap;
         scratch[gaps++] = (SharingScratch){.gap_kib = gap, .weight = 1, .index = (uint32_t)i};
     }
-    sharing_fill(scratch, gaps, settling->before_kib[place + 1] - settling->before_kib[place] - taken);
+    sharing_fill(scratch, gaps, after - before - taken);
     for (size_t i = 0; i < gaps; i++)
         givers[scratch[i].index].keep_kib += scratch[i].gap_kib;
 }
@@ -218,7 +211,7 @@ find_blockers(Claim *claims, size_t index, size_t claim_count, const ClaimGiver 
     }
     for (size_t i = 0; i < claim_count; i++) {
         const Claim *other = &claims[i];
-        bool start = other->start != SIZE_MAX; /* what a guest is booked at it has as a giver */
+        bool start = other->guest == SIZE_MAX; /* what a guest is booked at it has as a giver */
         uint64_t gets = i < index ? other->took_kib + other->given_kib : 0;
 
         if (i != index)
@@ -272,7 +265,7 @@ claims_settle(Claim *claims, size_t count, ClaimGiver *givers, size_t giver_coun
         if (claim->all_or_nothing)
             ahead += claim->took_kib + claim->given_kib;
         claim->blocker_count = 0;
-        if (claim->start != SIZE_MAX && claim->missing_kib > 0)
+        if (claim->guest == SIZE_MAX && claim->missing_kib > 0)
             find_blockers(claims, i, count, givers, giver_count, terms);
     }
     for (size_t place = 0; place < PLACES; place++)

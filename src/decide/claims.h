@@ -26,8 +26,8 @@
 typedef struct Claim {
     const char *uuid;
     const char *name;
-    size_t guest;          /* index in Snapshot.guests, or SIZE_MAX */
-    size_t start;          /* index in Snapshot.starts, or SIZE_MAX */
+    size_t guest;          /* index in Snapshot.guests; SIZE_MAX: it is a start */
+    size_t start;          /* index of that in Snapshot.starts */
     uint64_t need_kib;     /* in all, overhead not included */
     uint64_t base_kib;     /* part of need that it can't do without; 0: it can */
     uint64_t booked_kib;   /* part of need that is booked (and counted in committed) already */

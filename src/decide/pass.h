@@ -149,13 +149,6 @@ pass_owed(const Pass *pass)
 /* What the guests in the sharing may have: the budget without all others, and without what claims are to get. */
 uint64_t pass_shared(const Pass *pass);
 
-/*
- * Adds a claim of a guest, or where work is NULL of a start of the snapshot (otherwise SIZE_MAX), all zero but whose it is, to be
- * filled in before pass_claim. Valid until the next is added. A guest's claim is what it is to have physically at least: it is not
- * squeezed, and what is granted to it is booked.
- */
-Claim *pass_add_claim(Pass *pass, Work *work, size_t start);
-
 /* Works out how a guest stands, and remembers (belief.h). */
 void pass_believe(const Pass *pass, Work *work);
 

@@ -9,21 +9,6 @@
  * shared, those who are squeezed for it are capped, and what is granted is booked in this very tick.
  */
 
-Claim *
-pass_add_claim(Pass *pass, Work *work, size_t start)
-{
-    Claim *claim = &pass->state->claims[pass->state->claim_count++];
-
-    *claim = (Claim){.guest = SIZE_MAX, .start = start};
-    if (work != NULL) {
-        claim->guest = (size_t)(work - pass->first);
-        claim->uuid = work->guest->uuid;
-        claim->name = work->guest->name;
-        work->claims = true;
-    }
-    return claim;
-}
-
 /* Why nothing of what it has can be had; PLAN_RULE_COUNT: some of it may. */
 static int
 keeps_by(const Pass *pass, const Work *work)
@@ -105,7 +90,7 @@ collect_givers(Pass *pass)
 
 /* That it is about to start shows at its guest, where that is known and off. */
 static void
-show_reserved(const Pass *pass, size_t guest, const StartPlan *start)
+show_reserved(const Pass *pass, size_t guest)
 {
     GuestPlan *plan;
 
@@ -114,8 +99,6 @@ show_reserved(const Pass *pass, size_t guest, const StartPlan *start)
     plan = pass->first[guest].plan;
     plan->state = GUEST_STATE_RESERVED;
     plan->rule = PLAN_RULE_RESERVED;
-    if (start->verdict == START_WAITS)
-        plan->overhead_kib = start->overhead_kib;
 }
 
 /* From its first moment on it is limited to what it was let in with. */
@@ -152,7 +135,7 @@ judge_start(Pass *pass, const Claim *claim)
         /* set aside until it is answered */
         ledger_reserve(entry, claim->booked_kib + claim->took_kib, entry->overhead_kib);
     }
-    show_reserved(pass, entry->guest, plan);
+    show_reserved(pass, entry->guest);
 }
 
 /* What other starts take of the pool before this one: those that were let in, and those before it in the list. */
@@ -275,9 +258,10 @@ claim_start(Pass *pass, size_t start)
 {
     const LedgerEntry *entry = ledger_start(&pass->state->ledger, start);
     const StartRequest *request = pass->snapshot->starts[start];
-    Claim *claim = pass_add_claim(pass, NULL, start);
+    Claim *claim = &pass->state->claims[pass->state->claim_count++];
     uint64_t owed;
 
+    *claim = (Claim){.guest = SIZE_MAX, .start = start};
     admission_claim(pass, request, need_of(pass, start), claim);
     if (!entry->open)
         return;

@@ -188,28 +188,30 @@ look_for_garbage(const Work *work)
         memory->garbage_kib = MIN(memory->garbage_kib + step, memory->before_kib);
 }
 
+/* A guest's claim is what it is to have physically at least: it is not squeezed, and what is granted to it is booked. */
 static void
 add_claim(Pass *pass, Work *work, const Claim *need)
 {
     const GuestSnapshot *guest = work->guest;
-    Claim *claim = pass_add_claim(pass, work, SIZE_MAX);
-
-    claim->need_kib = need->need_kib;
-    claim->base_kib = MIN(work->minimum_kib, claim->need_kib);
     /* It may be booked at more than it was granted, and need not claim that again; but where all that is booked does not fit, what
        a limit lets in that comes down in a moment is none of its own. */
-    claim->booked_kib = work->entry->granted_kib;
-    if (pass_owed(pass) == 0)
-        claim->booked_kib =
-            MAX(claim->booked_kib,
-                MIN(claim->need_kib, saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib)));
-    /* what others can give up is of no use to it beyond that */
-    claim->need_kib =
-        MIN(claim->need_kib, saturating_add(claim->booked_kib, bounds_room(&pass->state->bounds, work->entry)));
-    claim->priority = guest->settings->priority;
-    claim->overdue = need->overdue;
-    claim->presses = need->presses;
-    claim->asked_usec = guest->boot_usec;
+    uint64_t least = pass_owed(pass) == 0 ? saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib) : 0;
+    uint64_t booked = MAX(work->entry->granted_kib, MIN(need->need_kib, least));
+    /* what others can give up is of no use to it beyond what the limits above it leave it */
+    uint64_t most = saturating_add(booked, bounds_room(&pass->state->bounds, work->entry));
+    uint64_t need_kib = MIN(need->need_kib, most);
+
+    work->claims = true;
+    pass->state->claims[pass->state->claim_count++] = (Claim){.uuid = guest->uuid,
+                                                              .name = guest->name,
+                                                              .guest = (size_t)(work - pass->first),
+                                                              .need_kib = need_kib,
+                                                              .base_kib = MIN(work->minimum_kib, need_kib),
+                                                              .booked_kib = booked,
+                                                              .priority = guest->settings->priority,
+                                                              .overdue = need->overdue,
+                                                              .presses = need->presses,
+                                                              .asked_usec = guest->boot_usec};
 }
 
 void

@@ -19,21 +19,6 @@ final_rule(const Work *work)
     return work->delay == PLAN_RULE_COUNT || (work->delay == PLAN_RULE_SMALL && lacks) ? work->share_rule : work->delay;
 }
 
-/* Ideal targets to targets, and why they are what they are. */
-static void
-settle(const Pass *pass)
-{
-    pass_calm(pass);
-    for (const Work *work = pass->first; work < pass->end; work++) {
-        GuestPlan *plan = work->plan;
-
-        if (work->standing.part == PART_OUT)
-            continue;
-        plan->retry = work->standing.retry;
-        plan->rule = is_only_shown(pass, work) ? PLAN_RULE_OBSERVE : plan->retry ? PLAN_RULE_RETRY : final_rule(work);
-    }
-}
-
 /* A raise beyond what it is booked at leaves the limits above it what they have promised to others. */
 static void
 stay_in_bounds(const Pass *pass, const Work *work, uint64_t booked_kib)
@@ -276,8 +261,7 @@ finish(const Pass *pass)
         guest_plan->ground = work->entry->ground;
         guest_plan->balloon_kib = work->entry->balloon_kib;
         guest_plan->committed_kib = work->entry->booked_kib;
-        if (guest_plan->state != GUEST_STATE_RESERVED || guest_plan->overhead_kib == 0)
-            guest_plan->overhead_kib = work->entry->overhead_kib;
+        guest_plan->overhead_kib = work->entry->overhead_kib;
         if (guest->life != GUEST_LIFE_OFF)
             guest_plan->assigned_kib = assigned_of(guest_plan, work);
         if (guest_plan->assigned_kib != 0)
@@ -298,7 +282,15 @@ finish(const Pass *pass)
 void
 pass_tell(Pass *pass)
 {
-    settle(pass);
+    pass_calm(pass);
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        GuestPlan *plan = work->plan;
+
+        if (work->standing.part == PART_OUT)
+            continue;
+        plan->retry = work->standing.retry;
+        plan->rule = is_only_shown(pass, work) ? PLAN_RULE_OBSERVE : plan->retry ? PLAN_RULE_RETRY : final_rule(work);
+    }
     if (!pass->observe)
         admit_raises(pass);
     finish(pass);

@@ -362,7 +362,7 @@ who_stands_before_and_the_host_are_in_the_way_too(void **state)
     const Claim *claim = &test.claims[2];
 
     add_claim(&test, 400 * MIB, 90);
-    add_claim(&test, 200 * MIB, 80)->start = SIZE_MAX;
+    add_claim(&test, 200 * MIB, 80)->guest = 0; /* a restart */
     add_claim(&test, 500 * MIB, 70);
     settle(&test);
     assert_int_equal(claim->missing_kib, 500 * MIB);
@@ -377,6 +377,26 @@ who_stands_before_and_the_host_are_in_the_way_too(void **state)
     assert_int_equal(claim->blockers[2].rule, PLAN_RULE_RESTART);
     assert_int_equal(claim->blockers[3].kept_kib, 150 * MIB);
     assert_int_equal(claim->blockers[3].rule, START_BLOCK_HOST);
+}
+
+/* It claims nothing more, or stands further back for the rest. */
+static void
+start_that_is_booked_is_in_the_way_wherever_it_stands(void **state)
+{
+    Case test = {.terms = {.free_kib = 100 * MIB}};
+    const Claim *claim = &test.claims[1];
+
+    add_claim(&test, 300 * MIB, 90)->booked_kib = 300 * MIB;
+    add_claim(&test, 500 * MIB, 70);
+    add_claim(&test, 400 * MIB, 10)->booked_kib = 200 * MIB;
+    settle(&test);
+    assert_int_equal(claim->missing_kib, 400 * MIB);
+    assert_int_equal(claim->blocker_count, 2);
+    assert_string_equal(claim->blockers[0].name, "c00");
+    assert_int_equal(claim->blockers[0].kept_kib, 300 * MIB);
+    assert_string_equal(claim->blockers[1].name, "c02");
+    assert_int_equal(claim->blockers[1].kept_kib, 200 * MIB);
+    assert_int_equal(claim->blockers[1].rule, START_BLOCK_AHEAD);
 }
 
 /* ---- over random cases ---- */
@@ -573,6 +593,7 @@ main(void)
         cmocka_unit_test(nobody_is_squeezed_for_what_is_owed),
         cmocka_unit_test(who_is_in_the_way_is_told_largest_first),
         cmocka_unit_test(who_stands_before_and_the_host_are_in_the_way_too),
+        cmocka_unit_test(start_that_is_booked_is_in_the_way_wherever_it_stands),
         cmocka_unit_test(properties_hold_over_random_cases),
         cmocka_unit_test(order_of_the_arrays_does_not_matter),
     };
