@@ -55,13 +55,7 @@ follow_noise(DemandMemory *memory, uint64_t measured_kib)
     uint64_t change = distance_u64(measured_kib, memory->measured_kib);
     uint64_t band;
 
-    if (!memory->valid) {
-        memory->noise_kib = 0;
-        memory->noise_count = 0;
-        memory->envelope_kib = measured_kib;
-        return;
-    }
-    if (change <= MAX(measured_kib / NOISE_STEP_PART, 256 * KIB_PER_MIB)) {
+    if (memory->valid && change <= MAX(measured_kib / NOISE_STEP_PART, 256 * KIB_PER_MIB)) {
         /* the plain average at first, so that the noise is known after a few reports */
         memory->noise_count = MIN(memory->noise_count + 1, NOISE_SMOOTHING);
         memory->noise_kib = (memory->noise_kib * (memory->noise_count - 1) + change) / memory->noise_count;
