@@ -88,19 +88,6 @@ collect_givers(Pass *pass)
 
 /* ---- starts ---- */
 
-/* That it is about to start shows at its guest, where that is known and off. */
-static void
-show_reserved(const Pass *pass, size_t guest)
-{
-    GuestPlan *plan;
-
-    if (guest == SIZE_MAX || pass->first[guest].guest->life != GUEST_LIFE_OFF)
-        return;
-    plan = pass->first[guest].plan;
-    plan->state = GUEST_STATE_RESERVED;
-    plan->rule = PLAN_RULE_RESERVED;
-}
-
 /* From its first moment on it is limited to what it was let in with. */
 static bool
 is_held(const Pass *pass, const StartRequest *request)
@@ -135,7 +122,11 @@ judge_start(Pass *pass, const Claim *claim)
         /* set aside until it is answered */
         ledger_reserve(entry, claim->booked_kib + claim->took_kib, entry->overhead_kib);
     }
-    show_reserved(pass, entry->guest);
+    /* that it is about to start shows at its guest, where that is known and off */
+    if (entry->guest != SIZE_MAX && pass->first[entry->guest].guest->life == GUEST_LIFE_OFF) {
+        pass->plan->guests[entry->guest].state = GUEST_STATE_RESERVED;
+        pass->plan->guests[entry->guest].rule = PLAN_RULE_RESERVED;
+    }
 }
 
 /* What other starts take of the pool before this one: those that were let in, and those before it in the list. */
