@@ -117,22 +117,14 @@ answer_all(GArray *askers, bool granted, const char *reason)
     g_array_unref(askers);
 }
 
-static bool
-has_hook(const GArray *askers)
-{
-    for (guint i = 0; i < askers->len; i++)
-        if (g_array_index(askers, StartAsker, i).hook)
-            return true;
-    return false;
-}
-
 static GArray *
 take_askers(StartBook *book, StartEntry *entry)
 {
     GArray *askers = entry->askers;
 
-    if (has_hook(askers))
+    if (entry->hook_waits)
         note_hook(book, entry->request.uuid, HOOK_ANSWERED, 0);
+    entry->hook_waits = false;
     entry->askers = g_array_new(FALSE, TRUE, sizeof(StartAsker));
     return askers;
 }
@@ -182,12 +174,12 @@ wait_for_answer(StartEntry *entry, const Settings *settings, uint64_t now_usec)
 static void
 add_asker(StartBook *book, StartEntry *entry, const StartAsk *ask, StartAnswer answer, void *user_data)
 {
-    const StartAsker asker = {.answer = answer, .user_data = user_data, .hook = ask->hook};
-    bool waits = has_hook(entry->askers);
+    const StartAsker asker = {.answer = answer, .user_data = user_data};
 
     g_array_append_val(entry->askers, asker);
-    if (ask->hook && !waits)
+    if (ask->hook && !entry->hook_waits)
         note_hook(book, entry->request.uuid, HOOK_WAITS, 0);
+    entry->hook_waits |= ask->hook;
 }
 
 /*

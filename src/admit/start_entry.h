@@ -9,6 +9,7 @@
 typedef struct StartEntry {
     StartRequest request; /* until it has begun it ends with who asked for it; then it goes on, whoever goes away */
     GArray *askers;       /* of StartAsker, who wait */
+    bool hook_waits;      /* libvirt's hook is one of them */
     char *owner;          /* NULL: nobody */
     uint64_t doubt_usec; /* libvirt was away then, or it is of an earlier daemon (1), and nobody has told of it since */
     bool shown;          /* it was handed out to be decided on, once: what is booked for it is in the ledger */
@@ -22,7 +23,6 @@ typedef struct StartEntry {
 typedef struct StartAsker {
     StartAnswer answer;
     void *user_data;
-    bool hook;
 } StartAsker;
 
 StartEntry *start_entry_new(const char *uuid);
