@@ -79,7 +79,7 @@ typedef enum StartBlock {
     START_BLOCK_HOST = -3,     /* the host: what non-guest processes use, and the reserve */
     START_BLOCK_BUDGET = -4,   /* the host: [Host] Budget= keeps it from all guests */
     START_BLOCK_NODE = -5,     /* others, of the NUMA nodes that it is strictly bound to */
-    START_BLOCK_GROUP = -6,    /* others, of what the control group above it may hold (memory.max) */
+    START_BLOCK_GROUP = -6,    /* memory.max of the control group above it, with what others hold of that */
 } StartBlock;
 
 /* Who has memory that a start may not take. */

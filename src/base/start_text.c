@@ -35,7 +35,7 @@ start_blocker_text(const StartBlocker *blocker)
     if (blocker->rule == START_BLOCK_NODE)
         return g_strdup_printf("of the NUMA nodes that it is bound to %s are kept by others", kept);
     if (blocker->rule == START_BLOCK_GROUP)
-        return g_strdup_printf("of what the control group above it may hold (memory.max) %s are kept by others", kept);
+        return g_strdup_printf("memory.max of the control group above it keeps %s", kept);
     if (blocker->name[0] == '\0')
         return g_strdup_printf("%s are booked for other starts", kept);
     return g_strdup_printf("%s keeps %s (%s)", blocker->name, kept, block_text(blocker->rule));

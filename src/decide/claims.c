@@ -219,9 +219,13 @@ find_blockers(Claim *claims, size_t index, size_t claim_count, const ClaimGiver 
                         start ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
     }
     add_blocker(claim, "", terms->reserved_kib, START_BLOCK_AHEAD);
-    /* where Budget= is the limit, it is that which keeps memory from the guests; otherwise the host itself does */
+    /* where Budget= is the limit, or that of a group, it is that which keeps memory from the guests; otherwise the host itself does */
     if (terms->budget.limit == BUDGET_BY_SETTING)
         add_blocker(claim, "", terms->budget.overhead_room_kib, START_BLOCK_BUDGET);
+    else if (terms->budget.limit == BUDGET_BY_GROUP)
+        add_blocker(claim, "",
+                    saturating_sub(MIN(terms->budget.total_kib, terms->budget.available_kib), terms->budget.budget_kib),
+                    START_BLOCK_GROUP);
     else
         add_blocker(claim, "", terms->budget.other_kib + terms->budget.reserve_kib, START_BLOCK_HOST);
 }

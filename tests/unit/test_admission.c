@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define MIB KIB_PER_MIB
+#define GIB KIB_PER_GIB
 #define SEC USEC_PER_SEC
 #define ASKED (1000 * SEC)
 #define NEED (1024 * MIB)
@@ -326,6 +327,14 @@ figures_add_up_and_name_who_is_in_the_way(void **state)
     judge(&bench, 100 * MIB, 200 * MIB);
     assert_int_equal(bench.plan.blockers[0].rule, START_BLOCK_BUDGET);
     assert_int_equal(bench.plan.blockers[0].kept_kib, 5000 * MIB);
+    /* of 9 GiB that the host could give the group of all guests may hold 2 */
+    bench.pass.budget.limit = BUDGET_BY_GROUP;
+    bench.pass.budget.total_kib = 10 * GIB;
+    bench.pass.budget.available_kib = 9 * GIB;
+    bench.pass.budget.budget_kib = 2 * GIB;
+    judge(&bench, 100 * MIB, 200 * MIB);
+    assert_int_equal(bench.plan.blockers[0].rule, START_BLOCK_GROUP);
+    assert_int_equal(bench.plan.blockers[0].kept_kib, 7 * GIB);
     bench_clear(&bench);
 }
 
