@@ -9,7 +9,7 @@ import time
 from cache_cases import Cache
 from file_cases import Disk, Files, Killers
 from four import BUDGET, MINIMUM, OVER_BUDGET, REFUSED, ROOMY, SMALL, STARTED, STARTUP, TOUCH, Four
-from host import wait_until
+from host import MIB, wait_until
 from machine import HostError, StoppedError
 from need_cases import Sooner
 from package_cases import Package, WithGuest
@@ -132,6 +132,26 @@ class Restarts(Four):
         check(fifth.name not in self.host.limits(), "it runs")
         self.check_clean()
         return said.strip()
+
+    def case_slice_that_is_full_lets_nobody_start(self):
+        self.begin()
+        self.set_budget(ROOMY)
+        fifth = self.host.add("fifth", STARTUP, MINIMUM)
+        fifth.define()
+        held = int(self.host.run("cat /sys/fs/cgroup/machine.slice/memory.current")) // MIB
+        self.host.run(f"systemctl set-property --runtime machine.slice MemoryMax={held + STARTUP // 2}M")
+        try:
+            wait_until("the slice is the budget", 60, lambda: self.host.ctl("host")["budgetLimit"] == "group", 1)
+            status, output = self.machine.end(self.machine.begin("virsh -q start fifth"), 120)
+            check(status != 0, "it was started")
+            check("memory.max" in output, f"virsh said: {output}")
+            check(fifth.name not in self.host.limits(), "it runs")
+        finally:
+            self.host.run("systemctl set-property --runtime machine.slice MemoryMax=infinity")
+        wait_until("the slice is no budget any more", 60, lambda: self.host.ctl("host")["budgetLimit"] != "group", 1)
+        self.host.start(fifth)
+        self.check_clean()
+        return next((line for line in output.splitlines() if "memory.max" in line), output).strip()
 
     def case_reboot_that_needs_none(self):
         self.begin()
