@@ -47,6 +47,9 @@ extern const CtlVerb ctl_verbs[];
 /* The entry of name, or NULL. */
 const CtlVerb *ctl_verb_find(const char *name);
 
+/* The name of the verb that was probably meant, or NULL. */
+const char *ctl_verb_near(const char *name);
+
 /* Prints the help of the whole program, or of one verb; common is the options all verbs take. */
 void ctl_print_help(const GOptionEntry *common);
 void ctl_print_verb_help(const CtlVerb *verb, const GOptionEntry *common);

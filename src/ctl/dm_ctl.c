@@ -30,23 +30,24 @@ static const GOptionEntry common_options[] = {
     {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
 };
 
-/* Takes the options off *arguments. With stop_early the first word that is no option ends them. */
+/* Takes the options off *arguments. verb: NULL before it is known, when the first word that is no option ends them. */
 static bool
-parse(char ***arguments, const GOptionEntry *more, bool stop_early, GError **error)
+parse(char ***arguments, const CtlVerb *verb, GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GError) raw = NULL;
     g_autofree char *shown = NULL;
 
     g_option_context_set_help_enabled(context, FALSE);
-    g_option_context_set_strict_posix(context, stop_early);
+    g_option_context_set_strict_posix(context, verb == NULL);
     g_option_context_add_main_entries(context, common_options, NULL);
-    if (more != NULL)
-        g_option_context_add_main_entries(context, more, NULL);
+    if (verb != NULL && verb->options != NULL)
+        g_option_context_add_main_entries(context, verb->options, NULL);
     if (g_option_context_parse_strv(context, arguments, &raw))
         return true;
     shown = text_clean(raw->message);
-    g_set_error(error, G_OPTION_ERROR, raw->code, "%s; 'dm-ctl --help' tells what is possible", shown);
+    g_set_error(error, G_OPTION_ERROR, raw->code, "%s; 'dm-ctl %s%s--help' tells what is possible", shown,
+                verb != NULL ? verb->name : "", verb != NULL ? " " : "");
     return false;
 }
 
@@ -65,8 +66,12 @@ check_arguments(const CtlVerb *verb, char **arguments, GError **error)
     unsigned count = g_strv_length(arguments);
 
     if (count < verb->argument_count) {
+        const char *missing = verb->arguments;
+
+        for (unsigned given = 0; given < count; given++)
+            missing += strcspn(missing, " ") + 1;
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "%s: %s is missing; usage: dm-ctl %s %s", verb->name,
-                    verb->arguments, verb->name, verb->arguments);
+                    missing, verb->name, verb->arguments);
         return false;
     }
     if (count > verb->argument_count && !verb->more) {
@@ -92,6 +97,20 @@ check_host(const CtlVerb *verb, GError **error)
     return true;
 }
 
+static void
+set_no_such_verb(const char *word, GError **error)
+{
+    g_autofree char *shown = text_clean(word);
+    const char *meant = ctl_verb_near(word);
+
+    if (meant != NULL)
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "'%s': there is no such verb; %s was probably meant, 'dm-ctl --help' lists all", shown, meant);
+    else
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                    "'%s': there is no such verb; 'dm-ctl --help' lists them", shown);
+}
+
 /* The words of the command line without the program's name; changed. */
 static bool
 run(char ***arguments, GError **error)
@@ -99,7 +118,7 @@ run(char ***arguments, GError **error)
     const CtlVerb *verb = NULL;
     CtlOptions options;
 
-    if (!parse(arguments, NULL, true, error))
+    if (!parse(arguments, NULL, error))
         return false;
     if (g_strv_length(*arguments) > 1 && !want_version) {
         drop_first(*arguments);
@@ -107,13 +126,10 @@ run(char ***arguments, GError **error)
             drop_first(*arguments);
         verb = ctl_verb_find((*arguments)[0]);
         if (verb == NULL) {
-            g_autofree char *shown = text_clean((*arguments)[0]);
-
-            g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                        "'%s': there is no such verb; 'dm-ctl --help' lists them", shown);
+            set_no_such_verb((*arguments)[0], error);
             return false;
         }
-        if (!parse(arguments, verb->options, false, error))
+        if (!parse(arguments, verb, error))
             return false;
     }
 

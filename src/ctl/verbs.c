@@ -4,8 +4,16 @@
 
 #include "ctl.h"
 
+#include "nearest.h"
+
 #include <stdio.h>
 #include <string.h>
+
+/* Of a line of the help: how wide what is to be written is, unless it is longer. */
+#define LEFT_COLUMNS 26
+
+#define SETTING_HELP                                                                                                   \
+    "SETTING is minimum, startup, buffer, priority, mode, smart-paging or paging-directory, see dynmem(7)."
 
 const CtlVerb ctl_verbs[] = {
     {"list", "", 0, false, "all guests and what they have", NULL, verb_list},
@@ -46,6 +54,26 @@ ctl_verb_find(const char *name)
     return NULL;
 }
 
+const char *
+ctl_verb_near(const char *name)
+{
+    const char *names[G_N_ELEMENTS(ctl_verbs) - 1];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        names[i] = ctl_verbs[i].name;
+    return nearest_name(name, names, G_N_ELEMENTS(names));
+}
+
+/* A line of a help: what to write and what that is, beside each other or below. */
+static void
+print_entry(const char *left, const char *right)
+{
+    if (strlen(left) > LEFT_COLUMNS)
+        printf("  %s\n  %*s %s\n", left, LEFT_COLUMNS, "", right);
+    else
+        printf("  %-*s %s\n", LEFT_COLUMNS, left, right);
+}
+
 static void
 print_options(const GOptionEntry *options)
 {
@@ -57,7 +85,7 @@ print_options(const GOptionEntry *options)
             continue;
         left = g_strconcat(options->short_name != '\0' ? letter : "", "--", options->long_name,
                            options->arg_description != NULL ? "=" : NULL, options->arg_description, NULL);
-        printf("  %-26s %s\n", left, options->description);
+        print_entry(left, options->description);
     }
 }
 
@@ -70,12 +98,12 @@ ctl_print_help(const GOptionEntry *common)
     for (const CtlVerb *verb = ctl_verbs; verb->name != NULL; verb++) {
         g_autofree char *left = g_strdup_printf("%s %s", verb->name, verb->arguments);
 
-        printf("  %-26s %s\n", left, verb->summary);
+        print_entry(left, verb->summary);
     }
     puts("\nOptions, before or after the verb:");
     print_options(common);
-    puts("\nGUEST is the name or the UUID of a guest; to look, a beginning of its name that no other has will do.\n"
-         "SETTING is minimum, startup, buffer, priority, mode, smart-paging or paging-directory, see dynmem(7).\n"
+    puts("\nGUEST is the name or the UUID of a guest; to look, a beginning of its name that no other has will "
+         "do.\n" SETTING_HELP "\n"
          "'dm-ctl VERB --help' shows the options of a verb.\n"
          "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon. See dm-ctl(1).");
 }
@@ -83,8 +111,11 @@ ctl_print_help(const GOptionEntry *common)
 void
 ctl_print_verb_help(const CtlVerb *verb, const GOptionEntry *common)
 {
-    printf("Usage: dm-ctl %s [OPTION...]%s%s\n\ndm-ctl %s: %s.\n\nOptions:\n", verb->name,
-           verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->name, verb->summary);
+    printf("Usage: dm-ctl %s [OPTION...]%s%s\n\ndm-ctl %s: %s%s\n\nOptions:\n", verb->name,
+           verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->name, verb->summary,
+           g_str_has_suffix(verb->summary, "?") ? "" : ".");
     print_options(verb->options);
     print_options(common);
+    if (strstr(verb->arguments, "SETTING") != NULL)
+        puts("\n" SETTING_HELP);
 }

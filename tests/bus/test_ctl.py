@@ -100,6 +100,22 @@ class Usage(CtlTest):
         self.assertIn("--interval=SECONDS", self.ctl("top", "--help"))
         self.assertIn("dm-ctl show [OPTION...] GUEST", self.ctl("show", "--help"))
 
+    def test_wrong_usage_is_told_with_what_is_right(self):
+        for words, told in ((["lst"], "list was probably meant"), (["fly"], "'dm-ctl --help' lists them"),
+                            (["show"], "show: GUEST is missing"), (["mode", "web"], "mode: MODE is missing"),
+                            (["set", "web"], "set: SETTING=VALUE... is missing"),
+                            (["--fly", "top"], "'dm-ctl --help' tells"), (["top", "--fly"], "'dm-ctl top --help' tells")):
+            with self.subTest(words=words):
+                self.assertIn(told, self.ctl(*words, status=2))
+
+    def test_help_has_what_is_written_and_what_it_is_in_columns(self):
+        for line in self.ctl("--help").splitlines():
+            if line.startswith("  "):
+                self.assertRegex(line, r"^  (.{26} | {27}|\S.{26,}$)(\S.*)?$")
+        for verb in ("check", "mode", "list"):
+            self.assertNotIn("?.", self.ctl(verb, "--help"))
+        self.assertIn("SETTING is minimum,", self.ctl("set", "--help"))
+
     def test_a_word_with_control_characters_is_not_echoed_as_it_is(self):
         self.assertNotIn("\x1b", self.ctl("\x1b[31mverb", status=2))
         self.assertNotIn("\x1b", self.ctl("--\x1b[31m", status=2))
