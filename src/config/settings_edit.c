@@ -11,6 +11,7 @@
 
 struct SettingsEdit {
     bool remove;
+    bool only_takes_out; /* there are settings, and none has a value */
     ElementEdit edits[ELEMENT_ATTRIBUTE_COUNT];
     Settings *settings;
     StartupDefault startup; /* of a transient guest that runs */
@@ -84,8 +85,10 @@ read_ask(SettingsEdit *edit, const SettingAsk *ask, GError **error)
     else if (!read_number(attribute, ask, &value, error))
         return false;
     edit->edits[attribute].touched = true;
-    if (*value != '\0')
+    if (*value != '\0') {
         edit->edits[attribute].value = g_steal_pointer(&value);
+        edit->only_takes_out = false;
+    }
     return true;
 }
 
@@ -95,6 +98,7 @@ settings_edit_new(const SettingsAsk *ask, const Settings *settings, StartupDefau
     g_autoptr(SettingsEdit) edit = g_new0(SettingsEdit, 1);
 
     edit->remove = ask->remove;
+    edit->only_takes_out = ask->values->len > 0;
     edit->startup = startup;
     edit->settings = settings_copy(settings);
     for (guint i = 0; i < ask->values->len; i++)
@@ -116,10 +120,17 @@ settings_edit_free(SettingsEdit *edit)
 
 /* ---- one definition ---- */
 
+/* It has no element after the change. Where there is none nothing can be taken out of it, and it is not made for that. */
+static bool
+is_without(const SettingsEdit *edit, bool present)
+{
+    return edit->remove || (edit->only_takes_out && !present);
+}
+
 static void
 want(const SettingsEdit *edit, const DomainElement *element, DomainElement *wanted)
 {
-    if (edit->remove)
+    if (is_without(edit, element->present))
         return;
     domain_element_copy(element, wanted);
     wanted->present = true;
@@ -155,6 +166,8 @@ judge_half(const SettingsEdit *edit, Half *half, StartupDefault startup, const c
     half->before_known =
         guest_element_resolve(&half->domain, &half->domain.element, startup, edit->settings, &half->before, NULL);
     if (guest_element_resolve(&half->domain, &half->wanted, startup, edit->settings, &half->after, half->complaints)) {
+        if (edit->remove) /* what stands there goes with it, whatever is wrong with it */
+            g_ptr_array_set_size(half->complaints, 0);
         guest_element_advise(&half->after, half->complaints);
         return true;
     }
@@ -389,7 +402,7 @@ write_half(const SettingsEdit *edit, ElementHalf *half, GError **error)
 {
     if (half->xml == NULL)
         return true;
-    if (!edit->remove) {
+    if (!is_without(edit, half->element != NULL)) {
         half->wanted = element_text_edit(half->element, edit->edits, error);
         if (half->wanted == NULL)
             return false;

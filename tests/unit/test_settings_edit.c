@@ -310,6 +310,27 @@ nothing_is_written_where_all_is_so_already(void **state)
     assert_int_equal(adds->rows->len, 0);
 }
 
+/* Who takes out what is not there does not ask for the guest to be managed. */
+static void
+guest_is_not_managed_for_what_is_taken_out(void **state)
+{
+    g_autoptr(SettingsChange) none = plan("", "", WORDS("minimum=", "buffer="));
+    g_autoptr(SettingsChange) one = plan("<d:memory/>", "", WORDS("minimum="));
+    g_autoptr(SettingsChange) more = plan("", "", WORDS("minimum=", "buffer=5"));
+    g_autoptr(Settings) settings = settings_new();
+    g_autoptr(SettingsEdit) edit = edit_of(WORDS("minimum="), false, settings, (StartupDefault){0}, NULL);
+    g_autofree char *xml = domain("");
+    ElementHalves halves = {.next = {.xml = xml}};
+
+    assert_false(none->writes || none->managed_after || none->element_after);
+    assert_false(one->writes);
+    assert_true(one->managed_after);
+    assert_true(more->writes && more->managed_after);
+    assert_true(settings_edit_elements(edit, &halves, NULL));
+    assert_false(halves.next.change);
+    assert_null(halves.next.wanted);
+}
+
 static void
 element_is_taken_out_whatever_is_in_it(void **state)
 {
@@ -322,6 +343,7 @@ element_is_taken_out_whatever_is_in_it(void **state)
     assert_null(error);
     assert_true(change->writes && change->managed_before);
     assert_false(change->managed_after);
+    assert_int_equal(change->notes->len, 0);
     settings->manage_all = true;
     stays = plan_with(settings, NULL, "<d:memory/>", true, &error, no_words);
     assert_true(stays->managed_after && has_note(stays, "Manage=all"));
@@ -375,6 +397,7 @@ main(void)
         cmocka_unit_test(caps_are_told_and_do_not_refuse),
         cmocka_unit_test(balloon_that_can_not_be_used_is_told),
         cmocka_unit_test(nothing_is_written_where_all_is_so_already),
+        cmocka_unit_test(guest_is_not_managed_for_what_is_taken_out),
         cmocka_unit_test(element_is_taken_out_whatever_is_in_it),
         cmocka_unit_test(other_elements_of_our_own_are_not_lost),
         cmocka_unit_test(elements_are_edited_each_for_itself),
