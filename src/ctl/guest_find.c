@@ -10,6 +10,9 @@
 #define NEAR_NAMES 3
 /* Names that begin alike: more help nobody. */
 #define CANDIDATES 8
+/* The daemon hears of a new guest by an event of libvirt's, usually within a tenth of a second. */
+#define LOOKS 4
+#define LOOK_USEC (G_USEC_PER_SEC / 4)
 
 /* Names of guests that may have been meant, in quotes and with commas; NULL: none. Caller frees. */
 static char *
@@ -137,4 +140,42 @@ const GuestView *
 guest_find_whole(GPtrArray *guests, const char *wanted, GError **error)
 {
     return find(guests, wanted, true, error);
+}
+
+static bool
+is_named(const GPtrArray *guests, const char *wanted)
+{
+    for (guint i = 0; i < guests->len; i++) {
+        const GuestView *guest = g_ptr_array_index(guests, i);
+
+        if (strcmp(guest->name, wanted) == 0 || g_ascii_strcasecmp(guest->uuid, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+are_named(const GPtrArray *guests, char *const *wanted)
+{
+    while (*wanted != NULL && is_named(guests, *wanted))
+        wanted++;
+    return *wanted == NULL;
+}
+
+GPtrArray *
+guest_find_read(GDBusConnection *bus, char *const *wanted, GError **error)
+{
+    GPtrArray *guests = client_read_guests(bus, error);
+
+    for (unsigned looks = 0; guests != NULL && looks < LOOKS && !are_named(guests, wanted); looks++) {
+        GPtrArray *later;
+
+        g_usleep(LOOK_USEC);
+        later = client_read_guests(bus, NULL);
+        if (later == NULL)
+            break;
+        g_ptr_array_unref(guests);
+        guests = later;
+    }
+    return guests;
 }

@@ -14,3 +14,9 @@ const GuestView *guest_find(GPtrArray *guests, const char *wanted, GError **erro
 
 /* By its whole name or UUID only. For changing: a guest that came meanwhile must not be meant by what meant another. */
 const GuestView *guest_find_whole(GPtrArray *guests, const char *wanted, GError **error);
+
+/*
+ * All guests, of the daemon; wanted: the names that were given, with NULL behind them. Where one is not there it is waited for,
+ * for a second: a guest that libvirt was told of a moment ago. Owned by the caller; NULL and error set where nobody answers.
+ */
+GPtrArray *guest_find_read(GDBusConnection *bus, char *const *wanted, GError **error);

@@ -135,7 +135,7 @@ verb_manage(const CtlOptions *options, char **arguments, GError **error)
         return false;
     }
     bus = client_connect(error);
-    guests = bus != NULL ? client_read_guests(bus, error) : NULL;
+    guests = bus != NULL ? guest_find_read(bus, arguments, error) : NULL;
     chosen = guests != NULL ? choose(guests, arguments, error) : NULL;
     if (chosen == NULL)
         return false;

@@ -31,7 +31,7 @@ change_guest(const CtlOptions *options, const char *wanted, GVariant *settings, 
         return false;
     }
     bus = client_connect(error);
-    guests = bus != NULL ? client_read_guests(bus, error) : NULL;
+    guests = bus != NULL ? guest_find_read(bus, (char *const[]){(char *)wanted, NULL}, error) : NULL;
     guest = guests != NULL ? guest_find_whole(guests, wanted, error) : NULL;
     change = guest != NULL ? guest_change_make(bus, guest, owned, unset, dry_run, error) : NULL;
     if (change == NULL)

@@ -221,7 +221,7 @@ bool
 verb_start(const CtlOptions *options, char **arguments, GError **error)
 {
     g_autoptr(GDBusConnection) bus = client_connect(error);
-    g_autoptr(GPtrArray) guests = bus != NULL ? client_read_guests(bus, error) : NULL;
+    g_autoptr(GPtrArray) guests = bus != NULL ? guest_find_read(bus, arguments, error) : NULL;
     const GuestView *guest = guests != NULL ? guest_find_whole(guests, arguments[0], error) : NULL;
     g_autofree char *name = NULL;
     Start start = {.bus = bus, .began_usec = g_get_monotonic_time()};
