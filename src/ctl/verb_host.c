@@ -35,10 +35,11 @@ static void
 print_warnings(const HostView *host)
 {
     if (host->over_budget)
-        fact_print(
-            "Warning",
-            "more is committed than the budget allows: other processes took memory, or a guest outgrew its booking",
-            CELL_BAD);
+        fact_print("Warning",
+                   "more is committed than the budget allows: other processes took memory, a guest outgrew its "
+                   "booking, or one was "
+                   "let in that did not fit",
+                   CELL_BAD);
     if (!host->minimums_fit)
         fact_print("Warning", "not even the minimums of all guests fit in the budget; stop a guest or lower a minimum",
                    CELL_BAD);

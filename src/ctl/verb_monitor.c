@@ -100,9 +100,10 @@ tell_status(Monitor *monitor, const GuestView *before, const GuestView *now)
     g_autofree char *assigned = text_size(now->assigned);
     g_autofree char *demand = text_size(now->demand);
     g_autofree char *want = text_size(now->want);
-    g_autofree char *message =
-        g_strdup_printf("Status of guest %s is %s (it was %s): it has %s, its demand is %s, it wants %s.", now->name,
-                        now->status, before->status, assigned, demand, want);
+    g_autofree char *needs = now->want > 0 ? g_strdup_printf("its demand is %s, it wants %s", demand, want)
+                                           : g_strdup("what it needs is not known");
+    g_autofree char *message = g_strdup_printf("Status of guest %s is %s (it was %s): it has %s, %s.", now->name,
+                                               now->status, before->status, assigned, needs);
     Line line = {
         .kind = "status-changed",
         .uuid = now->uuid,

@@ -141,6 +141,9 @@ is_over_budget(Changes *changes, const TickReport *now)
     return plan->over_budget;
 }
 
+static const char over_budget_causes[] =
+    "other processes took memory, a guest outgrew its booking, or one was let in that did not fit";
+
 static void
 compare_host(Changes *changes, const TickReport *now)
 {
@@ -155,13 +158,10 @@ compare_host(Changes *changes, const TickReport *now)
 
         change =
             changes->over_budget.told
-                ? change_list_add(
-                      changes->list, CHANGE_OVER_BUDGET, "", "",
-                      "other processes took memory, or a guest outgrew its booking",
-                      g_strdup_printf(
-                          "The host is over its budget by %s: guests are committed %s of %s; other "
-                          "processes took memory, or a guest outgrew its booking. No target is raised until it fits.",
-                          beyond, committed, budget))
+                ? change_list_add(changes->list, CHANGE_OVER_BUDGET, "", "", over_budget_causes,
+                                  g_strdup_printf("The host is over its budget by %s: guests are committed %s of %s; "
+                                                  "%s. No target is raised until it fits.",
+                                                  beyond, committed, budget, over_budget_causes))
                 : change_list_add(changes->list, CHANGE_WITHIN_BUDGET, "", "", "",
                                   g_strdup_printf("The host is within its budget again: guests are committed %s of %s.",
                                                   committed, budget));

@@ -143,11 +143,10 @@ tell_restart(GPtrArray *list, const GuestPlan *now, uint64_t now_usec)
                                   ? g_strdup_printf("it was stopped %s before", pause)
                                   : g_strdup("it ran when the host went down, and had not been started since");
 
-    change_list_add_guest(
-        list, CHANGE_GUEST_RESTARTED, now, 0, now->committed_kib, reason,
-        g_strdup_printf("Guest %s was started, which counts as a restart: %s. Of the %s that it needs "
-                        "to boot %s are booked for it.",
-                        guest->name, reason, startup, committed));
+    change_list_add_guest(list, CHANGE_GUEST_RESTARTED, now, 0, now->committed_kib, reason,
+                          g_strdup_printf("Guest %s was started, which counts as a restart: %s. It needs %s to boot, "
+                                          "and %s are booked for it.",
+                                          guest->name, reason, startup, committed));
 }
 
 /* Returns true when the new state was told. */

@@ -169,7 +169,7 @@ a_start_soon_after_a_stop_is_told_as_a_restart(void **state)
     hand_in(fixture);
     told = only(fixture, CHANGE_GUEST_RESTARTED);
     assert_string_equal(told->reason, "it was stopped 17 s before");
-    assert_says(told->message, "Of the 2 GiB that it needs to boot 2 GiB are booked");
+    assert_says(told->message, "It needs 2 GiB to boot, and 2 GiB are booked for it");
 
     guest->boots++;
     fixture->tick->plans[0].restart = RESTART_HOST;
