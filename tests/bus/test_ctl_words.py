@@ -192,6 +192,9 @@ class Bash(unittest.TestCase):
             self.assertEqual(sorted(self.complete("simulate", directory + "/")), names)
             self.assertEqual(self.complete("simulate", "--svg", "=", directory + "/b"), names[1:])
             self.assertEqual(self.complete("simulate", names[0], directory + "/"), [])
+            os.mkdir(os.path.join(directory, "paging"))
+            self.assertEqual(self.complete("set", "web", "paging-directory", "=", directory + "/"),
+                             [os.path.join(directory, "paging")])
 
 
 class Zsh(unittest.TestCase):
