@@ -41,6 +41,7 @@ typedef struct Entry {
     bool element_gone;     /* as in GuestSettings */
     bool network_pins;     /* when it ran, its libvirt network had given it a host device */
     bool next_is_bare;     /* it runs with the element, and its definition for the next start has none */
+    char *next_wrong;      /* likewise: what can't be used of the settings in that; NULL: nothing */
     GuestIssue issue;      /* message is NULL: none */
 } Entry;
 
@@ -58,6 +59,7 @@ entry_clear(void *data)
 
     domain_element_clear(&entry->good);
     guest_settings_clear(&entry->settings);
+    g_free(entry->next_wrong);
     g_free(entry->issue.name);
     g_free(entry->issue.message);
 }
@@ -101,16 +103,36 @@ note_issue(Entry *entry, const GuestRecord *record, bool rejected, GPtrArray *co
     entry->issue.message = g_strjoinv("; ", (char **)complaints->pdata);
 }
 
+/* Of a guest that runs: 'virsh edit' changes that definition alone, and what is wrong in it should not wait for the next start. */
+static void
+judge_next(Entry *entry, const DomainXml *next, const Settings *settings)
+{
+    const StartupDefault startup = {.known = next->memory.has_current, .kib = next->memory.current_kib};
+    g_autoptr(GPtrArray) wrong = g_ptr_array_new_with_free_func(g_free);
+    g_auto(GuestSettings) read = {0};
+    g_autofree char *all = NULL;
+
+    if (!next->element.present)
+        return;
+    guest_element_resolve(next, &next->element, startup, settings, &read, wrong);
+    if (wrong->len == 0)
+        return;
+    g_ptr_array_add(wrong, NULL);
+    all = g_strjoinv("; ", (char **)wrong->pdata);
+    entry->next_wrong = g_strdup_printf("its definition for the next start can't be used as it is: %s", all);
+}
+
 /* Keeps what libvirt changes in the live XML; see the head of this file. started: a new QEMU runs. */
 static void
 remember_configured(Entry *entry, const GuestRecord *record, const DomainXml *in_force, bool started,
-                    GPtrArray *complaints)
+                    const Settings *settings, GPtrArray *complaints)
 {
     g_auto(DomainXml) inactive = {0};
     g_autoptr(GError) error = NULL;
     const DomainXml *from = NULL;
 
     entry->next_is_bare = false;
+    g_clear_pointer(&entry->next_wrong, g_free);
     if (record->inactive_xml == NULL) {
         if (started || !entry->configured_known)
             from = in_force;
@@ -120,6 +142,7 @@ remember_configured(Entry *entry, const GuestRecord *record, const DomainXml *in
         from = &inactive;
         entry->network_pins = in_force->hostdev_interface && !inactive.hostdev_interface && inactive.on_network;
         entry->next_is_bare = in_force->element.present && !inactive.element.present;
+        judge_next(entry, &inactive, settings);
     } else {
         g_ptr_array_add(complaints, g_strdup_printf("configuration for the next start: %s", error->message));
     }
@@ -177,7 +200,7 @@ entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, 
     if (xml == NULL) {
         /* libvirt has not told yet; what was known stays */
     } else if (domain_xml_parse(xml, &domain, &error)) {
-        remember_configured(entry, record, &domain, started, complaints);
+        remember_configured(entry, record, &domain, started, settings, complaints);
         work_out_settings(entry, &domain, settings, complaints);
     } else {
         g_ptr_array_add(complaints, g_strdup(error->message));
@@ -195,6 +218,8 @@ entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, 
         g_ptr_array_add(complaints,
                         g_strdup("its definition for the next start has no <dynmem:memory> in its metadata: "
                                  "started from that it is not managed, and booked with all its memory"));
+    if (entry->next_wrong != NULL && !rejected)
+        g_ptr_array_add(complaints, g_strdup(entry->next_wrong));
     note_issue(entry, record, rejected, complaints);
 }
 

@@ -440,6 +440,28 @@ settings_that_vanish_from_the_definition_are_told(void **state)
     assert_null(issue(f));
 }
 
+/* 'virsh edit' of a guest that runs changes that definition alone. */
+static void
+what_is_wrong_in_the_definition_for_the_next_start_is_told(void **state)
+{
+    Fixture *f = *state;
+
+    define(f, big("minimum='3GiB' startup='3GiB'"));
+    run_with(f, big("minimum='3GiB' startup='3GiB'"));
+    assert_null(issue(f));
+    assert_int_equal(define(f, big("minimum='3GiB' startup='2GB'"))->startup_kib, 3 * GIB);
+    SAYS(f, false, "definition for the next start can't be used", "'2GB'");
+    define(f, big("minimum='3GiB' startup='3GiB' colour='red'"));
+    SAYS(f, false, "definition for the next start can't be used", "colour");
+    /* where both are wrong, what is in force comes first */
+    run_with(f, big("minimum='3GiB' startup='2TB'"));
+    SAYS(f, true, "'2TB'");
+    assert_null(strstr(issue(f)->message, "next start"));
+    run_with(f, big("minimum='3GiB' startup='3GiB'"));
+    define(f, big("minimum='3GiB' startup='3GiB'"));
+    assert_null(issue(f));
+}
+
 static void
 another_record_of_the_same_uuid_is_another_guest(void **state)
 {
@@ -477,6 +499,7 @@ main(void)
         TEST(nodes_are_read_as_libvirt_writes_them),
         TEST(too_little_for_the_guest_itself_is_told_and_stays_in_force),
         TEST(settings_that_vanish_from_the_definition_are_told),
+        TEST(what_is_wrong_in_the_definition_for_the_next_start_is_told),
         TEST(another_record_of_the_same_uuid_is_another_guest),
     };
 
