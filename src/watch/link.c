@@ -3,7 +3,8 @@
 
 #include "virt.h"
 
-#define RETRY_MAX_SEC 30
+/* So long nobody is looked after when libvirt is back; to try costs next to nothing. */
+#define RETRY_MAX_SEC 5
 
 struct Link {
     Watch *watch;
