@@ -28,11 +28,26 @@ fact_print(const char *label, const char *value, CellColour colour)
            strlen(wrapped) > LABEL_COLUMNS ? wrapped + LABEL_COLUMNS : "", coloured ? CELL_COLOUR_END : "");
 }
 
+static void
+print_size(const char *label, const char *size, const char *remark)
+{
+    g_autofree char *value = remark[0] != '\0' ? g_strdup_printf("%s, %s", size, remark) : g_strdup(size);
+
+    fact_print(label, value, CELL_PLAIN);
+}
+
 void
 fact_print_size(const char *label, uint64_t bytes, const char *remark)
 {
     g_autofree char *size = bytes > 0 ? text_size(bytes) : g_strdup("-");
-    g_autofree char *value = remark[0] != '\0' ? g_strdup_printf("%s, %s", size, remark) : g_strdup(size);
 
-    fact_print(label, value, CELL_PLAIN);
+    print_size(label, size, remark);
+}
+
+void
+fact_print_amount(const char *label, uint64_t bytes, const char *remark)
+{
+    g_autofree char *size = bytes > 0 ? text_size(bytes) : g_strdup("0");
+
+    print_size(label, size, remark);
 }

@@ -12,3 +12,6 @@ void fact_print(const char *label, const char *value, CellColour colour);
 
 /* Likewise for a size in bytes with a remark ("" for none); "-" where the size is 0 and so not known. */
 void fact_print_size(const char *label, uint64_t bytes, const char *remark);
+
+/* Likewise for a size that is known: "0" where there is none. */
+void fact_print_amount(const char *label, uint64_t bytes, const char *remark);

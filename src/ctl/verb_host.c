@@ -99,6 +99,8 @@ print_paging(const HostView *host)
 static void
 print_host(const HostView *host)
 {
+    /* before the first look nothing is known of the host */
+    void (*print_amount)(const char *, uint64_t, const char *) = host->total > 0 ? fact_print_amount : fact_print_size;
     g_autofree char *share = host->budget > 0 ? g_strdup_printf("%.0f %% of the budget",
                                                                 100.0 * (double)host->committed / (double)host->budget)
                                               : g_strdup("");
@@ -113,9 +115,9 @@ print_host(const HostView *host)
     g_autofree char *link =
         host->link_text[0] != '\0' ? g_strdup_printf("%s (%s)", host->link_text, host->link) : g_strdup(host->link);
 
-    fact_print_size("Budget", host->budget, budget_remark(host));
-    fact_print_size("Committed", host->committed, share);
-    fact_print_size("Free", host->free, "");
+    print_amount("Budget", host->budget, budget_remark(host));
+    print_amount("Committed", host->committed, share);
+    print_amount("Free", host->free, "");
     if (host->lent > 0)
         fact_print_size("Lent", host->lent, "of that, to the host's cache of guests' disks, until somebody needs it");
     print_starts(host);

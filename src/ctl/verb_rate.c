@@ -82,9 +82,9 @@ print_rating(JsonObject *rating)
 
     print_verdict(answer_number(rating, "stars"));
     fact_print_size("Needed", answer_number(rating, "needed"), "what its QEMU costs included");
-    fact_print_size("Free", answer_number(rating, "free"), "");
-    fact_print_size("Buffers", answer_number(rating, "buffers"), "could be taken of others' buffers");
-    fact_print_size("Demand", answer_number(rating, "demand"), "could be taken of what others need");
+    fact_print_amount("Free", answer_number(rating, "free"), "");
+    fact_print_amount("Buffers", answer_number(rating, "buffers"), "could be taken of others' buffers");
+    fact_print_amount("Demand", answer_number(rating, "demand"), "could be taken of what others need");
     if (missing > 0)
         fact_print_size("Missing", missing,
                         "stop or migrate a guest, lower a minimum, or rate it with a higher priority");

@@ -254,6 +254,8 @@ class Text(CtlTest):
         self.assertIn("Committed   4 GiB, 67 % of the budget\n", text)
         self.assertIn("Libvirt     connected to test:///default (read-write)\n", text)
         self.assertNotIn("Warning", text)
+        daemon.host(Free=0)
+        self.assertIn("Free        0\n", self.ctl("host"))
         daemon.host(OverBudget=True, MinimumsFit=False, HostPressure=True, Link="down", DryRun=True)
         self.assertEqual(self.ctl("host").count("Warning"), 5)
 
