@@ -128,12 +128,34 @@ next_state(const Pass *pass, const Work *work)
 
 /* ---- how it stands ---- */
 
+static bool
+is_observed(const Pass *pass, const GuestSnapshot *guest)
+{
+    return pass->observe || guest->settings->mode == GUEST_MODE_OBSERVE;
+}
+
+/* What follows from the state of its balloon alone. */
 static void
-stay_out(Standing *standing, GuestState state, LedgerTrust trust, PlanRule rule)
+stand_by_belief(const Pass *pass, Work *work)
+{
+    const BeliefMemory *memory = &work->memory->belief;
+    Standing *standing = &work->standing;
+
+    /* A guest that others may move at any time, also while it is not looked at, can be anything up to its full memory; one that nobody
+       moves because all of the daemon only looks on is shown as it would stand. */
+    if (memory->state == BELIEF_GOOD)
+        standing->trust = is_observed(pass, work->guest) && !pass->observe ? LEDGER_TRUSTS_FULL : LEDGER_TRUSTS_BALLOON;
+    else if (memory->state == BELIEF_BROUGHT)
+        standing->trust = LEDGER_TRUSTS_BROUGHT;
+    standing->hangs = memory->state == BELIEF_ABSENT;
+    standing->booting = standing->hangs || (memory->state == BELIEF_BOOTING && !memory->moved);
+    standing->is_void = standing->booting || memory->state == BELIEF_BOOTING || memory->state == BELIEF_RETURNING;
+}
+
+static void
+stay_out(Standing *standing, GuestState state, PlanRule rule)
 {
     standing->state = state;
-    standing->trust = trust;
-    standing->part = PART_OUT;
     standing->rule = rule;
 }
 
@@ -148,82 +170,53 @@ stands_by_settings(Work *work)
                     : settings->bar != BALLOON_USABLE     ? PLAN_RULE_BAR
                                                           : PLAN_RULE_COUNT;
 
-    if (work->guest->life == GUEST_LIFE_OFF)
-        stay_out(standing, GUEST_STATE_OFF, LEDGER_TRUSTS_NOTHING, PLAN_RULE_OFF);
-    else if (rule == PLAN_RULE_COUNT || work->let_go)
+    if (work->guest->life == GUEST_LIFE_OFF) {
+        stay_out(standing, GUEST_STATE_OFF, PLAN_RULE_OFF);
+        return true;
+    }
+    if (rule == PLAN_RULE_COUNT || work->let_go)
         return false;
-    else
-        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_FULL, rule);
+    stay_out(standing, GUEST_STATE_STATIC, rule);
+    standing->trust = LEDGER_TRUSTS_FULL;
     return true;
 }
 
-static LedgerTrust
-trust_of(const BeliefMemory *memory)
-{
-    if (memory->state == BELIEF_GOOD)
-        return LEDGER_TRUSTS_BALLOON;
-    return memory->state == BELIEF_BROUGHT ? LEDGER_TRUSTS_BROUGHT : LEDGER_TRUSTS_NOTHING;
-}
-
+/* Nothing can be told to it now. Returns whether that is so. */
 static bool
-is_observed(const Pass *pass, const GuestSnapshot *guest)
+stands_frozen(Work *work)
 {
-    return pass->observe || guest->settings->mode == GUEST_MODE_OBSERVE;
-}
-
-static void
-stands_frozen(const Pass *pass, Work *work)
-{
-    const BeliefMemory *memory = &work->memory->belief;
     const GuestSnapshot *guest = work->guest;
     Standing *standing = &work->standing;
-    /* others may move one that is observed, also while it is not looked at: what it may have is no news of its standing still */
-    LedgerTrust trust = memory->state == BELIEF_GOOD && is_observed(pass, guest) && !pass->observe ? LEDGER_TRUSTS_FULL
-                                                                                                   : trust_of(memory);
 
     if (guest->migrating)
-        stay_out(standing, GUEST_STATE_MIGRATING, trust, PLAN_RULE_FROZEN);
+        stay_out(standing, GUEST_STATE_MIGRATING, PLAN_RULE_FROZEN);
     else if (guest->life != GUEST_LIFE_RUNNING)
-        stay_out(standing, GUEST_STATE_SUSPENDED, trust, PLAN_RULE_FROZEN);
+        stay_out(standing, GUEST_STATE_SUSPENDED, PLAN_RULE_FROZEN);
+    else if (!guest->answering)
+        stay_out(standing, GUEST_STATE_UNRESPONSIVE, PLAN_RULE_UNRESPONSIVE);
     else
-        stay_out(standing, GUEST_STATE_UNRESPONSIVE, trust, PLAN_RULE_UNRESPONSIVE);
-    standing->booting = memory->state == BELIEF_BOOTING && !memory->moved;
-    standing->is_void = trust_of(memory) == LEDGER_TRUSTS_NOTHING;
+        return false;
+    return true;
 }
 
 /* Its balloon is not believed yet, or will not be. */
 static void
 stands_in_doubt(const Pass *pass, Work *work)
 {
-    const BeliefMemory *memory = &work->memory->belief;
     const GuestSnapshot *guest = work->guest;
     Standing *standing = &work->standing;
-    GuestState waiting = is_observed(pass, guest) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
-    bool reset = guest->boot_in_place || guest->adopted;
+    BeliefState state = work->memory->belief.state;
 
-    switch (memory->state) {
-    case BELIEF_ADOPTED:
-        stay_out(standing, waiting, LEDGER_TRUSTS_NOTHING, PLAN_RULE_ADOPTING);
-        return;
-    case BELIEF_BROUGHT:
-        stay_out(standing, GUEST_STATE_STARTING, LEDGER_TRUSTS_BROUGHT, PLAN_RULE_BROUGHT);
-        return;
-    case BELIEF_ABSENT:
-        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_NOTHING,
-                 guest->driver_known ? PLAN_RULE_NO_STATISTICS : PLAN_RULE_NO_DRIVER);
-        standing->booting = standing->hangs = standing->is_void = true;
-        return;
-    case BELIEF_BOOTING:
-    case BELIEF_RETURNING:
-    case BELIEF_GOOD:
-    case BELIEF_OFF:
-    default:
-        break;
-    }
-    stay_out(standing, reset ? GUEST_STATE_RESTARTING : GUEST_STATE_STARTING, LEDGER_TRUSTS_NOTHING,
-             reset ? PLAN_RULE_RESET : PLAN_RULE_STARTING);
-    standing->booting = memory->state == BELIEF_BOOTING && !memory->moved;
-    standing->is_void = true;
+    if (state == BELIEF_ADOPTED)
+        stay_out(standing, is_observed(pass, guest) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE, PLAN_RULE_ADOPTING);
+    else if (state == BELIEF_BROUGHT)
+        stay_out(standing, GUEST_STATE_STARTING, PLAN_RULE_BROUGHT);
+    else if (state == BELIEF_ABSENT)
+        stay_out(standing, GUEST_STATE_STATIC, guest->driver_known ? PLAN_RULE_NO_STATISTICS : PLAN_RULE_NO_DRIVER);
+    else if (guest->boot_in_place || guest->adopted)
+        stay_out(standing, GUEST_STATE_RESTARTING, PLAN_RULE_RESET);
+    else
+        stay_out(standing, GUEST_STATE_STARTING, PLAN_RULE_STARTING);
 }
 
 static void
@@ -234,9 +227,6 @@ stands_with_balloon(const Pass *pass, Work *work, StuckVerdict verdict)
     bool observed = is_observed(pass, guest), settles;
 
     standing->state = observed ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE;
-    /* A guest that others may move at any time can be anything up to its full memory; one that nobody moves
-       because all of the daemon only looks on is shown as it would stand. */
-    standing->trust = observed && !pass->observe ? LEDGER_TRUSTS_FULL : LEDGER_TRUSTS_BALLOON;
     standing->part = observed && !pass->observe ? PART_OBSERVED : PART_SHARES;
     standing->rule = observed ? PLAN_RULE_OBSERVE : PLAN_RULE_COUNT;
     if (observed)
@@ -275,13 +265,13 @@ stands_by_statistics(const Pass *pass, Work *work)
 
     if (guest->has_actual && !missing)
         return false;
-    if (!guest->has_actual)
-        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_FULL, PLAN_RULE_NO_STATISTICS);
-    else if (waits)
-        stay_out(standing, is_observed(pass, guest) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BROUGHT,
-                 PLAN_RULE_ADOPTING);
-    else
-        stay_out(standing, GUEST_STATE_STATIC, LEDGER_TRUSTS_BALLOON, PLAN_RULE_NO_STATISTICS);
+    stay_out(standing, GUEST_STATE_STATIC, PLAN_RULE_NO_STATISTICS);
+    if (!guest->has_actual) {
+        standing->trust = LEDGER_TRUSTS_FULL;
+    } else if (waits) {
+        stay_out(standing, is_observed(pass, guest) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE, PLAN_RULE_ADOPTING);
+        standing->trust = LEDGER_TRUSTS_BROUGHT;
+    }
     return true;
 }
 
@@ -315,13 +305,13 @@ pass_believe(const Pass *pass, Work *work)
         before = memory->state;
         memory->state = next_state(pass, work);
     } while (memory->state != before);
-    if (guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) {
+    stand_by_belief(pass, work);
+    if (stands_frozen(work)) {
         stuck_suspend(stuck);
-        stands_frozen(pass, work);
         return;
     }
-    if (work->let_go && trust_of(memory) == LEDGER_TRUSTS_BALLOON) {
-        stay_out(standing, GUEST_STATE_ACTIVE, LEDGER_TRUSTS_BALLOON, PLAN_RULE_LET_GO);
+    if (work->let_go && memory->state == BELIEF_GOOD) {
+        stay_out(standing, GUEST_STATE_ACTIVE, PLAN_RULE_LET_GO);
         return;
     }
     if (memory->state != BELIEF_GOOD) {
@@ -336,14 +326,14 @@ pass_believe(const Pass *pass, Work *work)
                               pass->now_usec);
     if (stuck->inhibited) {
         /* a limit goes on holding it at what it has */
-        stay_out(standing, GUEST_STATE_STATIC, work->held ? LEDGER_TRUSTS_NOTHING : LEDGER_TRUSTS_FULL,
-                 PLAN_RULE_INHIBITED);
+        stay_out(standing, GUEST_STATE_STATIC, PLAN_RULE_INHIBITED);
+        standing->trust = work->held ? LEDGER_TRUSTS_NOTHING : LEDGER_TRUSTS_FULL;
         return;
     }
     if (stands_by_statistics(pass, work))
         return;
     if (verdict == STUCK_STUCK)
-        stay_out(standing, GUEST_STATE_STUCK, LEDGER_TRUSTS_BALLOON, PLAN_RULE_STUCK);
+        stay_out(standing, GUEST_STATE_STUCK, PLAN_RULE_STUCK);
     else
         stands_with_balloon(pass, work, verdict);
 }
