@@ -18,8 +18,8 @@
 /* A gap between two ticks counts as no more than this: the host may have slept. */
 #define LONGEST_TICK_USEC (5 * USEC_PER_SEC)
 
-#define LIMIT_USEC (60 * USEC_PER_SEC)
-#define LIMIT_DOUBLINGS 4
+/* A lower limit counts for so long, or until the guest has plenty usable. */
+#define LIMIT_USEC (600 * USEC_PER_SEC)
 #define LIMIT_USABLE_PART 16
 
 #define INHIBITED_WINDOW_USEC (5 * USEC_PER_SEC)
@@ -184,15 +184,12 @@ stuck_judge(StuckMemory *memory, const GuestSnapshot *guest, uint64_t target_kib
 
     if (memory->behind && memory->bad_usec >= SLOW_AFTER_USEC && reached_limit(memory, guest, target_kib)) {
         memory->limit_kib = guest->actual_kib;
-        memory->limit_until_usec = now_usec + (LIMIT_USEC << MIN(memory->limit_count, LIMIT_DOUBLINGS));
-        memory->limit_count++;
+        memory->limit_until_usec = now_usec + LIMIT_USEC;
         memory->bad_usec = 0;
         memory->behind = false;
     }
-    if (guest->has_usable && guest->usable_kib >= guest->report_actual_kib / LIMIT_USABLE_PART * 2) {
+    if (guest->has_usable && guest->usable_kib >= guest->report_actual_kib / LIMIT_USABLE_PART * 2)
         memory->limit_kib = 0;
-        memory->limit_count = 0;
-    }
 
     if (memory->bad_usec >= STUCK_AFTER_USEC) {
         flag(memory, now_usec);

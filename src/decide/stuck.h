@@ -38,7 +38,6 @@ typedef struct StuckMemory {
     /* lower limit */
     uint64_t limit_kib;
     uint64_t limit_until_usec;
-    uint32_t limit_count;
     /* inhibited */
     bool inhibited;
     uint64_t suspect_usec;    /* it has looked so since then; 0: it does not */
