@@ -57,14 +57,10 @@ overhead_estimate(const GuestSettings *settings)
 static uint64_t
 approach(uint64_t value, uint64_t goal, uint64_t elapsed_usec, uint64_t span_usec)
 {
-    uint64_t distance = distance_u64(value, goal);
-    uint64_t moved;
+    uint64_t elapsed_msec = MIN(elapsed_usec, span_usec) / USEC_PER_MSEC;
+    uint64_t distance = MIN(distance_u64(value, goal), KIB_LIMIT);
+    uint64_t moved = MIN(distance * elapsed_msec / (span_usec / USEC_PER_MSEC) + 1, distance);
 
-    if (elapsed_usec >= span_usec)
-        return goal;
-    moved = distance / 1000 * (elapsed_usec / USEC_PER_MSEC) / (span_usec / USEC_PER_SEC) +
-            distance % 1000 * (elapsed_usec / USEC_PER_MSEC) / (span_usec / USEC_PER_MSEC);
-    moved = MIN(moved + 1, distance);
     return value > goal ? value - moved : value + moved;
 }
 
@@ -192,7 +188,7 @@ budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *
         memory->smoothed_kib = measured;
     memory->valid = true;
     smooth_budget(memory, measured, usable, now_usec);
-    budget->group_kib = group_kib == UINT64_MAX ? UINT64_MAX : saturating_sub(group_kib, sums->overhead_kib);
+    budget->group_kib = saturating_sub(group_kib, sums->overhead_kib);
     take_smallest(memory, settings, budget);
 }
 
@@ -202,7 +198,6 @@ budget_book_overhead(BudgetMemory *memory, const Settings *settings, uint64_t ov
     memory->smoothed_kib = saturating_sub(memory->smoothed_kib, overhead_kib);
     budget->total_kib = saturating_sub(budget->total_kib, overhead_kib);
     budget->available_kib = saturating_sub(budget->available_kib, overhead_kib);
-    if (budget->group_kib != UINT64_MAX)
-        budget->group_kib = saturating_sub(budget->group_kib, overhead_kib);
+    budget->group_kib = saturating_sub(budget->group_kib, overhead_kib);
     take_smallest(memory, settings, budget);
 }

@@ -42,7 +42,7 @@ typedef struct Budget {
     uint64_t budget_kib; /* net of overheads, as the next two */
     uint64_t total_kib;
     uint64_t available_kib;
-    uint64_t group_kib; /* what the group that all guests stand in leaves them; UINT64_MAX: no such limit */
+    uint64_t group_kib; /* what the group that all guests stand in leaves them; more than there can be: no such limit */
     uint64_t reserve_kib;
     uint64_t other_kib;
     uint64_t overhead_room_kib; /* Budget= does not count overheads: so much of them fits besides; 0 without Budget= */
@@ -75,9 +75,8 @@ uint64_t overhead_estimate(const GuestSettings *settings);
 uint64_t overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec);
 
 /*
- * The budget: the smallest of two measured figures and of Budget=.
- *
- * group_kib caps it as well: what a group that all guests stand in leaves them, overheads included; UINT64_MAX: there is none.
+ * The budget: the smallest of two measured figures, of Budget=, and of group_kib, what a group that all guests stand in leaves them,
+ * overheads included (UINT64_MAX: there is none).
  *
  * (a) MemTotal less huge page pools, reserve, non-guest processes and overheads;
  * (b) committed plus MemAvailable less reserve, less what is committed but not yet touched.
