@@ -174,13 +174,6 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
     return least;
 }
 
-void
-bounds_clear(Bounds *bounds)
-{
-    g_clear_pointer(&bounds->bounds, g_free);
-    bounds->count = bounds->capacity = 0;
-}
-
 /* A raise brings slack of the limit with it. A group that keeps nothing for that has no room for it but its own. */
 static uint64_t
 slack_of(const Bound *bound, uint64_t raise_kib)

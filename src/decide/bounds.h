@@ -23,7 +23,7 @@ typedef struct Bound {
 
 /* Zero: none. */
 typedef struct Bounds {
-    Bound *bounds;
+    Bound *bounds; /* owned */
     size_t count;
     size_t capacity;
 } Bounds;
@@ -35,7 +35,6 @@ typedef struct Bounds {
  * UINT64_MAX: there is none.
  */
 uint64_t bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib);
-void bounds_clear(Bounds *bounds);
 
 /* What the bounds of entry have left. UINT64_MAX: nothing bounds it. */
 uint64_t bounds_room(const Bounds *bounds, const LedgerEntry *entry);

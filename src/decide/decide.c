@@ -21,7 +21,7 @@ decide_state_free(DecideState *state)
     if (state == NULL)
         return;
     ledger_clear(&state->ledger);
-    bounds_clear(&state->bounds);
+    g_free(state->bounds.bounds);
     g_free(state->work);
     g_free(state->sharing);
     g_free(state->scratch);
@@ -335,15 +335,12 @@ find_least(const Pass *pass, Work *work)
     uint64_t limit =
         MIN(stuck_lower_limit(&work->memory->stuck, pass->now_usec), work->entry->granted_kib + work->unseen_kib);
 
-    if (work->standing.not_squeezed) {
+    if (work->standing.not_squeezed || pass->adopting) {
         work->least_kib = work->target_kib;
-        work->least_rule = work->standing.rule;
+        work->least_rule = work->standing.not_squeezed ? work->standing.rule : PLAN_RULE_WAIT_SURPLUS;
         /* libvirt told it its startup memory before its driver was up: to go there is no squeeze */
         if (work->least_rule == PLAN_RULE_SETTLING && !pass->adopting && !broken(FAULT_KEEP_MAXIMUM))
             work->least_kib = MIN(work->least_kib, work->guest->settings->startup_kib);
-    } else if (pass->adopting) {
-        work->least_kib = work->target_kib;
-        work->least_rule = PLAN_RULE_WAIT_SURPLUS;
     }
     if (limit > work->least_kib) {
         work->least_kib = limit;

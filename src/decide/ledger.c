@@ -155,22 +155,17 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
         actual = told;
     if (broken(FAULT_TARGET_UNDER_WAY) && !guest->target_known)
         told = 0;
-    switch (look->trust) {
-    case LEDGER_TRUSTS_BALLOON:
-        return MAX(MAX(actual, told), look->unbounded ? guest->settings->maximum_kib : 0);
-    case LEDGER_TRUSTS_BROUGHT:
-        /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
-        told = MAX(MAX(entry->granted_kib, told), MAX(arrives || !guest->has_actual ? 0 : actual, holds(look)));
-        /* nobody booked it, and nothing is known of it: it may have brought all that it can have; so may one that was reverted in
-           place, within a limit that is of what it was before */
-        return told != 0 && (guest->has_actual || look->enforced_kib == UINT64_MAX)
-                   ? told
-                   : MAX(told, guest->settings->maximum_kib);
-    case LEDGER_TRUSTS_NOTHING:
-    case LEDGER_TRUSTS_FULL:
-    default:
+    if (look->trust == LEDGER_TRUSTS_BALLOON && !look->unbounded)
+        return MAX(actual, told);
+    if (look->trust != LEDGER_TRUSTS_BROUGHT)
         return MAX(guest->settings->maximum_kib, MAX(actual, told));
-    }
+    /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
+    told = MAX(MAX(entry->granted_kib, told), MAX(arrives || !guest->has_actual ? 0 : actual, holds(look)));
+    /* nobody booked it, and nothing is known of it: it may have brought all that it can have; so may one that was reverted in
+       place, within a limit that is of what it was before */
+    return told != 0 && (guest->has_actual || look->enforced_kib == UINT64_MAX)
+               ? told
+               : MAX(told, guest->settings->maximum_kib);
 }
 
 /*
@@ -217,7 +212,6 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     entry->overhead_kib = look->overhead_kib;
     entry->fixed_kib = settings->fixed_kib;
     entry->resident_kib = look->resident_kib;
-    entry->slack_kib = 0;
     entry->enforced_kib = look->enforced_kib;
     entry->balloon_kib = balloon_of(entry, look);
     if (look->trust == LEDGER_TRUSTS_FULL) {
@@ -248,14 +242,13 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
                         : look->trust == LEDGER_TRUSTS_BROUGHT ? GROUND_BROUGHT
                                                                : GROUND_MAXIMUM;
         entry->booked_kib = MIN(entry->balloon_kib, may) + settings->fixed_kib;
-        if (entry->ground == GROUND_LIMIT)
-            entry->slack_kib = look->slack_kib;
         /* a limit takes nothing back that can't be swapped out, and is not set below that; and a QEMU may have been sent here with more
            than its XML says */
         if (held || look->trust == LEDGER_TRUSTS_NOTHING)
             entry->booked_kib =
                 MAX(entry->booked_kib, saturating_sub(holds(look), look->slack_kib + look->slack_kib / 2));
     }
+    entry->slack_kib = entry->ground == GROUND_LIMIT ? look->slack_kib : 0;
     entry->lent_kib = still_lent(entry, look);
     /* memory.max holds whatever else is believed */
     entry->booked_kib = MIN(entry->booked_kib, memory_max(guest));
