@@ -18,6 +18,7 @@ typedef struct Fixture {
     GuestSnapshot guest;
     GuestMemory memory;
     LedgerEntry entry;
+    Standing standing;
     bool wanted, waiting;
     uint64_t committed_kib;
     uint64_t overhead_kib;
@@ -46,6 +47,7 @@ tick(Fixture *f)
                  .memory = &f->memory,
                  .plan = &answer,
                  .entry = &f->entry,
+                 .standing = f->standing,
                  .slack_kib = SLACK,
                  .wants_limit = f->wanted};
     Pass pass = {.first = &work, .end = &work + 1, .now_usec = f->now_usec += SEC};
@@ -289,6 +291,45 @@ nothing_is_lowered_before_it_is_known_what_a_guest_has(void **state)
     (void)state;
 }
 
+/*
+ * What it has when it goes on is not known before it does. But what was lent to it is others' as soon as they need it, and one that boots
+ * may touch whatever its limit lets in.
+ */
+static void
+nothing_is_lowered_while_a_guest_stands_still(void **state)
+{
+    static const struct {
+        GuestLife life;
+        bool migrating, boots;
+        uint64_t lent_kib;
+        bool falls;
+    } rows[] = {
+        {GUEST_LIFE_PAUSED, false, false, 0, false},   {GUEST_LIFE_RUNNING, true, false, 0, false},
+        {GUEST_LIFE_PAUSED, false, true, 0, true},     {GUEST_LIFE_RUNNING, true, true, 0, true},
+        {GUEST_LIFE_PAUSED, false, false, 4096, true}, {GUEST_LIFE_RUNNING, false, false, 0, true},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        bool falls = false;
+        Fixture f;
+
+        fixture_init(&f, 2 * GIB);
+        tick(&f);
+        f.guest.life = rows[i].life;
+        f.guest.migrating = rows[i].migrating;
+        f.standing.is_void = rows[i].boots;
+        f.entry.lent_kib = rows[i].lent_kib;
+        f.committed_kib = f.guest.resident_kib = f.guest.limits.charged_kib = GIB;
+        for (unsigned t = 0; t < 30; t++)
+            falls |= tick(&f).limit_tell;
+        assert_int_equal(falls, rows[i].falls);
+        /* a raise takes nothing from it */
+        f.committed_kib = 3 * GIB;
+        assert_true(tick(&f).limit_tell);
+    }
+    (void)state;
+}
+
 /* A call to its balloon is under way that may yet let it have more. A limit that is the first takes nothing from it that it was granted. */
 static void
 nothing_is_lowered_while_a_target_is_under_way(void **state)
@@ -338,6 +379,7 @@ main(void)
         cmocka_unit_test(one_that_could_not_be_written_is_told_again_while_it_is_relied_on),
         cmocka_unit_test(it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours),
         cmocka_unit_test(nothing_is_lowered_before_it_is_known_what_a_guest_has),
+        cmocka_unit_test(nothing_is_lowered_while_a_guest_stands_still),
         cmocka_unit_test(nothing_is_lowered_while_a_target_is_under_way),
     };
 

@@ -261,6 +261,25 @@ a_lack_in_a_shortage_is_not_called_a_small_change(void **state)
     world_free(world);
 }
 
+/* There is plenty of memory, so that it is left alone is for its own sake, and not for others'. */
+static void
+a_small_change_without_a_shortage_is_called_one(void **state)
+{
+    FakeWorld *world = world_of(1, 3764 * MIB, 3 * GIB);
+    const GuestPlan *plan;
+
+    world_run(world, 60);
+    plan = &world->plan.guests[0];
+    world->fake[0].need += 30 * MIB;
+    world_run(world, 2);
+    assert_int_equal(world->fake[0].changes, 0);
+    assert_true(plan->target_kib < plan->want_kib);
+    assert_true(plan->ideal_kib == plan->want_kib);
+    assert_int_equal(plan->rule, PLAN_RULE_SMALL);
+    world_free(world);
+    (void)state;
+}
+
 static bool
 targets_are_whole(uint64_t faults)
 {
@@ -448,6 +467,7 @@ main(void)
         cmocka_unit_test(a_surplus_does_not_wait_while_the_host_suffers),
         cmocka_unit_test(targets_are_whole_pages_of_the_balloon),
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
+        cmocka_unit_test(a_small_change_without_a_shortage_is_called_one),
         cmocka_unit_test(a_dimm_that_is_not_online_costs_neither_its_guest_nor_others),
         cmocka_unit_test(who_sees_less_than_its_minimum_is_told_again_at_once_where_a_call_fails),
         cmocka_unit_test(no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm),

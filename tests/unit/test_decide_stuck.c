@@ -154,6 +154,23 @@ flag_is_cleared_after_good_behaviour_only(void **state)
     assert_int_equal(track.memory.flagged_usec, 0);
 }
 
+/* What it failed before is not held against it any more: it is tried again as soon as the first time. */
+static void
+guest_that_has_behaved_since_is_tried_again_as_soon_as_at_first(void **state)
+{
+    Track track;
+    unsigned waits[3];
+
+    track_init(&track, 8 * GIB, GIB);
+    for (size_t i = 0; i < G_N_ELEMENTS(waits); i++) {
+        assert_true(track_run(&track, 60, 0, STUCK_STUCK) < 60);
+        waits[i] = track_run(&track, 3600, 0, STUCK_TRIAL);
+        assert_in_range(waits[i], 55, 65);
+        assert_true(track_run(&track, 600, 50 * MIB, STUCK_FOLLOWS) < 600);
+    }
+    (void)state;
+}
+
 static void
 trial_that_asks_for_nothing_proves_nothing(void **state)
 {
@@ -350,6 +367,7 @@ main(void)
         cmocka_unit_test(trials_come_at_growing_distances),
         cmocka_unit_test(starved_guest_is_tried_sooner),
         cmocka_unit_test(flag_is_cleared_after_good_behaviour_only),
+        cmocka_unit_test(guest_that_has_behaved_since_is_tried_again_as_soon_as_at_first),
         cmocka_unit_test(trial_that_asks_for_nothing_proves_nothing),
         cmocka_unit_test(guest_with_nothing_left_has_reached_its_limit),
         cmocka_unit_test(guest_that_moves_again_has_not_reached_its_limit),

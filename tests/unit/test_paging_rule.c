@@ -237,6 +237,40 @@ guest_that_leaves_its_file_claims_its_minimum(void **state)
     (void)state;
 }
 
+/* What it does not see is in its minimum, takes no room, and its limit keeps it from it. */
+static void
+guest_that_leaves_its_file_claims_of_its_minimum_what_it_sees(void **state)
+{
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 0, .since_usec = BOOT};
+    Bench bench;
+
+    bench_leaves(&bench, &file);
+    bench.guest.unseen_kib = 128 * MIB;
+    bench.work.minimum_kib = 640 * MIB + bench.guest.unseen_kib;
+    bench.entry.granted_kib = 300 * MIB;
+    assert_int_equal(paging_claim(&bench.pass, &bench.work).need_kib, 640 * MIB);
+    (void)state;
+}
+
+/* It runs without a driver, and may touch all its memory at any time. A file is for a boot: it is to end, and is no reason for more. */
+static void
+guest_whose_driver_never_comes_claims_all_that_it_may_touch_once_it_has_no_file(void **state)
+{
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 0, .since_usec = BOOT};
+    Bench bench;
+
+    bench_init(&bench);
+    bench.work.standing.booting = true;
+    bench.entry.granted_kib = 600 * MIB;
+    bench.entry.balloon_kib = 4096 * MIB;
+    assert_int_equal(paging_claim(&bench.pass, &bench.work).need_kib, 600 * MIB);
+    bench.work.standing.hangs = true;
+    assert_int_equal(paging_claim(&bench.pass, &bench.work).need_kib, 4096 * MIB);
+    bench.guest.paging = &file;
+    assert_int_equal(paging_claim(&bench.pass, &bench.work).need_kib, 600 * MIB);
+    (void)state;
+}
+
 /* What QEMU costs is learnt to be less in each tick, so that more of what comes back is the guest's own. */
 static void
 what_comes_back_is_claimed_with_a_little_more(void **state)
@@ -304,6 +338,8 @@ main(void)
         cmocka_unit_test(files_that_end_at_once_come_back_into_memory_for_all_of_them),
         cmocka_unit_test(guest_has_no_second_file_in_one_boot),
         cmocka_unit_test(guest_that_leaves_its_file_claims_its_minimum),
+        cmocka_unit_test(guest_that_leaves_its_file_claims_of_its_minimum_what_it_sees),
+        cmocka_unit_test(guest_whose_driver_never_comes_claims_all_that_it_may_touch_once_it_has_no_file),
         cmocka_unit_test(what_comes_back_is_claimed_with_a_little_more),
         cmocka_unit_test(who_boots_and_can_have_no_file_presses),
     };
