@@ -257,6 +257,24 @@ nothing_is_refused_where_nothing_is_told(void **state)
     bench_clear(&bench);
 }
 
+/* libvirt is away, and may be back before the deadline. Where nobody runs there is nobody to wait for. */
+static void
+nobody_is_refused_while_those_who_run_can_not_be_squeezed(void **state)
+{
+    for (size_t running = 0; running < 2; running++) {
+        Bench bench;
+
+        bench_init(&bench);
+        bench.pass.link_down = true;
+        bench.state.rate_givers = running;
+        assert_int_equal(judge(&bench, NEED / 2, 0), running ? START_WAITS : START_REFUSED);
+        bench.pass.link_down = false;
+        assert_int_equal(judge(&bench, NEED / 2, 0), START_REFUSED);
+        bench_clear(&bench);
+    }
+    (void)state;
+}
+
 static void
 what_was_admitted_stays_booked_and_grows(void **state)
 {
@@ -347,6 +365,7 @@ main(void)
         cmocka_unit_test(restart_without_paging_waits_for_its_deadline),
         cmocka_unit_test(answer_comes_before_the_deadline),
         cmocka_unit_test(nothing_is_refused_where_nothing_is_told),
+        cmocka_unit_test(nobody_is_refused_while_those_who_run_can_not_be_squeezed),
         cmocka_unit_test(what_was_admitted_stays_booked_and_grows),
         cmocka_unit_test(start_is_not_let_in_on_a_node_that_is_full),
         cmocka_unit_test(figures_add_up_and_name_who_is_in_the_way),

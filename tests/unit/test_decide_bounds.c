@@ -293,19 +293,17 @@ typedef struct Bench {
 static void
 bench_init(Bench *bench)
 {
-    *bench = (Bench){.settings = {.maximum_kib = 4 * GIB, .strict_nodes = 1},
-                     .guest = {.settings = &bench->settings,
-                               .life = GUEST_LIFE_RUNNING,
-                               .limits = {.above_id = 7, .above_kib = 5 * GIB, .above_charged_kib = 2 * GIB}},
-                     .start = {.settings = {.strict_nodes = 1}},
-                     .starts = {&bench->start},
-                     .entries = {{.open = true, .booked_kib = 3 * GIB, .resident_kib = 2 * GIB},
-                                 {.booked_kib = GIB, .overhead_kib = 64 * MIB}},
-                     .ledger = {.entries = bench->entries,
-                                .count = 1,
-                                .of_guest = bench->of_guest,
-                                .of_start = bench->of_start},
-                     .snapshot = {.guests = &bench->guest, .guest_count = 1, .starts = bench->starts}};
+    *bench = (Bench){
+        .settings = {.maximum_kib = 4 * GIB, .strict_nodes = 1},
+        .guest = {.settings = &bench->settings,
+                  .life = GUEST_LIFE_RUNNING,
+                  .limits = {.above_id = 7, .above_kib = 5 * GIB, .above_charged_kib = 2 * GIB}},
+        .start = {.settings = {.strict_nodes = 1}},
+        .starts = {&bench->start},
+        .entries = {{.open = true, .booked_kib = 3 * GIB, .resident_kib = 2 * GIB},
+                    {.booked_kib = GIB, .overhead_kib = 64 * MIB}},
+        .ledger = {.entries = bench->entries, .count = 1, .of_guest = bench->of_guest, .of_start = bench->of_start},
+        .snapshot = {.guests = &bench->guest, .guest_count = 1, .starts = bench->starts}};
     bench->snapshot.host.figures = (HostFigures){
         .total_kib = 16 * GIB, .nodes = {{.total_kib = 8 * GIB, .available_kib = 6 * GIB}, {.total_kib = 8 * GIB}}};
 }

@@ -491,11 +491,39 @@ a_balloon_that_moves_has_a_driver_though_it_tells_nothing(void **state)
     (void)state;
 }
 
+/* Its balloon has moved, and stands still far from its target now: nobody asks anything of one that tells nothing. */
+static void
+a_guest_that_tells_nothing_does_not_fail_to_follow(void **state)
+{
+    FakeWorld *world = world_of(1, 4 * GIB, 2 * GIB);
+    GuestSnapshot *guest = &world->guests[0];
+
+    world_run(world, 10);
+    guest->boots++;
+    guest->boot_usec = world->snapshot.now_usec;
+    guest->driver_up = guest->fresh = guest->has_usable = false;
+    world->fake[0].mute = true;
+    world->fake[0].inflate = world->fake[0].deflate = 0;
+    world_run(world, 5);
+    world->fake[0].actual -= 300 * MIB;
+    world_run(world, 70);
+    guest->target_kib = GIB;
+    for (unsigned t = 0; t < 60; t++) {
+        world_tick(world);
+        assert_int_equal(guest->target_kib, GIB);
+        assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_NO_STATISTICS);
+        assert_int_equal(world->plan.guests[0].flagged_usec, 0);
+    }
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_balloon_that_moves_has_a_driver_though_it_tells_nothing),
+        cmocka_unit_test(a_guest_that_tells_nothing_does_not_fail_to_follow),
         cmocka_unit_test(a_starved_guest_that_is_tried_again_gets_what_others_do_not_need),
         cmocka_unit_test(guest_that_hangs_over_a_gap_is_no_guest_without_a_driver),
         cmocka_unit_test(guests_out_of_the_sharing_are_booked_and_left_alone),

@@ -113,14 +113,16 @@ everybody_who_asks_for_a_guest_gets_its_answer_once(void **state)
 
     ask(world, A, false, 0);
     ask(world, A, true, 1);
+    ask(world, A, true, 3); /* once more, as the bus was away */
     settle(world, START_WAITS, 0);
-    assert_int_equal(world->answers[0].calls + world->answers[1].calls, 0);
+    assert_int_equal(world->answers[0].calls + world->answers[1].calls + world->answers[3].calls, 0);
     settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
     settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(world->answers[i].calls, 1);
         assert_true(world->answers[i].granted);
     }
+    assert_int_equal(world->answers[3].calls, 1);
     assert_string_equal(world->moments->str, "waits A, answered A");
     /* the hook of a start that dm-ctl has reserved for */
     assert_false(ask(world, A, true, 2));
@@ -207,6 +209,8 @@ request_that_waits_asks_for_what_really_starts(void **state)
     look(world);
     assert_int_equal(world->requests[0]->need_kib, 1536 * KIB_PER_MIB);
     assert_int_equal(world->requests[0]->asked_usec, world->now_usec - SECOND); /* it has waited already */
+    assert_int_equal(world->requests[0]->deadline_usec,
+                     world->now_usec - SECOND + world->settings->admission_timeout_usec);
     settle(world, START_ADMITTED, 1536 * KIB_PER_MIB);
     assert_int_equal(world->answers[0].calls + world->answers[1].calls, 2);
 }
@@ -225,6 +229,103 @@ restart_that_was_admitted_with_less_does_not_wait_again(void **state)
     look(world);
     assert_int_equal(world->requests[0]->restart, RESTART_SOON); /* as it was when it was asked for */
     assert_int_equal(world->requests[0]->booked_kib, 300 * KIB_PER_MIB);
+}
+
+/* It stopped a moment ago, and boots, or so it was asked for: what libvirt restores has its memory with it, and needs no file. */
+static void
+restart_that_turns_out_to_be_a_restore_is_none(void **state)
+{
+    World *world = *state;
+    GuestRecord off = {.uuid = A, .serial = 1, .name = (char *)"web", .stop_usec = world->now_usec};
+
+    ask_with(world, &(StartAsk){.uuid = A}, ELEMENT, &off, 0);
+    look(world);
+    assert_int_equal(world->requests[0]->restart, RESTART_SOON);
+    hook_asks(world, START_RESTORE, "1024", &off, 1);
+    look(world);
+    assert_int_equal(world->requests[0]->kind, START_RESTORE);
+    assert_int_equal(world->requests[0]->restart, RESTART_NONE);
+}
+
+/* ... and before that whoever asks for it says what is to start. */
+static void
+what_starts_is_what_libvirt_says_once_it_has_begun(void **state)
+{
+    World *world = *state;
+    const StartAsk by_hand = {.uuid = A};
+
+    ask_with(world, &by_hand, ELEMENT, NULL, 0);
+    ask_with(world, &by_hand, "", NULL, 1);
+    look(world);
+    assert_int_equal(world->requests[0]->need_kib, 2048 * KIB_PER_MIB);
+    world->run = 7;
+    hook_asks(world, START_RESTORE, "1536", NULL, 2);
+    settle(world, START_ADMITTED, 1536 * KIB_PER_MIB);
+    hook_asks(world, START_BOOT, "1536", NULL, 3); /* "prepare" of run 7 */
+    assert_false(ask_with(world, &by_hand, "", NULL, 4));
+    assert_true(world->answers[4].granted);
+    look(world);
+    assert_int_equal(world->requests[0]->kind, START_RESTORE);
+    assert_int_equal(world->requests[0]->need_kib, 1536 * KIB_PER_MIB);
+    assert_int_equal(world->requests[0]->booked_kib, 1536 * KIB_PER_MIB);
+}
+
+static void
+what_can_not_be_read_changes_nothing(void **state)
+{
+    World *world = *state;
+
+    ask(world, A, true, 0);
+    settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
+    assert_false(start_book_ask(world->book, &(StartAsk){.uuid = A, .hook = true, .xml = "<no domain"}, NULL, NULL,
+                                world->settings, world->now_usec, answered, &world->answers[1]));
+    assert_true(world->answers[1].granted);
+    look(world);
+    assert_string_equal(world->requests[0]->name, "web");
+    assert_int_equal(world->requests[0]->need_kib, 512 * KIB_PER_MIB);
+    assert_int_equal(world->requests[0]->settings.maximum_kib, 2048 * KIB_PER_MIB);
+}
+
+/* It needs less, and before anything was done about that as much as before. */
+static void
+what_is_booked_still_is_not_waited_for(void **state)
+{
+    World *world = *state;
+
+    ask_with(world, &(StartAsk){.uuid = A, .kind = START_RESTORE}, ELEMENT, NULL, 0);
+    settle(world, START_ADMITTED, 1024 * KIB_PER_MIB);
+    assert_false(hook_asks(world, START_BOOT, "1024", NULL, 1));
+    assert_false(hook_asks(world, START_RESTORE, "1024", NULL, 2));
+    assert_true(world->answers[2].granted);
+}
+
+static bool
+hook_asks_with_backing(World *world, const char *backing, unsigned answer)
+{
+    g_autofree char *xml =
+        g_strdup_printf("<domain type='kvm'><name>web</name><memory unit='MiB'>2048</memory><vcpu>1</vcpu>"
+                        "<memoryBacking>%s</memoryBacking></domain>",
+                        backing);
+
+    return start_book_ask(world->book, &(StartAsk){.uuid = A, .hook = true, .xml = xml}, NULL, NULL, world->settings,
+                          world->now_usec, answered, &world->answers[answer]);
+}
+
+/* Nothing is booked for it of the pool: others may have been promised those pages meanwhile. */
+static void
+what_asks_for_more_huge_pages_than_it_was_let_in_with_waits_for_them(void **state)
+{
+    static const char *const huge = "<hugepages><page size='2048' unit='KiB'/></hugepages>";
+    World *world = *state;
+
+    hook_asks_with_backing(world, "", 0);
+    settle(world, START_ADMITTED, 2048 * KIB_PER_MIB);
+    assert_true(hook_asks_with_backing(world, huge, 1));
+    look(world);
+    assert_true(world->requests[0]->waiting);
+    assert_int_equal(world->requests[0]->pool_kib, 2048 * KIB_PER_MIB);
+    settle(world, START_ADMITTED, 0);
+    assert_false(hook_asks_with_backing(world, huge, 2));
 }
 
 static void
@@ -442,6 +543,11 @@ main(void)
         TEST(what_needs_no_more_than_is_booked_is_answered_at_once),
         TEST(request_that_waits_asks_for_what_really_starts),
         TEST(restart_that_was_admitted_with_less_does_not_wait_again),
+        TEST(restart_that_turns_out_to_be_a_restore_is_none),
+        TEST(what_starts_is_what_libvirt_says_once_it_has_begun),
+        TEST(what_can_not_be_read_changes_nothing),
+        TEST(what_is_booked_still_is_not_waited_for),
+        TEST(what_asks_for_more_huge_pages_than_it_was_let_in_with_waits_for_them),
         TEST(a_start_soon_after_a_stop_is_a_restart),
         TEST(a_guest_that_ran_before_the_host_went_down_restarts),
         TEST(new_daemon_waits_for_those_it_knows_to_run),

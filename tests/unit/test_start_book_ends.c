@@ -54,6 +54,27 @@ an_admitted_start_ends_when_its_guest_has_run(void **state)
     assert_int_equal(world->count, 0);
 }
 
+/* It ran and stopped within a moment, and libvirt starts it again before the record of that run tells that it is over. */
+static void
+a_start_that_is_asked_for_again_has_not_begun_with_the_run_before(void **state)
+{
+    World *world = *state;
+    GuestRecord *record = &world->records[0];
+
+    *record = (GuestRecord){.uuid = A, .name = (char *)"web", .life = GUEST_LIFE_OFF, .boot_usec = 10 * SECOND};
+    world->record_count = 1;
+    hook_asks(world, START_BOOT, "1024", record, 0);
+    settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
+    record->life = GUEST_LIFE_RUNNING;
+    record->boot_usec = world->now_usec;
+    hook_asks(world, START_BOOT, "1024", record, 1);
+    look(world);
+    assert_int_equal(world->count, 1);
+    record->boot_usec = world->now_usec + SECOND;
+    look(world);
+    assert_int_equal(world->count, 0);
+}
+
 static void
 an_admitted_start_that_does_not_come_ends(void **state)
 {
@@ -340,6 +361,7 @@ a_start_that_was_kept_is_told_once_though_its_guest_runs_already(void **state)
     next_daemon(world, START_NOTE_STARTED);
     world->records[0] = (GuestRecord){
         .uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_RUNNING, .boot_usec = world->now_usec};
+    world->records[0].read_usec = world->now_usec + 1;
     world->record_count = 1;
     look(world);
     assert_int_equal(world->count, 1);
@@ -428,6 +450,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_admitted_start_ends_when_its_guest_runs),
         TEST(an_admitted_start_ends_when_its_guest_has_run),
+        TEST(a_start_that_is_asked_for_again_has_not_begun_with_the_run_before),
         TEST(an_admitted_start_that_does_not_come_ends),
         TEST(a_started_guest_is_waited_for_while_libvirt_is_away),
         TEST(a_start_that_is_called_off_is_out),
