@@ -5,17 +5,12 @@
  * looked up in the tables below by what is the case.
  */
 
-#include "cmocka_all.h"
-#include "decide/faults.h"
-#include "decide/pass.h"
+#include "paging_bench.h"
 
 #include <string.h>
 
-#define MIB KIB_PER_MIB
 /* What others can give is waited for so long. */
 #define PATIENCE (10 * USEC_PER_SEC)
-#define BOOT (100 * USEC_PER_SEC)
-#define STARTUP (512 * MIB)
 
 /* How much of the startup memory is there: nothing of it, a part, all, more. */
 static const uint64_t granted[] = {0, 300 * MIB, STARTUP, 700 * MIB};
@@ -34,55 +29,6 @@ expected(bool reclaimable, bool time_left, bool barred)
     };
 
     return table[reclaimable][time_left][barred];
-}
-
-/* One guest in one tick, under a limit. */
-typedef struct Bench {
-    GuestSettings guest_settings;
-    GuestSnapshot guest;
-    GuestMemory memory;
-    LedgerEntry entry;
-    GuestPlan plan;
-    Work work;
-    Settings settings;
-    Snapshot snapshot;
-    Pass pass;
-} Bench;
-
-static void
-bench_init(Bench *bench)
-{
-    *bench =
-        (Bench){.guest_settings = {.startup_kib = STARTUP, .maximum_kib = 4096 * MIB, .smart_paging = true},
-                .guest = {.settings = &bench->guest_settings,
-                          .life = GUEST_LIFE_RUNNING,
-                          .boot_usec = BOOT,
-                          .limits = {.usable = true, .high_kib = LIMIT_NONE}},
-                .work = {.guest = &bench->guest,
-                         .memory = &bench->memory,
-                         .plan = &bench->plan,
-                         .entry = &bench->entry,
-                         .limited = true},
-                .settings = {.paging_enabled = true, .memory_high = true, .paging_deadline_usec = 600 * USEC_PER_SEC},
-                .snapshot = {.host = {.figures_valid = true, .figures = {.available_kib = 4096 * MIB}}},
-                .pass = {.snapshot = &bench->snapshot, .settings = &bench->settings, .now_usec = BOOT}};
-}
-
-/* It has a file with so much in it, and its driver is back. */
-static void
-bench_leaves(Bench *bench, const PagingRecord *file)
-{
-    bench_init(bench);
-    bench->guest.paging = file;
-    bench->guest.resident_kib = 600 * MIB;
-    bench->guest.limits.swapped_kib = file->used_kib;
-}
-
-static void
-decide_anew(Bench *bench)
-{
-    bench->plan = (GuestPlan){.guest = &bench->guest};
-    paging_decide(&bench->pass, &bench->work);
 }
 
 static unsigned
