@@ -19,7 +19,8 @@ typedef struct Fixture {
     GuestMemory memory;
     LedgerEntry entry;
     Standing standing;
-    bool wanted, waiting;
+    bool wanted, waiting, limited, link_down;
+    PagingPhase phase;
     uint64_t committed_kib;
     uint64_t overhead_kib;
     uint64_t now_usec;
@@ -42,15 +43,17 @@ fixture_init(Fixture *f, uint64_t committed_kib)
 static GuestPlan
 tick(Fixture *f)
 {
-    GuestPlan answer = {.guest = &f->guest, .rule = f->waiting ? PLAN_RULE_ADOPTING : PLAN_RULE_SATISFIED};
+    GuestPlan answer = {
+        .guest = &f->guest, .rule = f->waiting ? PLAN_RULE_ADOPTING : PLAN_RULE_SATISFIED, .paging_phase = f->phase};
     Work work = {.guest = &f->guest,
                  .memory = &f->memory,
                  .plan = &answer,
                  .entry = &f->entry,
                  .standing = f->standing,
                  .slack_kib = SLACK,
+                 .limited = f->limited,
                  .wants_limit = f->wanted};
-    Pass pass = {.first = &work, .end = &work + 1, .now_usec = f->now_usec += SEC};
+    Pass pass = {.first = &work, .end = &work + 1, .link_down = f->link_down, .now_usec = f->now_usec += SEC};
 
     f->entry.granted_kib = f->committed_kib;
     f->entry.overhead_kib = f->overhead_kib;
@@ -86,6 +89,9 @@ slack_is_a_part_of_the_reserve(void **state)
         }
     }
     assert_int_equal(limit_slack(&(HostFigures){.total_kib = GIB}, GIB, 0), LIMIT_LEAST_SLACK_KIB);
+    assert_int_equal(limit_slack(GIB, 0, 0), LIMIT_LEAST_SLACK_KIB);
+    /* who is booked at more than all were a moment ago has half of the reserve, and no more */
+    assert_int_equal(limit_slack(GIB, 8 * GIB, GIB), GIB / 2);
     (void)state;
 }
 
@@ -349,6 +355,140 @@ nothing_is_lowered_while_a_target_is_under_way(void **state)
     (void)state;
 }
 
+/* What came before this daemon, what is no more than being full, and what a limit of others does, are no errors of the estimate. */
+static void
+only_being_held_back_by_a_limit_of_ours_teaches_something(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, GIB);
+    tick(&f);
+    f.guest.resident_kib = f.guest.limits.charged_kib = f.guest.limits.high_kib;
+    f.guest.limits.held_back = 100;
+    for (unsigned t = 0; t < 10; t++) {
+        f.now_usec += 5 * SEC;
+        assert_int_equal(limit_learn(&f.memory.limit, &f.guest, false, f.now_usec), 0);
+        assert_false(f.memory.limit.held_now);
+    }
+    f.guest.limits.set = false;
+    f.guest.limits.held_back++;
+    assert_int_equal(limit_learn(&f.memory.limit, &f.guest, false, f.now_usec + 5 * SEC), 0);
+    f.guest.limits.set = true;
+    f.guest.limits.held_back++;
+    assert_true(limit_learn(&f.memory.limit, &f.guest, false, f.now_usec + 10 * SEC) > 0);
+    (void)state;
+}
+
+/* Ticks come as often as reports do: what is told anew does not wait for a second to be over. */
+static void
+a_raise_does_not_wait_for_the_one_before(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, GIB);
+    tick(&f);
+    f.now_usec -= SEC - SEC / 5;
+    f.committed_kib = 2 * GIB;
+    assert_true(tick(&f).limit_tell);
+    assert_int_equal(f.guest.limits.high_kib, 2 * GIB + OVERHEAD + SLACK);
+    (void)state;
+}
+
+/* Its pages are in part charged to others' groups: they are none that its limit would have to take back. */
+static void
+it_falls_to_what_is_charged_where_that_is_less_than_the_guest_holds(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, 3 * GIB);
+    tick(&f);
+    f.guest.limits.charged_kib = GIB;
+    f.committed_kib = GIB;
+    assert_true(tick(&f).limit_tell);
+    assert_int_equal(f.guest.limits.high_kib, GIB + OVERHEAD + SLACK);
+    (void)state;
+}
+
+/* It is not to have one, but has a paging file, or what it was started with is not read yet: without one it could take everything. */
+static void
+it_stays_on_a_guest_that_has_nothing_else(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, GIB);
+    tick(&f);
+    f.wanted = false;
+    f.limited = true;
+    assert_false(tick(&f).limit_tell);
+    f.committed_kib = 2 * GIB;
+    assert_true(tick(&f).limit_tell);
+    assert_int_equal(f.guest.limits.high_kib, 2 * GIB + OVERHEAD + SLACK);
+    f.limited = false;
+    assert_true(tick(&f).limit_tell);
+    assert_int_equal(f.guest.limits.high_kib, LIMIT_NONE);
+    (void)state;
+}
+
+/* What is in its file may come back at any time where nothing but its limit keeps it within what it was granted. */
+static void
+a_guest_that_hangs_on_its_limit_has_the_least_slack_with_a_file(void **state)
+{
+    const PagingRecord file = {.stage = PAGING_STAGE_ON};
+    static const struct {
+        bool file, hangs;
+        uint64_t slack_kib;
+    } rows[] = {{true, true, LIMIT_LEAST_SLACK_KIB}, {true, false, SLACK}, {false, true, SLACK}, {false, false, SLACK}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Fixture f;
+
+        fixture_init(&f, GIB);
+        f.guest.paging = rows[i].file ? &file : NULL;
+        f.limited = true;
+        f.standing.is_void = rows[i].hangs;
+        assert_int_equal(tick(&f).limit_kib, GIB + OVERHEAD + rows[i].slack_kib);
+    }
+    (void)state;
+}
+
+/* Files go on, and the kernel needs no libvirt to let in what comes back. Nothing else is known of anybody. */
+static void
+while_libvirt_is_away_limits_move_for_files_only(void **state)
+{
+    const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 256 * MIB};
+    static const struct {
+        bool file, empties;
+        uint64_t committed_kib;
+        uint64_t limit_kib; /* 0: nothing is told */
+    } rows[] = {
+        {false, false, 3 * GIB, 0},
+        {false, false, GIB, 0},
+        {true, false, 3 * GIB, 3 * GIB + OVERHEAD + LIMIT_LEAST_SLACK_KIB},
+        {true, false, GIB, 0},
+        {true, true, 2 * GIB, 2 * GIB - 256 * MIB + OVERHEAD + LIMIT_LEAST_SLACK_KIB},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GuestPlan answer;
+        Fixture f;
+
+        fixture_init(&f, 2 * GIB);
+        f.guest.paging = rows[i].file ? &file : NULL;
+        f.guest.limits.swapped_kib = file.used_kib;
+        f.guest.resident_kib = f.guest.limits.charged_kib = GIB / 2;
+        f.limited = f.standing.is_void = rows[i].file;
+        tick(&f);
+        f.link_down = true;
+        f.committed_kib = rows[i].committed_kib;
+        f.phase = rows[i].empties ? PAGING_PHASE_EMPTY : rows[i].file ? PAGING_PHASE_BOOT : PAGING_PHASE_NONE;
+        answer = tick(&f);
+        assert_int_equal(answer.limit_tell, rows[i].limit_kib != 0);
+        if (answer.limit_tell)
+            assert_int_equal(answer.limit_kib, rows[i].limit_kib);
+    }
+    (void)state;
+}
+
 /* The first limit of a guest is on its way: there is none to be lowered. Later a lower one that does not come is late. */
 static void
 only_a_limit_that_is_there_can_be_late(void **state)
@@ -380,6 +520,12 @@ main(void)
         cmocka_unit_test(it_goes_when_it_is_not_wanted_and_is_never_touched_where_it_is_not_ours),
         cmocka_unit_test(nothing_is_lowered_before_it_is_known_what_a_guest_has),
         cmocka_unit_test(nothing_is_lowered_while_a_guest_stands_still),
+        cmocka_unit_test(only_being_held_back_by_a_limit_of_ours_teaches_something),
+        cmocka_unit_test(a_raise_does_not_wait_for_the_one_before),
+        cmocka_unit_test(it_falls_to_what_is_charged_where_that_is_less_than_the_guest_holds),
+        cmocka_unit_test(it_stays_on_a_guest_that_has_nothing_else),
+        cmocka_unit_test(a_guest_that_hangs_on_its_limit_has_the_least_slack_with_a_file),
+        cmocka_unit_test(while_libvirt_is_away_limits_move_for_files_only),
         cmocka_unit_test(nothing_is_lowered_while_a_target_is_under_way),
     };
 
