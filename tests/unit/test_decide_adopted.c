@@ -192,23 +192,6 @@ slacks_of_guests_that_become_known_one_by_one_leave_a_quarter_of_the_reserve(voi
 }
 
 /* Its slack is the part of half of the reserve that it is booked at of the 9 GiB that the host can give, whoever else is there. */
-/* Who reports has its part of a host that is full as long as another may yet come to be booked at more: of 512 MiB 2 of 9 GiB have 114. */
-static void
-slack_of_a_known_guest_leaves_room_for_those_that_are_not(void **state)
-{
-    FakeWorld *world = world_new(10 * GIB, GIB);
-
-    world_add(world, GIB, 8 * GIB, 2 * GIB, 1500 * MIB);
-    make_limited(world, 0);
-    add_adopted(world, 3 * GIB, 3 * GIB, 72 * MIB);
-    run_with_limits(world, 5);
-    assert_int_equal(world->plan.guests[1].rule, PLAN_RULE_ADOPTING);
-    assert_in_range(world->guests[0].limits.high_kib, 2 * GIB + 72 * MIB, 2 * GIB + (72 + 120) * MIB);
-    world_free(world);
-    (void)state;
-}
-
-/* All of half the reserve is slack of the only guest, and no more than an eighth of what it has, once it has said that it is all. */
 static void
 slack_is_the_same_whoever_else_is_there(void **state)
 {
@@ -390,9 +373,6 @@ main(void)
         cmocka_unit_test(size_of_a_guest_with_a_paging_file_takes_nothing_from_it),
         cmocka_unit_test(slacks_of_guests_that_become_known_one_by_one_leave_a_quarter_of_the_reserve),
         cmocka_unit_test(slack_is_the_same_whoever_else_is_there),
-        cmocka_unit_test(slack_of_a_known_guest_leaves_room_for_those_that_are_not),
-        cmocka_unit_test(slack_is_a_part_of_what_is_booked_when_all_guests_are_known),
-        cmocka_unit_test(slack_is_a_part_of_what_is_booked_where_that_is_more_than_the_host_has),
         cmocka_unit_test(it_is_waited_for_until_it_reports_what_it_needs),
         cmocka_unit_test(it_is_waited_for_after_libvirt_was_away_for_long),
         cmocka_unit_test(a_guest_that_was_seen_to_boot_is_not_waited_for),

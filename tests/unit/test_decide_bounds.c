@@ -3,8 +3,6 @@
 /* Limits of others: memory.max of a guest and of the slice that it stands in, and the NUMA nodes that it is bound to. */
 
 #include "test_limited_world.h"
-#include "decide/bounds.h"
-#include "test_decide_world.h"
 
 /* 3 GiB, of which its QEMU costs 72 MiB before it is known better, and 8 at least; 16 are left to what is not known of it. */
 static void
@@ -275,75 +273,6 @@ a_start_in_the_group_of_all_guests_waits_for_what_they_give_up(void **state)
     assert_int_equal(world->plan.starts[0].verdict, START_ADMITTED);
     assert_true(world->fake[0].actual + world->fake[1].actual + 2 * GIB <= 6 * GIB);
     world_free(world);
-/* ---- what is left of a bound ---- */
-
-/* One guest in a slice of 5 GiB and bound to the first node, of 8, that runs and is about to start again. */
-typedef struct Bench {
-    GuestSettings settings;
-    GuestSnapshot guest;
-    StartRequest start;
-    const StartRequest *starts[1];
-    LedgerEntry entries[2];
-    uint32_t of_guest[1], of_start[1];
-    Ledger ledger;
-    Snapshot snapshot;
-    Bounds bounds;
-} Bench;
-
-static void
-bench_init(Bench *bench)
-{
-    *bench = (Bench){
-        .settings = {.maximum_kib = 4 * GIB, .strict_nodes = 1},
-        .guest = {.settings = &bench->settings,
-                  .life = GUEST_LIFE_RUNNING,
-                  .limits = {.above_id = 7, .above_kib = 5 * GIB, .above_charged_kib = 2 * GIB}},
-        .start = {.settings = {.strict_nodes = 1}},
-        .starts = {&bench->start},
-        .entries = {{.open = true, .booked_kib = 3 * GIB, .resident_kib = 2 * GIB},
-                    {.booked_kib = GIB, .overhead_kib = 64 * MIB}},
-        .ledger = {.entries = bench->entries, .count = 1, .of_guest = bench->of_guest, .of_start = bench->of_start},
-        .snapshot = {.guests = &bench->guest, .guest_count = 1, .starts = bench->starts}};
-    bench->snapshot.host.figures = (HostFigures){
-        .total_kib = 16 * GIB, .nodes = {{.total_kib = 8 * GIB, .available_kib = 6 * GIB}, {.total_kib = 8 * GIB}}};
-}
-
-static uint64_t
-room(Bench *bench, uint64_t above_id, uint64_t nodes)
-{
-    bounds_find(&bench->bounds, &bench->snapshot, &bench->ledger, 0);
-    return bounds_room(&bench->bounds, above_id, nodes);
-}
-
-/* A guest that is reset could take for itself what its limit lets in for page cache. */
-static void
-what_is_lent_leaves_less_of_a_bound(void **state)
-{
-    Bench bench;
-
-    bench_init(&bench);
-    assert_int_equal(room(&bench, 7, 0), 2 * GIB);
-    assert_int_equal(room(&bench, 0, 1), 5 * GIB);
-    bench.entries[0].lent_kib = GIB;
-    assert_int_equal(room(&bench, 7, 0), GIB);
-    assert_int_equal(room(&bench, 0, 1), 4 * GIB);
-    bounds_clear(&bench.bounds);
-    (void)state;
-}
-
-/* What is booked for it is in the one entry that it has while its QEMU is there still; that of another is its own. */
-static void
-start_of_a_guest_that_is_still_there_takes_its_part_of_a_node_once(void **state)
-{
-    Bench bench;
-
-    bench_init(&bench);
-    bench.snapshot.start_count = 1;
-    assert_int_equal(room(&bench, 0, 1), 5 * GIB);
-    bench.ledger.count = 2;
-    bench.of_start[0] = 1;
-    assert_int_equal(room(&bench, 0, 1), 4 * GIB - 64 * MIB);
-    bounds_clear(&bench.bounds);
     (void)state;
 }
 
@@ -361,8 +290,6 @@ main(void)
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
         cmocka_unit_test(a_start_that_was_let_in_is_booked_in_its_group),
         cmocka_unit_test(a_start_in_the_group_of_all_guests_waits_for_what_they_give_up),
-        cmocka_unit_test(what_is_lent_leaves_less_of_a_bound),
-        cmocka_unit_test(start_of_a_guest_that_is_still_there_takes_its_part_of_a_node_once),
     };
 
     return cmocka_run_group_tests_name("decide_bounds", tests, NULL, NULL);

@@ -143,25 +143,6 @@ a_limit_that_is_let_be_does_not_book_more_when_others_come(void **state)
     (void)state;
 }
 
-/* Of half the reserve it has 3 of the 10 GiB that are there for guests: its limit stands no more than half as much again above them. */
-static void
-a_limit_that_is_let_be_has_its_part_of_what_guests_can_have(void **state)
-{
-    FakeWorld *world = world_of(1, 4 * GIB, 2 * GIB);
-
-    world->other = 20 * GIB;
-    world->lazy = true; /* its limit does not wait for anything that it holds */
-    world->guests[0].unseen_kib = GIB;
-    make_limited(world, 0);
-    run_with_limits(world, 30);
-    assert_in_range(world->guests[0].limits.high_kib, 3 * GIB + GIB / 2, 4 * GIB);
-    world->guests[0].life = GUEST_LIFE_PAUSED;
-    tick_with_limits(world);
-    assert_in_range(world->plan.guests[0].committed_kib, 3 * GIB, 3 * GIB + 128 * MIB);
-    world_free(world);
-    (void)state;
-}
-
 /*
  * ... nor less when guests come that are not known: while libvirt is away, or before it has told of all. What they hold seems to be others'
  * use of the host then, of which less is left for guests; and its limit lets in what it did.
@@ -517,7 +498,6 @@ main(void)
         cmocka_unit_test(targets_are_whole_pages_of_the_balloon),
         cmocka_unit_test(a_lack_in_a_shortage_is_not_called_a_small_change),
         cmocka_unit_test(a_limit_that_is_let_be_does_not_book_less_when_others_come_that_are_not_known),
-        cmocka_unit_test(a_limit_that_is_let_be_has_its_part_of_what_guests_can_have),
         cmocka_unit_test(a_small_change_without_a_shortage_is_called_one),
         cmocka_unit_test(a_dimm_that_is_not_online_costs_neither_its_guest_nor_others),
         cmocka_unit_test(who_sees_less_than_its_minimum_is_told_again_at_once_where_a_call_fails),
