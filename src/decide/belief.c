@@ -196,6 +196,8 @@ stands_frozen(Work *work)
         stay_out(standing, GUEST_STATE_UNRESPONSIVE, PLAN_RULE_UNRESPONSIVE);
     else
         return false;
+    /* one that ran before its daemon may be about to boot, or to load what it brings */
+    standing->is_void |= work->memory->belief.state == BELIEF_ADOPTED;
     return true;
 }
 

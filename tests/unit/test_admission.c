@@ -266,7 +266,7 @@ nobody_is_refused_while_those_who_run_can_not_be_squeezed(void **state)
 
         bench_init(&bench);
         bench.pass.link_down = true;
-        bench.state.rate_givers = running;
+        bench.state.giver_count = running;
         assert_int_equal(judge(&bench, NEED / 2, 0), running ? START_WAITS : START_REFUSED);
         bench.pass.link_down = false;
         assert_int_equal(judge(&bench, NEED / 2, 0), START_REFUSED);

@@ -54,8 +54,13 @@ only_a_started_guest_is_waited_for_while_libvirt_is_away(void **state)
     world->now_usec += 300 * SECOND;
     look(world);
     assert_int_equal(world->count, 1);
-    /* it is not among those that libvirt lists */
+    /* it is not among those that libvirt lists, for a minute */
     world->link = WORLD_LINK_READ_WRITE;
+    for (unsigned t = 0; t < 60; t++) {
+        look(world);
+        assert_int_equal(world->count, 1);
+        world->now_usec += SECOND;
+    }
     world->now_usec += SECOND;
     look(world);
     assert_int_equal(world->count, 0);
@@ -78,7 +83,7 @@ a_start_of_a_guest_that_is_not_known_yet_has_not_ended(void **state)
 
 /* libvirt was away, and what it says of a guest since then is news: that it is there, or for a minute that it is not. */
 static void
-a_start_in_doubt_has_ended_when_its_guest_has_not_been_there_for_a_minute_on_end(void **state)
+a_start_in_doubt_has_ended_when_its_guest_has_not_been_there_for_a_minute(void **state)
 {
     World *world = *state;
 
@@ -87,9 +92,7 @@ a_start_in_doubt_has_ended_when_its_guest_has_not_been_there_for_a_minute_on_end
     world->link = WORLD_LINK_DOWN;
     look(world);
     world->link = WORLD_LINK_READ_WRITE;
-    world->records[0] = (GuestRecord){.uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_OFF};
-    for (unsigned t = 0; t < 120; t += 10) {
-        world->record_count = t == 50 ? 1 : 0; /* of before libvirt was away */
+    for (unsigned t = 0; t < 60; t += 10) {
         look(world);
         assert_int_equal(world->count, 1);
         world->now_usec += 10 * SECOND;
@@ -171,7 +174,7 @@ main(void)
         TEST(a_start_that_is_not_begun_is_not_let_in_anew_in_each_tick),
         TEST(only_a_started_guest_is_waited_for_while_libvirt_is_away),
         TEST(a_start_of_a_guest_that_is_not_known_yet_has_not_ended),
-        TEST(a_start_in_doubt_has_ended_when_its_guest_has_not_been_there_for_a_minute_on_end),
+        TEST(a_start_in_doubt_has_ended_when_its_guest_has_not_been_there_for_a_minute),
         TEST(a_start_that_was_let_in_can_be_called_off_before_it_is_begun),
         TEST(a_start_that_nobody_has_begun_outlives_the_daemon_though_its_guest_is_off),
         TEST(a_start_that_was_kept_and_is_asked_for_anew_is_not_in_doubt),
