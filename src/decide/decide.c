@@ -192,7 +192,7 @@ is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEn
 /*
  * The kernel kills who outgrows memory.max: that bounds its minimum, too, but for what it can't live without. What its QEMU
  * costs is known to a little, which is left to it as it is by memory.high; and what was learnt of that while the guest had touched
- * little is no reason to come nearer.
+ * little is no reason to come nearer. Its minimum comes on top of what it does not see: with less it dies for sure.
  */
 static void
 stay_below_memory_max(Work *work)
@@ -207,8 +207,8 @@ stay_below_memory_max(Work *work)
     if (most >= work->maximum_kib)
         return;
     most = MAX(most, MIN(guest_floor_kib(guest->settings->maximum_kib), work->minimum_kib));
-    work->maximum_kib = MIN(work->maximum_kib, most);
-    work->minimum_kib = MIN(work->minimum_kib, most);
+    work->minimum_kib = MIN(work->minimum_kib, most + guest->unseen_kib);
+    work->maximum_kib = MIN(work->maximum_kib, MAX(most, work->minimum_kib));
 }
 
 static void

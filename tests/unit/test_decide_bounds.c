@@ -30,6 +30,28 @@ memory_max_bounds_a_guest(void **state)
     (void)state;
 }
 
+/* A dimm of 1 GiB, which it does not see, is in its size: with less than that and its minimum it dies, and touches no more by it. */
+static void
+memory_max_leaves_a_guest_what_it_does_not_see(void **state)
+{
+    FakeWorld *world = world_of(1, 2 * GIB, 900 * MIB);
+    uint64_t least = UINT64_MAX;
+
+    world->guests[0].limits.max_kib = 2 * GIB;
+    for (unsigned t = 0; t < 60; t++) {
+        world->guests[0].unseen_kib = t >= 20 ? GIB : 0;
+        if (t == 20)
+            world->fake[0].actual += GIB;
+        world_tick(world);
+        if (t > 22)
+            least = MIN(least, world->guests[0].target_kib);
+    }
+    assert_true(least >= 2 * GIB);
+    assert_true(world->guests[0].target_kib <= 3 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* Its group has none any more; its XML was read before that. */
 static void
 memory_max_that_was_taken_away_bounds_nobody(void **state)
@@ -281,6 +303,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_max_bounds_a_guest),
+        cmocka_unit_test(memory_max_leaves_a_guest_what_it_does_not_see),
         cmocka_unit_test(memory_max_that_was_taken_away_bounds_nobody),
         cmocka_unit_test(memory_max_bounds_what_a_guest_without_a_balloon_is_booked_at),
         cmocka_unit_test(the_limit_of_a_slice_is_not_exceeded_by_those_in_it),
