@@ -9,6 +9,8 @@
 #define REST_STEPS 1500
 /* ... and longer while the balloon of one that is let go is on its way, but not for ever. */
 #define REST_STEPS_MOST (6 * REST_STEPS)
+/* ... and until a few ticks have seen that it has come. */
+#define AFTER_STEPS 50
 #define DOWN_STEPS 600
 #define DOWN_PARTS 3
 
@@ -30,15 +32,19 @@ settle(World *world)
 bool
 run_world(World *world)
 {
+    unsigned rest = REST_STEPS;
+
     for (unsigned i = 0; i < RUN_STEPS; i++) {
         chance_step(world);
         if (!world_run(world, WORLD_STEP_USEC))
             return false;
     }
     settle(world);
-    for (unsigned i = 0; i < REST_STEPS / 10 || (i < REST_STEPS_MOST / 10 && needs_more_rest(world)); i++) {
+    for (unsigned i = 0; i < rest / 10 && i < REST_STEPS_MOST / 10; i++) {
         if (i % 30 == 10)
             settle(world);
+        if (needs_more_rest(world))
+            rest = MAX(rest, i * 10 + AFTER_STEPS);
         if (!world_run(world, WORLD_STEP_USEC * 10))
             return false;
     }
