@@ -169,6 +169,7 @@ load_snapshot(World *world, Seat *seat)
     end_debt(seat);
     machine_bring(machine, memory);
     machine->held_kib = memory->held_kib;
+    machine->paged_kib = 0; /* each page is written anew */
     machine->emptying = false;
     machine->driver_usec =
         memory->driver || seat->kernel.driver == DRIVER_NONE ? UINT64_MAX : world->now_usec + seat->kernel.boot_usec;
