@@ -207,6 +207,20 @@ bounds_room(const Bounds *bounds, const LedgerEntry *entry)
 }
 
 uint64_t
+bounds_owed(const Bounds *bounds, const LedgerEntry *entry)
+{
+    uint64_t owed = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(entry->bounds); i++) {
+        const Bound *bound = bound_of(bounds, entry, i);
+
+        if (bound != NULL)
+            owed = MAX(owed, saturating_sub(bound->members_kib, limit_of(bound)));
+    }
+    return owed;
+}
+
+uint64_t
 bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib)
 {
     uint64_t taken = MIN(kib, bounds_room(bounds, entry));

@@ -38,7 +38,9 @@ uint64_t bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *led
 
 /* What the bounds of entry have left. UINT64_MAX: nothing bounds it. */
 uint64_t bounds_room(const Bounds *bounds, const LedgerEntry *entry);
-/* Takes up to kib out of that, for a raise or a start. Returns how much. */
+/* What is booked within one of them beyond what it has. */
+uint64_t bounds_owed(const Bounds *bounds, const LedgerEntry *entry);
+/* Takes up to kib out of what they have left, for a raise or a start. Returns how much. */
 uint64_t bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib);
 /* ledger_grant of as much of kib as they have left. */
 void bounds_grant(Bounds *bounds, LedgerEntry *entry, uint64_t kib);

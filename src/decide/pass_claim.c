@@ -256,7 +256,8 @@ claim_start(Pass *pass, size_t start)
     admission_claim(pass, request, need_of(pass, start), claim);
     if (!entry->open)
         return;
-    owed = saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib);
+    owed = MAX(saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib),
+               bounds_owed(&pass->state->bounds, entry));
     claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));
     claim->overhead_kib = 0;
 }

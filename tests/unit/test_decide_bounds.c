@@ -252,6 +252,25 @@ a_start_in_a_group_that_is_full_is_refused(void **state)
     (void)state;
 }
 
+/* Its QEMU is gone, or about to be, and was booked at more than its group may hold: that was not there to be had. */
+static void
+a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have(void **state)
+{
+    FakeWorld *world = world_of(4, 2 * GIB, GIB);
+    StartRequest request;
+
+    world->fake[2].settings.managed = false;
+    world->fake[3].settings.partition = 1;
+    for (unsigned t = 0; t < 5; t++) {
+        stand_in_group(world, 3, 5 * GIB);
+        world_tick(world);
+    }
+    assert_int_equal(world->plan.guests[2].committed_kib, 8 * GIB);
+    assert_int_equal(start_in(world, &request, 0, 5 * GIB, 8 * GIB).verdict, START_REFUSED);
+    world_free(world);
+    (void)state;
+}
+
 /* It was let in, and has no control group yet: it comes into the one of those in its partition, who may have the rest. */
 static void
 a_start_that_was_let_in_is_booked_in_its_group(void **state)
@@ -311,6 +330,7 @@ main(void)
         cmocka_unit_test(a_restart_is_granted_what_its_group_has_left),
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
+        cmocka_unit_test(a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have),
         cmocka_unit_test(a_start_that_was_let_in_is_booked_in_its_group),
         cmocka_unit_test(a_start_in_the_group_of_all_guests_waits_for_what_they_give_up),
     };
