@@ -138,7 +138,8 @@ set_limit(const Pass *pass, const Work *work)
         limit = MAX(limit, pass->snapshot->host.figures.total_kib);
     else
         limit += memory->lent_kib;
-    plan->limit_kib = pages_up(limit);
+    /* above memory.max it would hold nobody back before the kernel kills */
+    plan->limit_kib = pages_up(MIN(limit, saturating_sub(memory_max(guest), LIMIT_LEAST_SLACK_KIB)));
     /* a lower one that is under way must not come after */
     if (plan->limit_kib <= high && !(limits->pending && memory->told_kib != 0 && memory->told_kib < plan->limit_kib)) {
         uint64_t lowest = plan->limit_kib;

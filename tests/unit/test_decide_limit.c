@@ -92,6 +92,21 @@ slack_is_a_part_of_the_reserve(void **state)
     (void)state;
 }
 
+/* Above that it would hold nobody back before the kernel kills. */
+static void
+it_stays_below_memory_max(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, GIB);
+    f.guest.limits.max_kib = GIB + OVERHEAD + SLACK + LIMIT_LEAST_SLACK_KIB;
+    assert_int_equal(tick(&f).limit_kib, GIB + OVERHEAD + SLACK);
+    fixture_init(&f, GIB);
+    f.guest.limits.max_kib = GIB + OVERHEAD + SLACK;
+    assert_int_equal(tick(&f).limit_kib, GIB + OVERHEAD + SLACK - LIMIT_LEAST_SLACK_KIB);
+    (void)state;
+}
+
 static void
 it_follows_the_booking_at_once_but_for_little_differences(void **state)
 {
@@ -508,6 +523,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slack_is_a_part_of_the_reserve),
         cmocka_unit_test(only_a_limit_that_is_there_can_be_late),
+        cmocka_unit_test(it_stays_below_memory_max),
         cmocka_unit_test(it_follows_the_booking_at_once_but_for_little_differences),
         cmocka_unit_test(each_rule_holds_and_is_needed),
         cmocka_unit_test(a_costly_qemu_is_not_held_back_for_good),
