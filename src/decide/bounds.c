@@ -237,7 +237,9 @@ bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib)
 void
 bounds_grant(Bounds *bounds, LedgerEntry *entry, uint64_t kib)
 {
-    uint64_t raise = saturating_sub(entry->granted_kib + kib + entry->fixed_kib, entry->booked_kib);
+    uint64_t all = entry->granted_kib + kib + entry->fixed_kib;
+    /* what it is booked at beyond what it was granted is none of its own where that does not fit */
+    uint64_t raise = bounds_owed(bounds, entry) > 0 ? kib : saturating_sub(all, entry->booked_kib);
 
     ledger_grant(entry, kib - (raise - bounds_take(bounds, entry, raise)));
 }
