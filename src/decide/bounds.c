@@ -112,11 +112,13 @@ add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_
     }
 }
 
-/* What its guests may be booked at together. */
+/* What its guests may be booked at together. What they hold is read a little later than what the group does: it may be more. */
 static uint64_t
 limit_of(const Bound *bound)
 {
-    return saturating_sub(bound->has_kib, bound->others_kib + MAX(bound->reserve_kib, bound->slack_kib));
+    uint64_t theirs = MIN(saturating_sub(bound->has_kib, bound->others_kib), bound->total_kib);
+
+    return saturating_sub(theirs, MAX(bound->reserve_kib, bound->slack_kib));
 }
 
 static void

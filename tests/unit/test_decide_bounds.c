@@ -143,8 +143,12 @@ stand_in_group(FakeWorld *world, size_t count, uint64_t limit_kib)
 {
     uint64_t held = 0;
 
-    for (size_t i = 0; i < count; i++)
-        held += world->guests[i].life != GUEST_LIFE_OFF ? world->fake[i].actual : 0;
+    for (size_t i = 0; i < count; i++) {
+        const FakeGuest *fake = &world->fake[i];
+
+        if (world->guests[i].life != GUEST_LIFE_OFF)
+            held += fake->inhibited ? MAX(fake->resident, fake->actual) : fake->actual;
+    }
     for (size_t i = 0; i < count; i++) {
         GuestLimits *limits = &world->guests[i].limits;
 
@@ -197,6 +201,54 @@ restarts_are_granted_what_their_group_has_left(void **state)
     (void)state;
 }
 
+/* It has its startup memory, and boots with more: what nobody needs is the host's to give, and not its group's. */
+static void
+a_boot_takes_no_spare_memory_that_its_group_does_not_have(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, GIB);
+
+    world->fake[2].settings.partition = 1;
+    for (size_t i = 0; i < world->count; i++)
+        make_limited(world, i);
+    for (unsigned t = 0; t < 60; t++) {
+        stand_in_group(world, 2, 5632 * MIB);
+        if (t == 30)
+            world_reset(world, 0);
+        if (t >= 30) {
+            world->guests[0].limits.held_back++;
+            world->guests[0].limits.charged_kib = world->fake[0].resident = world->guests[0].limits.high_kib;
+            world->fake[0].inhibited = true; /* it holds what it touches, whatever its balloon was */
+        }
+        tick_with_limits(world);
+        assert_true(may_hold(world, 2) <= 5632 * MIB);
+    }
+    assert_true(world->plan.guests[0].granted_kib > 2 * GIB + 500 * MIB);
+    world_free(world);
+    (void)state;
+}
+
+/* Its balloon frees nothing, so it holds 1 GiB more than it is booked at: that is not there for the other one in its group. */
+static void
+what_a_guest_holds_beyond_its_booking_is_not_left_to_others(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, 6 * GIB);
+
+    world->fake[0].need = 1900 * MIB;
+    world->fake[0].settings.buffer_percent = 0;
+    world->fake[0].inhibited = true;
+    world->fake[0].resident = 3 * GIB;
+    world->fake[2].settings.partition = 1;
+    for (unsigned t = 0; t < 3; t++) {
+        stand_in_group(world, 2, 6 * GIB);
+        world_tick(world);
+        assert_int_equal(world->plan.guests[0].committed_kib, 2 * GIB);
+        assert_true(3 * GIB + world->guests[1].target_kib <= 6 * GIB);
+    }
+    assert_true(world->guests[1].target_kib > 2 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* Its limit was lowered below what its guests hold: that is nobody's to be shared once more. */
 static void
 a_group_that_holds_more_than_it_may_has_nothing_left(void **state)
@@ -217,7 +269,7 @@ a_group_that_holds_more_than_it_may_has_nothing_left(void **state)
 
 /* g2 is off and asks for so much. */
 static StartPlan
-start_in(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t limit_kib, uint64_t need_kib)
+start_of(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t need_kib)
 {
     static const StartRequest *list[1];
 
@@ -232,9 +284,15 @@ start_in(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t l
     list[0] = request;
     world->snapshot.starts = list;
     world->snapshot.start_count = 1;
-    stand_in_group(world, 2, limit_kib);
     world_tick(world);
     return world->plan.starts[0];
+}
+
+static StartPlan
+start_in(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t limit_kib, uint64_t need_kib)
+{
+    stand_in_group(world, 2, limit_kib);
+    return start_of(world, request, partition, need_kib);
 }
 
 /* The host has room for ten such guests, and group 7 for half of one. g3 stands in another. */
@@ -272,6 +330,30 @@ a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have(void **state)
     }
     assert_int_equal(world->plan.guests[2].committed_kib, 8 * GIB);
     assert_int_equal(start_in(world, &request, 0, 5 * GIB, 8 * GIB).verdict, START_REFUSED);
+    world_free(world);
+    (void)state;
+}
+
+/* The QEMU of g0 is gone, and that is not heard yet: what it held is not charged to its group any more, and not left beside that. */
+static void
+what_a_qemu_held_that_is_gone_is_not_left_twice(void **state)
+{
+    FakeWorld *world = world_of(4, 2 * GIB, 1500 * MIB);
+    StartRequest request;
+    StartPlan plan;
+
+    world->guests[2].life = GUEST_LIFE_OFF;
+    world->fake[3].settings.partition = 1;
+    for (unsigned t = 0; t < 3; t++) {
+        stand_in_group(world, 2, 5 * GIB);
+        world_tick(world);
+    }
+    world->fake[0].mute = true;
+    world->guests[0].limits = (GuestLimits){.usable = false};
+    world->guests[1].limits.above_charged_kib = world->fake[1].actual;
+    plan = start_of(world, &request, 0, 2 * GIB);
+    assert_int_equal(plan.verdict, START_REFUSED);
+    assert_int_equal(plan.blockers[0].rule, START_BLOCK_GROUP);
     world_free(world);
     (void)state;
 }
@@ -333,9 +415,12 @@ main(void)
         cmocka_unit_test(the_limit_of_a_slice_is_not_exceeded_by_those_in_it),
         cmocka_unit_test(nodes_that_guests_are_bound_to_are_not_promised_twice),
         cmocka_unit_test(restarts_are_granted_what_their_group_has_left),
+        cmocka_unit_test(a_boot_takes_no_spare_memory_that_its_group_does_not_have),
+        cmocka_unit_test(what_a_guest_holds_beyond_its_booking_is_not_left_to_others),
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
         cmocka_unit_test(a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have),
+        cmocka_unit_test(what_a_qemu_held_that_is_gone_is_not_left_twice),
         cmocka_unit_test(a_start_that_was_let_in_is_booked_in_its_group),
         cmocka_unit_test(a_start_in_the_group_of_all_guests_waits_for_what_they_give_up),
     };
