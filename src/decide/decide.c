@@ -101,6 +101,7 @@ note_target(GuestMemory *memory, const GuestSnapshot *guest)
 
     memory->target_kib =
         asked || broken(FAULT_TARGET_UNDER_WAY) ? guest->target_kib : MAX(memory->target_kib, guest->target_kib);
+    memory->unbounded = guest->target_unbounded || (memory->unbounded && !asked);
     if (asked && !guest->target_pending)
         memory->unseen_kib = memory->told_unseen_kib;
 }
@@ -256,7 +257,7 @@ book_guest(Pass *pass, Work *work)
             .guest = guest,
             .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
             /* one that shares or is let go is told a target in a moment, and is bounded by that */
-            .unbounded = (guest->target_unbounded && !pass->observe && (is_told(work) || work->let_go) &&
+            .unbounded = (memory->unbounded && !pass->observe && (is_told(work) || work->let_go) &&
                           !broken(FAULT_TARGET_UNDER_WAY)) ||
                          (work->standing.rule == PLAN_RULE_NO_STATISTICS && !broken(FAULT_TAKE_ITS_WORD)),
             .target_kib = memory->target_kib,

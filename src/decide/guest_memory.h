@@ -41,6 +41,7 @@ typedef struct GuestMemory {
     uint64_t told_kib; /* in an earlier tick of this run; 0: nothing was */
     uint64_t told_usec;
     uint64_t target_kib;      /* the largest that its balloon may have followed up to now */
+    bool unbounded;           /* ... or a larger one, which nobody knows */
     uint64_t told_unseen_kib; /* part of told_kib that it did not see then, and was not booked */
     uint64_t unseen_kib;      /* the same of target_kib: of all targets that might be in force */
     uint64_t shrunk_usec;     /* it was last told less than it had; 0: not in this run */

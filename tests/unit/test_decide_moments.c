@@ -438,6 +438,28 @@ nothing_is_told_before_the_size_has_what_was_plugged(void **state)
     world_free(world);
 }
 
+/* It was told where to stop a moment ago, and its size was asked for before that: it may have gone on since. */
+static void
+what_a_balloon_may_have_followed_counts_until_its_size_is_asked_for_again(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    GuestSnapshot *guest = &world->guests[0];
+
+    world_add(world, GIB, 4 * GIB, 2 * GIB, 1700 * MIB);
+    world_run(world, 20);
+    for (unsigned i = 0; i < 3; i++) {
+        world_observe(world);
+        world->snapshot.now_usec += SEC;
+        guest->target_unbounded = i == 0;
+        if (i == 1)
+            guest->target_usec = guest->asked_usec + SEC / 2;
+        decide(world->state, &world->snapshot, world->settings, false, &world->plan);
+        assert_int_equal(world->plan.guests[0].committed_kib, i < 2 ? 4 * GIB : guest->target_kib);
+    }
+    world_free(world);
+    (void)state;
+}
+
 /* <hard_limit> of 2 GiB, below the minimum of 4: who outgrows it is killed, whatever the minimum is. */
 static void
 no_minimum_brings_a_guest_to_its_hard_limit(void **state)
@@ -503,6 +525,7 @@ main(void)
         cmocka_unit_test(who_sees_less_than_its_minimum_is_told_again_at_once_where_a_call_fails),
         cmocka_unit_test(no_target_takes_what_is_not_seen_while_the_xml_is_older_than_the_dimm),
         cmocka_unit_test(nothing_is_told_before_the_size_has_what_was_plugged),
+        cmocka_unit_test(what_a_balloon_may_have_followed_counts_until_its_size_is_asked_for_again),
         cmocka_unit_test(no_minimum_brings_a_guest_to_its_hard_limit),
         cmocka_unit_test(a_balloon_that_is_moved_on_its_way_is_told_again),
     };
