@@ -267,9 +267,9 @@ a_group_that_holds_more_than_it_may_has_nothing_left(void **state)
     (void)state;
 }
 
-/* g2 is off and asks for so much. */
-static StartPlan
-start_of(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t need_kib)
+/* g2 asks for so much. */
+static void
+ask_for(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t need_kib)
 {
     static const StartRequest *list[1];
 
@@ -284,6 +284,12 @@ start_of(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t n
     list[0] = request;
     world->snapshot.starts = list;
     world->snapshot.start_count = 1;
+}
+
+static StartPlan
+start_of(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t need_kib)
+{
+    ask_for(world, request, partition, need_kib);
     world_tick(world);
     return world->plan.starts[0];
 }
@@ -330,6 +336,52 @@ a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have(void **state)
     }
     assert_int_equal(world->plan.guests[2].committed_kib, 8 * GIB);
     assert_int_equal(start_in(world, &request, 0, 5 * GIB, 8 * GIB).verdict, START_REFUSED);
+    world_free(world);
+    (void)state;
+}
+
+/* It is never refused: what its group does not have comes from its paging file. */
+static void
+a_restart_into_a_group_that_is_full_is_let_in_with_what_is_left(void **state)
+{
+    FakeWorld *world = world_of(4, 2 * GIB, 1500 * MIB);
+    StartRequest request;
+    const StartPlan *plan;
+
+    world->guests[2].life = GUEST_LIFE_OFF;
+    world->fake[3].settings.partition = 1;
+    ask_for(world, &request, 0, 2 * GIB);
+    request.restart = RESTART_SOON;
+    request.settings.smart_paging = true;
+    for (unsigned t = 0; t < 20 && request.waiting; t++) {
+        stand_in_group(world, 2, 5 * GIB);
+        world_tick(world);
+        request.waiting = world->plan.starts[0].verdict == START_WAITS;
+    }
+    plan = &world->plan.starts[0];
+    assert_int_equal(plan->verdict, START_ADMITTED);
+    assert_in_range(plan->booked_kib, 256 * MIB, GIB);
+    assert_int_equal(plan->shortfall_kib, 2 * GIB - plan->booked_kib);
+    world_free(world);
+    (void)state;
+}
+
+/* It is asked for while its guest is seen to run yet, or runs: what that has comes free, and is counted once. */
+static void
+a_start_of_a_guest_that_is_seen_yet_has_what_that_has(void **state)
+{
+    FakeWorld *world = world_of(4, 2 * GIB, 1500 * MIB);
+    StartRequest request;
+
+    world->fake[3].settings.partition = 1;
+    for (unsigned t = 0; t < 3; t++) {
+        stand_in_group(world, 3, 7 * GIB);
+        world_tick(world);
+    }
+    ask_for(world, &request, 0, 2 * GIB);
+    stand_in_group(world, 3, 7 * GIB);
+    world_tick(world);
+    assert_int_equal(world->plan.starts[0].verdict, START_ADMITTED);
     world_free(world);
     (void)state;
 }
@@ -420,6 +472,8 @@ main(void)
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
         cmocka_unit_test(a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have),
+        cmocka_unit_test(a_restart_into_a_group_that_is_full_is_let_in_with_what_is_left),
+        cmocka_unit_test(a_start_of_a_guest_that_is_seen_yet_has_what_that_has),
         cmocka_unit_test(what_a_qemu_held_that_is_gone_is_not_left_twice),
         cmocka_unit_test(a_start_that_was_let_in_is_booked_in_its_group),
         cmocka_unit_test(a_start_in_the_group_of_all_guests_waits_for_what_they_give_up),
