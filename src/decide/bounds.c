@@ -112,7 +112,7 @@ add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_
     }
 }
 
-/* What its guests may be booked at together. What they hold is read a little later than what the group does: it may be more. */
+/* What its guests may be booked at together. What they hold is read a little later than what the group does, and may be that of a QEMU that is gone. */
 static uint64_t
 limit_of(const Bound *bound)
 {
@@ -129,17 +129,18 @@ add_members(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
     for (size_t i = 0; i < snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &snapshot->guests[i];
         LedgerEntry *entry = ledger_guest(ledger, i);
-        bool known = has_group(&guest->limits);
+        const GuestLimits *limits = &guest->limits;
         uint64_t slack = entry->ground == GROUND_FULL
                              ? 0
                              : limit_slack(figures, reserve_kib, entry->booked_kib + entry->overhead_kib);
 
         if (guest->life == GUEST_LIFE_OFF)
             continue;
-        entry->bounds[0] =
-            bound_of_group(bounds, known ? &guest->limits : limits_in(snapshot, guest->settings->partition));
+        if (!has_group(limits))
+            limits = limits_in(snapshot, guest->settings->partition);
+        entry->bounds[0] = bound_of_group(bounds, limits);
         entry->bounds[1] = bound_of_nodes(bounds, figures, guest->settings->strict_nodes, reserve_kib);
-        add_member(bounds, entry, known ? entry->resident_kib : 0, slack, true);
+        add_member(bounds, entry, entry->resident_kib, slack, true);
     }
     for (size_t i = 0; i < snapshot->start_count; i++) {
         const GuestSettings *settings = &snapshot->starts[i]->settings;

@@ -195,8 +195,7 @@ add_claim(Pass *pass, Work *work, const Claim *need)
     const GuestSnapshot *guest = work->guest;
     /* It may be booked at more than it was granted, and need not claim that again; but where all that is booked does not fit, what
        a limit lets in that comes down in a moment is none of its own. */
-    bool owes = pass_owed(pass) > 0 || bounds_owed(&pass->state->bounds, work->entry) > 0;
-    uint64_t least = owes ? 0 : saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib);
+    uint64_t least = pass_owed(pass) == 0 ? saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib) : 0;
     uint64_t booked = MAX(work->entry->granted_kib, MIN(need->need_kib, least));
     /* what others can give up is of no use to it beyond what the limits above it leave it */
     uint64_t most = saturating_add(booked, bounds_room(&pass->state->bounds, work->entry));

@@ -201,6 +201,49 @@ restarts_are_granted_what_their_group_has_left(void **state)
     (void)state;
 }
 
+/* The host is full, and g0's group has 800 MiB for it: what g2, which is in another one, has beyond that is of no use to it. */
+static void
+nobody_is_squeezed_for_what_a_group_does_not_have(void **state)
+{
+    FakeWorld *world = world_new(8400 * MIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 2 * GIB, GIB)->settings.startup_kib = 4 * GIB;
+    world_add(world, 2 * GIB, 2 * GIB, 2 * GIB, GIB);
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 2800 * MIB)->settings.partition = 1;
+    for (size_t i = 0; i < world->count; i++)
+        make_limited(world, i);
+    for (unsigned t = 0; t < 60; t++) {
+        stand_in_group(world, 2, 5 * GIB);
+        if (t == 30)
+            world_reset(world, 0);
+        tick_with_limits(world);
+        assert_true(world->guests[2].target_kib >= 2 * GIB);
+    }
+    assert_true(world->plan.guests[0].granted_kib > 2 * GIB);
+    world_free(world);
+    (void)state;
+}
+
+/* Its QEMU is there, and its group was not found yet: it comes into that of the others in its partition. */
+static void
+who_was_only_just_started_is_in_its_group(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, 6 * GIB);
+
+    world->fake[1].settings.buffer_percent = 0;
+    world->fake[1].need = 1900 * MIB;
+    world->fake[2].settings.partition = 1;
+    for (unsigned t = 0; t < 10; t++) {
+        stand_in_group(world, 2, 5 * GIB);
+        world->guests[1].limits = (GuestLimits){.usable = false};
+        world_tick(world);
+        assert_true(world->guests[0].target_kib + world->guests[1].target_kib <= 5 * GIB);
+    }
+    assert_true(world->guests[0].target_kib > 2 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* It has its startup memory, and boots with more: what nobody needs is the host's to give, and not its group's. */
 static void
 a_boot_takes_no_spare_memory_that_its_group_does_not_have(void **state)
@@ -212,8 +255,10 @@ a_boot_takes_no_spare_memory_that_its_group_does_not_have(void **state)
         make_limited(world, i);
     for (unsigned t = 0; t < 60; t++) {
         stand_in_group(world, 2, 5632 * MIB);
-        if (t == 30)
+        if (t == 30) {
             world_reset(world, 0);
+            world->guests[0].boot_in_place = false; /* a new QEMU, in which there is nothing of before */
+        }
         if (t >= 30) {
             world->guests[0].limits.held_back++;
             world->guests[0].limits.charged_kib = world->fake[0].resident = world->guests[0].limits.high_kib;
@@ -467,6 +512,8 @@ main(void)
         cmocka_unit_test(the_limit_of_a_slice_is_not_exceeded_by_those_in_it),
         cmocka_unit_test(nodes_that_guests_are_bound_to_are_not_promised_twice),
         cmocka_unit_test(restarts_are_granted_what_their_group_has_left),
+        cmocka_unit_test(nobody_is_squeezed_for_what_a_group_does_not_have),
+        cmocka_unit_test(who_was_only_just_started_is_in_its_group),
         cmocka_unit_test(a_boot_takes_no_spare_memory_that_its_group_does_not_have),
         cmocka_unit_test(what_a_guest_holds_beyond_its_booking_is_not_left_to_others),
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
