@@ -112,7 +112,10 @@ add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_
     }
 }
 
-/* What its guests may be booked at together. What they hold is read a little later than what the group does, and may be that of a QEMU that is gone. */
+/*
+ * What its guests may be booked at together. What they hold is read a little later than what the group does, and may be that of a
+ * QEMU that is gone: it is no more than the group has.
+ */
 static uint64_t
 limit_of(const Bound *bound)
 {
@@ -242,7 +245,7 @@ bounds_grant(Bounds *bounds, LedgerEntry *entry, uint64_t kib)
 {
     uint64_t all = entry->granted_kib + kib + entry->fixed_kib;
     /* what it is booked at beyond what it was granted is none of its own where that does not fit */
-    uint64_t raise = bounds_owed(bounds, entry) > 0 ? kib : saturating_sub(all, entry->booked_kib);
+    uint64_t raise = bounds_owed(bounds, entry) > 0 ? kib : MIN(kib, saturating_sub(all, entry->booked_kib));
 
     ledger_grant(entry, kib - (raise - bounds_take(bounds, entry, raise)));
 }

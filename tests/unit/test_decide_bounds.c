@@ -2,6 +2,7 @@
 
 /* Limits of others: memory.max of a guest and of the slice that it stands in, and the NUMA nodes that it is bound to. */
 
+#include "decide/bounds.h"
 #include "test_limited_world.h"
 
 /* 3 GiB, of which its QEMU costs 72 MiB before it is known better, and 8 at least; 16 are left to what is not known of it. */
@@ -198,6 +199,24 @@ restarts_are_granted_what_their_group_has_left(void **state)
         assert_in_range(granted, resets * 2 * GIB + 500 * MIB, resets * 2 * GIB + 1200 * MIB);
         world_free(world);
     }
+    (void)state;
+}
+
+/* memory.max holds a guest to less than it was granted: it is granted no more than there is, and nothing wraps. */
+static void
+a_grant_stays_within_a_bound_whatever_its_guest_is_booked_at(void **state)
+{
+    Bound bound = {.above_id = 7, .total_kib = 5 * GIB, .has_kib = 5 * GIB, .members_kib = 5 * GIB};
+    Bounds bounds = {.bounds = &bound, .count = 1};
+    LedgerEntry entry = {.granted_kib = 3 * GIB, .booked_kib = 2 * GIB, .bounds = {1}};
+
+    bounds_grant(&bounds, &entry, 512 * MIB);
+    assert_int_equal(entry.granted_kib, 3 * GIB);
+    bound.members_kib = 4 * GIB;
+    bounds_grant(&bounds, &entry, 512 * MIB);
+    assert_int_equal(entry.granted_kib, 3 * GIB + 512 * MIB);
+    bounds_grant(&bounds, &entry, 2 * GIB);
+    assert_in_range(entry.granted_kib, 3 * GIB + 700 * MIB, 4 * GIB);
     (void)state;
 }
 
@@ -512,6 +531,7 @@ main(void)
         cmocka_unit_test(the_limit_of_a_slice_is_not_exceeded_by_those_in_it),
         cmocka_unit_test(nodes_that_guests_are_bound_to_are_not_promised_twice),
         cmocka_unit_test(restarts_are_granted_what_their_group_has_left),
+        cmocka_unit_test(a_grant_stays_within_a_bound_whatever_its_guest_is_booked_at),
         cmocka_unit_test(nobody_is_squeezed_for_what_a_group_does_not_have),
         cmocka_unit_test(who_was_only_just_started_is_in_its_group),
         cmocka_unit_test(a_boot_takes_no_spare_memory_that_its_group_does_not_have),
