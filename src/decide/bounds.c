@@ -113,15 +113,14 @@ add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_
 }
 
 /*
- * What its guests may be booked at together. What they hold is read a little later than what the group does, and may be that of a
- * QEMU that is gone: it is no more than the group has.
+ * What its guests may be booked at together: no more than there is. What they hold may be more than it is charged with, as what is
+ * the same is charged once (KSM), its charge is read a little earlier, and a QEMU may be gone since.
  */
 static uint64_t
 limit_of(const Bound *bound)
 {
-    uint64_t theirs = MIN(saturating_sub(bound->has_kib, bound->others_kib), bound->total_kib);
-
-    return saturating_sub(theirs, MAX(bound->reserve_kib, bound->slack_kib));
+    return saturating_sub(MIN(bound->total_kib, saturating_sub(bound->has_kib, bound->others_kib)),
+                          MAX(bound->reserve_kib, bound->slack_kib));
 }
 
 static void

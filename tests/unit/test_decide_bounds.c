@@ -331,6 +331,25 @@ a_group_that_holds_more_than_it_may_has_nothing_left(void **state)
     (void)state;
 }
 
+/* Of what two guests hold half is the same, and charged once (KSM). */
+static void
+a_group_never_has_more_than_its_limit(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, 6 * GIB);
+
+    world->fake[2].settings.partition = 1;
+    for (unsigned t = 0; t < 60; t++) {
+        stand_in_group(world, 2, 6 * GIB);
+        for (size_t i = 0; i < 2; i++)
+            world->guests[i].limits.above_charged_kib /= 2;
+        world_tick(world);
+        assert_true(may_hold(world, 2) <= 6 * GIB);
+    }
+    assert_true(may_hold(world, 2) >= 5500 * MIB);
+    world_free(world);
+    (void)state;
+}
+
 /* g2 asks for so much. */
 static void
 ask_for(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t need_kib)
@@ -537,6 +556,7 @@ main(void)
         cmocka_unit_test(a_boot_takes_no_spare_memory_that_its_group_does_not_have),
         cmocka_unit_test(what_a_guest_holds_beyond_its_booking_is_not_left_to_others),
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
+        cmocka_unit_test(a_group_never_has_more_than_its_limit),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
         cmocka_unit_test(a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have),
         cmocka_unit_test(a_restart_into_a_group_that_is_full_is_let_in_with_what_is_left),
