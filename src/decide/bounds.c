@@ -174,6 +174,7 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
             continue;
         /* the slack of all limits is a part of the reserve */
         bound->reserve_kib = MIN(reserve_kib / 4 * 3, limit_most_slack(bound->total_kib));
+        bound->of_all = true;
         least = MIN(least, limit_of(bound));
     }
     return least;
@@ -209,6 +210,20 @@ uint64_t
 bounds_room(const Bounds *bounds, const LedgerEntry *entry)
 {
     return room_of(bounds_tightest(bounds, entry));
+}
+
+uint64_t
+bounds_claimable(const Bounds *bounds, const LedgerEntry *entry)
+{
+    uint64_t most = UINT64_MAX;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(entry->bounds); i++) {
+        const Bound *bound = bound_of(bounds, entry, i);
+
+        if (bound != NULL && !bound->of_all)
+            most = MIN(most, room_of(bound));
+    }
+    return most;
 }
 
 uint64_t

@@ -19,6 +19,7 @@ typedef struct Bound {
     uint64_t slack_kib;   /* what its guests' limits let in beyond what is booked: out of that, and else not theirs */
     uint64_t members_kib; /* booked for them, overheads included */
     uint64_t guests;      /* how many of them run */
+    bool of_all;          /* it is a group of all that run: they share it, and others give up memory for one of them */
 } Bound;
 
 /* Zero: none. */
@@ -38,6 +39,8 @@ uint64_t bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *led
 
 /* What the bounds of entry have left. UINT64_MAX: nothing bounds it. */
 uint64_t bounds_room(const Bounds *bounds, const LedgerEntry *entry);
+/* The same of those in which others do not give up memory for it. */
+uint64_t bounds_claimable(const Bounds *bounds, const LedgerEntry *entry);
 /* What is booked within one of them beyond what it has. */
 uint64_t bounds_owed(const Bounds *bounds, const LedgerEntry *entry);
 /* Takes up to kib out of what they have left, for a raise or a start. Returns how much. */

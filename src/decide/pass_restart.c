@@ -198,7 +198,7 @@ add_claim(Pass *pass, Work *work, const Claim *need)
     uint64_t least = pass_owed(pass) == 0 ? saturating_sub(work->entry->booked_kib, guest->settings->fixed_kib) : 0;
     uint64_t booked = MAX(work->entry->granted_kib, MIN(need->need_kib, least));
     /* what others can give up is of no use to it beyond what the limits above it leave it */
-    uint64_t most = saturating_add(booked, bounds_room(&pass->state->bounds, work->entry));
+    uint64_t most = saturating_add(booked, bounds_claimable(&pass->state->bounds, work->entry));
     uint64_t need_kib = MIN(need->need_kib, most);
 
     work->claims = true;

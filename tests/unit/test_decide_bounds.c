@@ -313,6 +313,29 @@ what_a_guest_holds_beyond_its_booking_is_not_left_to_others(void **state)
     (void)state;
 }
 
+/* All guests stand in it: g1, which needs 1 GiB of the 4 that it has, gives up what g0 needs to boot. */
+static void
+a_restart_in_the_group_of_all_guests_gets_what_others_give_up(void **state)
+{
+    FakeWorld *world = world_new(32 * GIB, 2 * GIB);
+
+    world_add(world, GIB, 8 * GIB, GIB, 700 * MIB);
+    world_add(world, GIB, 8 * GIB, 4 * GIB, 900 * MIB);
+    world->fake[0].settings.startup_kib = 3 * GIB;
+    for (size_t i = 0; i < world->count; i++)
+        make_limited(world, i);
+    for (unsigned t = 0; t < 60; t++) {
+        stand_in_group(world, 2, 6656 * MIB);
+        if (t == 30)
+            world_reset(world, 0);
+        tick_with_limits(world);
+        assert_true(world->fake[1].actual + (t >= 30 ? world->plan.guests[0].granted_kib : GIB) <= 6656 * MIB);
+    }
+    assert_int_equal(world->plan.guests[0].granted_kib, 3 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* Its limit was lowered below what its guests hold: that is nobody's to be shared once more. */
 static void
 a_group_that_holds_more_than_it_may_has_nothing_left(void **state)
@@ -555,6 +578,7 @@ main(void)
         cmocka_unit_test(who_was_only_just_started_is_in_its_group),
         cmocka_unit_test(a_boot_takes_no_spare_memory_that_its_group_does_not_have),
         cmocka_unit_test(what_a_guest_holds_beyond_its_booking_is_not_left_to_others),
+        cmocka_unit_test(a_restart_in_the_group_of_all_guests_gets_what_others_give_up),
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
         cmocka_unit_test(a_group_never_has_more_than_its_limit),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
