@@ -162,6 +162,8 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
     uint64_t running = 0, least = UINT64_MAX;
 
     bounds->count = 0;
+    bounds->figures = &snapshot->host.figures;
+    bounds->reserve_kib = reserve_kib;
     if (!is_anybody_bound(snapshot))
         return least;
     add_members(bounds, snapshot, ledger, reserve_kib);
@@ -182,20 +184,20 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
 
 /* A raise brings slack of the limit with it. A group that keeps nothing for that has no room for it but its own. */
 static uint64_t
-slack_of(const Bound *bound, uint64_t raise_kib)
+slack_of(const Bounds *bounds, const Bound *bound, uint64_t raise_kib)
 {
-    return bound->reserve_kib != 0 ? 0 : limit_most_slack(raise_kib);
+    return bound->reserve_kib != 0 ? 0 : limit_raise_slack(bounds->figures, bounds->reserve_kib, raise_kib);
 }
 
 static uint64_t
-room_of(const Bound *bound)
+room_of(const Bounds *bounds, const Bound *bound)
 {
     uint64_t room;
 
     if (bound == NULL)
         return UINT64_MAX;
     room = saturating_sub(limit_of(bound), bound->members_kib);
-    return room - slack_of(bound, room);
+    return room - slack_of(bounds, bound, room);
 }
 
 const Bound *
@@ -203,13 +205,13 @@ bounds_tightest(const Bounds *bounds, const LedgerEntry *entry)
 {
     const Bound *group = bound_of(bounds, entry, 0), *nodes = bound_of(bounds, entry, 1);
 
-    return room_of(nodes) < room_of(group) ? nodes : group;
+    return room_of(bounds, nodes) < room_of(bounds, group) ? nodes : group;
 }
 
 uint64_t
 bounds_room(const Bounds *bounds, const LedgerEntry *entry)
 {
-    return room_of(bounds_tightest(bounds, entry));
+    return room_of(bounds, bounds_tightest(bounds, entry));
 }
 
 uint64_t
@@ -221,7 +223,7 @@ bounds_claimable(const Bounds *bounds, const LedgerEntry *entry)
         const Bound *bound = bound_of(bounds, entry, i);
 
         if (bound != NULL && !bound->of_all)
-            most = MIN(most, room_of(bound));
+            most = MIN(most, room_of(bounds, bound));
     }
     return most;
 }
@@ -249,7 +251,7 @@ bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib)
         Bound *bound = bound_of(bounds, entry, i);
 
         if (bound != NULL)
-            bound->members_kib += taken + slack_of(bound, taken);
+            bound->members_kib += taken + slack_of(bounds, bound, taken);
     }
     return taken;
 }

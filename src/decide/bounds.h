@@ -27,6 +27,8 @@ typedef struct Bounds {
     Bound *bounds; /* owned */
     size_t count;
     size_t capacity;
+    const HostFigures *figures; /* of the snapshot */
+    uint64_t reserve_kib;       /* of the host */
 } Bounds;
 
 /*

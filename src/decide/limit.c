@@ -19,14 +19,29 @@
 #define LEARN_LAST_KIB KIB_PER_GIB
 #define SLACK_PART 8
 
+/* So many 1,024th parts of what the host can give are booked_kib, rounded down. */
+static uint64_t
+part_of(const HostFigures *figures, uint64_t reserve_kib, uint64_t booked_kib)
+{
+    uint64_t most = saturating_sub(figures->total_kib, figures->hugepages_kib + reserve_kib);
+
+    return MIN(booked_kib / (most / 1024 + 1), 1024);
+}
+
 uint64_t
 limit_slack(const HostFigures *figures, uint64_t reserve_kib, uint64_t booked_kib)
 {
-    uint64_t most = saturating_sub(figures->total_kib, figures->hugepages_kib + reserve_kib);
-    uint64_t part = MIN(booked_kib / (most / 1024 + 1), 1024);
-    uint64_t share = reserve_kib / 2 / 1024 * part;
+    uint64_t share = reserve_kib / 2 / 1024 * part_of(figures, reserve_kib, booked_kib);
 
     return clamp_u64(share, LIMIT_LEAST_SLACK_KIB, MAX(booked_kib / SLACK_PART, LIMIT_LEAST_SLACK_KIB));
+}
+
+uint64_t
+limit_raise_slack(const HostFigures *figures, uint64_t reserve_kib, uint64_t raise_kib)
+{
+    uint64_t share = reserve_kib / 2 / 1024 * (part_of(figures, reserve_kib, raise_kib) + 1);
+
+    return MIN(share + share / 2, limit_most_slack(raise_kib));
 }
 
 /* What its cgroup can't give back without swapping; page cache of its disks is charged as well, and no trouble. */

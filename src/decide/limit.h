@@ -46,6 +46,9 @@ limit_most_slack(uint64_t booked_kib)
     return booked_kib / 16 * 3;
 }
 
+/* By how much the slack of a limit, and the half of it that the limit may stand too high, grow at most with such a raise. */
+uint64_t limit_raise_slack(const HostFigures *figures, uint64_t reserve_kib, uint64_t raise_kib);
+
 /*
  * Looks whether a guest is held back though it should not be, and returns what is to be counted as overhead besides. excused:
  * it boots under its limit or has a paging file, and is meant to be held back.

@@ -427,6 +427,21 @@ a_start_in_a_group_that_is_full_is_refused(void **state)
     (void)state;
 }
 
+/* 7 of 9 GiB are free; a guest of 6 GiB has a limit with 200 MiB of slack on this host, of which a half is 1 GiB. */
+static void
+a_start_in_a_group_is_kept_from_no_more_than_its_slack(void **state)
+{
+    FakeWorld *world = world_of(4, GIB, 700 * MIB);
+    StartRequest request;
+
+    world->guests[2].life = GUEST_LIFE_OFF;
+    world->fake[3].settings.partition = 1;
+    assert_int_equal(start_in(world, &request, 0, 9 * GIB, 6 * GIB).verdict, START_ADMITTED);
+    assert_int_equal(start_in(world, &request, 0, 9 * GIB, 6700 * MIB).verdict, START_REFUSED);
+    world_free(world);
+    (void)state;
+}
+
 /* Its QEMU is gone, or about to be, and was booked at more than its group may hold: that was not there to be had. */
 static void
 a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have(void **state)
@@ -582,6 +597,7 @@ main(void)
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
         cmocka_unit_test(a_group_never_has_more_than_its_limit),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
+        cmocka_unit_test(a_start_in_a_group_is_kept_from_no_more_than_its_slack),
         cmocka_unit_test(a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have),
         cmocka_unit_test(a_restart_into_a_group_that_is_full_is_let_in_with_what_is_left),
         cmocka_unit_test(a_start_of_a_guest_that_is_seen_yet_has_what_that_has),
