@@ -41,6 +41,8 @@ enum {
     KEPT_POOL,
     KEPT_POOL_PAGE,
     KEPT_STARTED, /* ms */
+    KEPT_NODES,   /* bits: may be any number */
+    KEPT_PARTITION,
     KEPT_NUMBERS,
 };
 
@@ -62,6 +64,8 @@ start_entry_text(const StartEntry *entry)
         [KEPT_POOL] = request->pool_kib,
         [KEPT_POOL_PAGE] = request->pool_page_kib,
         [KEPT_STARTED] = entry->started_usec / USEC_PER_MSEC,
+        [KEPT_NODES] = request->settings.strict_nodes,
+        [KEPT_PARTITION] = request->settings.partition,
     };
     GString *text = g_string_new(NULL);
 
@@ -81,7 +85,7 @@ start_entry_read(const char *uuid, const char *text)
     if (g_strv_length(parts) != KEPT_NUMBERS + 1 || strlen(uuid) != sizeof entry->request.uuid - 1)
         return NULL;
     for (size_t i = 0; i < KEPT_NUMBERS; i++)
-        if (!g_ascii_string_to_unsigned(parts[i], 10, 0, KIB_LIMIT, &numbers[i], NULL))
+        if (!g_ascii_string_to_unsigned(parts[i], 10, 0, i == KEPT_NODES ? UINT64_MAX : KIB_LIMIT, &numbers[i], NULL))
             return NULL;
     if (numbers[KEPT_KIND] > START_MIGRATION || numbers[KEPT_RESTART] > RESTART_HOST || numbers[KEPT_BEGUN] > 2)
         return NULL;
@@ -105,6 +109,8 @@ start_entry_read(const char *uuid, const char *text)
         .maximum_kib = numbers[KEPT_MAXIMUM],
         .priority = (uint32_t)MIN(numbers[KEPT_PRIORITY], 100),
         .vcpus = (uint32_t)CLAMP(numbers[KEPT_VCPUS], 1, 4096),
+        .strict_nodes = numbers[KEPT_NODES],
+        .partition = numbers[KEPT_PARTITION],
     };
     return entry;
 }

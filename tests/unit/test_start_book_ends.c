@@ -310,16 +310,16 @@ what_was_admitted_outlives_the_daemon(void **state)
 static void
 what_is_kept_and_senseless_is_dropped(void **state)
 {
-    /* the last but five: not begun, begun, and, by older daemons, started */
-    static const char *const good[] = {"0 0 0 1 1 1 1 1 0 0 0 0 0 web", "0 0 0 1 1 1 1 1 1 0 0 0 0 web",
-                                       "0 0 0 1 1 1 1 1 2 0 0 0 1 web"};
+    /* the last but seven: not begun, begun, and, by older daemons, started */
+    static const char *const good[] = {"0 0 0 1 1 1 1 1 0 0 0 0 0 0 0 web", "0 0 0 1 1 1 1 1 1 0 0 0 0 0 0 web",
+                                       "0 0 0 1 1 1 1 1 2 0 0 0 1 0 0 web"};
     static const char *const texts[] = {"",
                                         "1",
                                         "0 0 0 1 1 1 1 1 0 web",
-                                        "9 0 0 1 1 1 1 1 0 0 0 0 0 web",
-                                        "0 0 0 1 1 1 1 1 9 0 0 0 0 web",
-                                        "0 0 0 -1 1 1 1 1 0 0 0 0 0 web",
-                                        "0 0 0 99999999999999999999 1 1 1 1 0 0 0 0 0 web"};
+                                        "9 0 0 1 1 1 1 1 0 0 0 0 0 0 0 web",
+                                        "0 0 0 1 1 1 1 1 9 0 0 0 0 0 0 web",
+                                        "0 0 0 -1 1 1 1 1 0 0 0 0 0 0 0 web",
+                                        "0 0 0 99999999999999999999 1 1 1 1 0 0 0 0 0 0 0 web"};
     World *world = *state;
 
     start_book_free(world->book);
@@ -339,6 +339,22 @@ what_is_kept_and_senseless_is_dropped(void **state)
         if (i + 1 < G_N_ELEMENTS(good))
             start_book_free(world->book);
     }
+}
+
+/* The limits above it bound it under the next daemon as well. */
+static void
+a_kept_start_is_of_its_nodes_and_partition(void **state)
+{
+    World *world = *state;
+
+    start_book_free(world->book);
+    keep_set(world->keep, KEEP_STARTS, A, "0 0 0 1 1 1 1 1 0 0 0 0 0 9223372036854775809 5381 web");
+    open_book(world);
+    look(world);
+    assert_int_equal(world->count, 1);
+    assert_true(world->requests[0]->settings.strict_nodes == UINT64_C(0x8000000000000001));
+    assert_int_equal(world->requests[0]->settings.partition, 5381);
+    assert_string_equal(world->requests[0]->name, "web");
 }
 
 /* Admitted by one daemon and begun, and another one comes. */
@@ -463,6 +479,7 @@ main(void)
         TEST(boot_after_a_start_that_brought_memory_is_told_by_its_id),
         TEST(what_was_admitted_outlives_the_daemon),
         TEST(what_is_kept_and_senseless_is_dropped),
+        TEST(a_kept_start_is_of_its_nodes_and_partition),
         TEST(a_start_that_was_kept_is_told_once_though_its_guest_runs_already),
         TEST(a_start_that_was_kept_has_ended_when_its_guest_is_seen_off),
         TEST(a_start_has_ended_when_its_guest_is_seen_off_by_another_libvirt),
