@@ -93,17 +93,34 @@ bound_of(const Bounds *bounds, const LedgerEntry *entry, size_t which)
     return place != 0 && place <= bounds->count ? &bounds->bounds[place - 1] : NULL;
 }
 
+/*
+ * What bounds an entry, one after another from NULL on; NULL: no more. Its group; its nodes; and those of guests that may have memory of
+ * its nodes and of others: what it is booked at is not there for them.
+ */
+static Bound *
+next_of(const Bounds *bounds, const LedgerEntry *entry, const Bound *before)
+{
+    Bound *group = bound_of(bounds, entry, 0);
+    const Bound *nodes = bound_of(bounds, entry, 1);
+
+    if (before == NULL && group != NULL)
+        return group;
+    if (nodes == NULL)
+        return NULL;
+    for (size_t i = before == NULL || before == group ? 0 : (size_t)(before - bounds->bounds) + 1; i < bounds->count;
+         i++)
+        if ((bounds->bounds[i].nodes & nodes->nodes) == nodes->nodes)
+            return &bounds->bounds[i];
+    return NULL;
+}
+
 /* What is left of them and what their guests hold is theirs, but for what these hold beyond their booking; the rest is others'. */
 static void
 add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_t slack_kib, bool runs)
 {
     uint64_t all = entry->booked_kib + entry->lent_kib + entry->overhead_kib;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(entry->bounds); i++) {
-        Bound *bound = bound_of(bounds, entry, i);
-
-        if (bound == NULL)
-            continue;
+    for (Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;) {
         bound->members_kib += all;
         bound->has_kib = saturating_add(bound->has_kib, MIN(holds_kib, all));
         /* a limit may stand half of that too high (limit.h) */
@@ -123,26 +140,22 @@ limit_of(const Bound *bound)
                           MAX(bound->reserve_kib, bound->slack_kib));
 }
 
+/* Which bounds there are, and whose. */
 static void
-add_members(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib)
+find_bounds(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib)
 {
     const HostFigures *figures = &snapshot->host.figures;
 
     for (size_t i = 0; i < snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &snapshot->guests[i];
-        LedgerEntry *entry = ledger_guest(ledger, i);
         const GuestLimits *limits = &guest->limits;
-        uint64_t slack = entry->ground == GROUND_FULL
-                             ? 0
-                             : limit_slack(figures, reserve_kib, entry->booked_kib + entry->overhead_kib);
+        LedgerEntry *entry = ledger_guest(ledger, i);
 
         if (guest->life == GUEST_LIFE_OFF)
             continue;
-        if (!has_group(limits))
-            limits = limits_in(snapshot, guest->settings->partition);
-        entry->bounds[0] = bound_of_group(bounds, limits);
+        entry->bounds[0] =
+            bound_of_group(bounds, has_group(limits) ? limits : limits_in(snapshot, guest->settings->partition));
         entry->bounds[1] = bound_of_nodes(bounds, figures, guest->settings->strict_nodes, reserve_kib);
-        add_member(bounds, entry, entry->resident_kib, slack, true);
     }
     for (size_t i = 0; i < snapshot->start_count; i++) {
         const GuestSettings *settings = &snapshot->starts[i]->settings;
@@ -152,7 +165,30 @@ add_members(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
             continue;
         entry->bounds[0] = bound_of_group(bounds, limits_in(snapshot, settings->partition));
         entry->bounds[1] = bound_of_nodes(bounds, figures, settings->strict_nodes, reserve_kib);
-        add_member(bounds, entry, 0, limit_slack(figures, reserve_kib, entry->booked_kib + entry->overhead_kib), false);
+    }
+}
+
+static void
+add_members(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib)
+{
+    const HostFigures *figures = &snapshot->host.figures;
+
+    for (size_t i = 0; i < snapshot->guest_count; i++) {
+        const GuestSnapshot *guest = &snapshot->guests[i];
+        const LedgerEntry *entry = ledger_guest(ledger, i);
+        uint64_t slack = entry->ground == GROUND_FULL
+                             ? 0
+                             : limit_slack(figures, reserve_kib, entry->booked_kib + entry->overhead_kib);
+
+        if (guest->life != GUEST_LIFE_OFF)
+            add_member(bounds, entry, entry->resident_kib, slack, true);
+    }
+    for (size_t i = 0; i < snapshot->start_count; i++) {
+        const LedgerEntry *entry = ledger_start(ledger, i);
+
+        if (!entry->open)
+            add_member(bounds, entry, 0, limit_slack(figures, reserve_kib, entry->booked_kib + entry->overhead_kib),
+                       false);
     }
 }
 
@@ -166,6 +202,7 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
     bounds->reserve_kib = reserve_kib;
     if (!is_anybody_bound(snapshot))
         return least;
+    find_bounds(bounds, snapshot, ledger, reserve_kib);
     add_members(bounds, snapshot, ledger, reserve_kib);
     for (size_t i = 0; i < snapshot->guest_count; i++)
         running += snapshot->guests[i].life != GUEST_LIFE_OFF;
@@ -203,9 +240,12 @@ room_of(const Bounds *bounds, const Bound *bound)
 const Bound *
 bounds_tightest(const Bounds *bounds, const LedgerEntry *entry)
 {
-    const Bound *group = bound_of(bounds, entry, 0), *nodes = bound_of(bounds, entry, 1);
+    const Bound *tightest = NULL;
 
-    return room_of(bounds, nodes) < room_of(bounds, group) ? nodes : group;
+    for (const Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
+        if (tightest == NULL || room_of(bounds, bound) < room_of(bounds, tightest))
+            tightest = bound;
+    return tightest;
 }
 
 uint64_t
@@ -219,12 +259,9 @@ bounds_claimable(const Bounds *bounds, const LedgerEntry *entry)
 {
     uint64_t most = UINT64_MAX;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(entry->bounds); i++) {
-        const Bound *bound = bound_of(bounds, entry, i);
-
-        if (bound != NULL && !bound->of_all)
+    for (const Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
+        if (!bound->of_all)
             most = MIN(most, room_of(bounds, bound));
-    }
     return most;
 }
 
@@ -233,12 +270,8 @@ bounds_owed(const Bounds *bounds, const LedgerEntry *entry)
 {
     uint64_t owed = 0;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(entry->bounds); i++) {
-        const Bound *bound = bound_of(bounds, entry, i);
-
-        if (bound != NULL)
-            owed = MAX(owed, saturating_sub(bound->members_kib, limit_of(bound)));
-    }
+    for (const Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
+        owed = MAX(owed, saturating_sub(bound->members_kib, limit_of(bound)));
     return owed;
 }
 
@@ -247,12 +280,8 @@ bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib)
 {
     uint64_t taken = MIN(kib, bounds_room(bounds, entry));
 
-    for (size_t i = 0; i < G_N_ELEMENTS(entry->bounds); i++) {
-        Bound *bound = bound_of(bounds, entry, i);
-
-        if (bound != NULL)
-            bound->members_kib += taken + slack_of(bounds, bound, taken);
-    }
+    for (Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
+        bound->members_kib += taken + slack_of(bounds, bound, taken);
     return taken;
 }
 

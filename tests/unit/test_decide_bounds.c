@@ -138,6 +138,37 @@ nodes_that_guests_are_bound_to_are_not_promised_twice(void **state)
     (void)state;
 }
 
+/*
+ * Of four nodes of 8 GiB g0 may have the first, g1 the second, and g2 both. They have touched nothing of what they are given, so both
+ * nodes look free all the time.
+ */
+static void
+who_is_bound_to_two_nodes_leaves_each_what_is_promised_there(void **state)
+{
+    FakeWorld *world = world_of(3, GIB, 12 * GIB);
+    HostNode *nodes = world->snapshot.host.figures.nodes;
+    uint64_t may = 0;
+
+    world->lazy = true;
+    for (size_t i = 0; i < 4; i++)
+        nodes[i] = (HostNode){.total_kib = 8 * GIB, .available_kib = 8 * GIB - 64 * MIB};
+    for (size_t i = 0; i < 3; i++) {
+        world->fake[i].settings.maximum_kib = 12 * GIB;
+        world->fake[i].settings.strict_nodes = i + 1;
+    }
+    for (unsigned t = 0; t < 60; t++) {
+        world_tick(world);
+        may = 0;
+        for (size_t i = 0; i < 3; i++)
+            may += MAX(world->fake[i].actual, world->guests[i].target_kib);
+        assert_true(may <= 15 * GIB);
+        assert_true(MAX(world->fake[0].actual, world->guests[0].target_kib) <= 7680 * MIB);
+    }
+    assert_true(may >= 14 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* Group 7 may hold limit_kib, and holds what its guests do. */
 static void
 stand_in_group(FakeWorld *world, size_t count, uint64_t limit_kib)
@@ -593,6 +624,7 @@ main(void)
         cmocka_unit_test(who_was_only_just_started_is_in_its_group),
         cmocka_unit_test(a_boot_takes_no_spare_memory_that_its_group_does_not_have),
         cmocka_unit_test(what_a_guest_holds_beyond_its_booking_is_not_left_to_others),
+        cmocka_unit_test(who_is_bound_to_two_nodes_leaves_each_what_is_promised_there),
         cmocka_unit_test(a_restart_in_the_group_of_all_guests_gets_what_others_give_up),
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
         cmocka_unit_test(a_group_never_has_more_than_its_limit),
