@@ -211,11 +211,12 @@ find_blockers(Claim *claims, size_t index, size_t claim_count, const ClaimGiver 
     }
     for (size_t i = 0; i < claim_count; i++) {
         const Claim *other = &claims[i];
-        bool start = other->guest == SIZE_MAX; /* what a guest is booked at it has as a giver */
+        bool start = other->guest == SIZE_MAX;
         uint64_t gets = i < index ? other->took_kib + other->given_kib : 0;
 
+        /* what a guest that runs is booked at it has as a giver */
         if (i != index)
-            add_blocker(claim, other->name, gets + (start ? other->booked_kib : 0),
+            add_blocker(claim, other->name, gets + (start && !other->runs ? other->booked_kib : 0),
                         start ? (int)START_BLOCK_AHEAD : (int)PLAN_RULE_RESTART);
     }
     add_blocker(claim, "", terms->reserved_kib, START_BLOCK_AHEAD);

@@ -28,6 +28,7 @@ typedef struct Claim {
     const char *name;
     size_t guest;          /* index in Snapshot.guests; SIZE_MAX: it is a start */
     size_t start;          /* index of that in Snapshot.starts */
+    bool runs;             /* ... of a guest whose last run is still seen, and that is a giver */
     uint64_t need_kib;     /* in all, overhead not included */
     uint64_t base_kib;     /* part of need that it can't do without; 0: it can */
     uint64_t booked_kib;   /* part of need that is booked (and counted in committed) already */

@@ -258,6 +258,7 @@ claim_start(Pass *pass, size_t start)
         return;
     owed = MAX(saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib),
                bounds_owed(&pass->state->bounds, entry));
+    claim->runs = true;
     claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));
     claim->overhead_kib = 0;
 }

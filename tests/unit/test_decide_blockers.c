@@ -142,6 +142,27 @@ the_reason_is_what_would_have_to_change(void **state)
     (void)state;
 }
 
+/* What it is booked at it has once: its next start is to have that, and nothing besides. */
+static void
+a_guest_that_is_about_to_start_again_is_in_the_way_once(void **state)
+{
+    Blocked *blocked = blocked_new();
+    const StartPlan *plan;
+    uint64_t kept = 0;
+
+    ask(blocked, 0);
+    ask(blocked, 1);
+    world_tick(blocked->world);
+    plan = &blocked->world->plan.starts[1];
+    assert_true(plan->missing_kib > 0);
+    for (unsigned b = 0; b < plan->blocker_count; b++)
+        if (strcmp(plan->blockers[b].name, "g0") == 0)
+            kept += plan->blockers[b].kept_kib;
+    assert_int_equal(kept, 6 * GIB);
+    blocked_free(blocked);
+    (void)state;
+}
+
 /*
  * g0 is booked at 5 GiB that it sees, and can be left with 1; of a higher priority it keeps the 3 that it needs. What it does not see is
  * booked nowhere, and what a memory device holds can't be had.
@@ -180,6 +201,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_be_had_of_a_guest_is_what_it_sees_and_can_do_without),
+        cmocka_unit_test(a_guest_that_is_about_to_start_again_is_in_the_way_once),
         cmocka_unit_test(the_reason_is_what_would_have_to_change),
     };
 
