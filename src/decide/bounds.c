@@ -289,7 +289,7 @@ void
 bounds_grant(Bounds *bounds, LedgerEntry *entry, uint64_t kib)
 {
     uint64_t all = entry->granted_kib + kib + entry->fixed_kib;
-    /* what it is booked at beyond what it was granted is none of its own where that does not fit */
+    /* what it is booked at beyond what it was granted is none of its own where that does not fit; memory.max may have it at less */
     uint64_t raise = bounds_owed(bounds, entry) > 0 ? kib : MIN(kib, saturating_sub(all, entry->booked_kib));
 
     ledger_grant(entry, kib - (raise - bounds_take(bounds, entry, raise)));

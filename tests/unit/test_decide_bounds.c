@@ -5,6 +5,8 @@
 #include "decide/bounds.h"
 #include "test_limited_world.h"
 
+#include "decide/bounds.h"
+
 /* 3 GiB, of which its QEMU costs 72 MiB before it is known better, and 8 at least; 16 are left to what is not known of it. */
 static void
 memory_max_bounds_a_guest(void **state)
@@ -367,6 +369,23 @@ a_restart_in_the_group_of_all_guests_gets_what_others_give_up(void **state)
     (void)state;
 }
 
+/* memory.max of its own lets it hold less than its memory devices have; its group is full, or has a little left. */
+static void
+a_grant_never_takes_away_what_was_granted(void **state)
+{
+    for (uint64_t left = 0; left < 2 * GIB; left += 512 * MIB) {
+        Bound bound = {.above_id = 7, .total_kib = 8 * GIB, .has_kib = 8 * GIB, .reserve_kib = 1};
+        Bounds bounds = {.bounds = &bound, .count = 1, .capacity = 1};
+        LedgerEntry entry = {.bounds = {1}, .granted_kib = 2 * GIB, .fixed_kib = 4 * GIB, .booked_kib = 3 * GIB};
+
+        bound.members_kib = 8 * GIB - 1 - left;
+        bounds_grant(&bounds, &entry, GIB);
+        assert_int_equal(entry.granted_kib, 2 * GIB + MIN(left, GIB));
+        assert_int_equal(bounds_room(&bounds, &entry), left - MIN(left, GIB));
+    }
+    (void)state;
+}
+
 /* Its limit was lowered below what its guests hold: that is nobody's to be shared once more. */
 static void
 a_group_that_holds_more_than_it_may_has_nothing_left(void **state)
@@ -626,6 +645,7 @@ main(void)
         cmocka_unit_test(what_a_guest_holds_beyond_its_booking_is_not_left_to_others),
         cmocka_unit_test(who_is_bound_to_two_nodes_leaves_each_what_is_promised_there),
         cmocka_unit_test(a_restart_in_the_group_of_all_guests_gets_what_others_give_up),
+        cmocka_unit_test(a_grant_never_takes_away_what_was_granted),
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
         cmocka_unit_test(a_group_never_has_more_than_its_limit),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
