@@ -14,6 +14,15 @@
 /* No limit ("max" in the cgroup's files). */
 #define LIMIT_NONE UINT64_MAX
 
+/* memory.max of a group above a guest. */
+typedef struct LimitAbove {
+    uint64_t id; /* which group that is: the same for all guests in it; 0: none */
+    uint64_t limit_kib;
+    uint64_t charged_kib; /* memory.current of that group less its page cache that can be given back */
+} LimitAbove;
+
+#define LIMITS_ABOVE_MORE 2
+
 /*
  * Limits of one running guest's memory cgroup (v2; kernel mm/memcontrol.c). memory.high never kills: above it a
  * guest is held back while its pages are reclaimed.
@@ -34,7 +43,9 @@ typedef struct GuestLimits {
     uint64_t above_id;          /* which group that is: the same for all guests in it; 0: none has a limit */
     uint64_t above_kib;         /* that limit */
     uint64_t above_charged_kib; /* memory.current of that group less its page cache that can be given back */
-    uint64_t held_back;         /* times it was held back at memory.high since its QEMU was started (memory.events) */
+    LimitAbove more_above
+        [LIMITS_ABOVE_MORE]; /* the other ones above it that are limited: those that come first, none once id is 0 */
+    uint64_t held_back;      /* times it was held back at memory.high since its QEMU was started (memory.events) */
 } GuestLimits;
 
 /* What a paging file is at. It goes from one to the next, and from each to GONE. */

@@ -178,25 +178,45 @@ refresh(LimitsAbove *above, Group *group, uint64_t now_usec, unsigned *kept)
     }
 }
 
+static void
+add_more(GuestLimits *figures, LimitAbove one)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(figures->more_above); i++)
+        if (figures->more_above[i].id == 0) {
+            figures->more_above[i] = one;
+            return;
+        }
+}
+
 void
 limits_above_read(LimitsAbove *above, const char *group, uint64_t now_usec, unsigned *kept, GuestLimits *figures)
 {
     Group *own = find_group(above, group);
-    uint64_t least = UINT64_MAX;
+    LimitAbove tightest = {.id = 0};
 
     own->asked_usec = now_usec;
-    figures->above_id = 0;
-    figures->above_kib = 0;
-    figures->above_charged_kib = 0;
+    memset(figures->more_above, 0, sizeof figures->more_above);
     for (Group *other = own->parent; other != NULL; other = other->parent) {
+        LimitAbove one;
+
         other->asked_usec = now_usec;
         refresh(above, other, now_usec, kept);
-        if (other->id == 0 || saturating_sub(other->limit_kib, other->charged_kib) >= least)
+        if (other->id == 0)
             continue;
-        least = saturating_sub(other->limit_kib, other->charged_kib);
-        figures->above_id = other->id;
-        figures->above_kib = other->limit_kib;
-        figures->above_charged_kib = other->charged_kib;
+        one = (LimitAbove){.id = other->id, .limit_kib = other->limit_kib, .charged_kib = other->charged_kib};
+        if (tightest.id == 0) {
+            tightest = one;
+            continue;
+        }
+        if (saturating_sub(one.limit_kib, one.charged_kib) < saturating_sub(tightest.limit_kib, tightest.charged_kib)) {
+            add_more(figures, tightest);
+            tightest = one;
+        } else {
+            add_more(figures, one);
+        }
     }
+    figures->above_id = tightest.id;
+    figures->above_kib = tightest.limit_kib;
+    figures->above_charged_kib = tightest.charged_kib;
     sweep(above, now_usec, kept);
 }

@@ -16,7 +16,7 @@ void limits_above_free(LimitsAbove *above);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LimitsAbove, limits_above_free)
 
 /*
- * Fills above_id, above_kib and above_charged_kib of figures for the guest with this group (as in LimitFiles); all 0 where
+ * Fills above_id, above_kib, above_charged_kib and more_above of figures for the guest with this group (as in LimitFiles); all 0 where
  * no group above it has a limit. A group is read again when its reading is about a second old. *kept counts the files open,
  * see limit_file_read.
  */

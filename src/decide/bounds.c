@@ -40,16 +40,30 @@ bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint6
         &(Bound){.nodes = nodes, .total_kib = sum.total_kib, .has_kib = sum.available_kib, .reserve_kib = reserve});
 }
 
-/* Of who stands in the group above a guest with these limits; NULL: nobody knows. */
 static uint32_t
-bound_of_group(Bounds *bounds, const GuestLimits *limits)
+bound_of_group(Bounds *bounds, LimitAbove above)
 {
-    if (limits == NULL || limits->above_id == 0)
+    if (above.id == 0)
         return 0;
-    return find_or_add(bounds, &(Bound){.above_id = limits->above_id,
-                                        .total_kib = limits->above_kib,
-                                        .has_kib = limits->above_kib,
-                                        .others_kib = limits->above_charged_kib});
+    return find_or_add(bounds, &(Bound){.above_id = above.id,
+                                        .total_kib = above.limit_kib,
+                                        .has_kib = above.limit_kib,
+                                        .others_kib = above.charged_kib});
+}
+
+/* Of who stands in the groups above a guest with these limits; NULL: nobody knows. */
+static void
+bind_to_groups(Bounds *bounds, LedgerEntry *entry, const GuestLimits *limits)
+{
+    static const GuestLimits none;
+
+    if (limits == NULL)
+        limits = &none;
+    entry->bounds[1] = bound_of_group(
+        bounds,
+        (LimitAbove){.id = limits->above_id, .limit_kib = limits->above_kib, .charged_kib = limits->above_charged_kib});
+    for (size_t i = 0; i < LIMITS_ABOVE_MORE; i++)
+        entry->bounds[2 + i] = bound_of_group(bounds, limits->more_above[i]);
 }
 
 /* Of a guest that has a group above it; NULL: none of those that run there has. */
@@ -84,7 +98,7 @@ is_anybody_bound(const Snapshot *snapshot)
     return false;
 }
 
-/* One of the two of an entry; NULL: there is none. */
+/* One of an entry; NULL: there is none. */
 static Bound *
 bound_of(const Bounds *bounds, const LedgerEntry *entry, size_t which)
 {
@@ -94,21 +108,28 @@ bound_of(const Bounds *bounds, const LedgerEntry *entry, size_t which)
 }
 
 /*
- * What bounds an entry, one after another from NULL on; NULL: no more. Its group; its nodes; and those of guests that may have memory of
- * its nodes and of others: what it is booked at is not there for them.
+ * What bounds an entry, one after another from NULL on; NULL: no more. Its groups; its nodes; and those of guests that may have memory
+ * of its nodes and of others: what it is booked at is not there for them.
  */
 static Bound *
 next_of(const Bounds *bounds, const LedgerEntry *entry, const Bound *before)
 {
-    Bound *group = bound_of(bounds, entry, 0);
-    const Bound *nodes = bound_of(bounds, entry, 1);
+    const Bound *nodes = bound_of(bounds, entry, 0);
+    bool passed = before == NULL;
+    size_t i = 0;
 
-    if (before == NULL && group != NULL)
-        return group;
+    for (size_t which = 1; which < G_N_ELEMENTS(entry->bounds); which++) {
+        Bound *group = bound_of(bounds, entry, which);
+
+        if (group != NULL && passed)
+            return group;
+        passed |= group == before;
+    }
     if (nodes == NULL)
         return NULL;
-    for (size_t i = before == NULL || before == group ? 0 : (size_t)(before - bounds->bounds) + 1; i < bounds->count;
-         i++)
+    if (before != NULL && before->nodes != 0)
+        i = (size_t)(before - bounds->bounds) + 1;
+    for (; i < bounds->count; i++)
         if ((bounds->bounds[i].nodes & nodes->nodes) == nodes->nodes)
             return &bounds->bounds[i];
     return NULL;
@@ -153,9 +174,8 @@ find_bounds(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
 
         if (guest->life == GUEST_LIFE_OFF)
             continue;
-        entry->bounds[0] =
-            bound_of_group(bounds, has_group(limits) ? limits : limits_in(snapshot, guest->settings->partition));
-        entry->bounds[1] = bound_of_nodes(bounds, figures, guest->settings->strict_nodes, reserve_kib);
+        bind_to_groups(bounds, entry, has_group(limits) ? limits : limits_in(snapshot, guest->settings->partition));
+        entry->bounds[0] = bound_of_nodes(bounds, figures, guest->settings->strict_nodes, reserve_kib);
     }
     for (size_t i = 0; i < snapshot->start_count; i++) {
         const GuestSettings *settings = &snapshot->starts[i]->settings;
@@ -163,8 +183,8 @@ find_bounds(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
 
         if (entry->open)
             continue;
-        entry->bounds[0] = bound_of_group(bounds, limits_in(snapshot, settings->partition));
-        entry->bounds[1] = bound_of_nodes(bounds, figures, settings->strict_nodes, reserve_kib);
+        bind_to_groups(bounds, entry, limits_in(snapshot, settings->partition));
+        entry->bounds[0] = bound_of_nodes(bounds, figures, settings->strict_nodes, reserve_kib);
     }
 }
 
@@ -278,8 +298,11 @@ bounds_owed(const Bounds *bounds, const LedgerEntry *entry)
 uint64_t
 bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib)
 {
-    uint64_t taken = MIN(kib, bounds_room(bounds, entry));
+    uint64_t taken;
 
+    if (bounds->count == 0)
+        return kib;
+    taken = MIN(kib, bounds_room(bounds, entry));
     for (Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
         bound->members_kib += taken + slack_of(bounds, bound, taken);
     return taken;

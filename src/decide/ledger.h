@@ -45,7 +45,8 @@ typedef struct LedgerEntry {
     uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */
     uint64_t enforced_kib; /* as in LedgerLook */
     uint64_t slack_kib;    /* what it may hold besides out of the reserve, because its limit leaves it so much */
-    uint32_t bounds[2];    /* of bounds.h: the group and the nodes that it is bound to, from 1; 0: none */
+    /* of bounds.h, from 1; 0: none: the nodes that it is bound to, then the groups above it */
+    uint32_t bounds[2 + LIMITS_ABOVE_MORE];
     struct GuestMemory *memory; /* of its guest, filled by guest_memory.h; owned; NULL: nothing yet */
 } LedgerEntry;
 

@@ -376,12 +376,44 @@ a_grant_never_takes_away_what_was_granted(void **state)
     for (uint64_t left = 0; left < 2 * GIB; left += 512 * MIB) {
         Bound bound = {.above_id = 7, .total_kib = 8 * GIB, .has_kib = 8 * GIB, .reserve_kib = 1};
         Bounds bounds = {.bounds = &bound, .count = 1, .capacity = 1};
-        LedgerEntry entry = {.bounds = {1}, .granted_kib = 2 * GIB, .fixed_kib = 4 * GIB, .booked_kib = 3 * GIB};
+        LedgerEntry entry = {.bounds = {0, 1}, .granted_kib = 2 * GIB, .fixed_kib = 4 * GIB, .booked_kib = 3 * GIB};
 
         bound.members_kib = 8 * GIB - 1 - left;
         bounds_grant(&bounds, &entry, GIB);
         assert_int_equal(entry.granted_kib, 2 * GIB + MIN(left, GIB));
         assert_int_equal(bounds_room(&bounds, &entry), left - MIN(left, GIB));
+    }
+    (void)state;
+}
+
+/*
+ * g0 stands in a partition of 6 GiB within a slice of 10, g1 in the slice alone, g2 elsewhere. They have touched nothing of what they
+ * are given: which of the two is the tighter one for g0 tells nothing of what is promised in the other.
+ */
+static void
+each_of_two_groups_above_a_guest_is_kept(void **state)
+{
+    const LimitAbove groups[] = {{.id = 7, .limit_kib = 10 * GIB, .charged_kib = 128 * MIB},
+                                 {.id = 8, .limit_kib = 6 * GIB, .charged_kib = 64 * MIB}};
+
+    for (unsigned tight = 0; tight < 2; tight++) {
+        FakeWorld *world = world_of(3, GIB, 8 * GIB);
+
+        world->lazy = true;
+        world->fake[2].settings.partition = 1;
+        world->guests[0].limits = (GuestLimits){.above_id = groups[tight].id,
+                                                .above_kib = groups[tight].limit_kib,
+                                                .above_charged_kib = groups[tight].charged_kib,
+                                                .more_above = {groups[1 - tight]}};
+        world->guests[1].limits = (GuestLimits){.above_id = 7, .above_kib = 10 * GIB, .above_charged_kib = 128 * MIB};
+        for (unsigned t = 0; t < 60; t++) {
+            world_tick(world);
+            assert_true(may_hold(world, 1) <= 6 * GIB);
+            assert_true(may_hold(world, 2) <= 10 * GIB);
+        }
+        assert_true(may_hold(world, 2) >= 9 * GIB);
+        assert_true(world->guests[2].target_kib >= 7 * GIB);
+        world_free(world);
     }
     (void)state;
 }
@@ -646,6 +678,7 @@ main(void)
         cmocka_unit_test(who_is_bound_to_two_nodes_leaves_each_what_is_promised_there),
         cmocka_unit_test(a_restart_in_the_group_of_all_guests_gets_what_others_give_up),
         cmocka_unit_test(a_grant_never_takes_away_what_was_granted),
+        cmocka_unit_test(each_of_two_groups_above_a_guest_is_kept),
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
         cmocka_unit_test(a_group_never_has_more_than_its_limit),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),

@@ -147,6 +147,12 @@ the_tightest_limit_is_the_one_with_the_least_left(void **state)
     assert_int_equal(mail.above_kib, 5 * GIB);
     assert_int_equal(mail.above_charged_kib, 3 * GIB);
     assert_true(mail.above_id != web.above_id);
+    /* the other one holds as well */
+    assert_int_equal(web.more_above[0].id, 0);
+    assert_int_equal(mail.more_above[0].id, web.above_id);
+    assert_int_equal(mail.more_above[0].limit_kib, 8 * GIB);
+    assert_int_equal(mail.more_above[0].charged_kib, 4 * GIB);
+    assert_int_equal(mail.more_above[1].id, 0);
     /* the smaller limit with more left is not the tighter one */
     put_group(MAIL, "8589934592\n", GIB, GIB);
     put_group(SLICE, "17179869184\n", 16 * GIB, 2 * GIB);
@@ -154,6 +160,8 @@ the_tightest_limit_is_the_one_with_the_least_left(void **state)
     mail = look(&f, MAIL "/libvirt");
     assert_int_equal(mail.above_kib, 16 * GIB);
     assert_int_equal(mail.above_charged_kib, 14 * GIB);
+    assert_int_equal(mail.more_above[0].limit_kib, 8 * GIB);
+    assert_int_equal(mail.more_above[1].id, 0);
 }
 
 static void
