@@ -235,24 +235,6 @@ restarts_are_granted_what_their_group_has_left(void **state)
     (void)state;
 }
 
-/* memory.max holds a guest to less than it was granted: it is granted no more than there is, and nothing wraps. */
-static void
-a_grant_stays_within_a_bound_whatever_its_guest_is_booked_at(void **state)
-{
-    Bound bound = {.above_id = 7, .total_kib = 5 * GIB, .has_kib = 5 * GIB, .members_kib = 5 * GIB};
-    Bounds bounds = {.bounds = &bound, .count = 1};
-    LedgerEntry entry = {.granted_kib = 3 * GIB, .booked_kib = 2 * GIB, .bounds = {1}};
-
-    bounds_grant(&bounds, &entry, 512 * MIB);
-    assert_int_equal(entry.granted_kib, 3 * GIB);
-    bound.members_kib = 4 * GIB;
-    bounds_grant(&bounds, &entry, 512 * MIB);
-    assert_int_equal(entry.granted_kib, 3 * GIB + 512 * MIB);
-    bounds_grant(&bounds, &entry, 2 * GIB);
-    assert_in_range(entry.granted_kib, 3 * GIB + 700 * MIB, 4 * GIB);
-    (void)state;
-}
-
 /* The host is full, and g0's group has 800 MiB for it: what g2, which is in another one, has beyond that is of no use to it. */
 static void
 nobody_is_squeezed_for_what_a_group_does_not_have(void **state)
@@ -670,7 +652,6 @@ main(void)
         cmocka_unit_test(the_limit_of_a_slice_is_not_exceeded_by_those_in_it),
         cmocka_unit_test(nodes_that_guests_are_bound_to_are_not_promised_twice),
         cmocka_unit_test(restarts_are_granted_what_their_group_has_left),
-        cmocka_unit_test(a_grant_stays_within_a_bound_whatever_its_guest_is_booked_at),
         cmocka_unit_test(nobody_is_squeezed_for_what_a_group_does_not_have),
         cmocka_unit_test(who_was_only_just_started_is_in_its_group),
         cmocka_unit_test(a_boot_takes_no_spare_memory_that_its_group_does_not_have),
