@@ -45,7 +45,7 @@ waits_at(const Work *work)
     const LedgerEntry *entry = work->entry;
     uint64_t own = entry->granted_kib;
 
-    if (guest->target_unbounded)
+    if (work->memory->unbounded)
         own = MIN(own, saturating_sub(entry->resident_kib, entry->overhead_kib + guest->settings->fixed_kib));
     /* its limit, and not its balloon, keeps it within what it is granted; and its balloon would take what was plugged from what it
        sees */
@@ -75,9 +75,9 @@ admit_raises(Pass *pass)
         /* as if nothing were booked for what it may be on its way to: it is told where to stop */
         uint64_t size = MAX(plan->guest->actual_kib, plan->guest->target_kib);
         uint64_t granted = work->entry->granted_kib + work->unseen_kib;
-        uint64_t committed = plan->guest->target_unbounded ? MIN(size, granted)
-                             : owes                        ? MIN(work->target_kib, granted)
-                                                           : granted;
+        uint64_t committed = work->memory->unbounded ? MIN(size, granted)
+                             : owes                  ? MIN(work->target_kib, granted)
+                                                     : granted;
 
         if (!is_told(work) || plan->target_kib <= committed)
             continue;

@@ -173,6 +173,11 @@ a_guest_that_may_be_on_its_way_to_more_is_stopped_below_its_minimum(void **state
     world_tick(world);
     assert_true(world->plan.guests[0].tell);
     assert_in_range(world->plan.guests[0].target_kib, 1200 * MIB, 1300 * MIB);
+    /* the next look at its size was asked for before that */
+    guest->target_unbounded = false;
+    guest->target_usec = world->snapshot.now_usec + 2 * SEC;
+    world_tick(world);
+    assert_in_range(world->plan.guests[0].target_kib, 1200 * MIB, 1300 * MIB);
     world_free(world);
     (void)state;
 }
