@@ -164,6 +164,16 @@ guest_count_boot(Guest *guest, bool in_place, bool resumed)
     runs_note_started(guest->registry->runs, record->uuid);
 }
 
+/* What is read next is of another run. */
+static void
+guest_forget_live_xml(Guest *guest)
+{
+    if (guest->record.live_xml == NULL)
+        return;
+    g_clear_pointer(&guest->record.live_xml, g_free);
+    guest->record.definition_serial++;
+}
+
 static bool
 is_start_due(const Guest *guest)
 {
@@ -187,6 +197,7 @@ guest_note_start(Guest *guest, bool resumed)
     guest->starts_due = 0;
     guest->coming = false;
     guest_forget_process(guest, "was started anew");
+    guest_forget_live_xml(guest); /* nobody may have told of the end of the run before */
     /* A guest without a definition ends with its run: this one is another. */
     if (guest->shown && guest->record.inactive_xml == NULL)
         guest_become_another(guest);
@@ -248,10 +259,7 @@ guest_note_off(Guest *guest, StopKind kind)
     guest->record.stop_usec = now_usec();
     guest_settle_stop(guest, kind);
     guest->id = -1;
-    if (guest->record.live_xml != NULL) {
-        g_clear_pointer(&guest->record.live_xml, g_free);
-        guest->record.definition_serial++;
-    }
+    guest_forget_live_xml(guest);
 }
 
 bool

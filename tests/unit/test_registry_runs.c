@@ -123,6 +123,25 @@ guest_with_a_definition_stays_the_same(void **state)
     assert_int_equal(guest->record.serial, serial);
 }
 
+/* It was redefined and started in one breath, and the end of its run before is heard after that or never. */
+static void
+xml_of_the_run_before_is_not_that_of_a_start_that_is_heard(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+    uint64_t definition;
+
+    apply(guest, (Found){.id = 1, RUNNING, DEFINED});
+    guest->record.boot_usec = 1; /* long ago */
+    guest->starts_due = 0;
+    definition = guest->record.definition_serial;
+    guest_note_start(guest, false);
+    assert_null(guest->record.live_xml);
+    assert_true(guest->record.definition_serial != definition);
+    apply(guest, (Found){.id = 2, RUNNING, DEFINED});
+    assert_non_null(guest->record.live_xml);
+}
+
 static void
 guest_that_is_defined_anew_while_off_is_another(void **state)
 {
@@ -482,6 +501,7 @@ main(void)
         TEST(transient_guest_that_starts_again_is_another),
         TEST(transient_guest_is_another_also_where_only_a_reading_tells),
         TEST(guest_with_a_definition_stays_the_same),
+        TEST(xml_of_the_run_before_is_not_that_of_a_start_that_is_heard),
         TEST(guest_that_is_defined_anew_while_off_is_another),
         TEST(target_under_way_outlives_its_record),
         TEST(target_of_unknown_fate_is_booked_until_one_is_taken_that_comes_after_it),

@@ -187,6 +187,10 @@ note_start(World *world, Seat *seat, bool resumed)
         return;
     }
     known->due = 0;
+    if (known->record.live_xml != NULL && !has_bug(BUG_SAME_RUN)) {
+        g_clear_pointer(&known->record.live_xml, g_free);
+        known->record.definition_serial++;
+    }
     known->record.life = GUEST_LIFE_RUNNING;
     if (has_bug(BUG_SAME_RUN) && known->record.boots > 0)
         return;
