@@ -8,8 +8,8 @@
  * what its QEMU costs. It is only ever memory.high, which holds a guest back and never kills it.
  *
  * Slack is not booked: it is a part of the host's reserve. Each guest has as much of one half of the reserve as it is
- * booked at of all that the host can give; nobody gets less than 16 MiB (that may add up to more where Reserve= was set very low), nor more than that
- * or an eighth of what it is booked at. A limit is allowed to stand a half of its slack above what it should be, so limits and
+ * booked at of all that the host can give; nobody gets less than 16 MiB (that may add up to more where Reserve= was set very
+ * low), nor more than that or an eighth of what it is booked at. A limit is allowed to stand a half of its slack above what it should be, so limits and
  * their slacks together stay within three quarters of the reserve.
  *
  * A limit rises at once, with the booking, so that it is in force when memory is given; and it falls with it, since a guest

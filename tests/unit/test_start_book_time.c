@@ -115,19 +115,26 @@ a_start_that_was_let_in_can_be_called_off_before_it_is_begun(void **state)
 
 /* ---- the next daemon ---- */
 
-/* It is off because nobody has started it: who has asked for it comes back in a moment. */
+/* A start of A was let in, begun by its hook or not yet; then there is another daemon, which has read that the guest is off. */
 static void
-a_start_that_nobody_has_begun_outlives_the_daemon_though_its_guest_is_off(void **state)
+let_in_before(World *world, bool hook)
 {
-    World *world = *state;
-
-    ask(world, A, false, 0);
+    ask(world, A, hook, 0);
     settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
     start_book_free(world->book);
     open_book(world);
     world->records[0] = (GuestRecord){
         .uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_OFF, .read_usec = world->now_usec};
     world->record_count = 1;
+}
+
+/* It is off because nobody has started it: who has asked for it comes back in a moment. */
+static void
+a_start_that_nobody_has_begun_outlives_the_daemon_though_its_guest_is_off(void **state)
+{
+    World *world = *state;
+
+    let_in_before(world, false);
     look(world);
     assert_int_equal(world->count, 1);
     assert_int_equal(world->requests[0]->booked_kib, 512 * KIB_PER_MIB);
@@ -139,13 +146,7 @@ a_start_that_was_kept_and_is_asked_for_anew_is_not_in_doubt(void **state)
 {
     World *world = *state;
 
-    ask(world, A, true, 0);
-    settle(world, START_ADMITTED, 512 * KIB_PER_MIB);
-    start_book_free(world->book);
-    open_book(world);
-    world->records[0] = (GuestRecord){
-        .uuid = A, .serial = 1, .name = (char *)"web", .life = GUEST_LIFE_OFF, .read_usec = world->now_usec};
-    world->record_count = 1;
+    let_in_before(world, true);
     assert_false(hook_asks(world, START_BOOT, "1024", &world->records[0], 1));
     look(world);
     assert_int_equal(world->count, 1);
