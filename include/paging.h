@@ -21,7 +21,12 @@ typedef struct LimitAbove {
     uint64_t charged_kib; /* memory.current of that group less its page cache that can be given back */
 } LimitAbove;
 
-#define LIMITS_ABOVE_MORE 2
+#define LIMITS_ABOVE 3
+
+/* Of the groups above a guest that are limited (machine.slice, a partition) those that come first; none once id is 0. */
+typedef struct GroupsAbove {
+    LimitAbove group[LIMITS_ABOVE]; /* the tightest by what is left in it, then the others */
+} GroupsAbove;
 
 /*
  * Limits of one running guest's memory cgroup (v2; kernel mm/memcontrol.c). memory.high never kills: above it a
@@ -39,13 +44,8 @@ typedef struct GuestLimits {
     uint64_t swap_max_kib; /* memory.swap.max; LIMIT_NONE: none */
     /* memory.max of its own group, or what version 1 has for it (<hard_limit>); LIMIT_NONE: none; 0: not known */
     uint64_t max_kib;
-    /* The tightest memory.max of the groups above it (machine.slice, a partition) by what is left in it. */
-    uint64_t above_id;          /* which group that is: the same for all guests in it; 0: none has a limit */
-    uint64_t above_kib;         /* that limit */
-    uint64_t above_charged_kib; /* memory.current of that group less its page cache that can be given back */
-    LimitAbove more_above
-        [LIMITS_ABOVE_MORE]; /* the other ones above it that are limited: those that come first, none once id is 0 */
-    uint64_t held_back;      /* times it was held back at memory.high since its QEMU was started (memory.events) */
+    GroupsAbove above;
+    uint64_t held_back; /* times it was held back at memory.high since its QEMU was started (memory.events) */
 } GuestLimits;
 
 /* What a paging file is at. It goes from one to the next, and from each to GONE. */

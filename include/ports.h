@@ -325,6 +325,11 @@ typedef struct LimitWorld {
     /* Reads the limits of a running guest. Always fills figures; where there is nothing to set, usable is false. */
     void (*read)(void *self, const GuestRecord *guest, GuestLimits *figures);
     /*
+     * Reads the limits of the groups that a guest of this partition (GuestSettings.partition) comes into once it runs: none where
+     * they are not there yet. NULL: nothing is known of them here.
+     */
+    void (*above)(void *self, const char *partition, GroupsAbove *above);
+    /*
      * Sets memory.high of a guest; LIMIT_NONE puts back what was there before the first set. Lowering reclaims memory in the
      * writer (kernel mm/memcontrol.c, memory_high_write) and may take seconds: it is done elsewhere, done is called later on
      * the main loop's thread, once. While a write to a guest is under way only the newest value waits for it: the one that

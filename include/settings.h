@@ -36,6 +36,9 @@ typedef struct SizeOrPercent {
     uint32_t percent; /* 1 to 100 */
 } SizeOrPercent;
 
+/* <resource><partition> of guests that name none (libvirt src/qemu/qemu_cgroup.c, qemuInitCgroup). */
+#define SETTINGS_DEFAULT_PARTITION "/machine"
+
 /* Settings.paging_directory: the folder of the guest's first disk file. */
 #define SETTINGS_PAGING_BESIDE_DISK "beside-disk"
 
@@ -143,8 +146,7 @@ typedef struct GuestSettings {
     /* Bit n: all its ordinary memory comes from these NUMA nodes of the host (<numatune> strict or restrictive). 0: not
        bound, or not wholly. */
     uint64_t strict_nodes;
-    uint64_t
-        partition; /* of its control group (<resource><partition>): the same number for the same one; 0: libvirt's default */
+    char *partition;     /* of its control group (<resource><partition>); owned; NULL: libvirt's default */
     MemorySource source; /* of its ordinary memory */
     bool immediate;      /* QEMU touches all its memory before the guest runs (<allocation mode='immediate'/>) */
     uint32_t buffer_percent;

@@ -6,6 +6,7 @@
  * (StartPlan, worked out by decide/), and how well a guest would fit (StartRating).
  */
 
+#include "paging.h"
 #include "settings.h"
 
 /* Why a start counts as a restart: it may then use a paging file, and is not refused for want of memory. */
@@ -61,6 +62,7 @@ typedef struct StartRequest {
     bool waiting;
     bool begun;          /* libvirt is at it: once it is admitted its QEMU may be there before it is seen */
     uint64_t booked_kib; /* booked for it so far, without overhead */
+    GroupsAbove above;   /* what its partition lies in; none where nothing of that is there yet */
 } StartRequest;
 
 typedef enum StartVerdict {

@@ -57,7 +57,7 @@ engine_new(const Ports *ports, Settings *settings, Keep *keep, bool dry)
     engine->settings_serial = 1;
     engine->dry = dry;
     engine->book = guest_book_new();
-    engine->starts = start_book_new(keep, &engine->ports.guests);
+    engine->starts = start_book_new(keep, &engine->ports.guests, &engine->ports.limits);
     engine->observer = observer_new();
     engine->decide_state = decide_state_new();
     engine->actuator = actuator_new(&engine->ports, dry);

@@ -271,7 +271,7 @@ read_figures(Limits *limits, Guest *guest, uint64_t high_kib, GuestLimits *figur
     limit_files_held_back(files, &guest->held_back, kept);
     figures->held_back = guest->held_back;
     figures->max_kib = limit_files_max(files, kept);
-    limits_above_read(limits->above, files->group, now_usec(), kept, figures);
+    limits_above_read(limits->above, files->group, now_usec(), kept, &figures->above);
 }
 
 static void
@@ -308,6 +308,15 @@ world_read(void *self, const GuestRecord *record, GuestLimits *figures)
     figures->bar = judge_high(limits, guest, high_kib);
     figures->usable = figures->bar == NULL;
     read_figures(limits, guest, high_kib, figures);
+}
+
+static void
+world_above(void *self, const char *partition, GroupsAbove *above)
+{
+    Limits *limits = self;
+
+    limits_above_of_partition(limits->above, partition != NULL ? partition : SETTINGS_DEFAULT_PARTITION, now_usec(),
+                              &limits->open_files, above);
 }
 
 /* A guest this close to its memory.high may have been held back: reclaim leaves it below by a few MiB a processor. */
@@ -379,7 +388,12 @@ world_bar(void *self)
 LimitWorld
 limits_world(Limits *limits)
 {
-    return (LimitWorld){.self = limits, .bar = world_bar, .glance = world_glance, .read = world_read, .set = world_set};
+    return (LimitWorld){.self = limits,
+                        .bar = world_bar,
+                        .glance = world_glance,
+                        .read = world_read,
+                        .above = world_above,
+                        .set = world_set};
 }
 
 /* ---- beginning and end ---- */

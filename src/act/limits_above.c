@@ -178,45 +178,109 @@ refresh(LimitsAbove *above, Group *group, uint64_t now_usec, unsigned *kept)
     }
 }
 
-static void
-add_more(GuestLimits *figures, LimitAbove one)
+static uint64_t
+left_in(const LimitAbove *one)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(figures->more_above); i++)
-        if (figures->more_above[i].id == 0) {
-            figures->more_above[i] = one;
+    return saturating_sub(one->limit_kib, one->charged_kib);
+}
+
+/* The tightest comes first, the others in the order in which they lie; who finds no place is left out. */
+static void
+add_group(GroupsAbove *groups, LimitAbove one)
+{
+    LimitAbove *first = &groups->group[0];
+
+    if (first->id != 0 && left_in(&one) < left_in(first)) {
+        LimitAbove other = *first;
+
+        *first = one;
+        one = other;
+    }
+    for (size_t i = 0; i < LIMITS_ABOVE; i++)
+        if (groups->group[i].id == 0) {
+            groups->group[i] = one;
             return;
         }
 }
 
+/* This group and those that it lies in. */
+static void
+add_groups(LimitsAbove *above, Group *group, uint64_t now_usec, unsigned *kept, GroupsAbove *groups)
+{
+    for (; group != NULL; group = group->parent) {
+        group->asked_usec = now_usec;
+        refresh(above, group, now_usec, kept);
+        if (group->id != 0)
+            add_group(groups,
+                      (LimitAbove){.id = group->id, .limit_kib = group->limit_kib, .charged_kib = group->charged_kib});
+    }
+}
+
 void
-limits_above_read(LimitsAbove *above, const char *group, uint64_t now_usec, unsigned *kept, GuestLimits *figures)
+limits_above_read(LimitsAbove *above, const char *group, uint64_t now_usec, unsigned *kept, GroupsAbove *groups)
 {
     Group *own = find_group(above, group);
-    LimitAbove tightest = {.id = 0};
 
+    *groups = (GroupsAbove){0};
     own->asked_usec = now_usec;
-    memset(figures->more_above, 0, sizeof figures->more_above);
-    for (Group *other = own->parent; other != NULL; other = other->parent) {
-        LimitAbove one;
+    add_groups(above, own->parent, now_usec, kept, groups);
+    sweep(above, now_usec, kept);
+}
 
-        other->asked_usec = now_usec;
-        refresh(above, other, now_usec, kept);
-        if (other->id == 0)
-            continue;
-        one = (LimitAbove){.id = other->id, .limit_kib = other->limit_kib, .charged_kib = other->charged_kib};
-        if (tightest.id == 0) {
-            tightest = one;
-            continue;
-        }
-        if (saturating_sub(one.limit_kib, one.charged_kib) < saturating_sub(tightest.limit_kib, tightest.charged_kib)) {
-            add_more(figures, tightest);
-            tightest = one;
+/*
+ * The slice of a partition: /machine/web is machine-web.slice, which systemd has in machine.slice (libvirt src/util/virsystemd.c,
+ * virSystemdMakeSliceName; systemd.slice(5)).
+ */
+static char *
+slice_of(const char *partition)
+{
+    g_autoptr(GString) name = g_string_new(NULL);
+    GString *path = g_string_new(NULL);
+
+    for (const char *p = partition + 1; *p != '\0'; p++) {
+        if (*p == '/') {
+            g_string_append_printf(path, "/%s.slice", name->str);
+            g_string_append_c(name, '-');
+        } else if (g_ascii_isalnum(*p) || *p == ':' || *p == '_' || (*p == '.' && p != partition + 1)) {
+            g_string_append_c(name, *p);
         } else {
-            add_more(figures, one);
+            g_string_append_printf(name, "\\x%02x", (unsigned char)*p);
         }
     }
-    figures->above_id = tightest.id;
-    figures->above_kib = tightest.limit_kib;
-    figures->above_charged_kib = tightest.charged_kib;
+    g_string_append_printf(path, "/%s.slice", name->str);
+    return g_string_free(path, FALSE);
+}
+
+/* Its group where libvirt makes it itself, without systemd's help (src/util/vircgroup.c, virCgroupSetPartitionSuffix). */
+static char *
+directory_of(const char *partition)
+{
+    g_auto(GStrv) parts = g_strsplit(partition + 1, "/", -1);
+    GString *path = g_string_new(NULL);
+
+    for (size_t i = 0; parts[i] != NULL; i++) {
+        bool fixed = i == 0 && (strcmp(parts[i], "machine") == 0 || strcmp(parts[i], "system") == 0 ||
+                                strcmp(parts[i], "user") == 0);
+
+        g_string_append_printf(path, "/%s%s", parts[i], fixed || strchr(parts[i], '.') != NULL ? "" : ".partition");
+    }
+    return g_string_free(path, FALSE);
+}
+
+void
+limits_above_of_partition(LimitsAbove *above, const char *partition, uint64_t now_usec, unsigned *kept,
+                          GroupsAbove *groups)
+{
+    g_autofree char *slice = NULL, *directory = NULL;
+
+    *groups = (GroupsAbove){0};
+    if (partition[0] != '/' || partition[1] == '\0' || g_str_has_suffix(partition, "/") ||
+        strstr(partition, "//") != NULL || strstr(partition, "/..") != NULL)
+        return;
+    slice = slice_of(partition);
+    directory = directory_of(partition);
+    add_groups(above, find_group(above, slice), now_usec, kept, groups);
+    if (groups->group[0].id == 0)
+        add_groups(above, find_group(above, directory), now_usec, kept, groups);
     sweep(above, now_usec, kept);
 }

@@ -16,8 +16,11 @@ void limits_above_free(LimitsAbove *above);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LimitsAbove, limits_above_free)
 
 /*
- * Fills above_id, above_kib, above_charged_kib and more_above of figures for the guest with this group (as in LimitFiles); all 0 where
- * no group above it has a limit. A group is read again when its reading is about a second old. *kept counts the files open,
- * see limit_file_read.
+ * Fills groups for the guest with this group (as in LimitFiles). A group is read again when its reading is about a second old. *kept
+ * counts the files open, see limit_file_read.
  */
-void limits_above_read(LimitsAbove *above, const char *group, uint64_t now_usec, unsigned *kept, GuestLimits *figures);
+void limits_above_read(LimitsAbove *above, const char *group, uint64_t now_usec, unsigned *kept, GroupsAbove *groups);
+
+/* The same for whom libvirt puts into this partition. What is not there yet has no limit. */
+void limits_above_of_partition(LimitsAbove *above, const char *partition, uint64_t now_usec, unsigned *kept,
+                               GroupsAbove *groups);

@@ -17,6 +17,7 @@
 struct StartBook {
     Keep *keep;
     GuestWorld guests;
+    LimitWorld limits;
     bool linked;         /* the guests have been known, once */
     GPtrArray *entries;  /* of StartEntry, sorted by uuid */
     GPtrArray *requests; /* of StartRequest, as handed out */
@@ -90,12 +91,13 @@ load_kept(StartBook *book)
 }
 
 StartBook *
-start_book_new(Keep *keep, const GuestWorld *guests)
+start_book_new(Keep *keep, const GuestWorld *guests, const LimitWorld *limits)
 {
     StartBook *book = g_new0(StartBook, 1);
 
     book->keep = keep;
     book->guests = *guests;
+    book->limits = *limits;
     book->entries = g_ptr_array_new_with_free_func(start_entry_free);
     book->requests = g_ptr_array_new();
     book->gone = g_ptr_array_new_with_free_func(start_entry_free);
@@ -435,6 +437,8 @@ start_book_requests(StartBook *book, const GuestRecord *const *records, size_t c
 
         if (is_too_early(book, &entry->request, now_usec))
             continue;
+        if (book->limits.above != NULL)
+            book->limits.above(book->limits.self, entry->request.settings.partition, &entry->request.above);
         g_ptr_array_add(book->requests, &entry->request);
         entry->shown = true;
     }

@@ -16,7 +16,7 @@
 typedef struct StartBook StartBook;
 
 /* keep is borrowed. guests is told the moments of start hooks (note_hook, which may be NULL). */
-StartBook *start_book_new(Keep *keep, const GuestWorld *guests);
+StartBook *start_book_new(Keep *keep, const GuestWorld *guests, const LimitWorld *limits);
 /* Those who wait are answered START_REASON_STOPPING. What was admitted stays in keep. */
 void start_book_free(StartBook *book);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StartBook, start_book_free)

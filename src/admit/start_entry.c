@@ -42,8 +42,10 @@ enum {
     KEPT_POOL_PAGE,
     KEPT_STARTED, /* ms */
     KEPT_NODES,   /* bits: may be any number */
-    KEPT_PARTITION,
     KEPT_NUMBERS,
+    KEPT_PARTITION = KEPT_NUMBERS, /* escaped; 0: libvirt's default */
+    KEPT_NAME,
+    KEPT_PARTS,
 };
 
 char *
@@ -65,36 +67,39 @@ start_entry_text(const StartEntry *entry)
         [KEPT_POOL_PAGE] = request->pool_page_kib,
         [KEPT_STARTED] = entry->started_usec / USEC_PER_MSEC,
         [KEPT_NODES] = request->settings.strict_nodes,
-        [KEPT_PARTITION] = request->settings.partition,
     };
+    g_autofree char *partition =
+        g_uri_escape_string(request->settings.partition != NULL ? request->settings.partition : "0", NULL, false);
     GString *text = g_string_new(NULL);
 
     for (size_t i = 0; i < KEPT_NUMBERS; i++)
         g_string_append_printf(text, "%" G_GUINT64_FORMAT " ", numbers[i]);
-    g_string_append(text, request->name);
+    g_string_append_printf(text, "%s %s", partition, request->name);
     return g_string_free(text, FALSE);
 }
 
 StartEntry *
 start_entry_read(const char *uuid, const char *text)
 {
-    g_auto(GStrv) parts = g_strsplit(text, " ", KEPT_NUMBERS + 1);
+    g_auto(GStrv) parts = g_strsplit(text, " ", KEPT_PARTS);
     uint64_t numbers[KEPT_NUMBERS];
+    g_autofree char *partition = NULL;
     StartEntry *entry;
 
-    if (g_strv_length(parts) != KEPT_NUMBERS + 1 || strlen(uuid) != sizeof entry->request.uuid - 1)
+    if (g_strv_length(parts) != KEPT_PARTS || strlen(uuid) != sizeof entry->request.uuid - 1)
         return NULL;
     for (size_t i = 0; i < KEPT_NUMBERS; i++)
         if (!g_ascii_string_to_unsigned(parts[i], 10, 0, i == KEPT_NODES ? UINT64_MAX : KIB_LIMIT, &numbers[i], NULL))
             return NULL;
     if (numbers[KEPT_KIND] > START_MIGRATION || numbers[KEPT_RESTART] > RESTART_HOST || numbers[KEPT_BEGUN] > 2)
         return NULL;
+    partition = g_uri_unescape_string(parts[KEPT_PARTITION], NULL);
     entry = start_entry_new(uuid);
     entry->request.begun = numbers[KEPT_BEGUN] != 0;
     entry->brings = numbers[KEPT_BRINGS] != 0;
     entry->run = saturating_sub(numbers[KEPT_BRINGS], 1);
     entry->started_usec = numbers[KEPT_STARTED] * USEC_PER_MSEC;
-    entry->request.name = g_strdup(parts[KEPT_NUMBERS]);
+    entry->request.name = g_strdup(parts[KEPT_NAME]);
     entry->request.kind = (StartKind)numbers[KEPT_KIND];
     entry->request.restart = (RestartKind)numbers[KEPT_RESTART];
     entry->request.forced = numbers[KEPT_FORCED] != 0;
@@ -110,7 +115,8 @@ start_entry_read(const char *uuid, const char *text)
         .priority = (uint32_t)MIN(numbers[KEPT_PRIORITY], 100),
         .vcpus = (uint32_t)CLAMP(numbers[KEPT_VCPUS], 1, 4096),
         .strict_nodes = numbers[KEPT_NODES],
-        .partition = numbers[KEPT_PARTITION],
+        /* an earlier version kept a number, which tells nothing */
+        .partition = partition != NULL && partition[0] == '/' ? g_steal_pointer(&partition) : NULL,
     };
     return entry;
 }

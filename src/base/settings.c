@@ -96,11 +96,13 @@ guest_settings_copy(const GuestSettings *settings, GuestSettings *copy)
 {
     *copy = *settings;
     copy->paging_directory = g_strdup(settings->paging_directory);
+    copy->partition = g_strdup(settings->partition);
 }
 
 void
 guest_settings_clear(GuestSettings *settings)
 {
+    g_clear_pointer(&settings->partition, g_free);
     g_clear_pointer(&settings->paging_directory, g_free);
 }
 

@@ -84,6 +84,7 @@ memory_reading_free(MemoryReading *reading)
     g_array_unref(reading->pages);
     g_array_unref(reading->devices);
     g_array_unref(reading->bindings);
+    g_free(reading->memory.partition);
     g_free(reading);
 }
 
@@ -226,7 +227,9 @@ memory_reading_end(MemoryReading *reading, const char *path, const char *text, c
         if (!value_parse_memory(text, unit, &memory->hard_limit_kib))
             memory->hard_limit_kib = 0;
     } else if (strcmp(path, "/domain/resource/partition") == 0) {
-        memory->partition = strcmp(text, "/machine") != 0 ? g_str_hash(text) : 0;
+        g_clear_pointer(&memory->partition, g_free);
+        if (strcmp(text, SETTINGS_DEFAULT_PARTITION) != 0)
+            memory->partition = g_strdup(text);
     } else if (strcmp(path, "/domain/memoryBacking/hugepages") == 0 && reading->pages->len == 0) {
         const Page page = {.all = true};
 
@@ -395,6 +398,7 @@ memory_reading_sum(const MemoryReading *reading, DomainMemory *memory)
     uint64_t most = 0;
 
     *memory = reading->memory;
+    memory->partition = g_strdup(reading->memory.partition);
     sum_devices(reading, memory, pools);
     sum_cells(reading, memory, pools);
     for (guint i = 0; i < pools->len; i++) {

@@ -23,7 +23,7 @@ typedef struct DomainMemory {
     uint64_t hugepage_size_kib;
     uint64_t hard_limit_kib;
     uint64_t strict_nodes;
-    uint64_t partition;
+    char *partition; /* as in GuestSettings; owned */
     MemorySource source;
     bool immediate;
 } DomainMemory;

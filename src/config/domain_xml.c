@@ -440,5 +440,6 @@ domain_xml_clear(DomainXml *domain)
     g_clear_pointer(&domain->name, g_free);
     g_clear_pointer(&domain->uuid, g_free);
     g_clear_pointer(&domain->disk_file, g_free);
+    g_clear_pointer(&domain->memory.partition, g_free);
     g_clear_pointer(&domain->unknown, g_ptr_array_unref);
 }

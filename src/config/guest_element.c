@@ -186,7 +186,7 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
         .hugepage_size_kib = memory->hugepage_size_kib,
         .hard_limit_kib = memory->hard_limit_kib,
         .strict_nodes = memory->strict_nodes,
-        .partition = memory->partition,
+        .partition = g_strdup(memory->partition),
         .source = memory->source,
         .immediate = memory->immediate,
         .buffer_percent = settings->buffer_percent,

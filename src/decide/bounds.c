@@ -21,8 +21,9 @@ find_or_add(Bounds *bounds, const Bound *sought)
 
 /* Of who is strictly bound to these nodes; 0: it is bound to none that the host has. A node keeps its part of the reserve. */
 static uint32_t
-bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint64_t reserve_kib)
+bound_of_nodes(Bounds *bounds, uint64_t nodes)
 {
+    const HostFigures *figures = bounds->figures;
     HostNode sum = {0};
     uint64_t reserve = 0;
 
@@ -34,66 +35,39 @@ bound_of_nodes(Bounds *bounds, const HostFigures *figures, uint64_t nodes, uint6
             sum.available_kib = saturating_add(sum.available_kib, figures->nodes[n].available_kib);
         }
     if (figures->total_kib >= 1024)
-        reserve = MIN(reserve_kib, reserve_kib / 1024 * (sum.total_kib / (figures->total_kib / 1024)));
+        reserve = MIN(bounds->reserve_kib, bounds->reserve_kib / 1024 * (sum.total_kib / (figures->total_kib / 1024)));
     return find_or_add(
         bounds,
         &(Bound){.nodes = nodes, .total_kib = sum.total_kib, .has_kib = sum.available_kib, .reserve_kib = reserve});
 }
 
 static uint32_t
-bound_of_group(Bounds *bounds, LimitAbove above)
+bound_of_group(Bounds *bounds, const LimitAbove *above)
 {
-    if (above.id == 0)
+    if (above->id == 0)
         return 0;
-    return find_or_add(bounds, &(Bound){.above_id = above.id,
-                                        .total_kib = above.limit_kib,
-                                        .has_kib = above.limit_kib,
-                                        .others_kib = above.charged_kib});
+    return find_or_add(bounds, &(Bound){.above_id = above->id,
+                                        .total_kib = above->limit_kib,
+                                        .has_kib = above->limit_kib,
+                                        .others_kib = above->charged_kib});
 }
 
-/* Of who stands in the groups above a guest with these limits; NULL: nobody knows. */
 static void
-bind_to_groups(Bounds *bounds, LedgerEntry *entry, const GuestLimits *limits)
+bind_entry(Bounds *bounds, LedgerEntry *entry, const GroupsAbove *above, uint64_t nodes)
 {
-    static const GuestLimits none;
-
-    if (limits == NULL)
-        limits = &none;
-    entry->bounds[1] = bound_of_group(
-        bounds,
-        (LimitAbove){.id = limits->above_id, .limit_kib = limits->above_kib, .charged_kib = limits->above_charged_kib});
-    for (size_t i = 0; i < LIMITS_ABOVE_MORE; i++)
-        entry->bounds[2 + i] = bound_of_group(bounds, limits->more_above[i]);
-}
-
-/* Of a guest that has a group above it; NULL: none of those that run there has. */
-static const GuestLimits *
-limits_in(const Snapshot *snapshot, uint64_t partition)
-{
-    for (size_t i = 0; i < snapshot->guest_count; i++) {
-        const GuestSnapshot *guest = &snapshot->guests[i];
-
-        if (guest->life != GUEST_LIFE_OFF && guest->limits.above_id != 0 && guest->settings->partition == partition)
-            return &guest->limits;
-    }
-    return NULL;
-}
-
-/* Nothing is known of the group of one that was only just started, or whose QEMU is gone. */
-static bool
-has_group(const GuestLimits *limits)
-{
-    return limits->usable || limits->bar != NULL || limits->above_id != 0;
+    entry->bounds[0] = bound_of_nodes(bounds, nodes);
+    for (size_t i = 0; i < LIMITS_ABOVE; i++)
+        entry->bounds[1 + i] = bound_of_group(bounds, &above->group[i]);
 }
 
 static bool
 is_anybody_bound(const Snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->guest_count; i++)
-        if (snapshot->guests[i].limits.above_id != 0 || snapshot->guests[i].settings->strict_nodes != 0)
+        if (snapshot->guests[i].limits.above.group[0].id != 0 || snapshot->guests[i].settings->strict_nodes != 0)
             return true;
     for (size_t i = 0; i < snapshot->start_count; i++)
-        if (snapshot->starts[i]->settings.strict_nodes != 0)
+        if (snapshot->starts[i]->above.group[0].id != 0 || snapshot->starts[i]->settings.strict_nodes != 0)
             return true;
     return false;
 }
@@ -163,28 +137,20 @@ limit_of(const Bound *bound)
 
 /* Which bounds there are, and whose. */
 static void
-find_bounds(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib)
+find_bounds(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger)
 {
-    const HostFigures *figures = &snapshot->host.figures;
-
     for (size_t i = 0; i < snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &snapshot->guests[i];
-        const GuestLimits *limits = &guest->limits;
-        LedgerEntry *entry = ledger_guest(ledger, i);
 
-        if (guest->life == GUEST_LIFE_OFF)
-            continue;
-        bind_to_groups(bounds, entry, has_group(limits) ? limits : limits_in(snapshot, guest->settings->partition));
-        entry->bounds[0] = bound_of_nodes(bounds, figures, guest->settings->strict_nodes, reserve_kib);
+        if (guest->life != GUEST_LIFE_OFF)
+            bind_entry(bounds, ledger_guest(ledger, i), &guest->limits.above, guest->settings->strict_nodes);
     }
     for (size_t i = 0; i < snapshot->start_count; i++) {
-        const GuestSettings *settings = &snapshot->starts[i]->settings;
+        const StartRequest *request = snapshot->starts[i];
         LedgerEntry *entry = ledger_start(ledger, i);
 
-        if (entry->open)
-            continue;
-        bind_to_groups(bounds, entry, limits_in(snapshot, settings->partition));
-        entry->bounds[0] = bound_of_nodes(bounds, figures, settings->strict_nodes, reserve_kib);
+        if (!entry->open)
+            bind_entry(bounds, entry, &request->above, request->settings.strict_nodes);
     }
 }
 
@@ -222,7 +188,7 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
     bounds->reserve_kib = reserve_kib;
     if (!is_anybody_bound(snapshot))
         return least;
-    find_bounds(bounds, snapshot, ledger, reserve_kib);
+    find_bounds(bounds, snapshot, ledger);
     add_members(bounds, snapshot, ledger, reserve_kib);
     for (size_t i = 0; i < snapshot->guest_count; i++)
         running += snapshot->guests[i].life != GUEST_LIFE_OFF;

@@ -10,7 +10,7 @@
 #include "decide/ledger.h"
 
 typedef struct Bound {
-    uint64_t above_id;    /* of GuestLimits; 0: it is nodes */
+    uint64_t above_id;    /* of LimitAbove; 0: it is nodes */
     uint64_t nodes;       /* bits of the NUMA nodes; 0: it is a group */
     uint64_t total_kib;   /* of all that is there, for whomever */
     uint64_t has_kib;     /* the group's limit, or what its nodes have free; and what its guests hold */
@@ -32,9 +32,8 @@ typedef struct Bounds {
 } Bounds;
 
 /*
- * Finds the bounds of snapshot's running guests and of its starts, and what is booked within each: before raises. Who has no control
- * group yet comes into the one of those in its partition; where none runs there it is not known. reserve_kib: what the host keeps, of
- * which a node keeps its part. Returns what the tightest of the groups that all running guests stand in leaves them together;
+ * Finds the bounds of snapshot's running guests and of its starts, and what is booked within each: before raises.
+ * reserve_kib: what the host keeps, of which a node keeps its part. Returns what the tightest of the groups that all running guests stand in leaves them together;
  * UINT64_MAX: there is none.
  */
 uint64_t bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib);

@@ -46,7 +46,7 @@ typedef struct LedgerEntry {
     uint64_t enforced_kib; /* as in LedgerLook */
     uint64_t slack_kib;    /* what it may hold besides out of the reserve, because its limit leaves it so much */
     /* of bounds.h, from 1; 0: none: the nodes that it is bound to, then the groups above it */
-    uint32_t bounds[2 + LIMITS_ABOVE_MORE];
+    uint32_t bounds[1 + LIMITS_ABOVE];
     struct GuestMemory *memory; /* of its guest, filled by guest_memory.h; owned; NULL: nothing yet */
 } LedgerEntry;
 

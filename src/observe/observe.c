@@ -157,6 +157,17 @@ observe_resident(const HostWorld *host, const GuestRecord *record, const GuestSe
     guest->group_other_kib = resident.other_kib;
 }
 
+/* The group of one that was only just started is not found yet, nor is that of one whose QEMU is gone. */
+static void
+observe_limits(const LimitWorld *world, const GuestRecord *record, const GuestSettings *settings, GuestLimits *limits)
+{
+    limits->bar = NO_LIMIT_WORLD;
+    if (world->read != NULL)
+        world->read(world->self, record, limits);
+    if (world->above != NULL && !limits->usable && limits->bar == NULL)
+        world->above(world->self, settings->partition, &limits->above);
+}
+
 static void
 observe_files(const PagingWorld *paging, Snapshot *snapshot)
 {
@@ -207,10 +218,7 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
         if (records[i]->life == GUEST_LIFE_OFF)
             continue;
         observe_resident(&ports->host, records[i], settings[i], &snapshot->guests[i]);
-        if (ports->limits.read != NULL)
-            ports->limits.read(ports->limits.self, records[i], &snapshot->guests[i].limits);
-        else
-            snapshot->guests[i].limits.bar = NO_LIMIT_WORLD;
+        observe_limits(&ports->limits, records[i], settings[i], &snapshot->guests[i].limits);
     }
     match_files(snapshot);
 }

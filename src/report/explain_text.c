@@ -35,8 +35,8 @@ typedef struct Figure {
 } Figure;
 
 static const Figure figures[] = {
-    {"above", OF_SNAPSHOT, KIB, offsetof(GuestSnapshot, limits.above_kib)},
-    {"above-holds", OF_SNAPSHOT, KIB, offsetof(GuestSnapshot, limits.above_charged_kib)},
+    {"above", OF_SNAPSHOT, KIB, offsetof(GuestSnapshot, limits.above.group[0].limit_kib)},
+    {"above-holds", OF_SNAPSHOT, KIB, offsetof(GuestSnapshot, limits.above.group[0].charged_kib)},
     {"arc", OF_HOST, KIB, offsetof(HostFigures, arc_kib)},
     {"assigned", OF_GUEST, KIB, offsetof(GuestPlan, assigned_kib)},
     {"available", OF_HOST, KIB, offsetof(HostFigures, available_kib)},

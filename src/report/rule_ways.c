@@ -221,12 +221,12 @@ more_bound(ExplainText *text)
 {
     if (has_max(text))
         tell(text, "Raise its <hard_limit>, now {max}, or take it away, as with 'virsh memtune --hard-limit -1'.");
-    if (text->snapshot->limits.above_id != 0)
+    if (text->snapshot->limits.above.group[0].id != 0)
         tell(text, "Raise the limit of the group above it, now {above}, as with 'systemctl set-property machine.slice "
                    "MemoryMax=', or stop another guest in that group.");
     if (text->settings->strict_nodes != 0)
         tell(text, "Let it have memory of more NUMA nodes: another nodeset, or mode='preferred', in <numatune>.");
-    if (!has_max(text) && text->snapshot->limits.above_id == 0 && text->settings->strict_nodes == 0)
+    if (!has_max(text) && text->snapshot->limits.above.group[0].id == 0 && text->settings->strict_nodes == 0)
         raise_maximum(text);
 }
 

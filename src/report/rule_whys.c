@@ -98,7 +98,7 @@ why_bound(ExplainText *text)
                    : "It would want more than {share}, and a limit above it leaves no more.");
     if (has_max(text))
         tell(text, "Its control group may hold {max} (memory.max, from <hard_limit> in its XML), its QEMU included.");
-    if (text->snapshot->limits.above_id != 0)
+    if (text->snapshot->limits.above.group[0].id != 0)
         tell(text, "The group above it may hold {above} (memory.max), and holds {above-holds}.");
     if (text->settings->strict_nodes != 0)
         tell(text, "Its memory may come from certain NUMA nodes of the host only (<numatune> in its XML).");

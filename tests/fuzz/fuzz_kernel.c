@@ -178,7 +178,8 @@ check_limits(const GuestRecord *guest)
         g_assert_true(!figures.usable || figures.bar == NULL);
         g_assert_false(figures.set || figures.pending);
         g_assert_true(figures.max_kib <= KIB_LIMIT || figures.max_kib == LIMIT_NONE);
-        g_assert_true(figures.above_id != 0 || (figures.above_kib == 0 && figures.above_charged_kib == 0));
+        g_assert_true(figures.above.group[0].id != 0 ||
+                      (figures.above.group[0].limit_kib == 0 && figures.above.group[0].charged_kib == 0));
         world.glance(world.self, guest, &glance);
     }
 }

@@ -81,6 +81,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const GuestWorld nobody;
+    static const LimitWorld no_limits;
     g_autofree char *problem = NULL;
     g_autoptr(Keep) keep = NULL;
     g_autoptr(StartBook) book = NULL;
@@ -102,7 +103,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (text != NULL)
             check_entry(uuids[i], text);
     }
-    book = start_book_new(keep, &nobody);
+    book = start_book_new(keep, &nobody, &no_limits);
     requests = start_book_requests(book, NULL, 0, WORLD_LINK_READ_WRITE, USEC_PER_SEC, &count);
     for (size_t i = 0; i < count; i++) {
         g_assert_cmpuint(requests[i]->booked_kib, <=, KIB_LIMIT);

@@ -16,12 +16,23 @@ note_hook(void *self, const char *uuid, HookMoment moment, uint64_t at_usec)
                            strcmp(uuid, A) == 0 ? 'A' : 'B');
 }
 
+/* Only what stands in /machine/apart is limited, to 5 GiB. */
+static void
+read_above(void *self, const char *partition, GroupsAbove *above)
+{
+    (void)self;
+    *above = (GroupsAbove){0};
+    if (g_strcmp0(partition, "/machine/apart") == 0)
+        above->group[0] = (LimitAbove){.id = 7, .limit_kib = 5 * KIB_PER_GIB};
+}
+
 void
 open_book(World *world)
 {
     const GuestWorld guests = {.self = world, .note_hook = note_hook};
+    const LimitWorld limits = {.self = world, .above = read_above};
 
-    world->book = start_book_new(world->keep, &guests);
+    world->book = start_book_new(world->keep, &guests, &limits);
 }
 
 int

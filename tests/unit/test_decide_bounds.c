@@ -92,14 +92,12 @@ the_limit_of_a_slice_is_not_exceeded_by_those_in_it(void **state)
     FakeWorld *world = world_of(3, GIB, 6 * GIB);
     bool bound = false;
 
-    world->fake[2].settings.partition = 1;
     for (unsigned t = 0; t < 120; t++) {
         uint64_t may = 0;
 
         for (size_t i = 0; i < 2; i++)
-            world->guests[i].limits = (GuestLimits){.above_id = 7,
-                                                    .above_kib = 5 * GIB,
-                                                    .above_charged_kib = world->fake[0].actual + world->fake[1].actual};
+            world->guests[i].limits.above.group[0] = (LimitAbove){
+                .id = 7, .limit_kib = 5 * GIB, .charged_kib = world->fake[0].actual + world->fake[1].actual};
         world_tick(world);
         for (size_t i = 0; i < 2; i++) {
             may += MAX(world->fake[i].actual, world->guests[i].target_kib);
@@ -171,10 +169,11 @@ who_is_bound_to_two_nodes_leaves_each_what_is_promised_there(void **state)
     (void)state;
 }
 
-/* Group 7 may hold limit_kib, and holds what its guests do. */
-static void
+/* Group 7 may hold limit_kib, and holds what its guests do. Returns what a start comes into there. */
+static GroupsAbove
 stand_in_group(FakeWorld *world, size_t count, uint64_t limit_kib)
 {
+    GroupsAbove group = {0};
     uint64_t held = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -183,13 +182,10 @@ stand_in_group(FakeWorld *world, size_t count, uint64_t limit_kib)
         if (world->guests[i].life != GUEST_LIFE_OFF)
             held += fake->inhibited ? MAX(fake->resident, fake->actual) : fake->actual;
     }
-    for (size_t i = 0; i < count; i++) {
-        GuestLimits *limits = &world->guests[i].limits;
-
-        limits->above_id = world->guests[i].life != GUEST_LIFE_OFF ? 7 : 0;
-        limits->above_kib = limit_kib;
-        limits->above_charged_kib = held;
-    }
+    group.group[0] = (LimitAbove){.id = 7, .limit_kib = limit_kib, .charged_kib = held};
+    for (size_t i = 0; i < count; i++)
+        world->guests[i].limits.above = world->guests[i].life != GUEST_LIFE_OFF ? group : (GroupsAbove){0};
+    return group;
 }
 
 /* What the guests of a group may hold by their balloons and their limits. */
@@ -213,7 +209,6 @@ restarts_are_granted_what_their_group_has_left(void **state)
         uint64_t granted = 0;
 
         world->fake[0].settings.startup_kib = world->fake[1].settings.startup_kib = 4 * GIB;
-        world->fake[2].settings.partition = 1;
         for (size_t i = 0; i < world->count; i++)
             make_limited(world, i);
         for (unsigned t = 0; t < 60; t++) {
@@ -243,7 +238,7 @@ nobody_is_squeezed_for_what_a_group_does_not_have(void **state)
 
     world_add(world, GIB, 8 * GIB, 2 * GIB, GIB)->settings.startup_kib = 4 * GIB;
     world_add(world, 2 * GIB, 2 * GIB, 2 * GIB, GIB);
-    world_add(world, GIB, 8 * GIB, 3 * GIB, 2800 * MIB)->settings.partition = 1;
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 2800 * MIB);
     for (size_t i = 0; i < world->count; i++)
         make_limited(world, i);
     for (unsigned t = 0; t < 60; t++) {
@@ -258,33 +253,12 @@ nobody_is_squeezed_for_what_a_group_does_not_have(void **state)
     (void)state;
 }
 
-/* Its QEMU is there, and its group was not found yet: it comes into that of the others in its partition. */
-static void
-who_was_only_just_started_is_in_its_group(void **state)
-{
-    FakeWorld *world = world_of(3, 2 * GIB, 6 * GIB);
-
-    world->fake[1].settings.buffer_percent = 0;
-    world->fake[1].need = 1900 * MIB;
-    world->fake[2].settings.partition = 1;
-    for (unsigned t = 0; t < 10; t++) {
-        stand_in_group(world, 2, 5 * GIB);
-        world->guests[1].limits = (GuestLimits){.usable = false};
-        world_tick(world);
-        assert_true(world->guests[0].target_kib + world->guests[1].target_kib <= 5 * GIB);
-    }
-    assert_true(world->guests[0].target_kib > 2 * GIB);
-    world_free(world);
-    (void)state;
-}
-
 /* It has its startup memory, and boots with more: what nobody needs is the host's to give, and not its group's. */
 static void
 a_boot_takes_no_spare_memory_that_its_group_does_not_have(void **state)
 {
     FakeWorld *world = world_of(3, 2 * GIB, GIB);
 
-    world->fake[2].settings.partition = 1;
     for (size_t i = 0; i < world->count; i++)
         make_limited(world, i);
     for (unsigned t = 0; t < 60; t++) {
@@ -316,7 +290,6 @@ what_a_guest_holds_beyond_its_booking_is_not_left_to_others(void **state)
     world->fake[0].settings.buffer_percent = 0;
     world->fake[0].inhibited = true;
     world->fake[0].resident = 3 * GIB;
-    world->fake[2].settings.partition = 1;
     for (unsigned t = 0; t < 3; t++) {
         stand_in_group(world, 2, 6 * GIB);
         world_tick(world);
@@ -382,12 +355,8 @@ each_of_two_groups_above_a_guest_is_kept(void **state)
         FakeWorld *world = world_of(3, GIB, 8 * GIB);
 
         world->lazy = true;
-        world->fake[2].settings.partition = 1;
-        world->guests[0].limits = (GuestLimits){.above_id = groups[tight].id,
-                                                .above_kib = groups[tight].limit_kib,
-                                                .above_charged_kib = groups[tight].charged_kib,
-                                                .more_above = {groups[1 - tight]}};
-        world->guests[1].limits = (GuestLimits){.above_id = 7, .above_kib = 10 * GIB, .above_charged_kib = 128 * MIB};
+        world->guests[0].limits.above = (GroupsAbove){.group = {groups[tight], groups[1 - tight]}};
+        world->guests[1].limits.above = (GroupsAbove){.group = {groups[0]}};
         for (unsigned t = 0; t < 60; t++) {
             world_tick(world);
             assert_true(may_hold(world, 1) <= 6 * GIB);
@@ -406,7 +375,6 @@ a_group_that_holds_more_than_it_may_has_nothing_left(void **state)
 {
     FakeWorld *world = world_of(3, 2 * GIB, 2 * GIB);
 
-    world->fake[2].settings.partition = 1;
     for (unsigned t = 0; t < 30; t++) {
         stand_in_group(world, 2, 3 * GIB);
         world_tick(world);
@@ -424,11 +392,10 @@ a_group_never_has_more_than_its_limit(void **state)
 {
     FakeWorld *world = world_of(3, 2 * GIB, 6 * GIB);
 
-    world->fake[2].settings.partition = 1;
     for (unsigned t = 0; t < 60; t++) {
         stand_in_group(world, 2, 6 * GIB);
         for (size_t i = 0; i < 2; i++)
-            world->guests[i].limits.above_charged_kib /= 2;
+            world->guests[i].limits.above.group[0].charged_kib /= 2;
         world_tick(world);
         assert_true(may_hold(world, 2) <= 6 * GIB);
     }
@@ -437,9 +404,9 @@ a_group_never_has_more_than_its_limit(void **state)
     (void)state;
 }
 
-/* g2 asks for so much. */
+/* g2 asks for so much, and comes into these groups. */
 static void
-ask_for(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t need_kib)
+ask_for(FakeWorld *world, StartRequest *request, GroupsAbove above, uint64_t need_kib)
 {
     static const StartRequest *list[1];
 
@@ -448,8 +415,8 @@ ask_for(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t ne
                               .need_kib = need_kib,
                               .asked_usec = world->snapshot.now_usec,
                               .deadline_usec = world->snapshot.now_usec + 60 * SEC,
-                              .waiting = true};
-    request->settings.partition = partition;
+                              .waiting = true,
+                              .above = above};
     g_strlcpy(request->uuid, world->fake[2].uuid, sizeof request->uuid);
     list[0] = request;
     world->snapshot.starts = list;
@@ -457,18 +424,18 @@ ask_for(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t ne
 }
 
 static StartPlan
-start_of(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t need_kib)
+start_of(FakeWorld *world, StartRequest *request, GroupsAbove above, uint64_t need_kib)
 {
-    ask_for(world, request, partition, need_kib);
+    ask_for(world, request, above, need_kib);
     world_tick(world);
     return world->plan.starts[0];
 }
 
+/* In group 7, in which g0 and g1 stand. */
 static StartPlan
-start_in(FakeWorld *world, StartRequest *request, uint64_t partition, uint64_t limit_kib, uint64_t need_kib)
+start_in(FakeWorld *world, StartRequest *request, uint64_t limit_kib, uint64_t need_kib)
 {
-    stand_in_group(world, 2, limit_kib);
-    return start_of(world, request, partition, need_kib);
+    return start_of(world, request, stand_in_group(world, 2, limit_kib), need_kib);
 }
 
 /* The host has room for ten such guests, and group 7 for half of one. g3 stands in another. */
@@ -480,13 +447,12 @@ a_start_in_a_group_that_is_full_is_refused(void **state)
     StartPlan plan;
 
     world->guests[2].life = GUEST_LIFE_OFF;
-    world->fake[3].settings.partition = 1;
-    plan = start_in(world, &request, 0, 5 * GIB, 2 * GIB);
+    plan = start_in(world, &request, 5 * GIB, 2 * GIB);
     assert_int_equal(plan.verdict, START_REFUSED);
     assert_int_equal(plan.blocker_count, 1);
     assert_int_equal(plan.blockers[0].rule, START_BLOCK_GROUP);
     assert_in_range(plan.blockers[0].kept_kib, 4 * GIB, 5 * GIB);
-    assert_int_equal(start_in(world, &request, 2, 5 * GIB, 2 * GIB).verdict, START_ADMITTED);
+    assert_int_equal(start_of(world, &request, (GroupsAbove){0}, 2 * GIB).verdict, START_ADMITTED);
     world_free(world);
     (void)state;
 }
@@ -499,9 +465,8 @@ a_start_in_a_group_is_kept_from_no_more_than_its_slack(void **state)
     StartRequest request;
 
     world->guests[2].life = GUEST_LIFE_OFF;
-    world->fake[3].settings.partition = 1;
-    assert_int_equal(start_in(world, &request, 0, 9 * GIB, 6 * GIB).verdict, START_ADMITTED);
-    assert_int_equal(start_in(world, &request, 0, 9 * GIB, 6700 * MIB).verdict, START_REFUSED);
+    assert_int_equal(start_in(world, &request, 9 * GIB, 6 * GIB).verdict, START_ADMITTED);
+    assert_int_equal(start_in(world, &request, 9 * GIB, 6700 * MIB).verdict, START_REFUSED);
     world_free(world);
     (void)state;
 }
@@ -514,13 +479,12 @@ a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have(void **state)
     StartRequest request;
 
     world->fake[2].settings.managed = false;
-    world->fake[3].settings.partition = 1;
     for (unsigned t = 0; t < 5; t++) {
         stand_in_group(world, 3, 5 * GIB);
         world_tick(world);
     }
     assert_int_equal(world->plan.guests[2].committed_kib, 8 * GIB);
-    assert_int_equal(start_in(world, &request, 0, 5 * GIB, 8 * GIB).verdict, START_REFUSED);
+    assert_int_equal(start_in(world, &request, 5 * GIB, 8 * GIB).verdict, START_REFUSED);
     world_free(world);
     (void)state;
 }
@@ -534,12 +498,11 @@ a_restart_into_a_group_that_is_full_is_let_in_with_what_is_left(void **state)
     const StartPlan *plan;
 
     world->guests[2].life = GUEST_LIFE_OFF;
-    world->fake[3].settings.partition = 1;
-    ask_for(world, &request, 0, 2 * GIB);
+    ask_for(world, &request, (GroupsAbove){0}, 2 * GIB);
     request.restart = RESTART_SOON;
     request.settings.smart_paging = true;
     for (unsigned t = 0; t < 20 && request.waiting; t++) {
-        stand_in_group(world, 2, 5 * GIB);
+        request.above = stand_in_group(world, 2, 5 * GIB);
         world_tick(world);
         request.waiting = world->plan.starts[0].verdict == START_WAITS;
     }
@@ -558,13 +521,11 @@ a_start_of_a_guest_that_is_seen_yet_has_what_that_has(void **state)
     FakeWorld *world = world_of(4, 2 * GIB, 1500 * MIB);
     StartRequest request;
 
-    world->fake[3].settings.partition = 1;
     for (unsigned t = 0; t < 3; t++) {
         stand_in_group(world, 3, 7 * GIB);
         world_tick(world);
     }
-    ask_for(world, &request, 0, 2 * GIB);
-    stand_in_group(world, 3, 7 * GIB);
+    ask_for(world, &request, stand_in_group(world, 3, 7 * GIB), 2 * GIB);
     world_tick(world);
     assert_int_equal(world->plan.starts[0].verdict, START_ADMITTED);
     world_free(world);
@@ -580,42 +541,42 @@ what_a_qemu_held_that_is_gone_is_not_left_twice(void **state)
     StartPlan plan;
 
     world->guests[2].life = GUEST_LIFE_OFF;
-    world->fake[3].settings.partition = 1;
     for (unsigned t = 0; t < 3; t++) {
         stand_in_group(world, 2, 5 * GIB);
         world_tick(world);
     }
     world->fake[0].mute = true;
-    world->guests[0].limits = (GuestLimits){.usable = false};
-    world->guests[1].limits.above_charged_kib = world->fake[1].actual;
-    plan = start_of(world, &request, 0, 2 * GIB);
+    for (size_t i = 0; i < 2; i++)
+        world->guests[i].limits.above.group[0].charged_kib = world->fake[1].actual;
+    plan = start_of(world, &request, world->guests[1].limits.above, 2 * GIB);
     assert_int_equal(plan.verdict, START_REFUSED);
     assert_int_equal(plan.blockers[0].rule, START_BLOCK_GROUP);
     world_free(world);
     (void)state;
 }
 
-/* It was let in, and has no control group yet: it comes into the one of those in its partition, who may have the rest. */
+/* It was let in, and has no control group yet: those who run in the one that it comes into may have the rest. */
 static void
 a_start_that_was_let_in_is_booked_in_its_group(void **state)
 {
-    for (uint64_t partition = 0; partition < 2; partition++) {
+    for (unsigned elsewhere = 0; elsewhere < 2; elsewhere++) {
         FakeWorld *world = world_of(4, 1500 * MIB, 4 * GIB);
         StartRequest request;
 
         world->guests[2].life = GUEST_LIFE_OFF;
-        world->fake[3].settings.partition = 1;
-        assert_int_equal(start_in(world, &request, partition, 5 * GIB, GIB).verdict, START_ADMITTED);
+        assert_int_equal(start_in(world, &request, 5 * GIB, GIB).verdict, START_ADMITTED);
         request.waiting = false;
         request.booked_kib = GIB;
         for (unsigned t = 0; t < 60; t++) {
-            stand_in_group(world, 2, 5 * GIB);
+            GroupsAbove group = stand_in_group(world, 2, 5 * GIB);
+
+            request.above = elsewhere ? (GroupsAbove){0} : group;
             world_tick(world);
         }
-        if (partition == 0)
-            assert_true(may_hold(world, 2) + GIB <= 5 * GIB);
-        else
+        if (elsewhere)
             assert_true(may_hold(world, 2) + GIB > 5 * GIB);
+        else
+            assert_true(may_hold(world, 2) + GIB <= 5 * GIB);
         world_free(world);
     }
     (void)state;
@@ -630,9 +591,9 @@ a_start_in_the_group_of_all_guests_waits_for_what_they_give_up(void **state)
     unsigned t;
 
     world->guests[2].life = GUEST_LIFE_OFF;
-    assert_int_equal(start_in(world, &request, 0, 6 * GIB, 2 * GIB).verdict, START_WAITS);
+    assert_int_equal(start_in(world, &request, 6 * GIB, 2 * GIB).verdict, START_WAITS);
     for (t = 0; t < 30 && world->plan.starts[0].verdict == START_WAITS; t++) {
-        stand_in_group(world, 2, 6 * GIB);
+        request.above = stand_in_group(world, 2, 6 * GIB);
         world_tick(world);
     }
     assert_int_equal(world->plan.starts[0].verdict, START_ADMITTED);
@@ -653,7 +614,6 @@ main(void)
         cmocka_unit_test(nodes_that_guests_are_bound_to_are_not_promised_twice),
         cmocka_unit_test(restarts_are_granted_what_their_group_has_left),
         cmocka_unit_test(nobody_is_squeezed_for_what_a_group_does_not_have),
-        cmocka_unit_test(who_was_only_just_started_is_in_its_group),
         cmocka_unit_test(a_boot_takes_no_spare_memory_that_its_group_does_not_have),
         cmocka_unit_test(what_a_guest_holds_beyond_its_booking_is_not_left_to_others),
         cmocka_unit_test(who_is_bound_to_two_nodes_leaves_each_what_is_promised_there),

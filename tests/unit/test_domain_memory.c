@@ -168,19 +168,18 @@ huge_pages_are_as_many_as_qemu_takes_from_a_pool(void **state)
 }
 
 static void
-guests_of_a_partition_are_told_from_others(void **state)
+the_partition_of_a_guest_is_known(void **state)
 {
     Fixture *f = *state;
     static const char a[] = "<resource><partition>/machine/a</partition></resource>";
-    static const char b[] = "<resource><partition>/machine/b</partition></resource>";
-    uint64_t of_a = define(f, domain(16, a, ""))->partition;
 
-    assert_int_not_equal(of_a, 0);
-    assert_int_not_equal(define(f, domain(16, b, ""))->partition, of_a);
-    assert_int_equal(define(f, domain(16, a, ""))->partition, of_a);
+    assert_string_equal(define(f, domain(16, a, ""))->partition, "/machine/a");
     /* libvirt's default one is in the XML of guests that run only */
-    assert_int_equal(define(f, domain(16, "", ""))->partition, 0);
-    assert_int_equal(define(f, domain(16, "<resource><partition>/machine</partition></resource>", ""))->partition, 0);
+    assert_null(define(f, domain(16, "", ""))->partition);
+    assert_null(define(f, domain(16, "<resource><partition>/machine</partition></resource>", ""))->partition);
+    assert_null(
+        define(f, domain(16, "<resource><partition>/a</partition><partition>/machine</partition></resource>", ""))
+            ->partition);
 }
 
 static char *
@@ -490,7 +489,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(huge_pages_are_as_many_as_qemu_takes_from_a_pool),
-        TEST(guests_of_a_partition_are_told_from_others),
+        TEST(the_partition_of_a_guest_is_known),
         TEST(virtio_mem_counts_at_what_it_may_plug),
         TEST(hard_limit_is_read_in_its_unit),
         TEST(guest_that_can_outgrow_its_hard_limit_is_told_of_and_stays_in_force),

@@ -434,9 +434,9 @@ bound_by_group_and_nodes(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapsh
 {
     GuestLimits *limits = fake_tick_limit(tick, 0);
 
-    limits->above_id = 7;
-    limits->above_kib = 10 * KIB_PER_GIB;
-    limits->above_charged_kib = 9 * KIB_PER_GIB;
+    limits->above.group[0].id = 7;
+    limits->above.group[0].limit_kib = 10 * KIB_PER_GIB;
+    limits->above.group[0].charged_kib = 9 * KIB_PER_GIB;
     settings->strict_nodes = 1;
     guest->demand_kib = guest->want_kib = guest->ideal_kib = 2867 * KIB_PER_MIB;
 }

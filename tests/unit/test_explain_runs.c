@@ -100,8 +100,8 @@ is_as_said(const GuestPlan *guest, const TickReport *report)
     case PLAN_RULE_LET_BE:
         return guest->weight > 0 && snapshot->boot_in_place;
     case PLAN_RULE_BOUND:
-        return guest->weight > 0 &&
-               (snapshot->limits.max_kib != 0 || snapshot->limits.above_id != 0 || settings->strict_nodes != 0);
+        return guest->weight > 0 && (snapshot->limits.max_kib != 0 || snapshot->limits.above.group[0].id != 0 ||
+                                     settings->strict_nodes != 0);
     case PLAN_RULE_ADOPTING:
         return snapshot->adopted;
     case PLAN_RULE_RESET:

@@ -122,7 +122,7 @@ what_bounds_a_guest_beside_is_told(void **state)
     GuestLimits limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
 
     assert_int_equal(limits.max_kib, 0);
-    assert_int_equal(limits.above_id, 0);
+    assert_int_equal(limits.above.group[0].id, 0);
     fake_host_write(f->host, "/sys/fs/cgroup" FAKE_WEB_GROUP "/memory.max", "2147483648\n");
     fake_host_write(f->host, "/sys/fs/cgroup/machine.slice/memory.max", "8589934592\n");
     fake_host_write(f->host, "/sys/fs/cgroup/machine.slice/memory.current", "5368709120\n");
@@ -131,9 +131,28 @@ what_bounds_a_guest_beside_is_told(void **state)
     fake_host_start(f->host);
     limits = look(f->host, FAKE_WEB, FAKE_WEB_PID);
     assert_int_equal(limits.max_kib, 2 * KIB_PER_GIB);
-    assert_true(limits.above_id != 0);
-    assert_int_equal(limits.above_kib, 8 * KIB_PER_GIB);
-    assert_int_equal(limits.above_charged_kib, 4 * KIB_PER_GIB);
+    assert_true(limits.above.group[0].id != 0);
+    assert_int_equal(limits.above.group[0].limit_kib, 8 * KIB_PER_GIB);
+    assert_int_equal(limits.above.group[0].charged_kib, 4 * KIB_PER_GIB);
+}
+
+static void
+what_a_partition_lies_in_is_told(void **state)
+{
+    Fixture *f = *state;
+    const LimitWorld *world = &f->host->limit_world;
+    GroupsAbove groups;
+
+    fake_host_write(f->host, "/sys/fs/cgroup/machine.slice/memory.max", "8589934592\n");
+    fake_host_write(f->host, "/sys/fs/cgroup/machine.slice/memory.current", "0\n");
+    fake_host_write(f->host, "/sys/fs/cgroup/machine.slice/machine-apart.slice/memory.max", "4294967296\n");
+    fake_host_write(f->host, "/sys/fs/cgroup/machine.slice/machine-apart.slice/memory.current", "0\n");
+    world->above(world->self, NULL, &groups);
+    assert_int_equal(groups.group[0].limit_kib, 8 * KIB_PER_GIB);
+    assert_int_equal(groups.group[1].id, 0);
+    world->above(world->self, "/machine/apart", &groups);
+    assert_int_equal(groups.group[0].limit_kib, 4 * KIB_PER_GIB);
+    assert_int_equal(groups.group[1].limit_kib, 8 * KIB_PER_GIB);
 }
 
 static bool
@@ -455,6 +474,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(figures_are_those_of_the_guests_own_group),
         TEST(what_bounds_a_guest_beside_is_told),
+        TEST(what_a_partition_lies_in_is_told),
         TEST(times_it_was_held_back_are_looked_at_near_its_limit),
         TEST(a_guest_without_a_group_of_its_own_says_why),
         TEST(a_host_with_old_control_groups_says_so),

@@ -93,75 +93,144 @@ begin(void)
     return (Fixture){.above = limits_above_new(&host), .now_usec = 1000 * USEC_PER_SEC};
 }
 
-static GuestLimits
+static GroupsAbove
 look(Fixture *f, const char *group)
 {
-    GuestLimits limits = {.above_id = 1, .above_kib = 2, .above_charged_kib = 3};
+    GroupsAbove groups = {.group = {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}};
 
-    limits_above_read(f->above, group, f->now_usec, &f->kept, &limits);
-    return limits;
+    limits_above_read(f->above, group, f->now_usec, &f->kept, &groups);
+    return groups;
 }
 
 static void
 without_limits_above_there_is_nothing(void **state)
 {
     g_auto(Fixture) f = begin();
-    GuestLimits limits = look(&f, WEB "/libvirt");
+    GroupsAbove limits = look(&f, WEB "/libvirt");
 
-    assert_int_equal(limits.above_id, 0);
-    assert_int_equal(limits.above_kib, 0);
-    assert_int_equal(limits.above_charged_kib, 0);
+    assert_int_equal(limits.group[0].id, 0);
+    assert_int_equal(limits.group[0].limit_kib, 0);
+    assert_int_equal(limits.group[0].charged_kib, 0);
     limits = look(&f, "/machine/qemu-1-web.libvirt-qemu"); /* a group that is not there */
-    assert_int_equal(limits.above_id, 0);
+    assert_int_equal(limits.group[0].id, 0);
 }
 
 static void
 guests_of_one_slice_are_told_the_same_limit(void **state)
 {
     g_auto(Fixture) f = begin();
-    GuestLimits web, mail;
+    GroupsAbove web, mail;
 
     put_group(SLICE, "8589934592\n", 6 * GIB, 2 * GIB);
     web = look(&f, WEB "/libvirt");
     mail = look(&f, MAIL "/libvirt");
-    assert_int_equal(web.above_kib, 8 * GIB);
+    assert_int_equal(web.group[0].limit_kib, 8 * GIB);
     /* page cache of their disks is given back before the limit is felt */
-    assert_int_equal(web.above_charged_kib, 4 * GIB);
-    assert_true(web.above_id != 0);
-    assert_int_equal(mail.above_id, web.above_id);
-    assert_int_equal(mail.above_kib, 8 * GIB);
-    assert_int_equal(mail.above_charged_kib, 4 * GIB);
+    assert_int_equal(web.group[0].charged_kib, 4 * GIB);
+    assert_true(web.group[0].id != 0);
+    assert_int_equal(mail.group[0].id, web.group[0].id);
+    assert_int_equal(mail.group[0].limit_kib, 8 * GIB);
+    assert_int_equal(mail.group[0].charged_kib, 4 * GIB);
 }
 
 static void
 the_tightest_limit_is_the_one_with_the_least_left(void **state)
 {
     g_auto(Fixture) f = begin();
-    GuestLimits web, mail;
+    GroupsAbove web, mail;
 
     put_group(SLICE, "8589934592\n", 6 * GIB, 2 * GIB); /* 4 GiB are left */
     put_group(MAIL, "5368709120\n", 4 * GIB, GIB);      /* 2 GiB */
     web = look(&f, WEB "/libvirt");
     mail = look(&f, MAIL "/libvirt");
-    assert_int_equal(web.above_kib, 8 * GIB);
-    assert_int_equal(mail.above_kib, 5 * GIB);
-    assert_int_equal(mail.above_charged_kib, 3 * GIB);
-    assert_true(mail.above_id != web.above_id);
+    assert_int_equal(web.group[0].limit_kib, 8 * GIB);
+    assert_int_equal(mail.group[0].limit_kib, 5 * GIB);
+    assert_int_equal(mail.group[0].charged_kib, 3 * GIB);
+    assert_true(mail.group[0].id != web.group[0].id);
     /* the other one holds as well */
-    assert_int_equal(web.more_above[0].id, 0);
-    assert_int_equal(mail.more_above[0].id, web.above_id);
-    assert_int_equal(mail.more_above[0].limit_kib, 8 * GIB);
-    assert_int_equal(mail.more_above[0].charged_kib, 4 * GIB);
-    assert_int_equal(mail.more_above[1].id, 0);
+    assert_int_equal(web.group[1].id, 0);
+    assert_int_equal(mail.group[1].id, web.group[0].id);
+    assert_int_equal(mail.group[1].limit_kib, 8 * GIB);
+    assert_int_equal(mail.group[1].charged_kib, 4 * GIB);
+    assert_int_equal(mail.group[2].id, 0);
     /* the smaller limit with more left is not the tighter one */
     put_group(MAIL, "8589934592\n", GIB, GIB);
     put_group(SLICE, "17179869184\n", 16 * GIB, 2 * GIB);
     f.now_usec += USEC_PER_SEC;
     mail = look(&f, MAIL "/libvirt");
-    assert_int_equal(mail.above_kib, 16 * GIB);
-    assert_int_equal(mail.above_charged_kib, 14 * GIB);
-    assert_int_equal(mail.more_above[0].limit_kib, 8 * GIB);
-    assert_int_equal(mail.more_above[1].id, 0);
+    assert_int_equal(mail.group[0].limit_kib, 16 * GIB);
+    assert_int_equal(mail.group[0].charged_kib, 14 * GIB);
+    assert_int_equal(mail.group[1].limit_kib, 8 * GIB);
+    assert_int_equal(mail.group[2].id, 0);
+}
+
+static GroupsAbove
+look_in(Fixture *f, const char *partition)
+{
+    GroupsAbove groups = {.group = {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}};
+
+    limits_above_of_partition(f->above, partition, f->now_usec, &f->kept, &groups);
+    return groups;
+}
+
+/* Nobody runs in it yet; what somebody has set for a guest alone is no limit of others. */
+static void
+the_groups_of_a_partition_are_known_before_a_guest_runs_there(void **state)
+{
+    g_auto(Fixture) f = begin();
+    GroupsAbove groups;
+
+    assert_int_equal(look_in(&f, "/machine").group[0].id, 0);
+    put_group(SLICE, "8589934592\n", 6 * GIB, 2 * GIB);
+    put_group(SLICE "/machine-a\\x2db.slice", "5368709120\n", 0, 0);
+    put_group(WEB, "1073741824\n", GIB, 0);
+    f.now_usec += USEC_PER_SEC;
+    groups = look_in(&f, "/machine");
+    assert_int_equal(groups.group[0].limit_kib, 8 * GIB);
+    assert_int_equal(groups.group[0].charged_kib, 4 * GIB);
+    assert_int_equal(groups.group[1].id, 0);
+    assert_int_equal(groups.group[0].id, look(&f, MAIL "/libvirt").group[0].id);
+    groups = look_in(&f, "/machine/a-b");
+    assert_int_equal(groups.group[0].limit_kib, 8 * GIB);
+    assert_int_equal(groups.group[1].limit_kib, 5 * GIB);
+    assert_int_equal(groups.group[2].id, 0);
+    /* one that is not there yet is made in the slice that is */
+    groups = look_in(&f, "/machine/new");
+    assert_int_equal(groups.group[0].limit_kib, 8 * GIB);
+    assert_int_equal(groups.group[1].id, 0);
+    assert_int_equal(look_in(&f, "/elsewhere").group[0].id, 0);
+}
+
+/* libvirt makes its groups itself where systemd does not run. */
+static void
+the_groups_of_a_partition_without_systemd_are_known_too(void **state)
+{
+    g_auto(Fixture) f = begin();
+    GroupsAbove groups;
+
+    put_group("/machine", "8589934592\n", 6 * GIB, 2 * GIB);
+    put_group("/machine/a.partition", "5368709120\n", 4 * GIB, 0);
+    put_group("/b.partition", "2147483648\n", 0, 0);
+    groups = look_in(&f, "/machine/a");
+    assert_int_equal(groups.group[0].limit_kib, 5 * GIB);
+    assert_int_equal(groups.group[1].limit_kib, 8 * GIB);
+    assert_int_equal(look_in(&f, "/machine").group[0].limit_kib, 8 * GIB);
+    assert_int_equal(look_in(&f, "/b").group[0].limit_kib, 2 * GIB);
+    assert_int_equal(look_in(&f, "/machine/b").group[1].id, 0);
+}
+
+/* It comes from a guest's XML. */
+static void
+a_partition_that_is_no_path_has_no_limit(void **state)
+{
+    static const char *const odd[] = {"", "/", "machine", "/../machine", "/machine/", "//machine", "/machine/../x"};
+    g_auto(Fixture) f = begin();
+
+    put_group(SLICE, "8589934592\n", 6 * GIB, 2 * GIB);
+    put_group("", "1073741824\n", GIB, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(odd); i++)
+        assert_int_equal(look_in(&f, odd[i]).group[0].id, 0);
+    assert_int_equal(f.kept, 0);
 }
 
 static void
@@ -171,7 +240,7 @@ a_guests_own_limit_is_not_above_it(void **state)
     LimitFiles files = {0};
 
     put_group(WEB "/libvirt", "1073741824\n", GIB, 0);
-    assert_int_equal(look(&f, WEB "/libvirt").above_id, 0);
+    assert_int_equal(look(&f, WEB "/libvirt").group[0].id, 0);
 
     limits_above_free(g_steal_pointer(&f.above));
     f.kept = 0;
@@ -193,19 +262,19 @@ a_limit_is_seen_and_gone_within_a_second_and_read_no_more_often(void **state)
 {
     g_auto(Fixture) f = begin();
 
-    assert_int_equal(look(&f, WEB "/libvirt").above_id, 0);
+    assert_int_equal(look(&f, WEB "/libvirt").group[0].id, 0);
     put_group(SLICE, "8589934592\n", 6 * GIB, 2 * GIB);
     f.now_usec += USEC_PER_SEC / 2;
-    assert_int_equal(look(&f, MAIL "/libvirt").above_id, 0);
+    assert_int_equal(look(&f, MAIL "/libvirt").group[0].id, 0);
     f.now_usec += USEC_PER_SEC / 2;
-    assert_int_equal(look(&f, MAIL "/libvirt").above_kib, 8 * GIB);
+    assert_int_equal(look(&f, MAIL "/libvirt").group[0].limit_kib, 8 * GIB);
     put_group(SLICE, "4294967296\n", 3 * GIB, 2 * GIB);
     f.now_usec += USEC_PER_SEC;
-    assert_int_equal(look(&f, WEB "/libvirt").above_kib, 4 * GIB);
-    assert_int_equal(look(&f, WEB "/libvirt").above_charged_kib, GIB);
+    assert_int_equal(look(&f, WEB "/libvirt").group[0].limit_kib, 4 * GIB);
+    assert_int_equal(look(&f, WEB "/libvirt").group[0].charged_kib, GIB);
     put_group(SLICE, "max\n", 3 * GIB, 2 * GIB);
     f.now_usec += USEC_PER_SEC;
-    assert_int_equal(look(&f, WEB "/libvirt").above_id, 0);
+    assert_int_equal(look(&f, WEB "/libvirt").group[0].id, 0);
 }
 
 static void
@@ -222,7 +291,7 @@ files_of_groups_that_are_gone_are_let_go(void **state)
     assert_int_equal(f.kept, alone + 1);
     for (int i = 0; i < 180; i++) {
         f.now_usec += USEC_PER_SEC;
-        assert_int_equal(look(&f, WEB "/libvirt").above_kib, 8 * GIB);
+        assert_int_equal(look(&f, WEB "/libvirt").group[0].limit_kib, 8 * GIB);
     }
     assert_int_equal(f.kept, alone);
 }
@@ -236,6 +305,9 @@ main(void)
         test(without_limits_above_there_is_nothing),
         test(guests_of_one_slice_are_told_the_same_limit),
         test(the_tightest_limit_is_the_one_with_the_least_left),
+        test(the_groups_of_a_partition_are_known_before_a_guest_runs_there),
+        test(the_groups_of_a_partition_without_systemd_are_known_too),
+        test(a_partition_that_is_no_path_has_no_limit),
         test(a_guests_own_limit_is_not_above_it),
         test(a_limit_is_seen_and_gone_within_a_second_and_read_no_more_often),
         test(files_of_groups_that_are_gone_are_let_go),

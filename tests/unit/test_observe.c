@@ -24,6 +24,7 @@ typedef struct Fixture {
     bool host_fails;
     bool resident_known;
     HostFigures figures;
+    GuestLimits limits;
 } Fixture;
 
 static bool
@@ -48,6 +49,22 @@ read_resident(void *self, const GuestRecord *guest, const GuestSettings *setting
         return false;
     *resident = (GuestResident){.memory_kib = 777, .other_kib = 55};
     return true;
+}
+
+static void
+read_limits(void *self, const GuestRecord *guest, GuestLimits *limits)
+{
+    const Fixture *f = self;
+
+    *limits = f->limits;
+}
+
+/* Each partition has a limit of its own. */
+static void
+read_above(void *self, const char *partition, GroupsAbove *above)
+{
+    (void)self;
+    *above = (GroupsAbove){.group = {{.id = partition == NULL ? 1 : g_str_hash(partition)}}};
 }
 
 static int
@@ -92,7 +109,8 @@ look(Fixture *f)
 {
     const GuestRecord *records[] = {&f->record};
     const GuestSettings *settings[] = {&f->settings};
-    const Ports ports = {.host = {.self = f, .read = read_host, .resident = read_resident}};
+    const Ports ports = {.host = {.self = f, .read = read_host, .resident = read_resident},
+                         .limits = {.self = f, .read = read_limits, .above = read_above}};
 
     observer_observe(f->observer, records, settings, 1, f->link, &ports, f->interval_usec, f->now_usec, &f->snapshot);
     return &f->snapshot.guests[0];
@@ -805,12 +823,34 @@ a_transient_guest_that_is_created_again_is_another_guest(void **state)
     assert_int_equal(look(f)->serial, 8);
 }
 
+/* Whose group is not found yet comes into its partition's; whose is known stands where it is seen. */
+static void
+the_limits_above_a_guest_that_was_only_just_started_are_known(void **state)
+{
+    Fixture *f = *state;
+    char apart[] = "/machine/apart";
+
+    assert_int_equal(look(f)->limits.above.group[0].id, 1);
+    f->settings.partition = apart;
+    assert_int_equal(look(f)->limits.above.group[0].id, g_str_hash(apart));
+    f->limits.bar = "it has no group of its own";
+    assert_int_equal(look(f)->limits.above.group[0].id, 0);
+    f->limits = (GuestLimits){.usable = true};
+    assert_int_equal(look(f)->limits.above.group[0].id, 0);
+    f->limits.above.group[0].id = 7;
+    assert_int_equal(look(f)->limits.above.group[0].id, 7);
+    f->record.life = GUEST_LIFE_OFF;
+    f->limits = (GuestLimits){0};
+    assert_int_equal(look(f)->limits.above.group[0].id, 0);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        test(the_limits_above_a_guest_that_was_only_just_started_are_known),
         test(a_new_process_is_believed_with_its_first_report),
         test(an_answer_of_the_process_before_is_not_believed),
         test(a_guest_that_ran_before_the_daemon_must_report_anew),

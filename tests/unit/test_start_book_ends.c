@@ -345,16 +345,25 @@ what_is_kept_and_senseless_is_dropped(void **state)
 static void
 a_kept_start_is_of_its_nodes_and_partition(void **state)
 {
+    static const char *const kept[] = {"%2Fmachine%2Fapart", "/machine/apart", "0", "5381"};
     World *world = *state;
 
-    start_book_free(world->book);
-    keep_set(world->keep, KEEP_STARTS, A, "0 0 0 1 1 1 1 1 0 0 0 0 0 9223372036854775809 5381 web");
-    open_book(world);
-    look(world);
-    assert_int_equal(world->count, 1);
-    assert_true(world->requests[0]->settings.strict_nodes == UINT64_C(0x8000000000000001));
-    assert_int_equal(world->requests[0]->settings.partition, 5381);
-    assert_string_equal(world->requests[0]->name, "web");
+    for (size_t i = 0; i < G_N_ELEMENTS(kept); i++) {
+        g_autofree char *line = g_strdup_printf("0 0 0 1 1 1 1 1 0 0 0 0 0 9223372036854775809 %s web one", kept[i]);
+
+        start_book_free(world->book);
+        keep_set(world->keep, KEEP_STARTS, A, line);
+        open_book(world);
+        look(world);
+        assert_int_equal(world->count, 1);
+        assert_true(world->requests[0]->settings.strict_nodes == UINT64_C(0x8000000000000001));
+        assert_string_equal(world->requests[0]->name, "web one");
+        if (i < 2)
+            assert_string_equal(world->requests[0]->settings.partition, "/machine/apart");
+        else
+            assert_null(world->requests[0]->settings.partition);
+        assert_int_equal(world->requests[0]->above.group[0].id, i < 2 ? 7 : 0);
+    }
 }
 
 /* Admitted by one daemon and begun, and another one comes. */

@@ -349,7 +349,6 @@ struct Seat {
     uint64_t plugged_usec;
     uint64_t forced_usec;    /* it was let in whatever there was, then; 0: it was not */
     uint64_t costs_kib;      /* what its QEMU was booked at a step ago */
-    uint64_t alone_usec;     /* it came into a group in which no other was known, then; 0: it did not, or long ago */
     uint64_t fair_kib;       /* what it was booked at when it began to take more than it was given; 0: it does not */
     uint64_t calm_kib;       /* what it could hold then */
     uint64_t could_kib;      /* what it could hold when it was looked at last */

@@ -93,6 +93,22 @@ limit_bar(void *self)
     return NULL;
 }
 
+static LimitAbove
+group_above(const World *world)
+{
+    return (LimitAbove){
+        .id = 1, .limit_kib = world->options.above_kib, .charged_kib = world_resident(world, WITHIN_GROUP)};
+}
+
+/* It is there whether a guest runs in it or not. */
+static void
+limit_above(void *self, const char *partition, GroupsAbove *above)
+{
+    *above = (GroupsAbove){0};
+    if (partition != NULL)
+        above->group[0] = group_above(self);
+}
+
 static void
 limit_read(void *self, const GuestRecord *record, GuestLimits *figures)
 {
@@ -116,11 +132,8 @@ limit_read(void *self, const GuestRecord *record, GuestLimits *figures)
     if (seat->file.there && seat->file.machine == machine->number)
         figures->swap_max_kib = machine->swap_max_kib;
     figures->max_kib = machine->hard_limit_kib != 0 ? machine->hard_limit_kib : LIMIT_NONE;
-    if (world_is_within(seat, WITHIN_GROUP)) {
-        figures->above_id = 1;
-        figures->above_kib = seat->world->options.above_kib;
-        figures->above_charged_kib = world_resident(seat->world, WITHIN_GROUP);
-    }
+    if (world_is_within(seat, WITHIN_GROUP))
+        figures->above.group[0] = group_above(seat->world);
     figures->held_back = machine->held_back;
 }
 
@@ -169,7 +182,12 @@ limit_set(void *self, const GuestRecord *record, uint64_t high_kib, GuestLimitDo
 LimitWorld
 limits_of(World *world)
 {
-    return (LimitWorld){.self = world, .bar = limit_bar, .glance = limit_glance, .read = limit_read, .set = limit_set};
+    return (LimitWorld){.self = world,
+                        .bar = limit_bar,
+                        .glance = limit_glance,
+                        .read = limit_read,
+                        .above = limit_above,
+                        .set = limit_set};
 }
 
 void

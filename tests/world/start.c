@@ -74,8 +74,6 @@ hook_answered(void *user_data, bool granted, const char *reason)
         return;
     seat->start.waits = false;
     seat->start.granted = granted;
-    if (granted)
-        truth_comes(seat);
     trace(world, seat, "its hook is answered: %s (%.110s)", granted ? "yes" : "no", reason);
     world_after(world, some_time(world, 4, 30), go_on, seat, seat->start.number, NULL);
 }
@@ -280,7 +278,6 @@ launch(World *world, Seat *seat, uint64_t number, void *data)
            saturating_sub(asked_usec(seat), seat->stop_usec) < RESTART_USEC && !seat->live.immediate &&
            !seat->live.vfio;
     seat->wild = truth_is_wild(seat);
-    truth_comes(seat);
     seat->forced_usec = is_forced(seat, soon) ? world->now_usec : 0;
     if (start->unasked || seat->wild || !world->options.admission)
         truth_excuse(seat, EXCUSE_UNASKED);
@@ -374,7 +371,6 @@ ctl_answered(void *user_data, bool granted, const char *reason)
         end_start(world, seat, "is refused");
         return;
     }
-    truth_comes(seat);
     world_after(world, some_time(world, 1, 20), ctl_begin, seat, seat->start.number, NULL);
 }
 
@@ -442,8 +438,6 @@ reserve_answered(void *user_data, bool granted, const char *reason)
 {
     Seat *seat = user_data;
 
-    if (granted)
-        truth_comes(seat);
     if (!seat->world->daemon_dies)
         seat->reserved_until_usec = granted ? seat->world->now_usec + RESERVED_USEC : 0;
 }

@@ -417,22 +417,6 @@ from_reserve(const Seat *seat)
     return seat->machine->high_kib == LIMIT_NONE ? 0 : MIN(above, slack(seat) + saturating_sub(booked, costs));
 }
 
-void
-truth_comes(Seat *seat)
-{
-    const World *world = seat->world;
-    bool known = false;
-
-    for (unsigned i = 0; i < world->count; i++) {
-        const Seat *other = &world->seats[i];
-
-        known = known || (other != seat && other->machine != NULL && world_is_within(other, WITHIN_GROUP) &&
-                          other->told.planned && !other->told.off);
-    }
-    if (!known && world_is_within(seat, WITHIN_GROUP))
-        seat->alone_usec = world->now_usec;
-}
-
 /* What it takes of the host now that nobody could prevent. */
 static uint64_t
 unprevented(const Seat *seat)
@@ -512,7 +496,7 @@ check_room(World *world, Within within)
         sum += could;
         promised += MAX(could, truth_booked(seat) + MAX(booked_overhead(seat), machine->overhead_kib) +
                                    (room.reserve_kib == 0 && machine->high_kib != LIMIT_NONE ? slack(seat) : 0));
-        allowed += (within == WITHIN_GROUP && seat->alone_usec != 0 ? could : unprevented(seat)) + ROUNDING_KIB;
+        allowed += unprevented(seat) + ROUNDING_KIB;
         slacks += from_reserve(seat);
     }
     *debt = MIN(*debt, saturating_sub(promised, room.kib));
@@ -572,13 +556,6 @@ truth_step(World *world)
         if (world_is_within(seat, WITHIN_GROUP))
             world->debts_kib[WITHIN_GROUP] += saturating_sub(booked_overhead(seat), seat->costs_kib);
         seat->costs_kib = booked_overhead(seat);
-        /* the limit of a group is read with the first guest in it */
-        if (seat->alone_usec != 0 && (is_held_yet(seat) || seat->start.stage != STARTING_NOT || seat->told.starting))
-            seat->alone_usec += WORLD_STEP_USEC;
-        if (seat->alone_usec != 0 && saturating_sub(world->now_usec, seat->alone_usec) >= FORCED_USEC) {
-            seat->alone_usec = 0;
-            world->debts_kib[WITHIN_GROUP] += MAX(seat->could_kib, truth_booked(seat) + slack(seat));
-        }
         if (seat->plugged_usec != 0 && world->now_usec - seat->plugged_usec >= FORCED_USEC)
             seat->plugged_usec = 0;
         owe(world, seat, saturating_sub(before, unprevented(seat)));

@@ -418,8 +418,6 @@ void truth_surprise(Seat *seat, Excuse excuse);
 void truth_check(World *world);
 /* A tick is finished. */
 void truth_take_plan(World *world);
-/* It is let in, or its QEMU is there: whether the daemon knows of the limit above it. */
-void truth_comes(Seat *seat);
 void truth_step(World *world);
 
 /* ---- needs.c ---- */
