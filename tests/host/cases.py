@@ -153,6 +153,27 @@ class Restarts(Four):
         self.check_clean()
         return next((line for line in output.splitlines() if "memory.max" in line), output).strip()
 
+    def case_partition_that_is_full_lets_nobody_start(self):
+        self.begin()
+        self.set_budget(ROOMY)
+        sixth = self.host.add("sixth", STARTUP, MINIMUM)
+        sixth.partition = "/machine/a-few"
+        sixth.define()
+        # nobody has ever run in it
+        self.host.run(r"systemctl start 'machine-a\x2dfew.slice' && "
+                      rf"systemctl set-property --runtime 'machine-a\x2dfew.slice' MemoryMax={STARTUP // 2}M")
+        time.sleep(2)
+        status, output = self.machine.end(self.machine.begin("virsh -q start sixth"), 120)
+        check(status != 0, "it was started")
+        check("memory.max" in output, f"virsh said: {output}")
+        check(sixth.name not in self.host.limits(), "it runs")
+        self.host.run(rf"systemctl set-property --runtime 'machine-a\x2dfew.slice' MemoryMax={STARTUP * 3}M")
+        time.sleep(2)
+        self.host.start(sixth)
+        self.host.run(r"ls -d '/sys/fs/cgroup/machine.slice/machine-a\x2dfew.slice/'*sixth.scope")
+        self.check_clean()
+        return next((line for line in output.splitlines() if "memory.max" in line), output).strip()
+
     def case_reboot_that_needs_none(self):
         self.begin()
         guest = self.guests[0]

@@ -28,6 +28,7 @@ DOMAIN = """<domain type='qemu'>
     <cmdline>console=ttyS0 quiet panic=-1 no_timer_check lab.pause=5</cmdline>
   </os>
   <features>{features}</features>
+  <resource><partition>{partition}</partition></resource>
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
@@ -71,6 +72,7 @@ class Guest:
     def __init__(self, host, name, startup, minimum):
         self.host, self.name, self.startup, self.minimum = host, name, startup, minimum
         self.disk = ""  # the file of its disk, if it is to have one
+        self.partition = "/machine"  # libvirt's default
         self.uuid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.dynmem.test"))
         self.began = 0.0  # when it was last started or reset
 
@@ -79,7 +81,7 @@ class Guest:
                    f'startup="{self.startup}MiB" buffer="0"/>')
         xml = DOMAIN.format(
             name=self.name, uuid=self.uuid, maximum=self.startup, startup=self.startup, metadata=element if managed else "",
-            disk=DISK.format(path=self.disk) if self.disk else "",
+            disk=DISK.format(path=self.disk) if self.disk else "", partition=self.partition,
             # A small translation cache: the default takes more memory than these guests have.
             features="<tcg><tb-cache unit='MiB'>32</tb-cache></tcg>")
         self.host.run(f"cat >/run/{self.name}.xml <<'END'\n{xml}END\nvirsh -q define /run/{self.name}.xml")
