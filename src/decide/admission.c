@@ -115,7 +115,7 @@ judge_waiting(const Pass *pass, const StartRequest *request, const Claim *claim,
     uint64_t lacking = saturating_sub(claim->lacking_kib, claim->took_kib + claim->room_kib);
     bool over = time_is_over(pass, request), hopeless;
 
-    if (lacking == 0 && lacking_in_bounds(pass, request, claim) > 0)
+    if ((lacking == 0 || claim->bounded) && lacking_in_bounds(pass, request, claim) > 0)
         return over || is_certain(pass) ? START_REFUSED : START_WAITS;
     if (lacking == 0 || (broken(FAULT_START_BEFORE_FREE) && plan->missing_kib == 0))
         return START_ADMITTED;
@@ -143,8 +143,8 @@ admission_judge(const Pass *pass, const StartRequest *request, const Claim *clai
                         .missing_kib = claim->missing_kib,
                         .blocker_count = claim->blocker_count};
     memcpy(plan->blockers, claim->blockers, sizeof plan->blockers);
-    /* the host has the memory, and its group or its nodes have not: nobody else is in the way */
-    if (claim->missing_kib == 0 && lacking_in_bounds(pass, request, claim) > 0) {
+    /* whatever the host has, its group or its nodes have not: nobody else is in the way */
+    if ((claim->missing_kib == 0 || claim->bounded) && lacking_in_bounds(pass, request, claim) > 0) {
         const Bound *bound = bounds_tightest(&pass->state->bounds, ledger_start(&pass->state->ledger, claim->start));
 
         plan->blockers[0] = (StartBlocker){.kept_kib = saturating_sub(bound->total_kib, bounds_leave(pass, claim)),

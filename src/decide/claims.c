@@ -138,7 +138,7 @@ serve_rest(Settling *settling, Claim *claim)
     claim->buffers_kib = saturating_sub(settling->before_kib[FIRST_NEED], settling->taken_kib);
     claim->reclaimable_kib = claim->given_kib + left_for(settling, claim);
     claim->missing_kib = saturating_sub(claim->lacking_kib, claim->free_kib + claim->reclaimable_kib);
-    in_vain = claim->all_or_nothing && claim->missing_kib > 0;
+    in_vain = claim->all_or_nothing && (claim->missing_kib > 0 || claim->bounded);
     if (!in_vain && !(broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < claim->lacking_kib))
         serve(settling, claim, claim->need_kib);
     claim->granted_kib = claim->booked_kib + saturating_sub(claim->room_kib + claim->took_kib, claim->overhead_kib);

@@ -249,18 +249,19 @@ claim_start(Pass *pass, size_t start)
 {
     const LedgerEntry *entry = ledger_start(&pass->state->ledger, start);
     const StartRequest *request = pass->snapshot->starts[start];
+    const Bounds *bounds = &pass->state->bounds;
     Claim *claim = &pass->state->claims[pass->state->claim_count++];
-    uint64_t owed;
 
-    *claim = (Claim){.guest = SIZE_MAX, .start = start};
+    *claim = (Claim){.guest = SIZE_MAX, .start = start, .runs = entry->open};
     admission_claim(pass, request, need_of(pass, start), claim);
-    if (!entry->open)
-        return;
-    owed = MAX(saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib),
-               bounds_owed(&pass->state->bounds, entry));
-    claim->runs = true;
-    claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));
-    claim->overhead_kib = 0;
+    if (claim->runs) {
+        uint64_t owed = MAX(saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib),
+                            bounds_owed(bounds, entry));
+
+        claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));
+        claim->overhead_kib = 0;
+    }
+    claim->bounded = claim->need_kib - claim->booked_kib + claim->overhead_kib > bounds_claimable(bounds, entry);
 }
 
 void

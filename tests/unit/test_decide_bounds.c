@@ -457,6 +457,33 @@ a_start_in_a_group_that_is_full_is_refused(void **state)
     (void)state;
 }
 
+/* Host and group 7 are full: what g3, which stands elsewhere, could give up is of no use. */
+static void
+nobody_is_squeezed_for_a_start_that_its_group_has_no_room_for(void **state)
+{
+    FakeWorld *world = world_new(12 * GIB, GIB);
+    StartRequest request;
+
+    for (unsigned i = 0; i < 2; i++)
+        world_add(world, 2 * GIB, 4 * GIB, 2 * GIB, 1500 * MIB);
+    world_add(world, 2 * GIB, 8 * GIB, 2 * GIB, GIB);
+    world_add(world, GIB, 12 * GIB, 6 * GIB, 2 * GIB);
+    world->guests[2].life = GUEST_LIFE_OFF;
+    for (unsigned t = 0; t < 5; t++) {
+        stand_in_group(world, 2, 5 * GIB);
+        world_tick(world);
+    }
+    assert_true(world->plan.free_kib < 2 * GIB);
+    assert_int_equal(start_in(world, &request, 5 * GIB, 2 * GIB).verdict, START_REFUSED);
+    assert_int_equal(world->plan.starts[0].blockers[0].rule, START_BLOCK_GROUP);
+    assert_int_equal(world->guests[3].target_kib, 6 * GIB);
+    /* in no group it has what g3 gives up */
+    assert_int_equal(start_of(world, &request, (GroupsAbove){0}, 2 * GIB).verdict, START_WAITS);
+    assert_true(world->guests[3].target_kib < 6 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* 7 of 9 GiB are free; a guest of 6 GiB has a limit with 200 MiB of slack on this host, of which a half is 1 GiB. */
 static void
 a_start_in_a_group_is_kept_from_no_more_than_its_slack(void **state)
@@ -623,6 +650,7 @@ main(void)
         cmocka_unit_test(a_group_that_holds_more_than_it_may_has_nothing_left),
         cmocka_unit_test(a_group_never_has_more_than_its_limit),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
+        cmocka_unit_test(nobody_is_squeezed_for_a_start_that_its_group_has_no_room_for),
         cmocka_unit_test(a_start_in_a_group_is_kept_from_no_more_than_its_slack),
         cmocka_unit_test(a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have),
         cmocka_unit_test(a_restart_into_a_group_that_is_full_is_let_in_with_what_is_left),
