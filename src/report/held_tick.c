@@ -139,7 +139,7 @@ copy_starts(HeldTick *held, const Plan *plan)
         StartRequest *copy = g_memdup2(plan->starts[i].request, sizeof *copy);
 
         copy->name = g_strdup(copy->name);
-        copy->settings.paging_directory = NULL;
+        copy->settings.paging_directory = copy->settings.partition = NULL;
         g_ptr_array_add(held->requests, copy);
         held->plan.starts[i] = plan->starts[i];
         held->plan.starts[i].request = copy;
@@ -159,7 +159,7 @@ copy_guest(HeldTick *held, size_t i, const GuestSnapshot *snapshot, const GuestP
         guest->name = g_strdup(snapshot->name);
     }
     guest->settings = *snapshot->settings;
-    guest->settings.paging_directory = NULL;
+    guest->settings.paging_directory = guest->settings.partition = NULL;
 
     held->snapshot.guests[i] = *snapshot;
     held->snapshot.guests[i].uuid = guest->uuid;
