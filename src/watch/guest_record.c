@@ -427,6 +427,8 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
     if (reading->life != GUEST_LIFE_OFF && guest->dead_id >= 0 && reading->id == guest->dead_id) {
         reading->life = GUEST_LIFE_OFF;
         g_clear_pointer(&reading->live_xml, g_free);
+    } else {
+        guest->dead_id = -1; /* it has: after a restart of libvirtd another run may get that id */
     }
     if (reading->life == GUEST_LIFE_OFF) {
         changed = changed || record->life != GUEST_LIFE_OFF;

@@ -177,6 +177,23 @@ run_whose_process_has_ended_stays_off(void **state)
     assert_int_equal(guest->record.boots, 1);
 }
 
+/* A libvirtd that has no running guest when it starts gives its ids from 1 again (qemu_driver.c, qemuDomainFindMaxID). */
+static void
+run_with_the_id_of_one_that_libvirt_saw_end_is_another(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    apply_running(guest, 1);
+    guest_note_off(guest, STOP_UNTOLD);
+    guest->dead_id = 1;
+    apply(guest, -1, NULL, "<domain/>\n");
+    guest->gap = true; /* libvirtd was restarted, and the guest started before we were back */
+    apply_running(guest, 1);
+    assert_int_equal(guest->record.life, GUEST_LIFE_RUNNING);
+    assert_int_equal(guest->record.boots, 1);
+}
+
 static void
 migration_ends_only_when_a_job_question_says_so(void **state)
 {
@@ -533,6 +550,7 @@ main(void)
         cmocka_unit_test_setup_teardown(reset_keeps_the_target_and_is_not_told_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(gap_is_noted_only_while_the_same_run_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(run_whose_process_has_ended_stays_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(run_with_the_id_of_one_that_libvirt_saw_end_is_another, setup, teardown),
         cmocka_unit_test_setup_teardown(migration_ends_only_when_a_job_question_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(serial_changes_with_the_texts_only, setup, teardown),
         cmocka_unit_test_setup_teardown(way_a_boot_began_is_told, setup, teardown),
