@@ -109,6 +109,7 @@ flow(Engine *engine)
     Snapshot *snapshot = &engine->snapshot;
     bool dry = engine->dry || link == WORLD_LINK_READ_ONLY;
 
+    guest_book_forget_gone(engine->book); /* the last snapshot is over */
     settings = guest_book_update(engine->book, engine->settings, engine->settings_serial, records, count);
     observer_observe(engine->observer, records, settings, count, link, ports, dry ? 0 : engine->settings->interval_usec,
                      now_usec, snapshot);

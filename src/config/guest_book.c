@@ -31,7 +31,7 @@ typedef struct Entry {
     bool off;
     uint64_t boots;
 
-    GuestSettings settings;
+    GuestSettings *settings;     /* on its own: it outlives the entry, see guest_book_update */
     DomainElement good;          /* the last good one, which may be none at all ... */
     StartupDefault good_startup; /* ... and what it was good with */
     bool has_good;
@@ -43,6 +43,7 @@ typedef struct Entry {
     bool next_is_bare;     /* it runs with the element, and its definition for the next start has none */
     char *next_wrong;      /* likewise: what can't be used of the settings in that; NULL: nothing */
     GuestIssue issue;      /* message is NULL: none */
+    GPtrArray *gone;       /* the book's, where the settings go */
 } Entry;
 
 struct GuestBook {
@@ -50,7 +51,15 @@ struct GuestBook {
     GPtrArray *settings;   /* of GuestSettings, borrowed from the entries */
     GPtrArray *issues;     /* of GuestIssue, borrowed from the entries */
     GPtrArray *complaints; /* of char *: of the guest at hand */
+    GPtrArray *gone;       /* of GuestSettings: handed out, of guests that are no more */
 };
+
+static void
+free_settings(void *data)
+{
+    guest_settings_clear(data);
+    g_free(data);
+}
 
 static void
 entry_clear(void *data)
@@ -58,7 +67,8 @@ entry_clear(void *data)
     Entry *entry = data;
 
     domain_element_clear(&entry->good);
-    guest_settings_clear(&entry->settings);
+    if (entry->settings != NULL)
+        g_ptr_array_add(entry->gone, entry->settings);
     g_free(entry->next_wrong);
     g_free(entry->issue.name);
     g_free(entry->issue.message);
@@ -73,6 +83,7 @@ guest_book_new(void)
     book->settings = g_ptr_array_new();
     book->issues = g_ptr_array_new();
     book->complaints = g_ptr_array_new_with_free_func(g_free);
+    book->gone = g_ptr_array_new_with_free_func(free_settings);
     return book;
 }
 
@@ -85,6 +96,7 @@ guest_book_free(GuestBook *book)
     g_ptr_array_unref(book->settings);
     guest_table_free(book->entries);
     g_ptr_array_unref(book->complaints);
+    g_ptr_array_unref(book->gone);
     g_free(book);
 }
 
@@ -161,27 +173,27 @@ work_out_settings(Entry *entry, DomainXml *domain, const Settings *settings, GPt
 
     if (!domain->memory.has_total)
         g_ptr_array_add(complaints, g_strdup("<memory> is absent or makes no sense; expected the guest's memory"));
-    guest_settings_clear(&entry->settings);
+    guest_settings_clear(entry->settings);
     entry->element_gone = !domain->element.present && (entry->element_gone || (entry->has_good && entry->good.present));
-    if (guest_element_resolve(domain, &domain->element, entry->startup, settings, &entry->settings, complaints)) {
+    if (guest_element_resolve(domain, &domain->element, entry->startup, settings, entry->settings, complaints)) {
         domain_element_clear(&entry->good);
         entry->good = domain->element;
         domain->element = (DomainElement){0};
         entry->good_startup = entry->startup;
         entry->has_good = true;
     } else if (entry->has_good &&
-               guest_element_resolve(domain, &entry->good, entry->good_startup, settings, &entry->settings, NULL)) {
+               guest_element_resolve(domain, &entry->good, entry->good_startup, settings, entry->settings, NULL)) {
         g_ptr_array_add(complaints, g_strdup("until that is put right the last good settings stay in force"));
     } else {
         /* can't fail: there is nothing in it that could be bad */
-        guest_element_resolve(domain, &bare, entry->startup, settings, &entry->settings, NULL);
-        entry->settings.mode = GUEST_MODE_STATIC;
+        guest_element_resolve(domain, &bare, entry->startup, settings, entry->settings, NULL);
+        entry->settings->mode = GUEST_MODE_STATIC;
         g_ptr_array_add(complaints, g_strdup("until that is put right the guest counts as static"));
     }
-    entry->settings.configured_period_sec = entry->period_sec;
-    entry->settings.element_gone = entry->element_gone;
-    if (entry->network_pins && domain->on_network && entry->settings.bar == BALLOON_USABLE)
-        entry->settings.bar = BALLOON_VFIO;
+    entry->settings->configured_period_sec = entry->period_sec;
+    entry->settings->element_gone = entry->element_gone;
+    if (entry->network_pins && domain->on_network && entry->settings->bar == BALLOON_USABLE)
+        entry->settings->bar = BALLOON_VFIO;
 }
 
 static void
@@ -205,15 +217,15 @@ entry_update(Entry *entry, const GuestRecord *record, const Settings *settings, 
     } else {
         g_ptr_array_add(complaints, g_strdup(error->message));
     }
-    if (entry->settings.vcpus == 0) {
+    if (entry->settings->vcpus == 0) {
         /* nothing could ever be read of this guest */
-        entry->settings.mode = GUEST_MODE_STATIC;
-        entry->settings.bar = BALLOON_BAD_MEMORY;
-        entry->settings.vcpus = 1;
+        entry->settings->mode = GUEST_MODE_STATIC;
+        entry->settings->bar = BALLOON_BAD_MEMORY;
+        entry->settings->vcpus = 1;
     }
-    entry->settings.presumed = record->life != GUEST_LIFE_OFF && record->live_xml == NULL;
+    entry->settings->presumed = record->life != GUEST_LIFE_OFF && record->live_xml == NULL;
     rejected = complaints->len > 0;
-    guest_element_advise(&entry->settings, complaints);
+    guest_element_advise(entry->settings, complaints);
     if (entry->next_is_bare && !settings->manage_all)
         g_ptr_array_add(complaints,
                         g_strdup("its definition for the next start has no <dynmem:memory> in its metadata: "
@@ -233,9 +245,9 @@ guest_book_update(GuestBook *book, const Settings *settings, uint64_t settings_s
         Entry *entry = guest_table_get(book->entries, i);
         const GuestRecord *record = records[i];
 
-        if (entry->serial != record->serial) {
+        if (entry->settings == NULL || entry->serial != record->serial) {
             entry_clear(entry);
-            *entry = (Entry){.serial = record->serial};
+            *entry = (Entry){.serial = record->serial, .settings = g_new0(GuestSettings, 1), .gone = book->gone};
             changed = true; /* what was handed out of the old one is void */
         }
         if (entry->known && entry->definition_serial == record->definition_serial &&
@@ -255,12 +267,18 @@ guest_book_update(GuestBook *book, const Settings *settings, uint64_t settings_s
         for (size_t i = 0; i < count; i++) {
             Entry *entry = guest_table_get(book->entries, i);
 
-            g_ptr_array_add(book->settings, &entry->settings);
+            g_ptr_array_add(book->settings, entry->settings);
             if (entry->issue.message != NULL)
                 g_ptr_array_add(book->issues, &entry->issue);
         }
     }
     return (const GuestSettings *const *)book->settings->pdata;
+}
+
+void
+guest_book_forget_gone(GuestBook *book)
+{
+    g_ptr_array_set_size(book->gone, 0);
 }
 
 StartupDefault

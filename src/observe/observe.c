@@ -12,19 +12,33 @@
 #define NO_PAGING_WORLD "this host has no paging files"
 #define NO_LIMIT_WORLD "limits of guests can't be set here"
 
+/* Of a guest in the last snapshot, which is looked at after the guest's record is gone. */
+typedef struct Label {
+    char uuid[37];
+    char *name;
+} Label;
+
 struct Observer {
     GuestTable *tracks;  /* of GuestTrack */
+    GuestTable *labels;  /* of Label */
     GuestTable *beats;   /* of Beat */
     GuestTable *glances; /* of Glance */
     HostFigures figures; /* the last that could be read */
     bool pressure;
 };
 
+static void
+label_clear(void *data)
+{
+    g_free(((Label *)data)->name);
+}
+
 Observer *
 observer_new(void)
 {
     Observer *observer = g_new0(Observer, 1);
 
+    observer->labels = guest_table_new(sizeof(Label), label_clear);
     observer->tracks = guest_table_new(sizeof(GuestTrack), NULL);
     observer->beats = guest_table_new(sizeof(Beat), NULL);
     observer->glances = guest_table_new(sizeof(Glance), NULL);
@@ -39,6 +53,7 @@ observer_free(Observer *observer)
     guest_table_free(observer->glances);
     guest_table_free(observer->beats);
     guest_table_free(observer->tracks);
+    guest_table_free(observer->labels);
     g_free(observer);
 }
 
@@ -157,6 +172,18 @@ observe_resident(const HostWorld *host, const GuestRecord *record, const GuestSe
     guest->group_other_kib = resident.other_kib;
 }
 
+static void
+observe_label(Label *label, const GuestRecord *record, GuestSnapshot *guest)
+{
+    memcpy(label->uuid, record->uuid, sizeof label->uuid);
+    if (g_strcmp0(label->name, record->name) != 0) {
+        g_free(label->name);
+        label->name = g_strdup(record->name);
+    }
+    guest->uuid = label->uuid;
+    guest->name = label->name;
+}
+
 /* The group of one that was only just started is not found yet, nor is that of one whose QEMU is gone. */
 static void
 observe_limits(const LimitWorld *world, const GuestRecord *record, const GuestSettings *settings, GuestLimits *limits)
@@ -200,6 +227,7 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
                  Snapshot *snapshot)
 {
     guest_table_match(observer->tracks, records, count);
+    guest_table_match(observer->labels, records, count);
     if (snapshot->guest_count != count) {
         snapshot->guests = g_renew(GuestSnapshot, snapshot->guests, count);
         snapshot->guest_count = count;
@@ -215,6 +243,7 @@ observer_observe(Observer *observer, const GuestRecord *const *records, const Gu
         ((Beat *)guest_table_get(observer->beats, i))->fresh = false;
         guest_track_look(guest_table_get(observer->tracks, i), records[i], settings[i],
                          period_usec(settings[i], interval_usec), now_usec, &snapshot->guests[i]);
+        observe_label(guest_table_get(observer->labels, i), records[i], &snapshot->guests[i]);
         if (records[i]->life == GUEST_LIFE_OFF)
             continue;
         observe_resident(&ports->host, records[i], settings[i], &snapshot->guests[i]);

@@ -16,8 +16,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Observer, observer_free)
 
 /*
  * Fills snapshot (zeroed before first use, then reused; free with snapshot_clear) from the records,
- * which are sorted by uuid; settings[i] belongs to records[i]. Strings and settings are borrowed. The
- * host's figures, limits and paging files are read through ports; where the host's figures fails the last known ones are used and marked.
+ * which are sorted by uuid; settings[i] belongs to records[i]. Settings are borrowed; uuids and names are the
+ * observer's, until the next call, whatever becomes of the records. The host's figures, limits and paging files are read
+ * through ports; where the host's figures fails the last known ones are used and marked.
  * interval_usec is how often managed guests are asked to report; 0: they are not asked (dry run, read-only
  * connection) and report as their XML says.
  */

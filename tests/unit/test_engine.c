@@ -20,6 +20,7 @@ typedef struct Bench {
     Keep *keep;
     GuestRecord guests[GUESTS];
     const GuestRecord *shown[SHOWN];
+    size_t shown_count;
     uint64_t now_usec;
     void (*collected)(void *user_data);
     void *collected_data;
@@ -65,7 +66,7 @@ collect(void *self, GuestChosen chosen, uint64_t deadline_usec, void (*done)(voi
 {
     Bench *bench = self;
 
-    for (unsigned i = 0; i < SHOWN; i++) {
+    for (size_t i = 0; i < bench->shown_count; i++) {
         GuestRecord *guest = &bench->guests[bench->shown[i] - bench->guests];
 
         report(bench, guest, need_of(bench, guest));
@@ -79,7 +80,7 @@ collect(void *self, GuestChosen chosen, uint64_t deadline_usec, void (*done)(voi
 static const GuestRecord *const *
 records(void *self, size_t *count)
 {
-    *count = SHOWN;
+    *count = ((Bench *)self)->shown_count;
     return ((Bench *)self)->shown;
 }
 
@@ -174,6 +175,7 @@ set_up(void **state)
         define(&bench->guests[i], (char)('a' + i));
     bench->shown[0] = &bench->guests[0];
     bench->shown[1] = &bench->guests[1];
+    bench->shown_count = SHOWN;
     bench->now_usec = 1000 * USEC_PER_SEC;
     bench->keep = keep_open(NULL, "test", &problem);
     bench->engine = engine_new(&ports, settings_new(), bench->keep, false);
@@ -238,6 +240,42 @@ answers_that_come_after_it_was_stopped_decide_nothing(void **state)
     assert_int_equal(bench->told, 0);
 }
 
+static void
+vanish(Bench *bench)
+{
+    bench->shown_count = 0;
+    for (unsigned i = 0; i < SHOWN; i++) {
+        memset(bench->guests[i].uuid, 'x', sizeof bench->guests[i].uuid - 1);
+        g_clear_pointer(&bench->guests[i].name, g_free);
+    }
+}
+
+/* A transient guest is gone with its end, up to a second before the next tick, and whoever asks meanwhile is told of the last one. */
+static void
+what_the_last_tick_came_to_outlives_the_guests_it_was_of(void **state)
+{
+    Bench *bench = *state;
+    g_autoptr(GPtrArray) values = g_ptr_array_new();
+    g_auto(StartRating) rating = {0};
+    const Snapshot *snapshot;
+
+    run(bench, ENGINE_PARTS);
+    vanish(bench);
+    assert_null(engine_preview_settings(bench->engine, bench->guests[0].uuid, &(SettingsAsk){.values = values}, NULL));
+    assert_non_null(engine_plan(bench->engine, &snapshot));
+    assert_int_equal(snapshot->guest_count, SHOWN);
+    assert_int_equal(snapshot->guests[0].uuid[0], 'a');
+    assert_string_equal(snapshot->guests[0].name, "a");
+    assert_int_equal(snapshot->guests[1].settings->maximum_kib, 4 * GIB);
+    engine_rate(bench->engine, 64 * GIB, 50, &rating);
+    assert_true(rating.blocker_count >= SHOWN);
+    for (unsigned i = 0; i < rating.blocker_count; i++)
+        assert_true(g_ascii_isprint(rating.blockers[i].name[0]) || rating.blockers[i].name[0] == '\0');
+    run(bench, ENGINE_PARTS);
+    assert_non_null(engine_plan(bench->engine, &snapshot));
+    assert_int_equal(snapshot->guest_count, 0);
+}
+
 int
 main(void)
 {
@@ -246,6 +284,7 @@ main(void)
         TEST(the_first_part_of_an_interval_is_a_tick_and_reports_without_news_are_none),
         TEST(a_report_is_held_against_what_was_planned_for_its_own_guest),
         TEST(answers_that_come_after_it_was_stopped_decide_nothing),
+        TEST(what_the_last_tick_came_to_outlives_the_guests_it_was_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
