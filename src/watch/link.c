@@ -11,6 +11,8 @@ struct Link {
     WorldLink state;
     EventHooks *hooks; /* NULL: not connected */
     bool opening;
+    const EventHooks *lost; /* has ended before its attempt was read; only to be compared */
+    char *lost_why;
     unsigned retry_sec; /* the next pause */
     guint retry;        /* source */
     char *text;
@@ -77,8 +79,10 @@ attempt_read(void *data)
             events_close(attempt->hooks);
     } else {
         link->opening = false;
-        if (attempt->hooks == NULL) {
-            retry_later(link, attempt->error->message);
+        if (attempt->hooks == NULL || attempt->hooks == link->lost) {
+            retry_later(link, attempt->hooks == NULL ? attempt->error->message : link->lost_why);
+            if (attempt->hooks != NULL)
+                events_close(attempt->hooks);
             watch_note_change(watch);
         } else {
             link->hooks = attempt->hooks;
@@ -87,6 +91,7 @@ attempt_read(void *data)
             set_text(link, "connected to %s%s", attempt->uri, attempt->read_only ? ", read-only" : "");
             watch_note_connected(watch, attempt->read_only);
         }
+        link->lost = NULL;
     }
     attempt_free(attempt);
     return G_SOURCE_REMOVE;
@@ -146,6 +151,7 @@ link_free(Link *link)
         g_source_remove(link->retry);
     if (link->hooks != NULL)
         events_close(link->hooks);
+    g_free(link->lost_why);
     g_free(link->text);
     g_free(link);
 }
@@ -172,6 +178,11 @@ link_is_current(const Link *link, const EventHooks *hooks)
 void
 link_note_closed(Link *link, const EventHooks *hooks, const char *why)
 {
+    if (link->opening) { /* each registration is a call: libvirt can go in the middle of them */
+        g_free(link->lost_why);
+        link->lost_why = g_strdup(why);
+        link->lost = hooks;
+    }
     if (!link_is_current(link, hooks))
         return;
     events_close(g_steal_pointer(&link->hooks));

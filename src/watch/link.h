@@ -23,7 +23,7 @@ WorldLink link_state(const Link *link);
 
 /* hooks are those of the present connection. */
 bool link_is_current(const Link *link, const EventHooks *hooks);
-/* The connection of hooks is gone. Does nothing when it isn't the present one. */
+/* The connection of hooks is gone. Does nothing when it is neither the present one nor one that is being set up. */
 void link_note_closed(Link *link, const EventHooks *hooks, const char *why);
 
 /* One line for people. Owned by link, valid until its state changes. */
