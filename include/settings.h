@@ -76,6 +76,7 @@ typedef struct Settings {
     uint64_t cluster_cooldown_usec;
     /* Of no file: dynmemd is about to end for good, and no guest's minimum is below its startup memory any more. */
     bool retiring;
+    uint64_t hugepage_kib; /* likewise: the kernel's size of huge pages where none is named */
 } Settings;
 
 /* Settings with every default in force. Never fails. Free with settings_free. */

@@ -138,7 +138,10 @@ load_settings(Daemon *daemon)
 {
     g_autoptr(GPtrArray) problems = NULL;
     Settings *settings = config_load("", daemon->options.config, &problems);
+    uint64_t hugepage_kib = host_files_hugepage_kib(daemon->files);
 
+    if (hugepage_kib != 0)
+        settings->hugepage_kib = hugepage_kib;
     report_config(daemon->report, problems);
     return settings;
 }

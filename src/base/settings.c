@@ -41,6 +41,7 @@ settings_new(void)
     settings->cluster_hold_usec = 180 * USEC_PER_SEC;
     /* so that a load that comes and goes each hour carries no guest to and fro */
     settings->cluster_cooldown_usec = 3600 * USEC_PER_SEC;
+    settings->hugepage_kib = 2 * KIB_PER_MIB;
     return settings;
 }
 

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* <hugepages/> names no size: the kernel's default (x86 arch/x86/mm/hugetlbpage.c). */
-#define DEFAULT_HUGEPAGE_KIB (2 * KIB_PER_MIB)
 #define NO_NODE (-1)
 
 /* How a part of the memory is mapped; said of the whole guest or of one cell. */
@@ -28,7 +26,7 @@ typedef struct Cell {
 
 /* <hugepages><page>: one size for all cells, or for some. */
 typedef struct Page {
-    uint64_t page_kib; /* 0: the default size */
+    uint64_t page_kib; /* 0: HUGEPAGE_OF_HOST */
     bool all;
     uint64_t cells; /* bit n: for cell n */
 } Page;
@@ -266,8 +264,8 @@ page_of(const MemoryReading *reading, int64_t cell, uint64_t own_kib)
             page = one;
     }
     if (own_kib == 0)
-        page_kib = page == NULL ? 0 : page->page_kib == 0 ? DEFAULT_HUGEPAGE_KIB : page->page_kib;
-    return page_kib * 1024 == (uint64_t)sysconf(_SC_PAGESIZE) ? 0 : page_kib;
+        page_kib = page == NULL ? 0 : page->page_kib == 0 ? HUGEPAGE_OF_HOST : page->page_kib;
+    return page_kib == (uint64_t)sysconf(_SC_PAGESIZE) / 1024 ? 0 : page_kib;
 }
 
 /* Parts of the memory that lie in pools, by the size of their pages. */

@@ -9,6 +9,9 @@
 
 #include "settings.h"
 
+/* The size of pages where <hugepages/> names none: the kernel's default, which no XML says. */
+#define HUGEPAGE_OF_HOST UINT64_MAX
+
 /* Sizes in KiB, as they stand there. */
 typedef struct DomainMemory {
     bool has_total; /* <memory> is there and makes sense */
@@ -20,7 +23,7 @@ typedef struct DomainMemory {
     uint64_t dimms_kib;      /* sizes of all dimms; <memory> includes them */
     uint64_t not_ram_kib;    /* sizes of nvdimm, virtio-pmem and SGX devices; <memory> includes them, too */
     uint64_t hugepages_kib;  /* these five as in GuestSettings */
-    uint64_t hugepage_size_kib;
+    uint64_t hugepage_size_kib; /* may be HUGEPAGE_OF_HOST */
     uint64_t hard_limit_kib;
     uint64_t strict_nodes;
     char *partition; /* as in GuestSettings; owned */

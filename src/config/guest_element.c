@@ -183,7 +183,8 @@ guest_element_resolve(const DomainXml *domain, const DomainElement *element, Sta
         .managed = element->present || settings->manage_all,
         .mode = GUEST_MODE_DYNAMIC,
         .fixed_kib = MIN(memory->plugged_kib, KIB_LIMIT),
-        .hugepage_size_kib = memory->hugepage_size_kib,
+        .hugepage_size_kib =
+            memory->hugepage_size_kib == HUGEPAGE_OF_HOST ? settings->hugepage_kib : memory->hugepage_size_kib,
         .hard_limit_kib = memory->hard_limit_kib,
         .strict_nodes = memory->strict_nodes,
         .partition = g_strdup(memory->partition),

@@ -160,6 +160,17 @@ read_figures(void *self, HostFigures *figures, GError **error)
     return true;
 }
 
+uint64_t
+host_files_hugepage_kib(HostFiles *files)
+{
+    char text[8192];
+    uint64_t page_kib = 0;
+
+    if (proc_file_read(files->meminfo_path, &files->meminfo_fd, text, sizeof text) >= 0)
+        proc_file_find(text, "Hugepagesize:", &page_kib);
+    return page_kib;
+}
+
 static bool
 read_resident(void *self, const GuestRecord *guest, const GuestSettings *settings, GuestResident *resident)
 {

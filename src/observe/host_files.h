@@ -15,6 +15,9 @@ HostFiles *host_files_new(const char *root);
 void host_files_free(HostFiles *files);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostFiles, host_files_free)
 
+/* The size of huge pages where none is named (default_hugepagesz= of the kernel); 0: the kernel has none. */
+uint64_t host_files_hugepage_kib(HostFiles *files);
+
 HostWorld host_files_world(HostFiles *files);
 
 /*

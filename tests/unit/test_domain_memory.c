@@ -167,6 +167,21 @@ huge_pages_are_as_many_as_qemu_takes_from_a_pool(void **state)
                      16 * GIB);
 }
 
+/* On a host that was booted with default_hugepagesz=1G libvirt takes them from that pool (virfile.c, virFileFindHugeTLBFS). */
+static void
+huge_pages_without_a_size_are_those_of_the_host(void **state)
+{
+    Fixture *f = *state;
+    const GuestSettings *g;
+
+    f->settings->hugepage_kib = GIB;
+    g = define(f, domain(16, "<memoryBacking><hugepages/></memoryBacking>", ""));
+    assert_int_equal(g->hugepages_kib, 16 * GIB);
+    assert_int_equal(g->hugepage_size_kib, GIB);
+    g = define(f, domain(16, "<memoryBacking><hugepages><page size='2' unit='M'/></hugepages></memoryBacking>", ""));
+    assert_int_equal(g->hugepage_size_kib, 2 * MIB);
+}
+
 static void
 the_partition_of_a_guest_is_known(void **state)
 {
@@ -489,6 +504,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(huge_pages_are_as_many_as_qemu_takes_from_a_pool),
+        TEST(huge_pages_without_a_size_are_those_of_the_host),
         TEST(the_partition_of_a_guest_is_known),
         TEST(virtio_mem_counts_at_what_it_may_plug),
         TEST(hard_limit_is_read_in_its_unit),

@@ -234,6 +234,20 @@ a_host_that_cannot_be_read_is_an_error_and_leaves_the_figures_alone(void **state
 }
 
 static void
+the_size_of_huge_pages_is_the_kernels(void **state)
+{
+    g_auto(Fixture) modern = host("modern");
+    g_auto(Fixture) none = host("no-such-host");
+    g_auto(Fixture) f = {0};
+
+    put("proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 4000000 kB\nHugepagesize: 1048576 kB\n");
+    f = made_host();
+    assert_int_equal(host_files_hugepage_kib(f.files), KIB_PER_GIB);
+    assert_int_equal(host_files_hugepage_kib(modern.files), 2048);
+    assert_int_equal(host_files_hugepage_kib(none.files), 0);
+}
+
+static void
 not_pressed(void *user_data)
 {
     assert_true(false);
@@ -290,6 +304,7 @@ main(void)
         cmocka_unit_test_setup_teardown(lists_of_nodes_are_read_as_the_kernel_writes_them, remove_work, remove_work),
         cmocka_unit_test(huge_pages_of_all_sizes_are_counted_where_the_kernel_does_not_sum_them),
         cmocka_unit_test(figures_that_cannot_be_are_bounded),
+        cmocka_unit_test_setup_teardown(the_size_of_huge_pages_is_the_kernels, remove_work, remove_work),
         cmocka_unit_test(a_host_that_cannot_be_read_is_an_error_and_leaves_the_figures_alone),
         cmocka_unit_test(a_recorded_pressure_file_is_not_watched),
         cmocka_unit_test(this_host_is_read),
