@@ -280,7 +280,18 @@ guest_reading_clear(GuestReading *reading)
     g_clear_pointer(&reading->saved_xml, g_free);
 }
 
-/* The texts. A live XML that differs only in what changes by itself stays the one it was. */
+/* What changes by itself is no difference, nor is the statistics period where it is ours to set. */
+static bool
+is_same_live(const Guest *guest, const char *now)
+{
+    const char *before = guest->record.live_xml;
+
+    if (before == NULL || now == NULL)
+        return before == now;
+    return guest_xml_is_same(before, now) && (guest->period_wished || guest_xml_period(before) == guest_xml_period(now));
+}
+
+/* The texts. A live XML that says the same stays the one it was. */
 static bool
 guest_take_definition(Guest *guest, GuestReading *reading)
 {
@@ -292,9 +303,7 @@ guest_take_definition(Guest *guest, GuestReading *reading)
         record->name = g_steal_pointer(&reading->name);
         changed = true;
     }
-    if (record->live_xml == NULL || reading->live_xml == NULL
-            ? record->live_xml != reading->live_xml
-            : !guest_xml_is_same(record->live_xml, reading->live_xml)) {
+    if (!is_same_live(guest, reading->live_xml)) {
         if (record->live_xml != NULL && reading->live_xml != NULL) {
             target_book_grow(&guest->target, guest_xml_balloon_base_kib(record->live_xml),
                              guest_xml_balloon_base_kib(reading->live_xml));

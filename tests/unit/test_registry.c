@@ -427,8 +427,8 @@ first_period_of_a_run_is_remembered(void **state)
 static bool
 apply_period(Guest *guest, int id, unsigned seconds)
 {
-    g_autofree char *live = g_strdup_printf("<domain><devices><memballoon><stats period='%u'/></memballoon></devices>"
-                                            "</domain>",
+    g_autofree char *live = g_strdup_printf("<domain>\n<devices>\n<memballoon>\n<stats period='%u'/>\n</memballoon>\n"
+                                            "</devices>\n</domain>\n",
                                             seconds);
 
     return apply(guest, id, live, "<domain/>");
@@ -462,6 +462,28 @@ a_period_that_is_neither_wished_nor_told_is_somebody_elses(void **state)
     guest_note_revert(guest);
     apply_period(guest, 2, 3); /* or a snapshot's */
     assert_false(guest->record.period_changed);
+}
+
+/* Who only looks on (dynmemd --dry-run) tells nobody how often to report, and follows what others say. */
+static void
+a_period_that_nobody_here_wishes_is_part_of_the_definition(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+    uint64_t serial;
+
+    apply_period(guest, 1, 0);
+    serial = guest->record.definition_serial;
+    apply_period(guest, 1, 0);
+    assert_int_equal(guest->record.definition_serial, serial);
+    apply_period(guest, 1, 5); /* virsh dommemstat --period */
+    assert_int_not_equal(guest->record.definition_serial, serial);
+    assert_non_null(strstr(guest->record.live_xml, "period='5'"));
+    serial = guest->record.definition_serial;
+    guest->period_wished = true;
+    guest->period_wish_sec = 1;
+    apply_period(guest, 1, 1);
+    assert_int_equal(guest->record.definition_serial, serial);
 }
 
 /* Its period is 0 for a moment then. */
@@ -564,6 +586,7 @@ main(void)
         cmocka_unit_test_setup_teardown(start_that_a_hook_told_of_is_a_boot, setup, teardown),
         cmocka_unit_test_setup_teardown(first_period_of_a_run_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(a_period_that_is_neither_wished_nor_told_is_somebody_elses, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_period_that_nobody_here_wishes_is_part_of_the_definition, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_is_asked_at_once_is_changed_by_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_was_released_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_told_when_the_guest_goes, setup, teardown),
