@@ -92,6 +92,27 @@ freeze_beside(Freeze *freeze, const char *parent, GError **error)
     return true;
 }
 
+/*
+ * A group that was beside the way to one guest may be on that to another, as the slices of two guests are. There is no limit of ours on
+ * the way: what is below is kept from swapping out by its own by now.
+ */
+static bool
+clear_the_way(Held *held, GHashTable *parents, GError **error)
+{
+    g_autoptr(GPtrArray) closed = g_ptr_array_new_with_free_func(g_free);
+    GHashTableIter iter;
+    void *parent;
+
+    g_hash_table_iter_init(&iter, parents);
+    while (g_hash_table_iter_next(&iter, &parent, NULL)) {
+        g_autofree char *file = g_strconcat(parent, SWAP_MAX, NULL);
+
+        if (held_has(held, file))
+            g_ptr_array_add(closed, g_steal_pointer(&file));
+    }
+    return held_release(held, (const char *const *)closed->pdata, closed->len, error);
+}
+
 bool
 isolate_apply(const ActSystem *system, Held *held, const char *const *groups, GError **error)
 {
@@ -109,7 +130,8 @@ isolate_apply(const ActSystem *system, Held *held, const char *const *groups, GE
     g_hash_table_iter_init(&iter, parents);
     while (g_hash_table_iter_next(&iter, &parent, NULL))
         good = freeze_beside(&freeze, parent, good ? error : NULL) && good;
-    return held_set(held, (const HeldValue *)(const void *)values->data, values->len, good ? error : NULL) && good;
+    good = held_set(held, (const HeldValue *)(const void *)values->data, values->len, good ? error : NULL) && good;
+    return good && clear_the_way(held, parents, error);
 }
 
 bool

@@ -6,7 +6,8 @@
  * is kept from swapping out at all, by memory.swap.max = 0; what they have in the host's own swap stays there (mm/memcontrol.c,
  * swap_max_write, evicts nothing). That is set beside the way from the root of the control
  * groups to each guest with a file: on all groups of each level that are not on such a way. It holds for what is below
- * them too. Of another guest it is set in the group that accounts it, not in its scope, which systemd writes anew.
+ * them too, so it is taken from a group that comes to be on such a way. Of another guest it is set in the group that
+ * accounts it, not in its scope, which systemd writes anew.
  *
  * systemd writes slices anew as well, and groups are made at any time: isolate_apply is repeated every few seconds while
  * there is a file. Any thread but the main one.

@@ -300,6 +300,59 @@ a_swap_file_of_somebody_else_is_not_taken_over(void **state)
     assert_true(fake_host_exists(host, FAKE_WEB_FILE));
 }
 
+/* ---- groups above ---- */
+
+#define WEB_SLICE "/machine.slice/machine-web.slice"
+#define DB_SLICE "/machine.slice/machine-db.slice"
+#define DB_SCOPE DB_SLICE "/machine-qemu\\x2d2\\x2ddb.scope"
+#define BESIDE_DB DB_SLICE "/machine-qemu\\x2d3\\x2dbeside.scope/libvirt"
+
+/* A guest lives in this group, in a slice of its own: as with <partition>. */
+static void
+move_guest(const FakeHost *host, pid_t pid, const char *slice, const char *scope)
+{
+    g_autofree char *group = g_strconcat(scope, "/libvirt", NULL);
+    g_autofree char *inner = g_strconcat("/sys/fs/cgroup", group, "/emulator/cgroup.type", NULL);
+    g_autofree char *process = g_strdup_printf("/proc/%d/cgroup", (int)pid);
+    g_autofree char *line = g_strdup_printf("0::%s/emulator\n", group);
+
+    fake_host_add_group(host, slice, 0);
+    fake_host_add_group(host, scope, 0);
+    fake_host_add_group(host, group, 0);
+    fake_host_write(host, inner, "threaded\n");
+    fake_host_write(host, process, line);
+}
+
+static void
+guests_with_files_in_different_slices_can_all_use_theirs(void **state)
+{
+    FakeHost *host = *state;
+    const char *closed[] = {DB_SLICE, "0"};
+
+    move_guest(host, FAKE_WEB_PID, WEB_SLICE, WEB_SLICE "/machine-qemu\\x2d1\\x2dweb.scope");
+    move_guest(host, FAKE_DB_PID, DB_SLICE, DB_SCOPE);
+    fake_host_add_group(host, BESIDE_DB, 0);
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_expect(host, DB_SLICE, "memory.swap.max", "0");
+    fake_host_make(host, FAKE_DB, FAKE_DB_PID);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_ON);
+    fake_host_expect(host, DB_SLICE, "memory.swap.max", "max"); /* else it could not swap out a page */
+    fake_host_expect(host, DB_SCOPE, "memory.swap.max", "max");
+    fake_host_expect(host, DB_SCOPE "/libvirt", "memory.swap.max", "67108864");
+    fake_host_expect(host, BESIDE_DB, "memory.swap.max", "0");
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "0");
+    fake_host_end(host, FAKE_DB);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_GONE);
+    fake_host_until(host, swap_max_is, closed);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_host_expect(host, DB_SLICE, "memory.swap.max", "max");
+    fake_host_expect(host, DB_SCOPE "/libvirt", "memory.swap.max", "max");
+    fake_host_expect(host, BESIDE_DB, "memory.swap.max", "max");
+    fake_host_expect_clean(host);
+}
+
 static bool
 high_is_set(FakeHost *host, void *data)
 {
@@ -353,6 +406,7 @@ main(void)
         TEST(a_file_is_found_though_nothing_is_remembered),
         TEST(a_file_is_found_by_its_whole_path_too),
         TEST(a_swap_file_of_somebody_else_is_not_taken_over),
+        TEST(guests_with_files_in_different_slices_can_all_use_theirs),
         TEST(an_orderly_stop_leaves_a_file_that_is_on_with_its_limits),
     };
 
