@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define SWAP_CURRENT "/memory.swap.current"
+#define SWAP_MAX "/memory.swap.max"
 #define ZSWAP_MAX "/memory.zswap.max"
 #define ZSWAP_SWITCH "/sys/module/zswap/parameters/enabled"
 /* Used before any swap the host has for itself, and by its guest alone (isolate.h). */
@@ -190,6 +191,33 @@ check_guest(const PagingWork *work, const char *group, GError **error)
                   "would help");
 }
 
+/* A group above may let those in it swap out less, as MemorySwapMax= of a slice: then the file would be of no use. */
+static bool
+check_groups_above(const PagingWork *work, const HeldFile *file, GError **error)
+{
+    g_autofree char *group = g_strdup(file->group);
+
+    for (char *slash; (slash = strrchr(group, '/')) != group;) {
+        g_autofree char *max = NULL, *current = NULL, *left = NULL;
+        uint64_t max_kib = LIMIT_NONE, current_kib = 0;
+
+        *slash = '\0';
+        max = g_strconcat(group, SWAP_MAX, NULL);
+        current = g_strconcat(group, SWAP_CURRENT, NULL);
+        group_file_kib(work->system, max, &max_kib);
+        group_file_kib(work->system, current, &current_kib);
+        if (max_kib == LIMIT_NONE || saturating_sub(max_kib, current_kib) >= file->size_kib)
+            continue;
+        left = units_format_size(saturating_sub(max_kib, current_kib));
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
+                    "the control group %s lets what is in it swap out no more than %s; systemctl set-property UNIT "
+                    "MemorySwapMax=infinity would help",
+                    group, left);
+        return false;
+    }
+    return true;
+}
+
 static bool
 switch_on(const PagingWork *work, const HeldFile *file, int fd, GError **error)
 {
@@ -224,7 +252,7 @@ put_to_use(const PagingWork *work, const HeldFile *file, int fd, const int *stop
 
     group_file_kib(work->system, current, &swapped_kib);
     if (!paging_work_hold(work, error) || !goes_on(work, "others frozen", stop, error) ||
-        !keep_from_zswap(work, file->group, error) ||
+        !check_groups_above(work, file, error) || !keep_from_zswap(work, file->group, error) ||
         !isolate_allow(work->system, work->held, file->group, saturating_add(file->size_kib, swapped_kib), error) ||
         !goes_on(work, "guest allowed", stop, error) || !switch_on(work, file, fd, error))
         return false;

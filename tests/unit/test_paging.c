@@ -353,6 +353,35 @@ guests_with_files_in_different_slices_can_all_use_theirs(void **state)
     fake_host_expect_clean(host);
 }
 
+static void
+a_file_that_a_slice_lets_nobody_use_is_not_made(void **state)
+{
+    static const struct {
+        const char *max, *current, *left;
+        PagingStage stage;
+    } cases[] = {
+        {"0\n", "0\n", "0 KiB", PAGING_STAGE_FAILED},
+        {"67108864\n", "33554432\n", "32 MiB", PAGING_STAGE_FAILED},
+        {"67108864\n", "0\n", NULL, PAGING_STAGE_ON},
+        {"max\n", "1073741824\n", NULL, PAGING_STAGE_ON},
+    };
+    FakeHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        fake_host_write(host, "/sys/fs/cgroup/machine.slice/memory.swap.max", cases[i].max);
+        fake_host_write(host, "/sys/fs/cgroup/machine.slice/memory.swap.current", cases[i].current);
+        fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+        fake_host_await(host, FAKE_WEB, cases[i].stage);
+        if (cases[i].left != NULL) {
+            assert_non_null(strstr(fake_host_file(host, FAKE_WEB)->error, "/machine.slice"));
+            assert_non_null(strstr(fake_host_file(host, FAKE_WEB)->error, cases[i].left));
+        }
+        fake_host_end(host, FAKE_WEB);
+        fake_host_await_none(host);
+        fake_host_expect_clean(host);
+    }
+}
+
 static bool
 high_is_set(FakeHost *host, void *data)
 {
@@ -407,6 +436,7 @@ main(void)
         TEST(a_file_is_found_by_its_whole_path_too),
         TEST(a_swap_file_of_somebody_else_is_not_taken_over),
         TEST(guests_with_files_in_different_slices_can_all_use_theirs),
+        TEST(a_file_that_a_slice_lets_nobody_use_is_not_made),
         TEST(an_orderly_stop_leaves_a_file_that_is_on_with_its_limits),
     };
 
