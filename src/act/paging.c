@@ -134,7 +134,8 @@ world_make(void *self, const PagingRequest *request)
     Paging *paging = self;
     File *file = g_hash_table_lookup(paging->files, request->uuid);
 
-    if (paging->stop.active)
+    /* before it is known what is on it would be taken for one that was found; it is asked for again */
+    if (paging->stop.active || paging->take_over_source != 0)
         return;
     if (file == NULL || is_over(file))
         begin_making(paging, request);

@@ -260,6 +260,35 @@ a_file_that_is_on_is_found_as_soon_as_swap_areas_can_be_listed(void **state)
     fake_host_expect_clean(host);
 }
 
+static bool
+is_on_when_asked_for(FakeHost *host, void *data)
+{
+    const PagingRecord *record = fake_host_file(host, FAKE_WEB);
+
+    if (record == NULL)
+        fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    return record != NULL && record->stage == PAGING_STAGE_ON;
+}
+
+/* One that is just being made would be taken for one of an earlier daemon. */
+static void
+nothing_is_made_before_it_is_known_what_is_on(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_host_kill(host);
+    host->system.retry_msec = 20;
+    fake_calls_fail("open", SWAPS, 1, EMFILE);
+    fake_host_start(host);
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    g_usleep(100 * 1000); /* its thread would be done, and the next attempt is due */
+    fake_host_until(host, is_on_when_asked_for, NULL);
+    assert_false(fake_host_file(host, FAKE_WEB)->found);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
 static void
 others_who_can_not_be_kept_from_a_file_are_told_of(void **state)
 {
@@ -622,6 +651,7 @@ main(void)
         TEST(what_is_used_stays_what_it_was_while_nobody_can_tell),
         TEST(without_a_list_of_swap_areas_nothing_is_made_and_nothing_ended),
         TEST(a_file_that_is_on_is_found_as_soon_as_swap_areas_can_be_listed),
+        TEST(nothing_is_made_before_it_is_known_what_is_on),
         TEST(others_who_can_not_be_kept_from_a_file_are_told_of),
         TEST(an_end_that_can_not_be_noted_is_told_and_tried_again),
         TEST(a_file_that_can_not_be_deleted_is_told_and_tried_again),
