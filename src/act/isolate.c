@@ -135,11 +135,25 @@ isolate_apply(const ActSystem *system, Held *held, const char *const *groups, GE
 }
 
 bool
+isolate_put_back(Held *held, const char *suffix, GError **error)
+{
+    g_auto(GStrv) files = held_list(held, suffix);
+    g_auto(GStrv) left = NULL;
+    g_autoptr(GError) why = NULL;
+
+    if (held_release(held, (const char *const *)files, g_strv_length(files), &why))
+        return true;
+    left = held_list(held, suffix);
+    if (left[0] == NULL)
+        return true; /* all that failed is to forget it on disk, and the next daemon finds nothing of its own there */
+    g_propagate_error(error, g_steal_pointer(&why));
+    return false;
+}
+
+bool
 isolate_end(Held *held, GError **error)
 {
-    g_auto(GStrv) files = held_list(held, SWAP_MAX);
-
-    return held_release(held, (const char *const *)files, g_strv_length(files), error);
+    return isolate_put_back(held, SWAP_MAX, error);
 }
 
 bool

@@ -18,7 +18,13 @@
 /* groups: of the guests with files, NULL-terminated. Writes to disk where something changes. */
 bool isolate_apply(const ActSystem *system, Held *held, const char *const *groups, GError **error);
 
-/* Puts back everybody's memory.swap.max. Writes to disk. */
+/*
+ * Puts back what is held and ends so. Returns false with error where something is not put back; that it can't be forgotten on
+ * disk is no such thing. Writes to disk.
+ */
+bool isolate_put_back(Held *held, const char *suffix, GError **error);
+
+/* Puts back everybody's memory.swap.max, likewise. */
 bool isolate_end(Held *held, GError **error);
 
 /* memory.swap.max of a guest with a file; 0 when it ends. Writes to disk. */

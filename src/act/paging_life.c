@@ -211,14 +211,12 @@ was_made(File *file, const Job *job)
         paging_begin_end(file);
 }
 
+/* It is switched off whether or not that could be noted: what it takes may be all that a full disk lacks. */
 static void
 was_closed(File *file, const Job *job)
 {
-    if (!job->good) {
+    if (!job->good)
         end_failed(file, job->error->message);
-        retry_later(file);
-        return;
-    }
     begin_swap_off(file);
 }
 

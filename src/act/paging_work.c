@@ -109,9 +109,8 @@ put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
     }
     if (ended->group != NULL) {
         g_autofree char *zswap = g_strconcat(ended->group, ZSWAP_MAX, NULL);
-        const char *file = zswap;
 
-        good = held_release(work->held, &file, 1, error);
+        good = isolate_put_back(work->held, zswap, error);
     }
     if (last)
         return good && isolate_end(work->held, error);
@@ -158,16 +157,19 @@ delete_file(const PagingWork *work, HeldFile *file, GError **error)
 
 /*
  * Of a file that is not on. It is forgotten when it is gone, since nobody else knows a file without a header as ours; until then,
- * as on a disk with errors, others are not kept from it.
+ * as on a disk with errors, others are not kept from it. It is deleted whatever else fails: on a full disk what is put back can
+ * be remembered with the room that it took.
  */
 static PagingLeft
 clear_away(const PagingWork *work, const HeldFile *file, GError **error)
 {
     HeldFile off = *file;
+    bool back = put_back_limits(work, file, error);
+    bool deleted = delete_file(work, &off, back ? error : NULL);
 
-    if (!put_back_limits(work, file, error))
+    if (!back)
         return PAGING_LEFT_UNDONE;
-    if (delete_file(work, &off, error))
+    if (deleted)
         return held_drop_file(work->held, file->uuid, error) ? PAGING_LEFT_NOTHING : PAGING_LEFT_UNDONE;
     off.group = NULL;
     off.off = true;

@@ -24,7 +24,7 @@ typedef struct PagingWork {
 bool paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_free_kib, const int *stop,
                       GError **error);
 
-/* Its guest may swap out no more. */
+/* Its guest may swap out no more, and the next daemon goes on with that. What fails is no reason to leave it on. */
 bool paging_work_close(const PagingWork *work, const char *uuid, GError **error);
 
 /* What is left of a file that was to be off. */

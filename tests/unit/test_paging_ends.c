@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SWAPS "/proc/swaps"
 #define HELD FAKE_STATE "/held"
@@ -39,6 +40,7 @@ teardown(void **state)
 {
     fake_gate_set(NULL);
     fake_calls_fail("", "", 0, 0);
+    g_atomic_pointer_set(&fake_calls_judge, NULL);
     fake_host_free(*state);
     return 0;
 }
@@ -310,18 +312,73 @@ others_who_can_not_be_kept_from_a_file_are_told_of(void **state)
 /* ---- an end that fails ---- */
 
 static void
-an_end_that_can_not_be_noted_is_told_and_tried_again(void **state)
+an_end_that_can_not_be_noted_is_told_and_gone_on_with(void **state)
 {
     FakeHost *host = *state;
 
     make_file(host);
-    fake_calls_fail("rename", HELD, 3, ENOSPC);
+    fake_calls_fail("rename", HELD, 2, ENOSPC);
     fake_host_end(host, FAKE_WEB);
     fake_host_until(host, tells, (char[]){"can't be remembered"});
     assert_int_equal(fake_host_file(host, FAKE_WEB)->stage, PAGING_STAGE_EMPTYING);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
-    assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 3);
+    assert_int_equal(fake_host_file(host, FAKE_WEB)->failures, 1);
     fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+static const char *on_full_disk; /* the file that takes the room */
+
+static int
+judge_full_disk(const char *call, const char *path)
+{
+    return strcmp(call, "rename") == 0 && g_str_has_suffix(path, HELD) && access(on_full_disk, F_OK) == 0 ? ENOSPC : 0;
+}
+
+static int
+judge_read_only(const char *call, const char *path)
+{
+    bool changes = (strcmp(call, "rename") == 0 && g_str_has_suffix(path, HELD)) ||
+                   (strcmp(call, "unlinkat") == 0 && g_str_has_suffix(path, ".dynmem-paging"));
+
+    return changes ? EROFS : 0;
+}
+
+static void
+a_full_disk_has_room_again_without_the_file(void **state)
+{
+    FakeHost *host = *state;
+    g_autofree char *path = g_strconcat(host->root, FAKE_WEB_FILE, NULL);
+
+    make_file(host);
+    on_full_disk = path;
+    g_atomic_pointer_set(&fake_calls_judge, judge_full_disk);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+/* As ext4 makes it after an error: what is remembered is on it as well. */
+static void
+a_file_on_a_disk_that_is_read_only_by_now_is_ended(void **state)
+{
+    FakeHost *host = *state;
+
+    make_file(host);
+    host->system.retry_msec = 60000;
+    g_atomic_pointer_set(&fake_calls_judge, judge_read_only);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_GONE);
+    assert_true(tells(host, (char[]){"can't be deleted: Read-only file system"}));
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
+    fake_host_expect(host, FAKE_WEB_GROUP, "memory.swap.max", "max");
+    fake_host_await_none(host);
+    host->system.retry_msec = 1;
+    fake_host_kill(host);
+    g_atomic_pointer_set(&fake_calls_judge, NULL); /* it is mended, and mounted anew */
+    fake_host_start(host);
+    fake_host_until(host, has_no_trace, NULL);
     fake_host_expect_clean(host);
 }
 
@@ -599,10 +656,9 @@ what_is_under_way_when_all_is_freed_harms_nobody(void **state)
 
     host->system.retry_msec = 1000; /* another attempt to come, of an end and of tidying */
     make_file(host);
-    fake_calls_fail("rename", HELD, 1 << 20, ENOSPC);
+    fake_faults.swap_off_calls = 0;
     fake_host_end(host, FAKE_WEB);
-    fake_host_until(host, tells, (char[]){"can't be remembered"});
-    fake_calls_fail("", "", 0, 0);
+    fake_host_until(host, tells, (char[]){"not enough memory"});
     drop_daemon(host);
     fake_calls_fail("open", SWAPS, 2, EMFILE);
     fake_host_start(host);
@@ -653,7 +709,9 @@ main(void)
         TEST(a_file_that_is_on_is_found_as_soon_as_swap_areas_can_be_listed),
         TEST(nothing_is_made_before_it_is_known_what_is_on),
         TEST(others_who_can_not_be_kept_from_a_file_are_told_of),
-        TEST(an_end_that_can_not_be_noted_is_told_and_tried_again),
+        TEST(an_end_that_can_not_be_noted_is_told_and_gone_on_with),
+        TEST(a_full_disk_has_room_again_without_the_file),
+        TEST(a_file_on_a_disk_that_is_read_only_by_now_is_ended),
         TEST(a_file_that_can_not_be_deleted_is_told_and_tried_again),
         TEST(a_swapoff_that_can_not_be_begun_or_is_killed_is_told_and_tried_again),
         TEST(what_is_left_on_a_disk_with_errors_keeps_nobody_from_swap),
