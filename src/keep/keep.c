@@ -14,6 +14,8 @@
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 /* Changes that come together are one write. */
 #define WRITE_DELAY_MSEC 50
+/* What could not be written is tried again, as on a disk that was full. */
+#define RETRY_DELAY_MSEC 2000
 
 /* A write that a thread does. Its source is on the main loop when the thread has ended. */
 typedef struct Write {
@@ -96,11 +98,17 @@ keep_open(const char *directory, const char *boot_id, char **problem)
 static gboolean write_due(gpointer data);
 
 static void
-write_soon(Keep *keep)
+write_after(Keep *keep, guint delay_msec)
 {
     keep->dirty = true;
     if (keep->path != NULL && keep->write_source == 0 && keep->write == NULL)
-        keep->write_source = g_timeout_add(WRITE_DELAY_MSEC, write_due, keep);
+        keep->write_source = g_timeout_add(delay_msec, write_due, keep);
+}
+
+static void
+write_soon(Keep *keep)
+{
+    write_after(keep, WRITE_DELAY_MSEC);
 }
 
 static void
@@ -108,11 +116,12 @@ finish_write(Keep *keep)
 {
     Write *write = g_steal_pointer(&keep->write);
 
-    g_thread_join(write->thread);
+    if (write->thread != NULL)
+        g_thread_join(write->thread);
     g_clear_pointer(&keep->problem, g_free);
     if (write->error != NULL) {
         keep->problem = g_strdup_printf("%s can't be written: %s", write->path, write->error->message);
-        keep->dirty = true; /* it goes with the next change */
+        keep->dirty = true;
     }
     g_free(write->path);
     g_free(write->text);
@@ -128,23 +137,28 @@ written(gpointer data)
     bool failed = write->error != NULL;
 
     finish_write(keep);
-    if (keep->dirty && !failed)
-        write_soon(keep);
+    if (keep->dirty)
+        write_after(keep, failed ? RETRY_DELAY_MSEC : WRITE_DELAY_MSEC);
     return G_SOURCE_REMOVE;
+}
+
+static void
+do_write(Write *write)
+{
+    g_file_set_contents_full(write->path, write->text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+                             0600, &write->error);
 }
 
 static gpointer
 write_thread(gpointer data)
 {
-    Write *write = data;
-
-    g_file_set_contents_full(write->path, write->text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
-                             0600, &write->error);
-    g_idle_add(written, write);
+    do_write(data);
+    g_idle_add(written, data);
     return NULL;
 }
 
-static void
+/* Returns false where there is no thread to be had. */
+static bool
 begin_write(Keep *keep)
 {
     keep->dirty = false;
@@ -152,7 +166,8 @@ begin_write(Keep *keep)
     keep->write->keep = keep;
     keep->write->path = g_strdup(keep->path);
     keep->write->text = sealed_text(keep->file);
-    keep->write->thread = g_thread_new("keep", write_thread, keep->write);
+    keep->write->thread = g_thread_try_new("keep", write_thread, keep->write, &keep->write->error);
+    return keep->write->thread != NULL;
 }
 
 static gboolean
@@ -161,7 +176,10 @@ write_due(gpointer data)
     Keep *keep = data;
 
     keep->write_source = 0;
-    begin_write(keep);
+    if (!begin_write(keep)) {
+        finish_write(keep);
+        write_after(keep, RETRY_DELAY_MSEC);
+    }
     return G_SOURCE_REMOVE;
 }
 
@@ -185,7 +203,10 @@ keep_free(Keep *keep)
     g_clear_handle_id(&keep->write_source, g_source_remove);
     wait_for_write(keep);
     if (keep->dirty && keep->path != NULL) {
-        begin_write(keep);
+        if (!begin_write(keep)) {
+            g_clear_error(&keep->write->error);
+            do_write(keep->write);
+        }
         wait_for_write(keep);
     }
     g_key_file_unref(keep->file);

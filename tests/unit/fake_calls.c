@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -219,6 +220,14 @@ ssize_t
 getrandom(void *data, size_t size, unsigned flags)
 {
     return judge("getrandom", "") > 0 ? -1 : REAL(getrandom)(data, size, flags);
+}
+
+int
+pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *data)
+{
+    int why = judge("pthread_create", "");
+
+    return why > 0 ? why : REAL(pthread_create)(thread, attributes, run, data);
 }
 
 gint64

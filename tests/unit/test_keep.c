@@ -3,8 +3,10 @@
 /* What must outlive the daemon, and what becomes of it when the file is bad, old or can't be written. */
 
 #include "cmocka_all.h"
+#include "fake_calls.h"
 #include "keep/keep.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 
 typedef struct Place {
@@ -156,6 +158,62 @@ what_cant_be_written_is_said_and_does_no_harm(void **state)
     keep_free(keep);
 }
 
+static bool
+is_on_disk(const Place *place, const char *text)
+{
+    g_autofree char *present = NULL;
+
+    return g_file_get_contents(place->file, &present, NULL, NULL) && strstr(present, text) != NULL;
+}
+
+static void
+run_until_on_disk(const Place *place, const char *text)
+{
+    for (int i = 0; i < 6000 && !is_on_disk(place, text); i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+    assert_true(is_on_disk(place, text));
+}
+
+static void
+what_could_not_be_written_is_written_when_there_is_room(void **state)
+{
+    Place *place = *state;
+    Keep *keep = open_at(place, "one");
+
+    fake_calls_fail("rename", "/state", 1, ENOSPC);
+    keep_set(keep, KEEP_RUNNING, "a-guest", "web");
+    for (int i = 0; i < 1000 && keep_problem(keep) == NULL; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+    assert_non_null(keep_problem(keep));
+    run_until_on_disk(place, "a-guest"); /* nothing else has changed */
+    g_main_context_iteration(NULL, FALSE);
+    for (int i = 0; i < 1000 && keep_problem(keep) != NULL; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+    assert_null(keep_problem(keep));
+    keep_free(keep);
+}
+
+static void
+without_a_thread_it_is_written_later(void **state)
+{
+    Place *place = *state;
+    Keep *keep = open_at(place, "one");
+
+    fake_calls_fail("pthread_create", "", 1, EAGAIN);
+    keep_set(keep, KEEP_RUNNING, "a-guest", "web");
+    run_until_on_disk(place, "a-guest");
+    keep_set(keep, KEEP_RUNNING, "another", "db");
+    fake_calls_fail("pthread_create", "", 1, EAGAIN);
+    keep_free(keep);
+    assert_true(is_on_disk(place, "another"));
+}
+
 static void
 without_a_directory_it_lives_in_memory(void **state)
 {
@@ -181,6 +239,8 @@ main(void)
         cmocka_unit_test_setup_teardown(it_is_written_while_the_loop_runs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bad_file_is_set_aside_and_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cant_be_written_is_said_and_does_no_harm, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_could_not_be_written_is_written_when_there_is_room, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_thread_it_is_written_later, set_up, tear_down),
         cmocka_unit_test(without_a_directory_it_lives_in_memory),
     };
 
