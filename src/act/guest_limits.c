@@ -204,13 +204,18 @@ static void
 begin_release(Limits *limits, char **files, bool forget)
 {
     Release *release = g_new0(Release, 1);
+    GThread *thread;
 
     release->handle = limits->handle;
     g_atomic_ref_count_inc(&limits->handle->references);
     release->held = held_ref(limits->held);
     release->files = files;
     release->forget = forget;
-    g_thread_unref(g_thread_new("limits", release_thread, release));
+    thread = g_thread_try_new("limits", release_thread, release, NULL);
+    if (thread != NULL)
+        g_thread_unref(thread);
+    else
+        release_thread(release); /* then it is waited for */
 }
 
 /* Somebody else has set it: neither this daemon nor the next shall put anything back. */

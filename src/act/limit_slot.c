@@ -9,6 +9,9 @@
 /* A raise blocks as well where the guest uses more than it is raised to. */
 #define RAISE_THREADS_MAX 64
 
+/* What waits for a thread that could not be had is begun so much later. */
+#define THREAD_DELAY_MSEC 100
+
 #define NEWER_LIMIT "a newer limit has taken its place"
 
 struct LimitWrites {
@@ -20,6 +23,7 @@ struct LimitWrites {
     void *user_data;
     GThreadPool *lowering;
     GThreadPool *raising;
+    guint thread_source; /* a thread could not be had */
     unsigned running;
 };
 
@@ -113,6 +117,19 @@ run_job(gpointer data, gpointer unused)
     g_idle_add(job_ended, job);
 }
 
+/* Setting how many there may be begins what is queued. */
+static gboolean
+thread_due(gpointer data)
+{
+    LimitWrites *writes = data;
+
+    if (!g_thread_pool_set_max_threads(writes->raising, RAISE_THREADS_MAX, NULL) ||
+        !g_thread_pool_set_max_threads(writes->lowering, LOWER_THREADS_MAX, NULL))
+        return G_SOURCE_CONTINUE;
+    writes->thread_source = 0;
+    return G_SOURCE_REMOVE;
+}
+
 static void
 begin_job(LimitJob *job, LimitJob **place)
 {
@@ -122,7 +139,9 @@ begin_job(LimitJob *job, LimitJob **place)
     *place = job;
     writes->running++;
     /* an error still queues it */
-    g_thread_pool_push(job->write.to_kib < job->write.from_kib ? writes->lowering : writes->raising, job, NULL);
+    if (!g_thread_pool_push(job->write.to_kib < job->write.from_kib ? writes->lowering : writes->raising, job, NULL) &&
+        writes->thread_source == 0)
+        writes->thread_source = g_timeout_add(THREAD_DELAY_MSEC, thread_due, writes);
 }
 
 /* Writes high_kib again, or before its time: nobody waits for this one. */
@@ -224,6 +243,7 @@ limit_writes_free(LimitWrites *writes)
     if (writes == NULL)
         return;
     writes->open = false;
+    g_clear_handle_id(&writes->thread_source, g_source_remove);
     g_thread_pool_free(writes->lowering, FALSE, FALSE);
     g_thread_pool_free(writes->raising, FALSE, FALSE);
     writes_unref(writes);

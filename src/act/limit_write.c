@@ -5,17 +5,24 @@
 #include "paging.h"
 #include "units.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* What is lowered in one write. */
 #define STEP_KIB (64 * KIB_PER_MIB)
 
+/* A guest that is gone has no limit, and none that failed. */
 static bool
 write_kib(const LimitWrite *write, uint64_t kib, const char *step, GError **error)
 {
     g_autofree char *value = group_value_text(write->system, kib);
-    bool good = group_file_write(write->system, write->file, value, error);
+    g_autoptr(GError) why = NULL;
+    bool good = group_file_write(write->system, write->file, value, &why);
 
+    if (!good && group_file_inode(write->system, write->file) == 0 && group_errno_absent(errno))
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, "its control group is gone");
+    else if (!good)
+        g_propagate_error(error, g_steal_pointer(&why));
     act_system_step(write->system, step);
     return good;
 }

@@ -7,6 +7,7 @@
 
 #include "limit_fixture.h"
 
+#include "error.h"
 #include "fake_calls.h"
 
 #include <errno.h>
@@ -432,6 +433,77 @@ what_is_given_back_when_all_is_freed_is_given_back(void **state)
     g_clear_pointer(&f->host->held, held_unref);
 }
 
+/* ---- guests that go ---- */
+
+typedef struct End {
+    bool told;
+    bool refused;
+} End;
+
+static void
+note_end(void *user_data, const char *uuid, uint64_t high_kib, const GError *error)
+{
+    End *end = user_data;
+
+    end->told = true;
+    end->refused = g_error_matches(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED);
+}
+
+static bool
+is_told(FakeHost *host, void *data)
+{
+    return ((const End *)data)->told;
+}
+
+/* What ends so is told to nobody as a failure. */
+static void
+a_limit_of_a_guest_that_went_meanwhile_has_not_failed(void **state)
+{
+    static const bool on_the_way[] = {false, true};
+    Fixture *f = *state;
+    GuestRecord guest = fake_guest(FAKE_WEB, FAKE_WEB_PID);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(on_the_way); i++) {
+        End end = {0};
+
+        assert_true(look(f).usable);
+        if (on_the_way[i])
+            fake_gate_set("limit lowered");
+        else
+            fake_host_remove(f->host, GROUP_FILES);
+        f->host->limit_world.set(f->host->limit_world.self, &guest, 600 * MIB, note_end, &end);
+        if (on_the_way[i]) {
+            fake_gate_await(1);
+            fake_host_remove(f->host, GROUP_FILES);
+            fake_gate_set(NULL);
+        }
+        fake_host_until(f->host, is_told, &end);
+        assert_true(end.refused);
+        fake_host_add_group(f->host, FAKE_WEB_GROUP, 0); /* another guest's */
+    }
+}
+
+/* ---- threads that can't be had ---- */
+
+static void
+a_limit_for_which_there_is_no_thread_is_set_when_there_is_one(void **state)
+{
+    Fixture *f = *state;
+
+    g_thread_pool_set_max_unused_threads(0);
+    g_thread_pool_stop_unused_threads();
+    fake_run_loop();
+    fake_calls_fail("pthread_create", "", 1, EAGAIN);
+    set(f, 600);
+    await_ends(f, "600 ");
+    fake_calls_fail("pthread_create", "", 1, EAGAIN);
+    set(f, 700);
+    await_ends(f, "600 700 ");
+    fake_calls_fail("pthread_create", "", 1, EAGAIN);
+    stop(f);
+    expect_high(f, "max");
+}
+
 int
 main(void)
 {
@@ -455,6 +527,8 @@ main(void)
         TEST(limits_of_guests_without_a_group_stop_nobody),
         TEST(what_is_under_way_when_all_is_freed_is_told_and_harms_nobody),
         TEST(what_is_given_back_when_all_is_freed_is_given_back),
+        TEST(a_limit_of_a_guest_that_went_meanwhile_has_not_failed),
+        TEST(a_limit_for_which_there_is_no_thread_is_set_when_there_is_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
