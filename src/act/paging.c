@@ -315,6 +315,7 @@ paging_free(Paging *paging)
     paging->handle->paging = NULL;
     g_clear_handle_id(&paging->hold_source, g_source_remove);
     g_clear_handle_id(&paging->take_over_source, g_source_remove);
+    g_clear_handle_id(&paging->thread_source, g_source_remove);
     g_clear_handle_id(&paging->tidy_source, g_source_remove);
     g_clear_handle_id(&paging->shown_source, g_source_remove);
     g_clear_handle_id(&paging->stop.timer, g_source_remove);

@@ -78,10 +78,24 @@ paging_begin_job(Paging *paging, JobKind kind, HeldFile *file)
     return job;
 }
 
+/* Setting how many there may be begins what is queued. */
+static gboolean
+thread_due(gpointer data)
+{
+    Paging *paging = data;
+
+    if (!g_thread_pool_set_max_threads(paging->pool, 1, NULL))
+        return G_SOURCE_CONTINUE;
+    paging->thread_source = 0;
+    return G_SOURCE_REMOVE;
+}
+
 void
 paging_push_job(Paging *paging, Job *job)
 {
-    g_thread_pool_push(paging->pool, job, NULL); /* an error still queues it */
+    /* an error still queues it */
+    if (!g_thread_pool_push(paging->pool, job, NULL) && paging->thread_source == 0)
+        paging->thread_source = g_timeout_add(paging->system->retry_msec, thread_due, paging);
 }
 
 HeldFile *

@@ -61,6 +61,7 @@ struct Paging {
     bool holding;
     guint hold_source;
     guint take_over_source;
+    guint thread_source; /* a thread could not be had */
     guint tidy_source;
     unsigned tidy_retries;
     guint shown_source;

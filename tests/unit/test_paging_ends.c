@@ -262,6 +262,24 @@ a_file_that_is_on_is_found_as_soon_as_swap_areas_can_be_listed(void **state)
     fake_host_expect_clean(host);
 }
 
+static void
+without_a_thread_a_file_comes_later(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_host_kill(host);
+    g_thread_pool_set_max_unused_threads(0);
+    g_thread_pool_stop_unused_threads();
+    fake_run_loop();
+    fake_calls_fail("pthread_create", "", 6, EAGAIN);
+    fake_host_start(host);
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
 static bool
 is_on_when_asked_for(FakeHost *host, void *data)
 {
@@ -707,6 +725,7 @@ main(void)
         TEST(what_is_used_stays_what_it_was_while_nobody_can_tell),
         TEST(without_a_list_of_swap_areas_nothing_is_made_and_nothing_ended),
         TEST(a_file_that_is_on_is_found_as_soon_as_swap_areas_can_be_listed),
+        TEST(without_a_thread_a_file_comes_later),
         TEST(nothing_is_made_before_it_is_known_what_is_on),
         TEST(others_who_can_not_be_kept_from_a_file_are_told_of),
         TEST(an_end_that_can_not_be_noted_is_told_and_gone_on_with),
