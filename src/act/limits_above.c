@@ -12,6 +12,7 @@
 #include "limit_files.h"
 #include "units.h"
 
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -274,6 +275,8 @@ limits_above_of_partition(LimitsAbove *above, const char *partition, uint64_t no
     g_autofree char *slice = NULL, *directory = NULL;
 
     *groups = (GroupsAbove){0};
+    if (strlen(partition) > NAME_MAX) /* the last slice is named after all of it; there is no such group */
+        return;
     if (partition[0] != '/' || partition[1] == '\0' || g_str_has_suffix(partition, "/") ||
         strstr(partition, "//") != NULL || strstr(partition, "/..") != NULL)
         return;

@@ -5,6 +5,7 @@
 #include "act/limit_files.h"
 #include "act/limits_above.h"
 #include "cmocka_all.h"
+#include "heap.h"
 #include "units.h"
 
 #include <ftw.h>
@@ -233,6 +234,22 @@ a_partition_that_is_no_path_has_no_limit(void **state)
     assert_int_equal(f.kept, 0);
 }
 
+/* Each of its slices has the names of all above it in its own. */
+static void
+a_partition_with_a_path_that_no_group_can_have_takes_no_memory(void **state)
+{
+    g_auto(Fixture) f = begin();
+    g_autoptr(GString) deep = g_string_new(NULL);
+    size_t before;
+
+    for (int i = 0; i < 500; i++)
+        g_string_append(deep, "/a");
+    look_in(&f, "/machine");
+    before = heap_bytes();
+    assert_int_equal(look_in(&f, deep->str).group[0].id, 0);
+    assert_true(heap_bytes() < before + KIB_PER_MIB);
+}
+
 static void
 a_guests_own_limit_is_not_above_it(void **state)
 {
@@ -308,6 +325,7 @@ main(void)
         test(the_groups_of_a_partition_are_known_before_a_guest_runs_there),
         test(the_groups_of_a_partition_without_systemd_are_known_too),
         test(a_partition_that_is_no_path_has_no_limit),
+        test(a_partition_with_a_path_that_no_group_can_have_takes_no_memory),
         test(a_guests_own_limit_is_not_above_it),
         test(a_limit_is_seen_and_gone_within_a_second_and_read_no_more_often),
         test(files_of_groups_that_are_gone_are_let_go),
