@@ -3,6 +3,7 @@
 
 #include "proc_file.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,12 @@ read_once(const char *path, char *buffer, size_t size)
     if (fd >= 0)
         close(fd);
     return length;
+}
+
+static bool
+is_absent(int number)
+{
+    return number == ENOENT || number == ENOTDIR;
 }
 
 /* Whether a group of this name holds one guest and nothing else: with systemd-machined, and without. */
@@ -72,7 +79,7 @@ guest_group_bar(const char *root)
     char buffer[1024] = " ";
 
     if (read_once(path, buffer + 1, sizeof buffer - 1) < 0)
-        return BAR_VERSION;
+        return is_absent(errno) ? BAR_VERSION : NULL; /* what can't be read may well be there */
     g_strdelimit(buffer, "\n", ' ');
     return strstr(buffer, " memory ") == NULL ? BAR_CONTROLLER : NULL;
 }
@@ -92,9 +99,14 @@ guest_group_find(const char *root, pid_t pid, const char **bar)
     while (group != NULL && belongs_to_guest(group)) {
         g_autofree char *type_path = g_strconcat(root, GUEST_GROUP_MOUNT, group, "/cgroup.type", NULL);
         char type[64];
+        bool told = read_once(type_path, type, sizeof type) >= 0;
 
-        if (read_once(type_path, type, sizeof type) < 0 || !g_str_has_prefix(type, "threaded"))
+        if (told ? !g_str_has_prefix(type, "threaded") : is_absent(errno))
             return g_steal_pointer(&group);
+        if (!told) {
+            why = NULL; /* maybe the next time */
+            break;
+        }
         *strrchr(group, '/') = '\0';
     }
     if (bar != NULL) {

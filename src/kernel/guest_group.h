@@ -17,7 +17,7 @@
 /*
  * The group of process pid, a path that begins with / and is relative to GUEST_GROUP_MOUNT. root: "" for the real host.
  * Returns NULL where there is none, and then sets *bar (may be NULL) to why not, one clause for people, static; to NULL
- * where the process is not there. The caller frees the group. Any thread.
+ * where the process is not there, or can't be looked at now. The caller frees the group. Any thread.
  */
 char *guest_group_find(const char *root, pid_t pid, const char **bar);
 

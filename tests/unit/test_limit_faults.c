@@ -433,6 +433,26 @@ what_is_given_back_when_all_is_freed_is_given_back(void **state)
     g_clear_pointer(&f->host->held, held_unref);
 }
 
+/* As with no file descriptor left for a moment: the daemon would go without limits until its end. */
+static void
+a_host_that_can_not_be_read_is_not_taken_for_one_without_limits(void **state)
+{
+    Fixture *f = *state;
+
+    fake_host_kill(f->host);
+    fake_calls_fail("open", "/cgroup.controllers", 1, EMFILE);
+    fake_host_start(f->host);
+    assert_null(f->host->limit_world.bar(f->host->limit_world.self));
+    fake_calls_fail("open", "/cgroup.type", 1, EMFILE);
+    assert_null(look(f).bar); /* nor is a group that is not its guest's taken for its */
+    fake_clock_ahead_usec += 2 * USEC_PER_SEC;
+    assert_true(look(f).usable);
+    fake_host_kill(f->host);
+    fake_host_remove(f->host, "/sys/fs/cgroup/cgroup.controllers");
+    fake_host_start(f->host);
+    assert_non_null(f->host->limit_world.bar(f->host->limit_world.self));
+}
+
 /* ---- guests that go ---- */
 
 typedef struct End {
@@ -527,6 +547,7 @@ main(void)
         TEST(limits_of_guests_without_a_group_stop_nobody),
         TEST(what_is_under_way_when_all_is_freed_is_told_and_harms_nobody),
         TEST(what_is_given_back_when_all_is_freed_is_given_back),
+        TEST(a_host_that_can_not_be_read_is_not_taken_for_one_without_limits),
         TEST(a_limit_of_a_guest_that_went_meanwhile_has_not_failed),
         TEST(a_limit_for_which_there_is_no_thread_is_set_when_there_is_one),
     };
