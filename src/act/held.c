@@ -31,6 +31,7 @@ struct Held {
     char *path;
     GMutex lock;    /* of state; held shortly */
     GMutex writing; /* one write at a time, in the order of the changes; taken before lock */
+    char *written;  /* the sum of what was written last; of writing */
     GKeyFile *state;
 };
 
@@ -67,21 +68,31 @@ drop_the_gone(Held *held)
     }
 }
 
-/* Guests come and go: without their groups, what is remembered would grow with every guest there ever was. */
+/*
+ * Guests come and go: without their groups, what is remembered would grow with every guest there ever was. Who waited for another
+ * write finds what is to be remembered in that one: a thousand limits that are set at once are not a thousand writes.
+ */
 static bool
 save(Held *held, GError **error)
 {
     G_GNUC_UNUSED g_autoptr(GMutexLocker) writing = g_mutex_locker_new(&held->writing);
     g_autoptr(GError) why = NULL;
     g_autofree char *text = NULL;
+    g_autofree char *sum = NULL;
 
     g_mutex_lock(&held->lock);
     drop_the_gone(held);
     text = sealed_text(held->state);
     g_mutex_unlock(&held->lock);
-    if (g_file_set_contents_full(held->path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
-                                 0600, &why))
+    sum = g_strndup(text, strcspn(text, "\n"));
+    if (g_strcmp0(sum, held->written) == 0)
         return true;
+    g_clear_pointer(&held->written, g_free);
+    if (g_file_set_contents_full(held->path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+                                 0600, &why)) {
+        held->written = g_steal_pointer(&sum);
+        return true;
+    }
     g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "what is changed can't be remembered in %s: %s", held->path,
                 why->message);
     return false;
@@ -164,6 +175,7 @@ held_unref(Held *held)
     g_key_file_unref(held->state);
     g_mutex_clear(&held->lock);
     g_mutex_clear(&held->writing);
+    g_free(held->written);
     g_free(held->path);
     g_free(held);
 }

@@ -21,14 +21,17 @@
 #define MIB KIB_PER_MIB
 
 static int high_writes;
+static int renames;
 
 static int
 judge(const char *call, const char *path)
 {
     if (strcmp(call, "write") == 0 && g_str_has_suffix(path, "/memory.high"))
         g_atomic_int_inc(&high_writes);
-    if (strcmp(call, "rename") == 0 && g_str_has_suffix(path, FAKE_STATE "/held"))
+    if (strcmp(call, "rename") == 0 && g_str_has_suffix(path, FAKE_STATE "/held")) {
+        g_atomic_int_inc(&renames);
         fake_gate_pass("rename");
+    }
     return 0;
 }
 
@@ -453,6 +456,46 @@ a_host_that_can_not_be_read_is_not_taken_for_one_without_limits(void **state)
     assert_non_null(f->host->limit_world.bar(f->host->limit_world.self));
 }
 
+/* ---- many guests ---- */
+
+#define MANY 12
+
+static bool
+all_ended(FakeHost *host, void *data)
+{
+    const Fixture *f = data;
+    unsigned count = 0;
+
+    for (const char *p = f->ends->str; (p = strstr(p, "600 ")) != NULL; p++)
+        count++;
+    return count == MANY;
+}
+
+/* When a daemon begins each guest gets its first limit, and a disk may take its time for each write. */
+static void
+what_many_guests_wait_for_is_remembered_in_one_write(void **state)
+{
+    Fixture *f = *state;
+
+    fake_gate_set("rename");
+    g_atomic_int_set(&renames, 0);
+    for (int i = 0; i < MANY; i++) {
+        g_autofree char *uuid = g_uuid_string_random();
+        g_autofree char *group = g_strdup_printf("/machine.slice/machine-qemu\\x2d%d\\x2dx.scope", 10 + i);
+        g_autofree char *process = g_strdup_printf("/proc/%d/cgroup", 2000 + i);
+        g_autofree char *line = g_strdup_printf("0::%s\n", group);
+
+        fake_host_add_group(f->host, group, 0);
+        fake_host_write(f->host, process, line);
+        set_of(f, uuid, 2000 + i, 600);
+    }
+    fake_gate_await(1);
+    g_usleep(50 * 1000); /* the others are about to write as well */
+    fake_gate_set(NULL);
+    fake_host_until(f->host, all_ended, f);
+    assert_true(g_atomic_int_get(&renames) <= 3);
+}
+
 /* ---- guests that go ---- */
 
 typedef struct End {
@@ -548,6 +591,7 @@ main(void)
         TEST(what_is_under_way_when_all_is_freed_is_told_and_harms_nobody),
         TEST(what_is_given_back_when_all_is_freed_is_given_back),
         TEST(a_host_that_can_not_be_read_is_not_taken_for_one_without_limits),
+        TEST(what_many_guests_wait_for_is_remembered_in_one_write),
         TEST(a_limit_of_a_guest_that_went_meanwhile_has_not_failed),
         TEST(a_limit_for_which_there_is_no_thread_is_set_when_there_is_one),
     };
