@@ -26,10 +26,12 @@ on_process_ended(void *data)
 {
     Guest *guest = data;
     int id = guest->id;
+    pid_t pid = guest->record.pid;
 
     g_clear_pointer(&guest->process, process_watch_free);
     guest_note_off(guest, STOP_UNTOLD);
     guest->dead_id = id;
+    guest->dead_pid = pid;
     guest->registry->process_ended(guest->registry->user_data, guest);
 }
 
@@ -188,6 +190,9 @@ guest_note_start(Guest *guest, bool resumed)
     if (is_start_due(guest)) {
         if (--guest->starts_due > 0)
             return; /* of a run that is over */
+        /* a reset that was heard before this start was not of this run */
+        if (guest->record.boot_in_place)
+            guest_count_boot(guest, false, resumed);
         guest->record.boot_resumed = resumed;
         if (guest->coming)
             guest->record.boot_usec = now_usec(); /* only now it can run */
@@ -213,6 +218,8 @@ guest_note_reset(Guest *guest)
 {
     if (guest->record.boot_in_place && now_usec() - guest->record.boot_usec < RESET_TWICE_USEC)
         return;
+    if (!is_start_due(guest)) /* what was missed is not waited for again */
+        guest->starts_due = 0;
     guest_count_boot(guest, true, false);
 }
 
@@ -288,7 +295,8 @@ is_same_live(const Guest *guest, const char *now)
 
     if (before == NULL || now == NULL)
         return before == now;
-    return guest_xml_is_same(before, now) && (guest->period_wished || guest_xml_period(before) == guest_xml_period(now));
+    return guest_xml_is_same(before, now) &&
+           (guest->period_wished || guest_xml_period(before) == guest_xml_period(now));
 }
 
 /* The texts. A live XML that says the same stays the one it was. */
@@ -432,12 +440,13 @@ guest_apply_reading(Guest *guest, GuestReading *reading)
     GuestRecord *record = &guest->record;
     bool changed = !guest->shown;
 
-    /* libvirt has not noticed yet that this run is over. */
-    if (reading->life != GUEST_LIFE_OFF && guest->dead_id >= 0 && reading->id == guest->dead_id) {
+    /* libvirt has not noticed yet that this run is over. Started anew it may have given the id to another one. */
+    if (reading->life != GUEST_LIFE_OFF && guest->dead_id >= 0 && reading->id == guest->dead_id &&
+        (reading->pid == 0 || reading->pid == guest->dead_pid)) {
         reading->life = GUEST_LIFE_OFF;
         g_clear_pointer(&reading->live_xml, g_free);
     } else {
-        guest->dead_id = -1; /* it has: after a restart of libvirtd another run may get that id */
+        guest->dead_id = -1;
     }
     if (reading->life == GUEST_LIFE_OFF) {
         changed = changed || record->life != GUEST_LIFE_OFF;

@@ -20,6 +20,7 @@ typedef struct Guest {
     bool shown;          /* read at least once: it is among the records */
     int id;              /* libvirt's, of this run; -1: off */
     int dead_id;         /* the run whose QEMU has been seen to end, which libvirt doesn't know yet; -1: none */
+    pid_t dead_pid;      /* its process */
     unsigned starts_due; /* runs that readings have told of, the last of them this one: their events may still come */
     bool coming;         /* the last of these readings found it being started: its event may come much later */
     uint64_t runs;       /* counts its processes */
