@@ -17,12 +17,12 @@ typedef struct DomainMemory {
     bool has_total; /* <memory> is there and makes sense */
     uint64_t total_kib;
     bool has_current;
-    uint64_t current_kib;    /* <currentMemory> */
-    uint64_t virtio_mem_kib; /* sizes of all virtio-mem devices; <memory> includes them */
-    uint64_t plugged_kib;    /* of virtio-mem: each device the larger of <requested> and <current> */
-    uint64_t dimms_kib;      /* sizes of all dimms; <memory> includes them */
-    uint64_t not_ram_kib;    /* sizes of nvdimm, virtio-pmem and SGX devices; <memory> includes them, too */
-    uint64_t hugepages_kib;  /* these five as in GuestSettings */
+    uint64_t current_kib;       /* <currentMemory> */
+    uint64_t virtio_mem_kib;    /* sizes of all virtio-mem devices; <memory> includes them */
+    uint64_t plugged_kib;       /* of virtio-mem: each device the larger of <requested> and <current> */
+    uint64_t dimms_kib;         /* sizes of all dimms; <memory> includes them */
+    uint64_t not_ram_kib;       /* sizes of nvdimm, virtio-pmem and SGX devices; <memory> includes them, too */
+    uint64_t hugepages_kib;     /* these five as in GuestSettings */
     uint64_t hugepage_size_kib; /* may be HUGEPAGE_OF_HOST */
     uint64_t hard_limit_kib;
     uint64_t strict_nodes;
