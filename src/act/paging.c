@@ -300,7 +300,8 @@ paging_new(const ActSystem *system, Held *held, Limits *limits, const char *own_
     paging->files = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, file_free);
     paging->list = g_ptr_array_new();
     paging->over = g_ptr_array_new_with_free_func(file_free);
-    paging->pool = g_thread_pool_new(paging_run_job, NULL, 1, FALSE, NULL); /* one thread: one job after the other */
+    paging->making = g_thread_pool_new(paging_run_job, NULL, 1, FALSE, NULL); /* one job after the other */
+    paging->pool = g_thread_pool_new(paging_run_job, NULL, 1, FALSE, NULL);
     if (take_over(paging) == G_SOURCE_CONTINUE)
         paging->take_over_source = g_timeout_add(system->retry_msec, take_over, paging);
     paging_push_tidy(paging);
@@ -322,6 +323,7 @@ paging_free(Paging *paging)
     g_hash_table_unref(paging->files);
     g_ptr_array_unref(paging->list);
     g_ptr_array_unref(paging->over);
+    g_thread_pool_free(paging->making, FALSE, FALSE);
     g_thread_pool_free(paging->pool, FALSE, FALSE);
     paging_handle_unref(paging->handle);
     g_free(paging);

@@ -35,7 +35,7 @@ retry_delay(const Paging *paging, unsigned retries)
     return MIN(RETRY_LAST_MSEC, paging->system->retry_msec << MIN(retries, 5U));
 }
 
-/* ---- the thread ---- */
+/* ---- the threads ---- */
 
 static gboolean job_ended(gpointer data);
 
@@ -84,7 +84,8 @@ thread_due(gpointer data)
 {
     Paging *paging = data;
 
-    if (!g_thread_pool_set_max_threads(paging->pool, 1, NULL))
+    if (!g_thread_pool_set_max_threads(paging->pool, 1, NULL) ||
+        !g_thread_pool_set_max_threads(paging->making, 1, NULL))
         return G_SOURCE_CONTINUE;
     paging->thread_source = 0;
     return G_SOURCE_REMOVE;
@@ -93,8 +94,10 @@ thread_due(gpointer data)
 void
 paging_push_job(Paging *paging, Job *job)
 {
+    GThreadPool *pool = job->kind == JOB_MAKE || job->kind == JOB_TIDY ? paging->making : paging->pool;
+
     /* an error still queues it */
-    if (!g_thread_pool_push(paging->pool, job, NULL) && paging->thread_source == 0)
+    if (!g_thread_pool_push(pool, job, NULL) && paging->thread_source == 0)
         paging->thread_source = g_timeout_add(paging->system->retry_msec, thread_due, paging);
 }
 
@@ -157,7 +160,7 @@ swap_off_failed(File *file, const char *why)
     end_failed(file, message);
 }
 
-/* The process has ended; whether the file is off is for the thread to look up. */
+/* The process has ended; whether the file is off is for a thread to look up. */
 static void
 helper_ended(GPid pid, int status, gpointer data)
 {

@@ -17,7 +17,7 @@ typedef enum JobKind {
     JOB_TIDY,
 } JobKind;
 
-/* What the thread and the main loop share: it outlives the one that goes first. */
+/* What threads and the main loop share: it outlives the one that goes first. */
 typedef struct Handle {
     gatomicrefcount references;
     Paging *paging; /* main thread only; NULL: gone */
@@ -53,10 +53,11 @@ struct Paging {
     const ActSystem *system;
     Handle *handle;
     Limits *limits;
-    GHashTable *files; /* uuid -> File */
-    GPtrArray *list;   /* the records, sorted by uuid; made by records() */
-    GPtrArray *over;   /* File whose guest has another one now; who was shown it may still look at it */
-    GThreadPool *pool;
+    GHashTable *files;   /* uuid -> File */
+    GPtrArray *list;     /* the records, sorted by uuid; made by records() */
+    GPtrArray *over;     /* File whose guest has another one now; who was shown it may still look at it */
+    GThreadPool *making; /* JOB_MAKE, JOB_TIDY: in turn, as what is left is not to be told from what is being made */
+    GThreadPool *pool;   /* all others: they wait for no disk on which a file is to be made */
     unsigned running;
     bool holding;
     guint hold_source;
@@ -79,9 +80,9 @@ void paging_handle_unref(Handle *handle);
 
 /* ---- paging_life.c ---- */
 
-/* The thread: does a Job of the pool. */
+/* A thread: does a Job of its pool. */
 void paging_run_job(gpointer job, gpointer unused);
-/* A job for the thread; file is taken over. Its end goes on from there. */
+/* A job for a thread; file is taken over. Its end goes on from there. */
 Job *paging_begin_job(Paging *paging, JobKind kind, HeldFile *file);
 void paging_push_job(Paging *paging, Job *job);
 /* A HeldFile with nothing but its uuid. */

@@ -47,6 +47,9 @@ paging_work_path(const PagingWork *work, const HeldFile *file)
 
 /* ---- limits ---- */
 
+/* What everybody's limits are to be follows from which files there are, and nobody changes them by what that was before. */
+static GMutex limits_lock;
+
 /* Control groups of the guests whose files are, or are about to be, on. Free with g_strfreev. */
 static char **
 groups_with_files(const PagingWork *work)
@@ -90,23 +93,34 @@ keep_from_zswap(const PagingWork *work, const char *group, GError **error)
 bool
 paging_work_hold(const PagingWork *work, GError **error)
 {
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&limits_lock);
     g_auto(GStrv) groups = groups_with_files(work);
 
     return groups[0] == NULL || isolate_apply(work->system, work->held, (const char *const *)groups, error);
+}
+
+/* Whether there is no file but the one that has ended. */
+static bool
+was_last(const PagingWork *work, const char *ended)
+{
+    g_autoptr(GPtrArray) files = held_files(work->held);
+    bool last = true;
+
+    for (guint i = 0; i < files->len; i++) {
+        const HeldFile *file = g_ptr_array_index(files, i);
+
+        last = last && (file->off || strcmp(file->uuid, ended) == 0);
+    }
+    return last;
 }
 
 /* A file less: its guest is one of the others again, and where it was the last all have the limits that they had. */
 static bool
 put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
 {
-    g_autoptr(GPtrArray) files = held_files(work->held);
-    bool last = true, good = true;
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&limits_lock);
+    bool last = was_last(work, ended->uuid), good = true;
 
-    for (guint i = 0; i < files->len; i++) {
-        const HeldFile *file = g_ptr_array_index(files, i);
-
-        last = last && (file->off || strcmp(file->uuid, ended->uuid) == 0);
-    }
     if (ended->group != NULL) {
         g_autofree char *zswap = g_strconcat(ended->group, ZSWAP_MAX, NULL);
 
@@ -115,6 +129,15 @@ put_back_limits(const PagingWork *work, const HeldFile *ended, GError **error)
     if (last)
         return good && isolate_end(work->held, error);
     return good && (ended->group == NULL || isolate_allow(work->system, work->held, ended->group, 0, error));
+}
+
+/* Until a file was forgotten the other thread may have held others for it, or taken it for one that is not the last. */
+static bool
+put_back_rest(const PagingWork *work, GError **error)
+{
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&limits_lock);
+
+    return !was_last(work, "") || isolate_end(work->held, error);
 }
 
 /* What is at its place is another file system, or an empty mount point, and says nothing of it. */
@@ -170,12 +193,13 @@ clear_away(const PagingWork *work, const HeldFile *file, GError **error)
     if (!back)
         return PAGING_LEFT_UNDONE;
     if (deleted)
-        return held_drop_file(work->held, file->uuid, error) ? PAGING_LEFT_NOTHING : PAGING_LEFT_UNDONE;
+        return held_drop_file(work->held, file->uuid, error) && put_back_rest(work, error) ? PAGING_LEFT_NOTHING
+                                                                                           : PAGING_LEFT_UNDONE;
     off.group = NULL;
     off.off = true;
     if (!file->off || file->device != off.device)
         held_put_file(work->held, &off, NULL);
-    return PAGING_LEFT_ON_DISK;
+    return put_back_rest(work, NULL) ? PAGING_LEFT_ON_DISK : PAGING_LEFT_UNDONE;
 }
 
 /* ---- making, step by step ---- */
@@ -289,7 +313,7 @@ paging_work_finish(const PagingWork *work, const char *uuid, GError **error)
     if (areas == NULL)
         return PAGING_LEFT_ON;
     if (file == NULL)
-        return PAGING_LEFT_NOTHING;
+        return put_back_rest(work, error) ? PAGING_LEFT_NOTHING : PAGING_LEFT_UNDONE;
     path = paging_work_path(work, file);
     if (swaps_find(areas, path) != NULL) {
         refuse(error, "it is still switched on");

@@ -5,7 +5,7 @@
  * The steps of a paging file's life that can block, one after the other. Each can be cut short at any point by the death of
  * the daemon: what is remembered (held.h) is enough for another one to finish it.
  *
- * One thread at a time, not the main one.
+ * Not the main thread. Two may be at work, one that makes and tidies and one that does all else, of one file one.
  */
 
 #include "held.h"

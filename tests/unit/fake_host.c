@@ -145,7 +145,7 @@ fake_make_subvolume(int parent, const char *name)
 static void
 fake_step(const char *name)
 {
-    if (++fake_faults.steps == fake_faults.crash_at)
+    if ((unsigned)g_atomic_int_add((int *)&fake_faults.steps, 1) + 1 == fake_faults.crash_at)
         _exit(77);
 }
 

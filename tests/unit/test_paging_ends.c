@@ -327,6 +327,12 @@ others_who_can_not_be_kept_from_a_file_are_told_of(void **state)
     fake_host_until(host, tells, (char[]){"/sys/fs/cgroup/machine.slice can't be listed: Too many open files"});
 }
 
+static bool
+is_closed(FakeHost *host, void *data)
+{
+    return fake_host_says(host, "/system.slice", "memory.swap.max", "0");
+}
+
 /* ---- an end that fails ---- */
 
 static void
@@ -693,6 +699,48 @@ what_is_under_way_when_all_is_freed_harms_nobody(void **state)
     fake_host_expect_clean(host);
 }
 
+/* As where its directory is on another disk. */
+static void
+another_file_does_not_wait_for_a_disk_that_hangs(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_host_make(host, FAKE_DB, FAKE_DB_PID);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_ON);
+    fake_gate_set("file allocated");
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_gate_await(1);
+    fake_host_write(host, "/sys/fs/cgroup/system.slice/memory.swap.max", "max\n");
+    fake_host_until(host, is_closed, NULL); /* nobody else gets a page of it */
+    fake_host_end(host, FAKE_DB);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_GONE);
+    assert_false(fake_host_exists(host, FAKE_DB_FILE));
+    fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "0"); /* another one is coming */
+    fake_gate_set(NULL);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_expect(host, FAKE_DB_GROUP, "memory.swap.max", "0");
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+/* While it is deleted it still counts as one that others are to be kept from. */
+static void
+limits_that_are_held_while_a_file_goes_are_put_back(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_faults.swap_on = EPERM;
+    fake_gate_set("file deleted");
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_gate_await(1);
+    fake_host_until(host, is_closed, NULL);
+    fake_gate_set(NULL);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_FAILED);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
 static void
 a_stop_that_nobody_waits_for_to_the_end_is_forgotten(void **state)
 {
@@ -743,6 +791,8 @@ main(void)
         TEST(an_end_that_was_begun_is_gone_on_with_by_the_next_daemon),
         TEST(an_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs),
         TEST(what_is_under_way_when_all_is_freed_harms_nobody),
+        TEST(another_file_does_not_wait_for_a_disk_that_hangs),
+        TEST(limits_that_are_held_while_a_file_goes_are_put_back),
         TEST(a_stop_that_nobody_waits_for_to_the_end_is_forgotten),
     };
 
