@@ -48,7 +48,8 @@ typedef struct Daemon {
     HostFiles *files;
     Report *report;
     Keep *keep;
-    Held *held; /* these three: NULL in a dry run */
+    bool keep_told; /* that it can't be written */
+    Held *held;     /* these three: NULL in a dry run */
     Limits *limits;
     Paging *paging;
     Engine *engine;
@@ -67,11 +68,23 @@ monotonic_usec(void *self)
     return (uint64_t)g_get_monotonic_time();
 }
 
+static void
+look_at_keep(Daemon *daemon)
+{
+    const char *problem = keep_problem(daemon->keep);
+
+    if (problem != NULL && !daemon->keep_told)
+        g_warning("%s; it is tried again, and a dynmemd that follows does not know what has changed meanwhile",
+                  problem);
+    daemon->keep_told = problem != NULL;
+}
+
 static gboolean
 part_due(gpointer data)
 {
     Daemon *daemon = data;
 
+    look_at_keep(daemon);
     engine_tick_part(daemon->engine);
     member_look(daemon->member);
     return G_SOURCE_CONTINUE;

@@ -258,6 +258,18 @@ class DaemonTest(unittest.TestCase):
             self.assertIn("org.dynmem1", (daemon.directory / "second").read_text())
             self.assertIsNone(daemon.daemon.poll())
 
+    def test_a_state_that_can_not_be_kept_is_told_and_kept_later(self):
+        with Daemon(config=SMALL, guests=[WEB]) as daemon:
+            state, away = daemon.directory / "state" / "state", daemon.directory / "away"
+            daemon.wait(lambda: state.exists() and b"=web" in state.read_bytes(), "the saved state")
+            state.parent.rename(away)
+            daemon.hook(FITS, "prepare")
+            daemon.wait(lambda: "state can't be written" in daemon.log.read_text(), "the warning")
+            away.rename(state.parent)
+            daemon.wait(lambda: uuid(50) in state.read_text(), "the saved reservation")
+            time.sleep(1)
+            self.assertEqual(daemon.log.read_text().count("state can't be written"), 1)
+
     def test_a_start_that_fits_is_booked_until_it_is_over(self):
         with Daemon(config=SMALL, guests=[WEB]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")
@@ -420,4 +432,4 @@ class DaemonTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
