@@ -18,10 +18,12 @@
 #include "watch/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -49,6 +51,7 @@ typedef struct Daemon {
     Report *report;
     Keep *keep;
     bool keep_told; /* that it can't be written */
+    int lock_fd;    /* -1: of nothing */
     Held *held;     /* these three: NULL in a dry run */
     Limits *limits;
     Paging *paging;
@@ -287,6 +290,24 @@ state_directory(const Daemon *daemon)
     return daemon->options.state_directory != NULL ? daemon->options.state_directory : DYNMEM_STATE_DIRECTORY;
 }
 
+/*
+ * Two daemons must not balance one host, and the bus may not be there to tell: each would finish what the other has just begun, and
+ * give its limits back. The lock goes with the process.
+ */
+static bool
+lock_state(Daemon *daemon)
+{
+    const char *directory = state_directory(daemon);
+
+    if (daemon->options.dry_run || g_mkdir_with_parents(directory, 0700) != 0)
+        return true;
+    daemon->lock_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (daemon->lock_fd < 0 || flock(daemon->lock_fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return true;
+    g_critical("another dynmemd uses %s; ending", directory);
+    return false;
+}
+
 /* A dry run changes nothing, here neither. */
 static void
 open_keep(Daemon *daemon)
@@ -441,7 +462,7 @@ run(Daemon *daemon)
 int
 main(int argc, char **argv)
 {
-    Daemon daemon = {.status = EXIT_SUCCESS};
+    Daemon daemon = {.status = EXIT_SUCCESS, .lock_fd = -1};
     int status;
 
     if (argc == 3 && strcmp(argv[1], SWAP_OFF_OPTION) == 0)
@@ -454,6 +475,11 @@ main(int argc, char **argv)
         g_print("dynmemd %s\n", DYNMEM_VERSION);
         options_clear(&daemon.options);
         return EXIT_SUCCESS;
+    }
+    if (!lock_state(&daemon)) {
+        close(daemon.lock_fd);
+        options_clear(&daemon.options);
+        return EXIT_FAILURE;
     }
     signal(SIGPIPE, SIG_IGN);
     stay_in_memory();
@@ -498,6 +524,8 @@ main(int argc, char **argv)
     watch_free(daemon.watch);
     g_clear_pointer(&daemon.held, held_unref);
     keep_free(daemon.keep);
+    if (daemon.lock_fd >= 0)
+        close(daemon.lock_fd);
     host_files_free(daemon.files);
     g_main_loop_unref(daemon.loop);
     options_clear(&daemon.options);

@@ -258,6 +258,24 @@ class DaemonTest(unittest.TestCase):
             self.assertIn("org.dynmem1", (daemon.directory / "second").read_text())
             self.assertIsNone(daemon.daemon.poll())
 
+    def test_two_daemons_never_share_what_is_remembered(self):
+        with Daemon(config=SMALL, guests=[WEB]) as daemon:
+            state = daemon.directory / "state" / "state"
+            daemon.wait(lambda: state.exists() and b"=web" in state.read_bytes(), "the saved state")
+            before = state.read_bytes()
+            # without a bus nobody tells them apart
+            second = daemon.run("env", f"DBUS_SYSTEM_BUS_ADDRESS=unix:path={daemon.directory}/none", DYNMEMD,
+                                "--connect", "test:///default", "--run-directory", str(daemon.directory),
+                                "--state-directory", str(daemon.directory / "state"),
+                                log=daemon.directory / "second")
+            self.assertNotEqual(second.wait(timeout=10), 0)
+            self.assertIn("another dynmemd", (daemon.directory / "second").read_text())
+            self.assertEqual(state.read_bytes(), before)
+            daemon.daemon.kill()
+            daemon.daemon.wait()
+            daemon.start_daemon()
+            daemon.wait(lambda: daemon.guest("web"), "web, with the daemon that follows")
+
     def test_a_state_that_can_not_be_kept_is_told_and_kept_later(self):
         with Daemon(config=SMALL, guests=[WEB]) as daemon:
             state, away = daemon.directory / "state" / "state", daemon.directory / "away"
