@@ -74,14 +74,15 @@ print_entry(const char *left, const char *right)
         printf("  %-*s %s\n", LEFT_COLUMNS, left, right);
 }
 
+/* One that asks no other host has no --host. */
 static void
-print_options(const GOptionEntry *options)
+print_options(const GOptionEntry *options, bool local)
 {
     for (; options != NULL && options->long_name != NULL; options++) {
         const char letter[] = {'-', options->short_name, ',', ' ', '\0'};
         g_autofree char *left = NULL;
 
-        if ((options->flags & G_OPTION_FLAG_HIDDEN) != 0)
+        if ((options->flags & G_OPTION_FLAG_HIDDEN) != 0 || (local && strcmp(options->long_name, "host") == 0))
             continue;
         left = g_strconcat(options->short_name != '\0' ? letter : "", "--", options->long_name,
                            options->arg_description != NULL ? "=" : NULL, options->arg_description, NULL);
@@ -101,7 +102,7 @@ ctl_print_help(const GOptionEntry *common)
         print_entry(left, verb->summary);
     }
     puts("\nOptions, before or after the verb:");
-    print_options(common);
+    print_options(common, false);
     puts("\nGUEST is the name or the UUID of a guest; to look, a beginning of its name that no other has will "
          "do.\n" SETTING_HELP "\n"
          "'dm-ctl VERB --help' shows the options of a verb.\n"
@@ -114,8 +115,8 @@ ctl_print_verb_help(const CtlVerb *verb, const GOptionEntry *common)
     printf("Usage: dm-ctl %s [OPTION...]%s%s\n\ndm-ctl %s: %s%s\n\nOptions:\n", verb->name,
            verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->name, verb->summary,
            g_str_has_suffix(verb->summary, "?") ? "" : ".");
-    print_options(verb->options);
-    print_options(common);
+    print_options(verb->options, false);
+    print_options(common, verb->local != NULL);
     if (strstr(verb->arguments, "SETTING") != NULL)
         puts("\n" SETTING_HELP);
 }

@@ -36,6 +36,21 @@ COMMON = options_in(help_of())
 OPTIONS = {verb: options_in(help_of(verb)) - COMMON for verb in VERBS}
 
 
+def refuses_host(verb):
+    """Whether it asks no other host; where it would, there is no ssh for it."""
+    arguments = help_of(verb).splitlines()[0].split("[OPTION...]")[1].split()
+    done = subprocess.run([DM_CTL, "--host=other", verb, *arguments], env={"PATH": "/nonexistent"}, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False)
+    return "--host makes no sense here" in done.stderr
+
+
+HERE = [verb for verb in VERBS if refuses_host(verb)]
+
+
+def options_of(verb):
+    return (COMMON | OPTIONS[verb]) - ({"--host"} if verb in HERE else set())
+
+
 class Words(unittest.TestCase):
     def test_there_are_verbs_and_options(self):
         self.assertIn("list", VERBS)
@@ -45,7 +60,7 @@ class Words(unittest.TestCase):
     def test_each_verb_has_its_help(self):
         for verb in VERBS:
             self.assertTrue(help_of(verb).startswith("Usage: dm-ctl %s [OPTION...]" % verb))
-            self.assertLessEqual(COMMON, options_in(help_of(verb)))
+            self.assertEqual(options_in(help_of(verb)), options_of(verb), verb)
 
     def test_the_man_page_names_the_same(self):
         page = read("man", "dm-ctl.1").replace("\\-", "-").replace("\\~", " ")
@@ -64,6 +79,7 @@ class Words(unittest.TestCase):
         text = read("data", "completions", "dm-ctl")
         self.assertEqual(re.search(r"verbs=\((.*)\)", text).group(1).split(), VERBS)
         self.assertEqual(set(re.search(r"common=\((.*)\)", text).group(1).split()), COMMON)
+        self.assertEqual(re.search(r'here="(.*)"', text).group(1).split(), HERE)
 
     def test_the_zsh_completion_names_the_same(self):
         text = read("data", "completions", "_dm-ctl")
@@ -71,6 +87,7 @@ class Words(unittest.TestCase):
         self.assertEqual(described, VERBS)
         options = set().union(COMMON, *OPTIONS.values())
         self.assertEqual(options_in(text.split("common=(")[1]), options)
+        self.assertEqual(re.findall(r"^        ([a-z]+)\)\n            _arguments \$here", text, re.MULTILINE), HERE)
 
 
 class Guides(unittest.TestCase):
@@ -138,7 +155,7 @@ class Bash(unittest.TestCase):
     def test_options_of_each_verb(self):
         for verb in VERBS:
             completed = {word.rstrip("=") for word in self.complete(verb, "-")}
-            self.assertEqual(completed, COMMON | OPTIONS[verb], verb)
+            self.assertEqual(completed, options_of(verb), verb)
 
     def test_guests(self):
         self.assertEqual(self.complete("show", ""), ["db", "web", "web\\ 2"])
