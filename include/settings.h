@@ -45,7 +45,9 @@ typedef struct SizeOrPercent {
 typedef struct Settings {
     /* [Host] */
     uint64_t reserve_kib; /* Reserve=: kept for the host, or SETTINGS_RESERVE_AUTO */
-    uint64_t budget_kib;  /* Budget=: cap on what all guests together may have */
+    char *reserve_file;   /* where Reserve= was set last, and in which line; NULL: nowhere */
+    unsigned reserve_line;
+    uint64_t budget_kib; /* Budget=: cap on what all guests together may have */
     /* [Policy] */
     bool manage_all;              /* Manage=all: also guests without the metadata element */
     uint32_t buffer_percent;      /* Buffer=: default for guests that name none, 0 to 2000 */

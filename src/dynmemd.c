@@ -155,9 +155,13 @@ load_settings(Daemon *daemon)
     g_autoptr(GPtrArray) problems = NULL;
     Settings *settings = config_load("", daemon->options.config, &problems);
     uint64_t hugepage_kib = host_files_hugepage_kib(daemon->files);
+    HostWorld host = host_files_world(daemon->files);
+    HostFigures figures;
 
     if (hugepage_kib != 0)
         settings->hugepage_kib = hugepage_kib;
+    if (host.read(host.self, &figures, NULL))
+        config_check_host(settings, saturating_sub(figures.total_kib, figures.hugepages_kib), problems);
     report_config(daemon->report, problems);
     return settings;
 }

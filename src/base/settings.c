@@ -51,6 +51,7 @@ settings_copy(const Settings *settings)
     Settings *copy = g_memdup2(settings, sizeof *settings);
 
     copy->paging_directory = g_strdup(settings->paging_directory);
+    copy->reserve_file = g_strdup(settings->reserve_file);
     return copy;
 }
 
@@ -60,6 +61,7 @@ settings_free(Settings *settings)
     if (settings == NULL)
         return;
     g_free(settings->paging_directory);
+    g_free(settings->reserve_file);
     g_free(settings);
 }
 

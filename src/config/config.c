@@ -3,6 +3,7 @@
 
 #include "config_file.h"
 #include "names.h"
+#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,18 +19,33 @@ static const char *const directories[] = {"/etc/dynmem", "/run/dynmem", "/usr/li
 /* Larger than any that was written by a person. */
 #define FILE_SIZE_LIMIT ((size_t)256 * 1024)
 
+/* Why a file or directory can't be read, by errno. Caller frees. */
+static char *
+access_text(int number)
+{
+    return number == EACCES
+               ? g_strdup_printf(
+                     "%s (dynmemd is root without the capability to pass over permissions: it must belong to "
+                     "root, or be readable by all)",
+                     g_strerror(number))
+               : g_strdup(g_strerror(number));
+}
+
 /* The file's bytes, or NULL with message set. A file that is absent has *absent set and no message. */
 static GString *
-read_file(const char *path, bool *absent, char **message)
+read_file(const char *path, bool *absent, bool *denied, char **message)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
     g_autoptr(GString) text = NULL;
 
     *absent = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
+    *denied = fd < 0 && errno == EACCES;
     if (fd < 0) {
+        g_autofree char *why = access_text(errno);
+
         if (!*absent)
-            *message = g_strdup_printf("can't be opened: %s; it is passed over", g_strerror(errno));
+            *message = g_strdup_printf("can't be opened: %s; it is passed over", why);
         return NULL;
     }
     if (fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))) {
@@ -60,14 +76,14 @@ read_file(const char *path, bool *absent, char **message)
 static bool
 apply_path(const char *path, Settings *settings, GPtrArray *problems)
 {
-    bool absent;
+    bool absent, denied;
     char *message = NULL;
-    g_autoptr(GString) text = read_file(path, &absent, &message);
+    g_autoptr(GString) text = read_file(path, &absent, &denied, &message);
 
     if (text != NULL)
         config_file_apply(path, text->str, text->len, settings, problems);
     else if (!absent)
-        config_problem_add(problems, path, 0, message);
+        config_problem_add(problems, path, 0, message)->denied = denied;
     return !absent;
 }
 
@@ -80,9 +96,13 @@ find_drop_ins(const char *directory, GHashTable *found, GPtrArray *problems)
     const char *name;
 
     if (dir == NULL) {
+        bool denied = g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_ACCES);
+        g_autofree char *why = denied ? access_text(EACCES) : g_strdup(error->message);
+
         if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT) &&
             !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOTDIR))
-            config_problem_add(problems, directory, 0, g_strdup_printf("can't be read: %s", error->message));
+            config_problem_add(problems, directory, 0, g_strdup_printf("can't be read: %s; it is passed over", why))
+                ->denied = denied;
         return;
     }
     while ((name = g_dir_read_name(dir)) != NULL) {
@@ -119,6 +139,22 @@ check_together(const char *file, const Settings *settings, GPtrArray *problems)
                                            ": guests that name no priority have %" PRIu32
                                            "; expected a Priority= of at most that",
                                            settings->priority, settings->priority_most, settings->priority_most));
+}
+
+void
+config_check_host(const Settings *settings, uint64_t memory_kib, GPtrArray *problems)
+{
+    g_autofree char *reserve = NULL;
+    g_autofree char *memory = units_format_size(memory_kib);
+
+    if (settings->reserve_kib == SETTINGS_RESERVE_AUTO || settings->reserve_kib < memory_kib)
+        return;
+    reserve = units_format_size(settings->reserve_kib);
+    config_problem_add(problems, settings->reserve_file != NULL ? settings->reserve_file : DYNMEM_CONFIG_NAME,
+                       settings->reserve_line,
+                       g_strdup_printf("Reserve= is %s, and this host has %s: nothing is left for guests, so none gets "
+                                       "more than its minimum and none can start; expected less, or auto",
+                                       reserve, memory));
 }
 
 Settings *

@@ -18,6 +18,12 @@
 Settings *config_load(const char *root, const char *file, GPtrArray **problems);
 
 /*
+ * What can't be meant on a host with so much memory that is not set aside in huge pages, in KiB: appended to problems. It is in
+ * force all the same.
+ */
+void config_check_host(const Settings *settings, uint64_t memory_kib, GPtrArray *problems);
+
+/*
  * Sets one key. Returns false and sets error (DYNMEM_ERROR_INVALID) for an unknown group or key or a bad
  * value; settings are then unchanged. An empty value puts the default back. Serves the simulator's files too,
  * whose groups are in lower case: here case does not matter in names, in dynmemd.conf it does.

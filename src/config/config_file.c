@@ -18,7 +18,7 @@ typedef struct Reader {
     bool skip;            /* the group is not known, or not ours: its keys are passed over */
 } Reader;
 
-void
+ConfigProblem *
 config_problem_add(GPtrArray *problems, const char *file, unsigned line, char *message)
 {
     ConfigProblem *problem = g_new0(ConfigProblem, 1);
@@ -27,6 +27,7 @@ config_problem_add(GPtrArray *problems, const char *file, unsigned line, char *m
     problem->line = line;
     problem->message = message;
     g_ptr_array_add(problems, problem);
+    return problem;
 }
 
 static void
@@ -63,6 +64,15 @@ take_header(Reader *reader, unsigned line, char *text)
         complain(reader, line, error->message);
 }
 
+/* Whether it can be meant is known only where the host is: config_check_host. */
+static void
+note_reserve(const Reader *reader, unsigned line)
+{
+    g_free(reader->settings->reserve_file);
+    reader->settings->reserve_file = g_strdup(reader->name);
+    reader->settings->reserve_line = line;
+}
+
 static void
 take_assignment(Reader *reader, unsigned line, char *text)
 {
@@ -87,6 +97,8 @@ take_assignment(Reader *reader, unsigned line, char *text)
     key = config_key_find(reader->group, g_strchomp(text), true, &error);
     if (key == NULL || !config_key_set(key, reader->settings, g_strchug(equals + 1), &error))
         complain(reader, line, error->message);
+    else if (key->offset == offsetof(Settings, reserve_kib))
+        note_reserve(reader, line);
 }
 
 /* One logical line: continuation lines joined, not empty. */

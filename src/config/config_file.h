@@ -15,5 +15,5 @@
  */
 void config_file_apply(const char *name, const char *text, size_t length, Settings *settings, GPtrArray *problems);
 
-/* Appends a problem; line 0 stands for the whole file. message is taken over. */
-void config_problem_add(GPtrArray *problems, const char *file, unsigned line, char *message);
+/* Appends a problem; line 0 stands for the whole file. message is taken over. Returns it, owned by problems. */
+ConfigProblem *config_problem_add(GPtrArray *problems, const char *file, unsigned line, char *message);

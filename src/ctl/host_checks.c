@@ -2,13 +2,20 @@
 #include "host_checks.h"
 
 #include "config/config.h"
+#include "memory_checks.h"
 #include "units.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* More would bury all else. */
+#define COMPLAINTS_SHOWN 20
 
 /* ---- kernel ---- */
 
@@ -163,22 +170,73 @@ check_directory(GPtrArray *checks, const char *root, const Settings *settings)
     }
 }
 
+/*
+ * The configuration as dynmemd reads it: root without the capabilities that pass over permissions, which its unit does not leave
+ * it (CapabilityBoundingSet=). They are set aside meanwhile, as they would open a file here that it can't open.
+ */
+static Settings *
+load_as_daemon(const char *root, GPtrArray **problems)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct own[_LINUX_CAPABILITY_U32S_3] = {0};
+    struct __user_cap_data_struct less[_LINUX_CAPABILITY_U32S_3];
+    bool known = syscall(SYS_capget, &header, own) == 0;
+    Settings *settings;
+
+    memcpy(less, own, sizeof less);
+    less[0].effective &= ~((1u << CAP_DAC_OVERRIDE) | (1u << CAP_DAC_READ_SEARCH));
+    if (known)
+        syscall(SYS_capset, &header, less);
+    settings = config_load(root, NULL, problems);
+    if (known)
+        syscall(SYS_capset, &header, own);
+    return settings;
+}
+
+/* Whoever is not root may be kept from a file that dynmemd reads. */
+static bool
+is_secret(const ConfigProblem *problem)
+{
+    return problem->denied && geteuid() != 0;
+}
+
+/* Each of them in a row of its own; what helps stands below the last. */
+static void
+add_complaints(GPtrArray *checks, const GPtrArray *problems)
+{
+    static const char advice[] = "correct that, then systemctl reload dynmemd";
+    guint shown = MIN(problems->len, COMPLAINTS_SHOWN);
+
+    for (guint i = 0; i < shown; i++) {
+        const ConfigProblem *problem = g_ptr_array_index(problems, i);
+
+        if (is_secret(problem))
+            check_add(checks, "configuration", CHECK_NOTE, g_strdup_printf("%s can't be read", problem->file),
+                      g_strdup("run dm-ctl check as root"));
+        else
+            check_add(checks, "configuration", CHECK_WARNING, config_problem_text(problem),
+                      i + 1 == problems->len ? g_strdup(advice) : NULL);
+    }
+    if (problems->len > shown)
+        check_add(checks, "configuration", CHECK_WARNING,
+                  g_strdup_printf("%u more complaint%s not shown", problems->len - shown,
+                                  problems->len - shown == 1 ? " is" : "s are"),
+                  g_strdup(advice));
+}
+
 Settings *
 host_checks_config(GPtrArray *checks, const char *root)
 {
     g_autoptr(GPtrArray) problems = NULL;
-    Settings *settings = config_load(root, NULL, &problems);
+    Settings *settings = load_as_daemon(root, &problems);
+    uint64_t total = memory_checks_info(root, "MemTotal:");
 
-    if (problems->len > 0) {
-        g_autofree char *first = config_problem_text(g_ptr_array_index(problems, 0));
-
-        check_add(
-            checks, "configuration", CHECK_WARNING,
-            g_strdup_printf("%s (%u %s in all)", first, problems->len, problems->len == 1 ? "complaint" : "complaints"),
-            g_strdup("correct it, then systemctl reload dynmemd"));
-    } else {
+    if (total > 0)
+        config_check_host(settings, kib_from_bytes(saturating_sub(total, memory_checks_info(root, "Hugetlb:"))),
+                          problems);
+    add_complaints(checks, problems);
+    if (problems->len == 0)
         check_add(checks, "configuration", CHECK_OK, g_strdup("nothing is wrong with it"), NULL);
-    }
     if (!settings->admission_enabled)
         check_add(checks, "admission", CHECK_WARNING, g_strdup("Enabled=no in [Admission]: no start is ever refused"),
                   g_strdup("set it to yes, unless that is what you want"));

@@ -202,6 +202,14 @@ class DaemonTest(unittest.TestCase):
             daemon.wait(lambda: json.loads(daemon.ctl("--json", "host"))["budget"] == 1 << 30, "the other budget")
             self.assertIn("dynmemd.conf:3", daemon.log.read_text())
 
+    def test_a_reserve_that_leaves_nothing_is_told_at_the_start_and_at_a_reload(self):
+        with Daemon(config="[Host]\nReserve=1000TiB\n") as daemon:
+            said = "dynmemd.conf:2: Reserve= is 1000 TiB, and this host has "
+            daemon.wait(lambda: said in daemon.log.read_text(), "the complaint")
+            daemon.config_file.write_text("\n\n[Host]\nReserve=1000TiB\n")
+            daemon.daemon.send_signal(signal.SIGHUP)
+            daemon.wait(lambda: said.replace(":2:", ":4:") in daemon.log.read_text(), "the complaint of the reload")
+
     def test_caps_hold_guests_and_a_reload_moves_them(self):
         with Daemon(config="[Policy]\nPriorityMost=60\nMinimumMost=10%\n", guests=[WEB]) as daemon:
             web = daemon.wait(lambda: daemon.guest("web"), "web")

@@ -6,12 +6,14 @@
 #include "ctl/guest_checks.h"
 #include "ctl/guest_files.h"
 #include "ctl/hook_file.h"
+#include "ctl/host_checks.h"
 #include "ctl/killer_checks.h"
 #include "ctl/memory_checks.h"
 #include "units.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MEMINFO "MemTotal: 67108864 kB\nMemFree: 1000 kB\nMemAvailable: 8388608 kB\n"
 #define GROUP "/machine.slice/machine-qemu-1-web.scope/libvirt"
@@ -464,6 +466,108 @@ hooks_before_ours_are_found_in_their_order(void **state)
                         "/etc/libvirt/hooks/qemu, /etc/libvirt/hooks/qemu.d/10-a, /etc/libvirt/hooks/qemu.d/20-b");
 }
 
+/* ---- the configuration ---- */
+
+/* What is said of it, each in a line; caller frees. */
+static char *
+configuration_text(const Host *host, unsigned *rows)
+{
+    g_autoptr(GPtrArray) checks = g_ptr_array_new_with_free_func(check_clear);
+    g_autoptr(Settings) settings = host_checks_config(checks, host->root);
+    GString *text = g_string_new(NULL);
+
+    *rows = 0;
+    for (guint i = 0; i < checks->len; i++) {
+        const Check *check = g_ptr_array_index(checks, i);
+
+        if (strcmp(check->name, "configuration") != 0)
+            continue;
+        ++*rows;
+        g_string_append_printf(text, "%s: %s\n", check_level_name(check->level), check->text);
+    }
+    assert_non_null(settings);
+    return g_string_free(text, FALSE);
+}
+
+static void
+all_complaints_about_the_configuration_are_told_and_not_without_end(void **state)
+{
+    Host *host = *state;
+    g_autofree char *few = NULL;
+    g_autofree char *many = NULL;
+    g_autoptr(GString) lines = g_string_new("[Policy]\n");
+    unsigned rows;
+
+    put(host, "etc/dynmem/dynmemd.conf", "[Policy]\nBufer=30\nPriority=101\n[Host]\nReserve=much\n");
+    few = configuration_text(host, &rows);
+    assert_int_equal(rows, 3);
+    assert_non_null(strstr(few, "dynmemd.conf:2: "));
+    assert_non_null(strstr(few, "dynmemd.conf:3: "));
+    assert_non_null(strstr(few, "dynmemd.conf:5: "));
+
+    for (unsigned i = 0; i < 50; i++)
+        g_string_append_printf(lines, "Nothing%u=1\n", i);
+    put(host, "etc/dynmem/dynmemd.conf", lines->str);
+    many = configuration_text(host, &rows);
+    assert_int_equal(rows, 21);
+    assert_non_null(strstr(many, "30 more complaints are not shown"));
+}
+
+static void
+a_reserve_that_leaves_nothing_is_told_with_its_place(void **state)
+{
+    Host *host = *state;
+    static const struct {
+        const char *reserve;
+        bool told;
+    } cases[] = {{"63GiB", false}, {"auto", false}, {"64GiB", true}, {"2TiB", true}};
+    unsigned rows;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *file = g_strdup_printf("[Policy]\n[Host]\nReserve=%s\n", cases[i].reserve);
+        g_autofree char *text = NULL;
+
+        put(host, "etc/dynmem/dynmemd.conf.d/10-host.conf", file);
+        text = configuration_text(host, &rows);
+        assert_int_equal(rows, 1);
+        assert_int_equal(strstr(text, "10-host.conf:3: Reserve= is ") != NULL, cases[i].told);
+        assert_int_equal(strstr(text, "this host has 64 GiB") != NULL, cases[i].told);
+    }
+    /* huge pages are nobody's ordinary memory */
+    put(host, "etc/dynmem/dynmemd.conf.d/10-host.conf", "[Host]\nReserve=8GiB\n");
+    put(host, "proc/meminfo", MEMINFO "Hugetlb: 60817408 kB\n");
+    {
+        g_autofree char *text = configuration_text(host, &rows);
+
+        assert_non_null(strstr(text, "this host has 6 GiB"));
+    }
+}
+
+/* root may read everything, and dynmemd, which is root without the capability for that, may not. */
+static void
+a_file_that_the_daemon_can_not_read_is_told_to_root(void **state)
+{
+    Host *host = *state;
+    g_autofree char *path = g_build_filename(host->root, "etc/dynmem/dynmemd.conf.d/20-mine.conf", NULL);
+    g_autofree char *denied = NULL;
+    g_autofree char *allowed = NULL;
+    g_autofree char *again = NULL;
+    unsigned rows;
+
+    put(host, "etc/dynmem/dynmemd.conf.d/20-mine.conf", "[Policy]\nBuffer=30\n");
+    if (geteuid() != 0 || chown(path, 65534, 65534) != 0)
+        return; /* there is nobody else */
+    assert_int_equal(g_chmod(path, 0600), 0);
+    denied = configuration_text(host, &rows);
+    assert_non_null(strstr(denied, "warning: "));
+    assert_non_null(strstr(denied, "20-mine.conf: can't be opened: "));
+    /* the capability is back */
+    assert_true(g_file_get_contents(path, &again, NULL, NULL));
+    assert_int_equal(g_chmod(path, 0604), 0);
+    allowed = configuration_text(host, &rows);
+    assert_non_null(strstr(allowed, "ok: "));
+}
+
 static void
 many_names_are_cut(void **state)
 {
@@ -493,6 +597,9 @@ main(void)
         CASE(definitions_that_cost_something_are_told),
         CASE(guests_that_are_not_moved_do_not_matter),
         CASE(hooks_before_ours_are_found_in_their_order),
+        CASE(all_complaints_about_the_configuration_are_told_and_not_without_end),
+        CASE(a_reserve_that_leaves_nothing_is_told_with_its_place),
+        CASE(a_file_that_the_daemon_can_not_read_is_told_to_root),
         cmocka_unit_test(many_names_are_cut),
     };
 
