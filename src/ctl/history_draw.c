@@ -45,8 +45,11 @@ add_part(HistoryColumn *column, const HistoryView *view, size_t i, uint64_t usec
 
     column->known_usec += usec;
     column->draw.assigned_kib += assigned_kib * (usec / USEC_PER_MSEC);
-    column->draw.demand_kib += demand_kib * (usec / USEC_PER_MSEC);
-    column->draw.want_kib += kib_from_bytes(figures[HISTORY_WANT][i]) * (usec / USEC_PER_MSEC);
+    if (demand_kib != 0) {
+        column->needs_usec += usec;
+        column->draw.demand_kib += demand_kib * (usec / USEC_PER_MSEC);
+        column->draw.want_kib += kib_from_bytes(figures[HISTORY_WANT][i]) * (usec / USEC_PER_MSEC);
+    }
     /* all of it, where it is not known what it needs */
     column->draw.need_kib += (demand_kib != 0 ? demand_kib : assigned_kib) * (usec / USEC_PER_MSEC);
     if (lacked_kib > 0)
@@ -66,10 +69,11 @@ static void
 finish_column(HistoryColumn *column)
 {
     uint64_t msec = MAX(column->known_usec / USEC_PER_MSEC, 1);
+    uint64_t needs_msec = MAX(column->needs_usec / USEC_PER_MSEC, 1);
 
     column->draw.assigned_kib /= msec;
-    column->draw.demand_kib /= msec;
-    column->draw.want_kib /= msec;
+    column->draw.demand_kib /= needs_msec;
+    column->draw.want_kib /= needs_msec;
     column->draw.need_kib /= msec;
     column->draw.off |= column->known_usec == 0;
 }
@@ -216,6 +220,7 @@ join(HistoryColumn *stand, const HistoryColumn *more)
     stand->demand_most_kib = MAX(stand->demand_most_kib, more->demand_most_kib);
     stand->lacked_kib = MAX(stand->lacked_kib, more->lacked_kib);
     stand->known_usec += more->known_usec;
+    stand->needs_usec += more->needs_usec;
     stand->start_usec = MIN(stand->start_usec, more->start_usec);
 }
 

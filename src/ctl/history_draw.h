@@ -14,6 +14,7 @@ typedef struct HistoryColumn {
     DrawPoint draw;
     uint64_t start_usec;
     uint64_t known_usec; /* how much of it is known; 0: nothing, and the rest is 0 */
+    uint64_t needs_usec; /* ... and of that, how long its demand is known */
     uint64_t demand_most_kib;
     uint64_t lacked_kib;
     const char *state;

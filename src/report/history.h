@@ -33,9 +33,9 @@ typedef struct HistorySpan {
     uint64_t start_usec;
     uint64_t length_usec;
     uint64_t assigned_kib;    /* mean */
-    uint64_t demand_kib;      /* mean; 0: not known */
+    uint64_t demand_kib;      /* mean of when it was known; 0: it never was */
     uint64_t demand_most_kib; /* in a moment of it */
-    uint64_t want_kib;        /* mean */
+    uint64_t want_kib;        /* mean of the same time */
     uint64_t lacked_kib;      /* most by which what it had was less than its demand */
     uint64_t paged_kib;       /* most that was in its paging file */
     uint32_t target_changes;  /* how often it was told another target; 255: that or more */

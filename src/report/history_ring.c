@@ -46,9 +46,9 @@ point_of(const HistoryOpen *open)
 {
     return (HistoryPoint){.slot = (uint32_t)open->slot,
                           .assigned = units(open->assigned_sum / open->msec),
-                          .demand = units(open->demand_sum / open->msec),
+                          .demand = units(open->demand_sum / MAX(open->known_msec, 1)),
                           .demand_most = units(open->most.demand_most_kib),
-                          .want = units(open->want_sum / open->msec),
+                          .want = units(open->want_sum / MAX(open->known_msec, 1)),
                           .lacked = units(open->most.lacked_kib),
                           .paged = units(open->most.paged_kib),
                           .target_changes = (uint8_t)MIN(open->target_changes, UINT8_MAX),
@@ -126,6 +126,9 @@ history_ring_add(HistoryRing *ring, const GuestPlan *plan, uint64_t msec)
     add_most(&open->most, &moment, open->msec == 0);
     open->msec += msec;
     open->assigned_sum += plan->assigned_kib * msec;
+    if (plan->demand_kib == 0)
+        return;
+    open->known_msec += msec;
     open->demand_sum += plan->demand_kib * msec;
     open->want_sum += plan->want_kib * msec;
 }
@@ -140,6 +143,7 @@ history_ring_fold(HistoryRing *ring, const HistoryOpen *finer)
     add_most(&open->most, &finer->most, open->msec == 0);
     open->msec += finer->msec;
     open->assigned_sum += finer->assigned_sum;
+    open->known_msec += finer->known_msec;
     open->demand_sum += finer->demand_sum;
     open->want_sum += finer->want_sum;
     open->target_changes += finer->target_changes;

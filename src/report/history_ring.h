@@ -15,6 +15,7 @@ typedef struct HistoryOpen {
     uint64_t slot;         /* its start in units of its length */
     uint64_t msec;         /* looked at; 0: nothing yet */
     uint64_t assigned_sum; /* KiB by milliseconds: below 2^62 for all sizes that are believed */
+    uint64_t known_msec;   /* of these its demand was known; the two sums are of that time */
     uint64_t demand_sum;
     uint64_t want_sum;
     HistorySpan most; /* the rest, as HistorySpan has it */

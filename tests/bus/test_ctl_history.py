@@ -124,6 +124,15 @@ class Text(HistoryTest):
         self.assertNotIn("░", self.ctl("--no-legend", "history", "web").split("21:00:00")[2])
         self.assertTrue(self.ctl("history", "web", LC_ALL="C").isascii())
 
+    def test_time_in_which_nobody_knows_what_it_needs_is_in_no_mean(self):
+        points = list(course())[:100]
+        for i, point in enumerate(points):
+            known = i % 2 == 0
+            point.update(rule="satisfied", status="ok", lacked=0, assigned=1500 * MIB, demand=known * GIB, demandMost=known * GIB,
+                         want=known * 1280 * MIB)
+        self.will(points)
+        self.assertIn("has 1.5 GiB, needs up to 1 GiB, wants 1.3 GiB;", " ".join(self.ctl("history", "web").split()))
+
     def test_of_a_restless_day_no_more_than_fits_on_a_page_is_told_and_the_worst_of_it(self):
         points = list(course())
         for i, point in enumerate(points):

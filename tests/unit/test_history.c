@@ -117,6 +117,35 @@ a_short_need_is_seen_in_the_most_and_not_in_the_mean(void **state)
 }
 
 static void
+what_is_not_known_is_in_no_mean(void **state)
+{
+    Fixture *fixture = *state;
+    GuestPlan *web = fake_tick_add(fixture->tick, "web");
+    uint64_t demand_kib = web->demand_kib, want_kib = web->want_kib;
+    HistorySpan fine, coarse;
+    g_autoptr(GArray) spans = NULL;
+
+    web->demand_kib = web->want_kib = 0;
+    pass(fixture, 7);
+    assert_int_equal(last_span(fixture, WEB).demand_kib, 0);
+    web->demand_kib = demand_kib;
+    web->want_kib = want_kib;
+    pass(fixture, 3);
+    fine = last_span(fixture, WEB);
+    assert_in_range(fine.demand_kib, demand_kib - 64, demand_kib + 64);
+    assert_in_range(fine.want_kib, want_kib - 64, want_kib + 64);
+    assert_int_equal(fine.assigned_kib, web->assigned_kib);
+    /* nor in that of the coarser point, into which this one goes with 29 in which nothing is known */
+    web->demand_kib = web->want_kib = 0;
+    pass(fixture, 2 * 3600);
+    spans = history_spans(fixture->history, WEB, 0);
+    coarse = g_array_index(spans, HistorySpan, 0);
+    assert_int_equal(coarse.length_usec, (uint64_t)HISTORY_COARSE_SEC * USEC_PER_SEC);
+    assert_in_range(coarse.demand_kib, demand_kib - 64, demand_kib + 64);
+    assert_in_range(coarse.want_kib, want_kib - 64, want_kib + 64);
+}
+
+static void
 the_last_hour_is_finer_than_the_day_before(void **state)
 {
     Fixture *fixture = *state;
@@ -431,6 +460,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_short_need_is_seen_in_the_most_and_not_in_the_mean),
+        TEST(what_is_not_known_is_in_no_mean),
         TEST(the_last_hour_is_finer_than_the_day_before),
         TEST(what_is_asked_for_is_all_that_is_told),
         TEST(it_holds_25_hours_and_wraps),
