@@ -241,7 +241,8 @@ bus_name_lost(void *user_data, bool taken, const char *why)
         g_message("%s; balancing goes on", why);
         return;
     }
-    g_critical("%s; ending", why);
+    /* plain words for whoever has started it by hand; with its priority in the journal */
+    g_printerr("%sdynmemd: %s; ending\n", g_log_writer_is_journald(STDERR_FILENO) ? "<3>" : "", why);
     stop(user_data, EXIT_FAILURE);
 }
 

@@ -15,9 +15,13 @@
 #include "start_methods.h"
 #include "units.h"
 
+#include <inttypes.h>
+
 /* Seconds to the next try after the bus went away: doubled each time, up to the last one. */
 #define FIRST_RETRY_SEC 1
 #define LAST_RETRY_SEC 30
+/* The bus answers at once; whoever waits for it is about to end. */
+#define OWNER_TIMEOUT_MSEC 1000
 
 struct Service {
     ServiceOptions options;
@@ -189,14 +193,36 @@ name_acquired(GDBusConnection *connection, const char *name, void *data)
     settle(service, true, false, NULL);
 }
 
+/* The process that has the name; 0: nobody has it. */
+static uint32_t
+name_owner(GDBusConnection *connection)
+{
+    g_autoptr(GVariant) reply =
+        g_dbus_connection_call_sync(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                    "GetConnectionUnixProcessID", g_variant_new("(s)", DYNMEM_BUS_NAME),
+                                    G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, OWNER_TIMEOUT_MSEC, NULL, NULL);
+    uint32_t process = 0;
+
+    if (reply != NULL)
+        g_variant_get(reply, "(u)", &process);
+    return process;
+}
+
 static void
 name_lost(GDBusConnection *connection, const char *name, void *data)
 {
-    /* connection is NULL when it closed: that is connection_closed's */
-    if (connection != NULL)
-        settle(data, false, true,
-               "the bus name " DYNMEM_BUS_NAME
-               " is not to be had: another dynmemd runs, or the bus policy does not allow it");
+    uint32_t process;
+    g_autofree char *why = NULL;
+
+    if (connection == NULL)
+        return; /* it closed: that is connection_closed's */
+    process = name_owner(connection);
+    why = process != 0 ? g_strdup_printf("another dynmemd runs, process %" PRIu32
+                                         ", and has the bus name " DYNMEM_BUS_NAME,
+                                         process)
+                       : g_strdup("the bus name " DYNMEM_BUS_NAME
+                                  " is not to be had: the policy of the bus lets only root have it");
+    settle(data, false, true, why);
 }
 
 static bool

@@ -239,6 +239,21 @@ class DaemonTest(unittest.TestCase):
             daemon.wait(lambda: daemon.guest("web"), "web")
             daemon.ctl("retire", status=1)
 
+    def test_a_second_daemon_says_that_another_one_runs_and_ends(self):
+        with Daemon() as daemon:
+            daemon.wait(daemon.host, "the daemon")
+            other = daemon.directory / "other"
+            second = subprocess.run(
+                [DYNMEMD, "--connect", f"test://{daemon.directory}/node.xml", "--config", str(daemon.config_file),
+                 "--run-directory", str(other), "--state-directory", str(other)], env=daemon.environment,
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+            self.assertEqual(second.returncode, 1)
+            self.assertIn(f"dynmemd: another dynmemd runs, process {daemon.daemon.pid}, and has the bus name org.dynmem1; ending\n",
+                          second.stderr)
+            self.assertNotIn("CRITICAL", second.stderr)
+            self.assertIsNone(daemon.daemon.poll())
+            daemon.host()
+
     def test_a_stop_is_quick_and_clean(self):
         with Daemon(guests=[WEB]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")
