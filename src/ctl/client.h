@@ -69,6 +69,7 @@ typedef struct HostView {
     bool over_budget;
     bool minimums_fit; /* true where not told */
     bool host_pressure;
+    bool retiring; /* it is to end for good */
     uint64_t budget;
     uint64_t committed;
     uint64_t free;

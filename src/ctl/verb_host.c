@@ -51,6 +51,11 @@ print_warnings(const HostView *host)
                    CELL_BAD);
     if (g_str_equal(host->link, "read-only"))
         fact_print("Warning", "the connection to libvirt may only look: nothing is changed in any guest", CELL_LOW);
+    if (host->retiring)
+        fact_print("Warning",
+                   "dynmemd is to end for good (dm-ctl retire): no guest is held below its startup memory; 'systemctl "
+                   "reload dynmemd' takes it back",
+                   CELL_LOW);
     if (host->dry_run)
         fact_print("Warning", "dynmemd runs dry: everything is worked out, nothing is changed in any guest", CELL_LOW);
 }

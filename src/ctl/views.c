@@ -110,6 +110,7 @@ host_view_new(GVariant *properties)
     host->over_budget = get_flag(properties, "OverBudget", false);
     host->minimums_fit = get_flag(properties, "MinimumsFit", true);
     host->host_pressure = get_flag(properties, "HostPressure", false);
+    host->retiring = get_flag(properties, "Retiring", false);
     host->budget = get_size(properties, "Budget");
     host->committed = get_size(properties, "Committed");
     host->free = get_size(properties, "Free");

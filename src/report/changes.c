@@ -21,6 +21,7 @@ struct Changes {
     LedgerChanges *ledger;
     SettingsChanges *settings;
     GHashTable *issues; /* uuid -> GuestIssue: as it was told */
+    bool retiring;      /* it was told */
     bool settled;       /* no guest that ran before the daemon is unknown any more */
     Lasting over_budget;
     Lasting minimums;
@@ -189,6 +190,73 @@ compare_host(Changes *changes, const TickReport *now)
     }
 }
 
+/* ---- the end for good ---- */
+
+/* Those that have less than their startup memory, and how much they lack. */
+static unsigned
+count_owed(const Plan *plan, uint64_t *lack_kib)
+{
+    unsigned count = 0;
+
+    *lack_kib = 0;
+    for (size_t i = 0; i < plan->guest_count; i++) {
+        const GuestPlan *guest = &plan->guests[i];
+        const GuestSettings *settings = guest->guest->settings;
+        uint64_t lack = saturating_sub(settings->startup_kib, guest->assigned_kib);
+
+        if (guest->state == GUEST_STATE_OFF || guest->state == GUEST_STATE_RESERVED ||
+            !guest_settings_are_ours(settings) || lack == 0)
+            continue;
+        *lack_kib += lack;
+        count++;
+    }
+    return count;
+}
+
+/* "2 guests have 1 GiB less than that now". Caller frees. */
+static char *
+owed_text(const TickReport *before)
+{
+    uint64_t lack_kib = 0;
+    unsigned count = before != NULL ? count_owed(before->plan, &lack_kib) : 0;
+    g_autofree char *lack = units_format_size(lack_kib);
+
+    if (count == 0)
+        return g_strdup("no guest has less than that now");
+    return g_strdup_printf("%u guest%s %s less than that now", count, count == 1 ? " has" : "s have", lack);
+}
+
+const GPtrArray *
+changes_retire(Changes *changes, const TickReport *before, const char *who)
+{
+    g_autofree char *owed = owed_text(before);
+    g_autofree char *reason = g_strdup_printf("it was asked for by %s (dm-ctl retire)", who);
+
+    g_ptr_array_set_size(changes->list, 0);
+    if (!changes->retiring)
+        change_list_add(
+            changes->list, CHANGE_RETIRING, "", "", reason,
+            g_strdup_printf("dynmemd is to end for good, which %s has asked for (dm-ctl retire): all guests "
+                            "get their startup memory back, as room allows, and %s. 'systemctl reload "
+                            "dynmemd' takes it back.",
+                            who, owed));
+    changes->retiring = true;
+    return changes->list;
+}
+
+static void
+compare_retiring(Changes *changes, const Settings *settings)
+{
+    if (!changes->retiring || settings->retiring)
+        return;
+    changes->retiring = false;
+    change_list_add(changes->list, CHANGE_RETIRING_ENDED, "", "", "the configuration was read again",
+                    g_strdup("dynmemd is not to end for good any more, as the configuration was read again: guests may "
+                             "be squeezed to their minimums again."));
+}
+
+/* ---- libvirt ---- */
+
 static void
 add_link_lost(Changes *changes)
 {
@@ -224,6 +292,7 @@ changes_compare(Changes *changes, const TickReport *before, const TickReport *no
     paging_changes_compare(changes->paging, now, changes->list);
     compare_host(changes, now);
     compare_link(changes, now->now_usec);
+    compare_retiring(changes, now->settings);
     return changes->list;
 }
 

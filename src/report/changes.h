@@ -29,6 +29,12 @@ const GPtrArray *changes_compare(Changes *changes, const TickReport *before, con
  */
 const GPtrArray *changes_link(Changes *changes, WorldLink link, const char *text);
 
+/*
+ * All guests are to get their startup memory back from now on, asked for by who ("root", "user 1000"). before is the last tick, or
+ * NULL. Told once, until the settings of a tick are not retiring any more, which is told by changes_compare.
+ */
+const GPtrArray *changes_retire(Changes *changes, const TickReport *before, const char *who);
+
 /* What a cluster does with a guest; detail is one clause for people, or "". */
 const GPtrArray *changes_move(Changes *changes, ClusterNews news, const ClusterMotion *motion, const char *detail);
 

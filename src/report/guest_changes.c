@@ -294,6 +294,20 @@ compare_period(GPtrArray *list, GuestMemory *memory, const GuestPlan *now, World
 }
 
 static void
+compare_name(GPtrArray *list, const GuestPlan *before, const GuestPlan *now)
+{
+    const char *name = now->guest->name;
+    g_autofree char *reason = NULL;
+
+    if (before == NULL || strcmp(before->guest->name, name) == 0 || !now->guest->settings->managed)
+        return;
+    reason = g_strdup_printf("it was called %s before", before->guest->name);
+    change_list_add_guest(
+        list, CHANGE_GUEST_RENAMED, now, 0, 0, reason,
+        g_strdup_printf("Guest %s is called %s from now on; it is the same guest.", before->guest->name, name));
+}
+
+static void
 compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, bool first_tick,
               const GuestPlan *before, const GuestPlan *now)
 {
@@ -301,6 +315,7 @@ compare_guest(GuestChanges *changes, GPtrArray *list, const TickReport *report, 
     bool told;
 
     memory->seen_tick = report->tick;
+    compare_name(list, before, now);
     told = compare_special_states(list, before, now, report->plan, first_tick, report->now_usec);
     /* Of guests that are not managed only what concerns dynmem itself is told, not their coming and going. */
     if (!told && !first_tick && now->guest->settings->managed)

@@ -186,6 +186,7 @@ held_tick_update(HeldTick *held, const TickReport *report)
     g_string_chunk_clear(held->clauses);
     held->settings = *report->settings;
     held->settings.paging_directory = NULL;
+    held->settings.reserve_file = NULL;
 
     snapshots = held->snapshot.guests;
     held->snapshot = *report->snapshot;

@@ -19,7 +19,7 @@ void held_tick_update(HeldTick *held, const TickReport *report);
 
 /*
  * The copy, or NULL before the first update. Valid until the next update. Its outcome is NULL, and settings (of the
- * guests and of starts too) have no paging_directory.
+ * guests and of starts too) have no paging_directory, and no reserve_file.
  */
 const TickReport *held_tick_report(const HeldTick *held);
 

@@ -168,8 +168,11 @@ notify_status_text(const TickReport *report, const char *link_text)
     else if (rejected > 0)
         news = g_strdup_printf("settings of %u guest%s rejected", rejected, rejected == 1 ? "" : "s");
 
-    return g_strdup_printf("%s%zu guest%s managed, %s of %s committed%s%s", report->dry_run ? "Dry run: " : "", managed,
-                           managed == 1 ? "" : "s", committed, budget, news != NULL ? "; " : "",
+    return g_strdup_printf("%s%zu guest%s managed, %s of %s committed%s%s",
+                           report->dry_run              ? "Dry run: "
+                           : report->settings->retiring ? "Retiring: "
+                                                        : "",
+                           managed, managed == 1 ? "" : "s", committed, budget, news != NULL ? "; " : "",
                            news != NULL ? news : "");
 }
 

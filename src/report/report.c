@@ -62,11 +62,29 @@ service_reload(void *data)
 }
 
 static void
-service_retire(void *data)
+tell(Report *report, const GPtrArray *changes, uint64_t now_usec)
+{
+    uint64_t clock_usec = history_clock_usec();
+
+    for (unsigned i = 0; i < changes->len; i++) {
+        const Change *change = g_ptr_array_index(changes, i);
+
+        journal_write(report->journal, change, now_usec);
+        metrics_count(report->metrics, change);
+        history_note(report->history, change, clock_usec);
+        if (report->service != NULL)
+            service_emit(report->service, change);
+    }
+}
+
+static void
+service_retire(void *data, const char *who)
 {
     Report *report = data;
 
     report->options.retire(report->options.user_data);
+    tell(report, changes_retire(report->changes, held_tick_report(report->held), who),
+         (uint64_t)g_get_monotonic_time());
 }
 
 Report *
@@ -119,22 +137,6 @@ report_free(Report *report)
     held_tick_free(report->held);
     g_free(report->link_text);
     g_free(report);
-}
-
-static void
-tell(Report *report, const GPtrArray *changes, uint64_t now_usec)
-{
-    uint64_t clock_usec = history_clock_usec();
-
-    for (unsigned i = 0; i < changes->len; i++) {
-        const Change *change = g_ptr_array_index(changes, i);
-
-        journal_write(report->journal, change, now_usec);
-        metrics_count(report->metrics, change);
-        history_note(report->history, change, clock_usec);
-        if (report->service != NULL)
-            service_emit(report->service, change);
-    }
 }
 
 static void

@@ -22,7 +22,7 @@ typedef struct ReportOptions {
     bool dry_run;              /* the property DryRun */
     /* The D-Bus method Reload(), from a caller who may: read the configuration again. May be NULL. */
     void (*reload)(void *user_data);
-    /* The D-Bus method Retire(), from a caller who may. May be NULL: the method then fails. */
+    /* The D-Bus method Retire(), from a caller who may; one journal record says who. May be NULL: the method then fails. */
     void (*retire)(void *user_data);
     /*
      * The bus name is not there (any more). taken: another process owns it, or the bus policy does not allow

@@ -114,6 +114,45 @@ handle_reload(BusManager *manager, GDBusMethodInvocation *invocation, void *data
     return method_ask_polkit(&service->questions, invocation, reload_authorized, service);
 }
 
+/* Who asks dynmemd to end for good: told, as it is done to all guests. */
+typedef struct Asker {
+    Service *service;
+    GDBusMethodInvocation *invocation;
+} Asker;
+
+static Asker *
+asker_new(Service *service, GDBusMethodInvocation *invocation)
+{
+    Asker *asker = g_new(Asker, 1);
+
+    *asker = (Asker){.service = service, .invocation = g_object_ref(invocation)};
+    return asker;
+}
+
+static void
+retire_asker_known(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autofree Asker *asker = data;
+    g_autoptr(GDBusMethodInvocation) invocation = asker->invocation;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+    g_autofree char *who = NULL;
+    uint32_t user;
+
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        method_refuse(invocation, "dynmemd is stopping"); /* service is gone */
+        return;
+    }
+    if (reply == NULL) {
+        who = g_strdup("somebody who has left the bus");
+    } else {
+        g_variant_get(reply, "(u)", &user);
+        who = user == 0 ? g_strdup("root") : g_strdup_printf("user %" PRIu32, user);
+    }
+    asker->service->options.retire(asker->service->options.user_data, who);
+    bus_manager_complete_retire(asker->service->manager, invocation);
+}
+
 static void
 retire_authorized(GDBusMethodInvocation *invocation, const GError *refusal, void *data)
 {
@@ -121,8 +160,11 @@ retire_authorized(GDBusMethodInvocation *invocation, const GError *refusal, void
 
     if (!method_is_allowed(&service->questions, invocation, refusal))
         return;
-    service->options.retire(service->options.user_data);
-    bus_manager_complete_retire(service->manager, invocation);
+    g_dbus_connection_call(g_dbus_method_invocation_get_connection(invocation), "org.freedesktop.DBus",
+                           "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
+                           g_variant_new("(s)", g_dbus_method_invocation_get_sender(invocation)), G_VARIANT_TYPE("(u)"),
+                           G_DBUS_CALL_FLAGS_NONE, -1, service->cancellable, retire_asker_known,
+                           asker_new(service, invocation));
 }
 
 static gboolean
@@ -217,11 +259,11 @@ name_lost(GDBusConnection *connection, const char *name, void *data)
     if (connection == NULL)
         return; /* it closed: that is connection_closed's */
     process = name_owner(connection);
-    why = process != 0 ? g_strdup_printf("another dynmemd runs, process %" PRIu32
-                                         ", and has the bus name " DYNMEM_BUS_NAME,
-                                         process)
-                       : g_strdup("the bus name " DYNMEM_BUS_NAME
-                                  " is not to be had: the policy of the bus lets only root have it");
+    why = process != 0
+              ? g_strdup_printf("another dynmemd runs, process %" PRIu32 ", and has the bus name " DYNMEM_BUS_NAME,
+                                process)
+              : g_strdup("the bus name " DYNMEM_BUS_NAME
+                         " is not to be had: the policy of the bus lets only root have it");
     settle(data, false, true, why);
 }
 
@@ -403,6 +445,7 @@ service_update(Service *service, const TickReport *report)
            plan->over_budget != (bool)bus_manager_get_over_budget(manager) ||
            plan->minimums_fit != (bool)bus_manager_get_minimums_fit(manager) ||
            plan->host_pressure != (bool)bus_manager_get_host_pressure(manager) ||
+           report->settings->retiring != (bool)bus_manager_get_retiring(manager) ||
            g_strcmp0(world_link_name(host->link), bus_manager_get_link(manager)) != 0 ||
            moving_figure_jumped(service->told_budget_kib, plan->budget_kib) ||
            moving_figure_jumped(service->told_available_kib, host->figures.available_kib) ||
@@ -417,8 +460,8 @@ service_update(Service *service, const TickReport *report)
                  bytes_from_kib(host->figures.available_kib), "arc", bytes_from_kib(host->figures.arc_kib), "pressure",
                  plan->pressure_percent, "demand", bytes_from_kib(plan->demands_kib), "want",
                  bytes_from_kib(plan->wants_kib), "over-budget", (gboolean)plan->over_budget, "minimums-fit",
-                 (gboolean)plan->minimums_fit, "host-pressure", (gboolean)plan->host_pressure, "link",
-                 world_link_name(host->link), NULL);
+                 (gboolean)plan->minimums_fit, "host-pressure", (gboolean)plan->host_pressure, "retiring",
+                 (gboolean)report->settings->retiring, "link", world_link_name(host->link), NULL);
     if (tell) {
         manager_flush(service);
         service->told_usec = report->now_usec;

@@ -21,8 +21,9 @@ typedef struct ServiceOptions {
     const History *history; /* likewise */
     bool dry_run;
     void (*reload)(void *user_data); /* may be NULL */
-    void (*retire)(void *user_data); /* likewise: the method then fails */
-    const ReportOptions *methods;    /* its callbacks for starts and settings; copied */
+    /* Likewise: the method then fails. who has asked, for people, valid for the call. */
+    void (*retire)(void *user_data, const char *who);
+    const ReportOptions *methods; /* its callbacks for starts and settings; copied */
     /* It is known whether the name can be had: called for each change of owned. why is for people. */
     void (*settled)(void *user_data, bool owned, bool taken, const char *why);
     void *user_data;

@@ -258,6 +258,8 @@ class Text(CtlTest):
         self.assertIn("Free        0\n", self.ctl("host"))
         daemon.host(OverBudget=True, MinimumsFit=False, HostPressure=True, Link="down", DryRun=True)
         self.assertEqual(self.ctl("host").count("Warning"), 5)
+        daemon.host(Retiring=True)
+        self.assertIn("dynmemd is to end for good (dm-ctl retire)", " ".join(self.ctl("host").split()))
 
     def test_explain_prints_the_sentences_wrapped(self):
         self.two_guests().tell("explain", json.dumps(EXPLANATION))

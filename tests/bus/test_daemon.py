@@ -233,8 +233,15 @@ class DaemonTest(unittest.TestCase):
             self.assertEqual(daemon.wait(lambda: daemon.guest("web"), "web")["minimum"], 256 << 20)
             self.assertIn("may be stopped", daemon.ctl("retire"))
             daemon.wait(lambda: daemon.guest("web")["minimum"] == 1024 << 20, "the minimum that is its startup memory")
+            daemon.ctl("retire")
+            asker = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
+            self.assertEqual(daemon.log.read_text().count(f"end for good, which {asker} has asked for"), 1)
+            self.assertTrue(daemon.host()["retiring"])
+            self.assertIn("end for good", daemon.ctl("host"))
             daemon.daemon.send_signal(signal.SIGHUP)
             daemon.wait(lambda: daemon.guest("web")["minimum"] == 256 << 20, "its own minimum again")
+            self.assertFalse(daemon.host()["retiring"])
+            self.assertIn("not to end for good any more", daemon.log.read_text())
         with Daemon(guests=[WEB], arguments=["--dry-run"]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")
             daemon.ctl("retire", status=1)

@@ -368,6 +368,55 @@ a_lost_connection_is_told_at_once_and_one_that_never_came_later(void **state)
 }
 
 static void
+the_end_for_good_is_told_with_who_asked_and_that_it_is_taken_back(void **state)
+{
+    Fixture *fixture = *state;
+    Settings *settings = fixture->tick->settings;
+    const Told *told;
+
+    fake_tick_settings(fixture->tick, 0)->startup_kib = 3 * KIB_PER_GIB;
+    hand_in(fixture);
+    g_ptr_array_set_size(fixture->told, 0);
+    keep(fixture, changes_retire(fixture->changes, held_tick_report(fixture->held), "user 1000"));
+    settings->retiring = true;
+    told = only(fixture, CHANGE_RETIRING);
+    assert_non_null(strstr(told->reason, "user 1000"));
+    assert_non_null(strstr(told->message, "user 1000"));
+    assert_non_null(strstr(told->message, "1 guest has 1 GiB less"));
+    hand_in_times(fixture, 20);
+    keep(fixture, changes_retire(fixture->changes, held_tick_report(fixture->held), "root"));
+    none(fixture);
+    settings->retiring = false;
+    hand_in_times(fixture, 20);
+    only(fixture, CHANGE_RETIRING_ENDED);
+}
+
+static void
+another_name_is_told_once_with_the_one_before(void **state)
+{
+    Fixture *fixture = *state;
+    const Told *told;
+    char *before = fixture->tick->names[0];
+    char *plain = fixture->tick->names[1];
+    static char shop[] = "shop";
+
+    fake_tick_snapshot(fixture->tick, 0)->name = shop;
+    hand_in_times(fixture, 20);
+    told = only(fixture, CHANGE_GUEST_RENAMED);
+    assert_string_equal(told->name, "shop");
+    assert_non_null(strstr(told->reason, before));
+    assert_non_null(strstr(told->message, before));
+    /* of who is not managed nothing is told */
+    fake_tick_settings(fixture->tick, 1)->managed = false;
+    hand_in_times(fixture, 20);
+    g_ptr_array_set_size(fixture->told, 0);
+    fake_tick_snapshot(fixture->tick, 1)->name = before;
+    hand_in_times(fixture, 20);
+    none(fixture);
+    fake_tick_snapshot(fixture->tick, 1)->name = plain;
+}
+
+static void
 lines_of_the_configuration_are_told_with_their_place(void **state)
 {
     Fixture *fixture = *state;
@@ -450,6 +499,8 @@ main(void)
         TEST(wrong_settings_are_told_once_each_and_when_they_are_right_again),
         TEST(the_hosts_troubles_are_told_once_they_lasted),
         TEST(a_lost_connection_is_told_at_once_and_one_that_never_came_later),
+        TEST(the_end_for_good_is_told_with_who_asked_and_that_it_is_taken_back),
+        TEST(another_name_is_told_once_with_the_one_before),
         TEST(lines_of_the_configuration_are_told_with_their_place),
         TEST(what_a_cluster_does_with_a_guest_is_told_with_both_hosts),
         TEST(every_kind_has_a_name_an_id_and_a_priority),

@@ -148,11 +148,16 @@ the_status_counts_settings_that_are_rejected_and_no_advice(void **state)
     Fixture *fixture = *state;
     FakeTick *tick = fixture->tick;
     g_autofree char *advised = NULL;
+    g_autofree char *retires = NULL;
     g_autofree char *rejected = NULL;
 
     fake_tick_add(tick, "db");
     fake_tick_advise(tick, 0, "priority is 90 and counts as 60");
     advised = notify_status_text(&tick->report, NULL);
+    tick->settings->retiring = true;
+    retires = notify_status_text(&tick->report, NULL);
+    tick->settings->retiring = false;
+    assert_true(g_str_has_prefix(retires, "Retiring: "));
     assert_null(strstr(advised, ";"));
     fake_tick_reject(tick, 1, "priority '200' is above 100");
     rejected = notify_status_text(&tick->report, NULL);
