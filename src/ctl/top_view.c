@@ -145,15 +145,22 @@ notice_of(const TopView *view)
     return host->dry_run ? "dry run: nothing is changed in any guest" : "";
 }
 
+/* old: nothing is known of it now. */
 static void
-add_guest(Table *table, const GuestView *guest)
+add_guest(Table *table, const GuestView *guest, bool old)
 {
     bool shares = guest->managed && !guest_is_off(guest);
     CellColour faint = guest_is_off(guest) ? CELL_FAINT : CELL_PLAIN;
 
     table_add(table, g_strdup(guest->name), faint);
     table_add(table, g_strdup(guest->state), guest_state_colour(guest));
-    table_add(table, g_strdup(shares ? guest->status : "-"), shares ? guest_status_colour(guest) : CELL_FAINT);
+    table_add(table,
+              g_strdup(!shares ? "-"
+                       : old   ? "old"
+                               : guest->status),
+              !shares ? CELL_FAINT
+              : old   ? CELL_LOW
+                      : guest_status_colour(guest));
     table_add(table, guest->managed ? g_strdup_printf("%" PRIu32, guest->priority) : g_strdup("-"), faint);
     table_add(table, guest_size_cell(guest->demand), faint);
     table_add(table, guest_size_cell(guest->want), faint);
@@ -221,7 +228,7 @@ append_guests(const TopView *view, GString *screen, guint first, guint count, bo
     }
     /* all of them, so that columns do not change their widths while one scrolls */
     for (guint i = 0; i < view->guests->len; i++)
-        add_guest(table, g_ptr_array_index(view->guests, i));
+        add_guest(table, g_ptr_array_index(view->guests, i), strcmp(view->host->link, "down") == 0);
     text = table_draw(table, view->columns > around + bar_wanted ? view->columns - around - bar_wanted : 1, true,
                       in_colour(view));
     lines = g_strsplit(text, "\n", -1);

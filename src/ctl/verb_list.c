@@ -9,7 +9,9 @@
 #include "table.h"
 #include "text.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 /* What goes first where the terminal is narrow is what "show" tells better. */
 static const TableColumn columns[] = {
@@ -18,16 +20,23 @@ static const TableColumn columns[] = {
     {"RESIDENT", true, 6}, {"TOTAL", true, 8},  {"USABLE", true, 5},
 };
 
+/* old: nothing is known of it now. */
 static void
-add_guest(Table *table, const GuestView *guest)
+add_guest(Table *table, const GuestView *guest, bool old)
 {
     bool off = guest_is_off(guest);
+    bool shares = guest->managed && !off;
     CellColour faint = off ? CELL_FAINT : CELL_PLAIN;
 
     table_add(table, g_strdup(guest->name), faint);
     table_add(table, g_strdup(guest->state), guest_state_colour(guest));
-    table_add(table, g_strdup(off || !guest->managed ? "-" : guest->status),
-              off || !guest->managed ? CELL_FAINT : guest_status_colour(guest));
+    table_add(table,
+              g_strdup(!shares ? "-"
+                       : old   ? "old"
+                               : guest->status),
+              !shares ? CELL_FAINT
+              : old   ? CELL_LOW
+                      : guest_status_colour(guest));
     table_add(table, guest->managed ? g_strdup_printf("%u", guest->priority) : g_strdup("-"), faint);
     table_add(table, guest_size_cell(guest->minimum), faint);
     table_add(table, guest_size_cell(guest->demand), faint);
@@ -41,15 +50,28 @@ add_guest(Table *table, const GuestView *guest)
 }
 
 static void
-print_table(const GPtrArray *guests, const CtlOptions *options)
+print_table(const GPtrArray *guests, bool old, const CtlOptions *options)
 {
     g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
     g_autofree char *text = NULL;
 
     for (guint i = 0; i < guests->len; i++)
-        add_guest(table, g_ptr_array_index(guests, i));
+        add_guest(table, g_ptr_array_index(guests, i), old);
     text = table_draw(table, output_columns(), options->legend, output_has_colour());
     fputs(text, stdout);
+}
+
+/* One line, where it is wanted. */
+static void
+print_away(const HostView *host, const CtlOptions *options)
+{
+    unsigned width = output_columns();
+    g_autofree char *text = g_strdup_printf("These are the last figures known: %s.", host->link_text);
+    g_autofree char *clean = text_clean(text);
+    g_autofree char *wrapped = text_wrap(clean, width > 0 ? width : UINT_MAX, 0);
+
+    if (options->legend)
+        fputs(wrapped, stdout);
 }
 
 bool
@@ -57,16 +79,24 @@ verb_list(const CtlOptions *options, char **arguments, GError **error)
 {
     g_autoptr(GDBusConnection) bus = client_connect(error);
     g_autoptr(GPtrArray) guests = NULL;
+    g_autoptr(HostView) host = NULL;
+    bool old;
 
     if (bus == NULL)
         return false;
     guests = client_read_guests(bus, error);
     if (guests == NULL)
         return false;
-    if (options->json)
+    if (options->json) {
         output_print_json_object(guests_to_json(guests), true);
-    else if (guests->len > 0)
-        print_table(guests, options);
+        return true;
+    }
+    host = client_read_host(bus, NULL);
+    old = host != NULL && strcmp(host->link, "down") == 0;
+    if (old)
+        print_away(host, options);
+    if (guests->len > 0)
+        print_table(guests, old, options);
     else if (options->legend)
         puts("No guests.");
     return true;

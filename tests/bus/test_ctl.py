@@ -261,6 +261,22 @@ class Text(CtlTest):
         daemon.host(Retiring=True)
         self.assertIn("dynmemd is to end for good (dm-ctl retire)", " ".join(self.ctl("host").split()))
 
+    def test_old_figures_are_shown_as_such_while_libvirt_is_away(self):
+        daemon = self.two_guests()
+        now = self.ctl("list")
+        self.assertNotIn("last figures", now)
+        self.assertNotIn(" old ", now)
+        daemon.host(Link="down", LinkText="libvirt is away: libvirt ended it; next try in 1 s")
+        text = self.ctl("list")
+        self.assertTrue(text.startswith("These are the last figures known: libvirt is away: libvirt ended it; next try in 1 s.\n"), text)
+        self.assertRegex(text, r"\nweb +active +old ")
+        self.assertNotIn(" ok ", text)
+        bare = self.ctl("--no-legend", "list")
+        self.assertNotIn("last figures", bare)
+        self.assertRegex(bare, r"(?m)^web +active +old ")
+        self.assertRegex(self.ctl("top", "--count=1"), r"\n *web +active +old ")
+        self.assertIn("the figures are the last ones known", " ".join(self.ctl("host").split()))
+
     def test_explain_prints_the_sentences_wrapped(self):
         self.two_guests().tell("explain", json.dumps(EXPLANATION))
         text = self.ctl("explain", "web")
