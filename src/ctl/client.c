@@ -25,6 +25,12 @@ client_set_host(const char *host)
     remote_host = host;
 }
 
+bool
+client_is_here(void)
+{
+    return remote_host == NULL;
+}
+
 GDBusConnection *
 client_connect(GError **error)
 {

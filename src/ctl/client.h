@@ -98,6 +98,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostView, host_view_free)
 /* Whose bus is asked from now on, see remote.h; NULL: this host's. Kept. */
 void client_set_host(const char *host);
 
+/* Whether that is this host's. */
+bool client_is_here(void);
+
 /* The flags of a call that polkit may ask a password for, see password.h. */
 GDBusCallFlags client_asking_flags(void);
 

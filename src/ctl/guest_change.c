@@ -8,8 +8,10 @@
 #include "text.h"
 #include "units.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #define INDENT 2
 
@@ -33,10 +35,65 @@ get_text(JsonObject *object, const char *member)
     return text != NULL ? text : "";
 }
 
+/* The elements of an array of the answer; NULL: none. */
+static JsonArray *
+get_array(JsonObject *object, const char *member)
+{
+    JsonNode *node = json_object_get_member(object, member);
+
+    return node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+}
+
 bool
 guest_change_flag(const GuestChange *change, const char *member)
 {
     return get_flag(change->object, member);
+}
+
+/* Why no paging file can be made there, as far as it shows now; NULL where it does not. Caller frees. */
+static char *
+directory_bar(const char *path)
+{
+    struct stat facts;
+
+    if (stat(path, &facts) != 0)
+        return errno == ENOENT || errno == ENOTDIR ? g_strdup("does not exist; make it, owned by root with mode 0700")
+                                                   : NULL;
+    if (!S_ISDIR(facts.st_mode))
+        return g_strdup("is no directory");
+    if (facts.st_uid != 0 || (facts.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return g_strdup(
+            "can be changed by others than root, and paging files need one that can't (chown root, chmod go-w)");
+    return NULL;
+}
+
+/*
+ * dynmemd looks at the directory when it needs it, on a thread of its own: a file system that hangs must keep no guest waiting. Here
+ * it may.
+ */
+static void
+note_directory(JsonObject *object)
+{
+    JsonArray *rows = get_array(object, "changes");
+    JsonArray *notes = get_array(object, "notes");
+
+    for (guint i = 0; rows != NULL && notes != NULL && i < json_array_get_length(rows); i++) {
+        JsonNode *node = json_array_get_element(rows, i);
+        JsonObject *row = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+        const char *path = row != NULL ? get_text(row, "after") : "";
+        g_autofree char *bar = NULL;
+        g_autofree char *text = NULL;
+
+        if (path[0] != '/' || !g_str_equal(get_text(row, "setting"), "paging-directory") ||
+            !get_flag(row, "afterGiven"))
+            continue;
+        bar = directory_bar(path);
+        if (bar == NULL)
+            return;
+        text = g_strdup_printf("paging-directory: %s %s; until then it has no paging file at a restart", path, bar);
+        json_array_add_string_element(notes, text);
+        return;
+    }
 }
 
 GuestChange *
@@ -62,6 +119,8 @@ guest_change_make(GDBusConnection *bus, const GuestView *guest, GVariant *settin
     if (!dry && writes && !client_change_settings(bus, guest->uuid, owned, unset, error))
         return NULL;
     json_object_set_boolean_member(object, "done", !dry && writes);
+    if (client_is_here())
+        note_directory(object);
     change = g_new0(GuestChange, 1);
     change->object = object;
     change->node = g_steal_pointer(&node);
@@ -146,15 +205,6 @@ add_row(Table *table, JsonObject *row)
               CELL_PLAIN);
 }
 
-/* The elements of an array of the answer; NULL: none. */
-static JsonArray *
-get_array(const GuestChange *change, const char *member)
-{
-    JsonNode *node = json_object_get_member(change->object, member);
-
-    return node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
-}
-
 static void
 print_taken_out(const GuestChange *change, JsonArray *rows)
 {
@@ -182,7 +232,7 @@ print_taken_out(const GuestChange *change, JsonArray *rows)
 static void
 print_rows(const GuestChange *change, bool legend)
 {
-    JsonArray *rows = get_array(change, "changes");
+    JsonArray *rows = get_array(change->object, "changes");
     g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
     g_autofree char *text = NULL;
 
@@ -205,7 +255,7 @@ print_rows(const GuestChange *change, bool legend)
 static void
 print_notes(const GuestChange *change)
 {
-    JsonArray *notes = get_array(change, "notes");
+    JsonArray *notes = get_array(change->object, "notes");
 
     for (guint i = 0; notes != NULL && i < json_array_get_length(notes); i++) {
         JsonNode *node = json_array_get_element(notes, i);

@@ -3,8 +3,10 @@
 """dm-ctl set, mode, unset and manage against a stand-in for the daemon, and guests that are named by a beginning."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -115,6 +117,27 @@ class SetTest(BusTest):
         self.assertIn("not managed any more", shown)
         self.assertIn("\nTaken out: minimum=1GiB\n", shown)
         self.assertEqual(self.daemon.last("UnsetGuest"), f"('{WEB}',)")
+
+    def test_a_paging_directory_that_is_of_no_use_is_noted(self):
+        with tempfile.TemporaryDirectory(prefix="dynmem-set-") as directory:
+            os.chmod(directory, 0o777)
+            path = os.path.join(directory, "file")
+            with open(path, "w", encoding="utf-8"):
+                pass
+            for place, said in (("/nonexistent/paging", "does not exist"), (path, "is no directory"),
+                                (directory, "can be changed by others than root"), ("/usr", None), ("beside-disk", None)):
+                self.will(preview(changes=[row("paging-directory", "/var/lib/dynmem/paging", place, given=(False, True))]))
+                shown = " ".join(self.ctl("set", "web", "paging-directory=" + place).split())
+                notes = json.loads(self.ctl("--json", "set", "web", "paging-directory=" + place))["notes"]
+                self.assertEqual(len(notes), int(said is not None), place)
+                if said is None:
+                    self.assertNotIn("Note: ", shown)
+                else:
+                    self.assertIn(f"Note: paging-directory: {place} {said}", shown)
+                    self.assertIn(said, notes[0])
+        # back to the default, which dynmemd makes by itself
+        self.will(preview(changes=[row("paging-directory", "/srv/paging", "/nonexistent", given=(True, False))]))
+        self.assertNotIn("Note: ", self.ctl("unset", "web", "paging-directory"))
 
     def test_notes_are_told(self):
         self.will(preview(persistent=False, notes=["it is transient\x1b[31m", "and more"]))
