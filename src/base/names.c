@@ -124,7 +124,7 @@ static const struct {
     [PLAN_RULE_STEP] = {"step", "it is shrunk in steps that it can follow"},
     [PLAN_RULE_SMALL] = {"small", "the change would be too small to be worth it"},
     [PLAN_RULE_STALE] = {"stale", "its statistics have stopped changing, so it is not shrunk"},
-    [PLAN_RULE_SETTLING] = {"settling", "its driver came up a moment ago, so it is not squeezed yet"},
+    [PLAN_RULE_SETTLING] = {"settling", "its driver came up a moment ago, so it is not squeezed below its startup yet"},
     [PLAN_RULE_RETRY] = {"retry", "it did not follow its target and is tried again"},
     [PLAN_RULE_MAKE_ROOM] = {"make-room", "it is squeezed so that another guest can start or restart"},
     [PLAN_RULE_LET_BE] = {"let-be", "it was reset again and again after it was squeezed, and is let be for a while"},

@@ -88,6 +88,14 @@ why_stale(ExplainText *text)
                    : "Its statistics have stopped changing, and it is not shrunk on old figures.");
 }
 
+/* Whoever had all its memory until its driver was up goes to its startup now; whoever had less keeps that. */
+const char *
+figure_settling(const ExplainText *text)
+{
+    return text->guest->target_kib < text->settings->startup_kib ? "it keeps the {target} that it was told"
+                                                                 : "its startup is {startup}";
+}
+
 /* ---- bound ---- */
 
 void

@@ -18,5 +18,6 @@ void why_stuck(ExplainText *text);
 void why_frozen(ExplainText *text);
 
 /* The figures behind the clause of its rule, as a template; NULL: none. */
+const char *figure_settling(const ExplainText *text);
 const char *figure_bound(const ExplainText *text);
 const char *figure_observe(const ExplainText *text);

@@ -26,7 +26,7 @@ static const RuleWords rules[PLAN_RULE_COUNT] = {
     [PLAN_RULE_SATISFIED] = {.figure = "{want}",
                              .why = "It is to have {share}, which covers all that it wants.",
                              .ways = need_more},
-    [PLAN_RULE_AT_MINIMUM] = {.figure = "{minimum}",
+    [PLAN_RULE_AT_MINIMUM] = {.figure = "its minimum is {minimum}, it needs {demand}",
                               .why = "It would do with less than its minimum of {minimum}, and no guest is squeezed "
                                      "below its minimum.",
                               .ways = need_more},
@@ -83,9 +83,9 @@ static const RuleWords rules[PLAN_RULE_COUNT] = {
                                   "guest hangs and whether its balloon driver (in Windows the balloon service too) "
                                   "still runs."},
                          .ways = raise_minimum},
-    [PLAN_RULE_SETTLING] = {.figure = "it has {assigned}",
-                            .why = "Its balloon driver came up {driver} ago, and it is not squeezed until it has "
-                                   "settled.",
+    [PLAN_RULE_SETTLING] = {.figure_of = figure_settling,
+                            .why = "Its balloon driver came up {driver} ago, and until it has settled it is not "
+                                   "squeezed below its startup memory of {startup}.",
                             .ways = enlarge_share},
     [PLAN_RULE_RETRY] = {.figure = "it was told {target} and has {assigned}",
                          .why = "It did not follow its target before and is being tried again; until it has behaved "

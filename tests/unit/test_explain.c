@@ -676,6 +676,33 @@ every_rule_has_whole_sentences_in_any_arrangement(void **state)
     }
 }
 
+/* As a record of the journal has it, behind the target that it explains. */
+static void
+a_reason_has_the_figure_that_the_target_comes_from(void **state)
+{
+    static const struct {
+        Case guest;
+        uint64_t target_kib;
+        const char *says;
+    } targets[] = {
+        {{.rule = PLAN_RULE_AT_MINIMUM, .arrange = at_minimum}, KIB_PER_GIB, "its minimum is 1 GiB, it needs 300 MiB"},
+        /* it had all its memory until its driver was up */
+        {{.rule = PLAN_RULE_SETTLING, .arrange = settling},
+         2 * KIB_PER_GIB,
+         "below its startup yet: its startup is 2 GiB"},
+        {{.rule = PLAN_RULE_SETTLING, .arrange = settling}, KIB_PER_GIB, "yet: it keeps the 1 GiB that it was told"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(targets); i++) {
+        g_autoptr(FakeTick) tick = arrange(&targets[i].guest);
+        g_autofree char *reason = NULL;
+
+        tick->plans[0].target_kib = targets[i].target_kib;
+        reason = reason_text(&tick->plans[0], &tick->plan);
+        assert_says(reason, targets[i].says);
+    }
+}
+
 static void
 each_kind_of_bar_has_its_way_out(void **state)
 {
@@ -822,6 +849,7 @@ main(void)
         cmocka_unit_test(every_rule_is_explained_by_what_belongs_to_it),
         cmocka_unit_test(every_rule_has_a_case),
         cmocka_unit_test(every_rule_has_whole_sentences_in_any_arrangement),
+        cmocka_unit_test(a_reason_has_the_figure_that_the_target_comes_from),
         cmocka_unit_test(each_kind_of_bar_has_its_way_out),
         cmocka_unit_test(the_largest_three_others_are_named),
         cmocka_unit_test(wrong_settings_and_doubts_are_said),
