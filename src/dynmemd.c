@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@
 #define URGENT_DELAY_MSEC 50
 /* An orderly stop does not wait longer than this for libvirt and for limits that are put back. */
 #define STOP_DEADLINE_USEC (2 * USEC_PER_SEC)
+/* The key of KEEP_HOOK. */
+#define KEEP_HOOK_CALLED "called"
 
 typedef struct Options {
     char *connect;
@@ -60,6 +63,7 @@ typedef struct Daemon {
     guint tick_source;
     guint glance_source;
     guint urgent_source;
+    uint64_t hook_kept_usec; /* as it was written last */
     bool stopping;
     unsigned stops; /* parts that have not stopped yet */
     int status;
@@ -369,6 +373,31 @@ owner_gone(void *user_data, const char *owner)
     tick_soon(daemon);
 }
 
+/* So that "dm-ctl check" knows that libvirt calls, though this daemon is a new one. To the minute is enough for that. */
+static void
+hook_called(void *user_data, uint64_t real_usec)
+{
+    Daemon *daemon = user_data;
+    g_autofree char *text = g_strdup_printf("%" PRIu64, real_usec / USEC_PER_SEC);
+
+    if (distance_u64(real_usec, daemon->hook_kept_usec) < 60 * USEC_PER_SEC)
+        return;
+    daemon->hook_kept_usec = real_usec;
+    keep_set(daemon->keep, KEEP_HOOK, KEEP_HOOK_CALLED, text);
+}
+
+/* Under an earlier daemon; 0: not known. */
+static uint64_t
+hook_called_before(const Keep *keep)
+{
+    g_autofree char *text = keep_get(keep, KEEP_HOOK, KEEP_HOOK_CALLED);
+    guint64 seconds = 0;
+
+    if (text != NULL)
+        g_ascii_string_to_unsigned(text, 10, 0, UINT32_MAX, &seconds, NULL);
+    return seconds * USEC_PER_SEC;
+}
+
 static void
 note_start(void *user_data, const char *uuid, StartNote note)
 {
@@ -511,6 +540,8 @@ main(int argc, char **argv)
         .release_start = release_start,
         .owner_gone = owner_gone,
         .note_start = note_start,
+        .hook_called = hook_called,
+        .hook_called_usec = hook_called_before(daemon.keep),
         .start_guest = start_guest,
         .rate = rate_start,
         .preview_settings = preview_settings,

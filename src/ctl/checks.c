@@ -105,8 +105,58 @@ check_daemon(GPtrArray *checks, GDBusConnection *bus, const GError *no_bus)
     return host;
 }
 
+static GVariant *
+ask_systemd(GDBusConnection *bus, const char *path, const char *interface, const char *method, GVariant *arguments,
+            const char *type)
+{
+    return g_dbus_connection_call_sync(bus, "org.freedesktop.systemd1", path, interface, method, arguments,
+                                       G_VARIANT_TYPE(type), G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, NULL);
+}
+
+/*
+ * When the service last changed its state, in seconds since 1970: as it was reloaded, where that was after its start (systemd,
+ * unit_notify in src/core/unit.c). 0: not known.
+ */
+static uint64_t
+service_changed_sec(GDBusConnection *bus, const char *service)
+{
+    g_autofree char *unit = g_strconcat(service, ".service", NULL);
+    g_autoptr(GVariant) found = ask_systemd(bus, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+                                            "GetUnit", g_variant_new("(s)", unit), "(o)");
+    g_autoptr(GVariant) reply = NULL;
+    g_autoptr(GVariant) value = NULL;
+    const char *path;
+
+    if (found == NULL)
+        return 0;
+    g_variant_get(found, "(&o)", &path);
+    reply = ask_systemd(bus, path, "org.freedesktop.DBus.Properties", "Get",
+                        g_variant_new("(ss)", "org.freedesktop.systemd1.Unit", "StateChangeTimestamp"), "(v)");
+    if (reply == NULL)
+        return 0;
+    g_variant_get(reply, "(v)", &value);
+    return g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64) ? g_variant_get_uint64(value) / G_USEC_PER_SEC : 0;
+}
+
+/* libvirt's daemon, where it has neither called a hook since it was started nor looked for one since there is any. */
+static const char *
+unaware_libvirt(const HookPlace *place, GDBusConnection *bus, const HostView *host)
+{
+    uint64_t since_sec = 0, called_usec = 0;
+    const char *libvirt = hook_file_unaware(place);
+
+    if (libvirt == NULL || hook_file_libvirt(place, &since_sec) == NULL)
+        return NULL;
+    if (host != NULL)
+        g_variant_lookup(host->properties, "HookCalled", "t", &called_usec);
+    if (called_usec / G_USEC_PER_SEC > since_sec ||
+        (bus != NULL && hook_file_was_there(place, service_changed_sec(bus, libvirt))))
+        return NULL;
+    return libvirt;
+}
+
 static void
-check_hook(GPtrArray *checks, const HookPlace *place, const HostView *host)
+check_hook(GPtrArray *checks, const HookPlace *place, GDBusConnection *bus, const HostView *host)
 {
     uint32_t calls = 0;
     g_autoptr(GError) error = NULL;
@@ -141,7 +191,7 @@ check_hook(GPtrArray *checks, const HookPlace *place, const HostView *host)
     default:
         break;
     }
-    unaware = hook_file_unaware(place);
+    unaware = unaware_libvirt(place, bus, host);
     if (host != NULL)
         g_variant_lookup(host->properties, "HookCalls", "u", &calls);
     if (calls > 0)
@@ -149,7 +199,7 @@ check_hook(GPtrArray *checks, const HookPlace *place, const HostView *host)
     else if (unaware != NULL)
         check_add(checks, "hook", CHECK_WARNING,
                   g_strdup_printf("installed, but %s was started before there was any hook", unaware),
-                  g_strdup_printf("systemctl reload %s, unless that was done since", unaware));
+                  g_strdup_printf("systemctl reload %s", unaware));
     else
         check_add(checks, "hook", CHECK_OK, g_strdup("libvirt's hook is installed"), NULL);
 }
@@ -273,7 +323,7 @@ checks_run(const HookPlace *place)
 
     if (host != NULL)
         check_libvirt(checks, host);
-    check_hook(checks, place, host);
+    check_hook(checks, place, bus, host);
     check_earlier_hooks(checks, place);
     settings = host_checks_config(checks, place->root);
     if (bus != NULL)

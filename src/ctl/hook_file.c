@@ -148,24 +148,37 @@ was_there(const char *path, uint64_t time_sec)
 }
 
 const char *
-hook_file_unaware(const HookPlace *place)
+hook_file_libvirt(const HookPlace *place, uint64_t *since_sec)
+{
+    return find_libvirt(place->root, since_sec);
+}
+
+bool
+hook_file_was_there(const HookPlace *place, uint64_t time_sec)
 {
     g_autofree char *script = g_strconcat(place->root, HOOKS_DIRECTORY "/qemu", NULL);
     g_autofree char *drop_ins = g_strconcat(place->root, HOOKS_DIRECTORY "/qemu.d", NULL);
     g_autoptr(GDir) directory = g_dir_open(drop_ins, 0, NULL);
-    uint64_t since_sec = 0;
-    const char *libvirt = find_libvirt(place->root, &since_sec);
     const char *entry;
 
-    if (libvirt == NULL || was_there(script, since_sec))
-        return NULL;
+    if (was_there(script, time_sec))
+        return true;
     while (directory != NULL && (entry = g_dir_read_name(directory)) != NULL) {
         g_autofree char *path = g_build_filename(drop_ins, entry, NULL);
 
-        if (was_there(path, since_sec))
-            return NULL;
+        if (was_there(path, time_sec))
+            return true;
     }
-    return libvirt;
+    return false;
+}
+
+const char *
+hook_file_unaware(const HookPlace *place)
+{
+    uint64_t since_sec = 0;
+    const char *libvirt = find_libvirt(place->root, &since_sec);
+
+    return libvirt == NULL || hook_file_was_there(place, since_sec) ? NULL : libvirt;
 }
 
 static int

@@ -30,6 +30,12 @@ typedef struct HookPlace {
 /* Returns false and sets error when the template or the file can't be read. */
 bool hook_file_look(const HookPlace *place, HookFileState *state, GError **error);
 
+/* The daemon of libvirt that runs, "libvirtd" or "virtqemud", and when it was started, in seconds since 1970. NULL: none. Static. */
+const char *hook_file_libvirt(const HookPlace *place, uint64_t *since_sec);
+
+/* Whether there was any hook at that time, in seconds since 1970, which libvirt then found if it looked. */
+bool hook_file_was_there(const HookPlace *place, uint64_t time_sec);
+
 /*
  * The daemon of libvirt that runs and was started before there was any hook for it, "libvirtd" or "virtqemud": unless
  * it was reloaded since, it calls none. NULL: there is no such. Static.

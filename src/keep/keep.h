@@ -14,13 +14,14 @@
 
 typedef struct Keep Keep;
 
-/* Its groups. The key is a guest's uuid, but in the last. */
+/* Its groups. The key is a guest's uuid, but in the last two. */
 #define KEEP_RUNNING "running"       /* it runs: its name. Kept by watch/ */
 #define KEEP_RAN_BEFORE "ran-before" /* it ran when the host went down, and has not been started since: its name */
 #define KEEP_STOPPED "stopped"       /* when it stopped in this boot of the host, and its name. Kept by watch/ */
 #define KEEP_STAYS "stays"           /* it stays on this host: until which time of this boot. Kept by member/ */
 #define KEEP_STARTS "starts" /* its start was admitted in this boot of the host, and is not seen yet. Kept by admit/ */
 #define KEEP_DAEMON "daemon" /* how far the daemon came in this boot of the host. Kept by watch/ */
+#define KEEP_HOOK "hook"     /* when libvirt called last: seconds since 1970. Kept by dynmemd.c */
 
 /*
  * Reads directory/state. directory: NULL keeps everything in memory only. A file that can't be read is set aside and told

@@ -38,6 +38,9 @@ typedef struct ReportOptions {
     void (*ask_start)(void *user_data, const StartAsk *ask, StartAnswer answer, void *answer_data);
     bool (*release_start)(void *user_data, const char *uuid); /* false: there was none */
     void (*owner_gone)(void *user_data, const char *owner);   /* who asked for a start has left the bus */
+    /* libvirt's hook has called. hook_called_usec: when it did so last under an earlier daemon, since 1970; 0: not known. */
+    void (*hook_called)(void *user_data, uint64_t real_usec);
+    uint64_t hook_called_usec;
     void (*note_start)(void *user_data, const char *uuid, StartNote note);
     void (*start_guest)(void *user_data, const char *uuid, GuestStartDone done, void *done_data);
     void (*rate)(void *user_data, uint64_t startup_kib, uint32_t priority, StartRating *rating);

@@ -330,6 +330,9 @@ may_hook(GDBusMethodInvocation *invocation, const GError *refusal, void *data)
     g_variant_get(g_dbus_method_invocation_get_parameters(invocation), "(&s&s&s&s&s)", &guest, &operation,
                   &suboperation, &extra, &xml);
     bus_manager_set_hook_calls(methods->manager, bus_manager_get_hook_calls(methods->manager) + 1);
+    bus_manager_set_hook_called(methods->manager, (uint64_t)g_get_real_time());
+    if (options->hook_called != NULL)
+        options->hook_called(options->user_data, bus_manager_get_hook_called(methods->manager));
     uuid = hook_guest(methods, invocation, guest);
     if (uuid == NULL)
         return;
@@ -394,6 +397,7 @@ start_methods_new(BusManager *manager, const ReportOptions *options, const HeldT
     methods->options = *options;
     methods->held = held;
     methods->cancellable = cancellable;
+    bus_manager_set_hook_called(manager, options->hook_called_usec);
     methods->questions.cancellable = cancellable;
     methods->waiting = g_ptr_array_new();
     methods->owners = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

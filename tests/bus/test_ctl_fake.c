@@ -14,6 +14,7 @@
  *   answer METHOD ARGUMENTS         what this method of the Manager or the Cluster answers from now on
  *   keep METHOD                     does not answer this method from now on
  *   last METHOD                     prints what it was last called with, or "-"
+ *   unit NAME USEC                  is systemd, too, with this unit alone, which has changed its state then
  *   hang                            never answers anything any more
  *
  * It prints "ok" after each command and ends at the end of stdin.
@@ -256,6 +257,58 @@ print_last(const char *method)
     puts(text != NULL ? text : "-");
 }
 
+/* ---- systemd ---- */
+
+static const char systemd_xml[] =
+    "<node><interface name='org.freedesktop.systemd1.Manager'>"
+    "<method name='GetUnit'><arg type='s' direction='in'/><arg type='o' direction='out'/></method></interface>"
+    "<interface name='org.freedesktop.systemd1.Unit'><property name='StateChangeTimestamp' type='t' access='read'/>"
+    "</interface></node>";
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define UNIT_PATH SYSTEMD_PATH "/unit/one"
+
+static char *unit_name;
+static guint64 unit_changed_usec;
+
+static void
+get_unit(GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *method,
+         GVariant *arguments, GDBusMethodInvocation *invocation, gpointer user_data)
+{
+    const char *name;
+
+    g_variant_get(arguments, "(&s)", &name);
+    if (strcmp(name, unit_name) == 0)
+        g_dbus_method_invocation_return_value(invocation, g_variant_new("(o)", UNIT_PATH));
+    else
+        g_dbus_method_invocation_return_dbus_error(invocation, "org.freedesktop.systemd1.NoSuchUnit", "not loaded");
+}
+
+static GVariant *
+get_changed(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+            const char *property, GError **error, gpointer user_data)
+{
+    return g_variant_new_uint64(unit_changed_usec);
+}
+
+static void
+set_unit(const char *name, const char *usec)
+{
+    static const GDBusInterfaceVTable manager = {.method_call = get_unit};
+    static const GDBusInterfaceVTable unit = {.get_property = get_changed};
+    g_autoptr(GDBusNodeInfo) info = g_dbus_node_info_new_for_xml(systemd_xml, NULL);
+
+    if (unit_name == NULL) {
+        g_dbus_connection_register_object(bus, SYSTEMD_PATH, info->interfaces[0], &manager, NULL, NULL, NULL);
+        g_dbus_connection_register_object(bus, UNIT_PATH, info->interfaces[1], &unit, NULL, NULL, NULL);
+        g_dbus_connection_call_sync(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                    "RequestName", g_variant_new("(su)", "org.freedesktop.systemd1", 0), NULL,
+                                    G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+    }
+    g_free(unit_name);
+    unit_name = g_strdup(name);
+    unit_changed_usec = g_ascii_strtoull(usec, NULL, 10);
+}
+
 static void
 free_answer(gpointer answer)
 {
@@ -287,6 +340,8 @@ obey(const char *line)
         set_answer(words[1], NULL);
     else if (count == 2 && strcmp(words[0], "last") == 0)
         print_last(words[1]);
+    else if (count == 3 && strcmp(words[0], "unit") == 0)
+        set_unit(words[1], words[2]);
     else if (count == 1 && strcmp(words[0], "hang") == 0)
         hangs = true;
     else

@@ -317,6 +317,23 @@ class Check(Verbs):
         self.assertEqual(self.check()["hook"]["level"], "warning")
         daemon.host(HookCalls=1)
         self.assertEqual(self.check()["hook"]["level"], "ok")
+        # a daemon that has just been started knows what an earlier one was called; libvirtd was started in second 1000
+        daemon.host(HookCalls=0, HookCalled=900 * 1000000)
+        self.assertEqual(self.check()["hook"]["level"], "warning")
+        daemon.host(HookCalled=2000 * 1000000)
+        self.assertEqual(self.check()["hook"]["level"], "ok")
+
+    def test_a_libvirtd_that_was_reloaded_since_needs_no_reload(self):
+        self.install()
+        self.write("proc/stat", "cpu 1\nbtime 1000\n")
+        self.write("proc/9/comm", "libvirtd\n")
+        self.write("proc/9/stat", "9 (libvirtd) S " + "0 " * 30 + "\n")
+        daemon = self.good_daemon()
+        now = int(time.time())
+        for unit, second, level in (("libvirtd.service", 1000, "warning"), ("libvirtd.service", now + 10, "ok"),
+                                    ("virtqemud.service", now + 10, "warning")):
+            daemon.tell("unit", unit, str(second * 1000000))
+            self.assertEqual(self.check()["hook"]["level"], level, unit)
 
     def test_without_a_daemon_the_rest_is_looked_at_all_the_same(self):
         self.install()

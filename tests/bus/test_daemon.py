@@ -399,6 +399,19 @@ class DaemonTest(unittest.TestCase):
                 self.assertIn("state can't be used and is set aside", daemon.log.read_text())
                 self.assertEqual((daemon.directory / "state" / "state.bad").read_bytes(), text)
 
+    def test_the_next_daemon_knows_that_libvirt_calls_the_hook(self):
+        with Daemon(config=SMALL) as daemon:
+            daemon.wait(daemon.host, "the daemon")
+            self.assertEqual(daemon.host()["hookCalled"], 0)
+            daemon.hook(FITS, "stopped", "end")
+            called = daemon.host()["hookCalled"]
+            self.assertGreater(called, (time.time() - 60) * 1000000)
+            daemon.daemon.terminate()
+            self.assertEqual(daemon.daemon.wait(10), 0)
+            daemon.start_daemon()
+            host = daemon.wait(daemon.host, "the next daemon")
+            self.assertEqual((host["hookCalls"], host["hookCalled"]), (0, called // 1000000 * 1000000))
+
     def test_a_hook_that_waits_when_the_daemon_dies_is_answered_by_the_next_one(self):
         with Daemon(config=SMALL.replace("=2\n", "=20\n"), guests=[WEB]) as daemon:
             daemon.wait(lambda: daemon.guest("web"), "web")
