@@ -115,6 +115,21 @@ wait_for_guests(const CtlOptions *options, GDBusConnection *bus, GPtrArray **gue
     }
 }
 
+/* What stands in the way that a word of the administrator would take away: "; Budget= ...", or "". Caller frees. */
+static char *
+way_text(GDBusConnection *bus)
+{
+    g_autoptr(HostView) host = client_read_host(bus, NULL);
+    g_autofree char *budget = host != NULL ? text_size(host->budget) : NULL;
+
+    if (host == NULL || strcmp(host->budget_limit, "setting") != 0)
+        return g_strdup("");
+    return g_strdup_printf(
+        "; Budget= in dynmemd.conf allows all guests %s together, and holds to the last: raise it, and "
+        "after the reload say 'dm-ctl retire' again",
+        budget);
+}
+
 bool
 verb_retire(const CtlOptions *options, char **arguments, GError **error)
 {
@@ -122,6 +137,7 @@ verb_retire(const CtlOptions *options, char **arguments, GError **error)
     g_autoptr(GPtrArray) guests = NULL;
     g_autoptr(GPtrArray) owed = NULL;
     g_autofree char *text = NULL;
+    g_autofree char *way = NULL;
 
     if (timeout_sec < 0) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "retire: --timeout=%d: expected 0 or more seconds",
@@ -142,8 +158,9 @@ verb_retire(const CtlOptions *options, char **arguments, GError **error)
         return true;
     }
     text = owed_text(owed);
+    way = way_text(bus);
     g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT,
-                "retire: after %d s %s; 'dm-ctl explain GUEST' says why, 'systemctl reload dynmemd' takes it back",
-                timeout_sec, text);
+                "retire: after %d s %s; 'dm-ctl explain GUEST' says why, 'systemctl reload dynmemd' takes it back%s",
+                timeout_sec, text, way);
     return false;
 }

@@ -74,6 +74,14 @@ class RetireTest(BusTest):
         out, _ = process.communicate(timeout=30)
         self.assertEqual([guest["name"] for guest in json.loads(schema.check(["--json", "retire"], out, whole=False))["guests"]], ["web"])
 
+    def test_a_budget_that_was_set_is_named_where_it_holds_guests_back(self):
+        self.daemon.guest(WEB, "web", **SQUEEZED)
+        for limit, named in (("total", False), ("setting", True)):
+            self.daemon.host(Budget=2 * GIB, BudgetLimit=limit)
+            said = self.ctl("--timeout=0", status=1)
+            self.assertEqual("Budget= in dynmemd.conf allows all guests 2 GiB together" in said, named, said)
+            self.assertIn("takes it back", said)
+
     def test_without_libvirt_nothing_is_begun(self):
         self.daemon.host(Link="down", LinkText="libvirtd does not answer")
         self.daemon.guest(WEB, "web", **SQUEEZED)
