@@ -283,22 +283,22 @@ client_rate(GDBusConnection *bus, uint64_t startup, uint32_t priority, GError **
     return json;
 }
 
-char *
-client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error)
+/* Asks again after a pause where it was asked too often. Takes parameters over. */
+static GVariant *
+call_patiently(GDBusConnection *bus, const char *method, GVariant *parameters, const GVariantType *reply_type,
+               GDBusCallFlags flags, int timeout_msec, GError **error)
 {
-    g_autoptr(GVariant) reply = NULL;
-    char *json = NULL;
+    g_autoptr(GVariant) kept = g_variant_ref_sink(parameters);
 
     for (unsigned pauses = 0;; pauses++) {
         GError *raw = NULL;
         g_autofree char *remote = NULL;
+        GVariant *reply =
+            g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, method,
+                                        kept, reply_type, flags, timeout_msec, NULL, &raw);
 
-        reply =
-            g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER,
-                                        "PreviewGuest", g_variant_new("(s@a{sv}b)", uuid, settings, (gboolean)unset),
-                                        G_VARIANT_TYPE("(s)"), CALL_FLAGS, TIMEOUT_MSEC, NULL, &raw);
         if (reply != NULL)
-            break;
+            return reply;
         remote = g_dbus_error_get_remote_error(raw);
         if (g_strcmp0(remote, DYNMEM_BUS_ERROR_TOO_OFTEN) != 0 || pauses == PAUSES) {
             client_take_error(raw, error);
@@ -307,7 +307,18 @@ client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settin
         g_clear_error(&raw);
         g_usleep(PAUSE_USEC);
     }
-    g_variant_get(reply, "(s)", &json);
+}
+
+char *
+client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error)
+{
+    g_autoptr(GVariant) reply =
+        call_patiently(bus, "PreviewGuest", g_variant_new("(s@a{sv}b)", uuid, settings, (gboolean)unset),
+                       G_VARIANT_TYPE("(s)"), CALL_FLAGS, TIMEOUT_MSEC, error);
+    char *json = NULL;
+
+    if (reply != NULL)
+        g_variant_get(reply, "(s)", &json);
     return json;
 }
 
@@ -321,13 +332,9 @@ client_asking_flags(void)
 static bool
 call_manager(GDBusConnection *bus, const char *method, GVariant *parameters, GError **error)
 {
-    GError *raw = NULL;
-    g_autoptr(GVariant) reply =
-        g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, method,
-                                    parameters, G_VARIANT_TYPE_UNIT, client_asking_flags(), G_MAXINT, NULL, &raw);
+    g_autoptr(GVariant) reply = call_patiently(bus, method, parameters != NULL ? parameters : g_variant_new("()"),
+                                               G_VARIANT_TYPE_UNIT, client_asking_flags(), G_MAXINT, error);
 
-    if (reply == NULL)
-        client_take_error(raw, error);
     return reply != NULL;
 }
 

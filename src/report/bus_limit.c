@@ -6,19 +6,28 @@
 
 #include <string.h>
 
-/* Units a second, and at once after a rest. One is well below a millisecond where there are a thousand guests. */
-#define CALLER_RATE 50
-#define CALLER_BURST 100
-#define ALL_RATE 200
-#define ALL_BURST 400
+/* Units a second, and at once after a rest. Ten are well below a millisecond where there are a thousand guests. */
+#define CALLER_RATE 500
+#define CALLER_BURST 1000
+#define ALL_RATE 2000
+#define ALL_BURST 4000
+/* A property, or what GDBus refuses by itself. */
+#define LEAST_COST 1
+/* All names of guests. */
+#define NAMES_COST 2
+/* What is worked out, or a question to polkit. */
+#define WORK_COST 10
 /* A whole day of a guest. */
-#define HISTORY_COST 2
+#define HISTORY_COST 20
 /* All properties of all guests. */
-#define WALK_COST 10
+#define WALK_COST 100
+/* Nobody has that much to say; it may be held for as long as a password prompt stands open. */
+#define BYTES_MOST 65536
 /* Callers who had a rest are forgotten whenever there are so many. */
 #define CALLERS 128
 
 #define TOO_OFTEN "asked too often; try again in a second"
+#define TOO_LARGE "the call is larger than 64 KiB"
 
 typedef struct Bucket {
     unsigned units; /* to be had */
@@ -119,32 +128,63 @@ bus_limit_callers(BusLimit *limit)
 }
 
 unsigned
-bus_limit_cost(const char *member)
+bus_limit_cost(const char *interface, const char *member)
 {
-    if (g_strcmp0(member, "Explain") == 0 || g_strcmp0(member, "Rate") == 0 || g_strcmp0(member, "PreviewGuest") == 0 ||
-        g_strcmp0(member, "Status") == 0)
-        return 1;
-    if (g_strcmp0(member, "History") == 0)
-        return HISTORY_COST;
-    return g_strcmp0(member, "GetManagedObjects") == 0 ? WALK_COST : 0;
+    static const struct {
+        const char *interface;
+        const char *member;
+        unsigned cost;
+    } costs[] = {
+        /* the bus lets root alone send these */
+        {DYNMEM_BUS_INTERFACE_MANAGER, "Hook", 0},
+        {DYNMEM_BUS_INTERFACE_CLUSTER, "Exchange", 0},
+        {DYNMEM_BUS_INTERFACE_CLUSTER, "Withdraw", 0},
+        {DYNMEM_BUS_INTERFACE_MANAGER, "History", HISTORY_COST},
+        {"org.freedesktop.DBus.ObjectManager", "GetManagedObjects", WALK_COST},
+        {DYNMEM_BUS_INTERFACE_MANAGER, NULL, WORK_COST},
+        {DYNMEM_BUS_INTERFACE_CLUSTER, NULL, WORK_COST},
+        {"org.freedesktop.DBus.Introspectable", NULL, NAMES_COST},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(costs); i++)
+        if (g_strcmp0(costs[i].interface, interface) == 0 &&
+            (costs[i].member == NULL || g_strcmp0(costs[i].member, member) == 0))
+            return costs[i].cost;
+    /* GDBus takes a call without an interface for whatever has such a member */
+    return interface == NULL ? WALK_COST : LEAST_COST;
+}
+
+/* Answers, unless nobody waits for that. */
+static void
+refuse(GDBusConnection *connection, GDBusMessage *message, const char *name, const char *text)
+{
+    g_autoptr(GDBusMessage) reply = NULL;
+
+    if ((g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED) != 0)
+        return;
+    reply = g_dbus_message_new_method_error_literal(message, name, text);
+    g_dbus_connection_send_message(connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
 }
 
 /* A GDBusMessageFilterFunction, on the connection's thread. */
 static GDBusMessage *
 filter(GDBusConnection *connection, GDBusMessage *message, gboolean incoming, gpointer data)
 {
-    unsigned cost = bus_limit_cost(g_dbus_message_get_member(message));
     const char *sender = g_dbus_message_get_sender(message);
+    GVariant *body = g_dbus_message_get_body(message);
+    unsigned cost;
 
-    if (!incoming || g_dbus_message_get_message_type(message) != G_DBUS_MESSAGE_TYPE_METHOD_CALL || cost == 0 ||
-        sender == NULL || bus_limit_take(data, sender, cost, (uint64_t)g_get_monotonic_time()))
+    if (!incoming || g_dbus_message_get_message_type(message) != G_DBUS_MESSAGE_TYPE_METHOD_CALL || sender == NULL)
         return message;
-    if ((g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED) == 0) {
-        g_autoptr(GDBusMessage) reply =
-            g_dbus_message_new_method_error_literal(message, DYNMEM_BUS_ERROR_TOO_OFTEN, TOO_OFTEN);
-
-        g_dbus_connection_send_message(connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
-    }
+    cost = bus_limit_cost(g_dbus_message_get_interface(message), g_dbus_message_get_member(message));
+    if (cost == 0)
+        return message;
+    if (!bus_limit_take(data, sender, cost, (uint64_t)g_get_monotonic_time()))
+        refuse(connection, message, DYNMEM_BUS_ERROR_TOO_OFTEN, TOO_OFTEN);
+    else if (body != NULL && g_variant_get_size(body) > BYTES_MOST)
+        refuse(connection, message, "org.freedesktop.DBus.Error.LimitsExceeded", TOO_LARGE);
+    else
+        return message;
     g_object_unref(message);
     return NULL;
 }

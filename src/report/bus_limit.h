@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * What everybody may ask for, and costs the main loop time: each caller has so much of it a second, and all together have
- * so much. Who asks for more is told so on the connection's own thread, and the main loop does not hear of it: whoever asks,
- * and however often, ticks are not delayed. What asks polkit or root is not counted here; it has bounds of its own.
+ * Whatever comes from the bus costs the main loop time, and memory until it is looked at, be it refused there or a property: each caller
+ * has so much of it a second, and all together have so much. Who asks for more is told so on the connection's own thread, and
+ * the main loop does not hear of it: whoever asks, and however often, ticks are not delayed. Only what the bus lets root
+ * alone send (data/org.dynmem1.conf) is not counted: no flood may stand in the way of libvirt's hook.
  */
 
 #include <gio/gio.h>
@@ -21,8 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusLimit, bus_limit_free)
 /* Bounds what comes in on connection from now on, until the connection goes. */
 void bus_limit_watch(BusLimit *limit, GDBusConnection *connection);
 
-/* What a method costs, in the units of the next; 0: nothing that counts. */
-unsigned bus_limit_cost(const char *member);
+/* What a method costs, in the units of the next; 0: nothing that counts. Both may be NULL. */
+unsigned bus_limit_cost(const char *interface, const char *member);
 
 /* Whether a caller, by its unique name, may have that much now, and takes it. Any thread. */
 bool bus_limit_take(BusLimit *limit, const char *sender, unsigned cost, uint64_t now_usec);

@@ -36,12 +36,12 @@ each_caller_has_its_part_and_no_more(void **state)
     g_autoptr(BusLimit) limit = bus_limit_new();
     uint64_t now = 1000 * USEC_PER_SEC;
 
-    assert_int_equal(takes(limit, ":1.1", 1, 1000, now), 100);
-    assert_int_equal(takes(limit, ":1.2", 10, 1000, now), 10);
+    assert_int_equal(takes(limit, ":1.1", 10, 1000, now), 100);
+    assert_int_equal(takes(limit, ":1.2", 100, 1000, now), 10);
     now += USEC_PER_SEC;
-    assert_int_equal(takes(limit, ":1.1", 1, 1000, now), 50);
+    assert_int_equal(takes(limit, ":1.1", 10, 1000, now), 50);
     now += 100 * USEC_PER_SEC;
-    assert_int_equal(takes(limit, ":1.1", 1, 1000, now), 100);
+    assert_int_equal(takes(limit, ":1.1", 10, 1000, now), 100);
 }
 
 static void
@@ -55,25 +55,38 @@ many_callers_have_no_more_than_all_may_have_and_are_forgotten(void **state)
         g_autofree char *sender = g_strdup_printf(":1.%u", i);
 
         now += 100; /* ten thousand a second, for a hundred seconds */
-        got += bus_limit_take(limit, sender, 1, now);
+        got += bus_limit_take(limit, sender, 10, now);
         assert_in_range(bus_limit_callers(limit), 0, 1000);
     }
     assert_in_range(got, 20000, 20400);
 }
 
 static void
-what_everybody_may_ask_for_costs_by_its_size(void **state)
+all_costs_by_its_size_but_what_is_for_root_alone(void **state)
 {
-    assert_in_range(bus_limit_cost("Explain"), 1, 1);
-    assert_in_range(bus_limit_cost("History"), 2, 10);
-    assert_in_range(bus_limit_cost("GetManagedObjects"), 10, 100);
-    assert_int_equal(bus_limit_cost("Start"), 0);
+    static const char properties[] = "org.freedesktop.DBus.Properties";
+
+    assert_int_equal(bus_limit_cost(DYNMEM_BUS_INTERFACE_MANAGER, "Explain"), 10);
+    assert_in_range(bus_limit_cost(DYNMEM_BUS_INTERFACE_MANAGER, "History"), 20, 100);
+    assert_in_range(bus_limit_cost("org.freedesktop.DBus.ObjectManager", "GetManagedObjects"), 100, 1000);
+    assert_int_equal(bus_limit_cost(properties, "GetAll"), 1);
+    /* who asks polkit, or for nothing that there is, is heard first */
+    assert_int_equal(bus_limit_cost(DYNMEM_BUS_INTERFACE_MANAGER, "Start"), 10);
+    assert_int_equal(bus_limit_cost(DYNMEM_BUS_INTERFACE_CLUSTER, "Confirm"), 10);
+    assert_in_range(bus_limit_cost(properties, "Hook"), 1, 100);
+    assert_in_range(bus_limit_cost(NULL, "Hook"), 1, 100);
+    assert_in_range(bus_limit_cost(NULL, NULL), 1, 100);
+
+    assert_int_equal(bus_limit_cost(DYNMEM_BUS_INTERFACE_MANAGER, "Hook"), 0);
+    assert_int_equal(bus_limit_cost(DYNMEM_BUS_INTERFACE_CLUSTER, "Exchange"), 0);
+    assert_int_equal(bus_limit_cost(DYNMEM_BUS_INTERFACE_CLUSTER, "Withdraw"), 0);
 }
 
 /* ---- a flood ---- */
 
 typedef struct Flood {
     char *address;
+    GDBusMessage *(*call)(unsigned i);
     int answered; /* atomic, as the next */
     int refused;
     gint64 last_usec; /* of the loop's timer */
@@ -99,9 +112,42 @@ count(GDBusConnection *connection, GDBusMessage *message, gboolean incoming, gpo
 
     if (incoming && g_strcmp0(g_dbus_message_get_error_name(message), DYNMEM_BUS_ERROR_TOO_OFTEN) == 0)
         g_atomic_int_inc(&flood->refused);
-    else if (incoming && g_dbus_message_get_message_type(message) == G_DBUS_MESSAGE_TYPE_METHOD_RETURN)
+    else if (incoming && g_dbus_message_get_reply_serial(message) != 0)
         g_atomic_int_inc(&flood->answered);
     return message;
+}
+
+static GDBusMessage *
+message_to(const char *interface, const char *method, GVariant *body)
+{
+    GDBusMessage *message = g_dbus_message_new_method_call(DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, interface, method);
+
+    if (body != NULL)
+        g_dbus_message_set_body(message, body);
+    return message;
+}
+
+static GDBusMessage *
+call_to_explain(unsigned i)
+{
+    if (i % 2 == 0)
+        return message_to(DYNMEM_BUS_INTERFACE_MANAGER, "Explain", g_variant_new("(s)", "web"));
+    return message_to(DYNMEM_BUS_INTERFACE_MANAGER, "Rate", g_variant_new("(tu)", G_GUINT64_CONSTANT(1) << 30, 50));
+}
+
+/* Each is refused, or no work at all. */
+static GDBusMessage *
+call_in_vain(unsigned i)
+{
+    if (i % 2 == 0)
+        return message_to(DYNMEM_BUS_INTERFACE_MANAGER, "Reload", NULL);
+    return message_to(DYNMEM_BUS_INTERFACE_MANAGER, "SetMode", g_variant_new("(ss)", "web", "static"));
+}
+
+static GDBusMessage *
+call_for_properties(unsigned i)
+{
+    return message_to("org.freedesktop.DBus.Properties", "GetAll", g_variant_new("(s)", DYNMEM_BUS_INTERFACE_MANAGER));
 }
 
 static gpointer
@@ -112,16 +158,14 @@ pour(gpointer data)
 
     g_dbus_connection_add_filter(connection, count, flood, NULL);
     for (unsigned i = 0; i < CALLS; i++) {
-        g_autoptr(GDBusMessage) message = g_dbus_message_new_method_call(
-            DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, i % 2 == 0 ? "Explain" : "Rate");
+        g_autoptr(GDBusMessage) message = flood->call(i);
 
         while (i - (unsigned)g_atomic_int_get(&flood->answered) - (unsigned)g_atomic_int_get(&flood->refused) >=
                OPEN_CALLS)
             g_usleep(100);
-        g_dbus_message_set_body(message, i % 2 == 0 ? g_variant_new("(s)", "web")
-                                                    : g_variant_new("(tu)", G_GUINT64_CONSTANT(1) << 30, 50));
         assert_true(g_dbus_connection_send_message(connection, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL));
     }
+    g_dbus_connection_flush_sync(connection, NULL, NULL);
     while (g_atomic_int_get(&flood->answered) + g_atomic_int_get(&flood->refused) < CALLS)
         g_usleep(1000);
     g_dbus_connection_close_sync(connection, NULL, NULL);
@@ -164,13 +208,14 @@ wait_for_name(GDBusConnection *connection)
     g_bus_unwatch_name(id);
 }
 
+/* most, a second, is what may be answered. */
 static void
-ticks_do_not_wait_for_a_flood_of_calls(void **state)
+flood_with(GDBusMessage *(*call_with)(unsigned i), int64_t most)
 {
     g_autoptr(GTestDBus) bus = g_test_dbus_new(G_TEST_DBUS_NONE);
     g_autofree char *directory = g_dir_make_tmp("dynmem-limit-XXXXXX", NULL);
     FakeTick *tick = fake_tick_new();
-    Flood flood = {.answered = 0};
+    Flood flood = {.call = call_with};
     Report *report;
     ReportSink sink;
     GDBusConnection *watcher;
@@ -197,7 +242,7 @@ ticks_do_not_wait_for_a_flood_of_calls(void **state)
     took = g_get_monotonic_time() - begun;
     g_thread_join(thread);
     g_source_remove(timer);
-    assert_in_range(flood.answered, 1, 100 + 50 * (took / (gint64)USEC_PER_SEC + 1));
+    assert_in_range(flood.answered, 1, 2 * most + most * (took / (gint64)USEC_PER_SEC + 1));
     assert_int_equal(flood.answered + flood.refused, CALLS);
     assert_true(flood.ticks > 0);
     assert_in_range(flood.longest_usec, 0, LATE_USEC);
@@ -211,14 +256,61 @@ ticks_do_not_wait_for_a_flood_of_calls(void **state)
     assert_int_equal(g_rmdir(directory), 0);
 }
 
+static void
+ticks_do_not_wait_for_a_flood_of_calls(void **state)
+{
+    flood_with(call_to_explain, 50);
+}
+
+static void
+nor_for_calls_that_are_refused(void **state)
+{
+    flood_with(call_in_vain, 50);
+}
+
+static void
+nor_for_properties(void **state)
+{
+    flood_with(call_for_properties, 500);
+}
+
+static void
+what_is_too_large_is_not_kept(void **state)
+{
+    g_autoptr(GTestDBus) bus = g_test_dbus_new(G_TEST_DBUS_NONE);
+    g_autoptr(GDBusConnection) client = NULL;
+    g_autoptr(GVariant) reply = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *large = g_strnfill(1 << 20, 'x');
+    Report *report;
+
+    g_test_dbus_up(bus);
+    report = report_new(&(ReportOptions){.bus_type = G_BUS_TYPE_SESSION, .run_directory = "/nonexistent"});
+    client = connect_to(g_test_dbus_get_bus_address(bus));
+    wait_for_name(client);
+    /* on the connection's own thread: the main loop does not turn meanwhile */
+    reply = g_dbus_connection_call_sync(client, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER,
+                                        "SetMode", g_variant_new("(ss)", "web", large), NULL, G_DBUS_CALL_FLAGS_NONE,
+                                        20000, NULL, &error);
+    assert_null(reply);
+    assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED));
+
+    g_dbus_connection_close_sync(client, NULL, NULL);
+    report_free(report);
+    g_test_dbus_down(bus);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_caller_has_its_part_and_no_more),
         cmocka_unit_test(many_callers_have_no_more_than_all_may_have_and_are_forgotten),
-        cmocka_unit_test(what_everybody_may_ask_for_costs_by_its_size),
+        cmocka_unit_test(all_costs_by_its_size_but_what_is_for_root_alone),
         cmocka_unit_test(ticks_do_not_wait_for_a_flood_of_calls),
+        cmocka_unit_test(nor_for_calls_that_are_refused),
+        cmocka_unit_test(nor_for_properties),
+        cmocka_unit_test(what_is_too_large_is_not_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

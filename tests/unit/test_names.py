@@ -186,6 +186,21 @@ class Bus(unittest.TestCase):
         self.assertGreaterEqual(allowed, set(interfaces()) | {"org.freedesktop.DBus.Properties",
                                                               "org.freedesktop.DBus.ObjectManager"})
 
+    def test_the_bus_lets_root_alone_send_what_is_not_counted(self):
+        policies = ElementTree.fromstring(read("data/org.dynmem1.conf").encode()).findall("policy")
+        default = next(p for p in policies if p.get("context") == "default")
+        denied = {(d.get("send_interface"), d.get("send_member")) for d in default.findall("deny")
+                  if d.get("send_destination") == NAMES["BUS_NAME"]}
+        free = {(NAMES["BUS_" + interface], member) for interface, member in
+                re.findall(r'\{DYNMEM_BUS_(INTERFACE_\w+), "(\w+)", 0\}', read("src/report/bus_limit.c"))}
+        self.assertEqual(denied, free)
+        self.assertEqual(len(free), 3)
+        # the last rule that matches counts
+        rules = [rule.tag for rule in default if rule.get("send_interface", "").startswith(NAMES["BUS_NAME"])]
+        self.assertEqual(rules, sorted(rules))
+        root = {a.get("send_interface") for p in policies if p.get("user") == "root" for a in p.findall("allow")}
+        self.assertGreaterEqual(root, {interface for interface, member in free})
+
     def test_the_polkit_action_is_the_one_that_is_asked_for(self):
         actions = ElementTree.fromstring(read("data/org.dynmem1.policy").encode()).findall("action")
         self.assertEqual([action.get("id") for action in actions], [NAMES["POLKIT_MANAGE"]])
