@@ -16,12 +16,13 @@
 #include "units.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 /* Seconds to the next try after the bus went away: doubled each time, up to the last one. */
 #define FIRST_RETRY_SEC 1
 #define LAST_RETRY_SEC 30
-/* The bus answers at once; whoever waits for it is about to end. */
-#define OWNER_TIMEOUT_MSEC 1000
+/* So long the bus has to say who has the name. */
+#define OWNER_MSEC 5000
 
 struct Service {
     ServiceOptions options;
@@ -235,36 +236,43 @@ name_acquired(GDBusConnection *connection, const char *name, void *data)
     settle(service, true, false, NULL);
 }
 
-/* The process that has the name; 0: nobody has it. */
-static uint32_t
-name_owner(GDBusConnection *connection)
+/* A bus that goes away, or that does not answer, has given the name to nobody else. */
+static void
+owner_known(GObject *source, GAsyncResult *result, void *data)
 {
-    g_autoptr(GVariant) reply =
-        g_dbus_connection_call_sync(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                    "GetConnectionUnixProcessID", g_variant_new("(s)", DYNMEM_BUS_NAME),
-                                    G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, OWNER_TIMEOUT_MSEC, NULL, NULL);
+    GDBusConnection *connection = G_DBUS_CONNECTION(source);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_finish(connection, result, &error);
+    g_autofree char *why = NULL;
+    Service *service = data;
     uint32_t process = 0;
 
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) || service->connection != connection)
+        return; /* service is gone, or connection_closed has seen to it */
     if (reply != NULL)
         g_variant_get(reply, "(u)", &process);
-    return process;
+    if (process != 0 && process != (uint32_t)getpid())
+        why = g_strdup_printf("another dynmemd runs, process %" PRIu32 ", and has the bus name " DYNMEM_BUS_NAME,
+                              process);
+    else if (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
+        why =
+            g_strdup("the bus name " DYNMEM_BUS_NAME " is not to be had: the policy of the bus lets only root have it");
+    if (why != NULL)
+        settle(service, false, true, why);
+    else
+        g_dbus_connection_close(connection, NULL, NULL, NULL); /* and connection_closed goes on */
 }
 
 static void
 name_lost(GDBusConnection *connection, const char *name, void *data)
 {
-    uint32_t process;
-    g_autofree char *why = NULL;
+    Service *service = data;
 
-    if (connection == NULL)
-        return; /* it closed: that is connection_closed's */
-    process = name_owner(connection);
-    why = process != 0
-              ? g_strdup_printf("another dynmemd runs, process %" PRIu32 ", and has the bus name " DYNMEM_BUS_NAME,
-                                process)
-              : g_strdup("the bus name " DYNMEM_BUS_NAME
-                         " is not to be had: the policy of the bus lets only root have it");
-    settle(data, false, true, why);
+    /* connection is NULL when it closed: that is connection_closed's */
+    if (connection != NULL)
+        g_dbus_connection_call(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                               "GetConnectionUnixProcessID", g_variant_new("(s)", name), G_VARIANT_TYPE("(u)"),
+                               G_DBUS_CALL_FLAGS_NONE, OWNER_MSEC, service->cancellable, owner_known, service);
 }
 
 static bool
@@ -288,8 +296,11 @@ connected(GObject *source, GAsyncResult *result, void *data)
         return; /* service is gone */
     if (connection != NULL)
         bus_limit_watch(service->limit, connection);
-    if (connection == NULL || !export_interfaces(service, connection, &error)) {
-        g_autofree char *why = g_strdup_printf("no connection to the bus: %s", error->message);
+    /* one that has closed by now says so to nobody any more */
+    if (connection == NULL || g_dbus_connection_is_closed(connection) ||
+        !export_interfaces(service, connection, &error)) {
+        g_autofree char *why =
+            g_strdup_printf("no connection to the bus: %s", error != NULL ? error->message : "it was closed at once");
 
         settle(service, false, false, why);
         retry_later(service);
