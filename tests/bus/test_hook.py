@@ -416,7 +416,7 @@ class Installing(HookTest):
 class TheFile(HookTest):
     """The hook file itself, with another program in dm-ctl's place."""
 
-    def file_with(self, script):
+    def file_with(self, script, interpreter="/bin/sh"):
         program = os.path.join(self.directory, "dm-ctl")
         with open(HOOK_FILE, encoding="utf-8") as file:
             text = file.read()
@@ -427,7 +427,7 @@ class TheFile(HookTest):
         os.chmod(path, 0o755)
         if script is not None:
             with open(program, "w", encoding="utf-8") as file:
-                file.write("#!/bin/sh\n" + script)
+                file.write(f"#!{interpreter}\n" + script)
             os.chmod(program, 0o755)
         return path
 
@@ -448,6 +448,13 @@ class TheFile(HookTest):
         for moment in ASKS + NOTES + PASSES:
             done = self.run_file(path, "web", *moment, "-")
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""), moment)
+
+    def test_what_can_not_be_run_refuses_nothing(self):
+        # a loader that is missing, a library that is, a program that crashes
+        for interpreter, script in (("/nowhere/ld.so", ""), ("/bin/sh", "exit 127\n"), ("/bin/sh", "kill -SEGV $$\n")):
+            path = self.file_with(script, interpreter)
+            for moment in ASKS + NOTES:
+                self.assertEqual(self.run_file(path, "web", *moment, "-").returncode, 0, (script, moment))
 
     def test_the_real_one_is_reached_through_it(self):
         path = self.file_with(f'exec {DM_CTL} "$@"\n')
