@@ -139,12 +139,15 @@ class Bash(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, directory)
         os.symlink(os.path.abspath(DM_CTL), os.path.join(directory, "dm-ctl"))
         cls.environment = dict(cls.bus.environment, PATH=directory + ":" + os.environ["PATH"])
+        cls.other_bus = PrivateBus()
+        cls.addClassCleanup(cls.other_bus.close)
+        cls.other_environment = dict(cls.other_bus.environment, PATH=cls.environment["PATH"])
 
-    def complete(self, *words):
+    def complete(self, *words, environment=None):
         script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dm_ctl; ' \
                  'for word in "${COMPREPLY[@]}"; do printf "%s\\n" "$word"; done'
-        done = subprocess.run(["bash", "-c", script, "bash", BASH, "dm-ctl", *words], env=self.environment, check=True,
-                              capture_output=True, text=True, timeout=30)
+        done = subprocess.run(["bash", "-c", script, "bash", BASH, "dm-ctl", *words],
+                              env=environment or self.environment, check=True, capture_output=True, text=True, timeout=30)
         self.assertEqual(done.stderr, "")
         return done.stdout.splitlines()
 
@@ -164,6 +167,17 @@ class Bash(unittest.TestCase):
         self.assertEqual(self.complete("history", "w"), ["web", "web\\ 2"])
         self.assertEqual(self.complete("history", "--since", "=", "2h", "d"), ["db"])
         self.assertEqual(self.complete("list", ""), [])
+
+    def test_no_name_of_a_guest_is_read_by_the_shell(self):
+        daemon = FakeDaemon(FAKE, os.path.join(ROOT, "data", "org.dynmem1.xml"), self.other_bus.environment)
+        self.addCleanup(daemon.close)
+        names = ["a;id;b=", "--x=$(id)=", "c`id`", "$(id)", "d>e=", "f g="]
+        for number, name in enumerate(names):
+            daemon.guest("%d1111111-2222-3333-4444-555555555555" % number, name)
+        for verb in ("show", "manage"):
+            for word in self.complete(verb, "", environment=self.other_environment):
+                read = subprocess.run(["bash", "-c", "printf %s " + word], capture_output=True, text=True, check=False)
+                self.assertIn(read.stdout, names, word)
 
     def test_of_another_host_no_guests_are_asked_for(self):
         self.assertEqual(self.complete("-H", "far", "sho"), ["show"])
