@@ -21,6 +21,8 @@
 /* Seconds to the next try after the bus went away: doubled each time, up to the last one. */
 #define FIRST_RETRY_SEC 1
 #define LAST_RETRY_SEC 30
+/* Nobody who starts waits longer than that for a bus; it may still come. */
+#define BUS_SEC 10
 /* So long the bus has to say who has the name. */
 #define OWNER_MSEC 5000
 
@@ -32,6 +34,7 @@ struct Service {
     unsigned name_id;
     unsigned retry_id;
     unsigned retry_sec;
+    unsigned late_id;
     PolkitQuestions questions;
     bool settled;
     bool owned;
@@ -190,6 +193,17 @@ retry(void *data)
 
     service->retry_id = 0;
     connect_start(service);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+is_late(void *data)
+{
+    Service *service = data;
+
+    service->late_id = 0;
+    if (!service->settled)
+        settle(service, false, false, "the bus does not answer");
     return G_SOURCE_REMOVE;
 }
 
@@ -360,6 +374,7 @@ service_new(const ServiceOptions *options)
     service->cluster = cluster_methods_new(&options->methods->cluster, options->held, service->cancellable);
     /* as for the guests: properties are told when service_update lets them go */
     g_object_freeze_notify(G_OBJECT(service->manager));
+    service->late_id = g_timeout_add_seconds(BUS_SEC, is_late, service);
     connect_start(service);
     return service;
 }
@@ -370,6 +385,7 @@ service_free(Service *service)
     if (service == NULL)
         return;
     g_cancellable_cancel(service->cancellable);
+    g_clear_handle_id(&service->late_id, g_source_remove);
     if (service->retry_id != 0)
         g_source_remove(service->retry_id);
     if (service->connection != NULL) {

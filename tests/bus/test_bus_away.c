@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A bus that ends, or hangs, while the daemon asks it for its name: that is no other daemon, and the bus is tried again. */
+/* A bus that ends, or hangs, while the daemon asks it for its name: that is no other daemon, and the bus is tried again, without
+   anything else having to wait for it. */
 
 #include "cmocka_all.h"
 #include "names.h"
 #include "report/report.h"
 #include "units.h"
 
+#include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 
 #define PATIENCE_USEC (60 * USEC_PER_SEC)
@@ -138,12 +140,42 @@ nor_is_one_that_hangs(void **state)
     the_name_is_asked_for_again(true);
 }
 
+static void
+one_that_does_not_even_let_in_is_not_waited_for(void **state)
+{
+    Bus bus = {.directory = g_dir_make_tmp("dynmem-away-XXXXXX", NULL)};
+    g_autofree char *path = g_build_filename(bus.directory, "bus", NULL);
+    g_autofree char *address = g_strconcat("unix:path=", path, NULL);
+    g_autoptr(GSocketAddress) place = g_unix_socket_address_new(path);
+    g_autoptr(GSocket) silent =
+        g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL);
+    Report *report;
+    unsigned timer = g_timeout_add(20, turn, NULL);
+    int64_t end = g_get_monotonic_time() + (int64_t)PATIENCE_USEC;
+
+    assert_true(g_socket_bind(silent, place, TRUE, NULL) && g_socket_listen(silent, NULL));
+    g_setenv("DBUS_SESSION_BUS_ADDRESS", address, TRUE);
+    report = report_new(&(ReportOptions){
+        .bus_type = G_BUS_TYPE_SESSION, .run_directory = "/nonexistent", .name_lost = name_lost, .user_data = &bus});
+    while (bus.lost == 0 && g_get_monotonic_time() < end)
+        g_main_context_iteration(NULL, TRUE);
+    assert_int_equal(bus.lost, 1);
+    assert_false(bus.taken);
+
+    report_free(report);
+    g_source_remove(timer);
+    g_unlink(path);
+    assert_int_equal(g_rmdir(bus.directory), 0);
+    g_free(bus.directory);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bus_that_ends_while_it_is_asked_for_the_name_is_no_other_daemon),
         cmocka_unit_test(nor_is_one_that_hangs),
+        cmocka_unit_test(one_that_does_not_even_let_in_is_not_waited_for),
     };
 
     return cmocka_run_group_tests_name("a bus that goes away", tests, NULL, NULL);
