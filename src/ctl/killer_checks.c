@@ -21,7 +21,6 @@
 #include "memory_checks.h"
 #include "text.h"
 
-#include <regex.h>
 #include <string.h>
 
 #define EARLYOOM_PERCENT 10
@@ -87,17 +86,13 @@ read_words(Earlyoom *earlyoom, char **words)
     }
 }
 
+/* Anybody may call a process earlyoom: regcomp(3) would take gigabytes for "(((a{255}){255}){255})", GRegex refuses it. */
 static bool
 regex_matches(const char *pattern, const char *text)
 {
-    regex_t regex;
-    bool matches;
+    g_autoptr(GRegex) regex = pattern != NULL ? g_regex_new(pattern, G_REGEX_RAW, 0, NULL) : NULL;
 
-    if (pattern == NULL || regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    matches = regexec(&regex, text, 0, NULL, 0) == 0;
-    regfree(&regex);
-    return matches;
+    return regex != NULL && g_regex_match(regex, text, 0, NULL);
 }
 
 static char **

@@ -13,6 +13,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define MEMINFO "MemTotal: 67108864 kB\nMemFree: 1000 kB\nMemAvailable: 8388608 kB\n"
@@ -226,6 +227,7 @@ static void
 earlyoom_threatens_guests_unless_it_is_told_not_to(void **state)
 {
     Host *host = *state;
+    struct rusage usage;
     static const struct {
         const char *words; /* each with its zero */
         gssize length;
@@ -267,6 +269,7 @@ earlyoom_threatens_guests_unless_it_is_told_not_to(void **state)
          KILLS},
         {WORDS("earlyoom\0--avoid\0^sshd$\0"), KILLS},
         {WORDS("earlyoom\0--avoid\0(\0"), KILLS},
+        {WORDS("earlyoom\0--avoid\0((((a{255}){255}){255}){255})\0"), KILLS},
         {WORDS("earlyoom\0--avoid\0"), KILLS},
         {WORDS(""), KILLS},
 #undef IGNORES
@@ -281,6 +284,9 @@ earlyoom_threatens_guests_unless_it_is_told_not_to(void **state)
         put_bytes(host, "proc/5/cmdline", rows[i].words, rows[i].length);
         assert_check(host, "earlyoom", rows[i].level, rows[i].part);
     }
+    /* anybody may call a process so, and say what he likes to it */
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    assert_in_range(usage.ru_maxrss, 1, 1024 * 1024);
     /* it also waits for swap to be full */
     put(host, "proc/swaps", SWAPS "/dev/sda2 partition 8388608 1024 -2\n");
     assert_check(host, "earlyoom", CHECK_NOTE, "are available and the host's swap is full;");
