@@ -226,6 +226,13 @@ group_line(Parser *parser, char *line, GError **error)
                   group);
 }
 
+/* What is in a line is shown on terminals: format characters turn text around. */
+static bool
+is_control(gunichar c)
+{
+    return c != '\t' && (g_unichar_iscntrl(c) || g_unichar_type(c) == G_UNICODE_FORMAT);
+}
+
 static bool
 parse_line(Parser *parser, char *line, GError **error)
 {
@@ -233,7 +240,7 @@ parse_line(Parser *parser, char *line, GError **error)
     if (*line == '\0' || *line == '#' || *line == ';')
         return true;
     for (const char *p = line; *p != '\0'; p = g_utf8_next_char(p))
-        if (g_unichar_iscntrl(g_utf8_get_char(p)) && *p != '\t')
+        if (is_control(g_utf8_get_char(p)))
             return refuse(parser, parser->line, error, "there is a control character in the line");
     return *line == '[' ? group_line(parser, line, error) : key_line(parser, line, error);
 }

@@ -212,6 +212,8 @@ bad_files_are_refused_with_their_line(void **state)
         {"[host]\nmemory=1GiB\n[policy]\nBuffer=much\n", "f:4: ", "much"},
         {"[host]\nmemory=1GiB\n\n\xff\n", "f:4: ", "UTF-8"},
         {"[host]\nmemory=1GiB\n[guest a\x01]\n", "f:3: ", "control character"},
+        {"[host]\nmemory=1GiB\n[guest a\u202eb]\n", "f:3: ", "control character"},
+        {"[host]\nmemory=1GiB\nfoo\u2066bar\n", "f:3: ", "control character"},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
