@@ -13,7 +13,8 @@ typedef struct Question {
     GDBusMethodInvocation *invocation;
     GCancellable *cancellable;
     char *action;
-    bool self; /* who runs the daemon may too */
+    bool self;       /* who runs the daemon may too */
+    const char *why; /* only root may; NULL: for the reason that follows from the rest */
     AuthorizeDone done;
     void *user_data;
 } Question;
@@ -62,6 +63,8 @@ user_known(GObject *source, GAsyncResult *result, void *data)
         g_variant_get(reply, "(u)", &uid);
     if (uid == 0 || (question->self && uid == (uint32_t)geteuid()))
         answer(question, NULL);
+    else if (question->why != NULL)
+        answer(question, question->why);
     else if (question->self)
         answer(question, "only root may do this");
     else
@@ -145,6 +148,16 @@ authorize_self(GDBusMethodInvocation *invocation, GCancellable *cancellable, Aut
     Question *question = question_new(invocation, cancellable, done, user_data);
 
     question->self = true;
+    ask_user(question);
+}
+
+void
+authorize_root(GDBusMethodInvocation *invocation, const char *why, GCancellable *cancellable, AuthorizeDone done,
+               void *user_data)
+{
+    Question *question = question_new(invocation, cancellable, done, user_data);
+
+    question->why = why;
     ask_user(question);
 }
 

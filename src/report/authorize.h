@@ -28,3 +28,10 @@ void authorize(GDBusMethodInvocation *invocation, const char *action, GCancellab
  * without polkit. The rest is as for authorize.
  */
 void authorize_self(GDBusMethodInvocation *invocation, GCancellable *cancellable, AuthorizeDone done, void *user_data);
+
+/*
+ * Is the caller root, whom polkit never refuses? Everybody else is, with the reason why: one that outlives the call. Only the bus is
+ * asked. The rest is as for authorize.
+ */
+void authorize_root(GDBusMethodInvocation *invocation, const char *why, GCancellable *cancellable, AuthorizeDone done,
+                    void *user_data);

@@ -35,12 +35,12 @@ method_refuse(GDBusMethodInvocation *invocation, const char *text)
 gboolean
 method_ask_polkit(PolkitQuestions *questions, GDBusMethodInvocation *invocation, AuthorizeDone may, void *data)
 {
-    if (questions->open >= QUESTIONS_AT_ONCE) {
-        method_refuse(invocation, "too many callers wait to be authorised; try again when they have been answered");
-        return G_DBUS_METHOD_INVOCATION_HANDLED;
-    }
-    questions->open++;
-    authorize(invocation, DYNMEM_POLKIT_MANAGE, questions->cancellable, may, data);
+    /* anybody may leave prompts open: that keeps others from changing something, and root never */
+    if (questions->open++ < QUESTIONS_AT_ONCE)
+        authorize(invocation, DYNMEM_POLKIT_MANAGE, questions->cancellable, may, data);
+    else
+        authorize_root(invocation, "too many callers wait to be authorised; try again when they have been answered",
+                       questions->cancellable, may, data);
     return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
