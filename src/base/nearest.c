@@ -6,10 +6,15 @@
 
 /* Longer ones are not compared: no published name comes near. */
 #define LENGTH_LIMIT 64
+/* Of longer ones only the case may be another: anybody may ask for a guest by whatever name, and who searches is the daemon. */
+#define NAME_LIMIT 255
 #define LETTERS_LIMIT 2
 #define FAR_AWAY (2 + LETTERS_LIMIT + 1)
 
-/* How many letters were added, left out, exchanged or swapped with their neighbour, whatever their case. */
+/*
+ * How many letters were added, left out, exchanged or swapped with their neighbour, whatever their case; more than LETTERS_LIMIT, whatever
+ * that is, where it is more. So only places count that are no further apart in the two.
+ */
 static unsigned
 distance(const char *a, const char *b)
 {
@@ -17,13 +22,17 @@ distance(const char *a, const char *b)
     unsigned *before = rows[0], *last = rows[1], *row = rows[2];
     size_t a_length = strlen(a), b_length = strlen(b);
 
+    if (MAX(a_length, b_length) - MIN(a_length, b_length) > LETTERS_LIMIT)
+        return FAR_AWAY;
     for (size_t j = 0; j <= b_length; j++)
         last[j] = (unsigned)j;
     for (size_t i = 1; i <= a_length; i++) {
+        size_t low = i > LETTERS_LIMIT ? i - LETTERS_LIMIT : 1;
+        size_t high = MIN(b_length, i + LETTERS_LIMIT);
         unsigned *spare = before;
 
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_length; j++) {
+        row[low - 1] = low == 1 ? (unsigned)i : FAR_AWAY;
+        for (size_t j = low; j <= high; j++) {
             char x = g_ascii_tolower(a[i - 1]), y = g_ascii_tolower(b[j - 1]);
             unsigned best = last[j - 1] + (x != y);
 
@@ -33,6 +42,8 @@ distance(const char *a, const char *b)
                 best = MIN(best, before[j - 2] + 1);
             row[j] = best;
         }
+        if (high < b_length)
+            row[high + 1] = FAR_AWAY;
         before = last;
         last = row;
         row = spare;
@@ -87,11 +98,18 @@ const char **
 nearest_names(const char *name, const char *const *names, size_t count, size_t most)
 {
     const char **nearest = g_new0(const char *, most + 1);
+    g_autofree unsigned char *ranks = g_new(unsigned char, count);
     size_t found = 0;
 
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(name) <= NAME_LIMIT)
+            ranks[i] = (unsigned char)rank(names[i], name);
+        else
+            ranks[i] = g_ascii_strcasecmp(names[i], name) == 0 ? 0 : FAR_AWAY;
+    }
     for (unsigned wanted = 0; wanted < FAR_AWAY; wanted++) {
         for (size_t i = 0; i < count && found < most; i++) {
-            if (rank(names[i], name) == wanted)
+            if (ranks[i] == wanted)
                 nearest[found++] = names[i];
         }
     }
