@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "decide/faults.h"
 
-static uint64_t broken_rules;
+#include <string.h>
+
+static bool broken_rules[FAULTS];
 
 void
-rules_break(uint64_t faults)
+rules_break(Fault fault)
 {
-    broken_rules = faults;
+    memset(broken_rules, 0, sizeof broken_rules);
+    rules_break_also(fault);
+}
+
+void
+rules_break_also(Fault fault)
+{
+    if (fault > FAULT_NONE && fault < FAULTS)
+        broken_rules[fault] = true;
 }
 
 bool
-rules_broken(uint64_t fault)
+rules_broken(Fault fault)
 {
-    return (broken_rules & fault) != 0;
+    return broken_rules[fault];
 }

@@ -312,7 +312,7 @@ main(int argc, char **argv)
     gint64 seed = -1;
     gint trace = -2;
 #ifdef DYNMEM_BREAK_RULES
-    gint broken_bit = -1;
+    gint fault = FAULT_NONE;
 #endif
     gboolean check_asked = FALSE;
     gboolean json = FALSE;
@@ -332,7 +332,7 @@ main(int argc, char **argv)
         {"list", 0, 0, G_OPTION_ARG_NONE, &list, "Families and policies", NULL},
         {"trace", 0, 0, G_OPTION_ARG_INT, &trace, "A line a second of this guest; -1: of all", "GUEST"},
 #ifdef DYNMEM_BREAK_RULES
-        {"break", 0, 0, G_OPTION_ARG_INT, &broken_bit, "Without the rule of this bit of src/decide/faults.h", "BIT"},
+        {"break", 0, 0, G_OPTION_ARG_INT, &fault, "Without the rule of this number in src/decide/faults.h", "NUMBER"},
 #endif
         {.long_name = NULL}};
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -345,8 +345,7 @@ main(int argc, char **argv)
         return 2;
     }
 #ifdef DYNMEM_BREAK_RULES
-    if (broken_bit >= 0)
-        rules_break(UINT64_C(1) << broken_bit);
+    rules_break((Fault)fault);
 #endif
     options.seed = seed >= 0 ? (uint64_t)seed : (uint64_t)g_get_real_time() % 100000000;
     options.json = json;

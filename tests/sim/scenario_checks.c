@@ -441,7 +441,7 @@ scenario_load(const ScenarioCheck *check)
 
     if (scenario == NULL)
         g_error("%s", error->message);
-    rules_break(check->faults);
+    rules_break(check->fault);
     return scenario;
 }
 

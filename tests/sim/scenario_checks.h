@@ -6,13 +6,14 @@
  * must come of it. The invariants of every run (invariants.h) are looked at besides.
  */
 
+#include "decide/faults.h"
 #include "trace.h"
 
 typedef struct ScenarioCheck {
     const char *name; /* of its file, without .ini */
     /* Appends one line to wrong for all that is not as it must be. */
     void (*check)(const Trace *trace, GString *wrong);
-    uint64_t faults; /* rules that are broken in it anyway (decide/faults.h) */
+    Fault fault; /* a rule that is broken in it anyway (decide/faults.h) */
 } ScenarioCheck;
 
 /* The last has no name. */

@@ -32,14 +32,14 @@ typedef struct Tally {
 } Tally;
 
 static void
-look_at(uint64_t number, uint64_t faults, Tally *tally)
+look_at(uint64_t number, Fault fault, Tally *tally)
 {
     g_autoptr(SimScenario) scenario = random_constant_scenario_new(number, SECONDS, 150 * KIB_PER_MIB);
     g_autoptr(Trace) trace = NULL;
     unsigned changes;
     bool roomy;
 
-    rules_break(faults);
+    rules_break(fault);
     trace = trace_run(scenario);
     changes = trace_changes(trace, TRACE_ALL, SECONDS - LAST_MINUTES, SECONDS);
     roomy = trace_unmet(trace, TRACE_ALL, SECONDS - LAST_MINUTES, SECONDS) == 0;
@@ -51,7 +51,7 @@ look_at(uint64_t number, uint64_t faults, Tally *tally)
         tally->short_of++;
         tally->restless_short += changes > MOST_CHANGES;
     }
-    if (faults == 0 && (trace->broken != NULL || (roomy && changes > MOST_CHANGES))) {
+    if (fault == FAULT_NONE && (trace->broken != NULL || (roomy && changes > MOST_CHANGES))) {
         g_autofree char *text = sim_scenario_format(scenario);
 
         printf("FAIL host %" PRIu64 ": %u changes, %s\n%s", number, changes,

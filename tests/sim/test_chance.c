@@ -8,7 +8,7 @@
  *   test_chance [FIRST [COUNT]]     scenarios FIRST to FIRST + COUNT - 1; without COUNT until SIM_CHANCE_STEPS
  *                                   seconds have been simulated (a million unless it is set)
  *
- * SIM_CHANCE_FAULTS breaks rules (decide/faults.h), to see how soon that is found and how small it is made.
+ * SIM_CHANCE_FAULT is the number of a rule that is broken (decide/faults.h), to see how soon that is found and how small it is made.
  */
 
 #include "decide/faults.h"
@@ -108,7 +108,7 @@ print_small(SimScenario *scenario, const char *broken)
 
 /* A broken rule is found soon, and what is made of it is no larger, reads back and still fails. */
 static bool
-finds(uint64_t fault)
+finds(Fault fault)
 {
     for (uint64_t number = 1; number <= SOON; number++) {
         SimScenario *scenario = random_scenario_new(number);
@@ -133,16 +133,16 @@ finds(uint64_t fault)
         still = trial(again);
         return still != NULL;
     }
-    printf("FAIL the broken rule 0x%" PRIx64 " is not found in %d scenarios, or not made small\n", fault, SOON);
+    printf("FAIL the broken rule %u is not found in %d scenarios, or not made small\n", fault, SOON);
     return false;
 }
 
 int
 main(int argc, char **argv)
 {
-    static const uint64_t must_find[] = {FAULT_NO_GATE, FAULT_COUNT_TARGET_ONLY, FAULT_NO_RESET_BOOKING,
-                                         FAULT_NO_STALE_FREEZE, FAULT_FORGET_REMAINDERS};
-    const char *faults = g_getenv("SIM_CHANCE_FAULTS");
+    static const Fault must_find[] = {FAULT_NO_GATE, FAULT_COUNT_TARGET_ONLY, FAULT_NO_RESET_BOOKING,
+                                      FAULT_NO_STALE_FREEZE, FAULT_FORGET_REMAINDERS};
+    const char *fault = g_getenv("SIM_CHANCE_FAULT");
     const char *steps = g_getenv("SIM_CHANCE_STEPS");
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : UINT64_MAX;
@@ -150,7 +150,7 @@ main(int argc, char **argv)
     uint64_t seconds = 0;
     uint64_t number;
 
-    rules_break(faults == NULL ? 0 : strtoull(faults, NULL, 0));
+    rules_break(fault == NULL ? FAULT_NONE : (Fault)strtoull(fault, NULL, 10));
     for (number = first; number - first < count && seconds < left; number++) {
         SimScenario *scenario = random_scenario_new(number);
         Look seen;

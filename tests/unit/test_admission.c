@@ -119,7 +119,7 @@ typedef enum Sure {
 } Sure;
 
 static StartVerdict
-verdict_of(Who who, Free memory, When when, Sure sure, uint64_t faults, StartPlan *plan)
+verdict_of(Who who, Free memory, When when, Sure sure, Fault fault, StartPlan *plan)
 {
     static const uint64_t beyond[] = {[FITS] = 0, [COMES] = NEED, [LACKS] = NEED / 4, [NONE] = 0};
     static const uint64_t after[] = {[ASKING] = 0, [LATER] = 15 * SEC, [OVER] = 30 * SEC};
@@ -135,13 +135,13 @@ verdict_of(Who who, Free memory, When when, Sure sure, uint64_t faults, StartPla
     bench.pass.now_usec += after[when];
     bench.pass.hindered = sure == UNCERTAIN;
     bench.snapshot.host.figures_valid = sure != INVALID;
-    rules_break(faults);
+    rules_break(fault);
     if (sure == INVALID)
         free_kib = 0;
     else
         free_kib = memory == FITS ? needed(&bench) : needed(&bench) / 2;
     verdict = judge(&bench, free_kib, beyond[memory]);
-    rules_break(0);
+    rules_break(FAULT_NONE);
     *plan = bench.plan;
     plan->request = NULL;
     bench_clear(&bench);

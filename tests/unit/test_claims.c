@@ -78,11 +78,11 @@ claim_of(const Case *test, size_t start)
 /* ---- who is served first ---- */
 
 static bool
-higher_priority_is_served_first(uint64_t faults)
+higher_priority_is_served_first(Fault fault)
 {
     Case test = {.terms = {.free_kib = 1000 * MIB}};
 
-    rules_break(faults);
+    rules_break(fault);
 
     add_claim(&test, 800 * MIB, 10);
     add_claim(&test, 800 * MIB, 90);
@@ -91,11 +91,11 @@ higher_priority_is_served_first(uint64_t faults)
 }
 
 static bool
-nobody_gets_what_one_before_waits_for(uint64_t faults)
+nobody_gets_what_one_before_waits_for(Fault fault)
 {
     Case test = {.terms = {.free_kib = 500 * MIB}};
 
-    rules_break(faults);
+    rules_break(fault);
 
     add_claim(&test, 800 * MIB, 90);
     add_claim(&test, 400 * MIB, 10);
@@ -107,11 +107,11 @@ nobody_gets_what_one_before_waits_for(uint64_t faults)
 
 /* Each with its QEMU and what it can't do without; what is left goes by priority. */
 static bool
-every_restart_gets_what_it_cannot_do_without(uint64_t faults)
+every_restart_gets_what_it_cannot_do_without(Fault fault)
 {
     Case test = {.terms = {.free_kib = 1030 * MIB}};
 
-    rules_break(faults);
+    rules_break(fault);
 
     for (size_t i = 0; i < 3; i++) {
         Claim *claim = add_claim(&test, 512 * MIB, (uint32_t)i * 10);
@@ -188,11 +188,11 @@ overhead_comes_before_memory_and_has_room_of_its_own(void **state)
 /* ---- who is squeezed ---- */
 
 static bool
-low_claim_takes_nothing_that_a_higher_one_needs(uint64_t faults)
+low_claim_takes_nothing_that_a_higher_one_needs(Fault fault)
 {
     Case test = {.terms = {.free_kib = 0}};
 
-    rules_break(faults);
+    rules_break(fault);
 
     add_claim(&test, 2000 * MIB, 10);
     add_giver(&test, 1000 * MIB, 700 * MIB, 200 * MIB, 80);
@@ -203,11 +203,11 @@ low_claim_takes_nothing_that_a_higher_one_needs(uint64_t faults)
 }
 
 static bool
-buffers_go_before_needs(uint64_t faults)
+buffers_go_before_needs(Fault fault)
 {
     Case test = {.terms = {.free_kib = 0}};
 
-    rules_break(faults);
+    rules_break(fault);
 
     add_claim(&test, 300 * MIB, 50);
     add_giver(&test, 1000 * MIB, 1000 * MIB, 200 * MIB, 10);
@@ -217,11 +217,11 @@ buffers_go_before_needs(uint64_t faults)
 }
 
 static bool
-lowest_priority_is_squeezed_first(uint64_t faults)
+lowest_priority_is_squeezed_first(Fault fault)
 {
     Case test = {.terms = {.free_kib = 0}};
 
-    rules_break(faults);
+    rules_break(fault);
 
     add_claim(&test, 400 * MIB, 50);
     add_giver(&test, 1000 * MIB, 400 * MIB, 200 * MIB, 40);
@@ -551,8 +551,8 @@ order_of_the_arrays_does_not_matter(void **state)
 
 static const struct {
     const char *name;
-    bool (*holds)(uint64_t faults);
-    uint64_t fault;
+    bool (*holds)(Fault fault);
+    Fault fault;
 } rules[] = {
     {"higher priority is served first", higher_priority_is_served_first, FAULT_CLAIM_NO_ORDER},
     {"nobody gets what one before waits for", nobody_gets_what_one_before_waits_for, FAULT_CLAIM_OVERTAKES},
@@ -571,7 +571,7 @@ rules_hold_and_can_be_broken(void **state)
             printf("# %s\n", rules[i].name);
         assert_true(rules[i].holds(0));
         assert_false(rules[i].holds(rules[i].fault));
-        rules_break(0);
+        rules_break(FAULT_NONE);
     }
 }
 

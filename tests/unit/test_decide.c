@@ -21,18 +21,18 @@ promised(const FakeWorld *world)
 }
 
 static FakeWorld *
-broken_world(size_t count, uint64_t actual, uint64_t need, uint64_t faults)
+broken_world(size_t count, uint64_t actual, uint64_t need, Fault fault)
 {
     FakeWorld *world = world_of(count, actual, need);
 
-    rules_break(faults);
+    rules_break(fault);
     return world;
 }
 
 static bool
-memory_is_never_promised_twice(uint64_t faults)
+memory_is_never_promised_twice(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 2500 * MIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 2500 * MIB, fault);
     bool holds = true;
 
     world->snapshot.host.figures.total_kib = 64 * GIB;
@@ -50,9 +50,9 @@ memory_is_never_promised_twice(uint64_t faults)
 }
 
 static bool
-what_did_not_come_free_is_not_given_away(uint64_t faults)
+what_did_not_come_free_is_not_given_away(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, fault);
     bool holds = true;
 
     world->fake[0].actual = world->guests[0].target_kib = 8 * GIB;
@@ -71,9 +71,9 @@ what_did_not_come_free_is_not_given_away(uint64_t faults)
 }
 
 static bool
-short_dip_of_the_load_moves_no_target(uint64_t faults)
+short_dip_of_the_load_moves_no_target(Fault fault)
 {
-    FakeWorld *world = broken_world(4, 3 * GIB, 2500 * MIB, faults);
+    FakeWorld *world = broken_world(4, 3 * GIB, 2500 * MIB, fault);
     unsigned before;
     bool holds;
 
@@ -91,9 +91,9 @@ short_dip_of_the_load_moves_no_target(uint64_t faults)
 }
 
 static bool
-reset_guest_is_booked_at_its_maximum(uint64_t faults)
+reset_guest_is_booked_at_its_maximum(Fault fault)
 {
-    FakeWorld *world = broken_world(3, 2 * GIB, GIB, faults);
+    FakeWorld *world = broken_world(3, 2 * GIB, GIB, fault);
     bool holds = true;
 
     world_run(world, 70);
@@ -112,9 +112,9 @@ reset_guest_is_booked_at_its_maximum(uint64_t faults)
 }
 
 static bool
-shortage_is_shared_by_weight_to_one_percent(uint64_t faults)
+shortage_is_shared_by_weight_to_one_percent(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 7 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 7 * GIB, fault);
     uint64_t level;
     bool holds = true;
 
@@ -132,9 +132,9 @@ shortage_is_shared_by_weight_to_one_percent(uint64_t faults)
 }
 
 static bool
-nobody_gets_buffer_before_everybody_has_demand(uint64_t faults)
+nobody_gets_buffer_before_everybody_has_demand(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 3300 * MIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 3300 * MIB, fault);
     bool holds = true;
 
     world->fake[0].settings.priority = 0;
@@ -146,9 +146,9 @@ nobody_gets_buffer_before_everybody_has_demand(uint64_t faults)
 }
 
 static bool
-stale_guest_is_not_shrunk(uint64_t faults)
+stale_guest_is_not_shrunk(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 2 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 2 * GIB, fault);
     bool holds;
 
     world_run(world, 5);
@@ -163,9 +163,9 @@ stale_guest_is_not_shrunk(uint64_t faults)
 }
 
 static unsigned
-changes_by_noise(uint64_t need_mib, uint64_t host_noise_mib, uint64_t faults)
+changes_by_noise(uint64_t need_mib, uint64_t host_noise_mib, Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, need_mib * MIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, need_mib * MIB, fault);
     unsigned before[8];
     unsigned most = 0;
     uint32_t seed = 1;
@@ -190,27 +190,27 @@ changes_by_noise(uint64_t need_mib, uint64_t host_noise_mib, uint64_t faults)
 }
 
 static bool
-noise_moves_no_target_where_there_is_room(uint64_t faults)
+noise_moves_no_target_where_there_is_room(Fault fault)
 {
-    return changes_by_noise(2000, 0, faults) <= 2;
+    return changes_by_noise(2000, 0, fault) <= 2;
 }
 
 static bool
-noise_moves_no_target_where_there_is_none(uint64_t faults)
+noise_moves_no_target_where_there_is_none(Fault fault)
 {
-    return changes_by_noise(3550, 0, faults) <= 2;
+    return changes_by_noise(3550, 0, fault) <= 2;
 }
 
 static bool
-noise_of_the_host_moves_no_target(uint64_t faults)
+noise_of_the_host_moves_no_target(Fault fault)
 {
-    return changes_by_noise(7000, 300, faults) <= 2;
+    return changes_by_noise(7000, 300, fault) <= 2;
 }
 
 static bool
-shrinking_goes_in_steps(uint64_t faults)
+shrinking_goes_in_steps(Fault fault)
 {
-    FakeWorld *world = broken_world(1, 8 * GIB, GIB, faults);
+    FakeWorld *world = broken_world(1, 8 * GIB, GIB, fault);
     bool holds = true;
 
     world->fake[0].inflate = 50 * MIB;
@@ -226,9 +226,9 @@ shrinking_goes_in_steps(uint64_t faults)
 }
 
 static bool
-guest_that_crawls_is_flagged(uint64_t faults)
+guest_that_crawls_is_flagged(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, fault);
     bool flagged = false;
 
     world->fake[0].need = 512 * MIB;
@@ -242,9 +242,9 @@ guest_that_crawls_is_flagged(uint64_t faults)
 }
 
 static bool
-stuck_guest_is_left_out_and_its_target_drawn_back(uint64_t faults)
+stuck_guest_is_left_out_and_its_target_drawn_back(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, fault);
     bool holds;
 
     world->fake[0].need = 512 * MIB;
@@ -261,9 +261,9 @@ stuck_guest_is_left_out_and_its_target_drawn_back(uint64_t faults)
 }
 
 static bool
-guest_that_works_one_second_in_twenty_is_flagged(uint64_t faults)
+guest_that_works_one_second_in_twenty_is_flagged(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, fault);
     bool flagged = false;
 
     world->fake[0].actual = world->guests[0].target_kib = 8 * GIB;
@@ -278,9 +278,9 @@ guest_that_works_one_second_in_twenty_is_flagged(uint64_t faults)
 }
 
 static bool
-need_that_a_guest_cannot_show_is_met_at_once(uint64_t faults)
+need_that_a_guest_cannot_show_is_met_at_once(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 1500 * MIB, 1200 * MIB, faults);
+    FakeWorld *world = broken_world(8, 1500 * MIB, 1200 * MIB, fault);
     bool holds;
 
     world_run(world, 120);
@@ -292,9 +292,9 @@ need_that_a_guest_cannot_show_is_met_at_once(uint64_t faults)
 }
 
 static bool
-inhibited_balloon_is_found(uint64_t faults)
+inhibited_balloon_is_found(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 4 * GIB, fault);
     bool holds;
 
     world->fake[0].actual = world->guests[0].target_kib = 6 * GIB;
@@ -308,9 +308,9 @@ inhibited_balloon_is_found(uint64_t faults)
 }
 
 static bool
-guest_is_not_squeezed_before_it_has_settled(uint64_t faults)
+guest_is_not_squeezed_before_it_has_settled(Fault fault)
 {
-    FakeWorld *world = broken_world(8, 3 * GIB, 6 * GIB, faults);
+    FakeWorld *world = broken_world(8, 3 * GIB, 6 * GIB, fault);
     bool holds;
 
     world->guests[0].driver_usec = world->snapshot.now_usec;
@@ -324,9 +324,9 @@ guest_is_not_squeezed_before_it_has_settled(uint64_t faults)
 }
 
 static bool
-pressure_of_the_host_takes_buffers_only(uint64_t faults)
+pressure_of_the_host_takes_buffers_only(Fault fault)
 {
-    FakeWorld *world = broken_world(4, 3700 * MIB, 3 * GIB, faults);
+    FakeWorld *world = broken_world(4, 3700 * MIB, 3 * GIB, fault);
     bool holds = true;
 
     world->snapshot.host.figures.has_pressure = true;
@@ -348,9 +348,9 @@ pressure_of_the_host_takes_buffers_only(uint64_t faults)
 }
 
 static bool
-untouched_memory_is_not_promised_again(uint64_t faults)
+untouched_memory_is_not_promised_again(Fault fault)
 {
-    FakeWorld *world = broken_world(2, 4 * GIB, 2 * GIB, faults);
+    FakeWorld *world = broken_world(2, 4 * GIB, 2 * GIB, fault);
     bool holds;
 
     world->other = 20 * GIB;
@@ -364,9 +364,9 @@ untouched_memory_is_not_promised_again(uint64_t faults)
 }
 
 static bool
-guest_that_claims_too_much_usable_is_not_squeezed_on_its_word(uint64_t faults)
+guest_that_claims_too_much_usable_is_not_squeezed_on_its_word(Fault fault)
 {
-    FakeWorld *world = broken_world(2, 3 * GIB, 2 * GIB, faults);
+    FakeWorld *world = broken_world(2, 3 * GIB, 2 * GIB, fault);
     bool holds;
 
     world->fake[0].lies = true;
@@ -377,9 +377,9 @@ guest_that_claims_too_much_usable_is_not_squeezed_on_its_word(uint64_t faults)
 }
 
 static bool
-what_is_lent_out_can_be_taken_back(uint64_t faults)
+what_is_lent_out_can_be_taken_back(Fault fault)
 {
-    FakeWorld *world = broken_world(2, 2 * GIB, 1200 * MIB, faults);
+    FakeWorld *world = broken_world(2, 2 * GIB, 1200 * MIB, fault);
     bool holds;
 
     world->settings->give_away = true;
@@ -394,8 +394,8 @@ what_is_lent_out_can_be_taken_back(uint64_t faults)
 
 static const struct {
     const char *name;
-    bool (*holds)(uint64_t faults);
-    uint64_t fault; /* with this rule broken it must not hold; 0: no single rule makes it hold */
+    bool (*holds)(Fault fault);
+    Fault fault; /* with this rule broken it must not hold; 0: no single rule makes it hold */
 } situations[] = {
     {"memory is never promised twice: rule G", memory_is_never_promised_twice, FAULT_NO_GATE},
     {"memory is never promised twice: booking", memory_is_never_promised_twice, FAULT_COUNT_TARGET_ONLY},
@@ -447,7 +447,7 @@ each_broken_rule_is_caught(void **state)
         print_message("not caught: %s\n", situations[i].name);
         all = false;
     }
-    rules_break(0);
+    rules_break(FAULT_NONE);
     assert_true(all);
 }
 

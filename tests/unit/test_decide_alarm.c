@@ -94,7 +94,7 @@ who_grows_again_and_again_is_asked_at_once_now_and_then(void **state)
         }
         if (broken == 0)
             assert_int_equal(useful, 20);
-        rules_break(0);
+        rules_break(FAULT_NONE);
         world_free(world);
     }
 }
@@ -119,7 +119,7 @@ no_more_than_a_few_are_asked_at_once(void **state)
             assert_int_equal(all, 32); /* each has its turn */
         else
             assert_int_equal(all, 32 * 80);
-        rules_break(0);
+        rules_break(FAULT_NONE);
         world_free(world);
     }
 }
@@ -140,7 +140,7 @@ who_is_not_followed_is_not_asked(void **state)
         assert_int_equal(look_at(world, i, GIB, 0), ALARM_NONE);
     rules_break(FAULT_NO_ASKING);
     assert_int_equal(look_at(world, 7, GIB, 0), ALARM_NONE);
-    rules_break(0);
+    rules_break(FAULT_NONE);
     assert_int_equal(look_at(world, 7, GIB, 0), ALARM_ASK);
     world_free(world);
 }
@@ -159,7 +159,7 @@ who_is_held_back_is_a_tick_now_and_then(void **state)
     assert_int_equal(decide_alarm(world->state, &world->plan, 1, &moment, world->snapshot.now_usec), ALARM_NONE);
     rules_break(FAULT_NO_CROSSING);
     assert_int_equal(decide_alarm(world->state, &world->plan, 0, &moment, world->snapshot.now_usec), ALARM_NONE);
-    rules_break(0);
+    rules_break(FAULT_NONE);
     for (uint64_t msec = 0; msec < 120 * 1000; msec += 100)
         ticks +=
             decide_alarm(world->state, &world->plan, 0, &moment, world->snapshot.now_usec + msec * MSEC) == ALARM_TICK;

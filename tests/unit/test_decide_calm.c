@@ -196,7 +196,7 @@ what_is_lacking_is_taken_at_once_from_who_has_most(void **state)
     assert_true(surplus_is_taken(&table, 4 * GIB - 200 * MIB));
     rules_break(FAULT_KEEP_SURPLUS);
     assert_false(surplus_is_taken(&table, 4 * GIB + 200 * MIB));
-    rules_break(0);
+    rules_break(FAULT_NONE);
 }
 
 /* What another lacks, and waits for, grows by 1 MiB a second. Returns how often what this one has is changed in 30 s. */
@@ -253,7 +253,7 @@ crumbs_move_when_they_have_lasted(void **state)
     assert_int_equal(times_told_of_crumbs(), 0);
     rules_break(FAULT_CRUMBS);
     assert_true(times_told_of_crumbs() > 10);
-    rules_break(0);
+    rules_break(FAULT_NONE);
 
     table_init(&table, 2, 4 * GIB);
     table.budget_kib = 8 * GIB;
@@ -275,7 +275,7 @@ what_is_taken_is_worth_telling(void **state)
     assert_in_range(times_taken_from(), 1, 2);
     rules_break(FAULT_CRUMBS);
     assert_true(times_taken_from() > 2);
-    rules_break(0);
+    rules_break(FAULT_NONE);
 }
 
 static void

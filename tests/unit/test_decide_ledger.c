@@ -56,12 +56,12 @@ host_of_7_gib(void)
 }
 
 static bool
-nobody_is_promised_what_is_under_way(uint64_t faults)
+nobody_is_promised_what_is_under_way(Fault fault)
 {
     FakeWorld *world = host_of_7_gib();
     bool whole = true;
 
-    rules_break(faults);
+    rules_break(fault);
     for (unsigned t = 0; t < 30; t++) {
         uint64_t may = 0;
 
@@ -74,7 +74,7 @@ nobody_is_promised_what_is_under_way(uint64_t faults)
     /* it was a raise that hung, and the other one went for what was left */
     assert_true(world->guests[0].target_kib > 2 * GIB);
     assert_true(world->guests[1].target_kib > 2 * GIB);
-    rules_break(0);
+    rules_break(FAULT_NONE);
     world_free(world);
     return whole;
 }
@@ -350,13 +350,13 @@ a_balloon_that_emptied_by_itself_is_booked_at_its_size(void **state)
 }
 
 static bool
-a_balloon_that_emptied_costs_nobody_else(uint64_t faults)
+a_balloon_that_emptied_costs_nobody_else(Fault fault)
 {
     FakeWorld *world = full_host();
     uint64_t before = world->plan.guests[0].committed_kib;
     bool holds = true;
 
-    rules_break(faults);
+    rules_break(fault);
     assert_in_range(before, 3900 * MIB, 5 * GIB);
     world->fake[0].lower = 8 * GIB;
     world->fake[0].deflate = 8 * GIB;
@@ -366,7 +366,7 @@ a_balloon_that_emptied_costs_nobody_else(uint64_t faults)
                 world->guests[0].limits.high_kib < before + GIB && world->guests[1].target_kib >= 3900 * MIB;
     }
     assert_int_equal(world->fake[0].actual, 8 * GIB);
-    rules_break(0);
+    rules_break(FAULT_NONE);
     world_free(world);
     return holds;
 }
@@ -381,13 +381,13 @@ a_balloon_that_emptied_under_a_limit_is_booked_at_what_it_was_granted(void **sta
 
 /* A guest that says it has given up what its limit still lets it have may take that again at any moment. */
 static bool
-nobody_is_given_what_a_limit_still_lets_another_have(uint64_t faults)
+nobody_is_given_what_a_limit_still_lets_another_have(Fault fault)
 {
     FakeWorld *world = full_host();
     uint64_t limit = world->guests[0].limits.high_kib;
     bool holds = true;
 
-    rules_break(faults);
+    rules_break(fault);
     world->fake[0].need = GIB;
     world->fake[1].need = 7 * GIB;
     for (unsigned t = 0; t < 60; t++) {
@@ -398,7 +398,7 @@ nobody_is_given_what_a_limit_still_lets_another_have(uint64_t faults)
     assert_true(world->fake[0].actual < 2 * GIB);
     run_with_limits(world, 30);
     assert_true(world->fake[1].actual > 6 * GIB);
-    rules_break(0);
+    rules_break(FAULT_NONE);
     world_free(world);
     return holds;
 }

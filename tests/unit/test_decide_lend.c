@@ -19,11 +19,11 @@ typedef struct Disks {
 
 /* A host of 32 GiB, of which 2 are kept, and guests of 1 to 8 GiB that need less than one. */
 static Disks *
-disks_new(size_t count, uint64_t faults)
+disks_new(size_t count, Fault fault)
 {
     Disks *disks = g_new0(Disks, 1);
 
-    rules_break(faults);
+    rules_break(fault);
     disks->world = world_new(32 * GIB, 2 * GIB);
     for (size_t i = 0; i < count; i++) {
         world_add(disks->world, GIB, 8 * GIB, GIB, 700 * MIB);
@@ -35,7 +35,7 @@ disks_new(size_t count, uint64_t faults)
 static void
 disks_free(Disks *disks)
 {
-    rules_break(0);
+    rules_break(FAULT_NONE);
     world_free(disks->world);
     g_free(disks);
 }
@@ -118,9 +118,9 @@ free_memory_is_lent_to_who_uses_the_page_cache_and_to_nobody_else(void **state)
 
 /* A half of them uses more cache than there is, the other half needs most of the host now and then. */
 static bool
-limits_fit_the_host(uint64_t faults)
+limits_fit_the_host(Fault fault)
 {
-    Disks *disks = disks_new(GUESTS, faults);
+    Disks *disks = disks_new(GUESTS, fault);
     bool fits = true;
 
     for (unsigned t = 0; t < 400; t++) {
@@ -150,9 +150,9 @@ what_limits_let_in_for_cache_fits_the_host(void **state)
 
 /* Seven guests have a GiB each of 15 GiB for all, and one that is off is to have more; half of what is free is lent. */
 static Disks *
-lent_disks_new(uint64_t faults)
+lent_disks_new(Fault fault)
 {
-    Disks *disks = disks_new(8, faults);
+    Disks *disks = disks_new(8, fault);
 
     disks->world->settings->budget_kib = 15 * GIB;
     disks->world->guests[0].life = GUEST_LIFE_OFF;
@@ -166,9 +166,9 @@ lent_disks_new(uint64_t faults)
 
 /* Seconds until a start is admitted that needs nearly all that is free. */
 static unsigned
-seconds_until_admitted(uint64_t faults, GuestLife life)
+seconds_until_admitted(Fault fault, GuestLife life)
 {
-    Disks *disks = lent_disks_new(faults);
+    Disks *disks = lent_disks_new(fault);
     FakeWorld *world = disks->world;
     unsigned seconds = 0;
 

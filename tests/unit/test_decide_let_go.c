@@ -31,16 +31,16 @@ host_with_a_squeezed_guest(void)
 }
 
 static bool
-a_guest_let_go_gets_its_startup(uint64_t faults)
+a_guest_let_go_gets_its_startup(Fault fault)
 {
     FakeWorld *world = host_with_a_squeezed_guest();
     bool has;
 
-    rules_break(faults);
+    rules_break(fault);
     world->fake[0].settings.managed = false;
     run_with_limits(world, 120);
     has = world->fake[0].actual == 4 * GIB;
-    rules_break(0);
+    rules_break(FAULT_NONE);
     world_free(world);
     return has;
 }
@@ -445,12 +445,12 @@ is_squeezed_within(FakeWorld *world, unsigned seconds)
 }
 
 static bool
-a_guest_that_died_twice_is_let_be(uint64_t faults)
+a_guest_that_died_twice_is_let_be(Fault fault)
 {
     FakeWorld *world = world_new(10 * GIB, GIB);
     bool squeezed;
 
-    rules_break(faults);
+    rules_break(fault);
     world_add(world, GIB, 4 * GIB, 3 * GIB, 900 * MIB);
     world_add(world, GIB, 8 * GIB, 3 * GIB, 8 * GIB);
     for (unsigned i = 0; i < 2; i++) {
@@ -463,7 +463,7 @@ a_guest_that_died_twice_is_let_be(uint64_t faults)
         assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LET_BE);
         assert_true(is_squeezed_within(world, 120)); /* tried later */
     }
-    rules_break(0);
+    rules_break(FAULT_NONE);
     world_free(world);
     return !squeezed;
 }

@@ -129,12 +129,12 @@ it_follows_the_booking_at_once_but_for_little_differences(void **state)
 }
 
 static bool
-it_does_not_fall_below_what_the_guest_holds(uint64_t faults)
+it_does_not_fall_below_what_the_guest_holds(Fault fault)
 {
     Fixture f;
 
     fixture_init(&f, 2 * GIB);
-    rules_break(faults);
+    rules_break(fault);
     tick(&f);
     f.committed_kib = GIB; /* its balloon has taken it, and the kernel has not got it back */
     for (unsigned t = 0; t < 60; t++)
@@ -143,13 +143,13 @@ it_does_not_fall_below_what_the_guest_holds(uint64_t faults)
 }
 
 static bool
-a_guest_held_back_within_its_booking_gets_more(uint64_t faults)
+a_guest_held_back_within_its_booking_gets_more(Fault fault)
 {
     Fixture f;
     uint64_t extra = 0;
 
     fixture_init(&f, GIB);
-    rules_break(faults);
+    rules_break(fault);
     tick(&f);
     for (unsigned t = 0; t < 25; t++) {
         f.now_usec += SEC;
@@ -166,13 +166,13 @@ a_guest_held_back_within_its_booking_gets_more(uint64_t faults)
 
 /* A QEMU that costs so much more than is thought: whether it is held back no more in the end, and how long it was. */
 static bool
-a_costly_qemu_is_booked(uint64_t faults, uint64_t cost_kib, unsigned seconds)
+a_costly_qemu_is_booked(Fault fault, uint64_t cost_kib, unsigned seconds)
 {
     Fixture f;
     unsigned last_held = 0;
 
     fixture_init(&f, GIB);
-    rules_break(faults);
+    rules_break(fault);
     tick(&f);
     for (unsigned t = 0; t < 2 * seconds; t++) {
         uint64_t need = GIB + OVERHEAD + cost_kib;
@@ -196,7 +196,7 @@ a_costly_qemu_is_not_held_back_for_good(void **state)
     assert_false(a_costly_qemu_is_booked(FAULT_LEARN_CAPPED, 600 * MIB, 600));
     /* one that never has enough does not get the host */
     assert_false(a_costly_qemu_is_booked(0, 64 * GIB, 7200));
-    rules_break(0);
+    rules_break(FAULT_NONE);
     (void)state;
 }
 
@@ -207,7 +207,7 @@ each_rule_holds_and_is_needed(void **state)
     assert_false(it_does_not_fall_below_what_the_guest_holds(FAULT_LIMIT_AT_ONCE));
     assert_true(a_guest_held_back_within_its_booking_gets_more(0));
     assert_false(a_guest_held_back_within_its_booking_gets_more(FAULT_LIMIT_NOT_LEARNT));
-    rules_break(0);
+    rules_break(FAULT_NONE);
     (void)state;
 }
 

@@ -311,12 +311,12 @@ a_small_change_without_a_shortage_is_called_one(void **state)
 }
 
 static bool
-targets_are_whole(uint64_t faults)
+targets_are_whole(Fault fault)
 {
     FakeWorld *world = world_of(7, 3 * GIB, 5 * GIB);
     bool whole = true;
 
-    rules_break(faults);
+    rules_break(fault);
     for (unsigned t = 0; t < 60; t++) {
         world->fake[0].need = 4 * GIB + t * 1001 % 4096;
         world_tick(world);

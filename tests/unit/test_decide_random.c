@@ -19,7 +19,7 @@ typedef struct Run {
     size_t guests;
     unsigned ticks;
     uint32_t left_out; /* bit i: guest i is off all the time */
-    uint64_t faults;
+    Fault fault;
 } Run;
 
 static uint64_t
@@ -375,7 +375,7 @@ run_breaks(const Run *run, bool print)
     Starts starts = {0};
     const char *broken = NULL;
 
-    rules_break(run->faults);
+    rules_break(run->fault);
     for (size_t i = 0; i < GUESTS; i++) {
         FakeGuest *fake = world_add(world, 512 * MIB, 4 * GIB, 2 * GIB, GIB);
 
@@ -433,10 +433,10 @@ cut_down(Run *run)
 }
 
 static bool
-find_broken_run(unsigned runs, uint64_t faults, Run *run)
+find_broken_run(unsigned runs, Fault fault, Run *run)
 {
     for (unsigned i = 0; i < runs; i++) {
-        *run = (Run){.seed = 0x2545f4914f6cdd1d + i, .ticks = TICKS, .faults = faults};
+        *run = (Run){.seed = 0x2545f4914f6cdd1d + i, .ticks = TICKS, .fault = fault};
         if (run_breaks(run, false) == NULL)
             continue;
         cut_down(run);
@@ -461,7 +461,7 @@ static void
 broken_rules_break_promises(void **state)
 {
     static const struct {
-        uint64_t fault;
+        Fault fault;
         const char *promise;
     } cases[] = {
         {FAULT_NO_GATE, "a raise fits the budget: rule G"},
@@ -479,7 +479,7 @@ broken_rules_break_promises(void **state)
         assert_true(find_broken_run(RUNS, cases[i].fault, &run));
         assert_string_equal(run_breaks(&run, false), cases[i].promise);
     }
-    rules_break(0);
+    rules_break(FAULT_NONE);
 }
 
 static void

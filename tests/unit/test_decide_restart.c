@@ -82,12 +82,12 @@ a_reset_is_booked_at_what_its_limit_enforces_and_told_startup(void **state)
 }
 
 static bool
-unlimited_guest_is_booked_at_its_maximum(uint64_t faults)
+unlimited_guest_is_booked_at_its_maximum(Fault fault)
 {
     RestartWorld *rw = restart_world_new(2, 4 * GIB);
     bool holds;
 
-    rules_break(faults);
+    rules_break(fault);
     restart_world_run(rw, 60);
     restart_world_reset(rw, 0);
     for (unsigned t = 0; t < 20; t++) {
@@ -102,12 +102,12 @@ unlimited_guest_is_booked_at_its_maximum(uint64_t faults)
 }
 
 static bool
-reset_guest_is_told_its_startup(uint64_t faults)
+reset_guest_is_told_its_startup(Fault fault)
 {
     RestartWorld *rw = restart_world_new(2, 0);
     bool holds;
 
-    rules_break(faults);
+    rules_break(fault);
     restart_world_run(rw, 60);
     restart_world_reset(rw, 0);
     restart_world_tick(rw);
@@ -117,12 +117,12 @@ reset_guest_is_told_its_startup(uint64_t faults)
 }
 
 static bool
-file_of_a_guest_that_died_goes(uint64_t faults)
+file_of_a_guest_that_died_goes(Fault fault)
 {
     RestartWorld *rw = restart_world_new(4, 0);
     bool holds;
 
-    rules_break(faults);
+    rules_break(fault);
     restart_world_run(rw, 60);
     restart_world_reset(rw, 0);
     restart_world_run(rw, 20);
@@ -138,12 +138,12 @@ file_of_a_guest_that_died_goes(uint64_t faults)
 }
 
 static bool
-file_goes_when_it_is_booked(uint64_t faults)
+file_goes_when_it_is_booked(Fault fault)
 {
     RestartWorld *rw = restart_world_new(4, 0);
     bool holds;
 
-    rules_break(faults);
+    rules_break(fault);
     restart_world_run(rw, 60);
     restart_world_reset(rw, 0);
     /* its services need more than it physically has, so nothing of it can be ballooned away */
@@ -157,8 +157,8 @@ file_goes_when_it_is_booked(uint64_t faults)
 
 static const struct {
     const char *name;
-    bool (*holds)(uint64_t faults);
-    uint64_t fault;
+    bool (*holds)(Fault fault);
+    Fault fault;
 } rules[] = {
     {"a guest that nothing limits is booked at its maximum", unlimited_guest_is_booked_at_its_maximum,
      FAULT_TRUST_NO_LIMIT},
@@ -175,7 +175,7 @@ each_rule_holds_and_is_needed(void **state)
             fail_msg("%s", rules[i].name);
         if (rules[i].holds(rules[i].fault))
             fail_msg("%s, also without its rule", rules[i].name);
-        rules_break(0);
+        rules_break(FAULT_NONE);
     }
     (void)state;
 }

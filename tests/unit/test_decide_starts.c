@@ -67,11 +67,11 @@ run(Fixture *fixture, unsigned seconds)
 }
 
 static Fixture *
-fixture_new(FakeWorld *world, uint64_t faults)
+fixture_new(FakeWorld *world, Fault fault)
 {
     Fixture *fixture = g_new0(Fixture, 1);
 
-    rules_break(faults);
+    rules_break(fault);
     fixture->world = world;
     return fixture;
 }
@@ -88,7 +88,7 @@ fixture_free(Fixture *fixture)
  * of 2 GiB startup is off.
  */
 static Fixture *
-full_host(uint64_t faults)
+full_host(Fault fault)
 {
     FakeWorld *world = world_new(14 * GIB, 2 * GIB);
     Fixture *fixture;
@@ -97,7 +97,7 @@ full_host(uint64_t faults)
     world_add(world, GIB, 8 * GIB, 5800 * MIB, 4800 * MIB);
     world_add(world, GIB, 8 * GIB, 2 * GIB, GIB);
     world->guests[2].life = GUEST_LIFE_OFF;
-    fixture = fixture_new(world, faults);
+    fixture = fixture_new(world, fault);
     run(fixture, 40);
     return fixture;
 }
@@ -288,9 +288,9 @@ start_is_not_let_in_on_what_its_last_run_never_had(void **state)
 
 /* It waits until the memory is seen free: at no time is more committed than there is. */
 static bool
-start_goes_on_when_memory_is_seen_free(uint64_t faults)
+start_goes_on_when_memory_is_seen_free(Fault fault)
 {
-    Fixture *fixture = full_host(faults);
+    Fixture *fixture = full_host(fault);
     FakeWorld *world = fixture->world;
     bool good;
 
@@ -318,7 +318,7 @@ others_are_squeezed_from_the_first_second_on(void **state)
 
 /* Also a small step, also when all targets together fit: the claim counts on it. */
 static bool
-who_is_squeezed_for_a_claim_shrinks_at_once(uint64_t faults)
+who_is_squeezed_for_a_claim_shrinks_at_once(Fault fault)
 {
     CalmTable table = {.guests = {{.held_kib = 1000 * MIB,
                                    .actual_kib = 1000 * MIB,
@@ -332,16 +332,16 @@ who_is_squeezed_for_a_claim_shrinks_at_once(uint64_t faults)
                        .budget_kib = UINT64_MAX,
                        .now_usec = 1000 * SEC};
 
-    rules_break(faults);
+    rules_break(fault);
     calm_table_settle(&table);
     return table.guests[0].target_kib == 980 * MIB;
 }
 
 /* Somebody is in need, and the memory that is being freed is not for it: it is weighed anew when the start is through. */
 static bool
-nobody_is_raised_into_what_a_start_waits_for(uint64_t faults)
+nobody_is_raised_into_what_a_start_waits_for(Fault fault)
 {
-    Fixture *fixture = full_host(faults);
+    Fixture *fixture = full_host(fault);
     FakeWorld *world = fixture->world;
     uint64_t before;
     bool good = true;
@@ -500,10 +500,10 @@ later_start_of_higher_priority_goes_first(void **state)
 
 /* While it is booked and not seen running nobody else is given its memory. */
 static bool
-what_is_booked_is_given_to_nobody(uint64_t faults)
+what_is_booked_is_given_to_nobody(Fault fault)
 {
     FakeWorld *world = world_new(12 * GIB, 2 * GIB);
-    Fixture *fixture = fixture_new(world, faults);
+    Fixture *fixture = fixture_new(world, fault);
     bool good;
 
     world_add(world, GIB, 12 * GIB, 3 * GIB, 2 * GIB);
@@ -518,9 +518,9 @@ what_is_booked_is_given_to_nobody(uint64_t faults)
 }
 
 static bool
-overhead_of_a_start_is_booked(uint64_t faults)
+overhead_of_a_start_is_booked(Fault fault)
 {
-    Fixture *fixture = fixture_new(world_of(3, 2 * GIB, GIB), faults);
+    Fixture *fixture = fixture_new(world_of(3, 2 * GIB, GIB), fault);
     FakeWorld *world = fixture->world;
     uint64_t budget;
     uint64_t overhead;
@@ -808,8 +808,8 @@ restart_that_no_limit_will_hold_is_booked_in_full(void **state)
 
 static const struct {
     const char *name;
-    bool (*holds)(uint64_t faults);
-    uint64_t fault;
+    bool (*holds)(Fault fault);
+    Fault fault;
 } rules[] = {
     {"a start goes on when memory is seen free", start_goes_on_when_memory_is_seen_free, FAULT_START_BEFORE_FREE},
     {"who is squeezed for a claim shrinks at once", who_is_squeezed_for_a_claim_shrinks_at_once, FAULT_CLAIM_PATIENT},
@@ -827,7 +827,7 @@ rules_hold_and_can_be_broken(void **state)
         bool holds = rules[i].holds(0);
         bool caught = !rules[i].holds(rules[i].fault);
 
-        rules_break(0);
+        rules_break(FAULT_NONE);
 
         if (!holds || !caught)
             printf("# %s: %s\n", rules[i].name, holds ? "holds with the fault, too" : "does not hold");

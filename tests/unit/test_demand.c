@@ -268,7 +268,7 @@ each_broken_rule_is_caught(void **state)
     swaps(bench, GIB);
     swaps(bench, GIB + GIB / 8);
     assert_int_equal(bench->demand.demand_kib, GIB + GIB / 8 + GIB / 16);
-    rules_break(0);
+    rules_break(FAULT_NONE);
 }
 
 static void

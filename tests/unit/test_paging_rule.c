@@ -32,11 +32,11 @@ expected(bool reclaimable, bool time_left, bool barred)
 }
 
 static unsigned
-differing(uint64_t faults)
+differing(Fault fault)
 {
     unsigned wrong = 0;
 
-    rules_break(faults);
+    rules_break(fault);
     for (int restart = RESTART_NONE; restart <= RESTART_HOST; restart++)
         for (unsigned booting = 0; booting < 2; booting++)
             for (unsigned barred = 0; barred < 2; barred++)

@@ -298,7 +298,7 @@ static void
 each_broken_rule_breaks_a_property(void **state)
 {
     static const struct {
-        uint64_t fault;
+        Fault fault;
         char property;
     } cases[] = {
         {FAULT_NO_WEIGHTS, '4'},
@@ -315,7 +315,7 @@ each_broken_rule_breaks_a_property(void **state)
             print_case(&c);
         assert_int_equal(broken_property(&c)[0], cases[i].property);
         assert_true(c.count <= 3);
-        rules_break(0);
+        rules_break(FAULT_NONE);
     }
 }
 

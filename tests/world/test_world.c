@@ -2,8 +2,8 @@
 
 /*
  * Random worlds: test_world [SEED [COUNT]]. WORLD_STEPS= is how many steps of 100 ms all of them take together (two million);
- * with SEED and no COUNT that world alone is run. The first that fails is told in full. WORLD_BREAK= puts a behaviour back: the
- * number of its bit in decide/faults.h.
+ * with SEED and no COUNT that world alone is run. The first that fails is told in full. WORLD_BREAK= puts a behaviour back: its
+ * number in decide/faults.h.
  * Every second world has a moment at which more happens than at others (a file is emptied, a call is under way, ...); from
  * CHANCE_MOMENTS on all seeds are such. In the end each thing that can happen must have happened at each moment at which it can;
  * WORLD_MOMENTS=1 prints how often.
@@ -51,7 +51,7 @@ main(int argc, char **argv)
     double seconds;
 
     if (fault != NULL)
-        rules_break(UINT64_C(1) << number_from(fault, 0));
+        rules_break((Fault)number_from(fault, 0));
     for (; worlds < count && sums.steps < steps && failures < failures_most; worlds++) {
         /* worlds with a moment of their own by turns, unless they were asked for by number */
         uint64_t number = argc <= 1 && worlds % 2 != 0 ? CHANCE_MOMENTS + seed + worlds / 2 : seed + worlds;

@@ -17,25 +17,25 @@
 
 static const struct {
     const char *name;
-    uint64_t faults; /* of decide */
+    Fault fault; /* of decide */
     unsigned bugs;
     const char *what;
 } wrongs[] = {
     {"under_way", FAULT_TARGET_UNDER_WAY, 0, "a target under way, or of unknown fate, is not booked"},
-    {"brings", 0, 1 << BUG_BOOTS, "a guest that brings its memory is booked as if it booted"},
+    {"brings", FAULT_NONE, 1 << BUG_BOOTS, "a guest that brings its memory is booked as if it booted"},
     {"unheld", FAULT_TRUST_NO_LIMIT, 0,
      "one that was started paused, or arrived, is booked as if its limit were there"},
     {"empties", FAULT_FOLLOW_BALLOON, 0, "a balloon that grows by itself is followed"},
-    {"old_xml", 0, 1 << BUG_OLD_XML,
+    {"old_xml", FAULT_NONE, 1 << BUG_OLD_XML,
      "a guest that was defined and started in one breath is admitted by what was defined before"},
-    {"bare_xml", 0, 1 << BUG_BARE_XML, "hard limits and what memory devices have plugged are not read"},
-    {"leaves", 0, 1 << BUG_LEAVES, "Ctrl-C of dm-ctl start drops the booking of a start that goes on"},
-    {"same_run", 0, 1 << BUG_SAME_RUN,
+    {"bare_xml", FAULT_NONE, 1 << BUG_BARE_XML, "hard limits and what memory devices have plugged are not read"},
+    {"leaves", FAULT_NONE, 1 << BUG_LEAVES, "Ctrl-C of dm-ctl start drops the booking of a start that goes on"},
+    {"same_run", FAULT_NONE, 1 << BUG_SAME_RUN,
      "a guest that was destroyed and started between two looks is taken for the one before"},
-    {"told_once", 0, 1 << BUG_TOLD_ONCE, "a balloon that somebody else moved is not told again"},
+    {"told_once", FAULT_NONE, 1 << BUG_TOLD_ONCE, "a balloon that somebody else moved is not told again"},
     {"dropped", FAULT_DROP_SQUEEZED, 0, "who is no longer managed stays at what it was squeezed to"},
-    {"all_seen", 0, 1 << BUG_ALL_SEEN, "memory that a guest does not see is squeezed"},
-    {"raise_waits", 0, 1 << BUG_RAISE_WAITS, "a limit that is raised waits for what is being lowered"},
+    {"all_seen", FAULT_NONE, 1 << BUG_ALL_SEEN, "memory that a guest does not see is squeezed"},
+    {"raise_waits", FAULT_NONE, 1 << BUG_RAISE_WAITS, "a limit that is raised waits for what is being lowered"},
 };
 
 static bool
@@ -45,7 +45,7 @@ is_caught(size_t i, bool shown)
     uint64_t steps = 0;
     bool caught = false;
 
-    rules_break(wrongs[i].faults);
+    rules_break(wrongs[i].fault);
     bugs_put_back(wrongs[i].bugs);
     for (uint64_t worlds = 0; !caught && steps < STEPS_MOST; worlds++) {
         uint64_t seed = 1 + worlds / 2 + (worlds % 2 != 0 ? CHANCE_MOMENTS : 0);
@@ -60,7 +60,7 @@ is_caught(size_t i, bool shown)
             trace_print(world);
         world_free(world);
     }
-    rules_break(0);
+    rules_break(FAULT_NONE);
     bugs_put_back(0);
     if (!caught)
         printf("FAIL %s: not caught in %" PRIu64 " steps: %s\n", wrongs[i].name, steps, wrongs[i].what);

@@ -84,7 +84,7 @@ main(int argc, char **argv)
     unsigned failures = 0;
 
     if (fault != NULL)
-        rules_break(UINT64_C(1) << g_ascii_strtoull(fault, NULL, 10));
+        rules_break((Fault)g_ascii_strtoull(fault, NULL, 10));
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         World *world;

@@ -360,8 +360,8 @@ static const struct {
     const char *name;
     Case run;
     unsigned hosts;
-    uint64_t fault;        /* with it the case no longer holds; 0: there is none for it alone */
-    uint64_t decide_fault; /* likewise, of src/decide */
+    uint64_t fault;     /* with it the case no longer holds; 0: there is none for it alone */
+    Fault decide_fault; /* likewise, of src/decide */
 } cases[] = {
     {"guest_that_helps_both_most_moves_and_the_wish_ends", guest_that_helps_both_most_moves_and_the_wish_ends, 2, 0, 0},
     {"guest_that_helps_both_most_moves_and_the_wish_ends", guest_that_helps_both_most_moves_and_the_wish_ends, 2,
@@ -410,7 +410,7 @@ run_case(size_t index, bool broken)
     rules_break(broken ? cases[index].decide_fault : 0);
     wrong = cases[index].run(site);
     cluster_rules_break(0);
-    rules_break(0);
+    rules_break(FAULT_NONE);
     if (wrong == NULL && site->broken == NULL)
         return NULL;
     if (!broken)
