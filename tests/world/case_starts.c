@@ -267,10 +267,10 @@ case_numa_node_full(void)
     Definition other = case_define("o", 14000, 14000, 14000);
     Seat *a;
 
-    world->options.nodes = true;
-    bound.strict_node = other.strict_node = 1;
+    world->options.nodes = 2;
+    bound.strict_nodes = other.strict_nodes = 1;
     a = case_add(world, bound);
-    case_add_running(world, other, 14000, 13000)->machine->node = 1;
+    case_add_running(world, other, 14000, 13000)->machine->nodes = 1;
     daemon_start(world);
     case_run(world, SECONDS(20), NULL);
     virsh_start(world, a, START_HOW_COLD, false, false);

@@ -68,11 +68,51 @@ draw_limits_above(WorldOptions *options)
     Rng rng = {.state = options->seed * 131 + 7};
 
     if (rng_hits(&rng, 400))
-        options->nodes = true;
-    if (options->limits && rng_hits(&rng, options->nodes ? 500 : 1000)) {
+        options->nodes = 2;
+    if (options->limits && rng_hits(&rng, options->nodes != 0 ? 500 : 1000)) {
         options->above_seats = rng_hits(&rng, 300) ? UINT64_MAX : rng_between(&rng, 1, 63);
         options->above_kib = options->memory_kib / 100 * rng_between(&rng, 25, 80);
     }
+}
+
+/* ... of a guest within one another: a group in a group, two nodes beside each of them. */
+static void
+draw_limits_within(WorldOptions *options)
+{
+    Rng rng = {.state = options->seed * 131 + 11};
+
+    if (rng_hits(&rng, 500))
+        options->nodes = rng_hits(&rng, 500) ? 2 : 4;
+    if (options->limits && rng_hits(&rng, options->nodes != 0 ? 500 : 1000)) {
+        options->above_seats = rng_hits(&rng, 300) ? UINT64_MAX : rng_between(&rng, 3, 63);
+        options->above_kib = options->memory_kib / 100 * rng_between(&rng, 40, 85);
+        options->inner_seats = options->above_seats & rng_between(&rng, 1, 63);
+        options->inner_kib = options->above_kib / 100 * rng_between(&rng, 30, 90);
+    }
+}
+
+/* Nobody is bound to a node that is smaller than all its memory. */
+static unsigned
+nodes_within(const WorldOptions *options, unsigned index, uint64_t kib)
+{
+    unsigned nodes = options->nodes == 0 ? 0 : (unsigned)((options->seed >> index) + index) % 4;
+
+    if (nodes != 0 && kib > options->memory_kib / options->nodes)
+        nodes = 3;
+    return nodes == 3 && kib > options->memory_kib / options->nodes * 2 ? 0 : nodes;
+}
+
+/* All limits above guests of the others are of one kind. */
+static bool
+has_limits_within(uint64_t seed)
+{
+    return seed % 10 == 3;
+}
+
+bool
+chance_has_limits_above(uint64_t seed)
+{
+    return seed % 5 == 4 || has_limits_within(seed);
 }
 
 World *
@@ -102,7 +142,9 @@ chance_world(uint64_t seed)
         options.paging = options.limits = options.admission = true;
         options.memory_kib = MIN(options.memory_kib, FROM_MIB(10240));
     }
-    if (seed % 5 == 4)
+    if (has_limits_within(seed))
+        draw_limits_within(&options);
+    else if (chance_has_limits_above(seed))
         draw_limits_above(&options);
     options.reserve_kib = MAX(options.memory_kib / rng_between(&rng, 8, 20), FROM_MIB(256));
     world = world_new(&options);
@@ -116,9 +158,11 @@ chance_world(uint64_t seed)
 
         draw_definition(&rng, &definition, i, options.memory_kib);
         draw_kernel(&rng, &kernel, &definition);
-        if (options.nodes)
-            definition.strict_node = (unsigned)((seed >> i) + i) % 3;
-        definition.partition = (options.above_seats >> i & 1) != 0;
+        if (has_limits_within(seed))
+            definition.strict_nodes = nodes_within(&options, i, definition.base_kib);
+        else if (options.nodes != 0)
+            definition.strict_nodes = (unsigned)((seed >> i) + i) % 3;
+        definition.partition = (unsigned)((options.above_seats >> i & 1) + (options.inner_seats >> i & 1));
         seat = world_add(world, &definition, &kernel);
         seat->transient = rng_hits(&rng, 150);
         full = definition.managed && definition.mode == GUEST_MODE_DYNAMIC && kernel.driver == DRIVER_GOOD

@@ -53,6 +53,7 @@ put_device(GString *xml, uint64_t size_kib, uint64_t requested_kib, const Machin
 char *
 domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib, uint64_t id, const Machine *machine)
 {
+    static const char *const node_sets[] = {NULL, "0", "1", "0-1"};
     GString *xml = g_string_sized_new(1536);
     uint64_t dimm = machine != NULL ? machine->dimm_kib : definition->dimm_kib;
     uint64_t requested = machine != NULL ? machine->device_requested_kib : definition->device_requested_kib;
@@ -70,11 +71,12 @@ domain_text(const Seat *seat, const Definition *definition, uint64_t current_kib
         g_string_append_printf(
             xml, "  <memtune>\n    <hard_limit unit='KiB'>%" G_GUINT64_FORMAT "</hard_limit>\n  </memtune>\n",
             definition->hard_limit_kib);
-    if (definition->partition)
-        g_string_append(xml, "  <resource>\n    <partition>/machine/apart</partition>\n  </resource>\n");
-    if (definition->strict_node != 0)
-        g_string_append_printf(xml, "  <numatune>\n    <memory mode='strict' nodeset='%u'/>\n  </numatune>\n",
-                               definition->strict_node - 1);
+    if (definition->partition != 0)
+        g_string_append_printf(xml, "  <resource>\n    <partition>/machine/apart%s</partition>\n  </resource>\n",
+                               definition->partition == 1 ? "" : "/inner");
+    if (definition->strict_nodes != 0)
+        g_string_append_printf(xml, "  <numatune>\n    <memory mode='strict' nodeset='%s'/>\n  </numatune>\n",
+                               node_sets[definition->strict_nodes]);
     if (definition->immediate || definition->huge)
         g_string_append_printf(
             xml, "  <memoryBacking>\n%s%s  </memoryBacking>\n",

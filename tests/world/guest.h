@@ -29,8 +29,8 @@ typedef struct Definition {
     uint64_t device_kib; /* a virtio-mem device's size; 0: there is none */
     uint64_t device_requested_kib;
     uint64_t hard_limit_kib; /* 0: none */
-    unsigned strict_node;    /* bound to node N-1 of the host; 0: not bound */
-    bool partition;          /* its control group is not in libvirt's default one */
+    unsigned strict_nodes;   /* bits of the host's first two nodes that it is bound to; 0: not bound */
+    unsigned partition; /* its control group is not in libvirt's default one but in the first, or the one within that */
     bool immediate;
     bool vfio;
     bool huge; /* all of it in huge pages, in a pool of their own */
@@ -100,7 +100,7 @@ typedef struct Machine {
     uint64_t disk_kib;       /* ... which grows to that, as far as its limit and the host let it */
     uint64_t image_kib;      /* of a disk image on tmpfs, charged to it: shared memory that is not its own */
     uint64_t hard_limit_kib; /* memory.max; 0: none */
-    unsigned node;           /* 0: any */
+    unsigned nodes;          /* as strict_nodes */
     uint64_t held_back;
     bool held_now;
     uint64_t frail_usec;    /* a frail one lacks memory since then */

@@ -9,14 +9,16 @@
 bool
 world_is_within(const Seat *seat, Within within)
 {
-    unsigned node = seat->machine != NULL ? seat->machine->node : seat->definition.strict_node;
+    const WorldOptions *options = &seat->world->options;
+    unsigned nodes = seat->machine != NULL ? seat->machine->nodes : seat->definition.strict_nodes;
 
-    if (within == WITHIN_HOST)
-        return true;
     if (within == WITHIN_GROUP)
-        return seat->world->options.above_seats != 0 &&
-               (seat->world->options.above_seats >> (seat - seat->world->seats) & 1) != 0;
-    return node == within - WITHIN_NODE + 1;
+        return (options->above_seats >> seat->index & 1) != 0;
+    if (within == WITHIN_INNER)
+        return (options->inner_seats >> seat->index & 1) != 0;
+    if (within == WITHIN_NODES)
+        return nodes != 0;
+    return within == WITHIN_HOST || nodes == within - WITHIN_NODE + 1;
 }
 
 uint64_t
@@ -33,15 +35,41 @@ world_resident(const World *world, Within within)
     return sum;
 }
 
+/* Takes half of kib out of each of two, and more out of one where the other does not have that. */
+static void
+take_of_both(HostNode *nodes, uint64_t kib)
+{
+    uint64_t first = MIN(nodes[0].available_kib, kib - MIN(kib / 2, nodes[1].available_kib));
+
+    nodes[0].available_kib -= first;
+    nodes[1].available_kib -= MIN(nodes[1].available_kib, kib - first);
+}
+
+/*
+ * What may lie on several nodes lies where there is room: a kernel moves it (NUMA balancing), and the ledger knows no more. Who is not
+ * bound lies on the nodes that nobody is bound to; where there are none such, its memory does not show.
+ */
 static void
 read_nodes(const World *world, HostFigures *figures)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        uint64_t total = world->options.memory_kib / 2;
-        uint64_t used = world->other_kib / 2 + world_resident(world, (Within)(WITHIN_NODE + i));
+    unsigned count = world->options.nodes;
+    uint64_t total = world->options.memory_kib / count, others = world->other_kib / count;
+    uint64_t bound = world_resident(world, WITHIN_NODES);
+    uint64_t of_both = bound, beyond = world_resident(world, WITHIN_HOST) - bound;
+    uint64_t elsewhere = saturating_sub(total, others) * (count - 2);
 
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t used = others;
+
+        if (i < 2) {
+            used += world_resident(world, (Within)(WITHIN_NODE + i));
+            of_both -= world_resident(world, (Within)(WITHIN_NODE + i));
+        } else {
+            used += MIN(beyond, elsewhere) / (count - 2);
+        }
         figures->nodes[i] = (HostNode){.total_kib = total, .available_kib = saturating_sub(total, used)};
     }
+    take_of_both(figures->nodes, of_both + (count > 2 ? saturating_sub(beyond, elsewhere) : 0));
 }
 
 static bool
@@ -56,7 +84,7 @@ host_read(void *self, HostFigures *figures, GError **error)
         .available_kib = available,
         .has_pressure = true,
     };
-    if (world->options.nodes)
+    if (world->options.nodes != 0)
         read_nodes(world, figures);
     if (world->options.swap) {
         figures->swap_total_kib = FROM_MIB(4096);

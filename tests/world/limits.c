@@ -93,20 +93,26 @@ limit_bar(void *self)
     return NULL;
 }
 
-static LimitAbove
-group_above(const World *world)
-{
-    return (LimitAbove){
-        .id = 1, .limit_kib = world->options.above_kib, .charged_kib = world_resident(world, WITHIN_GROUP)};
-}
-
-/* It is there whether a guest runs in it or not. */
+/* The groups of this partition, that which has least left first, as limits_above.c has it; there whether a guest runs in them or not. */
 static void
 limit_above(void *self, const char *partition, GroupsAbove *above)
 {
-    *above = (GroupsAbove){0};
-    if (partition != NULL)
-        above->group[0] = group_above(self);
+    const World *world = self;
+    LimitAbove outer = {
+        .id = 1, .limit_kib = world->options.above_kib, .charged_kib = world_resident(world, WITHIN_GROUP)};
+    LimitAbove inner = {
+        .id = 2, .limit_kib = world->options.inner_kib, .charged_kib = world_resident(world, WITHIN_INNER)};
+
+    bool is_inner = partition != NULL && g_str_has_suffix(partition, "inner");
+
+    *above = (GroupsAbove){.group = {outer}};
+    if (is_inner)
+        above->group[1] = inner;
+    if (is_inner &&
+        saturating_sub(inner.limit_kib, inner.charged_kib) < saturating_sub(outer.limit_kib, outer.charged_kib))
+        *above = (GroupsAbove){.group = {inner, outer}};
+    if (partition == NULL)
+        *above = (GroupsAbove){0};
 }
 
 static void
@@ -133,7 +139,7 @@ limit_read(void *self, const GuestRecord *record, GuestLimits *figures)
         figures->swap_max_kib = machine->swap_max_kib;
     figures->max_kib = machine->hard_limit_kib != 0 ? machine->hard_limit_kib : LIMIT_NONE;
     if (world_is_within(seat, WITHIN_GROUP))
-        figures->above.group[0] = group_above(seat->world);
+        limit_above(self, world_is_within(seat, WITHIN_INNER) ? "inner" : "", &figures->above);
     figures->held_back = machine->held_back;
 }
 

@@ -38,7 +38,7 @@ machine_new(World *world, const Definition *definition)
     machine->vfio = definition->vfio;
     machine->huge = definition->huge;
     machine->hard_limit_kib = definition->hard_limit_kib;
-    machine->node = definition->strict_node;
+    machine->nodes = definition->strict_nodes;
     machine->driver_usec = UINT64_MAX;
     machine->high_kib = LIMIT_NONE;
     return machine;

@@ -194,7 +194,7 @@ check_limit(World *world, Seat *seat)
 void
 needs_check(World *world)
 {
-    bool fits = world->options.above_seats == 0 && !world->options.nodes && world->ticked &&
+    bool fits = world->options.above_seats == 0 && world->options.nodes == 0 && world->ticked &&
                 world->link != WORLD_LINK_DOWN && world->complete &&
                 world->now_usec - world->others_usec >= OTHERS_USEC && owed(world) <= world->options.memory_kib;
 
@@ -288,7 +288,7 @@ void
 needs_check_rest(World *world)
 {
     bool all_fits =
-        world->options.above_seats == 0 && !world->options.nodes && owed(world) <= world->options.memory_kib;
+        world->options.above_seats == 0 && world->options.nodes == 0 && owed(world) <= world->options.memory_kib;
 
     world->counts.ends++;
     world->counts.ends_fit += all_fits;

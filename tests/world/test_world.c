@@ -7,7 +7,8 @@
  * Every second world has a moment at which more happens than at others (a file is emptied, a call is under way, ...); from
  * CHANCE_MOMENTS on all seeds are such. In the end each thing that can happen must have happened at each moment at which it can;
  * WORLD_MOMENTS=1 prints how often.
- * WORLD_TRACE=SECOND prints all that happens from that second on. WORLD_WITHOUT= leaves deeds of chance.c out, WORLD_FAILURES= is after how many failures to stop (10).
+ * WORLD_TRACE=SECOND prints all that happens from that second on. WORLD_WITHOUT= leaves deeds of chance.c out, WORLD_FAILURES= is after how many failures to stop (10),
+ * WORLD_ABOVE=1 runs those alone that have limits above guests.
  */
 
 #include "decide/faults.h"
@@ -47,6 +48,7 @@ main(int argc, char **argv)
     unsigned failures = 0;
     uint64_t worlds = 0;
     const char *fault = g_getenv("WORLD_BREAK");
+    bool above = g_getenv("WORLD_ABOVE") != NULL;
     gint64 began = g_get_monotonic_time();
     double seconds;
 
@@ -55,7 +57,11 @@ main(int argc, char **argv)
     for (; worlds < count && sums.steps < steps && failures < failures_most; worlds++) {
         /* worlds with a moment of their own by turns, unless they were asked for by number */
         uint64_t number = argc <= 1 && worlds % 2 != 0 ? CHANCE_MOMENTS + seed + worlds / 2 : seed + worlds;
-        World *world = chance_world(number);
+        World *world;
+
+        if (above && !chance_has_limits_above(number))
+            continue;
+        world = chance_world(number);
 
         if (!run_world(world)) {
             failures++;

@@ -444,39 +444,74 @@ owe(World *world, const Seat *seat, uint64_t kib)
             world->debts_kib[within] += kib;
 }
 
+static bool
+is_group(Within within)
+{
+    return within == WITHIN_GROUP || within == WITHIN_INNER;
+}
+
+static void
+owe_groups(World *world, const Seat *seat, uint64_t kib)
+{
+    for (Within within = WITHIN_HOST; within < WITHINS; within++)
+        if (is_group(within) && world_is_within(seat, within))
+            world->debts_kib[within] += kib;
+}
+
 /* What the guests may hold together there, what others hold of that, and what of it is there for slack. */
 typedef struct Room {
     uint64_t kib;
     uint64_t reserve_kib;
-    unsigned part; /* of the host's, and of what others hold; 0: none */
+    unsigned part; /* so many parts of parts of the host's, and of what others hold; 0: none */
+    unsigned parts;
 } Room;
 
 static Room
 room_of(const World *world, Within within)
 {
     const WorldOptions *options = &world->options;
+    uint64_t guests_kib = options->memory_kib - options->reserve_kib;
+    unsigned nodes = within == WITHIN_NODES ? 2 : 1;
 
-    if (within == WITHIN_GROUP)
-        return (Room){options->above_seats != 0 ? options->above_kib : UINT64_MAX / 2, 0, 0};
-    if (within != WITHIN_HOST && !options->nodes)
-        return (Room){UINT64_MAX / 2, 0, 0};
-    return within == WITHIN_HOST
-               ? (Room){options->memory_kib - options->reserve_kib, options->reserve_kib, 1}
-               : (Room){(options->memory_kib - options->reserve_kib) / 2 + FROM_MIB(1), options->reserve_kib / 2, 2};
+    if (within == WITHIN_HOST)
+        return (Room){guests_kib, options->reserve_kib, 1, 1};
+    if (within == WITHIN_GROUP && options->above_seats != 0)
+        return (Room){.kib = options->above_kib};
+    if (within == WITHIN_INNER && options->inner_seats != 0)
+        return (Room){.kib = options->inner_kib};
+    if (is_group(within) || options->nodes == 0)
+        return (Room){.kib = UINT64_MAX / 2};
+    return (Room){guests_kib * nodes / options->nodes + FROM_MIB(1), options->reserve_kib * nodes / options->nodes,
+                  nodes, options->nodes};
+}
+
+/* Its part of what others hold. */
+static uint64_t
+part_of(const Room *room, uint64_t others_kib)
+{
+    return room->part != 0 ? others_kib * room->part / room->parts : 0;
 }
 
 /* What a QEMU costs is an estimate, which a guest that is held back raises in steps. */
 #define ROUNDING_KIB FROM_MIB(4)
 
+/* What is beyond a node, and not forgotten there, is promised on that alone: nobody bound to it finds it on the other. */
+static uint64_t
+beyond_nodes(const World *world)
+{
+    return world->beyond_kib[WITHIN_NODE] + world->beyond_kib[WITHIN_NODE + 1];
+}
+
 static void
 check_room(World *world, Within within)
 {
-    static const char *const names[WITHINS] = {"the host", "its first node", "its second node", "a group"};
+    static const char *const names[WITHINS] = {"the host",       "its first node", "its second node",
+                                               "both its nodes", "a group",        "a group in a group"};
     Room room = room_of(world, within);
-    uint64_t others = room.part != 0 ? world->other_kib / room.part : 0;
+    uint64_t others = part_of(&room, world->other_kib);
     uint64_t sum = others;
     uint64_t promised = others; /* the same, and what is booked beyond what could be held now */
-    uint64_t allowed = room.part != 0 ? (world->other_kib - least_of_others(world)) / room.part : 0;
+    uint64_t allowed = part_of(&room, world->other_kib - least_of_others(world));
     uint64_t slacks = 0;
     uint64_t over;
     uint64_t *debt = &world->debts_kib[within];
@@ -499,6 +534,10 @@ check_room(World *world, Within within)
         allowed += unprevented(seat) + ROUNDING_KIB;
         slacks += from_reserve(seat);
     }
+    if (within == WITHIN_NODES) {
+        sum -= beyond_nodes(world);
+        promised -= beyond_nodes(world);
+    }
     *debt = MIN(*debt, saturating_sub(promised, room.kib));
     allowed += *debt + MIN(slacks, room.reserve_kib);
     over = saturating_sub(sum, room.kib);
@@ -508,8 +547,9 @@ check_room(World *world, Within within)
         *debt = saturating_sub(promised, room.kib);
     else if (over > allowed)
         world_break(world, NULL,
-                    "%s is promised twice: guests and others could hold %.1f MiB of %.1f, %.1f more than is excused",
-                    names[within], MIB(sum), MIB(room.kib), MIB(over - allowed));
+                    "%s %s promised twice: guests and others could hold %.1f MiB of %.1f, %.1f more than is excused",
+                    names[within], within == WITHIN_NODES ? "are" : "is", MIB(sum), MIB(room.kib), MIB(over - allowed));
+    world->beyond_kib[within] = MIN(*debt, over);
 }
 
 /* What others have grown by is known, and what is beyond the host for that is not forgotten. */
@@ -519,9 +559,9 @@ age_growth(World *world)
     uint64_t least = least_of_others(world);
 
     for (Within within = WITHIN_HOST; within < WITHINS; within++) {
-        unsigned part = room_of(world, within).part;
+        Room room = room_of(world, within);
 
-        world->debts_kib[within] += part != 0 ? saturating_sub(least, world->least_other_kib) / part : 0;
+        world->debts_kib[within] += part_of(&room, saturating_sub(least, world->least_other_kib));
     }
     world->least_other_kib = least;
 }
@@ -550,11 +590,13 @@ truth_step(World *world)
         age_excuse(world, seat);
         if (seat->forced_usec != 0 && is_held_yet(seat))
             seat->forced_usec += WORLD_STEP_USEC;
-        if (seat->forced_usec != 0 && saturating_sub(world->now_usec, seat->forced_usec) >= FORCED_USEC)
+        if (seat->forced_usec != 0 && saturating_sub(world->now_usec, seat->forced_usec) >= FORCED_USEC) {
             seat->forced_usec = 0;
+            /* a group has no reserve for what its limit lets in beyond what is booked */
+            owe_groups(world, seat, slack(seat));
+        }
         /* where there is no reserve for what its QEMU costs beyond what was thought */
-        if (world_is_within(seat, WITHIN_GROUP))
-            world->debts_kib[WITHIN_GROUP] += saturating_sub(booked_overhead(seat), seat->costs_kib);
+        owe_groups(world, seat, saturating_sub(booked_overhead(seat), seat->costs_kib));
         seat->costs_kib = booked_overhead(seat);
         if (seat->plugged_usec != 0 && world->now_usec - seat->plugged_usec >= FORCED_USEC)
             seat->plugged_usec = 0;

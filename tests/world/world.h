@@ -70,8 +70,10 @@ void world_after(World *world, uint64_t usec, Deed deed, Seat *seat, uint64_t nu
 /* What has a limit of its own for the guests in it. */
 typedef enum Within {
     WITHIN_HOST,
-    WITHIN_NODE,                    /* its first NUMA node: who is strictly bound to that */
-    WITHIN_GROUP = WITHIN_NODE + 2, /* the one above some of them */
+    WITHIN_NODE,                    /* its first NUMA node: who is strictly bound to that; then its second */
+    WITHIN_NODES = WITHIN_NODE + 2, /* ... both of them: who is bound to one of them, or to both */
+    WITHIN_GROUP,                   /* the one above some of them */
+    WITHIN_INNER,                   /* ... and one within that, above some of these */
     WITHINS,
 } Within;
 
@@ -107,8 +109,10 @@ typedef struct WorldOptions {
     uint64_t launch_usec;  /* from the hook's answer to QEMU; 0: by chance */
     uint64_t above_kib;    /* memory.max of a group that guests stand in; 0: none */
     uint64_t above_seats;  /* bits of those that do */
-    bool nodes;            /* two NUMA nodes of the same size */
-    bool no_hook;          /* libvirt has no hook: nobody is asked */
+    uint64_t inner_kib;    /* memory.max of a group within that one; 0: none */
+    uint64_t inner_seats;  /* bits of those that stand in it: a part of above_seats */
+    unsigned nodes; /* NUMA nodes of the same size, two at least, and guests are bound to the first two; 0: none */
+    bool no_hook;   /* libvirt has no hook: nobody is asked */
     bool absent_allows;
     bool reverts_in_place; /* libvirt is older than 8.1 */
     bool admission;
@@ -187,10 +191,11 @@ struct World {
     bool judged; /* what it found is known: from then on it is to blame for what comes */
 
     /* truth */
-    uint64_t least_other_kib;    /* least that others had a moment before the last step */
-    uint64_t debts_kib[WITHINS]; /* promised beyond each by what nobody could prevent */
-    uint64_t gives_usec;         /* whose driver came last has given what it had too much by then (needs.c) */
-    char *broken;                /* the first thing that must not be */
+    uint64_t least_other_kib;     /* least that others had a moment before the last step */
+    uint64_t debts_kib[WITHINS];  /* promised beyond each by what nobody could prevent */
+    uint64_t beyond_kib[WITHINS]; /* ... and could be held at this moment */
+    uint64_t gives_usec;          /* whose driver came last has given what it had too much by then (needs.c) */
+    char *broken;                 /* the first thing that must not be */
 
     WorldCounts counts;
     char trace[TRACE_LINES][TRACE_WIDTH];
@@ -381,7 +386,7 @@ void paging_orphan(World *world);
 
 HostWorld host_of(World *world);
 void host_step(World *world);
-/* Whether it is bound to that, or would be, as it is defined. */
+/* Whether it is bound to that, or would be, as it is defined: to all of it or to a part. */
 bool world_is_within(const Seat *seat, Within within);
 /* What its guests hold of the host. */
 uint64_t world_resident(const World *world, Within within);
@@ -431,6 +436,8 @@ void needs_check_rest(World *world);
 /* ---- chance.c ---- */
 
 World *chance_world(uint64_t seed);
+/* Whether that has groups or nodes with limits of their own. */
+bool chance_has_limits_above(uint64_t seed);
 /* From this seed on each world has a moment at which more happens than at others. */
 #define CHANCE_MOMENTS (UINT64_C(1) << 32)
 void chance_step(World *world);
