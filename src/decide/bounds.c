@@ -4,18 +4,29 @@
 #include "decide/limit.h"
 #include "units.h"
 
+static bool
+is_same(const Bound *a, const Bound *b)
+{
+    return a->above_id == b->above_id && a->nodes == b->nodes;
+}
+
 /* Its place, from 1; new where there was none. */
 static uint32_t
 find_or_add(Bounds *bounds, const Bound *sought)
 {
     for (size_t i = 0; i < bounds->count; i++)
-        if (bounds->bounds[i].above_id == sought->above_id && bounds->bounds[i].nodes == sought->nodes)
+        if (is_same(&bounds->bounds[i], sought))
             return (uint32_t)i + 1;
     if (bounds->count == bounds->capacity) {
         bounds->capacity = MAX(8, bounds->capacity * 2);
         bounds->bounds = g_renew(Bound, bounds->bounds, bounds->capacity);
+        bounds->before = g_renew(Bound, bounds->before, bounds->capacity);
     }
-    bounds->bounds[bounds->count++] = *sought;
+    bounds->bounds[bounds->count] = *sought;
+    for (size_t i = 0; i < bounds->before_count; i++)
+        if (is_same(&bounds->before[i], sought))
+            bounds->bounds[bounds->count].other = bounds->before[i].other;
+    bounds->count++;
     return (uint32_t)bounds->count;
 }
 
@@ -126,12 +137,15 @@ add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_
 
 /*
  * What its guests may be booked at together: no more than there is. What they hold may be more than it is charged with, as what is
- * the same is charged once (KSM), its charge is read a little earlier, and a QEMU may be gone since.
+ * the same is charged once (KSM), its charge is read a little earlier, and a QEMU may be gone since: then nobody sees what others
+ * hold, which is what it was before.
  */
 static uint64_t
 limit_of(const Bound *bound)
 {
-    return saturating_sub(MIN(bound->total_kib, saturating_sub(bound->has_kib, bound->others_kib)),
+    uint64_t seen = saturating_sub(bound->has_kib, bound->others_kib);
+
+    return saturating_sub(MIN(saturating_sub(bound->total_kib, recent_most(&bound->other)), seen),
                           MAX(bound->reserve_kib, bound->slack_kib));
 }
 
@@ -182,7 +196,11 @@ uint64_t
 bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib)
 {
     uint64_t running = 0, least = UINT64_MAX;
+    Bound *before = bounds->bounds;
 
+    bounds->bounds = bounds->before;
+    bounds->before = before;
+    bounds->before_count = bounds->count;
     bounds->count = 0;
     bounds->figures = &snapshot->host.figures;
     bounds->reserve_kib = reserve_kib;
@@ -195,6 +213,8 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
     for (size_t i = 0; i < bounds->count; i++) {
         Bound *bound = &bounds->bounds[i];
 
+        recent_note(&bound->other, saturating_sub(bound->total_kib, saturating_sub(bound->has_kib, bound->others_kib)),
+                    OTHER_WINDOW_USEC, snapshot->now_usec);
         if (bound->above_id == 0 || bound->guests < running)
             continue;
         /* the slack of all limits is a part of the reserve */

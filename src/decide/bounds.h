@@ -8,6 +8,7 @@
  */
 
 #include "decide/ledger.h"
+#include "decide/recent.h"
 
 typedef struct Bound {
     uint64_t above_id;    /* of LimitAbove; 0: it is nodes */
@@ -19,6 +20,7 @@ typedef struct Bound {
     uint64_t slack_kib;   /* what its guests' limits let in beyond what is booked: out of that, and else not theirs */
     uint64_t members_kib; /* booked for them, overheads included */
     uint64_t guests;      /* how many of them run */
+    RecentMost other;     /* what others hold of it; kept while anybody is bound by it */
     bool of_all;          /* it is a group of all that run: they share it, and others give up memory for one of them */
 } Bound;
 
@@ -26,7 +28,9 @@ typedef struct Bound {
 typedef struct Bounds {
     Bound *bounds; /* owned */
     size_t count;
-    size_t capacity;
+    Bound *before; /* owned: those of the tick before */
+    size_t before_count;
+    size_t capacity;            /* of both */
     const HostFigures *figures; /* of the snapshot */
     uint64_t reserve_kib;       /* of the host */
 } Bounds;

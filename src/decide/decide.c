@@ -22,6 +22,7 @@ decide_state_free(DecideState *state)
         return;
     ledger_clear(&state->ledger);
     g_free(state->bounds.bounds);
+    g_free(state->bounds.before);
     g_free(state->work);
     g_free(state->sharing);
     g_free(state->scratch);

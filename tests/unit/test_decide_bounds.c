@@ -582,6 +582,35 @@ what_a_qemu_held_that_is_gone_is_not_left_twice(void **state)
     (void)state;
 }
 
+/*
+ * The same of a node of 16 GiB that keeps 1: others have 8, g1 has 2, and so has g0, until its QEMU is gone. What others have is not
+ * seen while that counts as free and as held.
+ */
+static void
+what_others_hold_of_a_node_is_not_left_to_a_start(void **state)
+{
+    FakeWorld *world = world_of(4, 2 * GIB, 1500 * MIB);
+    HostNode *nodes = world->snapshot.host.figures.nodes;
+    StartRequest request;
+    StartPlan plan;
+
+    world->guests[2].life = GUEST_LIFE_OFF;
+    nodes[0] = nodes[1] = (HostNode){.total_kib = 16 * GIB, .available_kib = 16 * GIB};
+    for (size_t i = 0; i < 3; i++)
+        world->fake[i].settings.strict_nodes = 1;
+    for (unsigned t = 0; t < 3; t++) {
+        nodes[0].available_kib = 8 * GIB - world->fake[0].actual - world->fake[1].actual;
+        world_tick(world);
+    }
+    world->fake[0].mute = true;
+    nodes[0].available_kib += world->fake[0].actual;
+    plan = start_of(world, &request, (GroupsAbove){0}, 4 * GIB);
+    assert_int_equal(plan.verdict, START_REFUSED);
+    assert_int_equal(plan.blockers[0].rule, START_BLOCK_NODE);
+    world_free(world);
+    (void)state;
+}
+
 /* It was let in, and has no control group yet: those who run in the one that it comes into may have the rest. */
 static void
 a_start_that_was_let_in_is_booked_in_its_group(void **state)
@@ -656,6 +685,7 @@ main(void)
         cmocka_unit_test(a_restart_into_a_group_that_is_full_is_let_in_with_what_is_left),
         cmocka_unit_test(a_start_of_a_guest_that_is_seen_yet_has_what_that_has),
         cmocka_unit_test(what_a_qemu_held_that_is_gone_is_not_left_twice),
+        cmocka_unit_test(what_others_hold_of_a_node_is_not_left_to_a_start),
         cmocka_unit_test(a_start_that_was_let_in_is_booked_in_its_group),
         cmocka_unit_test(a_start_in_the_group_of_all_guests_waits_for_what_they_give_up),
     };
