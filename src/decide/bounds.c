@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "decide/bounds.h"
 
+#include "decide/faults.h"
 #include "decide/limit.h"
 #include "units.h"
 
@@ -45,7 +46,7 @@ bound_of_nodes(Bounds *bounds, uint64_t nodes)
             sum.total_kib = saturating_add(sum.total_kib, figures->nodes[n].total_kib);
             sum.available_kib = saturating_add(sum.available_kib, figures->nodes[n].available_kib);
         }
-    if (figures->total_kib >= 1024)
+    if (figures->total_kib >= 1024 && !broken(FAULT_BOUND_NODES_WHOLE))
         reserve = MIN(bounds->reserve_kib, bounds->reserve_kib / 1024 * (sum.total_kib / (figures->total_kib / 1024)));
     return find_or_add(
         bounds,
@@ -60,7 +61,7 @@ bound_of_group(Bounds *bounds, const LimitAbove *above)
     return find_or_add(bounds, &(Bound){.above_id = above->id,
                                         .total_kib = above->limit_kib,
                                         .has_kib = above->limit_kib,
-                                        .others_kib = above->charged_kib});
+                                        .others_kib = broken(FAULT_BOUND_ALL_OURS) ? 0 : above->charged_kib});
 }
 
 static void
@@ -68,7 +69,7 @@ bind_entry(Bounds *bounds, LedgerEntry *entry, const GroupsAbove *above, uint64_
 {
     entry->bounds[0] = bound_of_nodes(bounds, nodes);
     for (size_t i = 0; i < LIMITS_ABOVE; i++)
-        entry->bounds[1 + i] = bound_of_group(bounds, &above->group[i]);
+        entry->bounds[1 + i] = i > 0 && broken(FAULT_BOUND_FIRST_ALONE) ? 0 : bound_of_group(bounds, &above->group[i]);
 }
 
 static bool
@@ -115,7 +116,8 @@ next_of(const Bounds *bounds, const LedgerEntry *entry, const Bound *before)
     if (before != NULL && before->nodes != 0)
         i = (size_t)(before - bounds->bounds) + 1;
     for (; i < bounds->count; i++)
-        if ((bounds->bounds[i].nodes & nodes->nodes) == nodes->nodes)
+        if ((bounds->bounds[i].nodes & nodes->nodes) == nodes->nodes &&
+            !(broken(FAULT_BOUND_NODES_ALONE) && &bounds->bounds[i] != nodes))
             return &bounds->bounds[i];
     return NULL;
 }
@@ -130,7 +132,8 @@ add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_
         bound->members_kib += all;
         bound->has_kib = saturating_add(bound->has_kib, MIN(holds_kib, all));
         /* a limit may stand half of that too high (limit.h) */
-        bound->slack_kib += slack_kib + slack_kib / 2;
+        if (!broken(FAULT_BOUND_NO_SLACK))
+            bound->slack_kib += slack_kib + slack_kib / 2;
         bound->guests += runs;
     }
 }
@@ -153,6 +156,8 @@ limit_of(const Bound *bound)
 static void
 find_bounds(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger)
 {
+    static const GroupsAbove none;
+
     for (size_t i = 0; i < snapshot->guest_count; i++) {
         const GuestSnapshot *guest = &snapshot->guests[i];
 
@@ -164,7 +169,8 @@ find_bounds(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger)
         LedgerEntry *entry = ledger_start(ledger, i);
 
         if (!entry->open)
-            bind_entry(bounds, entry, &request->above, request->settings.strict_nodes);
+            bind_entry(bounds, entry, broken(FAULT_BOUND_STARTS_FREE) ? &none : &request->above,
+                       request->settings.strict_nodes);
     }
 }
 
@@ -213,9 +219,11 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
     for (size_t i = 0; i < bounds->count; i++) {
         Bound *bound = &bounds->bounds[i];
 
+        if (broken(FAULT_BOUND_OTHERS_NOW))
+            bound->other = (RecentMost){0};
         recent_note(&bound->other, saturating_sub(bound->total_kib, saturating_sub(bound->has_kib, bound->others_kib)),
                     OTHER_WINDOW_USEC, snapshot->now_usec);
-        if (bound->above_id == 0 || bound->guests < running)
+        if (bound->above_id == 0 || bound->guests < running || broken(FAULT_BOUND_NOT_SHARED))
             continue;
         /* the slack of all limits is a part of the reserve */
         bound->reserve_kib = MIN(reserve_kib / 4 * 3, limit_most_slack(bound->total_kib));
@@ -229,7 +237,9 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
 static uint64_t
 slack_of(const Bounds *bounds, const Bound *bound, uint64_t raise_kib)
 {
-    return bound->reserve_kib != 0 ? 0 : limit_raise_slack(bounds->figures, bounds->reserve_kib, raise_kib);
+    return bound->reserve_kib != 0 || broken(FAULT_BOUND_NO_SLACK)
+               ? 0
+               : limit_raise_slack(bounds->figures, bounds->reserve_kib, raise_kib);
 }
 
 static uint64_t
@@ -266,7 +276,7 @@ bounds_claimable(const Bounds *bounds, const LedgerEntry *entry)
     uint64_t most = UINT64_MAX;
 
     for (const Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
-        if (!bound->of_all)
+        if (!bound->of_all && !broken(FAULT_BOUND_CLAIM_ALL))
             most = MIN(most, room_of(bounds, bound));
     return most;
 }
@@ -278,7 +288,7 @@ bounds_owed(const Bounds *bounds, const LedgerEntry *entry)
 
     for (const Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
         owed = MAX(owed, saturating_sub(bound->members_kib, limit_of(bound)));
-    return owed;
+    return broken(FAULT_BOUND_NOT_OWED) ? 0 : owed;
 }
 
 uint64_t
@@ -288,9 +298,9 @@ bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib)
 
     if (bounds->count == 0)
         return kib;
-    taken = MIN(kib, bounds_room(bounds, entry));
+    taken = broken(FAULT_BOUND_NO_GATE) ? kib : MIN(kib, bounds_room(bounds, entry));
     for (Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
-        bound->members_kib += taken + slack_of(bounds, bound, taken);
+        bound->members_kib += broken(FAULT_BOUND_TAKEN_TWICE) ? 0 : taken + slack_of(bounds, bound, taken);
     return taken;
 }
 
@@ -299,7 +309,9 @@ bounds_grant(Bounds *bounds, LedgerEntry *entry, uint64_t kib)
 {
     uint64_t all = entry->granted_kib + kib + entry->fixed_kib;
     /* what it is booked at beyond what it was granted is none of its own where that does not fit; memory.max may have it at less */
-    uint64_t raise = bounds_owed(bounds, entry) > 0 ? kib : MIN(kib, saturating_sub(all, entry->booked_kib));
+    uint64_t raise = broken(FAULT_BOUND_GRANT_ALL)    ? 0
+                     : bounds_owed(bounds, entry) > 0 ? kib
+                                                      : MIN(kib, saturating_sub(all, entry->booked_kib));
 
     ledger_grant(entry, kib - (raise - bounds_take(bounds, entry, raise)));
 }

@@ -75,6 +75,19 @@ typedef enum Fault {
     FAULT_TAKE_ITS_WORD = 62,         /* what a balloon says is booked, whatever its limit lets in */
     FAULT_LEND_UNBOOKED = 63,         /* what limits let in for page cache is not booked */
     FAULT_LEND_ON = 64,               /* ... and is not taken back for those that wait */
+    FAULT_BOUND_NO_GATE = 65,         /* raises and starts do not stay within the limits above their guest */
+    FAULT_BOUND_TAKEN_TWICE = 66,     /* what one raise takes within such a limit is left for the next one */
+    FAULT_BOUND_GRANT_ALL = 67,       /* a claim is granted what the limits above its guest do not have */
+    FAULT_BOUND_CLAIM_ALL = 68,       /* others are squeezed for what the limits above a guest do not have */
+    FAULT_BOUND_NOT_OWED = 69,   /* where more is booked than a limit above has, a guest's next start has all of that */
+    FAULT_BOUND_NOT_SHARED = 70, /* a group of all guests is not what they share */
+    FAULT_BOUND_STARTS_FREE = 71, /* starts have no group before their QEMU is seen */
+    FAULT_BOUND_FIRST_ALONE = 72, /* of the groups above a guest only the first one counts */
+    FAULT_BOUND_NODES_ALONE = 73, /* who is bound to some nodes is not there for who may have others as well */
+    FAULT_BOUND_ALL_OURS = 74,    /* what a group holds beyond what is booked for its guests is there for them */
+    FAULT_BOUND_NO_SLACK = 75,    /* a group keeps nothing for what the limits of its guests let in */
+    FAULT_BOUND_NODES_WHOLE = 76, /* a node keeps nothing for the host */
+    FAULT_BOUND_OTHERS_NOW = 77,  /* what others hold of such a limit is what is seen at this moment */
     FAULTS
 } Fault;
 

@@ -59,14 +59,46 @@ static const struct {
     {FAULT_RESTART_AT_TARGET, "a guest that restarts goes to its startup", "restart-reclaims"},
 };
 
-/* What simulated guests do not show is caught in test_demand, test_decide_alarm, test_decide_calm, test_decide_moments, test_claims, test_decide_starts,
-   test_decide_limit, test_decide_lend, test_paging_rule, test_decide_ledger and test_decide_let_go. */
-static const Fault caught_elsewhere[] = {
-    FAULT_NO_PEAK,          FAULT_SAME_STEP,        FAULT_KEEP_SURPLUS,     FAULT_PART_PAGES,    FAULT_CLAIM_PATIENT,
-    FAULT_CLAIM_NO_BASE,    FAULT_RESERVED_BARE,    FAULT_PAGE_COLD_STARTS, FAULT_PAGE_RUNNING,  FAULT_PAGE_ALL,
-    FAULT_LIMIT_NOT_LEARNT, FAULT_TARGET_UNDER_WAY, FAULT_FOLLOW_BALLOON,   FAULT_DROP_SQUEEZED, FAULT_SQUEEZE_FRAIL,
-    FAULT_FORGET_CLAIM,     FAULT_CRUMBS,           FAULT_LEARN_CAPPED,     FAULT_NO_ASKING,     FAULT_ALWAYS_ASKING,
-    FAULT_NO_CROSSING,      FAULT_TAKE_ITS_WORD,    FAULT_LEND_UNBOOKED,    FAULT_LEND_ON};
+/* What simulated guests do not show is caught in test_demand, test_decide_alarm, test_decide_calm, test_decide_moments, test_claims,
+   test_decide_starts, test_decide_limit, test_decide_lend, test_paging_rule, test_decide_ledger, test_decide_let_go and
+   test_decide_bounds. */
+static const Fault caught_elsewhere[] = {FAULT_NO_PEAK,
+                                         FAULT_SAME_STEP,
+                                         FAULT_KEEP_SURPLUS,
+                                         FAULT_PART_PAGES,
+                                         FAULT_CLAIM_PATIENT,
+                                         FAULT_CLAIM_NO_BASE,
+                                         FAULT_RESERVED_BARE,
+                                         FAULT_PAGE_COLD_STARTS,
+                                         FAULT_PAGE_RUNNING,
+                                         FAULT_PAGE_ALL,
+                                         FAULT_LIMIT_NOT_LEARNT,
+                                         FAULT_TARGET_UNDER_WAY,
+                                         FAULT_FOLLOW_BALLOON,
+                                         FAULT_DROP_SQUEEZED,
+                                         FAULT_SQUEEZE_FRAIL,
+                                         FAULT_FORGET_CLAIM,
+                                         FAULT_CRUMBS,
+                                         FAULT_LEARN_CAPPED,
+                                         FAULT_NO_ASKING,
+                                         FAULT_ALWAYS_ASKING,
+                                         FAULT_NO_CROSSING,
+                                         FAULT_TAKE_ITS_WORD,
+                                         FAULT_LEND_UNBOOKED,
+                                         FAULT_LEND_ON,
+                                         FAULT_BOUND_NO_GATE,
+                                         FAULT_BOUND_TAKEN_TWICE,
+                                         FAULT_BOUND_GRANT_ALL,
+                                         FAULT_BOUND_CLAIM_ALL,
+                                         FAULT_BOUND_NOT_OWED,
+                                         FAULT_BOUND_NOT_SHARED,
+                                         FAULT_BOUND_STARTS_FREE,
+                                         FAULT_BOUND_FIRST_ALONE,
+                                         FAULT_BOUND_NODES_ALONE,
+                                         FAULT_BOUND_ALL_OURS,
+                                         FAULT_BOUND_NO_SLACK,
+                                         FAULT_BOUND_NODES_WHOLE,
+                                         FAULT_BOUND_OTHERS_NOW};
 
 static const ScenarioCheck *
 find_check(const char *name)

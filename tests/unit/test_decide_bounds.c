@@ -5,7 +5,8 @@
 #include "decide/bounds.h"
 #include "test_limited_world.h"
 
-#include "decide/bounds.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* 3 GiB, of which its QEMU costs 72 MiB before it is known better, and 8 at least; 16 are left to what is not known of it. */
 static void
@@ -658,6 +659,53 @@ a_start_in_the_group_of_all_guests_waits_for_what_they_give_up(void **state)
     (void)state;
 }
 
+/* Each rule is needed: broken by its switch, the test beside it fails, in a process of its own. */
+static void
+without_its_rule_each_of_these_fails(void **state)
+{
+    static const struct {
+        Fault fault;
+        const char *name;
+        void (*test)(void **state);
+    } needs[] = {
+        {FAULT_BOUND_NO_GATE, "gate", the_limit_of_a_slice_is_not_exceeded_by_those_in_it},
+        {FAULT_BOUND_TAKEN_TWICE, "taken", the_limit_of_a_slice_is_not_exceeded_by_those_in_it},
+        {FAULT_BOUND_GRANT_ALL, "grant", restarts_are_granted_what_their_group_has_left},
+        {FAULT_BOUND_CLAIM_ALL, "claim", nobody_is_squeezed_for_what_a_group_does_not_have},
+        {FAULT_BOUND_NOT_OWED, "owed", a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have},
+        {FAULT_BOUND_NOT_SHARED, "shared", a_restart_in_the_group_of_all_guests_gets_what_others_give_up},
+        {FAULT_BOUND_STARTS_FREE, "start", a_start_in_a_group_that_is_full_is_refused},
+        {FAULT_BOUND_FIRST_ALONE, "groups", each_of_two_groups_above_a_guest_is_kept},
+        {FAULT_BOUND_NODES_ALONE, "nodes", who_is_bound_to_two_nodes_leaves_each_what_is_promised_there},
+        {FAULT_BOUND_ALL_OURS, "others", what_a_guest_holds_beyond_its_booking_is_not_left_to_others},
+        {FAULT_BOUND_NO_SLACK, "slack", restarts_are_granted_what_their_group_has_left},
+        {FAULT_BOUND_NODES_WHOLE, "reserve", nodes_that_guests_are_bound_to_are_not_promised_twice},
+        {FAULT_BOUND_OTHERS_NOW, "recent", what_others_hold_of_a_node_is_not_left_to_a_start},
+    };
+    unsigned passed = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(needs); i++) {
+        pid_t child = fork();
+        int status = 0;
+
+        if (child == 0) {
+            const struct CMUnitTest tests[] = {{.name = needs[i].name, .test_func = needs[i].test}};
+
+            rules_break(needs[i].fault);
+            if (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL)
+                _exit(0);
+            _exit(cmocka_run_group_tests_name("broken", tests, NULL, NULL));
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) == 0) {
+            print_error("without the rule of %s its test passes, or ends otherwise\n", needs[i].name);
+            passed++;
+        }
+    }
+    assert_int_equal(passed, 0);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -688,6 +736,7 @@ main(void)
         cmocka_unit_test(what_others_hold_of_a_node_is_not_left_to_a_start),
         cmocka_unit_test(a_start_that_was_let_in_is_booked_in_its_group),
         cmocka_unit_test(a_start_in_the_group_of_all_guests_waits_for_what_they_give_up),
+        cmocka_unit_test(without_its_rule_each_of_these_fails),
     };
 
     return cmocka_run_group_tests_name("decide_bounds", tests, NULL, NULL);

@@ -88,6 +88,7 @@ draw_limits_within(WorldOptions *options)
         options->above_kib = options->memory_kib / 100 * rng_between(&rng, 40, 85);
         options->inner_seats = options->above_seats & rng_between(&rng, 1, 63);
         options->inner_kib = options->above_kib / 100 * rng_between(&rng, 30, 90);
+        options->among_kib = options->above_kib / 100 * rng_between(&rng, 0, 15);
     }
 }
 

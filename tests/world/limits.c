@@ -98,21 +98,20 @@ static void
 limit_above(void *self, const char *partition, GroupsAbove *above)
 {
     const World *world = self;
-    LimitAbove outer = {
-        .id = 1, .limit_kib = world->options.above_kib, .charged_kib = world_resident(world, WITHIN_GROUP)};
+    uint64_t outer_kib = world_resident(world, WITHIN_GROUP) + world->options.among_kib;
+    LimitAbove outer = {.id = 1, .limit_kib = world->options.above_kib, .charged_kib = outer_kib};
     LimitAbove inner = {
         .id = 2, .limit_kib = world->options.inner_kib, .charged_kib = world_resident(world, WITHIN_INNER)};
-
     bool is_inner = partition != NULL && g_str_has_suffix(partition, "inner");
 
-    *above = (GroupsAbove){.group = {outer}};
-    if (is_inner)
-        above->group[1] = inner;
+    *above = (GroupsAbove){0};
     if (is_inner &&
         saturating_sub(inner.limit_kib, inner.charged_kib) < saturating_sub(outer.limit_kib, outer.charged_kib))
         *above = (GroupsAbove){.group = {inner, outer}};
-    if (partition == NULL)
-        *above = (GroupsAbove){0};
+    else if (is_inner)
+        *above = (GroupsAbove){.group = {outer, inner}};
+    else if (partition != NULL)
+        *above = (GroupsAbove){.group = {outer}};
 }
 
 static void

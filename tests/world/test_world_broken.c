@@ -20,6 +20,7 @@ static const struct {
     Fault fault; /* of decide */
     unsigned bugs;
     const char *what;
+    bool above; /* caught in worlds with limits above guests alone, so the others are left out */
 } wrongs[] = {
     {"under_way", FAULT_TARGET_UNDER_WAY, 0, "a target under way, or of unknown fate, is not booked"},
     {"brings", FAULT_NONE, 1 << BUG_BOOTS, "a guest that brings its memory is booked as if it booted"},
@@ -36,6 +37,16 @@ static const struct {
     {"dropped", FAULT_DROP_SQUEEZED, 0, "who is no longer managed stays at what it was squeezed to"},
     {"all_seen", FAULT_NONE, 1 << BUG_ALL_SEEN, "memory that a guest does not see is squeezed"},
     {"raise_waits", FAULT_NONE, 1 << BUG_RAISE_WAITS, "a limit that is raised waits for what is being lowered"},
+    {"bound_no_gate", FAULT_BOUND_NO_GATE, 0, "limits above guests bound nothing", true},
+    {"bound_taken_twice", FAULT_BOUND_TAKEN_TWICE, 0, "what one guest takes of its group is left for the next", true},
+    {"bound_grant_all", FAULT_BOUND_GRANT_ALL, 0, "a restart is granted what its group does not have", true},
+    {"bound_starts_free", FAULT_BOUND_STARTS_FREE, 0, "a start is in no group before its QEMU is seen", true},
+    {"bound_first_alone", FAULT_BOUND_FIRST_ALONE, 0, "of a group within a group only one counts", true},
+    {"bound_nodes_alone", FAULT_BOUND_NODES_ALONE, 0,
+     "what is promised on a node is there for who may have another, too", true},
+    {"bound_all_ours", FAULT_BOUND_ALL_OURS, 0, "what a group holds beyond its bookings is there for its guests", true},
+    {"bound_no_slack", FAULT_BOUND_NO_SLACK, 0, "a group keeps nothing for the slack of limits", true},
+    {"bound_nodes_whole", FAULT_BOUND_NODES_WHOLE, 0, "a node keeps nothing for the host", true},
 };
 
 static bool
@@ -49,8 +60,11 @@ is_caught(size_t i, bool shown)
     bugs_put_back(wrongs[i].bugs);
     for (uint64_t worlds = 0; !caught && steps < STEPS_MOST; worlds++) {
         uint64_t seed = 1 + worlds / 2 + (worlds % 2 != 0 ? CHANCE_MOMENTS : 0);
-        World *world = chance_world(seed);
+        World *world;
 
+        if (wrongs[i].above && !chance_has_limits_above(seed))
+            continue;
+        world = chance_world(seed);
         caught = !run_world(world);
         steps += world->counts.steps;
         if (caught)

@@ -476,7 +476,7 @@ room_of(const World *world, Within within)
     if (within == WITHIN_HOST)
         return (Room){guests_kib, options->reserve_kib, 1, 1};
     if (within == WITHIN_GROUP && options->above_seats != 0)
-        return (Room){.kib = options->above_kib};
+        return (Room){.kib = options->above_kib - options->among_kib};
     if (within == WITHIN_INNER && options->inner_seats != 0)
         return (Room){.kib = options->inner_kib};
     if (is_group(within) || options->nodes == 0)

@@ -109,6 +109,7 @@ typedef struct WorldOptions {
     uint64_t launch_usec;  /* from the hook's answer to QEMU; 0: by chance */
     uint64_t above_kib;    /* memory.max of a group that guests stand in; 0: none */
     uint64_t above_seats;  /* bits of those that do */
+    uint64_t among_kib;    /* what others hold in that */
     uint64_t inner_kib;    /* memory.max of a group within that one; 0: none */
     uint64_t inner_seats;  /* bits of those that stand in it: a part of above_seats */
     unsigned nodes; /* NUMA nodes of the same size, two at least, and guests are bound to the first two; 0: none */
