@@ -317,8 +317,10 @@ live(World *world, Seat *seat)
     }
     if (machine->lacking_usec == 0)
         machine->lacking_usec = world->now_usec;
-    /* where no limit holds it what it does not see is booked as well, and there may be no room for that */
-    if (!daemon_knows(world, seat) || (machine->high_kib == LIMIT_NONE && world->committed_kib >= world->budget_kib))
+    /* who migrates away is told nothing; and where no limit holds it what it does not see is booked as well, and there may be no room
+       for that */
+    if (!daemon_knows(world, seat) || machine->leaving ||
+        (machine->high_kib == LIMIT_NONE && world->committed_kib >= world->budget_kib))
         machine->helpless_usec += WORLD_STEP_USEC;
     if (world->now_usec - machine->lacking_usec < LIVES_USEC)
         return;
@@ -408,6 +410,10 @@ machine_step(World *world, Seat *seat)
     if ((machine->paused || machine->hung) && machine->cold) { /* its kernel stands still */
         machine->booted_usec += WORLD_STEP_USEC;
         machine->driver_usec += machine->driver_usec != UINT64_MAX ? WORLD_STEP_USEC : 0;
+    }
+    if (machine->paused || machine->hung) { /* and dies of nothing */
+        machine->lacking_usec += machine->lacking_usec != 0 ? WORLD_STEP_USEC : 0;
+        machine->frail_usec += machine->frail_usec != 0 ? WORLD_STEP_USEC : 0;
     }
     if (machine->hung)
         return;
