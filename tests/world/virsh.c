@@ -174,7 +174,8 @@ load_snapshot(World *world, Seat *seat)
     machine->driver_usec =
         memory->driver || seat->kernel.driver == DRIVER_NONE ? UINT64_MAX : world->now_usec + seat->kernel.boot_usec;
     machine->paused = false;
-    seat->shows = 0; /* what it had before was seen of another guest */
+    machine->cold = false; /* a kernel goes on, and none boots, though this QEMU may not have run before */
+    seat->shows = 0;       /* what it had before was seen of another guest */
     watcher_tell(world, seat, VIR_REVERTED);
     truth_surprise(seat, EXCUSE_REVERTED);
 }
