@@ -72,9 +72,10 @@ typedef struct Machine {
     bool huge;
 
     bool paused;
-    bool hung; /* SIGSTOP */
-    bool ran;  /* its processors have run, or it brought its memory */
-    bool cold; /* its first kernel boots */
+    bool hung;    /* SIGSTOP */
+    bool ran;     /* its processors have run, or it brought its memory */
+    bool cold;    /* its first kernel boots */
+    bool brought; /* ... or it has none: its memory came with it, or was replaced by a snapshot's */
     bool arriving;
     bool loading; /* reads its memory from a file, and does not run yet */
     bool leaving;

@@ -482,6 +482,7 @@ machine_bring(Machine *machine, const Memory *memory)
     machine->balloon_kib = machine->shown_kib = memory->balloon_kib;
     machine->asked_kib = memory->asked_kib;
     machine->foreign = true;
+    machine->brought = true;
     machine->driver = memory->driver;
     machine->device_plugged_kib = memory->device_plugged_kib;
     machine->ran = true;

@@ -123,6 +123,16 @@ truth_is_new(const Seat *seat)
     return seat->machine->cold && seat->world->now_usec - seat->machine->booted_usec < READ_USEC;
 }
 
+/* A limit that is ordered with its start is in force by then, or is relied on no more, whether its driver is there sooner or not. */
+static bool
+has_just_booted(const Seat *seat)
+{
+    const Machine *machine = seat->machine;
+
+    return machine->ran && !machine->brought && machine->resets == 0 &&
+           seat->world->now_usec - machine->booted_usec < BOOT_USEC(seat->world->options.interval_usec);
+}
+
 /* With a balloon of so much, of memory that is still to come so much, and devices of that size. */
 static uint64_t
 could_hold(const Seat *seat, bool wild, uint64_t balloon_kib, uint64_t coming_kib, uint64_t device_kib)
@@ -138,12 +148,11 @@ could_hold(const Seat *seat, bool wild, uint64_t balloon_kib, uint64_t coming_ki
         touchable = machine->held_kib + coming_kib;
     else if (!machine->ran)
         touchable = machine->held_kib;
+    else if (has_just_booted(seat) && !wild)
+        touchable = machine->held_kib;
     else if (machine->driver &&
              (!wild || machine->high_ours)) /* who is nobody's is looked after until its limit is gone */
         touchable = machine_ram(machine) - balloon_kib + device_kib;
-    else if (machine->cold && !wild &&
-             seat->world->now_usec - machine->booted_usec < BOOT_USEC(seat->world->options.interval_usec))
-        touchable = machine->held_kib;
     else
         touchable = machine_ram(machine) + device_kib;
     if (machine->high_kib != LIMIT_NONE)
@@ -263,7 +272,8 @@ beyond(const Seat *seat, uint64_t could_kib)
     if (seat->machine->high_kib == LIMIT_NONE && could_kib > seat->machine->held_kib)
         return could_kib - booked;
     above = saturating_sub(could_kib + seat->machine->overhead_kib, booked + booked_overhead(seat));
-    return seat->machine->high_kib == LIMIT_NONE ? above : saturating_sub(above, slack(seat));
+    /* the slack of a limit that is on its way is promised, too */
+    return seat->machine->high_kib == LIMIT_NONE && !has_just_booted(seat) ? above : saturating_sub(above, slack(seat));
 }
 
 /* ---- excuses ---- */
