@@ -505,6 +505,17 @@ part_of(const Room *room, uint64_t others_kib)
 /* What a QEMU costs is an estimate, which a guest that is held back raises in steps. */
 #define ROUNDING_KIB FROM_MIB(4)
 
+/* A group has no reserve for what limits let in: it is promised with what is booked, from when a start that brings a limit is let in. */
+static uint64_t
+group_slack(const Seat *seat, const Room *room)
+{
+    bool limited = seat->machine != NULL && seat->machine->high_kib != LIMIT_NONE;
+
+    return room->reserve_kib == 0 && (limited || seat->told.starting || seat->told.limit_kib != LIMIT_NONE)
+               ? slack(seat)
+               : 0;
+}
+
 /* What is beyond a node, and not forgotten there, is promised on that alone: nobody bound to it finds it on the other. */
 static uint64_t
 beyond_nodes(const World *world)
@@ -534,13 +545,13 @@ check_room(World *world, Within within)
         if (!world_is_within(seat, within))
             continue;
         if (machine == NULL) {
-            promised += truth_booked(seat) + booked_overhead(seat);
+            promised += truth_booked(seat) + booked_overhead(seat) + group_slack(seat, &room);
             continue;
         }
         could = seat->could_kib + machine->overhead_kib;
         sum += could;
         promised += MAX(could, truth_booked(seat) + MAX(booked_overhead(seat), machine->overhead_kib) +
-                                   (room.reserve_kib == 0 && machine->high_kib != LIMIT_NONE ? slack(seat) : 0));
+                                   group_slack(seat, &room));
         allowed += unprevented(seat) + ROUNDING_KIB;
         slacks += from_reserve(seat);
     }
