@@ -140,25 +140,25 @@ smooth_budget(BudgetMemory *memory, uint64_t measured_kib, uint64_t total_kib, u
 
 /* The smallest of what was measured, the group that all guests stand in, and Budget=. */
 static void
-take_smallest(const BudgetMemory *memory, const Settings *settings, Budget *budget)
+take_smallest(BudgetMemory *memory, const Settings *settings, Plan *plan)
 {
-    budget->budget_kib = memory->smoothed_kib;
-    budget->limit = budget->total_kib <= budget->available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
-    budget->overhead_room_kib = 0;
-    if (budget->group_kib < budget->budget_kib) {
-        budget->budget_kib = budget->group_kib;
-        budget->limit = BUDGET_BY_GROUP;
+    plan->budget_kib = memory->smoothed_kib;
+    plan->budget_limit = plan->budget_total_kib <= plan->budget_available_kib ? BUDGET_BY_TOTAL : BUDGET_BY_AVAILABLE;
+    memory->overhead_room_kib = 0;
+    if (memory->group_kib < plan->budget_kib) {
+        plan->budget_kib = memory->group_kib;
+        plan->budget_limit = BUDGET_BY_GROUP;
     }
-    if (settings->budget_kib == SETTINGS_BUDGET_NONE || settings->budget_kib > budget->budget_kib)
+    if (settings->budget_kib == SETTINGS_BUDGET_NONE || settings->budget_kib > plan->budget_kib)
         return;
-    budget->overhead_room_kib = budget->budget_kib - settings->budget_kib;
-    budget->budget_kib = settings->budget_kib;
-    budget->limit = BUDGET_BY_SETTING;
+    memory->overhead_room_kib = plan->budget_kib - settings->budget_kib;
+    plan->budget_kib = settings->budget_kib;
+    plan->budget_limit = BUDGET_BY_SETTING;
 }
 
 void
 budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
-                uint64_t group_kib, uint64_t now_usec, Budget *budget)
+                uint64_t group_kib, uint64_t now_usec, Plan *plan)
 {
     const HostFigures *figures = &host->figures;
     uint64_t usable = usable_of(figures);
@@ -168,35 +168,34 @@ budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *
     uint64_t other = used - unseen;
     uint64_t measured;
 
-    budget->reserve_kib = budget_reserve(settings, figures);
-    budget->other_kib = recent_note(&memory->other, other, OTHER_WINDOW_USEC, now_usec);
+    plan->other_kib = recent_note(&memory->other, other, OTHER_WINDOW_USEC, now_usec);
     if (broken(FAULT_NO_BUDGET_SMOOTHING))
-        budget->other_kib = other;
+        plan->other_kib = other;
     /* the same memory that is added to the others is taken off what is available */
-    available = saturating_sub(available, budget->other_kib - other);
+    available = saturating_sub(available, plan->other_kib - other);
 
-    budget->total_kib = saturating_sub(usable, budget->reserve_kib + budget->other_kib + sums->overhead_kib);
-    available += MIN(sums->slack_kib, budget->reserve_kib / 2);
-    budget->available_kib = saturating_sub(sums->committed_kib + available,
-                                           budget->reserve_kib + sums->untouched_kib + sums->unseen_kib - unseen);
+    plan->budget_total_kib = saturating_sub(usable, plan->reserve_kib + plan->other_kib + sums->overhead_kib);
+    available += MIN(sums->slack_kib, plan->reserve_kib / 2);
+    plan->budget_available_kib = saturating_sub(sums->committed_kib + available,
+                                                plan->reserve_kib + sums->untouched_kib + sums->unseen_kib - unseen);
     if (broken(FAULT_NO_AVAILABLE))
-        budget->available_kib = budget->total_kib;
-    measured = MIN(budget->total_kib, budget->available_kib);
+        plan->budget_available_kib = plan->budget_total_kib;
+    measured = MIN(plan->budget_total_kib, plan->budget_available_kib);
 
     if (!memory->valid || broken(FAULT_NO_BUDGET_SMOOTHING))
         memory->smoothed_kib = measured;
     memory->valid = true;
     smooth_budget(memory, measured, usable, now_usec);
-    budget->group_kib = saturating_sub(group_kib, sums->overhead_kib);
-    take_smallest(memory, settings, budget);
+    memory->group_kib = saturating_sub(group_kib, sums->overhead_kib);
+    take_smallest(memory, settings, plan);
 }
 
 void
-budget_book_overhead(BudgetMemory *memory, const Settings *settings, uint64_t overhead_kib, Budget *budget)
+budget_book_overhead(BudgetMemory *memory, const Settings *settings, uint64_t overhead_kib, Plan *plan)
 {
     memory->smoothed_kib = saturating_sub(memory->smoothed_kib, overhead_kib);
-    budget->total_kib = saturating_sub(budget->total_kib, overhead_kib);
-    budget->available_kib = saturating_sub(budget->available_kib, overhead_kib);
-    budget->group_kib = saturating_sub(budget->group_kib, overhead_kib);
-    take_smallest(memory, settings, budget);
+    plan->budget_total_kib = saturating_sub(plan->budget_total_kib, overhead_kib);
+    plan->budget_available_kib = saturating_sub(plan->budget_available_kib, overhead_kib);
+    memory->group_kib = saturating_sub(memory->group_kib, overhead_kib);
+    take_smallest(memory, settings, plan);
 }

@@ -27,6 +27,9 @@ typedef struct BudgetMemory {
     RecentMost other;      /* what non-guest processes use */
     uint64_t smoothed_kib; /* the measured budget in force, see budget_work_out */
     uint64_t above_usec;   /* the measured budget has been clearly above it since then; 0: it is not */
+    /* of this tick */
+    uint64_t group_kib; /* what the group of all guests leaves them, net of overheads; more than there can be: none */
+    uint64_t overhead_room_kib; /* Budget= does not count overheads: so much of them fits besides; 0 without Budget= */
 } BudgetMemory;
 
 /* Sums over the guests, what budget_work_out needs of them. */
@@ -40,17 +43,6 @@ typedef struct LedgerSums {
     uint64_t
         unseen_kib; /* committed and overhead of QEMUs that are there, or may be, and whose resident memory is not known */
 } LedgerSums;
-
-typedef struct Budget {
-    uint64_t budget_kib; /* net of overheads, as the next two */
-    uint64_t total_kib;
-    uint64_t available_kib;
-    uint64_t group_kib; /* what the group that all guests stand in leaves them; more than there can be: no such limit */
-    uint64_t reserve_kib;
-    uint64_t other_kib;
-    uint64_t overhead_room_kib; /* Budget= does not count overheads: so much of them fits besides; 0 without Budget= */
-    BudgetLimit limit;
-} Budget;
 
 /*
  * What is kept for the host: Reserve=, and where that is not set by the size of its memory.
@@ -78,7 +70,7 @@ uint64_t overhead_estimate(const GuestSettings *settings);
 uint64_t overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec);
 
 /*
- * The budget: the smallest of two measured figures, of Budget=, and of group_kib, what a group that all guests stand in leaves them,
+ * The budget, and the figures that it follows from, into plan, whose reserve_kib is known: the smallest of two measured figures, of Budget=, and of group_kib, what a group that all guests stand in leaves them,
  * overheads included (UINT64_MAX: there is none).
  *
  * (a) MemTotal less huge page pools, reserve, non-guest processes and overheads;
@@ -95,10 +87,10 @@ uint64_t overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint
  * to be the guest's and not to be use by non-guest processes.
  */
 void budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *settings, const LedgerSums *sums,
-                     uint64_t group_kib, uint64_t now_usec, Budget *budget);
+                     uint64_t group_kib, uint64_t now_usec, Plan *plan);
 
 /*
  * Books the overhead of a start that is admitted in this tick. It lowers the budget, and the held figure by as much, so
  * that the next measurement, which is lower too, is no news.
  */
-void budget_book_overhead(BudgetMemory *memory, const Settings *settings, uint64_t overhead_kib, Budget *budget);
+void budget_book_overhead(BudgetMemory *memory, const Settings *settings, uint64_t overhead_kib, Plan *plan);

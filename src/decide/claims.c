@@ -199,6 +199,7 @@ find_blockers(Claim *claims, size_t index, size_t claim_count, const ClaimGiver 
               const ClaimTerms *terms)
 {
     Claim *claim = &claims[index];
+    const Plan *plan = terms->plan;
 
     for (size_t i = 0; i < count; i++) {
         const ClaimGiver *giver = &givers[i];
@@ -221,14 +222,14 @@ find_blockers(Claim *claims, size_t index, size_t claim_count, const ClaimGiver 
     }
     add_blocker(claim, "", terms->reserved_kib, START_BLOCK_AHEAD);
     /* where Budget= is the limit, or that of a group, it is that which keeps memory from the guests; otherwise the host itself does */
-    if (terms->budget.limit == BUDGET_BY_SETTING)
-        add_blocker(claim, "", terms->budget.overhead_room_kib, START_BLOCK_BUDGET);
-    else if (terms->budget.limit == BUDGET_BY_GROUP)
+    if (plan->budget_limit == BUDGET_BY_SETTING)
+        add_blocker(claim, "", terms->overhead_room_kib, START_BLOCK_BUDGET);
+    else if (plan->budget_limit == BUDGET_BY_GROUP)
         add_blocker(claim, "",
-                    saturating_sub(MIN(terms->budget.total_kib, terms->budget.available_kib), terms->budget.budget_kib),
+                    saturating_sub(MIN(plan->budget_total_kib, plan->budget_available_kib), plan->budget_kib),
                     START_BLOCK_GROUP);
     else
-        add_blocker(claim, "", terms->budget.other_kib + terms->budget.reserve_kib, START_BLOCK_HOST);
+        add_blocker(claim, "", plan->other_kib + plan->reserve_kib, START_BLOCK_HOST);
 }
 
 static int

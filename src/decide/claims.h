@@ -76,7 +76,7 @@ typedef struct ClaimTerms {
     uint64_t owed_kib;          /* committed beyond the budget: what others give up goes there first */
     uint64_t overhead_room_kib; /* memory besides, which only overheads may have (Budget= does not count them) */
     uint64_t reserved_kib;      /* booked for starts that have no claim here: told as one blocker */
-    Budget budget;              /* what the host keeps from all guests, to be told as a blocker; zero: nothing */
+    const Plan *plan;           /* of its budget; what the host keeps from all guests is told as a blocker */
 } ClaimTerms;
 
 /*

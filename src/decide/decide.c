@@ -239,7 +239,7 @@ book_guest(Pass *pass, Work *work)
                          guest->group_other_kib;
     stay_below_memory_max(work);
     pass_restart_open(pass, work, !sized && memory->overhead.valid);
-    work->slack_kib = limit_slack(&pass->snapshot->host.figures, pass->budget.reserve_kib,
+    work->slack_kib = limit_slack(&pass->snapshot->host.figures, pass->plan->reserve_kib,
                                   entry->granted_kib + settings->fixed_kib + work->overhead_kib);
     work->let_go = is_let_go(memory, guest, pass->observe);
     work->wants_limit = work->let_go || (pass->settings->memory_high && guest_settings_are_ours(settings));
@@ -299,20 +299,6 @@ book_guests(Pass *pass)
 }
 
 static void
-show_budget(Pass *pass)
-{
-    Plan *plan = pass->plan;
-    const Budget *budget = &pass->budget;
-
-    plan->budget_kib = budget->budget_kib;
-    plan->budget_limit = budget->limit;
-    plan->budget_total_kib = budget->total_kib;
-    plan->budget_available_kib = budget->available_kib;
-    plan->reserve_kib = budget->reserve_kib;
-    plan->other_kib = budget->other_kib;
-}
-
-static void
 work_out_budget(Pass *pass)
 {
     const LedgerSums sums = ledger_sums(&pass->state->ledger);
@@ -322,11 +308,11 @@ work_out_budget(Pass *pass)
     if (!pass->state->linked)
         pass->state->budget = (BudgetMemory){.valid = false};
     pass->state->linked |= !pass->link_down;
-    group_kib = bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->budget.reserve_kib);
+    group_kib = bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->plan->reserve_kib);
     budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums, group_kib, pass->now_usec,
-                    &pass->budget);
+                    pass->plan);
     pass->plan->host_pressure =
-        pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->budget.reserve_kib, pass->now_usec);
+        pressure_judge(&pass->state->pressure, &pass->snapshot->host, pass->plan->reserve_kib, pass->now_usec);
 }
 
 /* What a guest must be left with now whatever its share: what it has while it must not be squeezed, or can't be. */
@@ -384,7 +370,7 @@ pass_shared(const Pass *pass)
         unseen += work->unseen_kib;
         others -= work->entry->booked_kib - MIN(work->guest->settings->fixed_kib, work->entry->booked_kib);
     }
-    return saturating_sub(pass->budget.budget_kib + unseen, others);
+    return saturating_sub(pass->plan->budget_kib + unseen, others);
 }
 
 void
@@ -398,13 +384,13 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
         .now_usec = snapshot->now_usec,
         .observe = dry || snapshot->host.link == WORLD_LINK_READ_ONLY,
         .link_down = snapshot->host.link == WORLD_LINK_DOWN,
-        .budget = {.reserve_kib = budget_reserve(settings, &snapshot->host.figures)},
     };
 
     make_plan_room(snapshot, plan);
     make_room(state, snapshot->guest_count + snapshot->start_count);
     pass.first = state->work;
     pass.end = state->work + snapshot->guest_count;
+    plan->reserve_kib = budget_reserve(settings, &snapshot->host.figures);
     ledger_match(&state->ledger, snapshot);
     state->claim_count = 0;
 
@@ -414,7 +400,6 @@ decide(DecideState *state, const Snapshot *snapshot, const Settings *settings, b
     work_out_demands(&pass);
     pass_restart_claim(&pass);
     pass_claim(&pass);
-    show_budget(&pass);
     pass_restart_decide(&pass);
     pass_share(&pass);
     pass_tell(&pass);

@@ -89,12 +89,11 @@ typedef struct Pass {
     Work *end;   /* ... behind the last of them */
     const Snapshot *snapshot;
     const Settings *settings;
-    Plan *plan;
+    Plan *plan; /* of its budget: book; claim takes the overheads of starts from it */
     uint64_t now_usec;
     bool observe; /* nothing is told to any guest */
     bool link_down;
     bool adopting;      /* book: a guest's first report is awaited: nobody is squeezed for what is not known of it */
-    Budget budget;      /* book; claim takes the overheads of starts from it */
     bool hindered;      /* claim: somebody can't be squeezed, for a reason that came up a moment ago and may pass */
     uint64_t boots_kib; /* claim: what guests that boot without a limit will give up by themselves */
     bool unserved;      /* claim: somebody does not have all that it claims */
@@ -135,7 +134,7 @@ static inline uint64_t
 pass_free(const Pass *pass)
 {
     return pass->snapshot->host.figures_valid && !pass->snapshot->host.unread
-               ? saturating_sub(pass->budget.budget_kib, ledger_taken(&pass->state->ledger))
+               ? saturating_sub(pass->plan->budget_kib, ledger_taken(&pass->state->ledger))
                : 0;
 }
 
@@ -143,7 +142,7 @@ pass_free(const Pass *pass)
 static inline uint64_t
 pass_owed(const Pass *pass)
 {
-    return saturating_sub(ledger_taken(&pass->state->ledger), pass->budget.budget_kib);
+    return saturating_sub(ledger_taken(&pass->state->ledger), pass->plan->budget_kib);
 }
 
 /* What the guests in the sharing may have: the budget without all others, and without what claims are to get. */

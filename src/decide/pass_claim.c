@@ -113,7 +113,7 @@ judge_start(Pass *pass, const Claim *claim)
         /* whoever is let in has all that it starts with or brings, free or not; only a restart is held to what there is, if it can be */
         if (request->waiting && (request->restart == RESTART_NONE || !is_held(pass, request)))
             plan->booked_kib = MAX(plan->booked_kib, claim->need_kib);
-        budget_book_overhead(&pass->state->budget, pass->settings, overhead, &pass->budget);
+        budget_book_overhead(&pass->state->budget, pass->settings, overhead, pass->plan);
         bounds_take(&pass->state->bounds, entry,
                     saturating_sub(plan->booked_kib, claim->booked_kib) + claim->overhead_kib);
         if (!broken(FAULT_RESERVED_NOT_BOOKED))
@@ -186,8 +186,8 @@ claim_terms(const Pass *pass)
     return (ClaimTerms){
         .free_kib = pass_free(pass),
         .owed_kib = pass_owed(pass),
-        .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->budget.overhead_room_kib : 0,
-        .budget = pass->budget,
+        .overhead_room_kib = pass->snapshot->host.figures_valid ? pass->state->budget.overhead_room_kib : 0,
+        .plan = pass->plan,
     };
 }
 
@@ -255,7 +255,7 @@ claim_start(Pass *pass, size_t start)
     *claim = (Claim){.guest = SIZE_MAX, .start = start, .runs = entry->open};
     admission_claim(pass, request, need_of(pass, start), claim);
     if (claim->runs) {
-        uint64_t owed = MAX(saturating_sub(ledger_booked(&pass->state->ledger), pass->budget.budget_kib),
+        uint64_t owed = MAX(saturating_sub(ledger_booked(&pass->state->ledger), pass->plan->budget_kib),
                             bounds_owed(bounds, entry));
 
         claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));

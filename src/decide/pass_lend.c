@@ -74,7 +74,7 @@ lendable(Pass *pass)
 {
     DecideState *state = pass->state;
     uint64_t free_kib =
-        saturating_sub(saturating_sub(pass->budget.budget_kib, ledger_booked(&state->ledger)), waited_for(pass));
+        saturating_sub(saturating_sub(pass->plan->budget_kib, ledger_booked(&state->ledger)), waited_for(pass));
 
     if (state->lend_kib > free_kib / 4 * 3 || state->lend_kib < free_kib / 8 * 3)
         state->lend_kib = free_kib / 2;

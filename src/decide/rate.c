@@ -50,6 +50,7 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
     /* what was told after the claims were settled may have taken some of what they left */
     terms.free_kib = MIN(terms.free_kib, plan->free_kib);
     terms.reserved_kib = plan->reserved_kib;
+    terms.plan = plan;
     claims_settle(&claim, 1, state->givers, state->giver_count, &terms, state->scratch);
     rating->needed_kib = claim.need_kib + claim.overhead_kib;
     rating->free_kib = claim.free_kib;

@@ -24,6 +24,7 @@ typedef struct Bench {
     uint32_t of_start[1];
     DecideState state;
     Snapshot snapshot;
+    Plan host;
     Pass pass;
     ClaimGiver giver;
     ClaimTerms claim_terms;
@@ -56,10 +57,11 @@ bench_init(Bench *bench)
         .deadline_usec = ASKED + 30 * SEC,
         .waiting = true,
     };
+    bench->host = (Plan){.reserve_kib = 600 * MIB, .other_kib = 400 * MIB, .budget_limit = BUDGET_BY_TOTAL};
     bench->pass = (Pass){.state = &bench->state,
                          .snapshot = &bench->snapshot,
                          .settings = bench->settings,
-                         .budget = {.reserve_kib = 600 * MIB, .other_kib = 400 * MIB, .limit = BUDGET_BY_TOTAL},
+                         .plan = &bench->host,
                          .now_usec = ASKED};
     bench->giver = (ClaimGiver){.uuid = "g", .name = "db", .priority = 50, .kept_rule = PLAN_RULE_AT_MINIMUM};
 }
@@ -82,7 +84,8 @@ judge(Bench *bench, uint64_t free_kib, uint64_t beyond_kib)
 {
     SharingScratch scratch;
 
-    bench->claim_terms = (ClaimTerms){.free_kib = free_kib, .budget = bench->pass.budget};
+    bench->claim_terms = (ClaimTerms){
+        .free_kib = free_kib, .overhead_room_kib = bench->state.budget.overhead_room_kib, .plan = &bench->host};
     bench->giver.least_kib = 300 * MIB;
     bench->giver.booked_kib = bench->giver.told_kib = 300 * MIB + beyond_kib;
     bench->claim = (Claim){.guest = SIZE_MAX};
@@ -340,16 +343,16 @@ figures_add_up_and_name_who_is_in_the_way(void **state)
     assert_int_equal(bench.plan.blockers[0].kept_kib, 1000 * MIB);
     assert_string_equal(bench.plan.blockers[1].name, "db");
     assert_int_equal(bench.plan.blockers[1].kept_kib, 300 * MIB);
-    bench.pass.budget.limit = BUDGET_BY_SETTING;
-    bench.pass.budget.overhead_room_kib = 5000 * MIB;
+    bench.host.budget_limit = BUDGET_BY_SETTING;
+    bench.state.budget.overhead_room_kib = 5000 * MIB;
     judge(&bench, 100 * MIB, 200 * MIB);
     assert_int_equal(bench.plan.blockers[0].rule, START_BLOCK_BUDGET);
     assert_int_equal(bench.plan.blockers[0].kept_kib, 5000 * MIB);
     /* of 9 GiB that the host could give the group of all guests may hold 2 */
-    bench.pass.budget.limit = BUDGET_BY_GROUP;
-    bench.pass.budget.total_kib = 10 * GIB;
-    bench.pass.budget.available_kib = 9 * GIB;
-    bench.pass.budget.budget_kib = 2 * GIB;
+    bench.host.budget_limit = BUDGET_BY_GROUP;
+    bench.host.budget_total_kib = 10 * GIB;
+    bench.host.budget_available_kib = 9 * GIB;
+    bench.host.budget_kib = 2 * GIB;
     judge(&bench, 100 * MIB, 200 * MIB);
     assert_int_equal(bench.plan.blockers[0].rule, START_BLOCK_GROUP);
     assert_int_equal(bench.plan.blockers[0].kept_kib, 7 * GIB);

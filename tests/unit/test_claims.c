@@ -22,6 +22,7 @@ typedef struct Case {
     char giver_uuids[MOST][8];
     size_t giver_count;
     ClaimTerms terms;
+    Plan plan;
 } Case;
 
 static Claim *
@@ -63,6 +64,7 @@ settle(Case *test)
 {
     SharingScratch scratch[MOST];
 
+    test->terms.plan = &test->plan;
     claims_settle(test->claims, test->count, test->givers, test->giver_count, &test->terms, scratch);
 }
 
@@ -356,9 +358,8 @@ who_is_in_the_way_is_told_largest_first(void **state)
 static void
 who_stands_before_and_the_host_are_in_the_way_too(void **state)
 {
-    Case test = {.terms = {.free_kib = 600 * MIB,
-                           .reserved_kib = 300 * MIB,
-                           .budget = {.other_kib = 100 * MIB, .reserve_kib = 50 * MIB}}};
+    Case test = {.terms = {.free_kib = 600 * MIB, .reserved_kib = 300 * MIB},
+                 .plan = {.other_kib = 100 * MIB, .reserve_kib = 50 * MIB}};
     const Claim *claim = &test.claims[2];
 
     add_claim(&test, 400 * MIB, 90);

@@ -413,7 +413,7 @@ typedef struct Host {
     HostSnapshot snapshot;
     Settings *settings;
     LedgerSums sums;
-    Budget budget;
+    Plan plan;
     uint64_t now_usec;
 } Host;
 
@@ -431,10 +431,11 @@ host_budget(Host *host, uint64_t seconds)
 {
     for (uint64_t i = 0; i < seconds; i++) {
         host->now_usec += SEC;
+        host->plan.reserve_kib = budget_reserve(host->settings, &host->snapshot.figures);
         budget_work_out(&host->memory, &host->snapshot, host->settings, &host->sums, UINT64_MAX, host->now_usec,
-                        &host->budget);
+                        &host->plan);
     }
-    return host->budget.budget_kib;
+    return host->plan.budget_kib;
 }
 
 static void
@@ -448,10 +449,10 @@ budget_is_what_the_host_has_less_what_others_use(void **state)
     host.sums =
         (LedgerSums){.committed_kib = 6 * GIB, .overhead_kib = GIB, .resident_kib = 5 * GIB, .untouched_kib = 2 * GIB};
     assert_int_equal(host_budget(&host, 1), (28 - 2 - 3 - 1) * GIB);
-    assert_int_equal(host.budget.other_kib, 3 * GIB);
-    assert_int_equal(host.budget.limit, BUDGET_BY_TOTAL);
+    assert_int_equal(host.plan.other_kib, 3 * GIB);
+    assert_int_equal(host.plan.budget_limit, BUDGET_BY_TOTAL);
     /* 6 committed, 18 to give, of which 2 are promised to those 6 and not touched yet */
-    assert_int_equal(host.budget.available_kib, (6 + 18 - 2) * GIB);
+    assert_int_equal(host.plan.budget_available_kib, (6 + 18 - 2) * GIB);
     settings_free(host.settings);
 }
 
@@ -463,7 +464,7 @@ memory_that_is_held_beyond_the_booking_is_not_given_again(void **state)
     host_init(&host, 32 * GIB, 22 * GIB, 2 * GIB);
     host.sums = (LedgerSums){.committed_kib = 4 * GIB, .resident_kib = 10 * GIB};
     assert_int_equal(host_budget(&host, 1), 24 * GIB);
-    assert_int_equal(host.budget.limit, BUDGET_BY_AVAILABLE);
+    assert_int_equal(host.plan.budget_limit, BUDGET_BY_AVAILABLE);
     settings_free(host.settings);
 }
 
@@ -475,7 +476,7 @@ budget_setting_wins_where_it_is_less(void **state)
     host_init(&host, 32 * GIB, 32 * GIB, 2 * GIB);
     host.settings->budget_kib = 8 * GIB;
     assert_int_equal(host_budget(&host, 1), 8 * GIB);
-    assert_int_equal(host.budget.limit, BUDGET_BY_SETTING);
+    assert_int_equal(host.plan.budget_limit, BUDGET_BY_SETTING);
     host.settings->budget_kib = 80 * GIB;
     assert_int_equal(host_budget(&host, 1), 30 * GIB);
     settings_free(host.settings);
@@ -495,7 +496,7 @@ budget_falls_at_once_and_rises_slowly(void **state)
     host.snapshot.figures.available_kib = 32 * GIB;
     assert_int_equal(host_budget(&host, 20), low);
     assert_true(host_budget(&host, 600) >= 30 * GIB - 128 * MIB);
-    assert_true(host.budget.budget_kib <= 30 * GIB);
+    assert_true(host.plan.budget_kib <= 30 * GIB);
     settings_free(host.settings);
 }
 
@@ -512,9 +513,9 @@ noise_of_the_host_does_not_move_the_budget(void **state)
         seed = seed * 1103515245 + 12345;
         host.snapshot.figures.available_kib = 30 * GIB - (seed >> 8) % 200 * MIB;
         host_budget(&host, 1);
-        if (t > 300 && host.budget.budget_kib != before)
+        if (t > 300 && host.plan.budget_kib != before)
             changes++;
-        before = host.budget.budget_kib;
+        before = host.plan.budget_kib;
     }
     assert_true(changes <= 1);
     assert_true(before <= 28 * GIB - 150 * MIB);
@@ -529,13 +530,13 @@ memory_that_no_guest_is_seen_to_hold_is_a_guests_before_it_is_the_hosts(void **s
     host_init(&host, 32 * GIB, 24 * GIB, 2 * GIB);
     host.sums = (LedgerSums){.committed_kib = 6 * GIB, .resident_kib = 6 * GIB};
     assert_int_equal(host_budget(&host, 1), 28 * GIB);
-    assert_int_equal(host.budget.other_kib, 2 * GIB);
+    assert_int_equal(host.plan.other_kib, 2 * GIB);
     /* another starts and has touched 4 GiB before its QEMU is known */
     host.snapshot.figures.available_kib = 20 * GIB;
     host.sums.committed_kib += 8 * GIB;
     host.sums.unseen_kib = 8 * GIB;
     assert_int_equal(host_budget(&host, 1), 28 * GIB);
-    assert_int_equal(host.budget.other_kib, 2 * GIB);
+    assert_int_equal(host.plan.other_kib, 2 * GIB);
     settings_free(host.settings);
 }
 

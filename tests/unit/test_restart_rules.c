@@ -45,7 +45,7 @@ pair_init(Pair *pair)
     pair->bench.snapshot.files = pair->files;
     pair->bench.pass.state = &pair->state;
     pair->bench.pass.plan = &pair->plan;
-    pair->bench.pass.budget.budget_kib = 2048 * MIB;
+    pair->plan.budget_kib = 2048 * MIB;
     pair->bench.pass.first = pair->works;
     pair->bench.pass.end = pair->works + 2;
 }
