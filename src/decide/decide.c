@@ -220,8 +220,6 @@ book_guest(Pass *pass, Work *work)
     const GuestSettings *settings = guest->settings;
     LedgerEntry *entry = work->entry;
     GuestMemory *memory = work->memory;
-    uint64_t enforced;
-    bool lends = memory->limit.lends || entry->lent_kib > 0;
     bool sized = memory->overhead.valid;
 
     work->let_be = pass->now_usec < memory->frail.until_usec && !broken(FAULT_SQUEEZE_FRAIL);
@@ -243,8 +241,9 @@ book_guest(Pass *pass, Work *work)
                                   entry->granted_kib + settings->fixed_kib + work->overhead_kib);
     work->let_go = is_let_go(memory, guest, pass->observe);
     work->wants_limit = work->let_go || (pass->settings->memory_high && guest_settings_are_ours(settings));
-    enforced = pass_restart_enforced(pass, work);
-    work->held = enforced != UINT64_MAX;
+    work->enforced_kib = pass_restart_enforced(pass, work);
+    work->held = work->enforced_kib != UINT64_MAX;
+    work->lends = memory->limit.lends || entry->lent_kib > 0;
     pass_believe(pass, work);
     work->limited = work->held && (work->standing.is_void || paging_file(guest) != NULL) &&
                     work->standing.trust != LEDGER_TRUSTS_FULL;
@@ -252,27 +251,16 @@ book_guest(Pass *pass, Work *work)
     if (work->held && !work->let_go && work->standing.trust == LEDGER_TRUSTS_BALLOON)
         work->unseen_kib = guest->unseen_kib;
     note_target(memory, guest);
-    ledger_book(
-        entry,
-        &(LedgerLook){
-            .guest = guest,
-            .trust = work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust,
-            /* one that shares or is let go is told a target in a moment, and is bounded by that */
-            .unbounded = (memory->unbounded && !pass->observe && (is_told(work) || work->let_go) &&
-                          !broken(FAULT_TARGET_UNDER_WAY)) ||
-                         (work->standing.rule == PLAN_RULE_NO_STATISTICS && !broken(FAULT_TAKE_ITS_WORD)),
-            .target_kib = memory->target_kib,
-            .unseen_kib = work->unseen_kib,
-            .overhead_kib = work->overhead_kib,
-            .resident_kib = memory->overhead.resident_kib,
-            .slack_kib = limit_in_force(guest) ? work->slack_kib : 0,
-            .enforced_kib = enforced,
-            /* an earlier daemon may have told who can't be told where to stop more than it has, within the limit that
-               it left; and before a limit is down its balloon is not taken at its word */
-            .adrift = ((guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) &&
-                       guest->target_unbounded && limit_in_force(guest)) ||
-                      (!lends && limit_is_late(&memory->limit, guest, work->slack_kib)),
-            .lends = lends});
+    /* one that shares or is let go is told a target in a moment, and is bounded by that */
+    work->unbounded =
+        (memory->unbounded && !pass->observe && (is_told(work) || work->let_go) && !broken(FAULT_TARGET_UNDER_WAY)) ||
+        (work->standing.rule == PLAN_RULE_NO_STATISTICS && !broken(FAULT_TAKE_ITS_WORD));
+    /* an earlier daemon may have told who can't be told where to stop more than it has, within the limit that it left; and
+       before a limit is down its balloon is not taken at its word */
+    work->adrift = ((guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) &&
+                    guest->target_unbounded && limit_in_force(guest)) ||
+                   (!work->lends && limit_is_late(&memory->limit, guest, work->slack_kib));
+    ledger_book(work);
     pass_restart_stand(work);
     /* likewise where one has brought nobody knows what */
     pass->adopting |= work->standing.rule == PLAN_RULE_ADOPTING ||

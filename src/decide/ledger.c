@@ -2,7 +2,7 @@
 #include "decide/ledger.h"
 
 #include "decide/faults.h"
-#include "decide/paging.h"
+#include "decide/pass.h"
 #include "units.h"
 
 #include <string.h>
@@ -134,38 +134,44 @@ ledger_open(LedgerEntry *entry, uint64_t granted_kib)
     entry->granted_kib = granted_kib;
 }
 
+/* While all that holds it is its limit its balloon means nothing. */
+static LedgerTrust
+trust_in(const Work *work)
+{
+    return work->limited ? LEDGER_TRUSTS_NOTHING : work->standing.trust;
+}
+
 /* What it holds of memory that is its own, with what the kernel gives back to it whatever its limit is. */
 static uint64_t
-holds(const LedgerLook *look)
+holds(const Work *work)
 {
-    return saturating_sub(saturating_add(look->guest->resident_kib, paging_coming_back(look->guest)),
-                          look->overhead_kib);
+    return saturating_sub(saturating_add(work->guest->resident_kib, paging_coming_back(work->guest)),
+                          work->overhead_kib);
 }
 
 /* What its balloon leaves it at most, however its limit stands. */
 static uint64_t
-balloon_of(const LedgerEntry *entry, const LedgerLook *look)
+balloon_of(const Work *work)
 {
-    const GuestSnapshot *guest = look->guest;
+    const GuestSnapshot *guest = work->guest;
+    LedgerTrust trust = trust_in(work);
     bool arrives = guest->migrating && guest->life != GUEST_LIFE_RUNNING;
     uint64_t actual = guest->has_actual ? guest->actual_kib : guest->settings->maximum_kib;
-    uint64_t told = look->target_kib;
+    uint64_t told = work->memory->target_kib;
 
     if (broken(FAULT_COUNT_TARGET_ONLY) && guest->target_known)
         actual = told;
     if (broken(FAULT_TARGET_UNDER_WAY) && !guest->target_known)
         told = 0;
-    if (look->trust == LEDGER_TRUSTS_BALLOON && !look->unbounded)
+    if (trust == LEDGER_TRUSTS_BALLOON && !work->unbounded)
         return MAX(actual, told);
-    if (look->trust != LEDGER_TRUSTS_BROUGHT)
+    if (trust != LEDGER_TRUSTS_BROUGHT)
         return MAX(guest->settings->maximum_kib, MAX(actual, told));
     /* of one that is still arriving the size is not loaded yet (virtio-balloon's state comes last) */
-    told = MAX(MAX(entry->granted_kib, told), MAX(arrives || !guest->has_actual ? 0 : actual, holds(look)));
+    told = MAX(MAX(work->entry->granted_kib, told), MAX(arrives || !guest->has_actual ? 0 : actual, holds(work)));
     /* nobody booked it, and nothing is known of it: it may have brought all that it can have; so may one that was reverted in
        place, within a limit that is of what it was before */
-    return told != 0 && (guest->has_actual || look->enforced_kib == UINT64_MAX)
-               ? told
-               : MAX(told, guest->settings->maximum_kib);
+    return told != 0 && (guest->has_actual || !work->held) ? told : MAX(told, guest->settings->maximum_kib);
 }
 
 /*
@@ -173,30 +179,34 @@ balloon_of(const LedgerEntry *entry, const LedgerLook *look)
  * is booked anyway.
  */
 static uint64_t
-still_lent(const LedgerEntry *entry, const LedgerLook *look)
+still_lent(const Work *work)
 {
-    uint64_t could = MIN(look->enforced_kib, look->guest->settings->maximum_kib) + look->guest->settings->fixed_kib;
+    const GuestSettings *settings = work->guest->settings;
+    uint64_t could = MIN(work->enforced_kib, settings->maximum_kib) + settings->fixed_kib;
 
-    if (!look->lends || look->trust != LEDGER_TRUSTS_BALLOON || look->enforced_kib == UINT64_MAX ||
-        broken(FAULT_LEND_UNBOOKED))
+    if (!work->lends || trust_in(work) != LEDGER_TRUSTS_BALLOON || !work->held || broken(FAULT_LEND_UNBOOKED))
         return 0;
-    return saturating_sub(could, entry->booked_kib);
+    return saturating_sub(could, work->entry->booked_kib);
 }
 
 /* What its balloon leaves it of what it sees. Where that is less than its minimum it is told more in a moment. */
 static uint64_t
-seen_of(const LedgerEntry *entry, const LedgerLook *look)
+seen_of(const Work *work)
 {
-    return MAX(saturating_sub(entry->balloon_kib, look->unseen_kib),
-               MIN(look->guest->settings->minimum_kib, entry->balloon_kib));
+    uint64_t balloon = work->entry->balloon_kib;
+
+    return MAX(saturating_sub(balloon, work->unseen_kib), MIN(work->guest->settings->minimum_kib, balloon));
 }
 
 void
-ledger_book(LedgerEntry *entry, const LedgerLook *look)
+ledger_book(const Work *work)
 {
-    const GuestSnapshot *guest = look->guest;
+    const GuestSnapshot *guest = work->guest;
     const GuestSettings *settings = guest->settings;
-    bool held = look->enforced_kib != UINT64_MAX;
+    LedgerEntry *entry = work->entry;
+    LedgerTrust trust = trust_in(work);
+    uint64_t slack = limit_in_force(guest) ? work->slack_kib : 0;
+    bool held = work->held;
     uint64_t may;
 
     /* it was granted what was booked for its start, less its devices: of these it is known only now what they are */
@@ -209,47 +219,46 @@ ledger_book(LedgerEntry *entry, const LedgerLook *look)
     /* nor can it hold what it has no memory for any more: a dimm was pulled */
     if (!settings->presumed)
         entry->granted_kib = MIN(entry->granted_kib, settings->maximum_kib);
-    entry->overhead_kib = look->overhead_kib;
+    entry->overhead_kib = work->overhead_kib;
     entry->fixed_kib = settings->fixed_kib;
-    entry->resident_kib = look->resident_kib;
-    entry->enforced_kib = look->enforced_kib;
-    entry->balloon_kib = balloon_of(entry, look);
-    if (look->trust == LEDGER_TRUSTS_FULL) {
+    entry->resident_kib = work->memory->overhead.resident_kib;
+    entry->enforced_kib = work->enforced_kib;
+    entry->balloon_kib = balloon_of(work);
+    if (trust == LEDGER_TRUSTS_FULL) {
         /* its XML may say otherwise when it is read */
         if (!settings->presumed)
             entry->granted_kib = entry->balloon_kib;
         entry->booked_kib =
-            MAX(saturating_sub(entry->balloon_kib + settings->fixed_kib, settings->hugepages_kib), holds(look));
+            MAX(saturating_sub(entry->balloon_kib + settings->fixed_kib, settings->hugepages_kib), holds(work));
         entry->ground = GROUND_FULL;
     } else {
         /* what is granted follows the balloon down; up only where nothing holds it, once its limit had time to be set */
-        if ((look->trust == LEDGER_TRUSTS_BROUGHT || (look->trust == LEDGER_TRUSTS_BALLOON && held)) &&
+        if ((trust == LEDGER_TRUSTS_BROUGHT || (trust == LEDGER_TRUSTS_BALLOON && held)) &&
             !broken(FAULT_FOLLOW_BALLOON))
-            entry->granted_kib = MIN(seen_of(entry, look), entry->granted_kib);
-        else if (look->trust != LEDGER_TRUSTS_NOTHING || !held)
+            entry->granted_kib = MIN(seen_of(work), entry->granted_kib);
+        else if (trust != LEDGER_TRUSTS_NOTHING || !held)
             entry->granted_kib = entry->balloon_kib;
         /* what it brings comes in before any limit is there */
-        if (look->trust == LEDGER_TRUSTS_BROUGHT && !held)
-            entry->granted_kib = MAX(entry->granted_kib, MIN(holds(look), entry->balloon_kib));
+        if (trust == LEDGER_TRUSTS_BROUGHT && !held)
+            entry->granted_kib = MAX(entry->granted_kib, MIN(holds(work), entry->balloon_kib));
         /* what it does not see it is told in a moment, on top of what it is granted */
-        if (look->trust == LEDGER_TRUSTS_BALLOON && held)
-            entry->balloon_kib = MAX(entry->balloon_kib, entry->granted_kib + look->unseen_kib);
-        if (look->adrift && !broken(FAULT_TAKE_ITS_WORD))
+        if (trust == LEDGER_TRUSTS_BALLOON && held)
+            entry->balloon_kib = MAX(entry->balloon_kib, entry->granted_kib + work->unseen_kib);
+        if (work->adrift && !broken(FAULT_TAKE_ITS_WORD))
             entry->balloon_kib = MAX(entry->balloon_kib, settings->maximum_kib);
-        may = held ? MAX(entry->granted_kib, look->enforced_kib) : UINT64_MAX;
-        entry->ground = entry->balloon_kib > may               ? GROUND_LIMIT
-                        : look->trust == LEDGER_TRUSTS_BALLOON ? GROUND_BALLOON
-                        : look->trust == LEDGER_TRUSTS_BROUGHT ? GROUND_BROUGHT
-                                                               : GROUND_MAXIMUM;
+        may = held ? MAX(entry->granted_kib, work->enforced_kib) : UINT64_MAX;
+        entry->ground = entry->balloon_kib > may         ? GROUND_LIMIT
+                        : trust == LEDGER_TRUSTS_BALLOON ? GROUND_BALLOON
+                        : trust == LEDGER_TRUSTS_BROUGHT ? GROUND_BROUGHT
+                                                         : GROUND_MAXIMUM;
         entry->booked_kib = MIN(entry->balloon_kib, may) + settings->fixed_kib;
         /* a limit takes nothing back that can't be swapped out, and is not set below that; and a QEMU may have been sent here with more
            than its XML says */
-        if (held || look->trust == LEDGER_TRUSTS_NOTHING)
-            entry->booked_kib =
-                MAX(entry->booked_kib, saturating_sub(holds(look), look->slack_kib + look->slack_kib / 2));
+        if (held || trust == LEDGER_TRUSTS_NOTHING)
+            entry->booked_kib = MAX(entry->booked_kib, saturating_sub(holds(work), slack + slack / 2));
     }
-    entry->slack_kib = entry->ground == GROUND_LIMIT ? look->slack_kib : 0;
-    entry->lent_kib = still_lent(entry, look);
+    entry->slack_kib = entry->ground == GROUND_LIMIT ? slack : 0;
+    entry->lent_kib = still_lent(work);
     /* memory.max holds whatever else is believed */
     entry->booked_kib = MIN(entry->booked_kib, memory_max(guest));
     entry->booked_kib = MIN(MAX(entry->booked_kib, entry->start_kib), KIB_LIMIT);

@@ -25,6 +25,8 @@
 
 #include "decide/budget.h"
 
+struct Work;
+
 /* Sizes without what memory devices hold (fixed_kib), but for booked_kib and start_kib. */
 typedef struct LedgerEntry {
     char uuid[37];
@@ -43,7 +45,7 @@ typedef struct LedgerEntry {
     uint64_t lent_kib;     /* booked beside booked_kib: what its limit lets in for page cache (pass_lend.c) */
     uint64_t start_kib;    /* part of booked_kib: for a start, until its guest is seen running and its XML is known */
     uint64_t resident_kib; /* what its QEMU is seen to hold; 0: not known */
-    uint64_t enforced_kib; /* as in LedgerLook */
+    uint64_t enforced_kib; /* what memory.high lets it have, as in Work */
     uint64_t slack_kib;    /* what it may hold besides out of the reserve, because its limit leaves it so much */
     /* of bounds.h, from 1; 0: none: the nodes that it is bound to, then the groups above it */
     uint32_t bounds[1 + LIMITS_ABOVE];
@@ -60,31 +62,13 @@ typedef struct Ledger {
     uint32_t *of_start; /* the entry of start i of the snapshot */
 } Ledger;
 
-/* What is seen of a running guest. */
+/* What its balloon is taken for. */
 typedef enum LedgerTrust {
     LEDGER_TRUSTS_NOTHING, /* its balloon means nothing now */
     LEDGER_TRUSTS_BROUGHT, /* it came with its memory and its balloon, of which there is no report yet */
     LEDGER_TRUSTS_BALLOON, /* its balloon is where it says */
     LEDGER_TRUSTS_FULL,    /* not to be ballooned: it has all its memory */
 } LedgerTrust;
-
-typedef struct LedgerLook {
-    const GuestSnapshot *guest;
-    LedgerTrust trust;
-    uint64_t target_kib; /* the largest that may be in force, or was when its size was asked for */
-    uint64_t unseen_kib; /* part of its size that it does not see, and its limit keeps it from */
-    bool unbounded;      /* its balloon may be on its way to more than any target that is known, or tells nothing */
-    uint64_t overhead_kib;
-    uint64_t resident_kib; /* as in LedgerEntry */
-    uint64_t slack_kib;
-    /* What memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
-       granted; UINT64_MAX: nothing holds it. */
-    uint64_t enforced_kib;
-    /* Its balloon may be on its way to more and can't be told where to stop, or a lower limit was ordered before now and is not
-       in force: it may take what its limit lets in, which it was not granted. */
-    bool adrift;
-    bool lends; /* its limit is, or was, higher for the page cache of its disks */
-} LedgerLook;
 
 /*
  * One entry for each guest and each start of snapshot: those that are new are empty, those of others are gone. A start that
@@ -118,8 +102,8 @@ memory_max(const GuestSnapshot *guest)
 void ledger_close(LedgerEntry *entry);
 /* Its QEMU is seen for the first time, or it was reset: from now on it holds what it was granted, which is granted_kib. */
 void ledger_open(LedgerEntry *entry, uint64_t granted_kib);
-/* Books a running guest anew, by what is seen of it now. */
-void ledger_book(LedgerEntry *entry, const LedgerLook *look);
+/* Books the running guest of work anew, by what is seen of it now. */
+void ledger_book(const struct Work *work);
 /* It is given kib more than it was granted; it may hold it from now on. Rule G is the caller's. */
 void ledger_grant(LedgerEntry *entry, uint64_t kib);
 /* Its balloon is told a target now, of which the guest would not see a part that its limit keeps it from. Rule G is the

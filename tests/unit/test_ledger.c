@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cmocka_all.h"
 #include "decide/faults.h"
-#include "decide/ledger.h"
+#include "ledger_look.h"
 #include "units.h"
 
 #define MIB KIB_PER_MIB
@@ -28,13 +28,13 @@ booked(LedgerTrust trust, const GuestSettings *settings, uint64_t granted, uint6
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, granted);
-    ledger_book(&entry, &(LedgerLook){.guest = &guest,
-                                      .trust = trust,
-                                      .target_kib = target,
-                                      .overhead_kib = 100 * MIB,
-                                      .resident_kib = resident,
-                                      .slack_kib = 32 * MIB,
-                                      .enforced_kib = enforced});
+    book_look(&entry, &(LedgerLook){.guest = &guest,
+                                    .trust = trust,
+                                    .target_kib = target,
+                                    .overhead_kib = 100 * MIB,
+                                    .resident_kib = resident,
+                                    .slack_kib = 32 * MIB,
+                                    .enforced_kib = enforced});
     return entry;
 }
 
@@ -96,21 +96,21 @@ entry_falls_with_the_balloon_and_not_before(void **state)
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, 4 * GIB);
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, 4 * GIB);
     guest.actual_kib = 3 * GIB;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, 3 * GIB);
     guest.actual_kib = 2 * GIB;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, 2 * GIB);
     /* with the limit still higher a balloon that grows again may have what that lets it have, and it comes down with it */
     guest.actual_kib = 6 * GIB;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, 4 * GIB);
     assert_int_equal(entry.granted_kib, 2 * GIB);
     look.enforced_kib = 2 * GIB;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, 2 * GIB);
 }
 
@@ -144,23 +144,23 @@ entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it(void **state)
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, GIB);
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, GIB);
     /* told what it has, it may hold no more than before */
     ledger_tell(&entry, 3 * GIB, 2 * GIB);
     assert_int_equal(entry.booked_kib, GIB);
     look.target_kib = 3 * GIB;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, GIB);
     /* brought online, it is held at what it was granted */
     look.unseen_kib = 0;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.granted_kib, GIB);
     assert_int_equal(entry.booked_kib, GIB);
     /* a limit that stands higher lets it have more, also of what it is told now */
     look.unseen_kib = 2 * GIB;
     look.enforced_kib = 5 * GIB;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, 3 * GIB);
     ledger_tell(&entry, 4 * GIB, 2 * GIB);
     assert_int_equal(entry.granted_kib, 2 * GIB);
@@ -168,14 +168,14 @@ entry_counts_memory_that_is_not_seen_as_far_as_no_limit_holds_it(void **state)
     /* nothing holds it: its kernel may bring it online at any time */
     look.unseen_kib = 0;
     look.enforced_kib = UINT64_MAX;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, 3 * GIB);
     /* it is to be told what it does not see in a moment, and a limit lets that in */
     ledger_open(&entry, GIB);
     guest.actual_kib = look.target_kib = GIB;
     look.unseen_kib = GIB / 2;
     look.enforced_kib = 5 * GIB;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.granted_kib, GIB);
     assert_int_equal(entry.booked_kib, GIB + GIB / 2);
 }
@@ -193,7 +193,7 @@ entry_grants_nothing_that_a_limit_on_its_way_lets_in(void **state)
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, 3 * GIB);
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, plain.maximum_kib);
     assert_int_equal(entry.granted_kib, 3 * GIB);
     (void)state;
@@ -208,7 +208,7 @@ entry_keeps_the_minimum_of_what_is_seen(void **state)
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, GIB);
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.granted_kib, GIB);
 }
 
@@ -222,7 +222,7 @@ memory_max_bounds_every_ground(void **state)
 
     for (LedgerTrust trust = LEDGER_TRUSTS_NOTHING; trust <= LEDGER_TRUSTS_FULL; trust++) {
         ledger_open(&entry, 7 * GIB);
-        ledger_book(&entry, &(LedgerLook){.guest = &guest, .trust = trust, .enforced_kib = UINT64_MAX});
+        book_look(&entry, &(LedgerLook){.guest = &guest, .trust = trust, .enforced_kib = UINT64_MAX});
         assert_int_equal(entry.booked_kib, 3 * GIB);
     }
 }
@@ -237,10 +237,10 @@ what_comes_back_from_a_file_is_booked_whatever_its_limit_is(void **state)
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, GIB);
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, 2 * GIB);
     file.stage = PAGING_STAGE_EMPTYING;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.booked_kib, 3 * GIB);
 }
 
@@ -271,13 +271,13 @@ one_entry_a_guest_from_its_start_to_its_end(void **state)
     assert_int_equal(ledger_sums(&ledger).reserved_kib, 2 * GIB);
     ledger_match(&ledger, &runs);
     ledger_open(ledger_guest(&ledger, 0), ledger_guest(&ledger, 0)->start_kib);
-    ledger_book(ledger_guest(&ledger, 0),
-                &(LedgerLook){.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = 0});
+    book_look(ledger_guest(&ledger, 0),
+              &(LedgerLook){.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = 0});
     assert_int_equal(ledger_booked(&ledger), 2 * GIB);
     guest.settings = &plain;
     guest.actual_kib = 8 * GIB;
-    ledger_book(ledger_guest(&ledger, 0),
-                &(LedgerLook){.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = 0});
+    book_look(ledger_guest(&ledger, 0),
+              &(LedgerLook){.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = 0});
     assert_int_equal(ledger_booked(&ledger), 2 * GIB);
     assert_int_equal(ledger_sums(&ledger).reserved_kib, 0);
     ledger_close(ledger_guest(&ledger, 0));

@@ -3,7 +3,7 @@
 /* One entry of the ledger by itself, where two beliefs about its guest meet: what it is booked at, granted, and counts for. */
 
 #include "cmocka_all.h"
-#include "decide/ledger.h"
+#include "ledger_look.h"
 #include "units.h"
 
 #define MIB KIB_PER_MIB
@@ -39,14 +39,14 @@ look_at(const Seen *seen)
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, seen->granted);
-    ledger_book(&entry, &(LedgerLook){.guest = &guest,
-                                      .trust = seen->trust,
-                                      .target_kib = seen->target,
-                                      .unseen_kib = seen->unseen,
-                                      .overhead_kib = OVERHEAD,
-                                      .resident_kib = guest.resident_kib,
-                                      .slack_kib = SLACK,
-                                      .enforced_kib = seen->enforced});
+    book_look(&entry, &(LedgerLook){.guest = &guest,
+                                    .trust = seen->trust,
+                                    .target_kib = seen->target,
+                                    .unseen_kib = seen->unseen,
+                                    .overhead_kib = OVERHEAD,
+                                    .resident_kib = guest.resident_kib,
+                                    .slack_kib = SLACK,
+                                    .enforced_kib = seen->enforced});
     return entry;
 }
 
@@ -132,9 +132,9 @@ what_was_granted_stays_when_its_xml_is_read(void **state)
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, 2 * GIB);
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     guest.settings = &plain;
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     assert_int_equal(entry.granted_kib, 2 * GIB);
     assert_int_equal(entry.booked_kib, 2 * GIB);
     (void)state;
@@ -151,7 +151,7 @@ what_was_given_to_a_guest_whose_xml_is_not_read_stays(void **state)
 
     ledger_open(&entry, GIB);
     for (unsigned t = 0; t < 3; t++) {
-        ledger_book(&entry, &look);
+        book_look(&entry, &look);
         ledger_grant(&entry, GIB);
     }
     assert_int_equal(entry.granted_kib, 4 * GIB);
@@ -231,7 +231,7 @@ what_is_granted_or_told_comes_beside_memory_devices(void **state)
     LedgerEntry entry = {.ground = GROUND_NONE};
 
     ledger_open(&entry, GIB);
-    ledger_book(&entry, &look);
+    book_look(&entry, &look);
     ledger_grant(&entry, GIB);
     assert_int_equal(entry.booked_kib, 4 * GIB);
     ledger_tell(&entry, 3 * GIB, 0);
