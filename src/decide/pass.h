@@ -47,11 +47,10 @@ typedef struct Work {
     /* book: what memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
        granted; UINT64_MAX: nothing holds it */
     uint64_t enforced_kib;
-    bool held;      /* book            claim, tell, limit: memory.high holds it at what it is granted */
-    bool limited;   /* book            ... and that is all it has: it boots, or has a paging file     */
-    bool unbounded; /* book: its balloon may be on its way to more than any target that is known, or tells nothing */
-    /* book: its balloon may be on its way to more and can't be told where to stop, or a lower limit was ordered before now and
-       is not in force: it may take what its limit lets in, which it was not granted */
+    bool held;    /* book            claim, tell, limit: memory.high holds it at what it is granted */
+    bool limited; /* book            ... and that is all it has: it boots, or has a paging file     */
+    /* book: its balloon may be on its way to more than any target that is known, or a lower limit was ordered before now and is
+       not in force: it may take all that its limit lets in, which it was not granted */
     bool adrift;
     bool lends;           /* book            book: its limit is, or was, higher for the page cache of its disks */
     Demand demand;        /* demand          claim, share                                         */
