@@ -347,7 +347,7 @@ work_out_demands(const Pass *pass)
 uint64_t
 pass_shared(const Pass *pass)
 {
-    uint64_t others = ledger_booked(&pass->state->ledger) + pass->given_kib;
+    uint64_t others = ledger_sums(&pass->state->ledger).committed_kib + pass->given_kib;
     uint64_t unseen = 0; /* their targets contain it, and what is booked does not */
 
     for (const Work *work = pass->first; work < pass->end; work++) {

@@ -303,16 +303,6 @@ ledger_reserve(LedgerEntry *entry, uint64_t kib, uint64_t overhead_kib)
 /* ---- sums ---- */
 
 uint64_t
-ledger_booked(const Ledger *ledger)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < ledger->count; i++)
-        sum += ledger->entries[i].booked_kib;
-    return sum;
-}
-
-uint64_t
 ledger_taken(const Ledger *ledger)
 {
     uint64_t sum = 0;

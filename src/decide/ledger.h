@@ -115,8 +115,7 @@ void ledger_lend(LedgerEntry *entry, uint64_t kib);
 /* Booked for a start, all of it, with what its QEMU costs besides. 0: none (any more). */
 void ledger_reserve(LedgerEntry *entry, uint64_t kib, uint64_t overhead_kib);
 
-/* All that is booked but what is lent; and with that. */
-uint64_t ledger_booked(const Ledger *ledger);
+/* All that is booked, what is lent too. */
 uint64_t ledger_taken(const Ledger *ledger);
 /* All sums but what is lent. */
 LedgerSums ledger_sums(const Ledger *ledger);

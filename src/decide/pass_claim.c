@@ -255,7 +255,7 @@ claim_start(Pass *pass, size_t start)
     *claim = (Claim){.guest = SIZE_MAX, .start = start, .runs = entry->open};
     admission_claim(pass, request, need_of(pass, start), claim);
     if (claim->runs) {
-        uint64_t owed = MAX(saturating_sub(ledger_booked(&pass->state->ledger), pass->plan->budget_kib),
+        uint64_t owed = MAX(saturating_sub(ledger_sums(&pass->state->ledger).committed_kib, pass->plan->budget_kib),
                             bounds_owed(bounds, entry));
 
         claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));

@@ -73,8 +73,8 @@ static uint64_t
 lendable(Pass *pass)
 {
     DecideState *state = pass->state;
-    uint64_t free_kib =
-        saturating_sub(saturating_sub(pass->plan->budget_kib, ledger_booked(&state->ledger)), waited_for(pass));
+    uint64_t free_kib = saturating_sub(
+        saturating_sub(pass->plan->budget_kib, ledger_sums(&state->ledger).committed_kib), waited_for(pass));
 
     if (state->lend_kib > free_kib / 4 * 3 || state->lend_kib < free_kib / 8 * 3)
         state->lend_kib = free_kib / 2;

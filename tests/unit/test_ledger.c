@@ -262,7 +262,7 @@ one_entry_a_guest_from_its_start_to_its_end(void **state)
     g_strlcpy(request.uuid, uuid, sizeof request.uuid);
     ledger_match(&ledger, &asked);
     ledger_reserve(ledger_start(&ledger, 0), 2 * GIB, 100 * MIB);
-    assert_int_equal(ledger_booked(&ledger), 2 * GIB);
+    assert_int_equal(ledger_sums(&ledger).committed_kib, 2 * GIB);
     assert_int_equal(ledger_sums(&ledger).overhead_kib, 100 * MIB);
     /* it is known by now, and still asked for: one and the same */
     ledger_match(&ledger, &both);
@@ -273,15 +273,15 @@ one_entry_a_guest_from_its_start_to_its_end(void **state)
     ledger_open(ledger_guest(&ledger, 0), ledger_guest(&ledger, 0)->start_kib);
     book_look(ledger_guest(&ledger, 0),
               &(LedgerLook){.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = 0});
-    assert_int_equal(ledger_booked(&ledger), 2 * GIB);
+    assert_int_equal(ledger_sums(&ledger).committed_kib, 2 * GIB);
     guest.settings = &plain;
     guest.actual_kib = 8 * GIB;
     book_look(ledger_guest(&ledger, 0),
               &(LedgerLook){.guest = &guest, .trust = LEDGER_TRUSTS_NOTHING, .enforced_kib = 0});
-    assert_int_equal(ledger_booked(&ledger), 2 * GIB);
+    assert_int_equal(ledger_sums(&ledger).committed_kib, 2 * GIB);
     assert_int_equal(ledger_sums(&ledger).reserved_kib, 0);
     ledger_close(ledger_guest(&ledger, 0));
-    assert_int_equal(ledger_booked(&ledger), 0);
+    assert_int_equal(ledger_sums(&ledger).committed_kib, 0);
     ledger_match(&ledger, &nobody);
     assert_int_equal(ledger.count, 0);
     ledger_clear(&ledger);
