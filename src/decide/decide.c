@@ -103,8 +103,6 @@ note_target(GuestMemory *memory, const GuestSnapshot *guest)
     memory->target_kib =
         asked || broken(FAULT_TARGET_UNDER_WAY) ? guest->target_kib : MAX(memory->target_kib, guest->target_kib);
     memory->unbounded = guest->target_unbounded || (memory->unbounded && !asked);
-    if (asked && !guest->target_pending)
-        memory->unseen_kib = memory->told_unseen_kib;
 }
 
 /*

@@ -64,7 +64,6 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
         fresh.told_kib = memory->told_kib;
         fresh.told_usec = memory->told_usec;
         fresh.nearest_kib = UINT64_MAX;
-        fresh.told_unseen_kib = memory->told_unseen_kib;
         fresh.unseen_kib = memory->unseen_kib;
     }
     *memory = fresh;

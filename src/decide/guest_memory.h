@@ -40,15 +40,14 @@ typedef struct GuestMemory {
 
     uint64_t told_kib; /* in an earlier tick of this run; 0: nothing was */
     uint64_t told_usec;
-    uint64_t target_kib;      /* the largest that its balloon may have followed up to now */
-    bool unbounded;           /* ... or a larger one, which nobody knows */
-    uint64_t told_unseen_kib; /* part of told_kib that it did not see then, and was not booked */
-    uint64_t unseen_kib;      /* the same of target_kib: of all targets that might be in force */
-    uint64_t shrunk_usec;     /* it was last told less than it had; 0: not in this run */
-    uint64_t nearest_kib;     /* its balloon was that near to its target since that was told */
-    uint64_t nearest_usec;    /* ... for the first time then */
-    bool moved;               /* ... and has not come nearer, or was moved away by somebody else: it is told again */
-    bool let_go;              /* no longer managed, and owed nothing any more */
+    uint64_t target_kib;   /* the largest that its balloon may have followed up to now */
+    bool unbounded;        /* ... or a larger one, which nobody knows */
+    uint64_t unseen_kib;   /* part of told_kib that it did not see then, and was not booked */
+    uint64_t shrunk_usec;  /* it was last told less than it had; 0: not in this run */
+    uint64_t nearest_kib;  /* its balloon was that near to its target since that was told */
+    uint64_t nearest_usec; /* ... for the first time then */
+    bool moved;            /* ... and has not come nearer, or was moved away by somebody else: it is told again */
+    bool let_go;           /* no longer managed, and owed nothing any more */
 } GuestMemory;
 
 /*

@@ -204,8 +204,7 @@ tell(const Pass *pass, const Work *work)
         memory->nearest_kib = UINT64_MAX;
     memory->moved = false;
     memory->told_kib = plan->target_kib;
-    memory->told_unseen_kib = work->unseen_kib;
-    memory->unseen_kib = MAX(memory->unseen_kib, work->unseen_kib);
+    memory->unseen_kib = work->unseen_kib;
     memory->told_usec = pass->now_usec;
 }
 
