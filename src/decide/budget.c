@@ -182,9 +182,8 @@ budget_work_out(BudgetMemory *memory, const HostSnapshot *host, const Settings *
         plan->budget_available_kib = plan->budget_total_kib;
     measured = MIN(plan->budget_total_kib, plan->budget_available_kib);
 
-    if (!memory->valid || broken(FAULT_NO_BUDGET_SMOOTHING))
+    if (memory->smoothed_kib == 0 || broken(FAULT_NO_BUDGET_SMOOTHING))
         memory->smoothed_kib = measured;
-    memory->valid = true;
     smooth_budget(memory, measured, usable, now_usec);
     memory->group_kib = saturating_sub(group_kib, sums->overhead_kib);
     take_smallest(memory, settings, plan);

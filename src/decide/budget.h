@@ -23,7 +23,6 @@ typedef struct OverheadMemory {
 
 /* Zero: nothing yet. */
 typedef struct BudgetMemory {
-    bool valid;
     RecentMost other;      /* what non-guest processes use */
     uint64_t smoothed_kib; /* the measured budget in force, see budget_work_out */
     uint64_t above_usec;   /* the measured budget has been clearly above it since then; 0: it is not */

@@ -290,7 +290,7 @@ work_out_budget(Pass *pass)
 
     /* what guests hold that nobody knows yet is no use by others, to be remembered for a while */
     if (!pass->state->linked)
-        pass->state->budget = (BudgetMemory){.valid = false};
+        pass->state->budget = (BudgetMemory){.smoothed_kib = 0};
     pass->state->linked |= !pass->link_down;
     group_kib = bounds_find(&pass->state->bounds, pass->snapshot, &pass->state->ledger, pass->plan->reserve_kib);
     budget_work_out(&pass->state->budget, &pass->snapshot->host, pass->settings, &sums, group_kib, pass->now_usec,
