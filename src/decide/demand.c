@@ -55,7 +55,7 @@ follow_noise(DemandMemory *memory, uint64_t measured_kib)
     uint64_t change = distance_u64(measured_kib, memory->measured_kib);
     uint64_t band;
 
-    if (memory->valid && change <= MAX(measured_kib / NOISE_STEP_PART, 256 * KIB_PER_MIB)) {
+    if (memory->serial != 0 && change <= MAX(measured_kib / NOISE_STEP_PART, 256 * KIB_PER_MIB)) {
         /* the plain average at first, so that the noise is known after a few reports */
         memory->noise_count = MIN(memory->noise_count + 1, NOISE_SMOOTHING);
         memory->noise_kib = (memory->noise_kib * (memory->noise_count - 1) + change) / memory->noise_count;
@@ -122,18 +122,17 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
     memory->measured_kib = measured;
     memory->actual_kib = actual;
     memory->serial = guest->report_serial;
-    memory->valid = true;
 }
 
 void
 demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings *settings, uint64_t now_usec,
                 Demand *demand)
 {
-    if (guest->has_usable && guest->driver_up && (!memory->valid || memory->serial != guest->report_serial))
+    if (guest->has_usable && guest->driver_up && memory->serial != guest->report_serial)
         take_report(memory, guest, settings, now_usec);
 
-    *demand = (Demand){.known = memory->valid, .starved = memory->starved};
-    if (!memory->valid)
+    *demand = (Demand){.known = memory->serial != 0, .starved = memory->starved};
+    if (!demand->known)
         return;
     demand->floor_kib = guest_floor_kib(guest->settings->maximum_kib);
     demand->demand_kib = MAX(memory->envelope_kib + demand_air(memory->envelope_kib), memory->claim_kib);

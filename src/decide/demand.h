@@ -23,8 +23,7 @@
 
 /* What is remembered of a guest between two ticks. Zero: nothing yet. */
 typedef struct DemandMemory {
-    bool valid; /* the rest was worked out from a report of the running boot */
-    uint64_t serial;
+    uint64_t serial;       /* of the last report of the running boot; 0: there was none */
     uint64_t measured_kib; /* of the last report */
     uint64_t actual_kib;   /* likewise */
     uint64_t noise_kib;    /* how much it moves from report to report, smoothed */

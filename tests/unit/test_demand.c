@@ -103,7 +103,7 @@ who_got_exactly_the_demand_is_not_starved(void **state)
     Bench *bench = *state;
 
     for (uint64_t need = 100 * MIB; need < 64 * GIB; need += 333 * MIB) {
-        bench->memory = (DemandMemory){.valid = false};
+        bench->memory = (DemandMemory){.serial = 0};
         bench->guest_settings.maximum_kib = 64 * GIB;
         report(bench, with_air(need), with_air(need) - need);
         assert_false(bench->demand.starved);
@@ -215,7 +215,7 @@ claim_stands_while_the_guest_rests(void **state)
     /* it has what it claimed, and that suffices */
     report(bench, 2 * GIB + GIB / 8, 80 * MIB);
     assert_int_equal(bench->demand.demand_kib, with_air(2 * GIB + GIB / 8 - 80 * MIB));
-    bench->memory = (DemandMemory){.valid = false};
+    bench->memory = (DemandMemory){.serial = 0};
     rests(bench);
     /* plenty is usable */
     report(bench, 2 * GIB - 100 * MIB, 200 * MIB);
@@ -255,15 +255,15 @@ each_broken_rule_is_caught(void **state)
     rules_break(FAULT_NO_PEAK);
     need_of_a_short_while_ago(bench);
     assert_true(bench->demand.demand_kib < 3 * GIB);
-    bench->memory = (DemandMemory){.valid = false};
+    bench->memory = (DemandMemory){.serial = 0};
     rules_break(FAULT_NO_STARVED);
     swaps(bench, 2 * GIB);
     assert_int_equal(bench->demand.growth_kib, 0);
-    bench->memory = (DemandMemory){.valid = false};
+    bench->memory = (DemandMemory){.serial = 0};
     rules_break(FAULT_FORGET_CLAIM);
     rests(bench);
     assert_true(bench->demand.demand_kib < 2 * GIB + 50 * MIB);
-    bench->memory = (DemandMemory){.valid = false};
+    bench->memory = (DemandMemory){.serial = 0};
     rules_break(FAULT_SAME_STEP);
     swaps(bench, GIB);
     swaps(bench, GIB + GIB / 8);
