@@ -147,8 +147,7 @@ stand_by_belief(const Pass *pass, Work *work)
         standing->trust = is_observed(pass, work->guest) && !pass->observe ? LEDGER_TRUSTS_FULL : LEDGER_TRUSTS_BALLOON;
     else if (memory->state == BELIEF_BROUGHT)
         standing->trust = LEDGER_TRUSTS_BROUGHT;
-    standing->hangs = memory->state == BELIEF_ABSENT;
-    standing->booting = standing->hangs || (memory->state == BELIEF_BOOTING && !memory->moved);
+    standing->booting = memory->state == BELIEF_ABSENT || (memory->state == BELIEF_BOOTING && !memory->moved);
     standing->is_void = standing->booting || memory->state == BELIEF_BOOTING || memory->state == BELIEF_RETURNING;
 }
 

@@ -59,7 +59,6 @@ typedef struct Standing {
     PlanRule rule;     /* why it is out; while it shares: PLAN_RULE_COUNT, or why it is not squeezed */
     bool booting;      /* its driver is not back, and its balloon has not moved */
     bool is_void;      /* its balloon is not known to be where it was told to go */
-    bool hangs;        /* its driver has not come in all the time that a boot may take */
     bool not_squeezed; /* gets a target, and is not to be shrunk now */
     bool retry;        /* gets one as a trial */
 } Standing;

@@ -124,12 +124,12 @@ Claim
 paging_claim(const Pass *pass, const Work *work)
 {
     const PagingRecord *file = paging_file(work->guest);
-    const Standing *standing = &work->standing;
+    bool hangs = work->memory->belief.state == BELIEF_ABSENT;
     uint64_t granted = work->entry->granted_kib;
     /* its balloon is told no less than its minimum. One whose driver never comes is to have all that it may touch, but not out of a file;
        one whose driver is back gives up what is in its file by itself */
     uint64_t least = file != NULL && !is_booting(work) ? saturating_sub(work->minimum_kib, work->guest->unseen_kib)
-                     : file == NULL && standing->hangs ? work->entry->balloon_kib
+                     : file == NULL && hangs           ? work->entry->balloon_kib
                                                        : startup_of(work);
     Claim need = {.need_kib = MAX(granted, least)};
     uint64_t back = takes_back(work);
@@ -143,7 +143,7 @@ paging_claim(const Pass *pass, const Work *work)
     need.overdue = paging_urgency(pass, work->guest) >= PAGING_URGENCY_HARDER;
     need.presses = paging_urgency(pass, work->guest) >= PAGING_URGENCY_HARDEST;
     /* one that is paused or migrates touches nothing more either */
-    if (back > granted && (!is_booting(work) || standing->hangs || need.overdue || !can_make(pass, work)))
+    if (back > granted && (!is_booting(work) || hangs || need.overdue || !can_make(pass, work)))
         need.need_kib =
             MAX(need.need_kib, back + STILL_KIB); /* what its QEMU costs is learnt to be less and less meanwhile */
     return need;

@@ -289,7 +289,7 @@ boot_target(const Pass *pass, const Work *work, bool with_file)
 
         return MIN(MAX(MAX(target, own), least), MAX(startup, keeps));
     }
-    if (work->let_go && (boots || work->standing.hangs))
+    if (work->let_go && (boots || work->memory->belief.state == BELIEF_ABSENT))
         return startup; /* where its balloon is to go when its driver comes, if it does */
     if (settings->mode != GUEST_MODE_DYNAMIC || (guest->boot_resumed && !with_file))
         return 0;

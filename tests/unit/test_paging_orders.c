@@ -214,7 +214,7 @@ what_is_in_a_file_is_claimed_when_it_is_to_come_back(void **state)
     bench.pass.now_usec += SEC;
     assert_in_range(need_of(&bench), 1000 * MIB, 1008 * MIB);
     bench_boots(&bench, &file);
-    bench.work.standing.hangs = true;
+    bench.memory.belief.state = BELIEF_ABSENT;
     assert_in_range(need_of(&bench), 1000 * MIB, 1008 * MIB);
     bench_boots(&bench, &file);
     bench.work.standing.booting = false;

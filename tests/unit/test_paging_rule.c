@@ -210,7 +210,7 @@ guest_whose_driver_never_comes_claims_all_that_it_may_touch_once_it_has_no_file(
     bench.entry.granted_kib = 600 * MIB;
     bench.entry.balloon_kib = 4096 * MIB;
     assert_int_equal(paging_claim(&bench.pass, &bench.work).need_kib, 600 * MIB);
-    bench.work.standing.hangs = true;
+    bench.memory.belief.state = BELIEF_ABSENT;
     assert_int_equal(paging_claim(&bench.pass, &bench.work).need_kib, 4096 * MIB);
     bench.guest.paging = &file;
     assert_int_equal(paging_claim(&bench.pass, &bench.work).need_kib, 600 * MIB);
