@@ -335,7 +335,7 @@ work_out_demands(const Pass *pass)
             work->demand.want_kib += guest->unseen_kib;
             plan->demand_kib = MIN(work->demand.demand_kib, work->maximum_kib);
             plan->want_kib = clamp_u64(work->demand.want_kib, work->minimum_kib, work->maximum_kib);
-            plan->floor_kib = work->demand.floor_kib;
+            plan->floor_kib = guest_floor_kib(guest->settings->maximum_kib);
             plan->starved = work->demand.starved;
         }
         find_least(pass, work);

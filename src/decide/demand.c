@@ -134,9 +134,8 @@ demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings
     *demand = (Demand){.known = memory->serial != 0, .starved = memory->starved};
     if (!demand->known)
         return;
-    demand->floor_kib = guest_floor_kib(guest->settings->maximum_kib);
     demand->demand_kib = MAX(memory->envelope_kib + demand_air(memory->envelope_kib), memory->claim_kib);
-    demand->demand_kib = clamp_u64(demand->demand_kib, demand->floor_kib, KIB_LIMIT);
+    demand->demand_kib = clamp_u64(demand->demand_kib, guest_floor_kib(guest->settings->maximum_kib), KIB_LIMIT);
     demand->peak_kib = memory->peak_kib + demand_air(memory->peak_kib);
     demand->growth_kib = memory->starved ? 2 * memory->actual_kib : 0;
     demand->want_kib = demand->demand_kib + percent_of(demand->demand_kib, guest->settings->buffer_percent);

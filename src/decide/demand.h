@@ -45,7 +45,6 @@ typedef struct Demand {
     uint64_t want_kib;
     uint64_t growth_kib; /* what it is tried with; 0: it is not starved */
     uint64_t peak_kib;
-    uint64_t floor_kib;
 } Demand;
 
 /*
