@@ -6,8 +6,6 @@
 
 /* A balloon that has not come nearer to its target for so long is told it again: somebody else may have told it another. */
 #define STANDS_USEC (10 * USEC_PER_SEC)
-/* ... and after so long it will not come. */
-#define GIVE_UP_USEC (30 * USEC_PER_SEC)
 
 DecideState *
 decide_state_new(void)
@@ -124,18 +122,6 @@ is_let_go(GuestMemory *memory, const GuestSnapshot *guest, bool observe)
            settings->bar == BALLOON_USABLE && !broken(FAULT_DROP_SQUEEZED);
 }
 
-/* Its balloon is to be seen where it was told to be: somebody else may have told it another size. */
-static bool
-is_on_its_way(const Work *work, uint64_t now_usec)
-{
-    const GuestSnapshot *guest = work->guest;
-
-    return work->memory->belief.state == BELIEF_RETURNING ||
-           (work->standing.trust == LEDGER_TRUSTS_BALLOON &&
-            distance_u64(guest->actual_kib, guest->target_kib) > stuck_tolerance(guest->actual_kib) &&
-            now_usec - work->memory->nearest_usec < GIVE_UP_USEC);
-}
-
 /* Who was told its startup memory, and has all that it could have without a limit, is let go. */
 static void
 let_go(const Pass *pass)
@@ -144,7 +130,7 @@ let_go(const Pass *pass)
         const GuestSnapshot *guest = work->guest;
 
         if (work->let_go && guest->target_known && !guest->target_pending && guest->target_kib >= pass_startup(work) &&
-            !is_on_its_way(work, pass->now_usec) && work->entry->granted_kib >= pass_let_go_need(work))
+            work->entry->granted_kib >= pass_let_go_need(work))
             work->memory->let_go = true;
     }
 }
