@@ -38,8 +38,7 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
     /* its QEMU is the one that it was */
     bool goes_on =
         guest->life != GUEST_LIFE_OFF && memory->belief.state != BELIEF_OFF && memory->serial == guest->serial;
-    GuestMemory fresh = {.begins = true,
-                         .serial = guest->serial,
+    GuestMemory fresh = {.serial = guest->serial,
                          .boots = guest->boots,
                          .belief = {.state = guest->life == GUEST_LIFE_OFF ? BELIEF_OFF
                                              : guest->adopted              ? BELIEF_ADOPTED
@@ -71,7 +70,6 @@ guest_memory_sync(LedgerEntry *entry, const GuestSnapshot *guest, uint64_t now_u
 
     if (is_new)
         entry->memory = g_new0(GuestMemory, 1);
-    entry->memory->begins = false;
     if (is_new || entry->memory->serial != guest->serial || entry->memory->boots != guest->boots ||
         (entry->memory->belief.state != BELIEF_OFF) != (guest->life != GUEST_LIFE_OFF))
         begin_boot(entry->memory, guest, now_usec);
