@@ -66,11 +66,9 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
 GuestMemory *
 guest_memory_sync(LedgerEntry *entry, const GuestSnapshot *guest, uint64_t now_usec)
 {
-    bool is_new = entry->memory == NULL;
-
-    if (is_new)
+    if (entry->memory == NULL)
         entry->memory = g_new0(GuestMemory, 1);
-    if (is_new || entry->memory->serial != guest->serial || entry->memory->boots != guest->boots ||
+    if (entry->memory->serial != guest->serial || entry->memory->boots != guest->boots ||
         (entry->memory->belief.state != BELIEF_OFF) != (guest->life != GUEST_LIFE_OFF))
         begin_boot(entry->memory, guest, now_usec);
     return entry->memory;
