@@ -39,7 +39,6 @@ decide_rate(const DecideState *state, const Plan *plan, uint64_t startup_kib, ui
     Claim claim = {.uuid = "",
                    .name = "",
                    .guest = SIZE_MAX,
-                   .start = 0,
                    .need_kib = startup_kib,
                    .overhead_kib = overhead_estimate(&settings),
                    .priority = priority};
