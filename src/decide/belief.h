@@ -3,17 +3,9 @@
 
 /*
  * Is a guest's balloon to be believed, and so: how does the guest stand in this tick? One small state machine a guest says
- * the first; the second follows from it, from the settings and from how the balloon moves (stuck.h).
- *
- *   off -> BOOTING ----> RETURNING -> GOOD          started or reset: its balloon means nothing until its driver is back
- *     |       \  \---------------------^            (and until it has come down from the maximum, where nothing holds it)
- *     |        \---> ABSENT                         no driver has answered
- *     |---> BROUGHT ----> GOOD, ABSENT              came with its memory and its balloon: restored, migrated here, reverted
- *     `---> ADOPTED ----> GOOD, ABSENT              ran before the daemon saw it, or libvirt was away meanwhile
- *
- * A reset leads back to BOOTING from everywhere, a report to GOOD from everywhere but BOOTING; so does a balloon that moves,
- * when no report has come with it in time: its guest is out for want of statistics then. Time counts while the guest
- * runs only: one that was started paused boots when it is resumed.
+ * the first (next_state in belief.c; its states stand in a table of ARCHITECTURE.md); the second follows from it, from the settings
+ * and from how the balloon moves (stuck.h). Time counts while the guest runs only: one that was started paused boots when it is
+ * resumed.
  */
 
 #include "decide/ledger.h"
