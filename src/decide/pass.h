@@ -44,25 +44,21 @@ typedef struct Work {
     bool wants_limit;      /* book            lend, limit: it is to have one; the others have what they have    */
     bool let_be;           /* book            book: it was reset again and again after it was squeezed */
     uint64_t overhead_kib; /* book            book: what its QEMU costs, as is booked then                */
-    /* book: what memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at what is
-       granted; UINT64_MAX: nothing holds it */
-    uint64_t enforced_kib;
-    bool held;    /* book            claim, tell, limit: memory.high holds it at what it is granted */
-    bool limited; /* book            ... and that is all it has: it boots, or has a paging file     */
-    /* book: its balloon may be on its way to more than any target that is known, or a lower limit was ordered before now and is
-       not in force: it may take all that its limit lets in, which it was not granted */
-    bool adrift;
-    bool lends;           /* book            book: its limit is, or was, higher for the page cache of its disks */
-    Demand demand;        /* demand          claim, share                                         */
-    uint64_t least_kib;   /* demand          claim, share: not to be taken below this now; 0: no such reason */
-    PlanRule least_rule;  /* demand          claim, share: that reason                            */
-    bool claims;          /* claim           claim: it has a claim                                */
-    uint64_t comes_kib;   /* claim           claim: what others can give up for it                */
-    uint64_t cap_kib;     /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
-    uint64_t boot_to_kib; /* claim           tell: told though it does not share; 0: nothing      */
-    bool ungranted;       /* tell            tell: there is no room for its minimum: what it is told is not granted */
-    PlanRule share_rule;  /* share           tell                                                 */
-    PlanRule delay;       /* tell            tell: why its target is not its ideal; PLAN_RULE_COUNT: it is */
+    uint64_t enforced_kib; /* book            book: what memory.high lets it have, see pass_restart_enforced */
+    bool held;             /* book            claim, tell, limit: memory.high holds it at what it is granted */
+    bool limited;          /* book            ... and that is all it has: it boots, or has a paging file     */
+    bool adrift;           /* book            book: it may take all that its limit lets in (decide.c) */
+    bool lends;            /* book            book: its limit is, or was, higher for the page cache of its disks */
+    Demand demand;         /* demand          claim, share                                         */
+    uint64_t least_kib;    /* demand          claim, share: not to be taken below this now; 0: no such reason */
+    PlanRule least_rule;   /* demand          claim, share: that reason                            */
+    bool claims;           /* claim           claim: it has a claim                                */
+    uint64_t comes_kib;    /* claim           claim: what others can give up for it                */
+    uint64_t cap_kib;      /* claim           share, tell: no more than that, a claim needs the rest; 0: none */
+    uint64_t boot_to_kib;  /* claim           tell: told though it does not share; 0: nothing      */
+    bool ungranted;        /* tell            tell: there is no room for its minimum: what it is told is not granted */
+    PlanRule share_rule;   /* share           tell                                                 */
+    PlanRule delay;        /* tell            tell: why its target is not its ideal; PLAN_RULE_COUNT: it is */
 } Work;
 
 struct DecideState {
@@ -160,7 +156,8 @@ void pass_believe(const Pass *pass, Work *work);
 /*
  * Guests that boot (pass_restart.c). pass_restart_open: a run begins, or is seen for the first time: what it is granted. sized:
  * of one that ran before, its size, and with it what its QEMU costs, is known from now on.
- * pass_restart_enforced: what its limit lets it have (enforced_kib).
+ * pass_restart_enforced: what memory.high in force lets it have at most, without overhead and slack; 0: it is known to hold it at
+ * what is granted; UINT64_MAX: nothing holds it.
  */
 void pass_restart_open(const Pass *pass, const Work *work, bool sized);
 uint64_t pass_restart_enforced(const Pass *pass, const Work *work);
