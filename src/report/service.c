@@ -16,7 +16,7 @@
 #include "units.h"
 
 #include <inttypes.h>
-#include <unistd.h>
+#include <string.h>
 
 /* Seconds to the next try after the bus went away: doubled each time, up to the last one. */
 #define FIRST_RETRY_SEC 1
@@ -250,6 +250,22 @@ name_acquired(GDBusConnection *connection, const char *name, void *data)
     settle(service, true, false, NULL);
 }
 
+/* Who has the name, in words for people who may have started a second daemon by hand. It is about to end, and may wait. */
+static char *
+name_owner_text(GDBusConnection *connection, const char *owner)
+{
+    g_autoptr(GVariant) reply =
+        g_dbus_connection_call_sync(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                    "GetConnectionUnixProcessID", g_variant_new("(s)", owner), G_VARIANT_TYPE("(u)"),
+                                    G_DBUS_CALL_FLAGS_NONE, OWNER_MSEC, NULL, NULL);
+    uint32_t process = 0;
+
+    if (reply == NULL)
+        return g_strdup("another dynmemd runs, and has the bus name " DYNMEM_BUS_NAME);
+    g_variant_get(reply, "(u)", &process);
+    return g_strdup_printf("another dynmemd runs, process %" PRIu32 ", and has the bus name " DYNMEM_BUS_NAME, process);
+}
+
 /* A bus that goes away, or that does not answer, has given the name to nobody else. */
 static void
 owner_known(GObject *source, GAsyncResult *result, void *data)
@@ -259,15 +275,14 @@ owner_known(GObject *source, GAsyncResult *result, void *data)
     g_autoptr(GVariant) reply = g_dbus_connection_call_finish(connection, result, &error);
     g_autofree char *why = NULL;
     Service *service = data;
-    uint32_t process = 0;
+    const char *owner = NULL;
 
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) || service->connection != connection)
         return; /* service is gone, or connection_closed has seen to it */
     if (reply != NULL)
-        g_variant_get(reply, "(u)", &process);
-    if (process != 0 && process != (uint32_t)getpid())
-        why = g_strdup_printf("another dynmemd runs, process %" PRIu32 ", and has the bus name " DYNMEM_BUS_NAME,
-                              process);
+        g_variant_get(reply, "(&s)", &owner);
+    if (owner != NULL && strcmp(owner, g_dbus_connection_get_unique_name(connection)) != 0)
+        why = name_owner_text(connection, owner);
     else if (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
         why =
             g_strdup("the bus name " DYNMEM_BUS_NAME " is not to be had: the policy of the bus lets only root have it");
@@ -285,7 +300,7 @@ name_lost(GDBusConnection *connection, const char *name, void *data)
     /* connection is NULL when it closed: that is connection_closed's */
     if (connection != NULL)
         g_dbus_connection_call(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                               "GetConnectionUnixProcessID", g_variant_new("(s)", name), G_VARIANT_TYPE("(u)"),
+                               "GetNameOwner", g_variant_new("(s)", name), G_VARIANT_TYPE("(s)"),
                                G_DBUS_CALL_FLAGS_NONE, OWNER_MSEC, service->cancellable, owner_known, service);
 }
 
