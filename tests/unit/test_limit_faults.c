@@ -471,6 +471,16 @@ all_ended(FakeHost *host, void *data)
     return count == MANY;
 }
 
+/* All of them are about to write, or wait for the one that does. */
+static bool
+all_claimed(FakeHost *host, void *data)
+{
+    g_auto(GStrv) files = held_list(host->held, "/memory.high");
+
+    (void)data;
+    return g_strv_length(files) == MANY;
+}
+
 /* When a daemon begins each guest gets its first limit, and a disk may take its time for each write. */
 static void
 what_many_guests_wait_for_is_remembered_in_one_write(void **state)
@@ -490,7 +500,7 @@ what_many_guests_wait_for_is_remembered_in_one_write(void **state)
         set_of(f, uuid, 2000 + i, 600);
     }
     fake_gate_await(1);
-    g_usleep(50 * 1000); /* the others are about to write as well */
+    fake_host_until(f->host, all_claimed, f);
     fake_gate_set(NULL);
     fake_host_until(f->host, all_ended, f);
     assert_true(g_atomic_int_get(&renames) <= 3);
