@@ -7,7 +7,15 @@
 #include "xml_tree.h"
 
 #include <gio/gio.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
+
+/*
+ * Pacemaker's programs may wait for its daemons without an end, and an agent whose stop does not end in time has its host
+ * fenced: two of these, and an answer of dynmemd's that does not come, are within the minute that it has.
+ */
+#define TOOL_SEC 15
 
 void
 cluster_tool_init(void)
@@ -32,6 +40,13 @@ last_line(const char *text)
     return g_strdup("it does not say why");
 }
 
+/* In the child: what it becomes is ended by the alarm. */
+static void
+prepare_tool(gpointer data)
+{
+    alarm(TOOL_SEC);
+}
+
 char *
 cluster_tool_run(const char *const *words, const char *input, const char *cib, GError **error)
 {
@@ -46,6 +61,9 @@ cluster_tool_run(const char *const *words, const char *input, const char *cib, G
     /* in the environment of an agent attrd_updater tells of that agent's host alone (pcmk__node_attr_target) */
     if (g_strv_contains(words, "--all"))
         g_subprocess_launcher_unsetenv(launcher, "OCF_RESKEY_CRM_meta_on_node");
+    /* what changes a cluster for good, or tries that on a copy, takes its time, and somebody sits before it */
+    if (cib == NULL && input == NULL)
+        g_subprocess_launcher_set_child_setup(launcher, prepare_tool, NULL, NULL);
     if (cib != NULL) {
         g_autofree char *directory = g_path_get_dirname(cib);
 
@@ -63,6 +81,11 @@ cluster_tool_run(const char *const *words, const char *input, const char *cib, G
     }
     if (!g_subprocess_communicate_utf8(process, input, NULL, &out, &err, &raw)) {
         g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "cluster: %s: %s", words[0], raw->message);
+        return NULL;
+    }
+    if (g_subprocess_get_if_signaled(process) && g_subprocess_get_term_sig(process) == SIGALRM) {
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_TIMEOUT, "cluster: %s has not answered for %d seconds", words[0],
+                    TOOL_SEC);
         return NULL;
     }
     if (!g_subprocess_get_successful(process)) {

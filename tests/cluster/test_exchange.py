@@ -272,6 +272,16 @@ class Failing(ExchangeTest):
         self.assertIn("pacemaker", said)
         self.assertEqual(self.cluster.log(), [])
 
+    def test_where_the_cluster_hangs_nobody_waits_for_ever(self):
+        self.answer()
+        for name, words in (("crm_node", ("withdraw", "--wait=20")), ("attrd_updater", ("exchange",))):
+            tool = self.cluster.path(os.path.join("bin", name))
+            os.rename(tool, tool + "-good")
+            self.cluster.write(os.path.join("bin", name), "#!/bin/sh\nexec sleep 600\n")
+            os.chmod(tool, 0o755)
+            self.assertIn(name + " has not answered for 15 seconds", self.ctl(*words, status=1))
+            os.rename(tool + "-good", tool)
+
     def test_without_pacemaker_it_says_what_is_to_be_installed(self):
         self.answer()
         os.unlink(self.cluster.path("bin/crm_node"))
