@@ -54,7 +54,8 @@ struct Service {
 static void
 settle(Service *service, bool owned, bool taken, const char *why)
 {
-    if (service->settled && service->owned == owned)
+    /* that another daemon has it is news also where there was no bus before */
+    if (service->settled && service->owned == owned && !taken)
         return;
     service->settled = true;
     service->owned = owned;

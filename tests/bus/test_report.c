@@ -363,6 +363,30 @@ a_second_daemon_is_told_that_the_name_is_taken(void **state)
 }
 
 static void
+also_where_the_bus_comes_late(void **state)
+{
+    Fixture second = {0};
+    g_autofree char *address = g_strdup(g_getenv("DBUS_SESSION_BUS_ADDRESS"));
+    int64_t end = g_get_monotonic_time() + (int64_t)PATIENCE_USEC;
+    Report *report;
+
+    g_setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus", TRUE);
+    report = report_new(&(ReportOptions){
+        .bus_type = G_BUS_TYPE_SESSION,
+        .run_directory = "/nonexistent",
+        .name_lost = name_lost,
+        .user_data = &second,
+    });
+    while (second.lost == 0 && g_get_monotonic_time() < end)
+        g_main_context_iteration(NULL, TRUE);
+    assert_int_equal(second.lost, 1);
+    assert_false(second.taken);
+    g_setenv("DBUS_SESSION_BUS_ADDRESS", address, TRUE);
+    turn_until(&second.taken);
+    report_free(report);
+}
+
+static void
 the_daemon_goes_on_without_a_bus_and_finds_it_again(void **state)
 {
     Fixture *fixture = *state;
@@ -408,6 +432,7 @@ main(void)
         TEST(a_paging_file_is_seen_from_its_making_to_its_end),
         TEST(starts_are_seen_and_a_refusal_is_signalled),
         TEST(a_second_daemon_is_told_that_the_name_is_taken),
+        TEST(also_where_the_bus_comes_late),
         TEST(the_daemon_goes_on_without_a_bus_and_finds_it_again),
     };
 
