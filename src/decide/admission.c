@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* What a restart still lacks may as well come from its paging file when others can give less than this part of it. */
+#define NEXT_TO_NOTHING_PART 64
+
 static bool
 is_restart(const StartRequest *request)
 {
@@ -77,12 +80,14 @@ time_is_over(const Pass *pass, const StartRequest *request)
  * back on, and for what is not certain, no longer than others need for that.
  */
 static bool
-has_all_it_gets(const Pass *pass, const StartRequest *request, const Claim *claim)
+has_all_it_gets(const Pass *pass, const StartRequest *request, const Claim *claim, uint64_t lacking_kib)
 {
     bool waited = saturating_sub(pass->now_usec, request->asked_usec) >= CLAIM_PATIENCE_USEC;
     bool certain = pass->snapshot->host.figures_valid && (waited || is_certain(pass));
+    uint64_t coming = MIN(lacking_kib, claim->reclaimable_kib);
+    bool nothing_comes = coming <= claim->need_kib / NEXT_TO_NOTHING_PART && coming < lacking_kib;
 
-    return pass->observe || (certain && (claim->reclaimable_kib == 0 || (waited && may_page(pass, request))));
+    return pass->observe || (certain && (nothing_comes || (waited && may_page(pass, request))));
 }
 
 /* What the limits above it leave it (bounds.h). */
@@ -116,7 +121,7 @@ judge_waiting(const Pass *pass, const StartRequest *request, const Claim *claim,
         return START_ADMITTED;
     plan->timed_out = over;
     if (is_never_refused(pass, request))
-        return over || has_all_it_gets(pass, request, claim) ? START_ADMITTED : START_WAITS;
+        return over || has_all_it_gets(pass, request, claim, lacking) ? START_ADMITTED : START_WAITS;
     /* at once where it can't fit even if all that may be taken were, and nobody stood before it */
     hopeless =
         is_certain(pass) && claim->missing_kib > claim->ahead_kib + pass->boots_kib && !broken(FAULT_START_HOPES);
