@@ -8,6 +8,8 @@
 #define FRAIL_RESETS 2
 #define FRAIL_REST_USEC (600 * USEC_PER_SEC)
 #define FRAIL_DOUBLINGS 4
+/* After so long without, it is as any other. */
+#define FRAIL_FORGET_USEC (6 * 3600 * USEC_PER_SEC)
 
 RestartKind
 restart_of_guest(const GuestSnapshot *guest, uint64_t window_usec)
@@ -22,9 +24,12 @@ note_reset(const GuestMemory *memory, uint64_t now_usec)
 {
     FrailMemory frail = memory->frail;
 
+    if (now_usec - frail.reset_usec >= FRAIL_FORGET_USEC)
+        frail.resets = 0;
     if (memory->shrunk_usec == 0 || now_usec - memory->shrunk_usec >= FRAIL_SOON_USEC)
         return frail;
     frail.resets++;
+    frail.reset_usec = now_usec;
     if (frail.resets >= FRAIL_RESETS)
         frail.until_usec = now_usec + (FRAIL_REST_USEC << MIN(frail.resets - FRAIL_RESETS, FRAIL_DOUBLINGS));
     return frail;

@@ -12,7 +12,8 @@
 
 /* A guest that is reset again and again soon after it was squeezed is let be. */
 typedef struct FrailMemory {
-    unsigned resets;     /* soon after it was squeezed */
+    unsigned resets;     /* soon after it was squeezed, one after the other */
+    uint64_t reset_usec; /* the last of them */
     uint64_t until_usec; /* it is not squeezed before then */
 } FrailMemory;
 
