@@ -134,6 +134,8 @@ add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_
         /* a limit may stand half of that too high (limit.h) */
         if (!broken(FAULT_BOUND_NO_SLACK))
             bound->slack_kib += slack_kib + slack_kib / 2;
+        if (entry->resident_kib == 0 && (entry->open || entry->begun))
+            bound->unseen_kib += all;
         bound->guests += runs;
     }
 }
@@ -150,6 +152,18 @@ limit_of(const Bound *bound)
 
     return saturating_sub(MIN(saturating_sub(bound->total_kib, recent_most(&bound->other)), seen),
                           MAX(bound->reserve_kib, bound->slack_kib));
+}
+
+/* What is not known to be held by its guests is others', but for what QEMUs may hold that are not seen yet: they are booked. */
+static void
+note_others(Bound *bound, uint64_t now_usec)
+{
+    uint64_t other = saturating_sub(bound->total_kib, saturating_sub(bound->has_kib, bound->others_kib));
+
+    if (broken(FAULT_BOUND_OTHERS_NOW))
+        bound->other = (RecentMost){0};
+    other -= MIN(bound->unseen_kib, saturating_sub(other, recent_most(&bound->other)));
+    recent_note(&bound->other, other, OTHER_WINDOW_USEC, now_usec);
 }
 
 /* Which bounds there are, and whose. */
@@ -219,10 +233,7 @@ bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint
     for (size_t i = 0; i < bounds->count; i++) {
         Bound *bound = &bounds->bounds[i];
 
-        if (broken(FAULT_BOUND_OTHERS_NOW))
-            bound->other = (RecentMost){0};
-        recent_note(&bound->other, saturating_sub(bound->total_kib, saturating_sub(bound->has_kib, bound->others_kib)),
-                    OTHER_WINDOW_USEC, snapshot->now_usec);
+        note_others(bound, snapshot->now_usec);
         if (bound->above_id == 0 || bound->guests < running || broken(FAULT_BOUND_NOT_SHARED))
             continue;
         /* the slack of all limits is a part of the reserve */

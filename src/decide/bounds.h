@@ -19,6 +19,7 @@ typedef struct Bound {
     uint64_t reserve_kib; /* what its nodes keep for the host, and a group of all guests for slack; 0: another group */
     uint64_t slack_kib;   /* what its guests' limits let in beyond what is booked: out of that, and else not theirs */
     uint64_t members_kib; /* booked for them, overheads included */
+    uint64_t unseen_kib;  /* the same of QEMUs that are there, or may be, and of which it is not known what they hold */
     uint64_t guests;      /* how many of them run */
     RecentMost other;     /* what others hold of it; kept while anybody is bound by it */
     bool of_all;          /* it is a group of all that run: they share it, and others give up memory for one of them */

@@ -612,6 +612,50 @@ what_others_hold_of_a_node_is_not_left_to_a_start(void **state)
     (void)state;
 }
 
+/* Runs g0 in group 7, into which g1 comes, whose start was let in. For three seconds its QEMU is there, and is not seen. */
+static void
+bring_in_unseen(FakeWorld *world, StartRequest *request)
+{
+    world->guests[1].life = world->guests[2].life = GUEST_LIFE_OFF;
+    for (unsigned t = 0; t < 3; t++) {
+        stand_in_group(world, 2, 8 * GIB);
+        world_tick(world);
+    }
+    ask_for(world, request, (GroupsAbove){0}, 2 * GIB);
+    g_strlcpy(request->uuid, world->fake[1].uuid, sizeof request->uuid);
+    request->waiting = false;
+    request->begun = true;
+    request->booked_kib = 2 * GIB;
+    for (unsigned t = 0; t < 3; t++) {
+        request->above = stand_in_group(world, 2, 8 * GIB);
+        request->above.group[0].charged_kib += world->fake[1].actual;
+        world->guests[0].limits.above = request->above;
+        world_tick(world);
+    }
+    world->guests[1].life = GUEST_LIFE_RUNNING;
+    world->guests[1].boots++;
+    world->guests[1].boot_usec = world->snapshot.now_usec;
+    world->snapshot.start_count = 0;
+}
+
+/* It is booked already: once it is seen it has that, and nobody else. 4 of 8 GiB are left, of which g2 asks for 3. */
+static void
+what_a_qemu_held_before_it_was_seen_is_not_what_others_hold(void **state)
+{
+    FakeWorld *world = world_of(4, 2 * GIB, 1500 * MIB);
+    StartRequest request;
+
+    bring_in_unseen(world, &request);
+    for (unsigned t = 0; t < 2; t++) {
+        stand_in_group(world, 2, 8 * GIB);
+        world_tick(world);
+    }
+    assert_int_equal(world->plan.guests[1].committed_kib, 2 * GIB);
+    assert_int_equal(start_in(world, &request, 8 * GIB, 3 * GIB).verdict, START_ADMITTED);
+    world_free(world);
+    (void)state;
+}
+
 /* It was let in, and has no control group yet: those who run in the one that it comes into may have the rest. */
 static void
 a_start_that_was_let_in_is_booked_in_its_group(void **state)
@@ -734,6 +778,7 @@ main(void)
         cmocka_unit_test(a_start_of_a_guest_that_is_seen_yet_has_what_that_has),
         cmocka_unit_test(what_a_qemu_held_that_is_gone_is_not_left_twice),
         cmocka_unit_test(what_others_hold_of_a_node_is_not_left_to_a_start),
+        cmocka_unit_test(what_a_qemu_held_before_it_was_seen_is_not_what_others_hold),
         cmocka_unit_test(a_start_that_was_let_in_is_booked_in_its_group),
         cmocka_unit_test(a_start_in_the_group_of_all_guests_waits_for_what_they_give_up),
         cmocka_unit_test(without_its_rule_each_of_these_fails),
