@@ -2,7 +2,8 @@
 
 /*
  * Every group has an entry that knows the one above it, so that a guest costs one look-up a tick. A group without a limit
- * costs one pread a second, one with a limit three.
+ * costs one pread a second, one with a limit three a tick: what is charged to it is compared with what its guests hold at that
+ * moment, and a tick follows at once where one of them has ended.
  */
 
 #include "limits_above.h"
@@ -18,6 +19,8 @@
 
 /* A little less than the interval of ticks, so that each of them finds a new reading. */
 #define FRESH_USEC (900 * USEC_PER_MSEC)
+/* The readings of one tick are one. */
+#define LIMITED_FRESH_USEC (20 * USEC_PER_MSEC)
 #define FORGET_USEC (60 * USEC_PER_SEC)
 
 enum {
@@ -168,7 +171,7 @@ read_limit(Group *group, unsigned *kept)
 static void
 refresh(LimitsAbove *above, Group *group, uint64_t now_usec, unsigned *kept)
 {
-    if (group->read_usec != 0 && now_usec - group->read_usec < FRESH_USEC)
+    if (group->read_usec != 0 && now_usec - group->read_usec < (group->id != 0 ? LIMITED_FRESH_USEC : FRESH_USEC))
         return;
     group->read_usec = now_usec;
     group->id = 0;

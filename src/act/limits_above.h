@@ -16,8 +16,8 @@ void limits_above_free(LimitsAbove *above);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LimitsAbove, limits_above_free)
 
 /*
- * Fills groups for the guest with this group (as in LimitFiles). A group is read again when its reading is about a second old. *kept
- * counts the files open, see limit_file_read.
+ * Fills groups for the guest with this group (as in LimitFiles). A group without a limit is read again when its reading is about
+ * a second old, one with a limit in each tick. *kept counts the files open, see limit_file_read.
  */
 void limits_above_read(LimitsAbove *above, const char *group, uint64_t now_usec, unsigned *kept, GroupsAbove *groups);
 

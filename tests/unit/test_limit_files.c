@@ -294,6 +294,21 @@ a_limit_is_seen_and_gone_within_a_second_and_read_no_more_often(void **state)
     assert_int_equal(look(&f, WEB "/libvirt").group[0].id, 0);
 }
 
+/* A tick follows at once, and books nothing for it any more. */
+static void
+what_a_guest_held_that_has_just_ended_is_not_charged_any_more(void **state)
+{
+    g_auto(Fixture) f = begin();
+
+    put_group(SLICE, "8589934592\n", 6 * GIB, 0);
+    assert_int_equal(look(&f, WEB "/libvirt").group[0].charged_kib, 6 * GIB);
+    assert_int_equal(look(&f, MAIL "/libvirt").group[0].charged_kib, 6 * GIB);
+    put_group(SLICE, "8589934592\n", 4 * GIB, 0);
+    f.now_usec += USEC_PER_SEC / 10;
+    assert_int_equal(look_in(&f, "/machine").group[0].charged_kib, 4 * GIB);
+    assert_int_equal(look(&f, WEB "/libvirt").group[0].charged_kib, 4 * GIB);
+}
+
 static void
 files_of_groups_that_are_gone_are_let_go(void **state)
 {
@@ -328,6 +343,7 @@ main(void)
         test(a_partition_with_a_path_that_no_group_can_have_takes_no_memory),
         test(a_guests_own_limit_is_not_above_it),
         test(a_limit_is_seen_and_gone_within_a_second_and_read_no_more_often),
+        test(what_a_guest_held_that_has_just_ended_is_not_charged_any_more),
         test(files_of_groups_that_are_gone_are_let_go),
     };
 
