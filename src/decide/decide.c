@@ -108,17 +108,17 @@ note_target(GuestMemory *memory, const GuestSnapshot *guest)
  * is owed nothing; a reset changes nothing, as what the balloon was told before is in force after it.
  */
 static bool
-is_let_go(const Pass *pass, GuestMemory *memory, const GuestSnapshot *guest)
+is_let_go(GuestMemory *memory, const GuestSnapshot *guest, bool observe)
 {
     const GuestSettings *settings = guest->settings;
 
-    if (memory->belief.seen_usec == pass->now_usec && !guest->boot_in_place)
+    if (memory->begins && !guest->boot_in_place)
         memory->let_go = !guest->adopted;
     if (settings->managed && settings->mode != GUEST_MODE_STATIC) {
         memory->let_go = memory->let_go && settings->presumed;
         return false;
     }
-    return !memory->let_go && (memory->told_kib != 0 || guest->limits.set) && !pass->observe &&
+    return !memory->let_go && (memory->told_kib != 0 || guest->limits.set) && !observe &&
            settings->bar == BALLOON_USABLE && !broken(FAULT_DROP_SQUEEZED);
 }
 
@@ -223,7 +223,7 @@ book_guest(Pass *pass, Work *work)
     pass_restart_open(pass, work, !sized && memory->overhead.valid);
     work->slack_kib = limit_slack(&pass->snapshot->host.figures, pass->plan->reserve_kib,
                                   entry->granted_kib + settings->fixed_kib + work->overhead_kib);
-    work->let_go = is_let_go(pass, memory, guest);
+    work->let_go = is_let_go(memory, guest, pass->observe);
     work->wants_limit = work->let_go || (pass->settings->memory_high && guest_settings_are_ours(settings));
     work->enforced_kib = pass_restart_enforced(pass, work);
     work->held = work->enforced_kib != UINT64_MAX;

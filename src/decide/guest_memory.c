@@ -43,7 +43,8 @@ begin_boot(GuestMemory *memory, const GuestSnapshot *guest, uint64_t now_usec)
     /* its QEMU is the one that it was */
     bool goes_on =
         guest->life != GUEST_LIFE_OFF && memory->belief.state != BELIEF_OFF && memory->serial == guest->serial;
-    GuestMemory fresh = {.serial = guest->serial,
+    GuestMemory fresh = {.begins = true,
+                         .serial = guest->serial,
                          .boots = guest->boots,
                          .belief = {.state = guest->life == GUEST_LIFE_OFF ? BELIEF_OFF
                                              : guest->adopted              ? BELIEF_ADOPTED
@@ -73,6 +74,7 @@ guest_memory_sync(LedgerEntry *entry, const GuestSnapshot *guest, uint64_t now_u
 {
     if (entry->memory == NULL)
         entry->memory = g_new0(GuestMemory, 1);
+    entry->memory->begins = false;
     if (entry->memory->serial != guest->serial || entry->memory->boots != guest->boots ||
         (entry->memory->belief.state != BELIEF_OFF) != (guest->life != GUEST_LIFE_OFF))
         begin_boot(entry->memory, guest, now_usec);

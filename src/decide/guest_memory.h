@@ -21,6 +21,7 @@ typedef struct GuestMemory {
     char name[64];   /* cut where it is longer */
     uint64_t serial; /* of its record */
     uint64_t boots;  /* likewise */
+    bool begins;     /* this tick is the first of a boot */
 
     BeliefMemory belief;
     DemandMemory demand;

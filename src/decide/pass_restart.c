@@ -100,7 +100,7 @@ pass_restart_open(const Pass *pass, const Work *work, bool sized)
     /* by a limit that an earlier daemon left, and not by one of its own, which has all its slack in it */
     if (sized && memory->belief.state == BELIEF_ADOPTED && memory->limit.told_kib == 0)
         ledger_open(entry, first_grant(work));
-    if (memory->belief.seen_usec != pass->now_usec)
+    if (!memory->begins)
         return;
     memory->restart = restart_of_guest(guest, pass->settings->restart_window_usec);
     /* the daemon that let it in may be gone, and with it that it had stopped a moment before */

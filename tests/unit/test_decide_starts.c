@@ -104,6 +104,30 @@ full_host(Fault fault)
 
 /* ---- admitted ---- */
 
+/* Two looks at one moment, of which the second is not its first: a limit holds it at what it was let in with. */
+static void
+what_a_guest_was_let_in_with_stays_its_own_in_a_second_look_at_once(void **state)
+{
+    FakeWorld *world = world_of(2, GIB, GIB);
+    Fixture *fixture = fixture_new(world, 0);
+
+    ask(fixture, 1, 50);
+    fixture->requests[0].need_kib = 3 * GIB;
+    run(fixture, 2);
+    world->guests[1].life = GUEST_LIFE_RUNNING;
+    world->guests[1].boots++;
+    world->guests[1].boot_usec = world->guests[1].stop_usec = world->snapshot.now_usec;
+    world->guests[1].driver_up = world->guests[1].fresh = false;
+    world->guests[1].limits = (GuestLimits){.usable = true, .high_kib = LIMIT_NONE};
+    world->snapshot.start_count = 0;
+    tick(fixture, 3);
+    assert_int_equal(world->plan.guests[1].committed_kib, 3 * GIB);
+    decide(world->state, &world->snapshot, world->settings, false, &world->plan);
+    assert_int_equal(world->plan.guests[1].committed_kib, 3 * GIB);
+    fixture_free(fixture);
+    (void)state;
+}
+
 /*
  * Both guests start with 3 GiB of huge pages, of which 4 GiB are free; a hook makes the rest while they start. What is made for
  * the second is ordinary memory until it is in the pool.
@@ -879,6 +903,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_guest_was_let_in_with_stays_its_own_in_a_second_look_at_once),
         cmocka_unit_test(guest_that_boots_without_a_limit_holds_up_nobody_that_can_not_fit),
         cmocka_unit_test(huge_pages_that_a_pool_lacks_are_found_in_ordinary_memory),
         cmocka_unit_test(start_whose_huge_pages_nobody_can_make_is_refused_and_told_why),

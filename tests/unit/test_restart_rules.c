@@ -55,7 +55,7 @@ pair_init(Pair *pair)
 static void
 begin(Pair *pair)
 {
-    pair->bench.memory.belief.seen_usec = pair->bench.pass.now_usec;
+    pair->bench.memory.begins = true;
     pair->bench.settings.restart_window_usec = 60 * SEC;
     pass_restart_open(&pair->bench.pass, &pair->works[0], false);
 }
