@@ -349,7 +349,8 @@ showed(const Seat *seat)
 
         least = (Showing){MIN(least.kib, then->kib), MIN(least.device_kib, then->device_kib)};
     }
-    return least.kib + least.device_kib;
+    /* a reset takes all of its virtio-mem away (QEMU hw/virtio/virtio-mem.c, virtio_mem_system_reset) */
+    return least.kib + MIN(least.device_kib, seat->machine->device_plugged_kib);
 }
 
 /* A call takes eleven seconds at most (calls.c); then the guest is looked at again. */
