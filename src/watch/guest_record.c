@@ -345,7 +345,7 @@ guest_take_new_run(Guest *guest, const GuestReading *reading, bool after_another
        was stopped for a snapshot's. */
     bool resumed = reading->resumed || (reading->coming && (record->saved_xml != NULL || guest->reverting));
 
-    unsigned due = after_another && !guest->gap ? guest->starts_due : 0;
+    unsigned due = after_another && !guest->gap && is_start_due(guest) ? guest->starts_due : 0;
 
     if (after_another)
         guest_note_off(guest, STOP_UNTOLD);

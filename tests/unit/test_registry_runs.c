@@ -276,6 +276,25 @@ guest_started_paused_is_paused_and_has_booted(void **state)
     assert_false(guest->record.migrating);
 }
 
+/* It was started while the connection was away, and its next run is read before anything of that is heard. */
+static void
+start_that_was_missed_long_ago_is_not_waited_for_in_the_next_run(void **state)
+{
+    Fixture *fixture = *state;
+    Guest *guest = fixture->guest;
+
+    apply(guest, (Found){OFF, DEFINED});
+    guest->gap = true;
+    apply(guest, (Found){.id = 1, RUNNING, DEFINED});
+    guest->record.boot_usec -= 60 * USEC_PER_SEC;
+    apply(guest, (Found){.id = 2, RUNNING, DEFINED});
+    guest_note_reset(guest); /* of the run before */
+    assert_false(guest_hear_stop(guest, STOP_OVER));
+    guest_note_start(guest, false);
+    assert_false(guest->record.boot_in_place);
+    assert_true(guest_hear_stop(guest, STOP_OVER)); /* of this one */
+}
+
 /* Restoring many GiB takes minutes between the process and its event. */
 static void
 long_restore_is_one_boot_and_resumed_from_its_first_moment(void **state)
@@ -508,6 +527,7 @@ main(void)
         TEST(target_of_unknown_fate_may_reach_the_next_process_for_as_long_as_libvirtd_may_wait),
         TEST(plugged_memory_moves_the_target),
         TEST(guest_started_paused_is_paused_and_has_booted),
+        TEST(start_that_was_missed_long_ago_is_not_waited_for_in_the_next_run),
         TEST(long_restore_is_one_boot_and_resumed_from_its_first_moment),
         TEST(reverted_guest_is_resumed_while_its_memory_is_read),
         TEST(event_of_a_run_that_is_over_ends_none_that_was_read_since),
