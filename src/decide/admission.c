@@ -84,7 +84,7 @@ has_all_it_gets(const Pass *pass, const StartRequest *request, const Claim *clai
 {
     bool waited = saturating_sub(pass->now_usec, request->asked_usec) >= CLAIM_PATIENCE_USEC;
     bool certain = pass->snapshot->host.figures_valid && (waited || is_certain(pass));
-    uint64_t coming = MIN(lacking_kib, claim->reclaimable_kib);
+    uint64_t coming = MIN(saturating_sub(lacking_kib, claim->beyond_kib), claim->reclaimable_kib);
     bool nothing_comes = coming <= claim->need_kib / NEXT_TO_NOTHING_PART && coming < lacking_kib;
 
     return pass->observe || (certain && (nothing_comes || (waited && may_page(pass, request))));
@@ -115,7 +115,7 @@ judge_waiting(const Pass *pass, const StartRequest *request, const Claim *claim,
     uint64_t lacking = saturating_sub(claim->lacking_kib, claim->took_kib + claim->room_kib);
     bool over = time_is_over(pass, request), hopeless;
 
-    if ((lacking == 0 || claim->bounded) && lacking_in_bounds(pass, request, claim) > 0)
+    if ((lacking == 0 || claim->beyond_kib > 0) && lacking_in_bounds(pass, request, claim) > 0)
         return over || is_certain(pass) ? START_REFUSED : START_WAITS;
     if (lacking == 0 || (broken(FAULT_START_BEFORE_FREE) && plan->missing_kib == 0))
         return START_ADMITTED;
@@ -144,7 +144,7 @@ admission_judge(const Pass *pass, const StartRequest *request, const Claim *clai
                         .blocker_count = claim->blocker_count};
     memcpy(plan->blockers, claim->blockers, sizeof plan->blockers);
     /* whatever the host has, its group or its nodes have not: nobody else is in the way */
-    if ((claim->missing_kib == 0 || claim->bounded) && lacking_in_bounds(pass, request, claim) > 0) {
+    if ((claim->missing_kib == 0 || claim->beyond_kib > 0) && lacking_in_bounds(pass, request, claim) > 0) {
         const Bound *bound = bounds_tightest(&pass->state->bounds, ledger_start(&pass->state->ledger, claim->start));
 
         plan->blockers[0] = (StartBlocker){.kept_kib = saturating_sub(bound->total_kib, bounds_leave(pass, claim)),

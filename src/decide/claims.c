@@ -124,7 +124,7 @@ serve_base(Settling *settling, Claim *claim)
 {
     claim->took_kib = claim->room_kib = claim->given_kib = 0;
     if (claim->base_kib > 0 && !broken(FAULT_CLAIM_NO_BASE))
-        serve(settling, claim, MIN(claim->base_kib, claim->need_kib));
+        serve(settling, claim, MIN(claim->base_kib, saturating_sub(claim->need_kib, claim->beyond_kib)));
 }
 
 static void
@@ -138,9 +138,9 @@ serve_rest(Settling *settling, Claim *claim)
     claim->buffers_kib = saturating_sub(settling->before_kib[FIRST_NEED], settling->taken_kib);
     claim->reclaimable_kib = claim->given_kib + left_for(settling, claim);
     claim->missing_kib = saturating_sub(claim->lacking_kib, claim->free_kib + claim->reclaimable_kib);
-    in_vain = claim->all_or_nothing && (claim->missing_kib > 0 || claim->bounded);
+    in_vain = claim->all_or_nothing && (claim->missing_kib > 0 || claim->beyond_kib > 0);
     if (!in_vain && !(broken(FAULT_CLAIM_OVERTAKES) && claim->free_kib < claim->lacking_kib))
-        serve(settling, claim, claim->need_kib);
+        serve(settling, claim, saturating_sub(claim->need_kib, claim->beyond_kib));
     claim->granted_kib = claim->booked_kib + saturating_sub(claim->room_kib + claim->took_kib, claim->overhead_kib);
 }
 

@@ -37,7 +37,7 @@ typedef struct Claim {
     bool overdue;        /* its paging file is past half its deadline: served before every other claim */
     bool presses;        /* everybody may be squeezed to the minimum for it, whatever the priority */
     bool all_or_nothing; /* a start needs all of need_kib; a restart is helped by any part */
-    bool bounded;        /* what it lacks is more than limits above it leave, in which nobody gives up memory for it */
+    uint64_t beyond_kib; /* part of what it lacks: limits above it do not leave it that, and nobody gives it up there */
     uint64_t asked_usec;
 
     /* filled by claims_settle */

@@ -261,7 +261,10 @@ claim_start(Pass *pass, size_t start)
         claim->booked_kib = MAX(claim->booked_kib, MIN(claim->need_kib, saturating_sub(entry->booked_kib, owed)));
         claim->overhead_kib = 0;
     }
-    claim->bounded = claim->need_kib - claim->booked_kib + claim->overhead_kib > bounds_claimable(bounds, entry);
+    /* who comes with all of its memory takes that of the host, whatever the limits above it are */
+    if (claim->all_or_nothing || (request->restart != RESTART_NONE && is_held(pass, request)))
+        claim->beyond_kib =
+            saturating_sub(claim->need_kib - claim->booked_kib + claim->overhead_kib, bounds_claimable(bounds, entry));
 }
 
 void

@@ -485,6 +485,40 @@ nobody_is_squeezed_for_a_start_that_its_group_has_no_room_for(void **state)
     (void)state;
 }
 
+/* Likewise: a restart is let in with what its group has left, and g3 gives up no more than that. */
+static void
+nobody_is_squeezed_for_what_the_group_of_a_restart_does_not_have(void **state)
+{
+    FakeWorld *world = world_new(12 * GIB, GIB);
+    StartRequest request;
+    unsigned t;
+
+    for (unsigned i = 0; i < 2; i++)
+        world_add(world, 2 * GIB, 4 * GIB, 2 * GIB, 1500 * MIB);
+    world_add(world, GIB, 8 * GIB, 3 * GIB, GIB);
+    world_add(world, GIB, 12 * GIB, 6500 * MIB, 2 * GIB);
+    for (size_t i = 0; i < 4; i++)
+        make_limited(world, i);
+    world->guests[2].life = GUEST_LIFE_OFF;
+    for (t = 0; t < 5; t++) {
+        stand_in_group(world, 2, 5 * GIB);
+        tick_with_limits(world);
+    }
+    assert_true(world->plan.free_kib < GIB);
+    ask_for(world, &request, stand_in_group(world, 2, 5 * GIB), 3 * GIB);
+    request.restart = RESTART_SOON;
+    for (t = 0; t < 20 && request.waiting; t++) {
+        request.above = stand_in_group(world, 2, 5 * GIB);
+        tick_with_limits(world);
+        request.waiting = world->plan.starts[0].verdict == START_WAITS;
+        assert_true(world->guests[3].target_kib >= 6500 * MIB - GIB);
+    }
+    assert_true(t <= 5);
+    assert_in_range(world->plan.starts[0].booked_kib, 200 * MIB, GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* 7 of 9 GiB are free; a guest of 6 GiB has a limit with 200 MiB of slack on this host, of which a half is 1 GiB. */
 static void
 a_start_in_a_group_is_kept_from_no_more_than_its_slack(void **state)
@@ -772,6 +806,7 @@ main(void)
         cmocka_unit_test(a_group_never_has_more_than_its_limit),
         cmocka_unit_test(a_start_in_a_group_that_is_full_is_refused),
         cmocka_unit_test(nobody_is_squeezed_for_a_start_that_its_group_has_no_room_for),
+        cmocka_unit_test(nobody_is_squeezed_for_what_the_group_of_a_restart_does_not_have),
         cmocka_unit_test(a_start_in_a_group_is_kept_from_no_more_than_its_slack),
         cmocka_unit_test(a_start_gets_nothing_of_its_last_run_that_its_group_did_not_have),
         cmocka_unit_test(a_restart_into_a_group_that_is_full_is_let_in_with_what_is_left),
