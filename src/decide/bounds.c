@@ -5,6 +5,12 @@
 #include "decide/limit.h"
 #include "units.h"
 
+/*
+ * What others held counts so long, and up to twice that: a QEMU that is gone is heard of by then. Not as long as in the budget of the
+ * host, as guests that are bound to no node, and end, are others on each of them.
+ */
+#define OTHERS_USEC (5 * USEC_PER_SEC)
+
 static bool
 is_same(const Bound *a, const Bound *b)
 {
@@ -163,7 +169,7 @@ note_others(Bound *bound, uint64_t now_usec)
     if (broken(FAULT_BOUND_OTHERS_NOW))
         bound->other = (RecentMost){0};
     other -= MIN(bound->unseen_kib, saturating_sub(other, recent_most(&bound->other)));
-    recent_note(&bound->other, other, OTHER_WINDOW_USEC, now_usec);
+    recent_note(&bound->other, other, OTHERS_USEC, now_usec);
 }
 
 /* Which bounds there are, and whose. */

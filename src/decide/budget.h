@@ -9,9 +9,6 @@
 #include "decide/recent.h"
 #include "plan.h"
 
-/* What others held counts so long, and up to twice that: who is gone, or comes, is not seen at the same moment everywhere. */
-#define OTHER_WINDOW_USEC (20 * USEC_PER_SEC)
-
 typedef struct OverheadMemory {
     bool valid;
     uint64_t overhead_kib;
