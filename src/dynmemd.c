@@ -10,6 +10,7 @@
 #include "act/swap_off.h"
 #include "config/config.h"
 #include "engine.h"
+#include "keep/state_lock.h"
 #include "member/member.h"
 #include "names.h"
 #include "observe/host_files.h"
@@ -18,13 +19,11 @@
 #include "watch/watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -237,6 +236,20 @@ on_terminate(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* Why it ends: plain words for whoever has started it by hand; with its priority in the journal. */
+G_GNUC_PRINTF(1, 2)
+static void
+print_end(const char *format, ...)
+{
+    g_autofree char *why = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    why = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_printerr("%sdynmemd: %s; ending\n", g_log_writer_is_journald(STDERR_FILENO) ? "<3>" : "", why);
+}
+
 /* Two daemons must not balance one host. */
 static void
 bus_name_lost(void *user_data, bool taken, const char *why)
@@ -245,8 +258,7 @@ bus_name_lost(void *user_data, bool taken, const char *why)
         g_message("%s; balancing goes on", why);
         return;
     }
-    /* plain words for whoever has started it by hand; with its priority in the journal */
-    g_printerr("%sdynmemd: %s; ending\n", g_log_writer_is_journald(STDERR_FILENO) ? "<3>" : "", why);
+    print_end("%s", why);
     stop(user_data, EXIT_FAILURE);
 }
 
@@ -299,21 +311,19 @@ state_directory(const Daemon *daemon)
     return daemon->options.state_directory != NULL ? daemon->options.state_directory : DYNMEM_STATE_DIRECTORY;
 }
 
-/*
- * Two daemons must not balance one host, and the bus may not be there to tell: each would finish what the other has just begun, and
- * give its limits back. The lock goes with the process.
- */
+/* Two daemons on what is remembered: each would finish what the other has just begun, and give its limits back. */
 static bool
 lock_state(Daemon *daemon)
 {
     const char *directory = state_directory(daemon);
+    g_autofree char *process = NULL;
+    pid_t owner = 0;
 
-    if (daemon->options.dry_run || g_mkdir_with_parents(directory, 0700) != 0)
+    if (daemon->options.dry_run || g_mkdir_with_parents(directory, 0700) != 0 ||
+        state_lock(directory, &daemon->lock_fd, &owner))
         return true;
-    daemon->lock_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (daemon->lock_fd < 0 || flock(daemon->lock_fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-        return true;
-    g_critical("another dynmemd uses %s; ending", directory);
+    process = owner != 0 ? g_strdup_printf(", process %d,", (int)owner) : g_strdup("");
+    print_end("another dynmemd runs%s and uses %s", process, directory);
     return false;
 }
 
@@ -511,7 +521,6 @@ main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     if (!lock_state(&daemon)) {
-        close(daemon.lock_fd);
         options_clear(&daemon.options);
         return EXIT_FAILURE;
     }

@@ -299,7 +299,8 @@ class DaemonTest(unittest.TestCase):
                                 "--state-directory", str(daemon.directory / "state"),
                                 log=daemon.directory / "second")
             self.assertNotEqual(second.wait(timeout=10), 0)
-            self.assertIn("another dynmemd", (daemon.directory / "second").read_text())
+            self.assertEqual((daemon.directory / "second").read_text(), "dynmemd: another dynmemd runs, process "
+                             f"{daemon.daemon.pid}, and uses {daemon.directory}/state; ending\n")
             self.assertEqual(state.read_bytes(), before)
             daemon.daemon.kill()
             daemon.daemon.wait()
