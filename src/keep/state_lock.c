@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,15 +41,33 @@ owner_of(int fd)
     return owner;
 }
 
+/* Its main thread has ended, and that of a dynmemd ends last unless it was killed. */
+static bool
+is_dead(pid_t process)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)process);
+    g_autofree char *text = NULL;
+    const char *name_end;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return false;
+    name_end = strrchr(text, ')');
+    return name_end != NULL && g_str_has_prefix(name_end, ") Z");
+}
+
 bool
 state_lock(const char *directory, int *fd, pid_t *owner)
 {
     int own = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pid_t other;
 
     if (own >= 0 && flock(own, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        *owner = owner_of(own);
-        close(own);
-        return false;
+        other = owner_of(own);
+        if (other == 0 || !is_dead(other)) {
+            close(own);
+            *owner = other;
+            return false;
+        }
     }
     *fd = own;
     return true;

@@ -12,5 +12,8 @@
 /*
  * Returns false where another process has it: *owner is that process, or 0 where that is not known, and *fd stays. Else *fd
  * is to be closed at the end, or -1 where there is nothing to lock; a file system without locks keeps nobody out.
+ *
+ * Nor does a process that was killed and can't end, as one of its threads waits for a disk that hangs: it keeps its lock for as long
+ * as that lasts, and does nothing any more.
  */
 bool state_lock(const char *directory, int *fd, pid_t *owner);

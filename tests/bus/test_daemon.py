@@ -54,6 +54,14 @@ GUEST = """<domain type='test'>
 ELEMENT = "<d:memory xmlns:d='urn:dynmem:domain:1' {}/>"
 
 
+# locks a directory and ends its main thread alone
+DEAD = """import ctypes, fcntl, os, sys, threading, time
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
 def uuid(number):
     return f"6d7cf7d5-1e5a-4f0e-8b6f-0000000000{number:02d}"
 
@@ -304,6 +312,17 @@ class DaemonTest(unittest.TestCase):
             self.assertEqual(state.read_bytes(), before)
             daemon.daemon.kill()
             daemon.daemon.wait()
+            daemon.start_daemon()
+            daemon.wait(lambda: daemon.guest("web"), "web, with the daemon that follows")
+
+    def test_a_daemon_that_was_killed_and_can_not_end_keeps_no_other_out(self):
+        """As where one of its threads waits for a disk that hangs: its main thread is gone, and it has what it had open."""
+        with Daemon(guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            daemon.daemon.kill()
+            daemon.daemon.wait()
+            dead = daemon.run(sys.executable, "-c", DEAD, str(daemon.directory / "state"))
+            daemon.wait(lambda: ") Z " in pathlib.Path(f"/proc/{dead.pid}/stat").read_text(), "a process that can't end")
             daemon.start_daemon()
             daemon.wait(lambda: daemon.guest("web"), "web, with the daemon that follows")
 
