@@ -9,6 +9,7 @@ Usage: test_hook.py DM_CTL FAKE XML HOOK_FILE
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -455,6 +456,25 @@ class TheFile(HookTest):
             path = self.file_with(script, interpreter)
             for moment in ASKS + NOTES:
                 self.assertEqual(self.run_file(path, "web", *moment, "-").returncode, 0, (script, moment))
+
+    def test_where_no_process_can_be_had_nothing_is_refused(self):
+        if os.geteuid() != 0:
+            self.skipTest("lacks the privilege to become somebody who may have one process")
+
+        def with_one_process():
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+
+        def run(*command):
+            return subprocess.run(command, input=DOMAIN, capture_output=True, text=True, timeout=30, check=False,
+                                  preexec_fn=with_one_process).returncode
+
+        path = self.file_with("exit 1\n")
+        os.chmod(self.directory, 0o755)
+        self.assertNotEqual(run("/bin/sh", "-c", "/bin/true; exit 0"), 0)
+        for moment in ASKS + NOTES:
+            self.assertEqual(run(path, "web", *moment, "-"), 0, moment)
 
     def test_the_real_one_is_reached_through_it(self):
         path = self.file_with(f'exec {DM_CTL} "$@"\n')
