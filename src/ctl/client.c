@@ -108,17 +108,35 @@ client_take_error(GError *raw, GError **error)
         g_set_error(error, DYNMEM_ERROR, code_of_remote(remote), "dynmemd: %s", message);
 }
 
+GVariant *
+client_call(GDBusConnection *bus, const char *interface, const char *method, GVariant *parameters,
+            const char *reply_type, GDBusCallFlags flags, int timeout_msec, GError **error)
+{
+    g_autoptr(GVariant) kept = g_variant_ref_sink(parameters != NULL ? parameters : g_variant_new("()"));
+
+    for (unsigned pauses = 0;; pauses++) {
+        GError *raw = NULL;
+        g_autofree char *remote = NULL;
+        GVariant *reply = g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, interface, method, kept,
+                                                      G_VARIANT_TYPE(reply_type), flags, timeout_msec, NULL, &raw);
+
+        if (reply != NULL)
+            return reply;
+        remote = g_dbus_error_get_remote_error(raw);
+        if (g_strcmp0(remote, DYNMEM_BUS_ERROR_TOO_OFTEN) != 0 || pauses == PAUSES) {
+            client_take_error(raw, error);
+            return NULL;
+        }
+        g_clear_error(&raw);
+        g_usleep(PAUSE_USEC);
+    }
+}
+
 static GVariant *
 call(GDBusConnection *bus, const char *interface, const char *method, GVariant *parameters, const char *reply_type,
      GError **error)
 {
-    GError *raw = NULL;
-    GVariant *reply = g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, interface, method, parameters,
-                                                  G_VARIANT_TYPE(reply_type), CALL_FLAGS, TIMEOUT_MSEC, NULL, &raw);
-
-    if (reply == NULL)
-        client_take_error(raw, error);
-    return reply;
+    return client_call(bus, interface, method, parameters, reply_type, CALL_FLAGS, TIMEOUT_MSEC, error);
 }
 
 static int
@@ -283,38 +301,11 @@ client_rate(GDBusConnection *bus, uint64_t startup, uint32_t priority, GError **
     return json;
 }
 
-/* Asks again after a pause where it was asked too often. Takes parameters over. */
-static GVariant *
-call_patiently(GDBusConnection *bus, const char *method, GVariant *parameters, const GVariantType *reply_type,
-               GDBusCallFlags flags, int timeout_msec, GError **error)
-{
-    g_autoptr(GVariant) kept = g_variant_ref_sink(parameters);
-
-    for (unsigned pauses = 0;; pauses++) {
-        GError *raw = NULL;
-        g_autofree char *remote = NULL;
-        GVariant *reply =
-            g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_MANAGER, method,
-                                        kept, reply_type, flags, timeout_msec, NULL, &raw);
-
-        if (reply != NULL)
-            return reply;
-        remote = g_dbus_error_get_remote_error(raw);
-        if (g_strcmp0(remote, DYNMEM_BUS_ERROR_TOO_OFTEN) != 0 || pauses == PAUSES) {
-            client_take_error(raw, error);
-            return NULL;
-        }
-        g_clear_error(&raw);
-        g_usleep(PAUSE_USEC);
-    }
-}
-
 char *
 client_preview_settings(GDBusConnection *bus, const char *uuid, GVariant *settings, bool unset, GError **error)
 {
-    g_autoptr(GVariant) reply =
-        call_patiently(bus, "PreviewGuest", g_variant_new("(s@a{sv}b)", uuid, settings, (gboolean)unset),
-                       G_VARIANT_TYPE("(s)"), CALL_FLAGS, TIMEOUT_MSEC, error);
+    g_autoptr(GVariant) reply = call(bus, DYNMEM_BUS_INTERFACE_MANAGER, "PreviewGuest",
+                                     g_variant_new("(s@a{sv}b)", uuid, settings, (gboolean)unset), "(s)", error);
     char *json = NULL;
 
     if (reply != NULL)
@@ -332,8 +323,8 @@ client_asking_flags(void)
 static bool
 call_manager(GDBusConnection *bus, const char *method, GVariant *parameters, GError **error)
 {
-    g_autoptr(GVariant) reply = call_patiently(bus, method, parameters != NULL ? parameters : g_variant_new("()"),
-                                               G_VARIANT_TYPE_UNIT, client_asking_flags(), G_MAXINT, error);
+    g_autoptr(GVariant) reply = client_call(bus, DYNMEM_BUS_INTERFACE_MANAGER, method, parameters, "()",
+                                            client_asking_flags(), G_MAXINT, error);
 
     return reply != NULL;
 }

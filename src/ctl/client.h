@@ -101,6 +101,13 @@ void client_set_host(const char *host);
 /* Whether that is this host's. */
 bool client_is_here(void);
 
+/*
+ * Calls dynmemd, and again after a pause, for ten seconds, where it is asked too often: it knows root by then, whom it hears
+ * whatever others ask. Takes parameters over, which may be NULL. NULL with error on failure. The caller frees.
+ */
+GVariant *client_call(GDBusConnection *bus, const char *interface, const char *method, GVariant *parameters,
+                      const char *reply_type, GDBusCallFlags flags, int timeout_msec, GError **error);
+
 /* The flags of a call that polkit may ask a password for, see password.h. */
 GDBusCallFlags client_asking_flags(void);
 

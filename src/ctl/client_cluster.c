@@ -17,14 +17,7 @@ static GVariant *
 call(GDBusConnection *bus, const char *method, GVariant *parameters, const char *type, GDBusCallFlags flags,
      int timeout_msec, GError **error)
 {
-    GError *raw = NULL;
-    GVariant *reply =
-        g_dbus_connection_call_sync(bus, DYNMEM_BUS_NAME, DYNMEM_BUS_PATH, DYNMEM_BUS_INTERFACE_CLUSTER, method,
-                                    parameters, G_VARIANT_TYPE(type), flags, timeout_msec, NULL, &raw);
-
-    if (reply == NULL)
-        client_take_error(raw, error);
-    return reply;
+    return client_call(bus, DYNMEM_BUS_INTERFACE_CLUSTER, method, parameters, type, flags, timeout_msec, error);
 }
 
 bool

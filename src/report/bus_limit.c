@@ -5,6 +5,7 @@
 #include "units.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* Units a second, and at once after a rest. Ten are well below a millisecond where there are a thousand guests. */
 #define CALLER_RATE 500
@@ -25,6 +26,10 @@
 #define BYTES_MOST 65536
 /* Callers who had a rest are forgotten whenever there are so many. */
 #define CALLERS 128
+/* ... and of whom it is known whether they are root, with so many. */
+#define USERS 1024
+/* Questions to the bus at once. */
+#define QUESTIONS 32
 
 #define TOO_OFTEN "asked too often; try again in a second"
 #define TOO_LARGE "the call is larger than 64 KiB"
@@ -34,11 +39,20 @@ typedef struct Bucket {
     uint64_t filled_usec;
 } Bucket;
 
+/* What is known of a caller. */
+typedef enum User {
+    USER_UNKNOWN,
+    USER_OTHER, /* or the bus has not said yet */
+    USER_ROOT,  /* or who runs the daemon */
+} User;
+
 /* An atomic rc box: of its owner, and of each connection. */
 struct BusLimit {
     GMutex lock;
     Bucket all;
     GHashTable *callers; /* unique name -> Bucket */
+    GHashTable *users;   /* unique name -> User */
+    GHashTable *asked;   /* serial of a question to the bus -> unique name of whom it is about */
 };
 
 BusLimit *
@@ -49,6 +63,8 @@ bus_limit_new(void)
     g_mutex_init(&limit->lock);
     limit->all.units = ALL_BURST;
     limit->callers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    limit->users = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    limit->asked = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     return limit;
 }
 
@@ -58,6 +74,8 @@ clear(void *data)
     BusLimit *limit = data;
 
     g_hash_table_unref(limit->callers);
+    g_hash_table_unref(limit->users);
+    g_hash_table_unref(limit->asked);
     g_mutex_clear(&limit->lock);
 }
 
@@ -101,21 +119,29 @@ bucket_of(BusLimit *limit, const char *sender, uint64_t now_usec)
     return bucket;
 }
 
+/* Called locked. */
+static User
+user_of(const BusLimit *limit, const char *sender)
+{
+    return (User)GPOINTER_TO_INT(g_hash_table_lookup(limit->users, sender));
+}
+
 bool
 bus_limit_take(BusLimit *limit, const char *sender, unsigned cost, uint64_t now_usec)
 {
     G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&limit->lock);
+    bool root = user_of(limit, sender) == USER_ROOT;
     Bucket *bucket;
 
     fill(&limit->all, ALL_RATE, ALL_BURST, now_usec);
-    if (limit->all.units < cost)
+    if (limit->all.units < cost && !root)
         return false; /* also so that no more callers are remembered than were given something */
     bucket = bucket_of(limit, sender, now_usec);
     fill(bucket, CALLER_RATE, CALLER_BURST, now_usec);
     if (bucket->units < cost)
         return false;
     bucket->units -= cost;
-    limit->all.units -= cost;
+    limit->all.units -= MIN(limit->all.units, cost);
     return true;
 }
 
@@ -166,6 +192,47 @@ refuse(GDBusConnection *connection, GDBusMessage *message, const char *name, con
     g_dbus_connection_send_message(connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
 }
 
+/* Others may have taken all that there is for all: root gets its own part all the same, with the next call. */
+static void
+ask_whether_root(BusLimit *limit, GDBusConnection *connection, const char *sender)
+{
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&limit->lock);
+    g_autoptr(GDBusMessage) question = NULL;
+    uint32_t serial;
+
+    if (user_of(limit, sender) != USER_UNKNOWN || g_hash_table_size(limit->asked) >= QUESTIONS)
+        return;
+    question = g_dbus_message_new_method_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                              "GetConnectionUnixUser");
+    g_dbus_message_set_body(question, g_variant_new("(s)", sender));
+    if (!g_dbus_connection_send_message(connection, question, G_DBUS_SEND_MESSAGE_FLAGS_NONE, &serial, NULL))
+        return;
+    if (g_hash_table_size(limit->users) >= USERS)
+        g_hash_table_remove_all(limit->users);
+    g_hash_table_insert(limit->users, g_strdup(sender), GINT_TO_POINTER(USER_OTHER));
+    g_hash_table_insert(limit->asked, GUINT_TO_POINTER(serial), g_strdup(sender));
+}
+
+/* An answer of the bus, maybe to that. */
+static void
+hear_answer(BusLimit *limit, GDBusMessage *message)
+{
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&limit->lock);
+    void *serial = GUINT_TO_POINTER(g_dbus_message_get_reply_serial(message));
+    const char *name = g_hash_table_lookup(limit->asked, serial);
+    GVariant *body = g_dbus_message_get_body(message);
+    uint32_t uid;
+
+    if (name == NULL || g_strcmp0(g_dbus_message_get_sender(message), "org.freedesktop.DBus") != 0)
+        return;
+    if (body != NULL && g_variant_is_of_type(body, G_VARIANT_TYPE("(u)"))) {
+        g_variant_get(body, "(u)", &uid);
+        if (uid == 0 || uid == (uint32_t)geteuid())
+            g_hash_table_insert(limit->users, g_strdup(name), GINT_TO_POINTER(USER_ROOT));
+    }
+    g_hash_table_remove(limit->asked, serial);
+}
+
 /* A GDBusMessageFilterFunction, on the connection's thread. */
 static GDBusMessage *
 filter(GDBusConnection *connection, GDBusMessage *message, gboolean incoming, gpointer data)
@@ -174,17 +241,21 @@ filter(GDBusConnection *connection, GDBusMessage *message, gboolean incoming, gp
     GVariant *body = g_dbus_message_get_body(message);
     unsigned cost;
 
+    if (incoming && g_dbus_message_get_reply_serial(message) != 0)
+        hear_answer(data, message);
     if (!incoming || g_dbus_message_get_message_type(message) != G_DBUS_MESSAGE_TYPE_METHOD_CALL || sender == NULL)
         return message;
     cost = bus_limit_cost(g_dbus_message_get_interface(message), g_dbus_message_get_member(message));
     if (cost == 0)
         return message;
-    if (!bus_limit_take(data, sender, cost, (uint64_t)g_get_monotonic_time()))
+    if (!bus_limit_take(data, sender, cost, (uint64_t)g_get_monotonic_time())) {
+        ask_whether_root(data, connection, sender);
         refuse(connection, message, DYNMEM_BUS_ERROR_TOO_OFTEN, TOO_OFTEN);
-    else if (body != NULL && g_variant_get_size(body) > BYTES_MOST)
+    } else if (body != NULL && g_variant_get_size(body) > BYTES_MOST) {
         refuse(connection, message, "org.freedesktop.DBus.Error.LimitsExceeded", TOO_LARGE);
-    else
+    } else {
         return message;
+    }
     g_object_unref(message);
     return NULL;
 }
@@ -198,5 +269,9 @@ release(gpointer data)
 void
 bus_limit_watch(BusLimit *limit, GDBusConnection *connection)
 {
+    g_mutex_lock(&limit->lock); /* another bus may give the same names to others */
+    g_hash_table_remove_all(limit->users);
+    g_hash_table_remove_all(limit->asked);
+    g_mutex_unlock(&limit->lock);
     g_dbus_connection_add_filter(connection, filter, g_atomic_rc_box_acquire(limit), release);
 }

@@ -5,7 +5,8 @@
  * Whatever comes from the bus costs the main loop time, and memory until it is looked at, be it refused there or a property: each caller
  * has so much of it a second, and all together have so much. Who asks for more is told so on the connection's own thread, and
  * the main loop does not hear of it: whoever asks, and however often, ticks are not delayed. Only what the bus lets root
- * alone send (data/org.dynmem1.conf) is not counted: no flood may stand in the way of libvirt's hook.
+ * alone send (data/org.dynmem1.conf) is not counted: no flood may stand in the way of libvirt's hook. And root has its own part
+ * whatever others take: where nothing is left for all the bus is asked who calls, so that root is heard from its next call on.
  */
 
 #include <gio/gio.h>

@@ -500,6 +500,21 @@ class DaemonTest(unittest.TestCase):
             daemon.wait(lambda: len(json.loads(daemon.ctl("--json", "list"))["guests"]) == 130, "the guests")
             self.assertEqual(daemon.ctl("manage", "--all", "--dry-run").count("would be managed"), 130)
 
+    def test_root_is_heard_while_others_call_in_a_flood(self):
+        if os.geteuid() != 0:
+            self.skipTest("lacks the privilege to become somebody else")
+        with Daemon(guests=[WEB]) as daemon:
+            daemon.wait(lambda: daemon.guest("web"), "web")
+            daemon.directory.chmod(0o755)
+            flood = daemon.run(sys.executable, str(pathlib.Path(__file__).with_name("flood.py")),
+                               str(daemon.directory / "bus"), log=daemon.directory / "flood")
+            time.sleep(3)
+            self.assertIsNone(flood.poll(), (daemon.directory / "flood").read_text())
+            daemon.ctl("list")
+            daemon.ctl("explain", "web")
+            daemon.ctl("set", "web", "priority=60")
+            daemon.ctl("retire")
+
     def test_a_dry_run_changes_no_settings(self):
         with Daemon(arguments=["--connect", "test:///default", "--dry-run"]) as daemon:
             daemon.wait(lambda: daemon.guest("test"), "the guest")
