@@ -30,6 +30,26 @@ file_free(gpointer data)
 
 /* ---- the table ---- */
 
+/*
+ * What makes a file keeps others from it before it is switched on. To do so earlier would keep all from swapping for as long as that
+ * takes, on a host that is short of memory, and a disk that hangs for ever.
+ */
+static bool
+is_any_on(const Paging *paging)
+{
+    GHashTableIter iter;
+    void *value;
+
+    g_hash_table_iter_init(&iter, paging->files);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        PagingStage stage = ((const File *)value)->record.stage;
+
+        if (stage == PAGING_STAGE_ON || stage == PAGING_STAGE_EMPTYING)
+            return true;
+    }
+    return false;
+}
+
 static gboolean
 hold_due(gpointer data)
 {
@@ -39,7 +59,7 @@ hold_due(gpointer data)
         paging->hold_source = 0;
         return G_SOURCE_REMOVE;
     }
-    if (!paging->holding && !paging->stop.active) {
+    if (!paging->holding && !paging->stop.active && is_any_on(paging)) {
         paging->holding = true;
         paging_push_job(paging, paging_begin_job(paging, JOB_HOLD, NULL));
     }

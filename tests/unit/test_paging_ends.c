@@ -724,9 +724,54 @@ another_file_does_not_wait_for_a_disk_that_hangs(void **state)
     fake_host_expect_clean(host);
 }
 
+/* Each still counts for the other as one that others are to be kept from. */
+static void
+of_two_files_that_go_together_the_last_puts_all_back(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_host_make(host, FAKE_DB, FAKE_DB_PID);
+    fake_host_await(host, FAKE_DB, PAGING_STAGE_ON);
+    fake_faults.swap_on = EPERM;
+    fake_gate_set("file deleted");
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_gate_await(1);
+    fake_host_end(host, FAKE_DB);
+    while (fake_host_swaps_to(host, FAKE_DB_FILE))
+        fake_run_loop();
+    for (unsigned i = 0; i < 5; i++)
+        fake_run_loop(); /* its process has ended */
+    fake_gate_await(2);
+    fake_gate_set(NULL);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_FAILED);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
+/* Its disk may hang, and a host that needs the file is short of memory. */
+static void
+nobody_is_kept_from_swapping_for_a_file_that_is_being_made(void **state)
+{
+    FakeHost *host = *state;
+
+    fake_gate_set("file allocated");
+    fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
+    fake_gate_await(1);
+    for (unsigned i = 0; i < 5; i++) {
+        fake_run_loop();
+        fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
+    }
+    fake_gate_set(NULL);
+    fake_host_await(host, FAKE_WEB, PAGING_STAGE_ON);
+    fake_host_expect(host, "/system.slice", "memory.swap.max", "0");
+    fake_host_end(host, FAKE_WEB);
+    fake_host_await_none(host);
+    fake_host_expect_clean(host);
+}
+
 /* While it is deleted it still counts as one that others are to be kept from. */
 static void
-limits_that_are_held_while_a_file_goes_are_put_back(void **state)
+nor_for_one_that_could_not_be_switched_on(void **state)
 {
     FakeHost *host = *state;
 
@@ -734,7 +779,10 @@ limits_that_are_held_while_a_file_goes_are_put_back(void **state)
     fake_gate_set("file deleted");
     fake_host_make(host, FAKE_WEB, FAKE_WEB_PID);
     fake_gate_await(1);
-    fake_host_until(host, is_closed, NULL);
+    for (unsigned i = 0; i < 5; i++) {
+        fake_run_loop();
+        fake_host_expect(host, "/system.slice", "memory.swap.max", "max");
+    }
     fake_gate_set(NULL);
     fake_host_await(host, FAKE_WEB, PAGING_STAGE_FAILED);
     fake_host_await_none(host);
@@ -792,7 +840,9 @@ main(void)
         TEST(an_end_of_the_daemon_does_not_wait_for_a_disk_that_hangs),
         TEST(what_is_under_way_when_all_is_freed_harms_nobody),
         TEST(another_file_does_not_wait_for_a_disk_that_hangs),
-        TEST(limits_that_are_held_while_a_file_goes_are_put_back),
+        TEST(of_two_files_that_go_together_the_last_puts_all_back),
+        TEST(nobody_is_kept_from_swapping_for_a_file_that_is_being_made),
+        TEST(nor_for_one_that_could_not_be_switched_on),
         TEST(a_stop_that_nobody_waits_for_to_the_end_is_forgotten),
     };
 
