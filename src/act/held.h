@@ -24,7 +24,7 @@ typedef struct HeldFile {
     uint64_t since_usec; /* monotonic, of the boot in which it was made */
     char *group;         /* its guest's control group; NULL: not known */
     bool ending;
-    bool off;        /* and only to be deleted, which failed in this boot: in nobody's way */
+    bool off;        /* being made, or only to be deleted, which failed in this boot: in nobody's way */
     uint64_t device; /* where off: of the file system that it is in; 0: not known */
 } HeldFile;
 

@@ -60,7 +60,7 @@ groups_with_files(const PagingWork *work)
     for (guint i = 0; i < files->len; i++) {
         HeldFile *file = g_ptr_array_index(files, i);
 
-        if (file->group != NULL)
+        if (file->group != NULL && !file->off)
             g_ptr_array_add(groups, g_steal_pointer(&file->group));
     }
     g_ptr_array_add(groups, NULL);
@@ -277,8 +277,9 @@ put_to_use(const PagingWork *work, const HeldFile *file, int fd, const int *stop
     uint64_t swapped_kib = 0; /* to the host's own swap, before there was a file */
 
     group_file_kib(work->system, current, &swapped_kib);
-    if (!paging_work_hold(work, error) || !goes_on(work, "others frozen", stop, error) ||
-        !check_groups_above(work, file, error) || !keep_from_zswap(work, file->group, error) ||
+    if (!held_put_file(work->held, file, error) || !paging_work_hold(work, error) ||
+        !goes_on(work, "others frozen", stop, error) || !check_groups_above(work, file, error) ||
+        !keep_from_zswap(work, file->group, error) ||
         !isolate_allow(work->system, work->held, file->group, saturating_add(file->size_kib, swapped_kib), error) ||
         !goes_on(work, "guest allowed", stop, error) || !switch_on(work, file, fd, error))
         return false;
@@ -330,6 +331,7 @@ paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_
 {
     const ActSystem *system = work->system;
     const char *bar = paging_place_host_bar(system);
+    HeldFile making = *file;
     bool nocow = false, good = false, noted = false;
     int directory_fd, fd = -1;
 
@@ -345,7 +347,8 @@ paging_work_make(const PagingWork *work, const HeldFile *file, uint64_t minimum_
     if (paging_file_delete(system, directory_fd, file->directory, file->uuid, true, error) &&
         paging_place_check(system, directory_fd, file->directory, file->size_kib, minimum_free_kib, &nocow, error)) {
         noted = true;
-        good = held_put_file(work->held, file, error);
+        making.off = true; /* its disk may hang: until it is made others are kept from nothing for it */
+        good = held_put_file(work->held, &making, error);
     }
     if (good && goes_on(work, "file noted", stop, error))
         fd = paging_file_make(system, directory_fd, file->directory, file->uuid, file->size_kib, nocow, stop, error);
