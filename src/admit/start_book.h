@@ -15,7 +15,10 @@
 
 typedef struct StartBook StartBook;
 
-/* keep is borrowed. guests is told the moments of start hooks (note_hook, which may be NULL). */
+/*
+ * keep is borrowed. guests is told the moments of start hooks (note_hook, which may be NULL); limits is asked what stands above a start
+ * (above, which may be NULL: nothing that is known).
+ */
 StartBook *start_book_new(Keep *keep, const GuestWorld *guests, const LimitWorld *limits);
 /* Those who wait are answered START_REASON_STOPPING. What was admitted stays in keep. */
 void start_book_free(StartBook *book);
