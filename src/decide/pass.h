@@ -66,6 +66,7 @@ struct DecideState {
     Bounds bounds;
     BudgetMemory budget;
     PressureMemory pressure;
+    uint64_t lend_kib;                       /* what may be lent together (pass_lend.c) */
     bool linked;                             /* libvirt has been there, once: the guests are known */
     uint64_t link_usec;                      /* the link has been up since then; 0: it is not */
     uint64_t asked_usec[ALARM_ASKS_PER_SEC]; /* when guests were last asked at once (alarm.h) */

@@ -68,13 +68,17 @@ waited_for(const Pass *pass)
     return kib;
 }
 
-/* All that may be lent. */
+/* All that may be lent. It follows what is free without haste, as each change is a write a guest. */
 static uint64_t
-lendable(const Pass *pass)
+lendable(Pass *pass)
 {
-    uint64_t free_kib = saturating_sub(pass->plan->budget_kib, ledger_sums(&pass->state->ledger).committed_kib);
+    DecideState *state = pass->state;
+    uint64_t free_kib = saturating_sub(
+        saturating_sub(pass->plan->budget_kib, ledger_sums(&state->ledger).committed_kib), waited_for(pass));
 
-    return saturating_sub(free_kib, waited_for(pass)) / 2;
+    if (state->lend_kib > free_kib / 4 * 3 || state->lend_kib < free_kib / 8 * 3)
+        state->lend_kib = free_kib / 2;
+    return state->lend_kib;
 }
 
 /* Raises stay within what is free now: what is being taken back from others is not. */
