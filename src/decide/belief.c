@@ -272,8 +272,6 @@ stands_by_statistics(const Pass *pass, Work *work)
     } else if (waits) {
         stay_out(standing, is_observed(pass, guest) ? GUEST_STATE_OBSERVED : GUEST_STATE_ACTIVE, PLAN_RULE_ADOPTING);
         standing->trust = LEDGER_TRUSTS_BROUGHT;
-    } else if (!broken(FAULT_TAKE_ITS_WORD)) {
-        standing->trust = LEDGER_TRUSTS_NOTHING; /* nobody tells it where to go, and others may */
     }
     return true;
 }

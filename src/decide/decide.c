@@ -235,13 +235,15 @@ book_guest(Pass *pass, Work *work)
     if (work->held && !work->let_go && work->standing.trust == LEDGER_TRUSTS_BALLOON)
         work->unseen_kib = guest->unseen_kib;
     note_target(memory, guest);
-    /* one that shares or is let go is told a target in a moment, and is bounded by that; who can't be told where to stop may go on
-       within the limit that an earlier daemon left; and before a limit is down its balloon is not taken at its word */
-    work->adrift =
+    /* one that shares or is let go is told a target in a moment, and is bounded by that */
+    work->unbounded =
         (memory->unbounded && !pass->observe && (is_told(work) || work->let_go) && !broken(FAULT_TARGET_UNDER_WAY)) ||
-        ((guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) && guest->target_unbounded &&
-         limit_in_force(guest)) ||
-        (!work->lends && limit_is_late(&memory->limit, guest, work->slack_kib));
+        (work->standing.rule == PLAN_RULE_NO_STATISTICS && !broken(FAULT_TAKE_ITS_WORD));
+    /* an earlier daemon may have told who can't be told where to stop more than it has, within the limit that it left; and
+       before a limit is down its balloon is not taken at its word */
+    work->adrift = ((guest->migrating || guest->life != GUEST_LIFE_RUNNING || !guest->answering) &&
+                    guest->target_unbounded && limit_in_force(guest)) ||
+                   (!work->lends && limit_is_late(&memory->limit, guest, work->slack_kib));
     ledger_book(work);
     pass_restart_stand(work);
     /* likewise where one has brought nobody knows what */

@@ -163,7 +163,7 @@ balloon_of(const Work *work)
         actual = told;
     if (broken(FAULT_TARGET_UNDER_WAY) && !guest->target_known)
         told = 0;
-    if (trust == LEDGER_TRUSTS_BALLOON)
+    if (trust == LEDGER_TRUSTS_BALLOON && !work->unbounded)
         return MAX(actual, told);
     if (trust != LEDGER_TRUSTS_BROUGHT)
         return MAX(guest->settings->maximum_kib, MAX(actual, told));

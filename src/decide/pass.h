@@ -47,7 +47,8 @@ typedef struct Work {
     uint64_t enforced_kib; /* book            book: what memory.high lets it have, see pass_restart_enforced */
     bool held;             /* book            claim, tell, limit: memory.high holds it at what it is granted */
     bool limited;          /* book            ... and that is all it has: it boots, or has a paging file     */
-    bool adrift;           /* book            book: it may take all that its limit lets in (decide.c) */
+    bool unbounded;        /* book            book: its balloon may go on to more than is known, or tells nothing */
+    bool adrift;           /* book            book: ... and can't be told to stop, or its limit is late (decide.c) */
     bool lends;            /* book            book: its limit is, or was, higher for the page cache of its disks */
     Demand demand;         /* demand          claim, share                                         */
     uint64_t least_kib;    /* demand          claim, share: not to be taken below this now; 0: no such reason */

@@ -43,9 +43,10 @@ waits_at(const Work *work)
 {
     const GuestSnapshot *guest = work->guest;
     const LedgerEntry *entry = work->entry;
-    uint64_t holds = saturating_sub(entry->resident_kib, entry->overhead_kib + guest->settings->fixed_kib);
-    uint64_t own = work->memory->unbounded ? holds : entry->granted_kib;
+    uint64_t own = entry->granted_kib;
 
+    if (work->memory->unbounded)
+        own = MIN(own, saturating_sub(entry->resident_kib, entry->overhead_kib + guest->settings->fixed_kib));
     /* its limit, and not its balloon, keeps it within what it is granted; and its balloon would take what was plugged from what it
        sees */
     if (work->memory->unseen_kib < work->unseen_kib)
@@ -71,8 +72,12 @@ admit_raises(Pass *pass)
         free_kib = KIB_LIMIT;
     for (const Work *work = pass->first; work < pass->end; work++) {
         const GuestPlan *plan = work->plan;
+        /* as if nothing were booked for what it may be on its way to: it is told where to stop */
+        uint64_t size = MAX(plan->guest->actual_kib, plan->guest->target_kib);
         uint64_t granted = work->entry->granted_kib + work->unseen_kib;
-        uint64_t committed = owes ? MIN(work->target_kib, granted) : granted;
+        uint64_t committed = work->memory->unbounded ? MIN(size, granted)
+                             : owes                  ? MIN(work->target_kib, granted)
+                                                     : granted;
 
         if (!is_told(work) || plan->target_kib <= committed)
             continue;
