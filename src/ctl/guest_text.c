@@ -26,6 +26,17 @@ guest_status_colour(const GuestView *guest)
     return g_str_equal(guest->status, "low") ? CELL_LOW : CELL_GOOD;
 }
 
+void
+guest_add_status(Table *table, const GuestView *guest, bool old)
+{
+    if (!guest->managed || guest_is_off(guest))
+        table_add(table, g_strdup("-"), CELL_FAINT);
+    else if (old)
+        table_add(table, g_strdup("old"), CELL_LOW);
+    else
+        table_add(table, g_strdup(guest->status), guest_status_colour(guest));
+}
+
 char *
 guest_size_cell(uint64_t bytes)
 {

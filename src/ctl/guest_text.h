@@ -12,6 +12,8 @@
 CellColour guest_state_colour(const GuestView *guest);
 /* Red, yellow or green. */
 CellColour guest_status_colour(const GuestView *guest);
+/* A cell with its status: "-" where it has none, "old" where nothing is known of it now. */
+void guest_add_status(Table *table, const GuestView *guest, bool old);
 
 /* A size for a table, "-" where it is not known. Caller frees. */
 char *guest_size_cell(uint64_t bytes);

@@ -145,22 +145,14 @@ notice_of(const TopView *view)
     return host->dry_run ? "dry run: nothing is changed in any guest" : "";
 }
 
-/* old: nothing is known of it now. */
 static void
 add_guest(Table *table, const GuestView *guest, bool old)
 {
-    bool shares = guest->managed && !guest_is_off(guest);
     CellColour faint = guest_is_off(guest) ? CELL_FAINT : CELL_PLAIN;
 
     table_add(table, g_strdup(guest->name), faint);
     table_add(table, g_strdup(guest->state), guest_state_colour(guest));
-    table_add(table,
-              g_strdup(!shares ? "-"
-                       : old   ? "old"
-                               : guest->status),
-              !shares ? CELL_FAINT
-              : old   ? CELL_LOW
-                      : guest_status_colour(guest));
+    guest_add_status(table, guest, old);
     table_add(table, guest->managed ? g_strdup_printf("%" PRIu32, guest->priority) : g_strdup("-"), faint);
     table_add(table, guest_size_cell(guest->demand), faint);
     table_add(table, guest_size_cell(guest->want), faint);

@@ -20,23 +20,14 @@ static const TableColumn columns[] = {
     {"RESIDENT", true, 6}, {"TOTAL", true, 8},  {"USABLE", true, 5},
 };
 
-/* old: nothing is known of it now. */
 static void
 add_guest(Table *table, const GuestView *guest, bool old)
 {
-    bool off = guest_is_off(guest);
-    bool shares = guest->managed && !off;
-    CellColour faint = off ? CELL_FAINT : CELL_PLAIN;
+    CellColour faint = guest_is_off(guest) ? CELL_FAINT : CELL_PLAIN;
 
     table_add(table, g_strdup(guest->name), faint);
     table_add(table, g_strdup(guest->state), guest_state_colour(guest));
-    table_add(table,
-              g_strdup(!shares ? "-"
-                       : old   ? "old"
-                               : guest->status),
-              !shares ? CELL_FAINT
-              : old   ? CELL_LOW
-                      : guest_status_colour(guest));
+    guest_add_status(table, guest, old);
     table_add(table, guest->managed ? g_strdup_printf("%u", guest->priority) : g_strdup("-"), faint);
     table_add(table, guest_size_cell(guest->minimum), faint);
     table_add(table, guest_size_cell(guest->demand), faint);

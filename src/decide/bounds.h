@@ -37,9 +37,9 @@ typedef struct Bounds {
 } Bounds;
 
 /*
- * Finds the bounds of snapshot's running guests and of its starts, and what is booked within each: before raises.
- * reserve_kib: what the host keeps, of which a node keeps its part. Returns what the tightest of the groups that all running guests stand in leaves them together;
- * UINT64_MAX: there is none.
+ * Finds the bounds of snapshot's running guests and of its starts, and what is booked within each: before raises. reserve_kib: what
+ * the host keeps, of which a node keeps its part. Returns what the tightest of the groups that all running guests stand in leaves them
+ * together; UINT64_MAX: there is none.
  */
 uint64_t bounds_find(Bounds *bounds, const Snapshot *snapshot, const Ledger *ledger, uint64_t reserve_kib);
 

@@ -66,8 +66,8 @@ uint64_t overhead_estimate(const GuestSettings *settings);
 uint64_t overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_usec);
 
 /*
- * The budget, and the figures that it follows from, into plan, whose reserve_kib is known: the smallest of two measured figures, of Budget=, and of group_kib, what a group that all guests stand in leaves them,
- * overheads included (UINT64_MAX: there is none).
+ * The budget, and the figures that it follows from, into plan, whose reserve_kib is known: the smallest of two measured figures, of
+ * Budget=, and of group_kib, what a group that all guests stand in leaves them, overheads included (UINT64_MAX: there is none).
  *
  * (a) MemTotal less huge page pools, reserve, non-guest processes and overheads;
  * (b) committed plus MemAvailable less reserve, less what is committed but not yet touched.
