@@ -88,6 +88,9 @@ typedef enum Fault {
     FAULT_BOUND_NO_SLACK = 75,    /* a group keeps nothing for what the limits of its guests let in */
     FAULT_BOUND_NODES_WHOLE = 76, /* a node keeps nothing for the host */
     FAULT_BOUND_OTHERS_NOW = 77,  /* what others hold of such a limit is what is seen at this moment */
+    FAULT_GRANT_UNHELD = 78,      /* who was without a limit for a while is granted all that it could have */
+    FAULT_LIMIT_BY_LIBVIRT = 79,  /* while libvirt is away nobody is limited that boots */
+    FAULT_FORGET_DEVICES = 80, /* of a guest that goes on by an XML that is not read its memory devices are forgotten */
     FAULTS
 } Fault;
 

@@ -134,6 +134,13 @@ ledger_open(LedgerEntry *entry, uint64_t granted_kib)
     entry->granted_kib = granted_kib;
 }
 
+void
+ledger_go_on(LedgerEntry *entry)
+{
+    entry->start_kib =
+        MAX(entry->start_kib, entry->granted_kib + (broken(FAULT_FORGET_DEVICES) ? 0 : entry->fixed_kib));
+}
+
 /* While all that holds it is its limit its balloon means nothing. */
 static LedgerTrust
 trust_in(const Work *work)
@@ -232,14 +239,15 @@ ledger_book(const Work *work)
             MAX(saturating_sub(entry->balloon_kib + settings->fixed_kib, settings->hugepages_kib), holds(work));
         entry->ground = GROUND_FULL;
     } else {
-        /* what is granted follows the balloon down; up only where nothing holds it, once its limit had time to be set */
+        /* what is granted follows the balloon down; up only where nothing is to hold it, once its limit had time to be set */
         if ((trust == LEDGER_TRUSTS_BROUGHT || (trust == LEDGER_TRUSTS_BALLOON && held)) &&
             !broken(FAULT_FOLLOW_BALLOON))
             entry->granted_kib = MIN(seen_of(work), entry->granted_kib);
-        else if (trust != LEDGER_TRUSTS_NOTHING || !held)
+        else if (trust != LEDGER_TRUSTS_NOTHING ||
+                 (!held && (!work->wants_limit || !pass_limit_may_come(work) || broken(FAULT_GRANT_UNHELD))))
             entry->granted_kib = entry->balloon_kib;
-        /* what it brings comes in before any limit is there */
-        if (trust == LEDGER_TRUSTS_BROUGHT && !held)
+        /* what it brings, or takes in its boot, comes in before any limit is there */
+        if (trust != LEDGER_TRUSTS_BALLOON && !held)
             entry->granted_kib = MAX(entry->granted_kib, MIN(holds(work), entry->balloon_kib));
         /* what it does not see it is told in a moment, on top of what it is granted */
         if (trust == LEDGER_TRUSTS_BALLOON && held)

@@ -102,6 +102,8 @@ memory_max(const GuestSnapshot *guest)
 void ledger_close(LedgerEntry *entry);
 /* Its QEMU is seen for the first time, or it was reset: from now on it holds what it was granted, which is granted_kib. */
 void ledger_open(LedgerEntry *entry, uint64_t granted_kib);
+/* A run begins in a QEMU that may be the one before, by an XML that is not read yet: it may hold all that it was given. */
+void ledger_go_on(LedgerEntry *entry);
 /* Books the running guest of work anew, by what is seen of it now. */
 void ledger_book(const struct Work *work);
 /* It is given kib more than it was granted; it may hold it from now on. Rule G is the caller's. */

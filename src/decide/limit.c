@@ -100,13 +100,14 @@ tells(LimitMemory *memory, uint64_t limit_kib, uint64_t now_usec)
 }
 
 /* It is not known yet what it may have: nothing is lowered. One that boots is limited before it runs, and while it migrates away;
-   the others are let be until more is known of them, but for what was lent to them. */
+   the others are let be until more is known of them, but for what was lent to them. The first limit of a boot waits for no libvirt. */
 static bool
 is_waited_for(const Pass *pass, const Work *work, uint64_t back_kib)
 {
     const GuestSnapshot *guest = work->guest;
+    bool first = work->standing.is_void && !guest->limits.set && !broken(FAULT_LIMIT_BY_LIBVIRT);
 
-    return work->plan->rule == PLAN_RULE_ADOPTING || (pass->link_down && back_kib == 0) ||
+    return work->plan->rule == PLAN_RULE_ADOPTING || (pass->link_down && back_kib == 0 && !first) ||
            ((guest->life != GUEST_LIFE_RUNNING || guest->migrating) && !work->standing.is_void &&
             work->entry->lent_kib == 0);
 }
@@ -176,9 +177,7 @@ pass_limit(Pass *pass)
         GuestPlan *plan = work->plan;
 
         plan->limit_kib = LIMIT_NONE;
-        /* libvirt is not needed for it, but nobody knows what became of its guest: what its file holds is let in, and no more */
-        if (pass->observe || (pass->link_down && paging_file(guest) == NULL) || guest->life == GUEST_LIFE_OFF ||
-            !guest->limits.usable)
+        if (pass->observe || guest->life == GUEST_LIFE_OFF || !guest->limits.usable)
             continue;
         if (work->wants_limit || work->limited)
             set_limit(pass, work);

@@ -163,6 +163,8 @@ void pass_believe(const Pass *pass, Work *work);
  */
 void pass_restart_open(const Pass *pass, const Work *work, bool sized);
 uint64_t pass_restart_enforced(const Pass *pass, const Work *work);
+/* Nothing is known that keeps a limit of it from being set. */
+bool pass_limit_may_come(const Work *work);
 /* Nothing but its limit keeps it within what it was granted: its balloon means nothing, or leaves it more. */
 bool pass_hangs_on_limit(const Work *work);
 /* What its balloon is told at least before it is let go; and what it is granted then: all that it could have without a limit. */

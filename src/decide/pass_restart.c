@@ -33,6 +33,13 @@ in_force(const Work *work, uint64_t slack_kib)
                : UINT64_MAX;
 }
 
+/* Right after its start a guest's cgroup may not be found yet. */
+bool
+pass_limit_may_come(const Work *work)
+{
+    return work->guest->limits.usable || work->guest->limits.bar == NULL;
+}
+
 uint64_t
 pass_restart_enforced(const Pass *pass, const Work *work)
 {
@@ -42,8 +49,6 @@ pass_restart_enforced(const Pass *pass, const Work *work)
     /* a limit is left where it is within half a slack (limit.c) */
     uint64_t slack = work->slack_kib;
     uint64_t limit = in_force(work, slack + slack / 2);
-    /* right after its start a guest's cgroup may not be found yet */
-    bool may_come = guest->limits.usable || guest->limits.bar == NULL;
     /* its boot may have begun before libvirt could be asked for it; where it is over by then it went on without a limit */
     uint64_t ordered_usec = MAX(guest->boot_usec, guest->driver_up ? 0 : work->memory->belief.seen_usec);
     uint64_t before;
@@ -60,8 +65,8 @@ pass_restart_enforced(const Pass *pass, const Work *work)
     if (!pass->observe && !work->wants_limit && paging_file(guest) == NULL && !guest->settings->presumed)
         return UINT64_MAX;
     /* one that was brought holds what it brought before any is there, and of one that ran before nobody ordered any */
-    if (limit != UINT64_MAX || pass->observe || !may_come || state != BELIEF_BOOTING || guest->adopted ||
-        saturating_sub(pass->now_usec, ordered_usec) >= LIMIT_GRACE_USEC)
+    if (limit != UINT64_MAX || pass->observe || !pass_limit_may_come(work) || state != BELIEF_BOOTING ||
+        guest->adopted || saturating_sub(pass->now_usec, ordered_usec) >= LIMIT_GRACE_USEC)
         return limit;
     /* it is on its way, and may be one that was ordered before the reset, for more; till then it keeps what it had */
     before = guest->boot_in_place ? work->entry->booked_kib : 0;
@@ -83,9 +88,9 @@ first_grant(const Work *work)
 
     if (guest->adopted || guest->boot_in_place)
         return MIN(has, in_force(work, LIMIT_LEAST_SLACK_KIB));
-    /* what its snapshot's balloon leaves it is not known yet; of a QEMU that goes on it is no less than what that had */
+    /* what its snapshot's balloon leaves it is not known yet */
     if (guest->boot_resumed)
-        return MAX(MAX(booked, holds), entry->open ? entry->granted_kib : 0);
+        return MAX(booked, holds);
     /* a cold start that nobody was asked about has its startup memory, booked or not */
     return work->memory->restart == RESTART_NONE && entry->start_kib == 0 ? MAX(booked, settings->startup_kib) : booked;
 }
@@ -106,10 +111,13 @@ pass_restart_open(const Pass *pass, const Work *work, bool sized)
     /* the daemon that let it in may be gone, and with it that it had stopped a moment before */
     if (memory->restart == RESTART_NONE && !guest->boot_resumed)
         memory->restart = entry->restart;
-    if (guest->boot_in_place && entry->open)
+    if (guest->boot_in_place && entry->open) {
         memory->before_kib = entry->granted_kib; /* what it had is what it goes on with */
-    else
-        ledger_open(entry, first_grant(work));
+        return;
+    }
+    if (guest->boot_resumed && entry->open)
+        ledger_go_on(entry);
+    ledger_open(entry, first_grant(work));
 }
 
 /* What its balloon leaves it, or is to leave it, where that means anything. */

@@ -129,8 +129,9 @@ draw_back(const Pass *pass, const Work *work)
     uint64_t has = plan->rule == PLAN_RULE_INHIBITED ? booked : MAX(guest->actual_kib, work->minimum_kib);
     uint64_t target = MIN(MIN(has, booked), work->maximum_kib);
     uint64_t off = distance_u64(target, work->target_kib);
-    /* what it does not see on top of what it is granted takes no room */
-    uint64_t own = pass_owed(pass) > 0 ? 0 : work->entry->granted_kib + work->unseen_kib;
+    /* what it does not see on top of what it is granted takes no room, and it dies without what was plugged in since it was told */
+    bool waits = pass_owed(pass) > 0 && work->memory->unseen_kib >= work->unseen_kib;
+    uint64_t own = waits ? 0 : work->entry->granted_kib + work->unseen_kib;
     bool raises = target > MAX(work->target_kib, own) && pass_free(pass) == 0;
 
     plan->target_kib =

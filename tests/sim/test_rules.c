@@ -60,8 +60,8 @@ static const struct {
 };
 
 /* What simulated guests do not show is caught in test_demand, test_decide_alarm, test_decide_calm, test_decide_moments, test_claims,
-   test_decide_starts, test_decide_limit, test_decide_lend, test_paging_rule, test_decide_ledger, test_decide_let_go and
-   test_decide_bounds. */
+   test_decide_starts, test_decide_limit, test_decide_lend, test_paging_rule, test_decide_ledger, test_decide_let_go,
+   test_decide_bounds and test_decide_boot. */
 static const Fault caught_elsewhere[] = {FAULT_NO_PEAK,
                                          FAULT_SAME_STEP,
                                          FAULT_KEEP_SURPLUS,
@@ -98,7 +98,10 @@ static const Fault caught_elsewhere[] = {FAULT_NO_PEAK,
                                          FAULT_BOUND_ALL_OURS,
                                          FAULT_BOUND_NO_SLACK,
                                          FAULT_BOUND_NODES_WHOLE,
-                                         FAULT_BOUND_OTHERS_NOW};
+                                         FAULT_BOUND_OTHERS_NOW,
+                                         FAULT_GRANT_UNHELD,
+                                         FAULT_LIMIT_BY_LIBVIRT,
+                                         FAULT_FORGET_DEVICES};
 
 static const ScenarioCheck *
 find_check(const char *name)

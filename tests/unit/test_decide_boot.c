@@ -4,6 +4,7 @@
 
 #include "test_restart_world.h"
 
+#include "decide/faults.h"
 #include "decide/limit.h"
 
 /* ---- what a guest held before its reset ---- */
@@ -297,6 +298,73 @@ a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted(void *
     (void)state;
 }
 
+/* ---- limits that come late ---- */
+
+/* With a startup of 512 of 2048 MiB; it was off for long, and its boot does not end. */
+static RestartWorld *
+starts(uint64_t spare_kib, uint64_t boot_kib)
+{
+    RestartWorld *rw = restart_world_new(1, spare_kib);
+
+    restart_world_stop(rw, 0);
+    restart_world_run(rw, 400);
+    restart_world_start(rw, 0);
+    rw->qemu[0].slow = true;
+    rw->qemu[0].most = boot_kib;
+    return rw;
+}
+
+static void
+who_starts_as_libvirt_goes_is_limited_all_the_same(void **state)
+{
+    for (unsigned wrong = 0; wrong < 2; wrong++) {
+        RestartWorld *rw = starts(300 * MIB, 600 * MIB);
+
+        rules_break(wrong ? FAULT_LIMIT_BY_LIBVIRT : FAULT_NONE);
+        rw->world->snapshot.host.link = WORLD_LINK_DOWN;
+        restart_world_run(rw, 1);
+        assert_int_equal(rw->qemu[0].set, !wrong);
+        restart_world_run(rw, 20);
+        assert_int_equal(rw->world->plan.guests[0].committed_kib, (wrong ? 2048 : 512) * MIB);
+        assert_string_equal(rw->broken, "");
+        restart_world_free(rw);
+    }
+    rules_break(FAULT_NONE);
+    (void)state;
+}
+
+/* Before it is there nothing holds its guest; then it is one of what the guest was given to start with, or has taken meanwhile. */
+static void
+a_limit_that_comes_late_is_one_of_what_was_granted(void **state)
+{
+    static const struct {
+        uint64_t boot_kib, granted_kib;
+        Fault wrong;
+    } rows[] = {{300 * MIB, 512 * MIB, FAULT_NONE},
+                {900 * MIB, 900 * MIB, FAULT_NONE},
+                {300 * MIB, 2 * GIB, FAULT_GRANT_UNHELD}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        RestartWorld *rw = starts(1600 * MIB, rows[i].boot_kib);
+
+        rules_break(rows[i].wrong);
+        rw->qemu[0].lost = true;
+        restart_world_run(rw, 5);
+        assert_true(rw->world->plan.guests[0].committed_kib < 2 * GIB);
+        restart_world_run(rw, 10);
+        assert_int_equal(rw->world->plan.guests[0].committed_kib, 2 * GIB);
+        rw->qemu[0].lost = false;
+        restart_world_run(rw, 2);
+        assert_true(rw->qemu[0].set);
+        assert_int_equal(rw->world->plan.guests[0].granted_kib, rows[i].granted_kib);
+        assert_int_equal(rw->world->plan.guests[0].committed_kib, rows[i].granted_kib);
+        assert_string_equal(rw->broken, "");
+        restart_world_free(rw);
+    }
+    rules_break(FAULT_NONE);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -310,6 +378,8 @@ main(void)
         cmocka_unit_test(a_limit_that_is_on_its_way_at_a_reset_is_booked_at_what_it_will_let_in),
         cmocka_unit_test(a_limit_that_is_told_at_a_reset_is_relied_on_whatever_was_told_before),
         cmocka_unit_test(a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted),
+        cmocka_unit_test(who_starts_as_libvirt_goes_is_limited_all_the_same),
+        cmocka_unit_test(a_limit_that_comes_late_is_one_of_what_was_granted),
     };
 
     return cmocka_run_group_tests_name("decide_boot", tests, NULL, NULL);

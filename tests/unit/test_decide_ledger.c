@@ -625,6 +625,39 @@ what_is_not_known_of_a_guest_that_came_is_booked_and_taken_from_nobody(void **st
     (void)state;
 }
 
+/* It has 2 GiB and memory devices of 1, and is reverted in place: in the XML that is presumed then there are none. */
+static void
+who_goes_on_is_booked_with_its_memory_devices_before_its_xml_is_read(void **state)
+{
+    for (unsigned wrong = 0; wrong < 2; wrong++) {
+        FakeWorld *world = world_new(16 * GIB, GIB);
+        GuestSnapshot *guest = &world->guests[0];
+
+        rules_break(wrong ? FAULT_FORGET_DEVICES : FAULT_NONE);
+        world_add(world, GIB, 8 * GIB, 2 * GIB, 1800 * MIB)->settings.fixed_kib = GIB;
+        make_limited(world, 0);
+        run_with_limits(world, 30);
+        assert_in_range(world->plan.guests[0].committed_kib, 3 * GIB, 3300 * MIB);
+        guest->boots++;
+        guest->boot_usec = world->snapshot.now_usec;
+        guest->boot_resumed = true;
+        guest->driver_up = guest->fresh = guest->has_usable = guest->has_actual = guest->target_known = false;
+        guest->target_kib = guest->resident_kib = 0;
+        guest->limits = (GuestLimits){.high_kib = LIMIT_NONE};
+        world->fake[0].settings.fixed_kib = 0;
+        world->fake[0].settings.presumed = true;
+        decide(world->state, &world->snapshot, world->settings, false, &world->plan);
+        assert_in_range(world->plan.guests[0].committed_kib, (wrong ? 2 : 3) * GIB, (wrong ? 2300 : 3300) * MIB);
+        world->fake[0].settings.fixed_kib = GIB;
+        world->fake[0].settings.presumed = false;
+        decide(world->state, &world->snapshot, world->settings, false, &world->plan);
+        assert_in_range(world->plan.guests[0].committed_kib, (wrong ? 2 : 3) * GIB, 3300 * MIB);
+        world_free(world);
+    }
+    rules_break(FAULT_NONE);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -649,6 +682,7 @@ main(void)
         cmocka_unit_test(a_file_is_not_emptied_in_the_tick_that_tells_its_guest_more_than_it_is_granted),
         cmocka_unit_test(a_guest_with_a_file_is_given_what_is_free_once_its_driver_is_back),
         cmocka_unit_test(a_limit_rises_after_a_revert_though_a_lower_one_is_on_its_way),
+        cmocka_unit_test(who_goes_on_is_booked_with_its_memory_devices_before_its_xml_is_read),
     };
 
     return cmocka_run_group_tests_name("decide_ledger", tests, NULL, NULL);

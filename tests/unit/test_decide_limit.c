@@ -463,21 +463,24 @@ a_guest_that_hangs_on_its_limit_has_the_least_slack_with_a_file(void **state)
     (void)state;
 }
 
-/* Files go on, and the kernel needs no libvirt to let in what comes back. Nothing else is known of anybody. */
+/* The kernel needs no libvirt to let in what is booked, or comes back from a file, nor to hold who boots. Nothing else is taken. */
 static void
-while_libvirt_is_away_limits_move_for_files_only(void **state)
+while_libvirt_is_away_no_limit_falls_but_for_a_file_and_a_boot(void **state)
 {
     const PagingRecord file = {.stage = PAGING_STAGE_ON, .used_kib = 256 * MIB};
     static const struct {
-        bool file, empties;
+        bool boots, set, file, empties;
         uint64_t committed_kib;
         uint64_t limit_kib; /* 0: nothing is told */
     } rows[] = {
-        {false, false, 3 * GIB, 0},
-        {false, false, GIB, 0},
-        {true, false, 3 * GIB, 3 * GIB + OVERHEAD + LIMIT_LEAST_SLACK_KIB},
-        {true, false, GIB, 0},
-        {true, true, 2 * GIB, 2 * GIB - 256 * MIB + OVERHEAD + LIMIT_LEAST_SLACK_KIB},
+        {false, true, false, false, 3 * GIB, 3 * GIB + OVERHEAD + SLACK},
+        {false, true, false, false, GIB, 0},
+        {false, false, false, false, GIB, 0},
+        {true, true, false, false, GIB, 0},
+        {true, false, false, false, GIB, GIB + OVERHEAD + SLACK},
+        {true, true, true, false, 3 * GIB, 3 * GIB + OVERHEAD + LIMIT_LEAST_SLACK_KIB},
+        {true, true, true, false, GIB, 0},
+        {true, true, true, true, 2 * GIB, 2 * GIB - 256 * MIB + OVERHEAD + LIMIT_LEAST_SLACK_KIB},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -488,13 +491,15 @@ while_libvirt_is_away_limits_move_for_files_only(void **state)
         f.guest.paging = rows[i].file ? &file : NULL;
         f.guest.limits.swapped_kib = file.used_kib;
         f.guest.resident_kib = f.guest.limits.charged_kib = GIB / 2;
-        f.limited = f.standing.is_void = rows[i].file;
-        tick(&f);
+        f.limited = f.standing.is_void = rows[i].boots;
+        if (rows[i].set)
+            tick(&f);
         f.link_down = true;
         f.committed_kib = rows[i].committed_kib;
         f.phase = rows[i].empties ? PAGING_PHASE_EMPTY : rows[i].file ? PAGING_PHASE_BOOT : PAGING_PHASE_NONE;
         answer = tick(&f);
-        assert_int_equal(answer.limit_tell, rows[i].limit_kib != 0);
+        if (answer.limit_tell != (rows[i].limit_kib != 0))
+            fail_msg("case %zu: %s", i, answer.limit_tell ? "a limit is told" : "no limit is told");
         if (answer.limit_tell)
             assert_int_equal(answer.limit_kib, rows[i].limit_kib);
     }
@@ -538,7 +543,7 @@ main(void)
         cmocka_unit_test(it_falls_to_what_is_charged_where_that_is_less_than_the_guest_holds),
         cmocka_unit_test(it_stays_on_a_guest_that_has_nothing_else),
         cmocka_unit_test(a_guest_that_hangs_on_its_limit_has_the_least_slack_with_a_file),
-        cmocka_unit_test(while_libvirt_is_away_limits_move_for_files_only),
+        cmocka_unit_test(while_libvirt_is_away_no_limit_falls_but_for_a_file_and_a_boot),
         cmocka_unit_test(nothing_is_lowered_while_a_target_is_under_way),
     };
 

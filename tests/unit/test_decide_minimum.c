@@ -274,6 +274,38 @@ a_guest_with_a_file_is_told_no_minimum_where_memory_is_owed(void **state)
     (void)state;
 }
 
+/*
+ * Its balloon has given its guest everything and does not follow, on a host of which others hold more than it has: it is not told that it
+ * may stay there. With a dimm that the guest does not see its target would kill it as soon as its balloon follows again.
+ */
+static void
+a_stuck_guest_is_told_what_it_does_not_see_where_memory_is_owed_too(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+    GuestSnapshot *guest = &world->guests[0];
+
+    world_add(world, GIB, 4 * GIB, GIB, 600 * MIB);
+    world_add(world, 9 * GIB, 9 * GIB, 9 * GIB, GIB)->settings.managed = false;
+    world->lazy = true;
+    make_limited(world, 0);
+    run_with_limits(world, 60);
+    assert_true(world->plan.over_budget);
+    world->fake[0].actual = 3 * GIB;
+    world->fake[0].inflate = 0;
+    run_with_limits(world, 60);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_STUCK);
+    assert_int_equal(guest->target_kib, GIB);
+    world->fake[0].settings.maximum_kib += 512 * MIB;
+    world->fake[0].actual += 512 * MIB;
+    guest->unseen_kib = 512 * MIB;
+    run_with_limits(world, 2);
+    assert_int_equal(world->plan.guests[0].state, GUEST_STATE_STUCK);
+    assert_true(guest->target_kib >= 1536 * MIB);
+    assert_in_range(world->plan.guests[0].committed_kib, GIB, GIB + 144 * MIB);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -287,6 +319,7 @@ main(void)
         cmocka_unit_test(a_minimum_that_is_raised_is_told_when_there_is_room),
         cmocka_unit_test(a_guest_with_a_file_is_told_no_minimum_where_memory_is_owed),
         cmocka_unit_test(what_a_limit_lets_in_of_a_minimum_that_is_told_is_booked_until_it_is_down),
+        cmocka_unit_test(a_stuck_guest_is_told_what_it_does_not_see_where_memory_is_owed_too),
     };
 
     return cmocka_run_group_tests_name("decide_minimum", tests, NULL, NULL);

@@ -21,6 +21,7 @@ typedef struct FakeQemu {
     bool booting;
     bool wedged; /* hangs in its boot loader */
     bool slow;   /* its boot never ends */
+    bool lost;   /* its cgroup is not found */
     unsigned boot_seconds;
     uint64_t overhead;
     uint64_t touched; /* of its own memory, resident or not */
@@ -112,6 +113,8 @@ restart_world_observe(RestartWorld *rw)
             continue;
         guest->resident_kib = qemu_resident(qemu);
         resident += guest->resident_kib;
+        if (qemu->lost)
+            continue;
         guest->limits = (GuestLimits){.usable = true,
                                       .set = qemu->set,
                                       .pending = qemu->pending_high != 0,
@@ -140,9 +143,10 @@ check_orders(RestartWorld *rw, size_t i)
 
     if (silent && (plan->tell || plan->limit_tell || plan->paging_order != PAGING_ORDER_NONE))
         BREAKS(rw, "%s: something is done though nothing may be", guest->name);
-    /* while libvirt is away files are ended, and limits raised for that, and lowered for what comes back */
-    if (down && (plan->tell || plan->paging_order == PAGING_ORDER_MAKE ||
-                 (plan->limit_tell && (!qemu->has_file || (plan->limit_kib < qemu->high && !comes_back)))))
+    /* while libvirt is away files are ended, limits are raised, and lowered for what comes back; who boots gets its first one */
+    if (down &&
+        (plan->tell || plan->paging_order == PAGING_ORDER_MAKE ||
+         (plan->limit_tell && plan->limit_kib < qemu->high && !comes_back && (guest->limits.set || !qemu->booting))))
         BREAKS(rw, "%s: something is done though libvirt is away", guest->name);
     /* what comes back from a file has its place within the limit */
     if (plan->limit_tell && plan->ground != GROUND_LIMIT && plan->ground != GROUND_MAXIMUM &&

@@ -417,10 +417,11 @@ world_restart_libvirtd(World *world, uint64_t usec)
     trace(world, NULL, "libvirtd is away for %.1f s", (double)usec / (double)USEC_PER_SEC);
     world->libvirtd_away = true;
     for (unsigned i = 0; i < world->count; i++) {
-        const Machine *machine = world->seats[i].machine;
+        Seat *seat = &world->seats[i];
 
-        if (machine != NULL && machine->cold && machine->high_kib == LIMIT_NONE)
-            truth_excuse(&world->seats[i], EXCUSE_UNHELD);
+        /* it was not read yet, so its cgroup is not known */
+        if (seat->machine != NULL && seat->machine->cold && seat->known.record.pid != (pid_t)seat->machine->number)
+            truth_excuse(seat, EXCUSE_UNHELD);
     }
     watcher_disconnect(world);
     world_after(world, usec, libvirtd_is_back, NULL, world->link_number, NULL);
