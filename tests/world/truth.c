@@ -510,7 +510,7 @@ part_of(const Room *room, uint64_t others_kib)
 static uint64_t
 group_slack(const Seat *seat, const Room *room)
 {
-    bool limited = seat->machine != NULL && seat->machine->high_kib != LIMIT_NONE;
+    bool limited = seat->machine != NULL && (seat->machine->high_kib != LIMIT_NONE || truth_is_new(seat));
 
     return room->reserve_kib == 0 && (limited || seat->told.starting || seat->told.limit_kib != LIMIT_NONE)
                ? slack(seat)
