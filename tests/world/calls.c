@@ -462,6 +462,7 @@ calls_set_target(void *self, const char *uuid, uint64_t target_kib, GuestTargetD
         return;
     }
     end_wish(seat, DYNMEM_ERROR_REFUSED, "a newer target has taken the place of this one");
+    seat->told_by = world->daemon;
     known->wish_set = true;
     known->wish_kib = target_kib;
     known->wish_done = done;

@@ -208,16 +208,19 @@ daemon_kill(World *world)
     paging_orphan(world);
     engine_free(engine);
     world->daemon_dies = false;
-    /* who comes next can't know that it is owed anything, but by its limit */
-    for (unsigned i = 0; i < world->count; i++) {
-        const Machine *machine = world->seats[i].machine;
-
-        world->seats[i].let_go = world->seats[i].let_go && machine != NULL && machine->high_kib != LIMIT_NONE;
-    }
+    for (unsigned i = 0; i < world->count; i++)
+        world->seats[i].let_go = world->seats[i].let_go && daemon_remembers(world, &world->seats[i]);
     watcher_forget(world);
     world->link = WORLD_LINK_DOWN;
     world->complete = false;
     starts_lose_daemon(world);
+}
+
+bool
+daemon_remembers(const World *world, const Seat *seat)
+{
+    return seat->machine != NULL &&
+           (seat->machine->high_kib != LIMIT_NONE || (world->daemon != 0 && seat->told_by == world->daemon));
 }
 
 void
@@ -232,7 +235,8 @@ daemon_set_manage_all(World *world, bool all)
     for (unsigned i = 0; i < world->count; i++) {
         Seat *seat = &world->seats[i];
 
-        if (seat->machine != NULL && were_ours[i] && !truth_is_ours(seat) && !seat->wild)
+        if (seat->machine != NULL && were_ours[i] && !truth_is_ours(seat) && !seat->wild &&
+            daemon_remembers(world, seat))
             seat->let_go = true;
         /* its XML was not read yet, and it is as one that was started as nobody's */
         if (seat->let_go && truth_is_wild(seat) && seat->machine != NULL && truth_is_new(seat))

@@ -358,4 +358,5 @@ struct Seat {
     uint64_t low_limit_usec; /* it is held back by a limit that should be higher since then; 0: it is not */
     bool gives;              /* it has a driver that works, and can give what it has too much */
     bool let_go;             /* taken out of management while it ran */
+    uint64_t told_by;        /* the daemon that told it a target last */
 };

@@ -327,7 +327,7 @@ virsh_define(World *world, Seat *seat, const Definition *definition, bool live)
         seat->live.priority = definition->priority;
         seat->live.buffer = definition->buffer;
         seat->wild = seat->wild && truth_is_wild(seat);
-        seat->let_go = was_ours && truth_is_wild(seat);
+        seat->let_go = was_ours && truth_is_wild(seat) && daemon_remembers(world, seat);
         /* it is only looked at from now on, and no limit holds it any more; or its XML was not read yet, and it is as one that was started
            as nobody's */
         if (was_held && !truth_is_ours(seat) && (!truth_is_wild(seat) || truth_is_new(seat)))

@@ -400,6 +400,8 @@ void daemon_kill(World *world);
 void daemon_tick_soon(World *world);
 void daemon_set_manage_all(World *world, bool all);
 bool daemon_knows(const World *world, const Seat *seat);
+/* Who is taken out of management is owed its startup memory by the daemon that squeezed it, or by one that finds its limit. */
+bool daemon_remembers(const World *world, const Seat *seat);
 
 /* ---- truth.c ---- */
 
