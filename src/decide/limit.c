@@ -106,10 +106,10 @@ is_waited_for(const Pass *pass, const Work *work, uint64_t back_kib)
 {
     const GuestSnapshot *guest = work->guest;
     bool first = work->standing.is_void && !guest->limits.set && !broken(FAULT_LIMIT_BY_LIBVIRT);
+    bool lent = work->entry->lent_kib > 0;
 
-    return work->plan->rule == PLAN_RULE_ADOPTING || (pass->link_down && back_kib == 0 && !first) ||
-           ((guest->life != GUEST_LIFE_RUNNING || guest->migrating) && !work->standing.is_void &&
-            work->entry->lent_kib == 0);
+    return work->plan->rule == PLAN_RULE_ADOPTING || (pass->link_down && back_kib == 0 && !first && !lent) ||
+           ((guest->life != GUEST_LIFE_RUNNING || guest->migrating) && !work->standing.is_void && !lent);
 }
 
 /* Whether the limit in force, or none where there is none, is to be lowered to that. */

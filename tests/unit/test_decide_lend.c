@@ -166,7 +166,7 @@ lent_disks_new(Fault fault)
 
 /* Seconds until a start is admitted that needs nearly all that is free. */
 static unsigned
-seconds_until_admitted(Fault fault, GuestLife life)
+seconds_until_admitted(Fault fault, GuestLife life, WorldLink link)
 {
     Disks *disks = lent_disks_new(fault);
     FakeWorld *world = disks->world;
@@ -174,7 +174,7 @@ seconds_until_admitted(Fault fault, GuestLife life)
 
     for (size_t i = 1; i < 8; i++)
         world->guests[i].life = life;
-
+    world->snapshot.host.link = link;
     disks->request = (StartRequest){.name = world->fake[0].name,
                                     .settings = world->fake[0].settings,
                                     .need_kib = 15 * GIB / 2,
@@ -199,11 +199,11 @@ seconds_until_admitted(Fault fault, GuestLife life)
 static void
 a_start_gets_what_is_lent_and_squeezes_nobody(void **state)
 {
-    unsigned seconds = seconds_until_admitted(0, GUEST_LIFE_RUNNING);
+    unsigned seconds = seconds_until_admitted(0, GUEST_LIFE_RUNNING, WORLD_LINK_READ_WRITE);
 
     /* a limit is down, and seen to be, after two */
     assert_in_range(seconds, 3, 4);
-    assert_true(seconds_until_admitted(FAULT_LEND_ON, GUEST_LIFE_RUNNING) > seconds);
+    assert_true(seconds_until_admitted(FAULT_LEND_ON, GUEST_LIFE_RUNNING, WORLD_LINK_READ_WRITE) > seconds);
     (void)state;
 }
 
@@ -211,7 +211,15 @@ a_start_gets_what_is_lent_and_squeezes_nobody(void **state)
 static void
 a_start_gets_what_is_lent_to_guests_that_are_paused(void **state)
 {
-    assert_in_range(seconds_until_admitted(0, GUEST_LIFE_PAUSED), 3, 4);
+    assert_in_range(seconds_until_admitted(0, GUEST_LIFE_PAUSED, WORLD_LINK_READ_WRITE), 3, 4);
+    (void)state;
+}
+
+/* Limits need no libvirt to fall. */
+static void
+a_start_gets_what_is_lent_while_libvirt_is_away(void **state)
+{
+    assert_in_range(seconds_until_admitted(0, GUEST_LIFE_RUNNING, WORLD_LINK_DOWN), 3, 4);
     (void)state;
 }
 
@@ -427,6 +435,7 @@ main(void)
         cmocka_unit_test(what_limits_let_in_for_cache_fits_the_host),
         cmocka_unit_test(a_start_gets_what_is_lent_and_squeezes_nobody),
         cmocka_unit_test(a_start_gets_what_is_lent_to_guests_that_are_paused),
+        cmocka_unit_test(a_start_gets_what_is_lent_while_libvirt_is_away),
         cmocka_unit_test(who_grows_gets_what_is_lent_and_no_more_is_taken_back),
         cmocka_unit_test(nothing_is_lent_to_who_is_not_held_by_a_limit_that_its_balloon_keeps_it_below),
         cmocka_unit_test(nothing_is_lent_where_no_limit_is_told),
