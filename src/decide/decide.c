@@ -224,7 +224,9 @@ book_guest(Pass *pass, Work *work)
     work->slack_kib = limit_slack(&pass->snapshot->host.figures, pass->plan->reserve_kib,
                                   entry->granted_kib + settings->fixed_kib + work->overhead_kib);
     work->let_go = is_let_go(memory, guest, pass->observe);
-    work->wants_limit = work->let_go || (pass->settings->memory_high && guest_settings_are_ours(settings));
+    /* one that was found on a guest that is let go tells that it is owed something */
+    work->wants_limit = work->let_go ? pass->settings->memory_high || guest->limits.set
+                                     : pass->settings->memory_high && guest_settings_are_ours(settings);
     work->enforced_kib = pass_restart_enforced(pass, work);
     work->held = work->enforced_kib != UINT64_MAX;
     work->lends = memory->limit.lends || entry->lent_kib > 0;

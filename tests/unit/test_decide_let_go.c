@@ -95,6 +95,25 @@ a_guest_that_is_let_go_only_grows_and_is_limited_until_it_has_grown(void **state
 }
 
 static void
+a_guest_that_is_let_go_where_no_limits_are_kept_grows_without_one(void **state)
+{
+    FakeWorld *world = host_with_a_squeezed_guest();
+
+    world->settings->memory_high = false;
+    run_with_limits(world, 2);
+    world->fake[0].settings.managed = false;
+    for (unsigned t = 0; t < 60; t++) {
+        tick_with_limits(world);
+        assert_false(world->guests[0].limits.set);
+    }
+    assert_int_equal(world->fake[0].actual, 4 * GIB);
+    assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_UNMANAGED);
+    assert_int_equal(world->violations, 0);
+    world_free(world);
+    (void)state;
+}
+
+static void
 a_guest_that_is_let_go_is_given_what_those_of_low_priority_have(void **state)
 {
     FakeWorld *world = host_with_a_squeezed_guest();
@@ -482,6 +501,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_squeezed_guest_that_is_let_go_gets_its_startup_back),
         cmocka_unit_test(a_guest_that_is_let_go_only_grows_and_is_limited_until_it_has_grown),
+        cmocka_unit_test(a_guest_that_is_let_go_where_no_limits_are_kept_grows_without_one),
         cmocka_unit_test(the_limit_of_a_guest_that_is_let_go_comes_down_with_its_balloon),
         cmocka_unit_test(a_guest_that_is_let_go_is_given_what_those_of_low_priority_have),
         cmocka_unit_test(a_guest_that_is_let_go_may_be_on_its_way_to_more),
