@@ -321,6 +321,9 @@ pass_believe(const Pass *pass, Work *work)
         stands_in_doubt(pass, work);
         return;
     }
+    /* where its balloon is by now is not known */
+    if (pass->link_down)
+        stuck_suspend(stuck);
     /* whoever is not told anything, or tells nothing, can't fail to follow */
     if (guest->has_actual && guest->driver_up && !is_observed(pass, guest))
         verdict = stuck_judge(stuck, guest, told_or_actual(guest), work->memory->demand.starved, work->overhead_kib,

@@ -252,10 +252,13 @@ static void
 nothing_is_told_while_libvirt_is_away(void **state)
 {
     FakeWorld *world = world_of(2, 3 * GIB, 7 * GIB);
+    unsigned told;
 
+    world_tick(world);
+    told = world->fake[0].changes + world->fake[1].changes;
     world->snapshot.host.link = WORLD_LINK_DOWN;
     world_run(world, 10);
-    assert_int_equal(world->fake[0].changes + world->fake[1].changes, 0);
+    assert_int_equal(world->fake[0].changes + world->fake[1].changes, told);
     assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LINK_DOWN);
     world_free(world);
 }
@@ -518,6 +521,29 @@ a_guest_that_tells_nothing_does_not_fail_to_follow(void **state)
     (void)state;
 }
 
+/* It goes on to its target, and nobody sees that. */
+static void
+no_guest_is_stuck_for_want_of_libvirt(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    for (size_t i = 0; i < 2; i++)
+        world_add(world, GIB, 8 * GIB, 4 * GIB, 3500 * MIB);
+    world_run(world, 120);
+    world->fake[0].need = 1200 * MIB;
+    world->fake[0].inflate = 50 * MIB;
+    world->fake[1].need = 7 * GIB;
+    world_run(world, 4);
+    assert_true(world->guests[0].target_kib + 200 * MIB < world->fake[0].actual);
+    for (unsigned t = 0; t < 120; t++) {
+        world->snapshot.host.link = t < 60 ? WORLD_LINK_DOWN : WORLD_LINK_READ_WRITE;
+        world_tick(world);
+        assert_int_not_equal(world->plan.guests[0].state, GUEST_STATE_STUCK);
+    }
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -542,6 +568,7 @@ main(void)
         cmocka_unit_test(reasons_follow_from_what_limits),
         cmocka_unit_test(budget_setting_caps_what_all_have),
         cmocka_unit_test(memory_goes_to_who_stays_when_a_guest_leaves),
+        cmocka_unit_test(no_guest_is_stuck_for_want_of_libvirt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

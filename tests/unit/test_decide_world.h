@@ -136,6 +136,7 @@ static inline void
 world_observe(FakeWorld *world)
 {
     uint64_t resident = 0;
+    bool away = world->snapshot.host.link == WORLD_LINK_DOWN;
 
     for (size_t i = 0; i < world->count; i++) {
         FakeGuest *fake = &world->fake[i];
@@ -146,9 +147,11 @@ world_observe(FakeWorld *world)
             guest->resident_kib = 0;
             continue;
         }
-        guest->actual_kib = fake->actual;
-        guest->asked_usec = world->snapshot.now_usec;
-        if (!fake->mute) {
+        if (!away) {
+            guest->actual_kib = fake->actual;
+            guest->asked_usec = world->snapshot.now_usec;
+        }
+        if (!away && !fake->mute) {
             guest->report_serial++;
             guest->report_usec = world->snapshot.now_usec;
             guest->report_span_usec = SEC;
