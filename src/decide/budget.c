@@ -105,7 +105,8 @@ overhead_learn(OverheadMemory *memory, const GuestSnapshot *guest, uint64_t now_
         memory->steady_kib = guest->actual_kib;
         return memory->overhead_kib;
     }
-    if (now_usec - memory->steady_usec < STEADY_USEC)
+    /* a size that nobody was asked for lately, as while libvirt is away, may be from before a reset */
+    if (now_usec - memory->steady_usec < STEADY_USEC || saturating_sub(now_usec, guest->asked_usec) >= STEADY_USEC)
         return memory->overhead_kib;
 
     /* Bounded: what is far beyond is a balloon that frees nothing, and not the cost of running QEMU. */

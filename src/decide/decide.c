@@ -167,11 +167,11 @@ was_moved(const Work *work, uint64_t now_usec)
     return moved;
 }
 
-/* It is meant to be held back at its limit: it boots, or its balloon gives it more than it was granted. */
+/* It is meant to be held back at its limit: it boots, as it may while libvirt is away, or its balloon gives it more than it was granted. */
 static bool
-is_excused(const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEntry *entry)
+is_excused(const Pass *pass, const GuestMemory *memory, const GuestSnapshot *guest, const LedgerEntry *entry)
 {
-    return memory->belief.state != BELIEF_GOOD || paging_file(guest) != NULL ||
+    return pass->link_down || memory->belief.state != BELIEF_GOOD || paging_file(guest) != NULL ||
            guest->actual_kib > entry->granted_kib + guest->unseen_kib + stuck_tolerance(entry->granted_kib);
 }
 
@@ -217,7 +217,7 @@ book_guest(Pass *pass, Work *work)
         return;
     }
     work->overhead_kib = overhead_learn(&memory->overhead, guest, pass->now_usec) +
-                         limit_learn(&memory->limit, guest, is_excused(memory, guest, entry), pass->now_usec) +
+                         limit_learn(&memory->limit, guest, is_excused(pass, memory, guest, entry), pass->now_usec) +
                          guest->group_other_kib;
     stay_below_memory_max(work);
     pass_restart_open(pass, work, !sized && memory->overhead.valid);

@@ -365,6 +365,30 @@ a_limit_that_comes_late_is_one_of_what_was_granted(void **state)
     (void)state;
 }
 
+/* It touches more than its balloon, by what is known of it, leaves it: that is no cost of its QEMU. */
+static void
+a_reset_that_nobody_hears_of_raises_no_limit(void **state)
+{
+    RestartWorld *rw = restart_world_new(2, 4 * GIB);
+    FakeQemu *qemu = &rw->qemu[0];
+    uint64_t high, overhead;
+
+    restart_world_run(rw, 60);
+    rw->world->snapshot.host.link = WORLD_LINK_DOWN;
+    restart_world_run(rw, 10);
+    high = qemu->high;
+    overhead = rw->world->plan.guests[0].overhead_kib;
+    qemu->booting = qemu->slow = true;
+    qemu->most = 2 * GIB;
+    restart_world_run(rw, 600);
+    assert_true(qemu->held_back > 500);
+    assert_int_equal(qemu->high, high);
+    assert_int_equal(rw->world->plan.guests[0].overhead_kib, overhead);
+    assert_string_equal(rw->broken, "");
+    restart_world_free(rw);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -380,6 +404,7 @@ main(void)
         cmocka_unit_test(a_guest_that_leaves_its_file_is_told_what_it_needs_of_what_it_was_granted),
         cmocka_unit_test(who_starts_as_libvirt_goes_is_limited_all_the_same),
         cmocka_unit_test(a_limit_that_comes_late_is_one_of_what_was_granted),
+        cmocka_unit_test(a_reset_that_nobody_hears_of_raises_no_limit),
     };
 
     return cmocka_run_group_tests_name("decide_boot", tests, NULL, NULL);

@@ -326,7 +326,7 @@ learn_for(OverheadMemory *memory, GuestSnapshot *guest, uint64_t *now_usec, unsi
     uint64_t overhead = 0;
 
     for (unsigned i = 0; i < seconds; i++) {
-        *now_usec += SEC;
+        guest->asked_usec = *now_usec += SEC;
         overhead = overhead_learn(memory, guest, *now_usec);
     }
     return overhead;
