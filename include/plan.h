@@ -29,7 +29,7 @@ const char *guest_state_name(GuestState state);
 typedef enum GuestStatus {
     GUEST_STATUS_OK,      /* assigned covers want */
     GUEST_STATUS_LOW,     /* assigned covers demand only */
-    GUEST_STATUS_WARNING, /* not even that */
+    GUEST_STATUS_WARNING, /* not even that, or starved at its maximum */
 } GuestStatus;
 
 const char *guest_status_name(GuestStatus status);

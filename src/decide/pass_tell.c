@@ -215,11 +215,13 @@ tell(const Pass *pass, const Work *work)
 }
 
 static GuestStatus
-status_of(const GuestPlan *plan)
+status_of(const Work *work)
 {
+    const GuestPlan *plan = work->plan;
     uint64_t covered = plan->assigned_kib + stuck_tolerance(plan->assigned_kib);
 
-    if (plan->demand_kib > covered)
+    /* a starved one lacks what its maximum keeps from it as well, which is no part of the demand that is shown */
+    if (plan->demand_kib > covered || (plan->starved && work->demand.demand_kib > work->maximum_kib))
         return GUEST_STATUS_WARNING;
     /* the part of a buffer that is not refilled yet is no lack */
     covered += calm_ignored(saturating_sub(plan->want_kib, plan->demand_kib), plan->assigned_kib);
@@ -267,7 +269,7 @@ finish(const Pass *pass)
         if (guest_plan->assigned_kib != 0)
             guest_plan->pressure_percent =
                 (uint32_t)MIN(guest_plan->want_kib * 100 / guest_plan->assigned_kib, UINT32_MAX);
-        guest_plan->status = status_of(guest_plan);
+        guest_plan->status = status_of(work);
         guest_plan->flagged_usec = memory->stuck.flagged_usec;
         guest_plan->retry_usec = memory->stuck.flagged_usec != 0 ? memory->stuck.retry_usec : 0;
     }

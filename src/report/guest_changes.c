@@ -229,8 +229,11 @@ compare_status(GPtrArray *list, GuestMemory *memory, const GuestPlan *now, const
     reason = reason_text(now, plan);
     if (memory->warning.told)
         change_list_add_guest(list, CHANGE_STATUS_WARNING, now, now->demand_kib, now->assigned_kib, reason,
-                              g_strdup_printf("Guest %s lacks memory: it needs %s and has %s; %s.", now->guest->name,
-                                              demand, assigned, reason));
+                              now->demand_kib > now->assigned_kib
+                                  ? g_strdup_printf("Guest %s lacks memory: it needs %s and has %s; %s.",
+                                                    now->guest->name, demand, assigned, reason)
+                                  : g_strdup_printf("Guest %s lacks memory: it is starved with %s; %s.",
+                                                    now->guest->name, assigned, reason));
     else if (now->state != GUEST_STATE_OFF)
         change_list_add_guest(
             list, CHANGE_STATUS_OK, now, now->demand_kib, now->assigned_kib, "",

@@ -230,6 +230,11 @@ a_lack_is_told_once_it_lasted_and_so_is_its_end(void **state)
     none(fixture);
     hand_in_times(fixture, 3);
     only(fixture, CHANGE_STATUS_OK);
+    /* at its maximum its need shows no more than that */
+    guest->status = GUEST_STATUS_WARNING;
+    guest->demand_kib = guest->assigned_kib;
+    hand_in_times(fixture, 12);
+    assert_non_null(strstr(only(fixture, CHANGE_STATUS_WARNING)->message, "lacks memory: it is starved with 2 GiB"));
 }
 
 static void

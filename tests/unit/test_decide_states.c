@@ -356,6 +356,26 @@ reasons_follow_from_what_limits(void **state)
 }
 
 static void
+who_is_starved_at_its_maximum_lacks_memory(void **state)
+{
+    FakeWorld *world = world_of(3, 2 * GIB, 1500 * MIB);
+
+    world->fake[0].need = 7900 * MIB; /* nearly all of it, and enough */
+    world->fake[1].need = 10 * GIB;
+    world_run(world, 60);
+    assert_int_equal(world->fake[0].actual, 8 * GIB);
+    assert_int_equal(world->plan.guests[0].status, GUEST_STATUS_OK);
+    assert_int_equal(world->fake[1].actual, 8 * GIB);
+    assert_int_equal(world->plan.guests[1].rule, PLAN_RULE_AT_MAXIMUM);
+    assert_int_equal(world->plan.guests[1].status, GUEST_STATUS_WARNING);
+    assert_int_equal(world->plan.guests[2].status, GUEST_STATUS_OK);
+    world->fake[1].need = 4 * GIB;
+    world_run(world, 10);
+    assert_int_equal(world->plan.guests[1].status, GUEST_STATUS_OK);
+    world_free(world);
+}
+
+static void
 budget_setting_caps_what_all_have(void **state)
 {
     FakeWorld *world = world_of(4, GIB, 6 * GIB);
@@ -566,6 +586,7 @@ main(void)
         cmocka_unit_test(nothing_is_told_while_a_call_is_under_way),
         cmocka_unit_test(minimums_that_do_not_fit_are_told),
         cmocka_unit_test(reasons_follow_from_what_limits),
+        cmocka_unit_test(who_is_starved_at_its_maximum_lacks_memory),
         cmocka_unit_test(budget_setting_caps_what_all_have),
         cmocka_unit_test(memory_goes_to_who_stays_when_a_guest_leaves),
         cmocka_unit_test(no_guest_is_stuck_for_want_of_libvirt),
