@@ -158,6 +158,7 @@ typedef struct GuestPlan {
     uint64_t ideal_kib; /* the sharing's answer, before any delay */
     uint64_t demand_kib;
     uint64_t want_kib;
+    uint64_t shown_kib;     /* what demand would be by the last report alone; 0 where not known */
     uint64_t floor_kib;     /* below it a guest of this size can't live; part of demand */
     uint64_t assigned_kib;  /* actual, or what it must be taken to have where that is void */
     uint64_t committed_kib; /* after this plan is told; without overhead. In state reserved: booked for its start */
@@ -172,6 +173,7 @@ typedef struct GuestPlan {
     PlanStage stage;
     PlanRule rule;
     bool starved;
+    bool doubtful;         /* was starved: less than it seemed to need then is not believed yet */
     bool retry;            /* told as a trial after having been stuck */
     uint64_t flagged_usec; /* stuck since; 0: not */
     uint64_t retry_usec;   /* next trial of a stuck guest; 0: none */

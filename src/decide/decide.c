@@ -327,6 +327,8 @@ work_out_demands(const Pass *pass)
             plan->want_kib = clamp_u64(work->demand.want_kib, work->minimum_kib, work->maximum_kib);
             plan->floor_kib = guest_floor_kib(guest->settings->maximum_kib);
             plan->starved = work->demand.starved;
+            plan->doubtful = work->demand.doubtful;
+            plan->shown_kib = work->demand.shown_kib + guest->unseen_kib;
         }
         find_least(pass, work);
     }

@@ -131,11 +131,12 @@ demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings
     if (guest->has_usable && guest->driver_up && memory->serial != guest->report_serial)
         take_report(memory, guest, settings, now_usec);
 
-    *demand = (Demand){.known = memory->serial != 0, .starved = memory->starved};
+    *demand = (Demand){.known = memory->serial != 0, .starved = memory->starved, .doubtful = memory->doubtful};
     if (!demand->known)
         return;
     demand->demand_kib = MAX(memory->envelope_kib + demand_air(memory->envelope_kib), memory->claim_kib);
     demand->demand_kib = clamp_u64(demand->demand_kib, guest_floor_kib(guest->settings->maximum_kib), KIB_LIMIT);
+    demand->shown_kib = memory->measured_kib + demand_air(memory->measured_kib);
     demand->peak_kib = memory->peak_kib + demand_air(memory->peak_kib);
     demand->growth_kib = memory->starved ? 2 * memory->actual_kib : 0;
     demand->want_kib = demand->demand_kib + percent_of(demand->demand_kib, guest->settings->buffer_percent);

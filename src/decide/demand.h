@@ -40,8 +40,10 @@ typedef struct DemandMemory {
 typedef struct Demand {
     bool known; /* false: no report yet, the rest is 0 */
     bool starved;
+    bool doubtful; /* it was, and less than it seemed to need then is not believed yet */
     /* not yet kept within minimum and maximum */
     uint64_t demand_kib;
+    uint64_t shown_kib; /* what that would be by the last report alone */
     uint64_t want_kib;
     uint64_t growth_kib; /* what it is tried with; 0: it is not starved */
     uint64_t peak_kib;

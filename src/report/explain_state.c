@@ -103,6 +103,11 @@ say_what_it_needs(ExplainText *text)
     if (guest->starved)
         tell(text, "It is starved (it fetches memory back from its disk, or has almost nothing usable left), so it may "
                    "need more than it shows.");
+    else if (guest->shown_kib != 0 && guest->demand_kib > MAX(guest->shown_kib, guest->floor_kib) + SAME_KIB)
+        tell(text, guest->doubtful
+                       ? "By that it needs {shown}; but it lacked memory a while ago, and what it seemed to need then "
+                         "counts until a tenth of its memory is usable."
+                       : "By that it needs {shown}; but its need goes up and down, and the most of that counts.");
     if (guest->demand_kib <= guest->floor_kib && guest->floor_kib != 0)
         tell(text, "A guest of its size can't live below {floor}, which is taken as its need.");
     if (text->report->settings->cache_share_percent > 0 && snapshot->has_cache)

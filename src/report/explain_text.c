@@ -76,6 +76,7 @@ static const Figure figures[] = {
     {"share", OF_GUEST, KIB, offsetof(GuestPlan, ideal_kib)},
     {"shared", OF_PLAN, KIB, offsetof(Plan, sharing_kib)},
     {"shortfall", OF_GUEST, KIB, offsetof(GuestPlan, shortfall_kib)},
+    {"shown", OF_GUEST, KIB, offsetof(GuestPlan, shown_kib)},
     {"start-booked", OF_START, KIB, offsetof(StartPlan, booked_kib)},
     {"start-free", OF_START, KIB, offsetof(StartPlan, free_kib)},
     {"start-missing", OF_START, KIB, offsetof(StartPlan, shortfall_kib)},

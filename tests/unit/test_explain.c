@@ -206,6 +206,20 @@ stale(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *
     guest->ideal_kib = guest->target_kib;
 }
 
+/* By its last report it needs 1.2 GiB. */
+static void
+doubtful(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    guest->shown_kib = 1229 * KIB_PER_MIB;
+    guest->doubtful = true;
+}
+
+static void
+goes_up_and_down(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
+{
+    guest->shown_kib = 1229 * KIB_PER_MIB;
+}
+
 static void
 starved(FakeTick *tick, GuestPlan *guest, GuestSnapshot *snapshot, GuestSettings *settings)
 {
@@ -478,6 +492,10 @@ static const Case cases[] = {
      "as soon as it needs more, up to its maximum of 4 GiB|A larger buffer, now 20 percent|A minimum above 1.8 GiB, "
      "now 1 GiB",
      "priority|Stop or move|Reserve=|Budget="},
+    {PLAN_RULE_SATISFIED, doubtful, "It needs 1.5 GiB|By that it needs 1.2 GiB; but it lacked memory a while ago", "",
+     "goes up and down"},
+    {PLAN_RULE_SATISFIED, goes_up_and_down, "By that it needs 1.2 GiB; but its need goes up and down", "",
+     "a while ago"},
     {PLAN_RULE_AT_MINIMUM, at_minimum, "less than its minimum of 1 GiB|it wants 1 GiB, its minimum",
      "as soon as it needs more|A minimum above 1 GiB", "priority|Stop or move"},
     {PLAN_RULE_AT_MAXIMUM, at_maximum, "more than its maximum of 4 GiB|wants 4 GiB, its maximum",
