@@ -148,8 +148,9 @@ check_order(Reading *reading, const GuestSettings *guest, bool minimum_given, bo
                  "<memory>",
                  minimum, maximum);
     else if (guest->minimum_kib > guest->startup_kib && startup_given)
-        complain(reading, "attribute minimum: '%s' is above startup, which is %s; expected at most that", minimum,
-                 startup);
+        complain(reading,
+                 "attribute minimum: '%s' is above startup, which is %s; expected at most that, or a larger startup",
+                 minimum, startup);
     else if (guest->minimum_kib > guest->startup_kib)
         complain(reading,
                  "attribute minimum: '%s' is above startup, which is %s by <currentMemory>; expected at most that, "

@@ -159,7 +159,7 @@ value_parse_path(const char *text, char **path, GError **error)
     GString *clean;
 
     if (*text != '/')
-        return fail(text, error, "is not an absolute path");
+        return fail(text, error, "is not an absolute path; expected one as /srv/paging, or beside-disk");
     if (!g_utf8_validate(text, -1, NULL))
         return fail(text, error, "is not UTF-8");
     clean = g_string_new(NULL);

@@ -292,7 +292,8 @@ cluster_setup(const CtlOptions *options, const ClusterSetup *wanted, GError **er
     if (wanted->apply && setup.busy) {
         g_set_error(
             error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
-            "cluster setup: the cluster is busy, so what would come of a change can't be told; nothing was changed");
+            "cluster setup: the cluster is busy, so what would come of a change can't be told; nothing was changed; "
+            "try again when 'crm_mon -1' shows nothing under way");
         return false;
     }
     return judge(&setup, error);

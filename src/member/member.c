@@ -325,7 +325,8 @@ exchange_lines(void *self, const ClusterExchange *exchange, ClusterAnswer *answe
     const Plan *plan = engine_plan(member->engine, &snapshot);
 
     if (plan == NULL) {
-        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, "nothing is known of this host yet");
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
+                    "nothing is known of this host yet: the first look at its guests is awaited");
         return false;
     }
     if (!cluster_name_is_good(exchange->node)) {
@@ -359,7 +360,9 @@ confirm(void *self, const char *uuid, GError **error)
     const ClusterStep *last = &member->step;
 
     if (member->cluster == NULL || member->stepped_usec == 0) {
-        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, "this host is in no cluster now");
+        g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
+                    "this host is in no cluster now: no ocf:dynmem:host has asked dynmemd for 30 seconds; 'crm_mon -1' "
+                    "tells whether it runs, 'dm-ctl cluster setup' how to set it up");
         return false;
     }
     if (last->why != CLUSTER_WHY_CONFIRM || !last->move.found) {

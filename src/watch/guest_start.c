@@ -96,7 +96,8 @@ why_not(Watch *watch, const char *uuid)
                            "the guest %s runs already; \"virsh reboot\" and \"virsh reset\" restart it",
                            guest->record.name != NULL ? guest->record.name : uuid);
     if (call_pool_is_busy(watch->creates, uuid) || hook_notes_waits(watch->hooks, uuid))
-        return g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED, "the guest is being started already");
+        return g_error_new(DYNMEM_ERROR, DYNMEM_ERROR_REFUSED,
+                           "the guest is being started already; 'dm-ctl explain' tells what it waits for");
     return NULL;
 }
 
