@@ -72,6 +72,7 @@ virt_take_error(GError **error, const char *what, ...)
 {
     const virError *last = virGetLastError();
     g_autofree char *prefix = NULL;
+    g_autofree char *line = NULL;
     va_list args;
 
     va_start(args, what);
@@ -81,7 +82,9 @@ virt_take_error(GError **error, const char *what, ...)
         g_set_error(error, DYNMEM_ERROR, DYNMEM_ERROR_FAILED, "%s: libvirt gives no reason", prefix);
         return VIR_ERR_INTERNAL_ERROR;
     }
-    g_set_error(error, DYNMEM_ERROR, error_code(last), "%s: %s", prefix, last->message);
+    /* what QEMU said as it ended has several lines */
+    line = g_strdelimit(g_strdup(last->message), "\r\n", ' ');
+    g_set_error(error, DYNMEM_ERROR, error_code(last), "%s: %s", prefix, g_strstrip(line));
     return last->code;
 }
 
