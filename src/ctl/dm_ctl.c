@@ -185,6 +185,8 @@ main(int argc, char **argv)
     if (run(&arguments, &error) && output_flush(&error))
         return CTL_EXIT_DONE;
 
+    /* what it is about stands before it, also where both go into one file */
+    fflush(stdout);
     /* A reader that has gone, as in "dm-ctl monitor | head", has seen enough: nothing to complain about. */
     if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE))
         fprintf(stderr, "dm-ctl: %s\n", error->message);

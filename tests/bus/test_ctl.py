@@ -502,6 +502,13 @@ class Ends(CtlTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"could be written", done.stderr)
 
+    def test_what_is_wrong_stands_behind_what_it_is_about_in_one_file(self):
+        environment = dict(self.bus.environment, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent")
+        done = subprocess.run([DM_CTL, "check"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False, timeout=30)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout.decode().splitlines()[-1], "^dm-ctl: check: .*the lines above say what helps$")
+
     def test_top_into_a_pipe_ends_when_the_daemon_goes(self):
         daemon = self.two_guests()
         process = self.start("top", "--interval=0.1")
