@@ -76,13 +76,13 @@ print_rows(JsonObject *rating, const char *member, const char *title, void (*pri
 }
 
 static void
-print_rating(JsonObject *rating)
+print_rating(JsonObject *rating, const char *free_remark)
 {
     uint64_t missing = answer_number(rating, "missing");
 
     print_verdict(answer_number(rating, "stars"));
     fact_print_size("Needed", answer_number(rating, "needed"), "what its QEMU costs included");
-    fact_print_amount("Free", answer_number(rating, "free"), "");
+    fact_print_amount("Free", answer_number(rating, "free"), free_remark);
     fact_print_amount("Buffers", answer_number(rating, "buffers"), "could be taken of others' buffers");
     fact_print_amount("Demand", answer_number(rating, "demand"), "could be taken of what others need");
     if (missing > 0)
@@ -93,9 +93,10 @@ print_rating(JsonObject *rating)
 }
 
 static bool
-print_answer(const char *json, bool machine, GError **error)
+print_answer(GDBusConnection *bus, const char *json, bool machine, GError **error)
 {
     JsonNode *root = answer_parse(json, error);
+    g_autoptr(HostView) host = NULL;
 
     if (root == NULL)
         return false;
@@ -103,7 +104,11 @@ print_answer(const char *json, bool machine, GError **error)
         output_print_json(root, true);
         return true;
     }
-    print_rating(json_node_get_object(root));
+    host = client_read_host(bus, NULL);
+    /* so it may be more than "dm-ctl host" shows */
+    print_rating(json_node_get_object(root), host != NULL && g_str_equal(host->budget_limit, "setting")
+                                                 ? "with room for its QEMU, which Budget= does not count"
+                                                 : "");
     json_node_unref(root);
     return true;
 }
@@ -129,5 +134,5 @@ verb_rate(const CtlOptions *options, char **arguments, GError **error)
     }
     bus = client_connect(error);
     json = bus != NULL ? client_rate(bus, bytes_from_kib(startup_kib), (uint32_t)priority, error) : NULL;
-    return json != NULL && print_answer(json, options->json, error);
+    return json != NULL && print_answer(bus, json, options->json, error);
 }

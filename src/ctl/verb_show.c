@@ -44,13 +44,17 @@ print_rest(GVariant *properties)
 static const char *
 status_remark(const GuestView *guest)
 {
-    if (!guest->managed || guest_is_off(guest))
+    const char *rule = "";
+
+    /* of one that takes no part in the sharing it is not known what it wants */
+    if (!guest->managed || guest_is_off(guest) || guest->want == 0)
         return "";
+    g_variant_lookup(guest->properties, "Rule", "&s", &rule);
     if (g_str_equal(guest->status, "ok"))
-        return " (it has all it wants)";
+        return g_str_equal(rule, "at-maximum") ? " (it has its maximum, and is not starved)" : " (it has all it wants)";
     if (g_str_equal(guest->status, "low"))
         return " (its demand is covered, its buffer is not)";
-    return " (its demand is not covered)";
+    return guest->demand > guest->assigned ? " (its demand is not covered)" : " (it is starved with what it may have)";
 }
 
 /* On what ground it is booked. */

@@ -247,6 +247,14 @@ class Text(CtlTest):
                                                 "Usable      184 MiB, what the guest could use of that without swapping"])
         self.assertFalse([line for line in lines if line.startswith("Issue")])
 
+    def test_show_does_not_say_of_a_guest_at_its_maximum_that_it_has_all_it_wants(self):
+        daemon = self.daemon()
+        full = dict(Assigned=4 << 30, Demand=4 << 30, Want=4 << 30, Maximum=4 << 30, Rule="at-maximum")
+        daemon.guest(WEB, "web", Status="warning", **full)
+        daemon.guest(DB, "db", Status="ok", **full)
+        self.assertIn("Status      warning (it is starved with what it may have)\n", self.ctl("show", "web"))
+        self.assertIn("Status      ok (it has its maximum, and is not starved)\n", self.ctl("show", "db"))
+
     def test_host_tells_the_ledger_and_warns(self):
         daemon = self.two_guests()
         text = self.ctl("host")
