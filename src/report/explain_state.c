@@ -92,7 +92,8 @@ say_what_it_needs(ExplainText *text)
     const GuestSnapshot *snapshot = text->snapshot;
     const GuestSettings *settings = text->settings;
 
-    if (!is_sharing(guest) || guest->want_kib == 0)
+    /* also of one that takes no part in the sharing, where it is shown */
+    if (guest->want_kib == 0)
         return;
     say(text, "It needs {demand}; with its buffer of {buffer} percent it wants {want}%s.",
         guest->want_kib == settings->maximum_kib   ? ", its maximum"
