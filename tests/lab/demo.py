@@ -272,7 +272,9 @@ def load_kept(build, name, mib):
         console.connect(os.path.join(place.directory, "run", "lab", f"{name}.sock"))
         console.settimeout(20)
         console.sendall(f"load {mib}\n".encode())
-        answer = console.recv(100).decode(errors="replace").strip()
+        # it comes in pieces
+        with console.makefile("rb") as answers:
+            answer = answers.readline().decode(errors="replace").strip()
     say(f"{name} needs {mib} MiB now" if answer.startswith("ok") else f"{name} answered: {answer}")
     return 0
 
