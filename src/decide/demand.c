@@ -21,6 +21,9 @@
 /* A change larger than this part is a step of the load, not noise. */
 #define NOISE_STEP_PART 8
 
+/* A guest that thrashes fetches back in bursts, and now and then has a little usable: only some of its reports show it. */
+#define LATELY_USEC (30 * USEC_PER_SEC)
+
 /* A load that comes again does so within minutes (cron jobs, builds, tests in a row): what was needed in the last one to two
    of these is kept in mind, and forgotten when an idle surplus is collected. */
 #define RECENT_USEC (150 * USEC_PER_SEC)
@@ -73,7 +76,7 @@ follow_noise(DemandMemory *memory, uint64_t measured_kib)
  * given up whenever the guest rests, those who share what is short would take turns.
  */
 static void
-follow_claim(DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib)
+follow_claim(DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_kib, uint64_t now_usec)
 {
     uint64_t actual = guest->report_actual_kib;
     bool believed = (guest->doubts & (DOUBT_USABLE_ABOVE_TOTAL | DOUBT_IMPOSSIBLE)) == 0 && !broken(FAULT_NO_STARVED);
@@ -81,6 +84,8 @@ follow_claim(DemandMemory *memory, const GuestSnapshot *guest, uint64_t usable_k
     bool pressing = believed && is_pressing(guest, usable_kib, at_edge);
 
     memory->starved = at_edge || pressing;
+    if (memory->starved)
+        memory->starved_usec = now_usec;
     memory->doubtful |= memory->starved;
     if (pressing) {
         if (memory->step_kib == 0)
@@ -118,7 +123,7 @@ take_report(DemandMemory *memory, const GuestSnapshot *guest, const Settings *se
     memory->peak_kib = recent_note(&memory->recent, memory->envelope_kib, RECENT_USEC, now_usec);
     if (broken(FAULT_NO_PEAK))
         memory->peak_kib = 0;
-    follow_claim(memory, guest, usable);
+    follow_claim(memory, guest, usable, now_usec);
     memory->measured_kib = measured;
     memory->actual_kib = actual;
     memory->serial = guest->report_serial;
@@ -131,7 +136,10 @@ demand_work_out(DemandMemory *memory, const GuestSnapshot *guest, const Settings
     if (guest->has_usable && guest->driver_up && memory->serial != guest->report_serial)
         take_report(memory, guest, settings, now_usec);
 
-    *demand = (Demand){.known = memory->serial != 0, .starved = memory->starved, .doubtful = memory->doubtful};
+    *demand = (Demand){.known = memory->serial != 0,
+                       .starved = memory->starved,
+                       .starved_lately = memory->starved_usec != 0 && now_usec - memory->starved_usec < LATELY_USEC,
+                       .doubtful = memory->doubtful};
     if (!demand->known)
         return;
     demand->demand_kib = MAX(memory->envelope_kib + demand_air(memory->envelope_kib), memory->claim_kib);

@@ -32,6 +32,7 @@ typedef struct DemandMemory {
     RecentMost recent;     /* of that */
     uint64_t peak_kib;     /* what it came to lately */
     bool starved;
+    uint64_t starved_usec; /* when it was last; 0: never */
     bool doubtful; /* it was, and has not shown plenty usable since: that it needs less than it had is not believed */
     uint64_t step_kib;  /* what it claims above what it has, if it presses */
     uint64_t claim_kib; /* 0: none */
@@ -40,7 +41,8 @@ typedef struct DemandMemory {
 typedef struct Demand {
     bool known; /* false: no report yet, the rest is 0 */
     bool starved;
-    bool doubtful; /* it was, and less than it seemed to need then is not believed yet */
+    bool starved_lately; /* it is, or a report of the last half minute said so */
+    bool doubtful;       /* it was, and less than it seemed to need then is not believed yet */
     /* not yet kept within minimum and maximum */
     uint64_t demand_kib;
     uint64_t shown_kib; /* what that would be by the last report alone */

@@ -221,7 +221,7 @@ status_of(const Work *work)
     uint64_t covered = plan->assigned_kib + stuck_tolerance(plan->assigned_kib);
 
     /* a starved one lacks what its maximum keeps from it as well, which is no part of the demand that is shown */
-    if (plan->demand_kib > covered || (plan->starved && work->demand.demand_kib > work->maximum_kib))
+    if (plan->demand_kib > covered || (work->demand.starved_lately && work->demand.demand_kib > work->maximum_kib))
         return GUEST_STATUS_WARNING;
     /* the part of a buffer that is not refilled yet is no lack */
     covered += calm_ignored(saturating_sub(plan->want_kib, plan->demand_kib), plan->assigned_kib);

@@ -101,7 +101,7 @@ say_what_it_needs(ExplainText *text)
                                                    : "");
     if (snapshot->has_usable && snapshot->report_usec != 0)
         tell(text, "Its last report, {report} ago, said that {usable} of {reported} were usable.");
-    if (guest->starved)
+    if (guest->starved || (guest->status == GUEST_STATUS_WARNING && guest->demand_kib <= guest->assigned_kib))
         tell(text, "It is starved (it fetches memory back from its disk, or has almost nothing usable left), so it may "
                    "need more than it shows.");
     else if (guest->shown_kib != 0 && guest->demand_kib > MAX(guest->shown_kib, guest->floor_kib) + SAME_KIB)
