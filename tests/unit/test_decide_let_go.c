@@ -495,6 +495,52 @@ a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes(void **state)
     (void)state;
 }
 
+/* Its XML has no balloon any more that a daemon may move. An earlier daemon left a limit on it, which nobody else takes off. */
+static void
+a_guest_without_a_balloon_keeps_no_limit_once_it_is_nobodys(void **state)
+{
+    FakeWorld *world = world_new(8 * GIB, GIB);
+
+    world_add(world, GIB, 6 * GIB, 3 * GIB, 2 * GIB);
+    world_add(world, GIB, 4 * GIB, 3 * GIB, 4 * GIB);
+    world->lazy = true;
+    make_limited(world, 0);
+    world->fake[0].settings.startup_kib = 6 * GIB;
+    world->guests[0].adopted = true;
+    world->guests[0].limits.set = true;
+    world->guests[0].limits.high_kib = 3 * GIB + 100 * MIB;
+    world->fake[0].settings.managed = false;
+    world->fake[0].settings.bar = BALLOON_NO_DEVICE;
+    run_with_limits(world, 3);
+    assert_false(world->guests[0].limits.set);
+    assert_int_equal(world->fake[0].changes, 0);
+    world_free(world);
+    (void)state;
+}
+
+/* The daemon is new, and reads only after its first tick that the guest is nobody's: it owes what the one before took. */
+static void
+a_squeezed_guest_that_a_new_daemon_takes_for_managed_at_first_is_let_go(void **state)
+{
+    FakeWorld *world = host_with_a_squeezed_guest();
+    GuestSettings *settings = &world->fake[0].settings;
+
+    decide_state_free(world->state);
+    world->state = decide_state_new();
+    for (size_t i = 0; i < world->count; i++) {
+        world->guests[i].adopted = true;
+        world->guests[i].boots = 0;
+    }
+    settings->presumed = true;
+    run_with_limits(world, 2);
+    settings->presumed = settings->managed = false;
+    run_with_limits(world, 120);
+    assert_int_equal(world->fake[0].actual, 4 * GIB);
+    assert_false(world->guests[0].limits.set);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -515,6 +561,8 @@ main(void)
         cmocka_unit_test(a_guest_that_is_let_go_does_not_die_of_what_it_does_not_see),
         cmocka_unit_test(a_guest_with_all_its_memory_is_let_go_whatever_it_does_not_see),
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
+        cmocka_unit_test(a_guest_without_a_balloon_keeps_no_limit_once_it_is_nobodys),
+        cmocka_unit_test(a_squeezed_guest_that_a_new_daemon_takes_for_managed_at_first_is_let_go),
     };
 
     return cmocka_run_group_tests_name("decide_let_go", tests, NULL, NULL);
