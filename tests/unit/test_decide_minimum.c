@@ -306,6 +306,38 @@ a_stuck_guest_is_told_what_it_does_not_see_where_memory_is_owed_too(void **state
     (void)state;
 }
 
+/* A limit that an administrator sets on a guest is the most that it may have, and no more is kept for it than before. */
+static void
+memory_max_is_no_minimum(void **state)
+{
+    FakeWorld *world = world_new(8 * GIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 4 * GIB, GIB);
+    world_add(world, GIB, 8 * GIB, 3 * GIB, 5 * GIB);
+    world->guests[0].limits.max_kib = 5 * GIB;
+    world_run(world, 120);
+    assert_true(world->guests[0].target_kib < 2 * GIB);
+    assert_true(world->guests[1].target_kib > 5 * GIB);
+    world_free(world);
+    (void)state;
+}
+
+/* Somebody gave its group less than a guest can live with: it is told no less than that, whatever the kernel makes of it. */
+static void
+a_memory_max_that_no_guest_can_live_with_takes_no_guest_below_what_it_needs_to_live(void **state)
+{
+    FakeWorld *world = world_new(8 * GIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 2 * GIB, 700 * MIB);
+    world->guests[0].limits.max_kib = 128 * MIB;
+    for (unsigned t = 0; t < 60; t++) {
+        world_tick(world);
+        assert_true(world->guests[0].target_kib >= guest_floor_kib(8 * GIB));
+    }
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -320,6 +352,8 @@ main(void)
         cmocka_unit_test(a_guest_with_a_file_is_told_no_minimum_where_memory_is_owed),
         cmocka_unit_test(what_a_limit_lets_in_of_a_minimum_that_is_told_is_booked_until_it_is_down),
         cmocka_unit_test(a_stuck_guest_is_told_what_it_does_not_see_where_memory_is_owed_too),
+        cmocka_unit_test(memory_max_is_no_minimum),
+        cmocka_unit_test(a_memory_max_that_no_guest_can_live_with_takes_no_guest_below_what_it_needs_to_live),
     };
 
     return cmocka_run_group_tests_name("decide_minimum", tests, NULL, NULL);
