@@ -522,6 +522,79 @@ only_a_limit_that_is_there_can_be_late(void **state)
     (void)state;
 }
 
+/* A limit may stand half its slack too high, and not more. */
+static void
+a_limit_is_late_from_half_its_slack_on(void **state)
+{
+    const GuestSettings settings = {.maximum_kib = 8 * GIB};
+    const LimitMemory memory = {.told_kib = 2 * GIB};
+    GuestSnapshot guest = {.settings = &settings, .limits = {.usable = true, .set = true}};
+
+    guest.limits.high_kib = 2 * GIB + SLACK / 5 * 2;
+    assert_false(limit_is_late(&memory, &guest, SLACK));
+    guest.limits.high_kib = 2 * GIB + SLACK / 5 * 3;
+    assert_true(limit_is_late(&memory, &guest, SLACK));
+    (void)state;
+}
+
+/* The kernel takes back a little more than it must, so the guest is often seen a little below its limit. */
+static void
+a_guest_that_is_held_back_a_little_below_its_limit_gets_more(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, GIB);
+    tick(&f);
+    f.guest.resident_kib = f.guest.limits.charged_kib = f.guest.limits.high_kib - LIMIT_LEAST_SLACK_KIB / 2;
+    limit_learn(&f.memory.limit, &f.guest, false, f.now_usec);
+    f.guest.limits.held_back++;
+    assert_true(limit_learn(&f.memory.limit, &f.guest, false, f.now_usec + 5 * SEC) > 0);
+    (void)state;
+}
+
+/* Twice what it is thought to cost, 72 MiB, and 64 more come quickly: no guest that needs no more is held back for longer than 30 s. */
+static void
+a_qemu_that_costs_three_times_what_is_thought_is_soon_not_held_back(void **state)
+{
+    assert_true(a_costly_qemu_is_booked(0, 200 * MIB, 30));
+    (void)state;
+}
+
+/* What its QEMU holds could not be read; what is charged to its group may all be its memory. */
+static void
+it_does_not_fall_below_what_is_charged_where_it_is_not_known_what_the_guest_holds(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, 2 * GIB);
+    tick(&f);
+    f.guest.resident_kib = 0;
+    f.committed_kib = GIB;
+    for (unsigned t = 0; t < 10; t++) {
+        tick(&f);
+        assert_true(f.guest.limits.high_kib >= 2 * GIB);
+    }
+    (void)state;
+}
+
+/* Four ticks a second, of which each would write it. */
+static void
+one_that_does_not_come_into_force_is_told_once_a_second(void **state)
+{
+    unsigned told = 0;
+    Fixture f;
+
+    fixture_init(&f, GIB);
+    for (unsigned quarter = 0; quarter < 40; quarter++) {
+        told += tick(&f).limit_tell;
+        f.now_usec -= SEC / 4 * 3;
+        f.guest.limits.high_kib = LIMIT_NONE;
+        f.guest.limits.set = false;
+    }
+    assert_in_range(told, 8, 11);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -545,6 +618,11 @@ main(void)
         cmocka_unit_test(a_guest_that_hangs_on_its_limit_has_the_least_slack_with_a_file),
         cmocka_unit_test(while_libvirt_is_away_no_limit_falls_but_for_a_file_and_a_boot),
         cmocka_unit_test(nothing_is_lowered_while_a_target_is_under_way),
+        cmocka_unit_test(a_limit_is_late_from_half_its_slack_on),
+        cmocka_unit_test(a_guest_that_is_held_back_a_little_below_its_limit_gets_more),
+        cmocka_unit_test(a_qemu_that_costs_three_times_what_is_thought_is_soon_not_held_back),
+        cmocka_unit_test(it_does_not_fall_below_what_is_charged_where_it_is_not_known_what_the_guest_holds),
+        cmocka_unit_test(one_that_does_not_come_into_force_is_told_once_a_second),
     };
 
     return cmocka_run_group_tests_name("decide_limit", tests, NULL, NULL);
