@@ -15,6 +15,7 @@ typedef struct LedgerLook {
     uint64_t slack_kib; /* 0: no limit of ours is in force */
     uint64_t enforced_kib;
     bool adrift;
+    bool lends;
 } LedgerLook;
 
 static inline void
@@ -31,7 +32,8 @@ book_look(LedgerEntry *entry, const LedgerLook *look)
                        .slack_kib = look->slack_kib,
                        .enforced_kib = look->enforced_kib,
                        .held = look->enforced_kib != UINT64_MAX,
-                       .adrift = look->adrift};
+                       .adrift = look->adrift,
+                       .lends = look->lends};
 
     if (look->slack_kib != 0) {
         guest.limits.usable = guest.limits.set = true;

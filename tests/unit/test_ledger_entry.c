@@ -19,7 +19,7 @@ typedef struct Seen {
     const char *what;
     LedgerTrust trust;
     GuestLife life;
-    bool migrating, no_size, presumed;
+    bool migrating, no_size, presumed, adrift;
     uint64_t granted, actual, target, unseen, holds, enforced;
     /* what is right */
     LedgerGround ground;
@@ -46,7 +46,8 @@ look_at(const Seen *seen)
                                     .overhead_kib = OVERHEAD,
                                     .resident_kib = guest.resident_kib,
                                     .slack_kib = SLACK,
-                                    .enforced_kib = seen->enforced});
+                                    .enforced_kib = seen->enforced,
+                                    .adrift = seen->adrift});
     return entry;
 }
 
@@ -102,6 +103,8 @@ what_is_more_than_its_xml_says_is_booked(void **state)
          .enforced = NOTHING_HOLDS, .ground = GROUND_FULL, .booked = 9 * GIB, .grants = 9 * GIB},
         {"its target, while it boots", .trust = LEDGER_TRUSTS_NOTHING, .granted = 8 * GIB, .actual = 8 * GIB,
          .target = 9 * GIB, .enforced = NOTHING_HOLDS, .ground = GROUND_MAXIMUM, .booked = 9 * GIB, .grants = 9 * GIB},
+        {"its size, where its limit is late", .trust = LEDGER_TRUSTS_BALLOON, .adrift = true, .granted = 8 * GIB,
+         .actual = 9 * GIB, .enforced = 9 * GIB, .ground = GROUND_BALLOON, .booked = 9 * GIB, .grants = 8 * GIB},
     };
 
     check(rows, G_N_ELEMENTS(rows));
@@ -280,6 +283,44 @@ what_is_not_known_of_a_running_guest_is_not_called_untouched(void **state)
     (void)state;
 }
 
+/* Of 8 GiB and a memory device of 2 it has 3 and the device; its limit lets in 2 more, for the page cache of its disks. */
+static void
+what_a_limit_lets_in_for_page_cache_is_lent_beside_memory_devices(void **state)
+{
+    GuestSettings settings = plain;
+    GuestSnapshot guest = {.settings = &settings, .has_actual = true, .actual_kib = 3 * GIB};
+    LedgerLook look = {.guest = &guest, .trust = LEDGER_TRUSTS_BALLOON, .enforced_kib = 5 * GIB, .lends = true};
+    LedgerEntry entry = {.ground = GROUND_NONE};
+
+    settings.fixed_kib = 2 * GIB;
+    ledger_open(&entry, 3 * GIB);
+    book_look(&entry, &look);
+    assert_int_equal(entry.booked_kib, 5 * GIB);
+    assert_int_equal(entry.lent_kib, 2 * GIB);
+    (void)state;
+}
+
+/* Its guest runs on for now, with what it was granted, however much or little its next start is let in with. */
+static void
+a_start_that_is_asked_for_changes_nothing_of_what_the_run_before_it_was_granted(void **state)
+{
+    GuestSnapshot guest = {.settings = &plain, .has_actual = true, .actual_kib = 2 * GIB};
+    LedgerLook look = {.guest = &guest, .trust = LEDGER_TRUSTS_BALLOON, .enforced_kib = 0};
+
+    for (uint64_t start = GIB; start <= 3 * GIB; start += 2 * GIB) {
+        LedgerEntry entry = {.asked = true};
+
+        ledger_open(&entry, 2 * GIB);
+        for (unsigned t = 0; t < 3; t++) {
+            book_look(&entry, &look);
+            ledger_reserve(&entry, start, OVERHEAD);
+        }
+        assert_int_equal(entry.granted_kib, 2 * GIB);
+        assert_int_equal(entry.booked_kib, MAX(start, 2 * GIB));
+    }
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -296,6 +337,8 @@ main(void)
         cmocka_unit_test(what_is_granted_or_told_comes_beside_memory_devices),
         cmocka_unit_test(slack_counts_as_far_as_it_is_held),
         cmocka_unit_test(what_is_not_known_of_a_running_guest_is_not_called_untouched),
+        cmocka_unit_test(what_a_limit_lets_in_for_page_cache_is_lent_beside_memory_devices),
+        cmocka_unit_test(a_start_that_is_asked_for_changes_nothing_of_what_the_run_before_it_was_granted),
     };
 
     return cmocka_run_group_tests_name("ledger_entry", tests, NULL, NULL);
