@@ -389,6 +389,47 @@ a_reset_that_nobody_hears_of_raises_no_limit(void **state)
     (void)state;
 }
 
+/* ---- memory devices ---- */
+
+/* 2 GiB are booked for its start, of which 1 is a memory device, as its XML says from the first moment. */
+static void
+a_guest_that_starts_is_granted_no_more_than_was_booked_beside_its_devices(void **state)
+{
+    FakeWorld *world = world_new(16 * GIB, GIB);
+    StartRequest start = {.name = (char *)"g0", .need_kib = 2 * GIB, .booked_kib = 2 * GIB, .begun = true};
+    const StartRequest *starts[] = {&start};
+    GuestSnapshot *guest = &world->guests[0];
+
+    world_add(world, GIB, 6 * GIB, 6 * GIB, 0);
+    world->lazy = true;
+    world->fake[0].mute = true;
+    world->fake[0].settings.startup_kib = GIB;
+    world->fake[0].settings.fixed_kib = GIB;
+    g_strlcpy(start.uuid, world->fake[0].uuid, sizeof start.uuid);
+    start.settings = world->fake[0].settings;
+    guest->life = GUEST_LIFE_OFF;
+    guest->has_usable = guest->driver_up = guest->fresh = guest->target_known = false;
+    world->snapshot.starts = starts;
+    world->snapshot.start_count = 1;
+    world_tick(world);
+    world->snapshot.start_count = 0;
+    guest->life = GUEST_LIFE_RUNNING;
+    guest->boots++;
+    guest->boot_usec = world->snapshot.now_usec;
+    guest->limits = (GuestLimits){.usable = true, .high_kib = LIMIT_NONE};
+    for (unsigned t = 0; t < 10; t++) {
+        world_tick(world);
+        assert_int_equal(world->plan.guests[0].committed_kib, 2 * GIB);
+        if (world->plan.guests[0].limit_tell) {
+            guest->limits.set = true;
+            guest->limits.high_kib = world->plan.guests[0].limit_kib;
+        }
+        assert_true(guest->limits.high_kib < 2 * GIB + 400 * MIB);
+    }
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -405,6 +446,7 @@ main(void)
         cmocka_unit_test(who_starts_as_libvirt_goes_is_limited_all_the_same),
         cmocka_unit_test(a_limit_that_comes_late_is_one_of_what_was_granted),
         cmocka_unit_test(a_reset_that_nobody_hears_of_raises_no_limit),
+        cmocka_unit_test(a_guest_that_starts_is_granted_no_more_than_was_booked_beside_its_devices),
     };
 
     return cmocka_run_group_tests_name("decide_boot", tests, NULL, NULL);
