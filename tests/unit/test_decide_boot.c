@@ -430,6 +430,40 @@ a_guest_that_starts_is_granted_no_more_than_was_booked_beside_its_devices(void *
     (void)state;
 }
 
+/* It was let in with 3 GiB by a daemon that is gone since, and its QEMU is there as the next one comes. */
+static void
+a_guest_that_an_earlier_daemon_let_in_begins_with_what_was_booked_for_it(void **state)
+{
+    static const RestartKind kinds[] = {RESTART_NONE, RESTART_SOON};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        FakeWorld *world = world_new(16 * GIB, GIB);
+        StartRequest start = {.name = (char *)"g0", .need_kib = 3 * GIB, .booked_kib = 3 * GIB, .restart = kinds[i]};
+        const StartRequest *starts[] = {&start};
+        GuestSnapshot *guest = &world->guests[0];
+
+        start.begun = true;
+        world_add(world, GIB, 6 * GIB, 6 * GIB, 0);
+        world->lazy = true;
+        world->fake[0].mute = true;
+        world->fake[0].settings.startup_kib = GIB;
+        g_strlcpy(start.uuid, world->fake[0].uuid, sizeof start.uuid);
+        start.settings = world->fake[0].settings;
+        guest->has_usable = guest->driver_up = guest->fresh = guest->target_known = false;
+        guest->boot_usec = world->snapshot.now_usec;
+        guest->limits = (GuestLimits){.usable = true, .high_kib = LIMIT_NONE};
+        world->snapshot.starts = starts;
+        world->snapshot.start_count = 1;
+        world_tick(world);
+        assert_int_equal(world->plan.guests[0].committed_kib, 3 * GIB);
+        assert_true(world->plan.guests[0].limit_tell);
+        assert_in_range(world->plan.guests[0].limit_kib, 3 * GIB, 3 * GIB + 400 * MIB);
+        assert_int_equal(world->plan.guests[0].restart, kinds[i]);
+        world_free(world);
+    }
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -447,6 +481,7 @@ main(void)
         cmocka_unit_test(a_limit_that_comes_late_is_one_of_what_was_granted),
         cmocka_unit_test(a_reset_that_nobody_hears_of_raises_no_limit),
         cmocka_unit_test(a_guest_that_starts_is_granted_no_more_than_was_booked_beside_its_devices),
+        cmocka_unit_test(a_guest_that_an_earlier_daemon_let_in_begins_with_what_was_booked_for_it),
     };
 
     return cmocka_run_group_tests_name("decide_boot", tests, NULL, NULL);
