@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Who stands in which groups and on which nodes: none of them is promised twice, whoever else is there, and however many there are. */
+
+#include "test_limited_world.h"
+
+#define SLICE 7
+
+/* In the slice of that size, in which others hold others_kib besides what its guests are seen to hold; all guests but the last stand there. */
+static void
+stand_in_slice(FakeWorld *world, uint64_t limit_kib, uint64_t others_kib)
+{
+    uint64_t charged = others_kib;
+
+    for (size_t i = 0; i + 1 < world->count; i++)
+        charged += world->lazy ? 64 * MIB : world->fake[i].actual;
+    for (size_t i = 0; i + 1 < world->count; i++)
+        world->guests[i].limits.above.group[0] =
+            (LimitAbove){.id = SLICE, .limit_kib = limit_kib, .charged_kib = MIN(charged, limit_kib)};
+}
+
+/* What all guests but the last may hold. */
+static uint64_t
+may_hold(const FakeWorld *world)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i + 1 < world->count; i++)
+        sum += world->plan.guests[i].committed_kib + world->plan.guests[i].lent_kib;
+    return sum;
+}
+
+/* Two guests that are off ask for 3 GiB each, in a slice or on a node of 5 GiB where nobody is yet. The host has ten times as much. */
+static unsigned
+let_in(bool by_node)
+{
+    FakeWorld *world = world_new(64 * GIB, 2 * GIB);
+    StartRequest requests[2];
+    const StartRequest *list[] = {&requests[0], &requests[1]};
+    unsigned admitted = 0;
+
+    if (by_node) {
+        world->snapshot.host.figures.nodes[0] = (HostNode){.total_kib = 5 * GIB, .available_kib = 5 * GIB};
+        world->snapshot.host.figures.nodes[1] = (HostNode){.total_kib = 59 * GIB, .available_kib = 59 * GIB};
+    }
+    for (size_t i = 0; i < 2; i++) {
+        world_add(world, GIB, 3 * GIB, 3 * GIB, GIB);
+        world->guests[i].life = GUEST_LIFE_OFF;
+        requests[i] = (StartRequest){.name = world->fake[i].name,
+                                     .settings = world->fake[i].settings,
+                                     .need_kib = 3 * GIB,
+                                     .asked_usec = world->snapshot.now_usec,
+                                     .deadline_usec = world->snapshot.now_usec + 60 * SEC,
+                                     .waiting = true};
+        if (by_node)
+            requests[i].settings.strict_nodes = 1;
+        else
+            requests[i].above.group[0] = (LimitAbove){.id = SLICE, .limit_kib = 5 * GIB};
+        g_strlcpy(requests[i].uuid, world->fake[i].uuid, sizeof requests[i].uuid);
+    }
+    world->snapshot.starts = list;
+    world->snapshot.start_count = 2;
+    world_tick(world);
+    for (size_t i = 0; i < 2; i++)
+        admitted += world->plan.starts[i].verdict == START_ADMITTED;
+    world_free(world);
+    return admitted;
+}
+
+static void
+two_starts_are_not_promised_the_same_where_nobody_stands_yet(void **state)
+{
+    assert_int_equal(let_in(false), 1);
+    assert_int_equal(let_in(true), 1);
+    (void)state;
+}
+
+/* The slice has room for all that it wants, and the node that it is bound to has not. */
+static void
+a_guest_in_a_slice_stays_within_its_node_too(void **state)
+{
+    FakeWorld *world = world_new(32 * GIB, 2 * GIB);
+    HostNode *nodes = world->snapshot.host.figures.nodes;
+
+    world_add(world, GIB, 12 * GIB, 2 * GIB, 9 * GIB);
+    world_add(world, GIB, 8 * GIB, 2 * GIB, GIB);
+    world->lazy = true;
+    world->fake[0].settings.strict_nodes = 1;
+    nodes[0] = (HostNode){.total_kib = 6 * GIB, .available_kib = 6 * GIB};
+    nodes[1] = (HostNode){.total_kib = 26 * GIB, .available_kib = 26 * GIB};
+    for (unsigned t = 0; t < 60; t++) {
+        stand_in_slice(world, 16 * GIB, 0);
+        world_tick(world);
+        assert_true(may_hold(world) <= 6 * GIB);
+    }
+    assert_true(may_hold(world) >= 4 * GIB);
+    world_free(world);
+    (void)state;
+}
+
+/* Bound to nodes, on a host that does not say what its nodes have. */
+static void
+nodes_of_which_nothing_is_known_keep_nobody_from_anything(void **state)
+{
+    FakeWorld *world = world_of(1, 2 * GIB, 5 * GIB);
+
+    world->fake[0].settings.strict_nodes = 1;
+    world_run(world, 60);
+    assert_true(world->guests[0].target_kib >= 5 * GIB);
+    world_free(world);
+    (void)state;
+}
+
+/* 3 GiB of the 8 of a slice are not its guests', who have touched next to nothing of what they may have. */
+static void
+what_others_hold_in_a_slice_is_not_promised_to_guests_that_have_touched_nothing_yet(void **state)
+{
+    FakeWorld *world = world_of(3, GIB, 6 * GIB);
+
+    world->lazy = true;
+    for (unsigned t = 0; t < 60; t++) {
+        stand_in_slice(world, 8 * GIB, 3 * GIB);
+        world_tick(world);
+        assert_true(may_hold(world) <= 5 * GIB);
+    }
+    assert_true(may_hold(world) >= 4 * GIB);
+    world_free(world);
+    (void)state;
+}
+
+/* The first is lent what nobody is booked at, for the page cache of its disks; then the second lacks memory. What the limit
+   of the first lets in is not there for it before that limit is down. */
+static void
+what_is_lent_in_a_slice_is_promised_to_nobody_else_in_it(void **state)
+{
+    FakeWorld *world = world_of(3, GIB, 700 * MIB);
+    bool lent = false;
+
+    for (size_t i = 0; i < 2; i++)
+        make_limited(world, i);
+    for (unsigned t = 0; t < 60; t++) {
+        uint64_t high = world->guests[0].limits.high_kib;
+
+        if (t == 30)
+            world->fake[1].need = 5 * GIB;
+        stand_in_slice(world, 8 * GIB, 0);
+        world->guests[0].limits.charged_kib = world->fake[0].actual + (t < 30 ? 2 * GIB : GIB);
+        world->guests[1].limits.charged_kib = world->fake[1].actual;
+        tick_with_limits(world);
+        if (t > 30 && t < 40)
+            world->guests[0].limits.high_kib = MAX(high, world->guests[0].limits.high_kib); /* it does not come down */
+        lent |= world->plan.guests[0].lent_kib > GIB;
+        assert_true(may_hold(world) <= 8 * GIB);
+    }
+    assert_true(lent);
+    world_free(world);
+    (void)state;
+}
+
+/* Twenty guests, each in a slice of its own with 2 GiB, and each needs more. */
+static void
+many_slices_are_kept_each_by_itself(void **state)
+{
+    FakeWorld *world = world_new(128 * GIB, 2 * GIB);
+
+    for (size_t i = 0; i < 20; i++)
+        world_add(world, GIB, 8 * GIB, GIB, 4 * GIB);
+    world->lazy = true;
+    for (unsigned t = 0; t < 30; t++) {
+        for (size_t i = 0; i < world->count; i++)
+            world->guests[i].limits.above.group[0] =
+                (LimitAbove){.id = 100 + i, .limit_kib = 2 * GIB, .charged_kib = 64 * MIB};
+        world_tick(world);
+        for (size_t i = 0; i < world->count; i++)
+            assert_true(world->plan.guests[i].committed_kib <= 2 * GIB);
+    }
+    for (size_t i = 0; i < world->count; i++)
+        assert_true(world->guests[i].target_kib > 1500 * MIB);
+    world_free(world);
+    (void)state;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_starts_are_not_promised_the_same_where_nobody_stands_yet),
+        cmocka_unit_test(a_guest_in_a_slice_stays_within_its_node_too),
+        cmocka_unit_test(nodes_of_which_nothing_is_known_keep_nobody_from_anything),
+        cmocka_unit_test(what_others_hold_in_a_slice_is_not_promised_to_guests_that_have_touched_nothing_yet),
+        cmocka_unit_test(what_is_lent_in_a_slice_is_promised_to_nobody_else_in_it),
+        cmocka_unit_test(many_slices_are_kept_each_by_itself),
+    };
+
+    return cmocka_run_group_tests_name("decide_groups", tests, NULL, NULL);
+}
