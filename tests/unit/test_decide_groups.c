@@ -180,6 +180,29 @@ many_slices_are_kept_each_by_itself(void **state)
     (void)state;
 }
 
+/* Both guests stand in two groups, one within the other. The smaller one is what they share: what one does not need the other gets. */
+static void
+guests_share_the_smaller_of_two_groups_that_all_of_them_stand_in(void **state)
+{
+    const LimitAbove groups[] = {{.id = 8, .limit_kib = 6 * GIB, .charged_kib = 128 * MIB},
+                                 {.id = 9, .limit_kib = 24 * GIB, .charged_kib = 128 * MIB}};
+
+    for (size_t first = 0; first < 2; first++) {
+        FakeWorld *world = world_new(32 * GIB, 2 * GIB);
+
+        world_add(world, GIB, 8 * GIB, 3 * GIB, 900 * MIB);
+        world_add(world, GIB, 8 * GIB, 1536 * MIB, 3 * GIB);
+        world->lazy = true;
+        for (size_t i = 0; i < 2; i++)
+            world->guests[i].limits.above = (GroupsAbove){.group = {groups[first], groups[1 - first]}};
+        world_run(world, 120);
+        assert_true(world->guests[1].target_kib >= 3 * GIB);
+        assert_true(world->plan.committed_kib <= 6 * GIB);
+        world_free(world);
+    }
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -190,6 +213,7 @@ main(void)
         cmocka_unit_test(what_others_hold_in_a_slice_is_not_promised_to_guests_that_have_touched_nothing_yet),
         cmocka_unit_test(what_is_lent_in_a_slice_is_promised_to_nobody_else_in_it),
         cmocka_unit_test(many_slices_are_kept_each_by_itself),
+        cmocka_unit_test(guests_share_the_smaller_of_two_groups_that_all_of_them_stand_in),
     };
 
     return cmocka_run_group_tests_name("decide_groups", tests, NULL, NULL);

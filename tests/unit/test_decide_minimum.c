@@ -338,6 +338,30 @@ a_memory_max_that_no_guest_can_live_with_takes_no_guest_below_what_it_needs_to_l
     (void)state;
 }
 
+/* It has its minimum beside a dimm that it does not see; then its group is given less than that. What its balloon took now it would take from
+   what the guest sees. */
+static void
+a_memory_max_below_its_minimum_takes_nothing_from_who_does_not_see_all_of_its_memory(void **state)
+{
+    FakeWorld *world = world_new(12 * GIB, GIB);
+    GuestSnapshot *guest = &world->guests[0];
+
+    world_add(world, 3 * GIB, 8 * GIB, 3 * GIB, 500 * MIB);
+    world_run(world, 20);
+    guest->unseen_kib = GIB;
+    world->fake[0].actual += GIB;
+    world->fake[0].need += GIB; /* size less usable */
+    world_run(world, 20);
+    assert_int_equal(guest->target_kib, 4 * GIB);
+    guest->limits.max_kib = 2 * GIB;
+    for (unsigned t = 0; t < 30; t++) {
+        world_tick(world);
+        assert_true(guest->target_kib >= 4 * GIB);
+    }
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -354,6 +378,7 @@ main(void)
         cmocka_unit_test(a_stuck_guest_is_told_what_it_does_not_see_where_memory_is_owed_too),
         cmocka_unit_test(memory_max_is_no_minimum),
         cmocka_unit_test(a_memory_max_that_no_guest_can_live_with_takes_no_guest_below_what_it_needs_to_live),
+        cmocka_unit_test(a_memory_max_below_its_minimum_takes_nothing_from_who_does_not_see_all_of_its_memory),
     };
 
     return cmocka_run_group_tests_name("decide_minimum", tests, NULL, NULL);
