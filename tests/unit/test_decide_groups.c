@@ -203,6 +203,63 @@ guests_share_the_smaller_of_two_groups_that_all_of_them_stand_in(void **state)
     (void)state;
 }
 
+/* The kernel kills who outgrows a slice, so what the limits of its guests let in together is no more than it has, with all their slack. */
+static void
+limits_of_guests_in_a_slice_let_in_no_more_than_it_has(void **state)
+{
+    FakeWorld *world = world_new(64 * GIB, 8 * GIB);
+
+    for (size_t i = 0; i < 5; i++)
+        world_add(world, GIB, 8 * GIB, GIB, 700 * MIB);
+    for (size_t i = 0; i < 4; i++)
+        make_limited(world, i);
+    world->lazy = true;
+    for (unsigned t = 0; t < 60; t++) {
+        uint64_t sum = 0;
+
+        for (size_t i = 0; t == 20 && i < 4; i++)
+            world->fake[i].need = 6 * GIB;
+        stand_in_slice(world, 12 * GIB, 0);
+        tick_with_limits(world);
+        for (size_t i = 0; i < 4; i++)
+            sum += world->guests[i].limits.high_kib;
+        assert_true(sum <= 12 * GIB);
+    }
+    assert_true(may_hold(world) > 9 * GIB);
+    world_free(world);
+    (void)state;
+}
+
+/* Libvirt is away, so nothing is certain; its hook waits for an answer all the same, and gets it before its time is over. */
+static void
+a_start_that_its_slice_has_no_room_for_is_answered_in_time(void **state)
+{
+    FakeWorld *world = world_of(2, 2 * GIB, GIB);
+    StartRequest request = {.name = (char *)"g0", .need_kib = 6 * GIB, .waiting = true};
+    const StartRequest *list[] = {&request};
+    unsigned t;
+
+    world->guests[0].life = GUEST_LIFE_OFF;
+    world_run(world, 10);
+    request.settings = world->fake[0].settings;
+    request.asked_usec = world->snapshot.now_usec;
+    request.deadline_usec = world->snapshot.now_usec + 60 * SEC;
+    request.above.group[0] = (LimitAbove){.id = SLICE, .limit_kib = 5 * GIB};
+    g_strlcpy(request.uuid, world->fake[0].uuid, sizeof request.uuid);
+    world->snapshot.host.link = WORLD_LINK_DOWN;
+    world->snapshot.starts = list;
+    world->snapshot.start_count = 1;
+    for (t = 1; t < 90; t++) {
+        world_tick(world);
+        if (world->plan.starts[0].verdict != START_WAITS)
+            break;
+    }
+    assert_in_range(t, 50, 60);
+    assert_int_equal(world->plan.starts[0].verdict, START_REFUSED);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -214,6 +271,8 @@ main(void)
         cmocka_unit_test(what_is_lent_in_a_slice_is_promised_to_nobody_else_in_it),
         cmocka_unit_test(many_slices_are_kept_each_by_itself),
         cmocka_unit_test(guests_share_the_smaller_of_two_groups_that_all_of_them_stand_in),
+        cmocka_unit_test(limits_of_guests_in_a_slice_let_in_no_more_than_it_has),
+        cmocka_unit_test(a_start_that_its_slice_has_no_room_for_is_answered_in_time),
     };
 
     return cmocka_run_group_tests_name("decide_groups", tests, NULL, NULL);
