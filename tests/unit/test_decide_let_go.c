@@ -541,6 +541,27 @@ a_squeezed_guest_that_a_new_daemon_takes_for_managed_at_first_is_let_go(void **s
     (void)state;
 }
 
+/* What was worked out for it was only shown, so nothing was taken that it is owed. */
+static void
+a_guest_that_was_only_observed_is_owed_nothing(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 4 * GIB, 2 * GIB, 900 * MIB);
+    world_add(world, GIB, 8 * GIB, 4 * GIB, 5 * GIB);
+    world->fake[0].settings.mode = GUEST_MODE_OBSERVE;
+    world->fake[0].settings.startup_kib = 4 * GIB;
+    world_run(world, 30);
+    world->fake[0].settings.managed = false;
+    for (unsigned t = 0; t < 10; t++) {
+        world_tick(world);
+        assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_UNMANAGED);
+    }
+    assert_int_equal(world->fake[0].changes, 0);
+    world_free(world);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -563,6 +584,7 @@ main(void)
         cmocka_unit_test(a_guest_that_dies_when_it_is_squeezed_is_let_be_for_ten_minutes),
         cmocka_unit_test(a_guest_without_a_balloon_keeps_no_limit_once_it_is_nobodys),
         cmocka_unit_test(a_squeezed_guest_that_a_new_daemon_takes_for_managed_at_first_is_let_go),
+        cmocka_unit_test(a_guest_that_was_only_observed_is_owed_nothing),
     };
 
     return cmocka_run_group_tests_name("decide_let_go", tests, NULL, NULL);

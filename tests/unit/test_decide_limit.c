@@ -595,6 +595,21 @@ one_that_does_not_come_into_force_is_told_once_a_second(void **state)
     (void)state;
 }
 
+/* At what it holds it would be held back at its next page. */
+static void
+it_falls_to_no_less_than_a_little_more_than_the_guest_holds(void **state)
+{
+    Fixture f;
+
+    fixture_init(&f, 2 * GIB);
+    tick(&f);
+    f.committed_kib = GIB;
+    for (unsigned t = 0; t < 10; t++)
+        tick(&f);
+    assert_int_equal(f.guest.limits.high_kib, 2 * GIB + LIMIT_LEAST_SLACK_KIB);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -623,6 +638,7 @@ main(void)
         cmocka_unit_test(a_qemu_that_costs_three_times_what_is_thought_is_soon_not_held_back),
         cmocka_unit_test(it_does_not_fall_below_what_is_charged_where_it_is_not_known_what_the_guest_holds),
         cmocka_unit_test(one_that_does_not_come_into_force_is_told_once_a_second),
+        cmocka_unit_test(it_falls_to_no_less_than_a_little_more_than_the_guest_holds),
     };
 
     return cmocka_run_group_tests_name("decide_limit", tests, NULL, NULL);
