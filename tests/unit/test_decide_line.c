@@ -95,6 +95,8 @@ a_start_that_was_let_in_stays_let_in_with_what_was_booked(void **state)
         assert_true(line->world->plan.starts[0].booked_kib >= 3 * GIB);
         assert_false(line->world->plan.over_budget);
     }
+    /* ... and what is free of it */
+    assert_true(line->world->plan.starts[0].booked_kib >= 3 * GIB + 700 * MIB);
     line_free(line);
     (void)state;
 }
@@ -120,6 +122,26 @@ each_of_two_restarts_has_its_minimum_before_one_has_more(void **state)
     (void)state;
 }
 
+/* What is free is booked with the answer, not after it: what it lacks comes from its paging file, and no more than that. */
+static void
+a_restart_that_pages_is_let_in_with_all_that_is_free(void **state)
+{
+    Line *line = line_new(2 * GIB);
+
+    line->world->settings->paging_enabled = true;
+    line->requests[0].restart = RESTART_SOON;
+    line->world->snapshot.start_count = 1;
+    for (unsigned t = 0; t < 61 && line->requests[0].waiting; t++) {
+        world_tick(line->world);
+        line->requests[0].waiting = line->world->plan.starts[0].verdict == START_WAITS;
+    }
+    assert_int_equal(line->world->plan.starts[0].verdict, START_ADMITTED);
+    assert_in_range(line->world->plan.starts[0].booked_kib, 1800 * MIB, 2 * GIB);
+    assert_int_equal(line->world->plan.starts[0].shortfall_kib, 3 * GIB - line->world->plan.starts[0].booked_kib);
+    line_free(line);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -127,6 +149,7 @@ main(void)
         cmocka_unit_test(of_two_starts_the_one_that_was_asked_for_first_is_let_in),
         cmocka_unit_test(a_start_that_was_let_in_stays_let_in_with_what_was_booked),
         cmocka_unit_test(each_of_two_restarts_has_its_minimum_before_one_has_more),
+        cmocka_unit_test(a_restart_that_pages_is_let_in_with_all_that_is_free),
     };
 
     return cmocka_run_group_tests_name("decide_line", tests, NULL, NULL);
