@@ -109,6 +109,29 @@ a_balloon_that_was_told_another_size_before_it_moved_is_told_again(void **state)
     (void)state;
 }
 
+/* It had come to its target, and is told others, up and down, to which it goes slowly. Nobody else is blamed for that. */
+static void
+a_balloon_on_its_way_to_a_new_target_was_moved_by_nobody_else(void **state)
+{
+    static const uint64_t needs[] = {1700 * MIB, 6 * GIB, 2 * GIB, 4 * GIB};
+    FakeWorld *world = world_new(16 * GIB, GIB);
+    FakeGuest *fake = world_add(world, GIB, 8 * GIB, 2 * GIB, 1700 * MIB);
+
+    world_add(world, GIB, 12 * GIB, 4 * GIB, 11 * GIB);
+    fake->inflate = fake->deflate = 150 * MIB;
+    for (size_t i = 0; i < G_N_ELEMENTS(needs); i++) {
+        fake->need = needs[i];
+        for (unsigned t = 0; t < 90; t++) {
+            world->guests[0].target_pending = t % 3 == 0;
+            world_tick(world);
+            assert_false(world->plan.guests[0].moved);
+        }
+        assert_true(fake->actual >= needs[i]);
+    }
+    world_free(world);
+    (void)state;
+}
+
 /* What its balloon was told last is not known, and it has not reported for a while. Others lack memory, and it keeps what it has. */
 static void
 keeps_what_it_has(bool adopted, bool reset, bool resumed)
@@ -201,6 +224,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_let_go_is_told_its_startup_again_where_that_came_to_nothing),
         cmocka_unit_test(a_balloon_that_was_told_another_size_before_it_moved_is_told_again),
+        cmocka_unit_test(a_balloon_on_its_way_to_a_new_target_was_moved_by_nobody_else),
         cmocka_unit_test(a_guest_that_does_not_report_is_not_squeezed_whatever_it_was_told_before),
         cmocka_unit_test(a_guest_that_falls_silent_keeps_what_it_has_beyond_its_startup),
         cmocka_unit_test(a_guest_whose_target_is_not_known_is_not_squeezed_while_another_is_waited_for),

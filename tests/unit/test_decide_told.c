@@ -34,6 +34,31 @@ a_guest_whose_balloon_frees_nothing_is_told_what_it_holds_beside_its_devices(voi
     (void)state;
 }
 
+/* ---- guests that have given what they can ---- */
+
+/* It is of low priority, has nothing usable left, and goes no lower: it is told to stay where it is, and not what it can't do. */
+static void
+a_guest_that_gives_no_more_is_told_where_it_is(void **state)
+{
+    FakeWorld *world = world_new(10 * GIB, GIB);
+
+    world_add(world, GIB, 8 * GIB, 4 * GIB, 3 * GIB);
+    world_add(world, GIB, 9 * GIB, 4 * GIB, 8 * GIB);
+    world->fake[0].settings.priority = 1;
+    world->fake[1].settings.priority = 100;
+    world->fake[0].lower = 3 * GIB;
+    world->lazy = true;
+    for (unsigned t = 0; t < 200; t++) {
+        world_tick(world);
+        if (t > 100 && t < 150) {
+            assert_in_range(world->guests[0].target_kib, 2900 * MIB, 3100 * MIB);
+            assert_int_equal(world->plan.guests[0].rule, PLAN_RULE_LIMIT);
+        }
+    }
+    world_free(world);
+    (void)state;
+}
+
 /* ---- raises ---- */
 
 /*
@@ -75,6 +100,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_whose_balloon_frees_nothing_is_told_what_it_holds_beside_its_devices),
         cmocka_unit_test(what_comes_free_goes_to_who_lacks_memory_before_who_wants_a_buffer),
+        cmocka_unit_test(a_guest_that_gives_no_more_is_told_where_it_is),
     };
 
     return cmocka_run_group_tests_name("decide_told", tests, NULL, NULL);
