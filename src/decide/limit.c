@@ -179,7 +179,8 @@ pass_limit(Pass *pass)
         plan->limit_kib = LIMIT_NONE;
         if (pass->observe || guest->life == GUEST_LIFE_OFF || !guest->limits.usable)
             continue;
-        if (work->wants_limit || work->limited)
+        /* where none are kept who is started paused is held by that alone */
+        if (work->wants_limit || (work->limited && (pass->settings->memory_high || limit_in_force(guest))))
             set_limit(pass, work);
         else
             plan->limit_tell = guest->limits.set && tells(&work->memory->limit, LIMIT_NONE, pass->now_usec);

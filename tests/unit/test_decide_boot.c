@@ -464,6 +464,28 @@ a_guest_that_an_earlier_daemon_let_in_begins_with_what_was_booked_for_it(void **
     (void)state;
 }
 
+/* It can touch nothing before it is resumed, and needs no limit for that. */
+static void
+a_guest_that_is_started_paused_gets_no_limit_where_none_are_kept(void **state)
+{
+    RestartWorld *rw = restart_world_new(2, 4 * GIB);
+
+    rw->world->settings->memory_high = false;
+    restart_world_run(rw, 60);
+    restart_world_stop(rw, 0);
+    restart_world_run(rw, 5);
+    restart_world_start(rw, 0);
+    rw->world->guests[0].life = GUEST_LIFE_PAUSED;
+    for (unsigned t = 0; t < 10; t++) {
+        restart_world_tick(rw);
+        assert_false(rw->qemu[0].set);
+    }
+    assert_int_equal(rw->world->plan.guests[0].committed_kib, 512 * MIB);
+    assert_string_equal(rw->broken, "");
+    restart_world_free(rw);
+    (void)state;
+}
+
 int
 main(void)
 {
@@ -482,6 +504,7 @@ main(void)
         cmocka_unit_test(a_reset_that_nobody_hears_of_raises_no_limit),
         cmocka_unit_test(a_guest_that_starts_is_granted_no_more_than_was_booked_beside_its_devices),
         cmocka_unit_test(a_guest_that_an_earlier_daemon_let_in_begins_with_what_was_booked_for_it),
+        cmocka_unit_test(a_guest_that_is_started_paused_gets_no_limit_where_none_are_kept),
     };
 
     return cmocka_run_group_tests_name("decide_boot", tests, NULL, NULL);

@@ -53,7 +53,11 @@ tick(Fixture *f)
                  .slack_kib = SLACK,
                  .limited = f->limited,
                  .wants_limit = f->wanted};
-    Pass pass = {.first = &work, .end = &work + 1, .link_down = f->link_down, .now_usec = f->now_usec += SEC};
+    Pass pass = {.first = &work,
+                 .end = &work + 1,
+                 .settings = &(Settings){.memory_high = true},
+                 .link_down = f->link_down,
+                 .now_usec = f->now_usec += SEC};
 
     f->entry.granted_kib = f->committed_kib;
     f->entry.overhead_kib = f->overhead_kib;
