@@ -97,6 +97,12 @@ bounds_leave(const Pass *pass, const Claim *claim)
     return bounds_room(&pass->state->bounds, ledger_start(&pass->state->ledger, claim->start));
 }
 
+static const Bound *
+tightest_bound(const Pass *pass, const Claim *claim)
+{
+    return bounds_tightest(&pass->state->bounds, ledger_start(&pass->state->ledger, claim->start));
+}
+
 /*
  * What it lacks of that. The guests that have the rest are not squeezed for it, so there is nothing to wait for but what is not certain
  * yet.
@@ -113,10 +119,14 @@ static StartVerdict
 judge_waiting(const Pass *pass, const StartRequest *request, const Claim *claim, StartPlan *plan)
 {
     uint64_t lacking = saturating_sub(claim->lacking_kib, claim->took_kib + claim->room_kib);
+    uint64_t in_bounds = lacking_in_bounds(pass, request, claim);
     bool over = time_is_over(pass, request), hopeless;
 
-    if ((lacking == 0 || claim->beyond_kib > 0) && lacking_in_bounds(pass, request, claim) > 0)
-        return over || is_certain(pass) ? START_REFUSED : START_WAITS;
+    if ((lacking == 0 || claim->beyond_kib > 0) && in_bounds > 0) {
+        /* what is lent comes back */
+        hopeless = is_certain(pass) && in_bounds > tightest_bound(pass, claim)->lent_kib;
+        return over || hopeless ? START_REFUSED : START_WAITS;
+    }
     if (lacking == 0 || (broken(FAULT_START_BEFORE_FREE) && plan->missing_kib == 0))
         return START_ADMITTED;
     plan->timed_out = over;
@@ -145,7 +155,7 @@ admission_judge(const Pass *pass, const StartRequest *request, const Claim *clai
     memcpy(plan->blockers, claim->blockers, sizeof plan->blockers);
     /* whatever the host has, its group or its nodes have not: nobody else is in the way */
     if ((claim->missing_kib == 0 || claim->beyond_kib > 0) && lacking_in_bounds(pass, request, claim) > 0) {
-        const Bound *bound = bounds_tightest(&pass->state->bounds, ledger_start(&pass->state->ledger, claim->start));
+        const Bound *bound = tightest_bound(pass, claim);
 
         plan->blockers[0] = (StartBlocker){.kept_kib = saturating_sub(bound->total_kib, bounds_leave(pass, claim)),
                                            .rule = bound->nodes != 0 ? START_BLOCK_NODE : START_BLOCK_GROUP};

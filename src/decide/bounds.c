@@ -136,6 +136,7 @@ add_member(Bounds *bounds, const LedgerEntry *entry, uint64_t holds_kib, uint64_
 
     for (Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;) {
         bound->members_kib += all;
+        bound->lent_kib += entry->lent_kib;
         bound->has_kib = saturating_add(bound->has_kib, MIN(holds_kib, all));
         /* a limit may stand half of that too high (limit.h) */
         if (!broken(FAULT_BOUND_NO_SLACK))
@@ -319,6 +320,29 @@ bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib)
     for (Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
         bound->members_kib += broken(FAULT_BOUND_TAKEN_TWICE) ? 0 : taken + slack_of(bounds, bound, taken);
     return taken;
+}
+
+void
+bounds_wait(Bounds *bounds, const LedgerEntry *entry, uint64_t kib)
+{
+    for (Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
+        bound->waited_kib = saturating_add(bound->waited_kib, kib);
+}
+
+uint64_t
+bounds_lendable(const Bounds *bounds, const LedgerEntry *entry)
+{
+    uint64_t least = UINT64_MAX;
+
+    /* a group of all guests is what the host lends of (budget.h) */
+    for (const Bound *bound = NULL; (bound = next_of(bounds, entry, bound)) != NULL;)
+        if (!bound->of_all && !broken(FAULT_BOUND_LEND_ON)) {
+            uint64_t booked = bound->members_kib - MIN(bound->lent_kib, bound->members_kib);
+            uint64_t others = bound->lent_kib - MIN(entry->lent_kib, bound->lent_kib);
+
+            least = MIN(least, saturating_sub(saturating_sub(limit_of(bound), booked + bound->waited_kib) / 2, others));
+        }
+    return least;
 }
 
 void

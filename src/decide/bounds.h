@@ -19,6 +19,8 @@ typedef struct Bound {
     uint64_t reserve_kib; /* what its nodes keep for the host, and a group of all guests for slack; 0: another group */
     uint64_t slack_kib;   /* what its guests' limits let in beyond what is booked: out of that, and else not theirs */
     uint64_t members_kib; /* booked for them, overheads included */
+    uint64_t lent_kib;    /* ... what is lent to page caches (pass_lend.c) alone */
+    uint64_t waited_kib;  /* what guests and starts within it wait for */
     uint64_t unseen_kib;  /* the same of QEMUs that are there, or may be, and of which it is not known what they hold */
     uint64_t guests;      /* how many of them run */
     RecentMost other;     /* what others hold of it; kept while anybody is bound by it */
@@ -53,6 +55,13 @@ uint64_t bounds_owed(const Bounds *bounds, const LedgerEntry *entry);
 uint64_t bounds_take(Bounds *bounds, const LedgerEntry *entry, uint64_t kib);
 /* ledger_grant of as much of kib as they have left. */
 void bounds_grant(Bounds *bounds, LedgerEntry *entry, uint64_t kib);
+
+/*
+ * What is lent within them. bounds_wait: entry waits for so much. bounds_lendable: what may be lent to entry, which is half of what nobody
+ * is booked at and nobody waits for, so that most raises find what they need at once.
+ */
+void bounds_wait(Bounds *bounds, const LedgerEntry *entry, uint64_t kib);
+uint64_t bounds_lendable(const Bounds *bounds, const LedgerEntry *entry);
 
 /* Which of them has least left; NULL: nothing bounds it. */
 const Bound *bounds_tightest(const Bounds *bounds, const LedgerEntry *entry);

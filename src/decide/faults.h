@@ -91,6 +91,7 @@ typedef enum Fault {
     FAULT_GRANT_UNHELD = 78,      /* who was without a limit for a while is granted all that it could have */
     FAULT_LIMIT_BY_LIBVIRT = 79,  /* while libvirt is away nobody is limited that boots */
     FAULT_FORGET_DEVICES = 80, /* of a guest that goes on by an XML that is not read its memory devices are forgotten */
+    FAULT_BOUND_LEND_ON = 81, /* what is lent within a limit above guests is not taken back for those that wait there */
     FAULTS
 } Fault;
 

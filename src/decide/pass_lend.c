@@ -51,21 +51,34 @@ may_borrow(const Pass *pass, const Work *work, uint64_t cache_kib)
            fills_room(work, cache_kib);
 }
 
-/* What others wait for: claims, all that guests are to have beyond what they were granted, a host that lacks memory itself. */
+/* What others wait for: claims, all that guests are to have beyond what they were granted, a host that lacks memory itself. What
+   they wait for within limits above them is noted there. */
 static uint64_t
-waited_for(const Pass *pass)
+note_waiting(Pass *pass)
 {
+    const DecideState *state = pass->state;
+    Bounds *bounds = &pass->state->bounds;
     uint64_t kib = pass->given_kib;
 
+    for (const Work *work = pass->first; work < pass->end; work++) {
+        uint64_t lacks = saturating_sub(work->plan->ideal_kib, work->entry->granted_kib + work->unseen_kib);
+
+        if (!is_told(work))
+            continue;
+        bounds_wait(bounds, work->entry, lacks);
+        kib += lacks;
+    }
+    for (size_t i = 0; i < state->claim_count; i++) {
+        const Claim *claim = &state->claims[i];
+        bool starts = claim->guest == SIZE_MAX;
+
+        if (!starts || pass->plan->starts[claim->start].verdict == START_WAITS)
+            bounds_wait(bounds, starts ? ledger_start(&state->ledger, claim->start) : pass->first[claim->guest].entry,
+                        saturating_sub(claim->need_kib + claim->overhead_kib, claim->granted_kib));
+    }
     if (broken(FAULT_LEND_ON))
         return 0;
-    if (pass->plan->host_pressure || !pass->snapshot->host.figures_valid)
-        return UINT64_MAX;
-    for (const Work *work = pass->first; work < pass->end; work++) {
-        if (is_told(work))
-            kib += saturating_sub(work->plan->ideal_kib, work->entry->granted_kib + work->unseen_kib);
-    }
-    return kib;
+    return pass->plan->host_pressure || !pass->snapshot->host.figures_valid ? UINT64_MAX : kib;
 }
 
 /* All that may be lent. It follows what is free without haste, as each change is a write a guest. */
@@ -74,7 +87,7 @@ lendable(Pass *pass)
 {
     DecideState *state = pass->state;
     uint64_t free_kib = saturating_sub(
-        saturating_sub(pass->plan->budget_kib, ledger_sums(&state->ledger).committed_kib), waited_for(pass));
+        saturating_sub(pass->plan->budget_kib, ledger_sums(&state->ledger).committed_kib), note_waiting(pass));
 
     if (state->lend_kib > free_kib / 4 * 3 || state->lend_kib < free_kib / 8 * 3)
         state->lend_kib = free_kib / 2;
@@ -88,8 +101,10 @@ lend(Pass *pass, const Work *work, uint64_t share_kib, uint64_t most_kib)
     LedgerEntry *entry = work->entry;
     LimitMemory *memory = &work->memory->limit;
     uint64_t raise, before = MIN(memory->lent_kib, most_kib);
-    uint64_t off = distance_u64(share_kib, before);
+    uint64_t off;
 
+    share_kib = MIN(share_kib, bounds_lendable(&pass->state->bounds, entry));
+    off = distance_u64(share_kib, before);
     if (share_kib > 0 && share_kib < most_kib && off <= before / NOISE_PART)
         share_kib = before;
     raise = saturating_sub(share_kib, entry->lent_kib);

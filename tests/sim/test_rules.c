@@ -101,7 +101,8 @@ static const Fault caught_elsewhere[] = {FAULT_NO_PEAK,
                                          FAULT_BOUND_OTHERS_NOW,
                                          FAULT_GRANT_UNHELD,
                                          FAULT_LIMIT_BY_LIBVIRT,
-                                         FAULT_FORGET_DEVICES};
+                                         FAULT_FORGET_DEVICES,
+                                         FAULT_BOUND_LEND_ON};
 
 static const ScenarioCheck *
 find_check(const char *name)

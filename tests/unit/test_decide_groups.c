@@ -2,6 +2,7 @@
 
 /* Who stands in which groups and on which nodes: none of them is promised twice, whoever else is there, and however many there are. */
 
+#include "decide/faults.h"
 #include "test_limited_world.h"
 
 #define SLICE 7
@@ -157,6 +158,89 @@ what_is_lent_in_a_slice_is_promised_to_nobody_else_in_it(void **state)
     (void)state;
 }
 
+/* A guest fills a slice of 8 GiB with page cache. The host has three times as much that is free. */
+static FakeWorld *
+fill_slice_with_cache(Fault wrong)
+{
+    FakeWorld *world = world_of(3, GIB, 700 * MIB);
+
+    rules_break(wrong);
+    for (size_t i = 0; i < 2; i++)
+        make_limited(world, i);
+    return world;
+}
+
+static void
+tick_with_cache(FakeWorld *world)
+{
+    uint64_t high = world->guests[0].limits.high_kib, limit_kib = 8 * GIB;
+
+    world->guests[0].limits.charged_kib = high == LIMIT_NONE ? world->fake[0].actual : high;
+    world->guests[1].limits.charged_kib = world->fake[1].actual;
+    for (size_t i = 0; i < 2; i++)
+        world->guests[i].limits.above.group[0] =
+            (LimitAbove){.id = SLICE,
+                         .limit_kib = limit_kib,
+                         .charged_kib = MIN(world->guests[0].limits.charged_kib + world->fake[1].actual, limit_kib)};
+    tick_with_limits(world);
+}
+
+static void
+a_guest_gets_what_is_lent_in_its_slice(void **state)
+{
+    static const Fault wrongs[] = {FAULT_NONE, FAULT_BOUND_LEND_ON};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(wrongs); i++) {
+        FakeWorld *world = fill_slice_with_cache(wrongs[i]);
+        uint64_t most = 0;
+
+        for (unsigned t = 0; t < 60; t++) {
+            tick_with_cache(world);
+            most = MAX(most, world->plan.guests[0].lent_kib);
+        }
+        assert_true(most > 2 * GIB);
+        world->fake[1].need = 5 * GIB;
+        for (unsigned t = 0; t < 60; t++) {
+            tick_with_cache(world);
+            assert_true(may_hold(world) <= 8 * GIB);
+        }
+        assert_int_equal(world->guests[1].target_kib >= 5 * GIB, wrongs[i] == FAULT_NONE);
+        world_free(world);
+    }
+    rules_break(FAULT_NONE);
+    (void)state;
+}
+
+static void
+a_start_waits_for_what_is_lent_in_its_slice(void **state)
+{
+    FakeWorld *world = fill_slice_with_cache(FAULT_NONE);
+    StartRequest request;
+    const StartRequest *list[] = {&request};
+    StartVerdict verdict = START_WAITS;
+
+    for (unsigned t = 0; t < 60; t++)
+        tick_with_cache(world);
+    request = (StartRequest){.name = (char *)"new",
+                             .settings = world->fake[2].settings,
+                             .need_kib = 3 * GIB,
+                             .asked_usec = world->snapshot.now_usec,
+                             .deadline_usec = world->snapshot.now_usec + 30 * SEC,
+                             .waiting = true};
+    g_strlcpy(request.uuid, "00000000-0000-4000-8000-00000000ffff", sizeof request.uuid);
+    world->snapshot.starts = list;
+    world->snapshot.start_count = 1;
+    for (unsigned t = 0; t < 10 && verdict == START_WAITS; t++) {
+        request.above = world->guests[0].limits.above;
+        tick_with_cache(world);
+        verdict = world->plan.starts[0].verdict;
+        assert_true(t > 0 || verdict == START_WAITS);
+    }
+    assert_int_equal(verdict, START_ADMITTED);
+    world_free(world);
+    (void)state;
+}
+
 /* Twenty guests, each in a slice of its own with 2 GiB, and each needs more. */
 static void
 many_slices_are_kept_each_by_itself(void **state)
@@ -269,6 +353,8 @@ main(void)
         cmocka_unit_test(nodes_of_which_nothing_is_known_keep_nobody_from_anything),
         cmocka_unit_test(what_others_hold_in_a_slice_is_not_promised_to_guests_that_have_touched_nothing_yet),
         cmocka_unit_test(what_is_lent_in_a_slice_is_promised_to_nobody_else_in_it),
+        cmocka_unit_test(a_guest_gets_what_is_lent_in_its_slice),
+        cmocka_unit_test(a_start_waits_for_what_is_lent_in_its_slice),
         cmocka_unit_test(many_slices_are_kept_each_by_itself),
         cmocka_unit_test(guests_share_the_smaller_of_two_groups_that_all_of_them_stand_in),
         cmocka_unit_test(limits_of_guests_in_a_slice_let_in_no_more_than_it_has),
