@@ -194,7 +194,7 @@ stay_below_memory_max(Work *work)
         return;
     most = MAX(most, MIN(guest_floor_kib(guest->settings->maximum_kib), work->minimum_kib));
     work->minimum_kib = MIN(work->minimum_kib, most + guest->unseen_kib);
-    work->maximum_kib = MIN(work->maximum_kib, MAX(most, work->minimum_kib));
+    work->maximum_kib = MAX(most, work->minimum_kib);
 }
 
 static void

@@ -247,14 +247,14 @@ ledger_book(const Work *work)
                  (!held && (!work->wants_limit || !pass_limit_may_come(work) || broken(FAULT_GRANT_UNHELD))))
             entry->granted_kib = entry->balloon_kib;
         /* what it brings, or takes in its boot, comes in before any limit is there */
-        if (trust != LEDGER_TRUSTS_BALLOON && !held)
+        if (!held)
             entry->granted_kib = MAX(entry->granted_kib, MIN(holds(work), entry->balloon_kib));
         /* what it does not see it is told in a moment, on top of what it is granted */
-        if (trust == LEDGER_TRUSTS_BALLOON && held)
+        if (trust == LEDGER_TRUSTS_BALLOON)
             entry->balloon_kib = MAX(entry->balloon_kib, entry->granted_kib + work->unseen_kib);
         if (work->adrift && !broken(FAULT_TAKE_ITS_WORD))
             entry->balloon_kib = MAX(entry->balloon_kib, settings->maximum_kib);
-        may = held ? MAX(entry->granted_kib, work->enforced_kib) : UINT64_MAX;
+        may = MAX(entry->granted_kib, work->enforced_kib);
         entry->ground = entry->balloon_kib > may         ? GROUND_LIMIT
                         : trust == LEDGER_TRUSTS_BALLOON ? GROUND_BALLOON
                         : trust == LEDGER_TRUSTS_BROUGHT ? GROUND_BROUGHT

@@ -92,7 +92,7 @@ first_grant(const Work *work)
     if (guest->boot_resumed)
         return MAX(booked, holds);
     /* a cold start that nobody was asked about has its startup memory, booked or not */
-    return work->memory->restart == RESTART_NONE && entry->start_kib == 0 ? MAX(booked, settings->startup_kib) : booked;
+    return work->memory->restart == RESTART_NONE && entry->start_kib == 0 ? settings->startup_kib : booked;
 }
 
 void
