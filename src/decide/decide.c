@@ -205,6 +205,7 @@ book_guest(Pass *pass, Work *work)
     LedgerEntry *entry = work->entry;
     GuestMemory *memory = work->memory;
     bool sized = memory->overhead.valid;
+    uint64_t all;
 
     work->let_be = pass->now_usec < memory->frail.until_usec && !broken(FAULT_SQUEEZE_FRAIL);
     work->minimum_kib =
@@ -221,8 +222,10 @@ book_guest(Pass *pass, Work *work)
                          guest->group_other_kib;
     stay_below_memory_max(work);
     pass_restart_open(pass, work, !sized && memory->overhead.valid);
+    /* no more than a limit in force lets in: what was granted beyond that is not booked */
+    all = entry->granted_kib + settings->fixed_kib + work->overhead_kib;
     work->slack_kib = limit_slack(&pass->snapshot->host.figures, pass->plan->reserve_kib,
-                                  entry->granted_kib + settings->fixed_kib + work->overhead_kib);
+                                  limit_in_force(guest) ? MIN(all, guest->limits.high_kib) : all);
     work->let_go = is_let_go(memory, guest, pass->observe);
     /* one that was found on a guest that is let go tells that it is owed something */
     work->wants_limit = work->let_go ? pass->settings->memory_high || guest->limits.set

@@ -6,6 +6,7 @@
  */
 
 #include "decide/budget.h"
+#include "decide/limit.h"
 #include "test_limited_world.h"
 
 /* 10 GiB, of which one is kept, and two guests under limits that need nearly all of it. */
@@ -625,6 +626,32 @@ what_is_not_known_of_a_guest_that_came_is_booked_and_taken_from_nobody(void **st
     (void)state;
 }
 
+/* A limit of 4 GiB is in force on a guest that was granted more, and whose balloon leaves it less from one moment to the next, with 2 GiB that
+   it does not see. What is booked less than that limit lets in is the slack of so much, and not of what was granted. */
+static void
+slack_is_a_part_of_what_a_limit_lets_in(void **state)
+{
+    FakeWorld *world = world_new(16 * GIB, 4 * GIB);
+    const GuestPlan *plan;
+    uint64_t slack;
+
+    world_add(world, 2 * GIB, 8 * GIB, 8 * GIB, GIB);
+    world_add(world, 2 * GIB, 12 * GIB, 3 * GIB, 11 * GIB);
+    world->lazy = true;
+    world->fake[0].inflate = 8 * GIB;
+    make_limited(world, 0);
+    run_with_limits(world, 3);
+    plan = &world->plan.guests[0];
+    assert_true(plan->committed_kib > 5 * GIB && world->fake[0].actual < 3 * GIB);
+    world->guests[0].limits.high_kib = 4 * GIB;
+    world->guests[0].unseen_kib = 2 * GIB;
+    world_tick(world);
+    slack = limit_slack(&world->snapshot.host.figures, 4 * GIB, 4 * GIB);
+    assert_true(plan->committed_kib + plan->overhead_kib + slack + slack / 2 >= 4 * GIB);
+    world_free(world);
+    (void)state;
+}
+
 /* It has 2 GiB and memory devices of 1, and is reverted in place: in the XML that is presumed then there are none. */
 static void
 who_goes_on_is_booked_with_its_memory_devices_before_its_xml_is_read(void **state)
@@ -682,6 +709,7 @@ main(void)
         cmocka_unit_test(a_file_is_not_emptied_in_the_tick_that_tells_its_guest_more_than_it_is_granted),
         cmocka_unit_test(a_guest_with_a_file_is_given_what_is_free_once_its_driver_is_back),
         cmocka_unit_test(a_limit_rises_after_a_revert_though_a_lower_one_is_on_its_way),
+        cmocka_unit_test(slack_is_a_part_of_what_a_limit_lets_in),
         cmocka_unit_test(who_goes_on_is_booked_with_its_memory_devices_before_its_xml_is_read),
     };
 
