@@ -542,7 +542,7 @@ calls_disconnect(World *world)
             seat->known.call = NULL;
             call->open = false;
             /* what has not reached QEMU goes down with libvirtd; what a QEMU that hangs has got is done when it goes on */
-            if (call->undone && (seat->machine == NULL || !seat->machine->hung))
+            if (call->undone && (seat->machine == NULL || !seat->machine->hung || call->fate == FATE_REFUSED))
                 call->undone = false;
             if (call->kind == CALL_TARGET) {
                 call->fate = call->fate == FATE_REFUSED ? FATE_REFUSED : FATE_UNKNOWN;
