@@ -85,7 +85,8 @@ add_help_of(GString *help, const StartBlocker *blocker)
         add_help(help, "to let it have memory of other NUMA nodes (<numatune>)");
         break;
     case START_BLOCK_GROUP:
-        add_help(help, "a larger memory.max of that group (systemctl set-property machine.slice MemoryMax=...)");
+        add_help(help,
+                 "a larger memory.max of that group (as with systemctl set-property machine.slice MemoryMax=...)");
         break;
     case START_BLOCK_AHEAD:
     case PLAN_RULE_STARTING:
