@@ -227,9 +227,9 @@ book_guest(Pass *pass, Work *work)
     work->slack_kib = limit_slack(&pass->snapshot->host.figures, pass->plan->reserve_kib,
                                   limit_in_force(guest) ? MIN(all, guest->limits.high_kib) : all);
     work->let_go = is_let_go(memory, guest, pass->observe);
-    /* one that was found on a guest that is let go tells that it is owed something */
-    work->wants_limit = work->let_go ? pass->settings->memory_high || guest->limits.set
-                                     : pass->settings->memory_high && guest_settings_are_ours(settings);
+    /* where none are kept, one that is found on a guest that is let go tells that it is owed something */
+    work->wants_limit = pass->settings->memory_high ? work->let_go || guest_settings_are_ours(settings)
+                                                    : work->let_go && guest->limits.set;
     work->enforced_kib = pass_restart_enforced(pass, work);
     work->held = work->enforced_kib != UINT64_MAX;
     work->lends = memory->limit.lends || entry->lent_kib > 0;

@@ -61,7 +61,7 @@ static const struct {
 
 /* What simulated guests do not show is caught in test_demand, test_decide_alarm, test_decide_calm, test_decide_moments, test_claims,
    test_decide_starts, test_decide_limit, test_decide_lend, test_paging_rule, test_decide_ledger, test_decide_let_go,
-   test_decide_bounds and test_decide_boot. */
+   test_decide_bounds, test_decide_groups and test_decide_boot. */
 static const Fault caught_elsewhere[] = {FAULT_NO_PEAK,
                                          FAULT_SAME_STEP,
                                          FAULT_KEEP_SURPLUS,

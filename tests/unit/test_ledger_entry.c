@@ -300,7 +300,7 @@ what_a_limit_lets_in_for_page_cache_is_lent_beside_memory_devices(void **state)
     (void)state;
 }
 
-/* Its guest runs on for now, with what it was granted, however much or little its next start is let in with. */
+/* Its guest still runs, with what it was granted, however much or little its next start is let in with. */
 static void
 a_start_that_is_asked_for_changes_nothing_of_what_the_run_before_it_was_granted(void **state)
 {
